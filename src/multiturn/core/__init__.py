@@ -1,0 +1,1 @@
+"""The ground floor: errors, records, files and places. It imports nothing of the project."""

@@ -1,0 +1,62 @@
+"""Where files are kept.
+
+With `MULTITURN_HOME` set, everything lives under it; otherwise in the places the
+operating system has for an application's data, models (cache) and settings.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from multiturn.core.errors import InputError
+
+__all__ = ["Places", "places"]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The directories and files of one user. None of them is made by asking for its name."""
+
+    data: Path
+    """Sessions and the prompt's history: what a person would miss."""
+    models: Path
+    """Downloaded models: can always be fetched again."""
+    settings: Path
+    """`config.toml`, written by the person."""
+
+    @property
+    def sessions(self) -> Path:
+        """The database of sessions."""
+        return self.data / "sessions.sqlite3"
+
+    @property
+    def history(self) -> Path:
+        """What was typed at the prompt."""
+        return self.data / "history"
+
+
+def places() -> Places:
+    """The places of this user, from the environment as it is now.
+
+    Raises:
+        InputError: `MULTITURN_HOME` is set but not an absolute path.
+    """
+    home = os.environ.get("MULTITURN_HOME")
+    if home:
+        root = Path(home).expanduser()
+        if not root.is_absolute():
+            raise InputError(
+                "MULTITURN_HOME is not an absolute path",
+                got=home,
+                fix=f"export MULTITURN_HOME={root.absolute()}",
+            )
+        return Places(root / "data", root / "models", root / "config.toml")
+    return Places(
+        Path(platformdirs.user_data_dir("multiturn")),
+        Path(platformdirs.user_cache_dir("multiturn")) / "models",
+        Path(platformdirs.user_config_dir("multiturn")) / "config.toml",
+    )

@@ -1,0 +1,254 @@
+"""Plain data into frozen dataclasses and back, strictly.
+
+Records are frozen dataclasses. What comes from outside (a file, a request, a database) is
+turned into one by `read_record`: unknown keys are refused with the nearest known one, and
+missing keys and wrong types are named by their path. Nothing is converted on the way but
+lists into tuples and whole numbers into floats. A dataclass checks its own values in
+``__post_init__`` and raises `InputError`.
+
+docs/decisions/0001-records.md says why this is not a library.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from multiturn.core.errors import InputError, nearest, shown
+
+__all__ = ["read_record", "to_plain"]
+
+T = TypeVar("T")
+
+_NAMES: dict[Any, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "nothing",
+    dict: "a mapping",
+    list: "a list",
+    tuple: "a list",
+}
+
+
+class _MismatchError(Exception):
+    """A value does not fit; carries the path from the outermost record inwards."""
+
+    def __init__(self, error: InputError, *path: str) -> None:
+        super().__init__(error)
+        self.error = error
+        self.path = path
+
+
+def read_record(data: object, kind: type[T], *, where: str) -> T:
+    """Build a `kind` from plain data.
+
+    Args:
+        data: mappings, lists, text, numbers, booleans and None, as JSON and YAML give.
+        kind: a dataclass, or tuples, lists, mappings, unions, enums, literals and scalars
+            of them. `object` takes any plain data as it is.
+        where: the place the data came from, named in errors: ``"spec.yaml"``.
+
+    Raises:
+        InputError: an unknown key, a missing key, a value of the wrong type, or a value
+            that the dataclass itself refuses. The message names the path of the first one.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Size:
+        ...     width: int
+        >>> read_record({"width": 3}, Size, where="size.json")
+        Size(width=3)
+        >>> read_record({"widht": 3}, Size, where="size.json")
+        Traceback (most recent call last):
+        ...
+        multiturn.core.errors.InputError: size.json: unknown key: got 'widht'; allowed: width; \
+fix: did you mean 'width'?
+    """
+    try:
+        return cast(T, _read(data, kind))
+    except _MismatchError as mismatch:
+        error = mismatch.error
+        path = "".join(mismatch.path).lstrip(".")
+        at = f"{where}: {path}" if path else where
+        raise InputError(
+            f"{at}: {error.what}", got=error.got, allowed=error.allowed, fix=error.fix
+        ) from error
+
+
+def to_plain(record: object) -> Any:
+    """The record as mappings, lists and scalars, ready for JSON.
+
+    Example:
+        >>> to_plain((Path("a"), 1.5, None))
+        ['a', 1.5, None]
+    """
+    if dataclasses.is_dataclass(record) and not isinstance(record, type):
+        return {
+            field.name: to_plain(getattr(record, field.name))
+            for field in dataclasses.fields(record)
+        }
+    if isinstance(record, enum.Enum):
+        return record.value
+    if isinstance(record, Path):
+        return str(record)
+    if isinstance(record, Mapping):
+        return {key: to_plain(value) for key, value in record.items()}
+    if isinstance(record, list | tuple | set | frozenset):
+        return [to_plain(item) for item in record]
+    return record
+
+
+def _read(value: object, kind: Any) -> object:
+    if kind is object or kind is Any:
+        return value
+    if dataclasses.is_dataclass(kind):
+        return _read_dataclass(value, cast("type[Any]", kind))
+    origin, options = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return _read_union(value, options)
+    if origin is Literal:
+        return _read_choice(value, {option: option for option in options})
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return _read_choice(value, {option.value: option for option in kind})
+    if origin in (tuple, list, Sequence):
+        return _read_sequence(value, origin, options)
+    if origin in (dict, Mapping):
+        return _read_mapping(value, options)
+    if kind is Path:
+        return Path(cast(str, _read_scalar(value, str)))
+    return _read_scalar(value, kind)
+
+
+def _read_dataclass(value: object, kind: type[Any]) -> object:
+    if not isinstance(value, Mapping):
+        raise _wrong_type(value, "a mapping")
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    for key in value:
+        if key not in fields:
+            near = nearest(str(key), fields, most=1)
+            raise _MismatchError(
+                InputError(
+                    "unknown key",
+                    got=key,
+                    allowed=", ".join(fields),
+                    fix=f"did you mean {near[0]!r}?" if near else "remove it",
+                )
+            )
+    hints = get_type_hints(kind)
+    found: dict[str, object] = {}
+    for name, field in fields.items():
+        if name in value:
+            with _inside(f".{name}"):
+                found[name] = _read(value[name], hints[name])
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise _MismatchError(InputError(f"the key {name!r} is missing", fix="add it"))
+    try:
+        return kind(**found)
+    except InputError as error:
+        raise _MismatchError(error) from error
+
+
+def _read_union(value: object, options: tuple[Any, ...]) -> object:
+    if value is None and type(None) in options:
+        return None
+    options = tuple(option for option in options if option is not type(None))
+    if len(options) == 1:
+        return _read(value, options[0])
+    # The option whose outer type fits is read, so that its own message is the one told.
+    for option in options:
+        if isinstance(value, _outer_type(option)) and not (
+            isinstance(value, bool) and option is not bool
+        ):
+            return _read(value, option)
+    if float in options and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    raise _wrong_type(value, " or ".join(_name(_outer_type(option)) for option in options))
+
+
+def _outer_type(option: Any) -> type:
+    if dataclasses.is_dataclass(option):
+        return dict
+    origin = get_origin(option) or option
+    return cast(type, {tuple: list, Sequence: list, Mapping: dict}.get(origin, origin))
+
+
+def _read_choice(value: object, choices: Mapping[Any, object]) -> object:
+    for allowed, meaning in choices.items():
+        if value == allowed and type(value) is type(allowed):
+            return meaning
+    names = [str(choice) for choice in choices]
+    near = nearest(str(value), names, most=1)
+    raise _MismatchError(
+        InputError(
+            "unknown choice",
+            got=value,
+            allowed=", ".join(names),
+            fix=f"did you mean {near[0]!r}?" if near else "name one of these",
+        )
+    )
+
+
+def _read_sequence(value: object, origin: Any, options: tuple[Any, ...]) -> object:
+    if not isinstance(value, list | tuple):
+        raise _wrong_type(value, "a list")
+    if origin is tuple and not (len(options) == 2 and options[1] is Ellipsis):
+        if len(value) != len(options):
+            raise _wrong_type(value, f"a list of {len(options)}")
+        kinds: Sequence[Any] = options
+    else:
+        kinds = [options[0]] * len(value)
+    items = []
+    for index, (item, kind) in enumerate(zip(value, kinds, strict=True)):
+        with _inside(f"[{index}]"):
+            items.append(_read(item, kind))
+    return items if origin is list else tuple(items)
+
+
+def _read_mapping(value: object, options: tuple[Any, ...]) -> object:
+    if not isinstance(value, Mapping):
+        raise _wrong_type(value, "a mapping")
+    key_kind, value_kind = options
+    found = {}
+    for key, item in value.items():
+        with _inside(f".{key}"):
+            found[_read(key, key_kind)] = _read(item, value_kind)
+    return found
+
+
+def _read_scalar(value: object, kind: Any) -> object:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool):
+        return value
+    raise _wrong_type(value, _name(kind))
+
+
+class _inside:  # noqa: N801 - reads as a statement: `with _inside(".turns"):`
+    """Adds a step to the path of a mismatch that passes through."""
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, _MismatchError):
+            error.path = (self.step, *error.path)
+
+
+def _wrong_type(value: object, expected: str) -> _MismatchError:
+    got = _name(type(value))
+    if isinstance(value, str | int | float):
+        got += f" {shown(value, most=40)}"
+    return _MismatchError(InputError(f"expected {expected}, got {got}"))
+
+
+def _name(kind: Any) -> str:
+    return _NAMES.get(kind, getattr(kind, "__name__", str(kind)))

@@ -1,0 +1,1 @@
+"""What writes text: one protocol, several engines."""

@@ -1,0 +1,205 @@
+"""The `Engine` protocol: what writes text after a prompt.
+
+A request asks for `n` continuations of one prompt; the answer is a stream of events that
+ends with one `Completion` for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from threading import Event as Flag
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from multiturn.core.errors import InputError
+from multiturn.text.truncation import KeepAll, StopRule
+
+__all__ = [
+    "Completion",
+    "Delta",
+    "Engine",
+    "EngineInfo",
+    "Event",
+    "FinishReason",
+    "Request",
+    "Timings",
+    "generate",
+]
+
+
+class FinishReason(Enum):
+    """Why a continuation ended."""
+
+    END_OF_TEXT = "end_of_text"
+    STOP = "stop"
+    """The stop rule cut it."""
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to write, and how to sample it.
+
+    Attributes:
+        prompt: text, tokenized by the engine with no start token added beyond what the
+            model's own format wants; special tokens in it are parsed as such only when
+            `parse_special` is set (a rendered chat template needs it).
+        n: how many continuations.
+        temperature: 0 is greedy.
+        top_p: nucleus; 1 is off.
+        top_k: 0 is off.
+        max_tokens: most new tokens for each continuation.
+        stop: the rule that says where the text ends; checked as text arrives, so that
+            nothing is decoded past it.
+        seed: continuation i is sampled with ``seed + i``; the same request to the same
+            engine gives the same text.
+        logprobs: whether completions carry the log-probability of each token.
+        session: requests that name the same session share their cached prefix.
+    """
+
+    prompt: str
+    n: int = 1
+    temperature: float = 0.2
+    top_p: float = 0.95
+    top_k: int = 0
+    max_tokens: int = 256
+    stop: StopRule = field(default_factory=KeepAll)
+    seed: int = 0
+    logprobs: bool = False
+    parse_special: bool = False
+    session: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, good, allowed in (
+            ("n", self.n >= 1, "1 or more"),
+            ("temperature", 0 <= self.temperature <= 10, "0 to 10"),
+            ("top_p", 0 < self.top_p <= 1, "above 0, up to 1"),
+            ("top_k", self.top_k >= 0, "0 (off) or more"),
+            ("max_tokens", self.max_tokens >= 1, "1 or more"),
+            ("seed", 0 <= self.seed < 2**31, "0 to 2147483647"),
+        ):
+            if not good:
+                raise InputError(
+                    f"{name} is out of range", got=getattr(self, name), allowed=allowed
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds, from the engine's own clock."""
+
+    to_first_token: float
+    """From handing in the request; reading the prompt included."""
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Text that was just written to continuation `index`. Always whole characters.
+
+    Text that might still turn out to lie beyond a stop is held back, so the deltas of a
+    continuation always join to the `text` of its `Completion`.
+    """
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """One finished continuation."""
+
+    index: int
+    text: str
+    """After the stop rule."""
+    raw_text: str
+    """All that was decoded before decoding stopped."""
+    cut_by: str | None
+    """What the stop rule says it cut at; None where nothing was cut."""
+    finish_reason: FinishReason
+    tokens: tuple[int, ...]
+    """Ids of all tokens decoded, those past the cut included."""
+    logprobs: tuple[float, ...] | None
+    """Natural log-probability (of the model, before temperature and top-p) of each of `tokens`."""
+    text_tokens: int
+    """How many of `tokens` it takes to cover `text`."""
+    prompt_tokens: int
+    cached_tokens: int
+    """How many of the prompt's tokens were not read again."""
+    timings: Timings
+
+    @property
+    def mean_logprob(self) -> float | None:
+        """Mean log-probability of the tokens of `text`; None where undefined."""
+        if self.logprobs is None or self.text_tokens == 0:
+            return None
+        return sum(self.logprobs[: self.text_tokens]) / self.text_tokens
+
+
+Event = Delta | Completion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """What a result must record about the engine that wrote it."""
+
+    engine: str
+    """Kind and version, e.g. ``llama_cpp xllamacpp 2026.10.11549``."""
+    model: str
+    weights_sha256: str | None
+    context_window: int
+    """Most tokens of prompt and continuation together."""
+    chat_template: str | None
+    """The model's own Jinja template, where it has one."""
+    bos_token: str = ""
+    eos_token: str = ""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Writes continuations. Implementations may be used from several threads at once."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """What is loaded."""
+        ...
+
+    def count_tokens(self, text: str, *, parse_special: bool = False) -> int:
+        """How many tokens `text` takes as a prompt."""
+        ...
+
+    def stream(self, request: Request, *, cancel: Flag | None = None) -> Iterator[Event]:
+        """Write the continuations of a request, event by event.
+
+        Deltas of different continuations may come in any order; each continuation ends with
+        exactly one `Completion`. Setting `cancel`, or closing the iterator, stops decoding
+        soon; with `cancel` the completions still come, with `FinishReason.CANCELLED`.
+
+        Raises:
+            ContextOverflowError: prompt and `max_tokens` do not fit `info.context_window`.
+                Raised before anything is decoded; nothing is ever cut silently.
+            EngineError: the engine failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model. Safe to call twice."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+def generate(engine: Engine, request: Request) -> tuple[Completion, ...]:
+    """The completions of a request, by index, without the events on the way."""
+    found = [event for event in engine.stream(request) if isinstance(event, Completion)]
+    return tuple(sorted(found, key=lambda completion: completion.index))

@@ -1,0 +1,111 @@
+"""What became of a program: types with reasons.
+
+An outcome says what the *program* did. A fault of the sandbox itself is never turned into
+one of these: the program is run again, and if that does not help the runner raises
+`SandboxUnavailableError`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+__all__ = ["Outcome", "Rung", "RunResult", "Status"]
+
+
+class Status(Enum):
+    """How a run ended. The values are part of the schema of saved results."""
+
+    FINISHED = "finished"
+    """Ran to its end. Whether what it printed is right is for an oracle to say."""
+    RAISED = "raised"
+    """An exception reached the top; `Outcome.error` and `Outcome.line` say which and where."""
+    SYNTAX_ERROR = "syntax_error"
+    """It does not parse, or does not compile."""
+    EARLY_EXIT = "early_exit"
+    """It left before its end (`sys.exit`, `os._exit`). Never a pass."""
+    TIMED_OUT_CPU = "timed_out_cpu"
+    TIMED_OUT_WALL = "timed_out_wall"
+    OUT_OF_MEMORY = "out_of_memory"
+    TOO_MUCH_OUTPUT = "too_much_output"
+    KILLED = "killed"
+    """A signal ended it, e.g. a segmentation fault; `Outcome.signal` says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended, and the details a person needs to mend the program."""
+
+    status: Status
+    error: str | None = None
+    """Type and message, as Python prints the last line of a traceback; cut at 2,000 characters."""
+    line: int | None = None
+    """1-based line of the program at which it was raised."""
+    signal: str | None = None
+    """Name of the signal, e.g. ``SIGSEGV``."""
+    exit_code: int | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the program ran to its end without an error."""
+        return self.status is Status.FINISHED
+
+    def describe(self) -> str:
+        """One line for a person.
+
+        Example:
+            >>> Outcome(Status.RAISED, error="ValueError: no", line=3).describe()
+            'raised ValueError: no (line 3)'
+        """
+        text = {
+            Status.FINISHED: "finished",
+            Status.RAISED: f"raised {self.error}",
+            Status.SYNTAX_ERROR: f"does not parse: {self.error}",
+            Status.EARLY_EXIT: f"left early with exit code {self.exit_code}",
+            Status.TIMED_OUT_CPU: "used up its CPU time",
+            Status.TIMED_OUT_WALL: "ran out of time",
+            Status.OUT_OF_MEMORY: "ran out of memory",
+            Status.TOO_MUCH_OUTPUT: "printed too much",
+            Status.KILLED: f"was ended by {self.signal}",
+        }[self.status]
+        return f"{text} (line {self.line})" if self.line else text
+
+
+class Rung(Enum):
+    """How strongly a run was isolated, best first. Every result records its rung."""
+
+    NAMESPACES = "bwrap+namespaces-per-child"
+    SHARED_NAMESPACES = "bwrap-shared+landlock+seccomp"
+    LANDLOCK = "landlock+seccomp+rlimits"
+    LIMITS_ONLY = "rlimits-only"
+    """No isolation of files, network or signals. Only when a person said so."""
+    FAKE = "fake"
+    """Nothing was run: a test's scripted answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One run of one program."""
+
+    outcome: Outcome
+    rung: Rung
+    stdout: bytes = b""
+    stderr: bytes = b""
+    value: object = None
+    """The value the program handed back, where one was asked for (see `Program.result`)."""
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    peak_memory_bytes: int | None = None
+    retries: int = 0
+    """How often the run was begun again because the sandbox itself failed."""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def stdout_text(self) -> str:
+        """Standard output as text; bytes that are no UTF-8 become U+FFFD."""
+        return self.stdout.decode("utf-8", errors="replace")
+
+    @property
+    def stderr_text(self) -> str:
+        """Standard error as text; bytes that are no UTF-8 become U+FFFD."""
+        return self.stderr.decode("utf-8", errors="replace")

@@ -1,0 +1,1 @@
+"""Text and its rules: where a completion ends, which languages there are."""

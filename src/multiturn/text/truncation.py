@@ -1,0 +1,156 @@
+"""Where a completion ends.
+
+A model that continues a prompt does not know when its turn is over: after its own step it
+goes on to write the next one. A `StopRule` finds the place to cut. It is asked again as
+text arrives, so an engine can stop decoding early.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["AnyOf", "Cut", "FenceEnd", "KeepAll", "PublishedRule", "StopRule", "StopStrings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A place to cut: the text is kept up to `position`; `reason` names what was found there."""
+
+    position: int
+    reason: str
+
+
+class StopRule(Protocol):
+    """Finds where a completion ends.
+
+    A rule is monotone: once it finds a cut in a text, it finds the same cut in every longer
+    text that begins with it. Engines rely on that to stop early.
+    """
+
+    @property
+    def lookahead(self) -> int:
+        """How many final characters may still become part of a stop and are held back."""
+        ...
+
+    def find(self, text: str) -> Cut | None:
+        """The cut, or None while the text may go on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAll:
+    """No rule: the text ends where the model ends it."""
+
+    lookahead: int = 0
+
+    def find(self, text: str) -> Cut | None:
+        """Never cuts."""
+        del text
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class StopStrings:
+    """Cuts before the first of some strings: of two that overlap, the one complete first.
+
+    Example:
+        >>> StopStrings(("END", "STOP")).find("abc STOP END")
+        Cut(position=4, reason="'STOP'")
+    """
+
+    strings: tuple[str, ...]
+
+    @property
+    def lookahead(self) -> int:
+        """One less than the longest string."""
+        return max((len(string) for string in self.strings), default=1) - 1
+
+    def find(self, text: str) -> Cut | None:
+        """The occurrence that ends first; so a longer text never moves the cut."""
+        found = [
+            (position + len(string), position, string)
+            for string in self.strings
+            if (position := text.find(string)) >= 0
+        ]
+        if not found:
+            return None
+        _, position, string = min(found)
+        return Cut(position, repr(string))
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRule:
+    r"""The truncation rule of the published Multi-Turn Programming Benchmark.
+
+    In this order: cut at the second ``print`` that starts a line; then at the second ``def``
+    that starts a line; then at the earliest of a line that starts with ``#``, ``'''`` or
+    three double quotes, the end-of-text string, or three newlines. Each later cut is
+    looked for in what the one before left, so together they are the earliest of the three.
+
+    Source: Nijkamp et al., the sampler of the published benchmark.
+
+    Example:
+        >>> PublishedRule().find("x = 1\nprint(x)\nprint(x)\n")
+        Cut(position=15, reason='second print')
+    """
+
+    end_of_text: str = "<|endoftext|>"
+
+    @property
+    def lookahead(self) -> int:
+        """The longest stop less one character."""
+        return len(self.end_of_text) - 1
+
+    def find(self, text: str) -> Cut | None:
+        """The earliest cut of the three steps."""
+        cuts = []
+        for word in ("print", "def"):
+            starts = [match.start() for match in re.finditer(rf"^{word}", text, re.MULTILINE)]
+            if len(starts) > 1:
+                cuts.append(Cut(starts[1], f"second {word}"))
+        for pattern, reason in (
+            (r"^#", "comment line"),
+            (r"^'''", "triple quote"),
+            (r'^"""', "triple quote"),
+            (re.escape(self.end_of_text), "end of text"),
+            (r"\n\n\n", "three newlines"),
+        ):
+            if match := re.search(pattern, text, re.MULTILINE):
+                cuts.append(Cut(match.start(), reason))
+        return min(cuts, key=lambda cut: cut.position) if cuts else None
+
+
+@dataclass(frozen=True, slots=True)
+class FenceEnd:
+    r"""Cuts where a Markdown code fence closes, for answers that began inside one.
+
+    Example:
+        >>> FenceEnd().find("x = 1\n```\nThis sets x.")
+        Cut(position=6, reason='closing fence')
+    """
+
+    lookahead: int = 3
+
+    def find(self, text: str) -> Cut | None:
+        """The first line that starts with three backticks."""
+        match = re.search(r"^```", text, re.MULTILINE)
+        return Cut(match.start(), "closing fence") if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """The earliest cut of several rules."""
+
+    rules: tuple[StopRule, ...]
+
+    @property
+    def lookahead(self) -> int:
+        """The longest of the rules'."""
+        return max((rule.lookahead for rule in self.rules), default=0)
+
+    def find(self, text: str) -> Cut | None:
+        """The earliest cut that any rule finds."""
+        cuts = [cut for rule in self.rules if (cut := rule.find(text)) is not None]
+        return min(cuts, key=lambda cut: cut.position) if cuts else None
