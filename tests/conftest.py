@@ -1,0 +1,29 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Models are shared by all tests of a run, and kept between runs like any user's.
+MODELS = Path(os.environ.get("MULTITURN_TEST_MODELS", "~/.cache/multiturn/models")).expanduser()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own for each test: nobody's sessions or settings are read or written."""
+    place = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("MULTITURN_HOME", str(place))
+    monkeypatch.delenv("MULTITURN_MODEL", raising=False)
+    return place
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Iterator[Path]:
+    """The small real model, pulled and verified once."""
+    from multiturn.hub.pull import pull
+
+    yield pull("smollm2-135m", directory=MODELS)
