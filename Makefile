@@ -1,0 +1,73 @@
+# Starts from a bare machine with Python 3.11 or newer, pip and make.
+#
+#   make demo    set up, fetch the default model, write a program with it in turns
+#   make test    set up, pass the tests
+#   make check   all that CI runs
+#   make slow    the proofs that take minutes: kills, soaks, random orders
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime-ready
+DEVELOP := $(VENV)/.develop-ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SPECIFICATION ?= examples/demo.yaml
+
+.PHONY: help demo setup test check format static slow lock clean
+
+help:
+	@sed -n '3,6s/^#   //p' Makefile
+
+demo: $(RUNTIME)
+	@$(BIN)/multiturn synth $(SPECIFICATION) --demo
+
+setup: $(DEVELOP)
+
+test: $(DEVELOP)
+	@echo "Running the tests; they fetch a small model (94 MB) once and take about 10 minutes."
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(DEVELOP) static test
+
+static: $(DEVELOP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+slow: $(DEVELOP)
+	@echo "Running the slow proofs; they take about an hour."
+	$(BIN)/python -m pytest -m slow --timeout 3600
+
+format: $(DEVELOP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Every version, with no word of where it comes from: that is the reader's pip's business.
+lock: $(DEVELOP)
+	$(BIN)/uv pip compile pyproject.toml --all-extras --all-groups --universal \
+	  --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade \
+	  --output-file constraints.txt
+
+# Debian ships Python without ensurepip; there pip itself puts pip into the environment.
+$(BIN)/python:
+	@echo "Making a virtual environment in $(VENV)."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed; fix: make PYTHON=/path/to/python3.11 ..."; exit 2; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
+	  { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
+	    $(PYTHON) -m pip --quiet --python $(BIN)/python install pip; }
+
+$(RUNTIME): $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing Multiturn and its CPU engine (200 MB on disk, about half a minute)."
+	@$(PIP) install --upgrade --constraint constraints.txt pip
+	@$(PIP) install --constraint constraints.txt --editable '.[llama,science]'
+	@touch $@
+
+$(DEVELOP): $(RUNTIME)
+	@echo "Installing what the tests need (about a minute)."
+	@$(PIP) install --constraint constraints.txt --group dev
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
