@@ -1,0 +1,56 @@
+"""What every engine checks about a request before it decodes anything."""
+
+from __future__ import annotations
+
+from multiturn.core.errors import ContextOverflowError, EngineError, InputError
+
+__all__ = ["check_open", "check_text", "check_window"]
+
+
+def check_text(text: str, *, what: str = "the prompt") -> None:
+    """Refuse text that no tokenizer can take.
+
+    Control characters are the model's business, but two are not text to it at all: NUL ends
+    a string in the C code below, and a lone surrogate has no UTF-8 form.
+
+    Raises:
+        InputError: `text` has a NUL or a lone surrogate.
+    """
+    nul = text.find("\0")
+    if nul >= 0:
+        raise InputError(f"{what} has a NUL character at position {nul}", fix="remove it")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{what} has half of a surrogate pair at position {error.start}, which is not text",
+            got=ascii(text[error.start]),
+            fix="remove it, or read the text with its right encoding",
+        ) from error
+
+
+def check_window(prompt_tokens: int, max_tokens: int, window: int) -> None:
+    """Refuse a request that has no tokens to start from or does not fit the window.
+
+    Raises:
+        InputError: the prompt has no tokens.
+        ContextOverflowError: prompt and continuation need more than `window` tokens.
+    """
+    if prompt_tokens == 0:
+        raise InputError("the prompt is empty", fix="write something to continue")
+    if prompt_tokens + max_tokens > window:
+        raise ContextOverflowError(
+            f"the prompt takes {prompt_tokens} tokens and up to {max_tokens} more are to be "
+            f"written, which is more than the context window of {window}",
+            fix="shorten the prompt, ask for fewer tokens, or open the model with a larger context",
+        )
+
+
+def check_open(closed: bool) -> None:
+    """Refuse to use an engine after `close`.
+
+    Raises:
+        EngineError: the engine is closed.
+    """
+    if closed:
+        raise EngineError("the engine is closed", fix="open it again")
