@@ -56,7 +56,9 @@ $(BIN)/python:
 	  { echo "error: Python 3.11 or newer is needed; fix: make PYTHON=/path/to/python3.11 ..."; exit 2; }
 	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
 	  { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
-	    $(PYTHON) -m pip --quiet --python $(BIN)/python install pip; }
+	    $(PYTHON) -m pip --quiet --python $(BIN)/python install pip; } || \
+	  { rm -rf $(VENV); \
+	    echo "error: no pip to be had; fix: see that pip reaches a package index"; exit 2; }
 
 $(RUNTIME): $(BIN)/python pyproject.toml constraints.txt
 	@echo "Installing Multiturn and its CPU engine (200 MB on disk, about half a minute)."
