@@ -45,7 +45,7 @@ format: $(DEVELOP)
 
 # Every version, with no word of where it comes from: that is the reader's pip's business.
 lock: $(DEVELOP)
-	$(BIN)/uv pip compile pyproject.toml --all-extras --all-groups --universal \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group peers --universal \
 	  --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade \
 	  --output-file constraints.txt
 
@@ -67,8 +67,8 @@ $(RUNTIME): $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(DEVELOP): $(RUNTIME)
-	@echo "Installing what the tests need (about a minute)."
-	@$(PIP) install --constraint constraints.txt --group dev
+	@echo "Installing JAX and what the tests need (900 MB on disk, about a minute)."
+	@$(PIP) install --constraint constraints.txt --editable '.[llama,science,jax]' --group dev
 	@touch $@
 
 clean:

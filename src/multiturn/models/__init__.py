@@ -1,0 +1,1 @@
+"""The decoder in JAX: the CodeGen family and the Llama family."""
