@@ -1,0 +1,1 @@
+"""Programs written turn by turn: specifications, sessions, the loop and the store."""

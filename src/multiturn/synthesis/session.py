@@ -1,0 +1,336 @@
+"""Records of a session: a tree of turns, each with its candidates.
+
+All records are frozen. A change gives a new record; the store makes it durable first.
+
+    session ── turn 1 ── turn 2 ── turn 3          (the current turn names a path to the root;
+                      └─ turn 4 ── turn 5 *         the program so far is what lies on it)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
+
+from multiturn.core.errors import InputError, UnknownNameError
+from multiturn.engines.protocol import FinishReason
+from multiturn.sandbox.outcomes import Outcome, Rung, RunResult
+from multiturn.sandbox.protocol import Limits
+
+__all__ = [
+    "Candidate",
+    "Example",
+    "Run",
+    "Sampling",
+    "Session",
+    "SessionSettings",
+    "StyleName",
+    "Turn",
+    "Writer",
+]
+
+StyleName = Literal["comment", "chat"]
+
+MOST_STORED_OUTPUT = 64 * 1024
+"""Characters of each output stream that a `Run` keeps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How candidates are sampled; the fields mean what they mean in `engines.Request`."""
+
+    n: int = 1
+    temperature: float = 0.2
+    top_p: float = 0.95
+    top_k: int = 0
+    max_tokens: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, good, allowed in (
+            ("n", 1 <= self.n <= 64, "1 to 64"),
+            ("temperature", 0 <= self.temperature <= 10, "0 to 10"),
+            ("top_p", 0 < self.top_p <= 1, "above 0, up to 1"),
+            ("top_k", self.top_k >= 0, "0 (off) or more"),
+            ("max_tokens", self.max_tokens >= 1, "1 or more"),
+            ("seed", 0 <= self.seed < 2**30, "0 to 1073741823"),
+        ):
+            if not good:
+                raise InputError(
+                    f"{name} is out of range", got=getattr(self, name), allowed=allowed
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings:
+    """What a person may choose for a session. Every choice is open; the defaults are measured."""
+
+    style: Literal["auto", "comment", "chat"] = "auto"
+    """How the model is prompted; ``auto`` goes by the model (docs/decisions/0007)."""
+    header: str = "auto"
+    """What the program begins with: ``auto``, ``numpy``, ``none``, or Python text of one's own.
+    ``auto`` is the paper's numpy import in the comment style where the sandbox has numpy, and
+    nothing otherwise."""
+    language: str = "python"
+    sampling: Sampling = field(default_factory=Sampling)
+    retries: int = 0
+    """How often a step whose every candidate fails is tried again, told what went wrong."""
+    history: Literal["whole", "drop-oldest"] = "whole"
+    """When the history no longer fits the model's window: refuse and say so, or leave the
+    oldest turns out of what the model reads (never out of the program), and say so."""
+    trim: Literal["parses", "never"] = "parses"
+    """Text that was cut off (by the token limit or a stop rule) in the middle of a statement:
+    keep the longest beginning that parses, or leave it broken."""
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.language != "python":
+            raise InputError("sessions write Python", got=self.language, allowed="python")
+        if not 0 <= self.retries <= 10:
+            raise InputError("retries is out of range", got=self.retries, allowed="0 to 10")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """What a person says must come out of a step.
+
+    With an `expression`, its value after the program so far must equal `expected`; without,
+    what the program prints must end with `expected` (docs/specifications.md says how the two
+    are compared).
+    """
+
+    expected: object
+    expression: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """How the program so far did with a candidate at its end."""
+
+    outcome: Outcome
+    rung: Rung
+    stdout: str = ""
+    stderr: str = ""
+    output_cut: bool = False
+    """Whether more was printed than is kept here."""
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    retries: int = 0
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_result(cls, result: RunResult) -> Run:
+        """The record of a sandbox's result; output beyond `MOST_STORED_OUTPUT` is left out."""
+        stdout, stderr = result.stdout_text, result.stderr_text
+        return cls(
+            outcome=result.outcome,
+            rung=result.rung,
+            stdout=stdout[:MOST_STORED_OUTPUT],
+            stderr=stderr[:MOST_STORED_OUTPUT],
+            output_cut=max(len(stdout), len(stderr)) > MOST_STORED_OUTPUT,
+            cpu_seconds=result.cpu_seconds,
+            wall_seconds=result.wall_seconds,
+            retries=result.retries,
+            notes=result.notes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Which model wrote a candidate, and how it was asked: enough to ask again."""
+
+    engine: str
+    model: str
+    weights_sha256: str | None
+    style: StyleName
+    sampling: Sampling
+    prompt_sha256: str
+    history_dropped: int = 0
+    """How many of the oldest turns the model was not shown (see `SessionSettings.history`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One way to write a step."""
+
+    text: str
+    """The code, as it stands in the program."""
+    raw_text: str = ""
+    """All that was decoded, before stop rules and cleaning."""
+    origin: Literal["model", "repair", "person"] = "model"
+    """``repair``: by the model after it was told what went wrong; ``person``: edited."""
+    writer: Writer | None = None
+    mean_logprob: float | None = None
+    seed: int | None = None
+    finish_reason: FinishReason | None = None
+    cut_by: str | None = None
+    """What the stop rule found; None where it found nothing."""
+    trimmed: bool = False
+    """Whether an unfinished statement at the end was left out."""
+    tokens: int = 0
+    """How many were decoded."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    to_first_token: float = 0.0
+    """Seconds, as are the next two."""
+    writing_seconds: float = 0.0
+    run: Run | None = None
+    agreed: tuple[bool, ...] = ()
+    """For each of the turn's examples: whether it held."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a step at all, and the program with it ran without an error."""
+        return bool(self.text.strip()) and self.run is not None and self.run.outcome.finished
+
+    @property
+    def good(self) -> bool:
+        """Whether it finished and every example held."""
+        return self.finished and all(self.agreed)
+
+    def describe(self) -> str:
+        """One line for a person: how the program with it did."""
+        if not self.text.strip():
+            return "wrote nothing"
+        if self.run is None:
+            return "was not run"
+        line = self.run.outcome.describe()
+        if self.agreed:
+            line += f", {sum(self.agreed)} of {len(self.agreed)} examples hold"
+        return line
+
+
+def rank(candidate: Candidate) -> tuple[bool, int, bool, float]:
+    """A sort key, the best candidate highest.
+
+    Runs without error; then how many of the person's examples hold; then whole steps before
+    ones whose unfinished end was left out; then mean log-probability.
+    """
+    logprob = candidate.mean_logprob
+    return (
+        candidate.finished,
+        sum(candidate.agreed),
+        not candidate.trimmed,
+        float("-inf") if logprob is None else logprob,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One step: what was asked for, and the candidates that were written."""
+
+    id: int
+    """Counts from 1 within the session, in the order in which turns were made."""
+    parent: int | None
+    prompt: str
+    candidates: tuple[Candidate, ...]
+    chosen: int
+    """Index into `candidates`."""
+    examples: tuple[Example, ...] = ()
+    created_at: str = ""
+    """UTC, ISO 8601."""
+
+    @property
+    def choice(self) -> Candidate:
+        """The chosen candidate."""
+        return self.candidates[self.chosen]
+
+    @property
+    def code(self) -> str:
+        """The chosen code."""
+        return self.choice.text
+
+    @property
+    def edited(self) -> bool:
+        """Whether the chosen code was written by the person."""
+        return self.choice.origin == "person"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A program being written: a tree of turns, and the place in it where one stands."""
+
+    id: str
+    name: str
+    model: str
+    """The name or path by which the model is opened again."""
+    style: StyleName
+    header: str
+    """Python text, empty or ending with a newline, at the start of every program."""
+    settings: SessionSettings
+    turns: Mapping[int, Turn] = field(default_factory=lambda: MappingProxyType({}))
+    current: int | None = None
+    """Id of the turn that the next one follows; None at the very beginning."""
+    created_at: str = ""
+    updated_at: str = ""
+
+    @property
+    def turn(self) -> Turn | None:
+        """The current turn."""
+        return None if self.current is None else self.turns[self.current]
+
+    def find(self, turn_id: int) -> Turn:
+        """The turn of that id.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        try:
+            return self.turns[turn_id]
+        except KeyError:
+            raise UnknownNameError("turn", str(turn_id), map(str, self.turns)) from None
+
+    def path(self, turn_id: int | None = None) -> tuple[Turn, ...]:
+        """The turns from the first to `turn_id` (the current one by default), in order."""
+        found: list[Turn] = []
+        at = self.current if turn_id is None else turn_id
+        while at is not None:
+            turn = self.find(at)
+            found.append(turn)
+            at = turn.parent
+        return tuple(reversed(found))
+
+    def children(self, turn_id: int | None) -> tuple[Turn, ...]:
+        """The turns that follow `turn_id`; None asks for the first turns."""
+        return tuple(turn for turn in self.turns.values() if turn.parent == turn_id)
+
+    def walk(self) -> Iterator[tuple[int, Turn]]:
+        """All turns with their depth (from 0), parents before children: for drawing the tree."""
+        waiting = [(0, turn) for turn in reversed(self.children(None))]
+        while waiting:
+            depth, turn = waiting.pop()
+            yield depth, turn
+            waiting += [(depth + 1, child) for child in reversed(self.children(turn.id))]
+
+    def program(self, turn_id: int | None = None) -> str:
+        """The program so far, up to `turn_id` (the current turn by default)."""
+        return program_text(self.header, [(turn.prompt, turn.code) for turn in self.path(turn_id)])
+
+    def at(self, turn_id: int | None) -> Session:
+        """The session standing at another turn (checked); the store is not touched."""
+        if turn_id is not None:
+            self.find(turn_id)
+        return replace(self, current=turn_id)
+
+    def with_turn(self, turn: Turn) -> Session:
+        """The session with `turn` added or replaced, standing at it."""
+        turns = dict(self.turns)
+        turns[turn.id] = turn
+        return replace(self, turns=MappingProxyType(turns), current=turn.id)
+
+
+def commented(prompt: str) -> str:
+    r"""A turn as Python comment lines, each ending with a newline.
+
+    Example:
+        >>> commented("Read the file.\nCount its lines.")
+        '# Read the file.\n# Count its lines.\n'
+    """
+    return "".join(f"# {line}".rstrip() + "\n" for line in prompt.split("\n"))
+
+
+def program_text(header: str, steps: list[tuple[str, str]]) -> str:
+    """The program of some (prompt, code) steps: each turn as a comment above its code."""
+    parts = [f"{commented(prompt)}{code.rstrip()}\n" for prompt, code in steps]
+    return header + "\n".join(parts)
