@@ -74,8 +74,8 @@ class Outcome:
 class Rung(Enum):
     """How strongly a run was isolated, best first. Every result records its rung."""
 
-    NAMESPACES = "bwrap+namespaces-per-child"
-    SHARED_NAMESPACES = "bwrap-shared+landlock+seccomp"
+    NAMESPACES = "namespaces-per-child+seccomp"
+    SHARED_NAMESPACES = "shared-namespaces+landlock+seccomp"
     LANDLOCK = "landlock+seccomp+rlimits"
     LIMITS_ONLY = "rlimits-only"
     """No isolation of files, network or signals. Only when a person said so."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from multiturn.core.errors import InputError
-from multiturn.sandbox.outcomes import Rung, RunResult
+from multiturn.sandbox.outcomes import Outcome, Rung, RunResult
 
-__all__ = ["Limits", "Program", "Sandbox"]
+__all__ = ["Called", "Candidate", "Limits", "Program", "Sandbox"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,84 @@ class Program:
     seed: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What became of one call into a candidate."""
+
+    outcome: Outcome
+    """`Status.FINISHED` when the call returned; RAISED with the error and the line when not."""
+    value: object = None
+    """What it returned, as plain data (see `multiturn.sandbox.encoding`)."""
+    stdout: bytes = b""
+    """What the call printed."""
+    stderr: bytes = b""
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+
+
+@runtime_checkable
+class Candidate(Protocol):
+    """A program whose top level has run and whose functions can now be called from outside.
+
+    Arguments go in and values come out as plain data, so that the caller can judge them
+    where the program cannot reach: expected values never enter the program's process. All
+    that a hostile program can lie about is its own values. For use from one thread.
+    """
+
+    @property
+    def loaded(self) -> RunResult:
+        """What became of the top level. Where it did not finish, no call can be made."""
+        ...
+
+    @property
+    def alive(self) -> bool:
+        """Whether calls can (still) be made."""
+        ...
+
+    def call(
+        self,
+        name: str,
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+        *,
+        limits: Limits | None = None,
+    ) -> Called:
+        """Call the program's global function `name` and wait for it.
+
+        Args:
+            name: a global name of the program, or a dotted path from one.
+            args: plain data: None, bool, int, float, complex, str, bytes and tuples, lists,
+                sets, frozensets and dicts of them, and what a call returned.
+            kwargs: the same, by keyword.
+            limits: `cpu_seconds` and `wall_seconds` of this call; those the candidate was
+                opened with where left out. The other limits hold for its whole life.
+
+        Returns:
+            What it returned, or why it did not. A call that ends the process (out of time,
+            a signal, too much output, an early exit) ends the candidate: `alive` turns
+            false, and every later call answers the same outcome at once.
+
+        Raises:
+            InputError: an argument is no plain data.
+            SandboxUnavailableError: the sandbox itself failed. The calls so far cannot be
+                made again by themselves; open a new candidate.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the program. Safe to call twice."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
 @runtime_checkable
 class Sandbox(Protocol):
     """Runs programs apart from this process. Implementations are safe to use from threads.
@@ -82,6 +160,15 @@ class Sandbox(Protocol):
         self, programs: Iterable[tuple[Program, Limits]]
     ) -> Iterator[tuple[int, RunResult]]:
         """Run programs side by side; yields ``(index, result)`` as each ends."""
+        ...
+
+    def open_candidate(self, program: Program, limits: Limits = ...) -> Candidate:
+        """Run the top level of a program and keep it, so that its functions can be called.
+
+        Raises:
+            InputError: the program's language has no candidates (only Python has).
+            SandboxUnavailableError: the sandbox failed, and starting again did not help.
+        """
         ...
 
     def close(self) -> None:
