@@ -1,22 +1,55 @@
-"""The store of sessions: one SQLite file that survives kills, full disks and other processes."""
+"""The store of sessions: one SQLite file that survives kills, full disks and other processes.
+
+What keeps it whole: write-ahead logging with `synchronous=FULL`, so a commit is on the disk
+when it returns; one transaction for each change; candidates are only ever added; a turn that
+others follow is never changed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
 
+from multiturn.core.errors import (
+    InputError,
+    UnknownNameError,
+    reporting_storage,
+)
+from multiturn.core.places import places
+from multiturn.core.records import read_record, to_plain
+from multiturn.synthesis.schema import bring_up_to_date, check_is_ours
 from multiturn.synthesis.session import (
     Candidate,
     Example,
     Session,
     SessionSettings,
     StyleName,
+    Turn,
+)
+from multiturn.synthesis.store_faults import (
+    as_broken,
+    broken,
+    check_magic,
+    explained,
+    gone,
+    move_aside,
+    primary_code,
 )
 
 __all__ = ["SessionStore", "SessionSummary", "move_aside"]
+
+BUSY_SECONDS = 15.0
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +80,21 @@ class SessionStore:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        raise NotImplementedError
+        self.path = path or places().sessions
+        self._lock = threading.RLock()
+        with reporting_storage(self.path, "opening the store of sessions"):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            check_magic(self.path)
+        with self._reporting():
+            self._connection = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        try:
+            with self._reporting():
+                self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def create(
         self,
@@ -58,8 +105,35 @@ class SessionStore:
         header: str,
         settings: SessionSettings,
     ) -> Session:
-        """A new, empty session; the name defaults to one made from the date."""
-        raise NotImplementedError
+        """A new, empty session; the name defaults to one made from the date.
+
+        Raises:
+            InputError: the name is empty, too long, or has characters that are not printable.
+        """
+        now = _now()
+        if name is not None:
+            _check_name(name)
+        with self._changing():
+            if name is None:
+                day = now[:10]
+                pattern = f"{day}-%"
+                count = self._one("SELECT count(*) FROM sessions WHERE name LIKE ?", pattern)[0]
+                name = f"{day}-{count + 1}"
+            session = Session(
+                id=secrets.token_hex(4),
+                name=name,
+                model=model,
+                style=style,
+                header=header,
+                settings=settings,
+                created_at=now,
+                updated_at=now,
+            )
+            self._connection.execute(
+                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?)",
+                (session.id, name, model, style, header, _dump(settings), now, now),
+            )
+        return session
 
     def load(self, session_id: str) -> Session:
         """The session of exactly that id.
@@ -67,35 +141,108 @@ class SessionStore:
         Raises:
             UnknownNameError: there is none.
         """
-        raise NotImplementedError
+        with self._reading():
+            row = self._one("SELECT * FROM sessions WHERE id = ?", session_id)
+            if row is None:
+                raise UnknownNameError("session", session_id, self._names())
+            turns = self._turns(session_id)
+        where = f"session {session_id}"
+        with as_broken(self.path):
+            return Session(
+                id=row["id"],
+                name=row["name"],
+                model=row["model"],
+                style=row["style"],
+                header=row["header"],
+                settings=read_record(json.loads(row["settings"]), SessionSettings, where=where),
+                turns=MappingProxyType({turn.id: turn for turn in turns}),
+                current=row["current"],
+                created_at=row["created_at"],
+                updated_at=row["updated_at"],
+            )
 
     def find(self, name: str) -> Session:
         """The session of that id, beginning of an id, or name (the latest of that name).
 
         Raises:
             UnknownNameError: there is none; suggests the nearest.
+            InputError: several ids begin so.
         """
-        raise NotImplementedError
+        with self._reading():
+            latest_first = "ORDER BY updated_at DESC, rowid DESC"
+            row = self._one(
+                f"SELECT id FROM sessions WHERE id = ?1 OR name = ?1 {latest_first}", name
+            )
+            if row is None:
+                begun = self._all(
+                    "SELECT id FROM sessions WHERE substr(id, 1, length(?1)) = ?1", name
+                )
+                if not name or not begun:
+                    raise UnknownNameError("session", name, self._names())
+                if len(begun) > 1:
+                    ids = ", ".join(found["id"] for found in begun)
+                    raise InputError(
+                        "several sessions begin so", got=name, allowed=ids, fix="add a character"
+                    )
+                row = begun[0]
+            return self.load(row["id"])
 
     def list(self) -> tuple[SessionSummary, ...]:
         """All sessions, the one used last first."""
-        raise NotImplementedError
+        with self._reading():
+            rows = self._all(
+                """
+                SELECT id, name, model, created_at, updated_at,
+                    (SELECT count(*) FROM turns WHERE session = sessions.id) AS turns,
+                    (SELECT prompt FROM turns
+                     WHERE session = sessions.id AND id = sessions.current) AS last_prompt
+                FROM sessions ORDER BY updated_at DESC, rowid DESC
+                """
+            )
+        return tuple(
+            SessionSummary(**{**dict(row), "last_prompt": row["last_prompt"] or ""}) for row in rows
+        )
 
     def latest(self) -> Session | None:
         """The session used last."""
-        raise NotImplementedError
+        with self._reading():
+            row = self._one("SELECT id FROM sessions ORDER BY updated_at DESC, rowid DESC")
+            return None if row is None else self.load(row["id"])
 
     def delete(self, session_id: str) -> None:
-        """Remove a session and all its turns."""
-        raise NotImplementedError
+        """Remove a session and all its turns.
 
-    def update(self, session: Session) -> None:
+        Raises:
+            UnknownNameError: there is none.
+        """
+        with self._changing():
+            if not self._connection.execute(
+                "DELETE FROM sessions WHERE id = ?", (session_id,)
+            ).rowcount:
+                raise UnknownNameError("session", session_id, self._names())
+
+    def update(self, session: Session) -> Session:
         """Save name, model, style, header and settings of a session (not its turns)."""
-        raise NotImplementedError
+        _check_name(session.name)
+        with self._changing():
+            return self._touch(
+                session,
+                name=session.name,
+                model=session.model,
+                style=session.style,
+                header=session.header,
+                settings=_dump(session.settings),
+            )
 
     def move(self, session: Session, turn_id: int | None) -> Session:
-        """Stand at another turn."""
-        raise NotImplementedError
+        """Stand at another turn.
+
+        Raises:
+            UnknownNameError: the session has no such turn.
+        """
+        moved = session.at(turn_id)
+        with self._changing():
+            return self._touch(moved, current=turn_id)
 
     def add_turn(
         self,
@@ -107,21 +254,42 @@ class SessionStore:
         examples: Sequence[Example] = (),
     ) -> Session:
         """Add a turn after the current one and stand at it."""
-        raise NotImplementedError
+        with self._changing():
+            turn = self._insert_turn(
+                session.id,
+                Turn(
+                    id=0,
+                    parent=session.current,
+                    prompt=prompt,
+                    candidates=tuple(candidates),
+                    chosen=chosen,
+                    examples=tuple(examples),
+                ),
+            )
+            return self._touch(session.with_turn(turn), current=turn.id)
 
     def add_candidates(
         self, session: Session, turn_id: int, candidates: Sequence[Candidate], *, chosen: int
     ) -> Session:
-        """Add candidates to a turn and choose one (by its index among all). Stands at the turn.
+        """Add candidates to a turn and choose one of them (by its index in `candidates`).
 
         A turn that others follow is never changed: a copy of it beside it (a branch) gets
         the candidates, and the session stands at the copy.
         """
-        raise NotImplementedError
+        with self._changing():
+            turn = self._stored_turn(session.id, turn_id)
+            first = len(turn.candidates)
+            turn = replace(turn, candidates=(*turn.candidates, *candidates), chosen=first + chosen)
+            return self._put(session, turn, first_new=first)
 
     def choose(self, session: Session, turn_id: int, chosen: int) -> Session:
-        """Choose another candidate; branches like `add_candidates`."""
-        raise NotImplementedError
+        """Choose another candidate, by its index; branches like `add_candidates`."""
+        with self._changing():
+            turn = self._stored_turn(session.id, turn_id)
+            if turn.chosen == chosen:
+                return self._touch(session.with_turn(turn), current=turn.id)
+            turn = replace(turn, chosen=chosen)
+            return self._put(session, turn, first_new=len(turn.candidates))
 
     def check(self) -> None:
         """Read the whole file and compare it with itself.
@@ -129,11 +297,17 @@ class SessionStore:
         Raises:
             StoreError: it is damaged.
         """
-        raise NotImplementedError
+        with self._reading():
+            faults = [row[0] for row in self._all("PRAGMA integrity_check(5)")]
+            if faults != ["ok"]:
+                raise broken(self.path, faults[0])
+            if self._all("PRAGMA foreign_key_check"):
+                raise broken(self.path, "a turn or candidate belongs to nothing")
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""
-        raise NotImplementedError
+        with self._lock, self._reporting():
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -146,10 +320,167 @@ class SessionStore:
     ) -> None:
         self.close()
 
+    # Opening, and the two kinds of transaction.
 
-def move_aside(path: Path) -> Path:
-    """Rename a store (with its journal files) that cannot be read; returns the new name.
+    def _prepare(self) -> None:
+        connection = self._connection
+        connection.row_factory = sqlite3.Row
+        check_is_ours(connection, self.path)
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                # The switch to write-ahead logging does not wait for other processes itself.
+                connection.execute("PRAGMA journal_mode = WAL")
+                break
+            except sqlite3.OperationalError as error:
+                if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        bring_up_to_date(connection)
 
-    Nothing is deleted: what can be saved by hand stays there.
-    """
-    raise NotImplementedError
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self._lock, self._reporting():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            finally:
+                # After a fault SQLite may already have rolled back by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """One snapshot for all reads inside; nested uses share the outermost."""
+        with self._lock, self._reporting():
+            nested = self._connection.in_transaction
+            if not nested:
+                self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if not nested and self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise explained(self.path, error) from error
+
+    # Rows.
+
+    def _one(self, query: str, *values: object) -> Any:
+        return self._connection.execute(f"{query} LIMIT 1", values).fetchone()
+
+    def _all(self, query: str, *values: object) -> Any:
+        return self._connection.execute(query, values).fetchall()
+
+    def _names(self) -> Any:
+        return [row["name"] for row in self._all("SELECT name FROM sessions")]
+
+    def _turns(self, session_id: str, only: int | None = None) -> tuple[Turn, ...]:
+        some = "" if only is None else "AND {} = :only"
+        values = {"session": session_id, "only": only}
+        candidates: dict[int, Any] = {}
+        query = f"SELECT * FROM candidates WHERE session = :session {some.format('turn')}"
+        with as_broken(self.path):
+            for row in self._connection.execute(f"{query} ORDER BY turn, number", values):
+                where = f"turn {row['turn']}, candidate {row['number']}"
+                candidates.setdefault(row["turn"], []).append(
+                    read_record(json.loads(row["record"]), Candidate, where=where)
+                )
+            query = f"SELECT * FROM turns WHERE session = :session {some.format('id')}"
+            return tuple(
+                Turn(
+                    id=row["id"],
+                    parent=row["parent"],
+                    prompt=row["prompt"],
+                    candidates=tuple(candidates[row["id"]]),
+                    chosen=row["chosen"],
+                    examples=read_record(
+                        json.loads(row["examples"]), tuple[Example, ...], where=f"turn {row['id']}"
+                    ),
+                    created_at=row["created_at"],
+                )
+                for row in self._connection.execute(f"{query} ORDER BY id", values)
+            )
+
+    def _stored_turn(self, session_id: str, turn_id: int) -> Turn:
+        """As it is in the file now: another process may have added candidates."""
+        found = self._turns(session_id, only=turn_id)
+        if not found:
+            raise gone()
+        return found[0]
+
+    def _insert_turn(self, session_id: str, turn: Turn) -> Turn:
+        last = self._one("SELECT max(id) FROM turns WHERE session = ?", session_id)[0] or 0
+        turn = replace(turn, id=last + 1, created_at=_now())
+        self._connection.execute(
+            "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                session_id,
+                turn.id,
+                turn.parent,
+                turn.prompt,
+                _dump(turn.examples),
+                turn.chosen,
+                turn.created_at,
+            ),
+        )
+        self._insert_candidates(session_id, turn, first=0)
+        return turn
+
+    def _insert_candidates(self, session_id: str, turn: Turn, *, first: int) -> None:
+        self._connection.executemany(
+            "INSERT INTO candidates VALUES (?, ?, ?, ?)",
+            [
+                (session_id, turn.id, number, _dump(candidate))
+                for number, candidate in enumerate(turn.candidates)
+                if number >= first
+            ],
+        )
+
+    def _put(self, session: Session, turn: Turn, *, first_new: int) -> Session:
+        """Save a changed turn: in place while nothing follows it, else as a branch."""
+        if self._one("SELECT 1 FROM turns WHERE session = ? AND parent = ?", session.id, turn.id):
+            turn = self._insert_turn(session.id, turn)
+        else:
+            self._connection.execute(
+                "UPDATE turns SET chosen = ? WHERE session = ? AND id = ?",
+                (turn.chosen, session.id, turn.id),
+            )
+            self._insert_candidates(session.id, turn, first=first_new)
+        return self._touch(session.with_turn(turn), current=turn.id)
+
+    def _touch(self, session: Session, **columns: object) -> Session:
+        now = _now()
+        columns["updated_at"] = now
+        assignments = ", ".join(f"{column} = :{column}" for column in columns)
+        changed = self._connection.execute(
+            f"UPDATE sessions SET {assignments} WHERE id = :id", {**columns, "id": session.id}
+        ).rowcount
+        if not changed:
+            raise gone()
+        return replace(session, updated_at=now)
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise InputError(
+            "this cannot be the name of a session",
+            got=name,
+            allowed=f"1 to {LONGEST_NAME} printable characters",
+        )
+
+
+def _dump(record: object) -> str:
+    return json.dumps(to_plain(record))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

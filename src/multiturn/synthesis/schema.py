@@ -1,0 +1,102 @@
+"""The tables of the store of sessions, and how an older file is brought up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from multiturn.core.errors import StoreError
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "bring_up_to_date", "check_is_ours"]
+
+APPLICATION_ID = 0x4D54524E
+"""Written into the file's header, so that no other program's database is taken for a store."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE sessions (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            model TEXT NOT NULL,
+            style TEXT NOT NULL,
+            header TEXT NOT NULL,
+            settings TEXT NOT NULL,
+            current INTEGER,
+            created_at TEXT NOT NULL,
+            updated_at TEXT NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE turns (
+            session TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+            id INTEGER NOT NULL,
+            parent INTEGER,
+            prompt TEXT NOT NULL,
+            examples TEXT NOT NULL,
+            chosen INTEGER NOT NULL,
+            created_at TEXT NOT NULL,
+            PRIMARY KEY (session, id),
+            FOREIGN KEY (session, parent) REFERENCES turns (session, id)
+                DEFERRABLE INITIALLY DEFERRED
+        ) STRICT
+        """,
+        """
+        CREATE TABLE candidates (
+            session TEXT NOT NULL,
+            turn INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            record TEXT NOT NULL,
+            PRIMARY KEY (session, turn, number),
+            FOREIGN KEY (session, turn) REFERENCES turns (session, id) ON DELETE CASCADE
+        ) STRICT
+        """,
+        "CREATE INDEX turns_by_parent ON turns (session, parent)",
+    ),
+)
+"""Entry k holds the statements that lead from version k to version k + 1. Never edit one that
+was released: add another."""
+
+
+def check_is_ours(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a database that another program, or a later version of this one, made.
+
+    Raises:
+        StoreError: nothing was written.
+    """
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if tables and application != APPLICATION_ID:
+        raise StoreError(
+            "this database is not a store of sessions",
+            got=str(path),
+            fix="name another file; nothing in it was changed",
+        )
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"the store of sessions {path} was written by a newer version of multiturn",
+            got=f"schema {version}",
+            allowed=f"schema {len(MIGRATIONS)} or older",
+            fix="upgrade multiturn; nothing in it was changed",
+        )
+
+
+def bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Run the migrations that are missing, all of them or none."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Asked again under the lock: another process may have done it in the meantime.
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        for statements in MIGRATIONS[version:]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,120 @@
+"""What can be wrong with the file of sessions, told so that a person can mend it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from multiturn.core.errors import (
+    InputError,
+    MultiturnError,
+    StorageError,
+    StoreError,
+    reporting_storage,
+)
+
+__all__ = [
+    "as_broken",
+    "broken",
+    "check_magic",
+    "explained",
+    "gone",
+    "move_aside",
+    "primary_code",
+]
+
+MAGIC = b"SQLite format 3\x00"
+SIDECARS = ("-wal", "-shm", "-journal")
+
+
+def move_aside(path: Path) -> Path:
+    """Rename a store (with its journal files) that cannot be read; returns the new name.
+
+    Nothing is deleted: what can be saved by hand stays there.
+
+    Raises:
+        StorageError: the place cannot be written.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    aside = path.with_name(f"{path.name}.broken-{stamp}")
+    with reporting_storage(path, "moving the store aside"):
+        path.rename(aside)
+        for suffix in SIDECARS:
+            sidecar = path.with_name(path.name + suffix)
+            if sidecar.exists():
+                sidecar.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def check_magic(path: Path) -> None:
+    """Refuse what is plainly no database before SQLite gets to touch it."""
+    if path.exists():
+        with path.open("rb") as file:
+            start = file.read(len(MAGIC))
+        if start and start != MAGIC:
+            raise broken(path, "it is not a database")
+
+
+def broken(path: Path, reason: str) -> StoreError:
+    """The error for a damaged file."""
+    return StoreError(
+        f"the store of sessions {path} is broken ({reason})",
+        fix=f"move it aside, mv {path} {path}.broken, and start again; nothing in it was changed",
+    )
+
+
+def gone() -> StoreError:
+    """The error for a session or turn that was there before."""
+    return StoreError(
+        "this session, or the turn, is no longer in the store: another program deleted it",
+        fix="open another session",
+    )
+
+
+@contextmanager
+def as_broken(path: Path) -> Iterator[None]:
+    """Rows that do not hold what this version wrote are damage, not a person's mistake."""
+    try:
+        yield
+    except (InputError, ValueError, KeyError) as error:
+        raise broken(path, str(error)) from error
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's code of the fault."""
+    # The low byte is the kind; the rest says more about it.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def explained(path: Path, error: sqlite3.Error) -> MultiturnError:
+    """SQLite's fault as one of ours."""
+    code, reason = primary_code(error), str(error)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return broken(path, reason)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreError(
+            f"the store of sessions {path} is in use ({reason})",
+            fix="wait for the other program that writes to it, and try again",
+        )
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return gone()
+    if code == sqlite3.SQLITE_FULL:
+        return StorageError(
+            f"saving to {path} failed, no space left on device",
+            fix="free some disk space, or set MULTITURN_HOME to a place with room; "
+            "what was saved before is safe",
+        )
+    if code in (
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+    ):
+        return StorageError(
+            f"reading or writing {path} failed ({reason})",
+            fix="free some disk space and make it writable, or set MULTITURN_HOME to another place",
+        )
+    return StoreError(f"the store of sessions {path} failed ({reason})", fix="try again")
