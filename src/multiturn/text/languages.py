@@ -1,0 +1,188 @@
+"""The table of languages: what a program in each is called, and how it is compiled and run.
+
+A recipe is plain data. Commands are argument lists, never shell text; ``{python}`` stands
+for the interpreter and ``{memory_mib}`` for the memory limit in MiB. What runs a recipe, and
+in what isolation, is the sandbox's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from multiturn.core.errors import UnknownNameError
+
+__all__ = ["LANGUAGES", "Language", "language", "language_of_file"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """How programs of one language are written down, compiled and run.
+
+    Attributes:
+        key: what it is called in configurations and results.
+        name: what a person calls it.
+        extensions: of its files, the usual one first, each with its dot.
+        comment: what starts a comment that ends with the line.
+        file_name: the file that a program is written to.
+        compile_command: arguments that turn the file into something to run; empty where
+            there is no such step.
+        run_command: arguments that run it, in the directory of the file.
+        tools: the programs that must be installed.
+        package: the Debian package that brings them.
+        cpu_factor: how much more CPU time a program may take than the limit says, because
+            of what its runtime does before and beside it.
+        limits_address_space: whether the memory limit can be put on the address space. The
+            runtimes of some languages reserve far more of it than they ever use; there the
+            limit is put on the data they may write.
+        processes: how many processes and threads its tools need at the same time.
+    """
+
+    key: str
+    name: str
+    extensions: tuple[str, ...]
+    comment: str
+    file_name: str
+    compile_command: tuple[str, ...] = ()
+    run_command: tuple[str, ...]
+    tools: tuple[str, ...]
+    package: str
+    cpu_factor: float = 1.0
+    limits_address_space: bool = True
+    processes: int = 8
+
+
+_TABLE = (
+    Language(
+        key="python",
+        name="Python",
+        extensions=(".py",),
+        comment="#",
+        file_name="program.py",
+        run_command=("{python}", "-I", "program.py"),
+        tools=("{python}",),
+        package="python3",
+    ),
+    Language(
+        key="javascript",
+        name="JavaScript",
+        extensions=(".js", ".mjs", ".cjs"),
+        comment="//",
+        file_name="program.js",
+        # The heap's own limit gives a clear message before the kernel's ends the process.
+        run_command=("node", "--max-old-space-size={memory_mib}", "program.js"),
+        tools=("node",),
+        package="nodejs",
+        cpu_factor=1.5,
+        limits_address_space=False,
+        processes=32,
+    ),
+    Language(
+        key="java",
+        name="Java",
+        extensions=(".java",),
+        comment="//",
+        # A file of another name may hold no public class; `Main` is what judges agree on.
+        file_name="Main.java",
+        compile_command=(
+            "javac",
+            "-J-Xmx512m",
+            "-J-XX:+UseSerialGC",
+            "-encoding",
+            "UTF-8",
+            "-d",
+            ".",
+            "Main.java",
+        ),
+        run_command=(
+            "java",
+            "-Xmx{memory_mib}m",
+            "-Xss16m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Xshare:auto",
+            "-XX:-UsePerfData",
+            "-cp",
+            ".",
+            "Main",
+        ),
+        tools=("javac", "java"),
+        package="default-jdk-headless",
+        cpu_factor=2.0,
+        limits_address_space=False,
+        processes=64,
+    ),
+    Language(
+        key="c",
+        name="C",
+        extensions=(".c", ".h"),
+        comment="//",
+        file_name="program.c",
+        compile_command=("gcc", "-std=gnu17", "-O2", "-o", "program", "program.c", "-lm"),
+        run_command=("./program",),
+        tools=("gcc",),
+        package="gcc libc6-dev",
+    ),
+    Language(
+        key="cpp",
+        name="C++",
+        extensions=(".cpp", ".cc", ".cxx", ".hpp"),
+        comment="//",
+        file_name="program.cpp",
+        compile_command=("g++", "-std=gnu++17", "-O2", "-o", "program", "program.cpp"),
+        run_command=("./program",),
+        tools=("g++",),
+        package="g++",
+    ),
+    Language(
+        key="go",
+        name="Go",
+        extensions=(".go",),
+        comment="//",
+        file_name="program.go",
+        compile_command=("go", "build", "-o", "program", "program.go"),
+        run_command=("./program",),
+        tools=("go",),
+        package="golang-go",
+        cpu_factor=1.5,
+        limits_address_space=False,
+        processes=64,
+    ),
+)
+
+LANGUAGES = MappingProxyType({entry.key: entry for entry in _TABLE})
+"""Every language, by key."""
+
+
+def language(key: str) -> Language:
+    """The entry of a language.
+
+    Raises:
+        UnknownNameError: there is none of that name; the message suggests the nearest.
+
+    Example:
+        >>> language("cpp").file_name
+        'program.cpp'
+    """
+    try:
+        return LANGUAGES[key]
+    except KeyError:
+        raise UnknownNameError("language", key, LANGUAGES) from None
+
+
+def language_of_file(name: str) -> Language:
+    """The language of a file, by the ending of its name.
+
+    Raises:
+        UnknownNameError: no language of the table has files of that ending.
+
+    Example:
+        >>> language_of_file("src/Main.java").name
+        'Java'
+    """
+    for entry in _TABLE:
+        if name.endswith(entry.extensions):
+            return entry
+    ending = "." + name.rpartition(".")[2] if "." in name else name
+    known = [extension for entry in _TABLE for extension in entry.extensions]
+    raise UnknownNameError("file ending", ending, known)
