@@ -1,0 +1,82 @@
+"""Fingerprints of files: what a file's bytes are held against."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from multiturn.core.errors import InputError
+
+__all__ = ["Checksum", "Hasher", "hash_file"]
+
+READ_BYTES = 1 << 20
+
+_LENGTHS = {"sha256": 64, "git-blob-sha1": 40}
+
+
+class Hasher(Protocol):
+    """What `hashlib` gives."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in more bytes."""
+        ...
+
+    def hexdigest(self) -> str:
+        """The fingerprint of all bytes so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """A fingerprint that a file must have.
+
+    Attributes:
+        kind: ``sha256``, or ``git-blob-sha1``: the hash git gives to a file's content, the
+            only one that a model hub reports for its small files.
+        value: lower-case hexadecimal.
+    """
+
+    kind: Literal["sha256", "git-blob-sha1"]
+    value: str
+
+    def __post_init__(self) -> None:
+        good = len(self.value) == _LENGTHS[self.kind] and set(self.value) <= set("0123456789abcdef")
+        if not good:
+            raise InputError(
+                f"not a {self.kind} checksum",
+                got=self.value,
+                allowed=f"{_LENGTHS[self.kind]} lower-case hexadecimal digits",
+            )
+
+    def hasher(self, size: int) -> Hasher:
+        """A new hasher for a file of `size` bytes."""
+        if self.kind == "sha256":
+            return hashlib.sha256()
+        return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+
+
+def hash_file(
+    path: Path, checksum: Checksum, *, on_bytes: Callable[[int], None] | None = None
+) -> str:
+    """The fingerprint of a file, of the same kind as `checksum`.
+
+    Args:
+        path: the file.
+        checksum: says which kind.
+        on_bytes: called with the number of bytes read so far.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    hasher = checksum.hasher(path.stat().st_size)
+    done = 0
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(READ_BYTES):
+            hasher.update(chunk)
+            done += len(chunk)
+            if on_bytes is not None:
+                on_bytes(done)
+    return hasher.hexdigest()

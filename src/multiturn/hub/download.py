@@ -1,0 +1,170 @@
+"""Bytes of one URL into a partial file, through broken connections."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from multiturn.core.errors import MultiturnError
+from multiturn.hub.checksums import READ_BYTES
+from multiturn.hub.partial import PartialFile, SourceFailedError
+from multiturn.hub.transport import reason_of, status_reason
+
+__all__ = ["Retries", "copy_local", "download"]
+
+# Statuses that may pass when one waits: request timeout, too many requests, gateways.
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often in a row nothing may come before a source is given up.
+
+    Attributes:
+        attempts: tries that may bring no new byte; any new byte starts the count again.
+        first_wait: seconds before the second try; doubled each time.
+    """
+
+    attempts: int = 4
+    first_wait: float = 0.5
+
+
+class _BrokenError(Exception):
+    """The connection failed in a way that may pass."""
+
+
+def download(
+    client: httpx.Client,
+    url: str,
+    partial: PartialFile,
+    *,
+    headers: Mapping[str, str] | None = None,
+    auth: tuple[str, str] | None = None,
+    retries: Retries = Retries(),
+    on_bytes: Callable[[int], None],
+    on_retry: Callable[[str], None],
+) -> None:
+    """Fetch the rest of `partial` from `url`.
+
+    Goes on from the bytes that are there (`Range`, with `If-Range` where the server gave a
+    strong `ETag`), and begins again where the server does not do ranges or its file has
+    changed. Nothing is said about the content: the caller checks the fingerprint.
+
+    Args:
+        client: sends the requests.
+        url: of the file.
+        partial: grows; on failure what came is kept in it.
+        headers: sent along, e.g. a token; not to another host after a redirect.
+        auth: user and password.
+        retries: patience.
+        on_bytes: called with the number of bytes there, as they come.
+        on_retry: called with the reason before another try.
+
+    Raises:
+        SourceFailedError: the server refuses, or offers a file of another size, or the
+            connection broke too often.
+        StorageError: the disk is full.
+    """
+    failures, best = 0, partial.have
+    while partial.missing:
+        try:
+            _fetch_rest(client, url, partial, dict(headers or {}), auth, on_bytes)
+        except _BrokenError as error:
+            reason = str(error)
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            if not isinstance(error, httpx.TransportError):
+                raise SourceFailedError(reason_of(error)) from error
+            reason = reason_of(error)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise SourceFailedError(f"its address cannot be used: {error}") from error
+        else:
+            continue
+        failures = 1 if partial.have > best else failures + 1
+        best = max(best, partial.have)
+        if failures >= retries.attempts:
+            raise SourceFailedError(reason)
+        on_retry(reason)
+        time.sleep(retries.first_wait * 2 ** (failures - 1))
+
+
+def copy_local(path: Path, partial: PartialFile, *, on_bytes: Callable[[int], None]) -> None:
+    """Fetch the rest of `partial` from a file on this machine.
+
+    Raises:
+        SourceFailedError: the file cannot be read or is of another size.
+    """
+    try:
+        if (size := path.stat().st_size) != partial.size:
+            raise SourceFailedError(f"{path} has {size} bytes, not {partial.size}")
+        with path.open("rb", buffering=0) as file:
+            file.seek(partial.have)
+            while chunk := file.read(READ_BYTES):
+                partial.write(chunk)
+                on_bytes(partial.have)
+    except MultiturnError:
+        raise
+    except OSError as error:
+        raise SourceFailedError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _fetch_rest(
+    client: httpx.Client,
+    url: str,
+    partial: PartialFile,
+    headers: dict[str, str],
+    auth: tuple[str, str] | None,
+    on_bytes: Callable[[int], None],
+) -> None:
+    if partial.have:
+        headers["Range"] = f"bytes={partial.have}-"
+        if etag := partial.etag:
+            headers["If-Range"] = etag
+    with client.stream("GET", url, headers=headers, auth=auth) as response:
+        _place(response, partial)
+        partial.remember_etag(response.headers.get("ETag"))
+        # A changed or unranged answer has moved the place back.
+        on_bytes(partial.have)
+        for chunk in response.iter_raw():
+            partial.write(chunk)
+            on_bytes(partial.have)
+    if partial.missing:
+        raise _BrokenError(f"the answer ended {partial.missing} bytes too early")
+
+
+def _place(response: httpx.Response, partial: PartialFile) -> None:
+    """Bring `partial` to the place where the answer's bytes begin, or raise."""
+    status = response.status_code
+    if status == 416:
+        partial.restart()
+        raise _BrokenError("it refused to go on from the bytes that are here")
+    if status in _TRANSIENT:
+        raise _BrokenError(status_reason(status))
+    if status not in (200, 206):
+        raise SourceFailedError(status_reason(status))
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise SourceFailedError("it sends the file in another encoding than it was asked for")
+    if status == 206:
+        begin, total = _content_range(response.headers.get("Content-Range", ""))
+        if total is not None and total != partial.size:
+            raise SourceFailedError(f"its file has {total} bytes, not {partial.size}")
+        if begin != partial.have:
+            partial.restart()
+            raise _BrokenError("it sent another part of the file than asked for")
+        return
+    length = response.headers.get("Content-Length")
+    if length is not None and (not length.isdigit() or int(length) != partial.size):
+        raise SourceFailedError(f"its file has {length} bytes, not {partial.size}")
+    if partial.have:
+        partial.restart()
+
+
+def _content_range(value: str) -> tuple[int, int | None]:
+    match = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", value.strip())
+    if match is None:
+        return -1, None
+    return int(match[1]), None if match[2] == "*" else int(match[2])

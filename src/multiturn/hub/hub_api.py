@@ -1,0 +1,146 @@
+"""What a repository on the hub holds, and the note of it that pins a model.
+
+The first pull of a model of several files asks the hub for the commit behind the revision
+and for the fingerprint of each file at that commit, and keeps the answer as a manifest
+beside the files. Every later pull and check is against that manifest.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+
+from multiturn.core.errors import InputError, ModelFileError
+from multiturn.core.files import write_atomically
+from multiturn.core.records import read_record, to_plain
+from multiturn.hub.checksums import Checksum
+from multiturn.hub.partial import SourceFailedError
+from multiturn.hub.registry import HubRepository
+from multiturn.hub.sources import Hub
+from multiturn.hub.transport import reason_of, status_reason
+
+__all__ = ["Manifest", "ManifestFile", "list_repository", "read_manifest", "write_manifest"]
+
+MANIFEST_NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFile:
+    """One file of a pinned model."""
+
+    path: str
+    bytes: int
+    checksum: Checksum
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a repository held at a commit, as the hub reported it."""
+
+    repository: str
+    commit: str
+    files: tuple[ManifestFile, ...]
+
+
+def list_repository(hub: Hub, repository: HubRepository) -> Manifest:
+    """Ask the hub for the commit and the files of a repository.
+
+    Raises:
+        SourceFailedError: the hub does not answer, or answers nonsense, or the repository
+            has none of the files that are wanted.
+    """
+    base = f"{hub.endpoint}/api/models/{quote(repository.repository)}"
+    with hub.client() as client:
+        info, _ = _get_json(client, hub, f"{base}/revision/{quote(repository.revision, safe='')}")
+        commit = info.get("sha") if isinstance(info, dict) else None
+        if not isinstance(commit, str) or not commit.isalnum():
+            raise SourceFailedError("its answer names no commit")
+        files: list[ManifestFile] = []
+        url: str | None = f"{base}/tree/{commit}"
+        while url is not None:
+            page, url = _get_json(client, hub, url)
+            if not isinstance(page, list):
+                raise SourceFailedError("its list of files makes no sense")
+            files += [file for item in page if (file := _read_item(item, repository)) is not None]
+    if not files:
+        raise SourceFailedError("it holds none of the files that make up the model")
+    return Manifest(repository.repository, commit, tuple(files))
+
+
+def read_manifest(directory: Path) -> Manifest | None:
+    """The manifest of a model that was pulled before; None where there is none.
+
+    Raises:
+        ModelFileError: it is there and cannot be read.
+    """
+    path = directory / MANIFEST_NAME
+    try:
+        manifest = read_record(
+            json.loads(path.read_text(encoding="utf-8")), Manifest, where=str(path)
+        )
+        for file in manifest.files:
+            _require_plain_name(file.path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError, InputError, SourceFailedError) as error:
+        raise ModelFileError(
+            f"the manifest of a model cannot be read: {error}",
+            got=str(path),
+            fix="delete it and pull the model again",
+        ) from error
+    return manifest
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Keep a manifest beside the files it describes."""
+    write_atomically(directory / MANIFEST_NAME, json.dumps(to_plain(manifest), indent=1) + "\n")
+
+
+def _get_json(client: httpx.Client, hub: Hub, url: str) -> tuple[object, str | None]:
+    """An answer of the hub, and the address of the next page of it."""
+    try:
+        response = client.get(url, headers=hub.headers)
+        if response.status_code != 200:
+            raise SourceFailedError(status_reason(response.status_code))
+        following = response.links.get("next", {}).get("url")
+        # The token goes along to the next page, so that page must be the hub's own.
+        if following is not None and httpx.URL(following).host != httpx.URL(url).host:
+            raise SourceFailedError("its list of files goes on at another host")
+        return response.json(), following
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise SourceFailedError(reason_of(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise SourceFailedError("its answer is no JSON") from error
+
+
+def _read_item(item: object, repository: HubRepository) -> ManifestFile | None:
+    """One line of the listing; None for what is not wanted."""
+    match item:
+        case {"type": "file", "path": str(path), "size": int(size), "oid": str(oid)}:
+            pass
+        case {"type": str()}:
+            return None
+        case _:
+            raise SourceFailedError("its list of files makes no sense")
+    if not any(fnmatch.fnmatchcase(path, pattern) for pattern in repository.patterns):
+        return None
+    _require_plain_name(path)
+    try:
+        match item:
+            case {"lfs": {"oid": str(sha256), "size": int(size)}}:
+                return ManifestFile(path, size, Checksum("sha256", sha256))
+            case _:
+                return ManifestFile(path, size, Checksum("git-blob-sha1", oid))
+    except InputError as error:
+        raise SourceFailedError(f"its fingerprint of {path} makes no sense") from error
+
+
+def _require_plain_name(path: str) -> None:
+    """Refuse a name that could lead out of the model's directory."""
+    if Path(path).name != path or "\\" in path or path.startswith(".") or "\0" in path:
+        raise SourceFailedError("it names a file outside the model's directory")

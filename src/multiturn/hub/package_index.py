@@ -1,0 +1,216 @@
+"""Finding a wheel where the person's pip would find it."""
+
+from __future__ import annotations
+
+import logging
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from netrc import NetrcParseError, netrc
+from pathlib import Path
+from typing import cast
+from urllib.parse import unquote, urlsplit
+
+import httpx
+from unearth import PackageFinder
+from unearth.collector import LinkCollectError
+from unearth.fetchers import DEFAULT_SECURE_ORIGINS, Fetcher
+
+from multiturn.hub.partial import SourceFailedError
+from multiturn.hub.pip_settings import PipSettings
+from multiturn.hub.transport import Timeouts, http_client, reason_of, tls_context
+
+__all__ = ["PackageIndex", "WheelLink", "open_package_index"]
+
+
+@dataclass(frozen=True, slots=True)
+class WheelLink:
+    """Where one wheel lies.
+
+    Attributes:
+        url: with no login in it.
+        host: for a person.
+        path: of a wheel on this machine; None for one that has to be fetched.
+        auth: user and password, where one is known for the host.
+    """
+
+    url: str
+    host: str
+    path: Path | None
+    auth: tuple[str, str] | None
+
+
+class PackageIndex:
+    """The indexes and links of one `PipSettings`, with the client that reaches them.
+
+    Args:
+        settings: where to look.
+        client: sends the requests.
+    """
+
+    def __init__(self, settings: PipSettings, client: httpx.Client) -> None:
+        self.settings = settings
+        self.client = client
+
+    def find(self, project: str, version: str, sha256: str) -> list[WheelLink]:
+        """Places of the wheel of exactly this version, the likeliest first.
+
+        A place whose index states another hash is left out: it is another file.
+
+        Raises:
+            SourceFailedError: nowhere; says what each place that was asked answered.
+        """
+        settings = self.settings
+        find_links = _existing(settings.find_links)
+        # Asked here, because without any place the finder would fall back to PyPI, which
+        # pip was told not to use.
+        if not settings.index_urls and not find_links:
+            raise SourceFailedError("pip is set to use no index, and no links that exist")
+        finder = PackageFinder(
+            session=cast(Fetcher, _Fetcher(self.client, self)),
+            index_urls=settings.index_urls,
+            find_links=find_links,
+            ignore_compatibility=True,
+            only_binary=[":all:"],
+        )
+        with _collected_warnings() as reasons:
+            try:
+                packages = list(finder.find_matches(f"{project}=={version}", allow_yanked=True))
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+                raise SourceFailedError(reason_of(error)) from error
+        same = [
+            package
+            for package in packages
+            if (package.link.hash_option or {}).get("sha256", [sha256]) == [sha256]
+        ]
+        if same:
+            # Those that state the hash before those that state none.
+            same.sort(key=lambda package: not package.link.hash_option)
+            return [self._link(package.link.url_without_fragment) for package in same]
+        if packages:
+            raise SourceFailedError(f"its {project} {version} is another file (other sha256)")
+        detail = "; ".join(dict.fromkeys(reasons))
+        raise SourceFailedError(
+            f"no {project} {version} there" + (f" ({detail})" if detail else "")
+        )
+
+    def login_for(self, url: str) -> tuple[str, str] | None:
+        """User and password for `url`: its own, those of the index it lies on, or netrc's."""
+        parts = urlsplit(url)
+        candidates = [parts, *(urlsplit(index) for index in self.settings.index_urls)]
+        for candidate in candidates:
+            if candidate.username and (candidate.hostname, candidate.port) == (
+                parts.hostname,
+                parts.port,
+            ):
+                return unquote(candidate.username), unquote(candidate.password or "")
+        try:
+            found = netrc().authenticators(parts.hostname or "")
+        except (OSError, NetrcParseError):
+            return None
+        return (found[0], found[2] or "") if found else None
+
+    def _link(self, url: str) -> WheelLink:
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            path = Path(urllib.request.url2pathname(parts.path))
+            return WheelLink(url, str(path.parent), path, None)
+        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        return WheelLink(bare, parts.hostname or "", None, self.login_for(url))
+
+
+@contextmanager
+def open_package_index(settings: PipSettings) -> Iterator[PackageIndex]:
+    """The package index of these settings; its connections close at the end.
+
+    Raises:
+        SourceFailedError: a proxy or certificate setting cannot be used.
+    """
+    tls = tls_context(ca_bundle=settings.cert, client_certificate=settings.client_cert)
+    with http_client(
+        timeouts=Timeouts(connect=15.0, read=settings.timeout or 30.0),
+        tls=tls,
+        proxy=settings.proxy,
+        trusted_hosts=settings.trusted_hosts,
+    ) as client:
+        yield PackageIndex(settings, client)
+
+
+def _existing(find_links: Iterable[str]) -> list[str]:
+    """Links but for directories that are missing, which pip passes over too."""
+    return [link for link in find_links if "://" in link or Path(link).exists()]
+
+
+class _Fetcher:
+    """unearth's way to the network: our client, and files of this machine.
+
+    A fault becomes unearth's `LinkCollectError`, so that one index that does not answer
+    does not keep the others from being asked.
+    """
+
+    def __init__(self, client: httpx.Client, index: PackageIndex) -> None:
+        self._client = client
+        self._index = index
+
+    def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        return self._ask("GET", url, headers)
+
+    def head(self, url: str, *, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        return self._ask("HEAD", url, headers)
+
+    def get_stream(
+        self, url: str, *, headers: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[httpx.Response]:
+        return self._client.stream("GET", url, headers=headers)
+
+    def iter_secure_origins(self) -> Iterable[tuple[str, str, str]]:
+        yield from DEFAULT_SECURE_ORIGINS
+        for trusted in self._index.settings.trusted_hosts:
+            host, _, port = trusted.partition(":")
+            yield "*", host, port or "*"
+
+    def _ask(self, method: str, url: str, headers: Mapping[str, str] | None) -> httpx.Response:
+        if url.startswith("file:"):
+            return _local_page(method, url)
+        try:
+            return self._client.request(
+                method, url, headers=headers, auth=self._index.login_for(url)
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise LinkCollectError(reason_of(error)) from error
+
+
+def _local_page(method: str, url: str) -> httpx.Response:
+    path = Path(urllib.request.url2pathname(urlsplit(url).path))
+    request = httpx.Request(method, url)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise LinkCollectError(error.strerror or "cannot be read") from error
+    kind = "application/vnd.pypi.simple.v1+json" if path.suffix == ".json" else "text/html"
+    return httpx.Response(200, headers={"Content-Type": kind}, content=content, request=request)
+
+
+class _Collector(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage().removeprefix("Failed to collect links from "))
+
+
+@contextmanager
+def _collected_warnings() -> Iterator[list[str]]:
+    """What unearth logs: its only account of why an index gave nothing.
+
+    With a handler of ours in place, Python also no longer prints the warnings by itself.
+    """
+    collector = _Collector()
+    logger = logging.getLogger("unearth")
+    logger.addHandler(collector)
+    try:
+        yield collector.messages
+    finally:
+        logger.removeHandler(collector)

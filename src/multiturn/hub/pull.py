@@ -1,0 +1,368 @@
+"""The door of the hub: a name, or a path, becomes a file on this machine.
+
+Everything below is arranged so that a file under its final name is always whole and
+checked: bytes gather in a partial file, their fingerprint is compared, and only then they
+take the name, in one step. One process at a time does that for a model; others wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from multiturn.core.errors import (
+    HashMismatchError,
+    InputError,
+    ModelFileError,
+    NetworkError,
+    UnknownNameError,
+    reporting_storage,
+)
+from multiturn.hub.checksums import Checksum
+from multiturn.hub.hub_api import Manifest, list_repository, read_manifest, write_manifest
+from multiturn.hub.partial import PartialFile, SourceFailedError
+from multiturn.hub.progress import Phase, Progress, ProgressListener, silent
+from multiturn.hub.registry import REGISTRY, HubFile, ModelEntry, WheelParts, find_model
+from multiturn.hub.sources import Hub, HubSource, Source, hub_settings
+from multiturn.hub.store import (
+    FileState,
+    ModelStore,
+    check_file,
+    mark_verified,
+    quick_state,
+    require_room,
+)
+from multiturn.hub.wheels import WheelSource
+
+__all__ = ["ModelState", "Wanted", "ensure", "locate", "model_state", "pull", "pull_entry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file that should be here.
+
+    Attributes:
+        path: its final place.
+        size: in bytes.
+        checksum: of the whole file.
+        sources: where it can be had, tried in this order.
+    """
+
+    path: Path
+    size: int
+    checksum: Checksum
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """What is known about a model without reading or fetching anything.
+
+    Attributes:
+        state: the worst of its files.
+        path: of the file, or of the directory of several files.
+        bytes_here: of finished and partial files.
+    """
+
+    state: FileState
+    path: Path
+    bytes_here: int
+
+
+def pull(
+    name_or_path: str | Path,
+    *,
+    directory: Path | None = None,
+    progress: ProgressListener = silent,
+    force: bool = False,
+    verify: bool = False,
+) -> Path:
+    """The local file of a model, fetched first where it is not here.
+
+    Args:
+        name_or_path: a name of the registry, or the path of a GGUF file.
+        directory: where models are kept; the person's own place by default.
+        progress: is told what happens.
+        force: fetch it even if it is here.
+        verify: read the file and compare its hash even if that was done before.
+
+    Returns:
+        The file; for a model of several files, their directory.
+
+    Raises:
+        UnknownNameError: no model has this name.
+        ModelFileError: the path leads to no file.
+        NetworkError: no source answered; gives the reason of each.
+        HashMismatchError: a source gave other bytes than promised, and no other was right.
+        StorageError: the disk is full, or the place cannot be written.
+    """
+    path = _local_path(name_or_path)
+    if path is not None:
+        return path
+    return pull_entry(
+        find_model(str(name_or_path)),
+        store=ModelStore.of_user(directory),
+        hub=hub_settings(),
+        progress=progress,
+        force=force,
+        verify=verify,
+    )
+
+
+def locate(name_or_path: str | Path, *, directory: Path | None = None) -> Path | None:
+    """The local file of a model, or None where it is not here. Uses no network.
+
+    Raises:
+        UnknownNameError: no model has this name.
+        ModelFileError: the path leads to no file, or the model's file is damaged.
+    """
+    path = _local_path(name_or_path)
+    if path is not None:
+        return path
+    entry = find_model(str(name_or_path))
+    store = ModelStore.of_user(directory)
+    wanted = _wanted_without_network(entry, store)
+    states = {check_file(file.path, file.size, file.checksum) for file in wanted}
+    if FileState.DAMAGED in states:
+        raise ModelFileError(
+            f"the file of the model {entry.name!r} is damaged",
+            got=str(_final_path(entry, store)),
+            fix=f"multiturn models pull {entry.name}",
+        )
+    return _final_path(entry, store) if states == {FileState.VERIFIED} else None
+
+
+def model_state(entry: ModelEntry, *, directory: Path | None = None) -> ModelState:
+    """What is known about a model at a glance, for lists."""
+    store = ModelStore.of_user(directory)
+    wanted = _wanted_without_network(entry, store)
+    states = [quick_state(file.path, file.size, file.checksum) for file in wanted]
+    order = [FileState.DAMAGED, FileState.ABSENT, FileState.UNCHECKED, FileState.VERIFIED]
+    state = min(states, key=order.index, default=FileState.ABSENT)
+    home = store.directory(entry.name)
+    files = home.rglob("*") if home.is_dir() else ()
+    here = sum(file.stat().st_size for file in files if file.is_file())
+    return ModelState(state, _final_path(entry, store), here)
+
+
+def pull_entry(
+    entry: ModelEntry,
+    *,
+    store: ModelStore,
+    hub: Hub,
+    progress: ProgressListener = silent,
+    force: bool = False,
+    verify: bool = False,
+) -> Path:
+    """Like `pull`, for an entry, a store and a hub of the caller's own."""
+    final = _final_path(entry, store)
+    if not force:
+        wanted = _wanted_without_network(entry, store)
+        if wanted and all(_is_good(file, verify, progress) for file in wanted):
+            return final
+
+    def waiting() -> None:
+        note = "another process is pulling it"
+        progress(Progress(file=entry.name, phase=Phase.WAITING, note=note))
+
+    with store.locked(entry.name, waiting):
+        for file in _wanted(entry, store, hub):
+            ensure(file, store.partial(entry.name), progress=progress, force=force)
+    return final
+
+
+def ensure(
+    wanted: Wanted,
+    partial_directory: Path,
+    *,
+    progress: ProgressListener = silent,
+    force: bool = False,
+) -> None:
+    """See that a file is here and right, fetching it if need be. The caller holds the lock.
+
+    A damaged file is replaced, and stays until the right one is whole.
+
+    Raises:
+        NetworkError, HashMismatchError, StorageError: see `pull`.
+    """
+    if not force and _is_good(wanted, False, progress):
+        return
+    with reporting_storage(partial_directory, "making the model's directory"):
+        partial_directory.mkdir(parents=True, exist_ok=True)
+    with PartialFile(partial_directory, size=wanted.size, checksum=wanted.checksum) as partial:
+        _fetch(wanted, partial, progress)
+        partial.finish(wanted.path)
+    mark_verified(wanted.path, wanted.size, wanted.checksum)
+    progress(Progress(file=wanted.path.name, phase=Phase.DONE, done=wanted.size, total=wanted.size))
+
+
+def _fetch(wanted: Wanted, partial: PartialFile, progress: ProgressListener) -> None:
+    """Fill `partial` with the right bytes, from the first source that gives them."""
+    failures: list[tuple[Source, NetworkError | HashMismatchError]] = []
+    for source in wanted.sources:
+
+        def tell(phase: Phase, done: int, note: str = "", source: Source = source) -> None:
+            progress(
+                Progress(
+                    file=wanted.path.name,
+                    phase=phase,
+                    done=done,
+                    total=wanted.size,
+                    source=source.label,
+                    note=note,
+                )
+            )
+
+        try:
+            if _fetch_from(source, wanted, partial, tell):
+                return
+        except (SourceFailedError, HashMismatchError) as error:
+            failures.append((source, error))
+            tell(Phase.FAILED_SOURCE, partial.have, error.what)
+    _raise_failure(wanted, failures)
+
+
+def _fetch_from(
+    source: Source, wanted: Wanted, partial: PartialFile, tell: Callable[..., None]
+) -> bool:
+    """Fill `partial` from one source; True once its fingerprint is right."""
+    while True:
+        inherited = partial.have
+        room = partial.missing + source.extra_bytes(partial.have)
+        require_room(partial.path.parent, room, wanted.path.name)
+        source.fetch(partial, tell)
+        tell(Phase.CHECKING, partial.have)
+        got = partial.digest()
+        if got == wanted.checksum.value:
+            return True
+        partial.restart()
+        # Bytes from before, perhaps from another source, may be to blame: only a source
+        # that gave all of the file is.
+        if not inherited:
+            raise HashMismatchError(
+                f"{wanted.path.name} from {source.label} has the wrong bytes",
+                got=f"{wanted.checksum.kind} {got}",
+                allowed=f"{wanted.checksum.kind} {wanted.checksum.value}",
+            )
+
+
+def _raise_failure(
+    wanted: Wanted, failures: Sequence[tuple[Source, NetworkError | HashMismatchError]]
+) -> NoReturn:
+    reasons = "; ".join(f"{source.label}: {error.what}" for source, error in failures)
+    mismatches = [error for _, error in failures if isinstance(error, HashMismatchError)]
+    if mismatches:
+        last = mismatches[-1]
+        others = f" (all sources: {reasons})" if len(failures) > 1 else ""
+        raise HashMismatchError(
+            f"{last.what}{others}",
+            got=last.got,
+            allowed=last.allowed,
+            fix="try again later or from another network; nothing of it was kept",
+        )
+    raise NetworkError(
+        f"no source gave {wanted.path.name}: {reasons}",
+        fix=f"check the network, or copy the file from another machine to {wanted.path}",
+    )
+
+
+def _is_good(wanted: Wanted, again: bool, progress: ProgressListener) -> bool:
+    def hashing(done: int) -> None:
+        progress(
+            Progress(file=wanted.path.name, phase=Phase.CHECKING, done=done, total=wanted.size)
+        )
+
+    state = check_file(wanted.path, wanted.size, wanted.checksum, again=again, on_bytes=hashing)
+    return state is FileState.VERIFIED
+
+
+def _local_path(name_or_path: str | Path) -> Path | None:
+    """The file meant by a path; None where a name of the registry is meant.
+
+    A name wins over a file of the same name in the working directory, so that a name means
+    the same everywhere; ``./name`` is the file.
+    """
+    text = str(name_or_path)
+    if not text.strip() or "\0" in text:
+        raise InputError("the model's name is empty or no text", got=text)
+    if text in REGISTRY and not isinstance(name_or_path, Path):
+        return None
+    path = Path(text).expanduser()
+    looks_like_path = (
+        isinstance(name_or_path, Path) or "/" in text or text.lower().endswith(".gguf")
+    )
+    if not looks_like_path and not path.is_file():
+        return None
+    if path.is_dir():
+        raise ModelFileError(
+            "a model file is wanted, and this is a directory", got=text, fix="name the GGUF file"
+        )
+    if not path.is_file():
+        names = UnknownNameError("model", text, REGISTRY).known
+        raise ModelFileError(
+            "no such model file",
+            got=text,
+            allowed=f"the path of a GGUF file, or a name: {', '.join(names)}",
+        )
+    return path.absolute()
+
+
+def _final_path(entry: ModelEntry, store: ModelStore) -> Path:
+    home = store.directory(entry.name)
+    return home / entry.file if entry.file is not None else home
+
+
+def _wanted_without_network(entry: ModelEntry, store: ModelStore) -> list[Wanted]:
+    """The files of a model with no sources; none where only the hub could tell them."""
+    home = store.directory(entry.name)
+    if entry.repository is None:
+        return [_wanted_file(entry, store, ())]
+    manifest = read_manifest(home)
+    return _wanted_files(manifest, home, None) if manifest is not None else []
+
+
+def _wanted(entry: ModelEntry, store: ModelStore, hub: Hub) -> list[Wanted]:
+    home = store.directory(entry.name)
+    if entry.repository is None:
+        sources: list[Source] = []
+        for source in entry.sources:
+            match source:
+                case HubFile():
+                    sources.append(HubSource(source, hub))
+                case WheelParts():
+                    sources.append(WheelSource(source, store.partial(entry.name)))
+        return [_wanted_file(entry, store, tuple(sources))]
+    manifest = read_manifest(home)
+    if manifest is None:
+        try:
+            manifest = list_repository(hub, entry.repository)
+        except SourceFailedError as error:
+            raise NetworkError(
+                f"no source gave {entry.name}: {hub.host}: {error.what}", fix="check the network"
+            ) from error
+        with reporting_storage(home, "making the model's directory"):
+            home.mkdir(parents=True, exist_ok=True)
+        write_manifest(home, manifest)
+    return _wanted_files(manifest, home, hub)
+
+
+def _wanted_file(entry: ModelEntry, store: ModelStore, sources: tuple[Source, ...]) -> Wanted:
+    if entry.bytes is None or entry.checksum is None:
+        raise InputError(f"the registry does not pin the file of {entry.name!r}")
+    return Wanted(_final_path(entry, store), entry.bytes, entry.checksum, sources)
+
+
+def _wanted_files(manifest: Manifest, home: Path, hub: Hub | None) -> list[Wanted]:
+    return [
+        Wanted(
+            home / file.path,
+            file.bytes,
+            file.checksum,
+            (HubSource(HubFile(manifest.repository, manifest.commit, file.path), hub),)
+            if hub is not None
+            else (),
+        )
+        for file in manifest.files
+    ]

