@@ -1,0 +1,71 @@
+"""The command `multiturn`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from multiturn import __version__
+from multiturn.apps.cli.faults import report
+from multiturn.apps.cli.lazy import LazyGroup
+
+__all__ = ["app", "entry", "run"]
+
+app = typer.Typer(
+    name="multiturn",
+    cls=LazyGroup,
+    # Plain help: rich alone would take most of the time that `--help` may take.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"multiturn {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog="`multiturn COMMAND --help` says more; `multiturn prompt --help` lists the options "
+    "of the prompt.",
+)
+def multiturn(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Write programs turn by turn with an open code model.
+
+    You say what the program should do, step by step, in plain language. A model on this
+    machine writes each step, the program so far runs in a sandbox, and you see what it
+    prints. `multiturn` alone opens the prompt.
+    """
+    del version
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line `arguments`; returns the exit code and raises nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets an escape, not an exception.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = app(arguments, prog_name="multiturn", standalone_mode=False)
+        sys.stdout.flush()
+    except SystemExit as leaving:
+        code = leaving.code
+    except BaseException as error:
+        return report(error)
+    return code if isinstance(code, int) else 0
+
+
+def entry() -> None:
+    """What the installed script `multiturn` calls."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,181 @@
+"""Everything a session needs, opened in the order in which faults are cheapest to find."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
+
+from multiturn.apps.cli.screen import StatusLine
+from multiturn.apps.cli.settings import Settings
+from multiturn.apps.cli.terminal import neutralize
+from multiturn.core.errors import InputError
+from multiturn.engines.open import open_engine
+from multiturn.engines.protocol import Engine
+from multiturn.hub.progress import Phase
+from multiturn.hub.progress import Progress as Moment
+from multiturn.hub.pull import locate, pull
+from multiturn.hub.registry import REGISTRY
+from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.protocol import Limits, Sandbox
+from multiturn.synthesis.loop import Synthesizer
+from multiturn.synthesis.session import Sampling, SessionSettings
+from multiturn.synthesis.store import SessionStore
+
+__all__ = ["Workshop", "limits_of", "open_workshop", "sampling_of", "session_settings"]
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What one run of the program may use."""
+    return Limits(
+        cpu_seconds=settings.cpu_seconds,
+        wall_seconds=settings.wall_seconds,
+        memory_bytes=settings.memory_mib << 20,
+    )
+
+
+def sampling_of(settings: Settings) -> Sampling:
+    """How candidates are sampled."""
+    return Sampling(
+        n=settings.n,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        max_tokens=settings.max_tokens,
+        seed=settings.seed,
+    )
+
+
+def session_settings(settings: Settings) -> SessionSettings:
+    """What is kept with a session of these settings."""
+    return SessionSettings(
+        style=settings.style,
+        header=settings.header,
+        sampling=sampling_of(settings),
+        retries=settings.retries,
+        history=settings.history,
+        limits=limits_of(settings),
+    )
+
+
+class Workshop:
+    """The store, the sandbox and the engine, and what puts them to work.
+
+    Attributes:
+        store: where sessions are kept.
+        sandbox: what runs programs.
+        synthesizer: what takes turns with them; its engine changes with the model.
+        model: the name or path of the model that is loaded.
+    """
+
+    def __init__(self, store: SessionStore, sandbox: Sandbox, engine: Engine, model: str) -> None:
+        self.store = store
+        self.sandbox = sandbox
+        self.model = model
+        self._engine = engine
+        self.synthesizer = Synthesizer(engine, sandbox, store, model=model)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the model that is loaded."""
+        return self._engine
+
+    def use_model(self, model: str, open_model: Callable[[str], Engine]) -> None:
+        """Load another model in place of this one; if that fails, this one stays."""
+        engine = open_model(model)
+        self._engine.close()
+        self._engine, self.model = engine, model
+        self.synthesizer = Synthesizer(engine, self.sandbox, self.store, model=model)
+
+    def close(self) -> None:
+        """Close all of it."""
+        self._engine.close()
+        self.sandbox.close()
+        self.store.close()
+
+
+@contextmanager
+def open_workshop(settings: Settings, console: Console, *, ask: bool = False) -> Iterator[Workshop]:
+    """Open store, sandbox and engine; a model that is not here is fetched.
+
+    Args:
+        settings: which model, which isolation.
+        console: where progress is shown.
+        ask: whether a person is there to agree to a download.
+    """
+    with SessionStore() as store, open_sandbox(unsafe=settings.unsafe) as sandbox:
+        workshop = Workshop(
+            store, sandbox, open_model(settings, settings.model, console, ask=ask), settings.model
+        )
+        try:
+            yield workshop
+        finally:
+            workshop.close()
+
+
+def open_model(settings: Settings, model: str, console: Console, *, ask: bool = False) -> Engine:
+    """Load a model, fetching it first where it is not here.
+
+    Raises:
+        InputError: the person did not want it fetched.
+    """
+    entry = REGISTRY.get(model)
+    if entry is not None and locate(model) is None:
+        megabytes = f", {entry.bytes / 1e6:.0f} MB" if entry.bytes else ""
+        console.print(f"The model {model} is not on this machine yet{megabytes}, {entry.licence}.")
+        if ask and not _agreed("Fetch it now? [Y/n] "):
+            raise InputError(
+                f"the model {model} is not on this machine",
+                fix=f"multiturn models pull {model}, or name a GGUF file with --model",
+            )
+        pull_showing_progress(model, console)
+    status = StatusLine(console)
+    status.show(f"loading {model}")
+    try:
+        return open_engine(model, context=settings.context, threads=settings.threads)
+    finally:
+        status.clear()
+
+
+def pull_showing_progress(model: str, console: Console) -> None:
+    """Pull a model; a bar with speed and time left where there is a terminal, else lines."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    phase: Phase | None = None
+    task = bar.add_task("connecting", total=None)
+
+    def listen(moment: Moment) -> None:
+        nonlocal phase
+        bar.update(task, description=moment.phase.value, completed=moment.done, total=moment.total)
+        if moment.phase is not phase:
+            phase = moment.phase
+            said = " ".join(filter(None, (phase.value, moment.source, moment.note)))
+            if not console.is_terminal or moment.note:
+                console.print(Text(f"  {neutralize(said)}", style="dim"))
+
+    with bar:
+        pull(model, progress=listen)
+
+
+def _agreed(question: str) -> bool:
+    print(question, end="", flush=True)
+    answer = sys.stdin.readline()
+    return bool(answer) and answer.strip().lower() in ("", "y", "yes")

@@ -1,0 +1,205 @@
+"""`multiturn prompt`, which is also what `multiturn` alone does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from multiturn import __version__
+from multiturn.apps.cli import options
+from multiturn.apps.cli.faults import report
+from multiturn.apps.cli.opening import Workshop, open_workshop
+from multiturn.apps.cli.prompt.conversation import Conversation
+from multiturn.apps.cli.prompt.editor import change_in_editor, editor_command
+from multiturn.apps.cli.prompt.reader import Reader
+from multiturn.apps.cli.prompt.slash import LeaveError, obey
+from multiturn.apps.cli.screen import console_for
+from multiturn.apps.cli.settings import resolve_settings
+from multiturn.apps.cli.terminal import neutralize
+from multiturn.core.errors import InputError, MultiturnError
+from multiturn.core.places import places
+from multiturn.sandbox.outcomes import Rung
+from multiturn.synthesis.session import Session
+from multiturn.synthesis.store import SessionStore
+
+__all__ = ["app"]
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command()
+def prompt(
+    model: options.Model = None,
+    session: Annotated[
+        str | None,
+        typer.Option("--session", metavar="ID|NAME", help="Go on with a saved session."),
+    ] = None,
+    go_on: Annotated[
+        bool, typer.Option("--continue", "-c", help="Go on with the session used last.")
+    ] = False,
+    style: options.Style = None,
+    n: options.N = None,
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    max_tokens: options.MaxTokens = None,
+    seed: options.Seed = None,
+    retries: options.Retries = None,
+    header: options.Header = None,
+    history: options.History = None,
+    context: options.Context = None,
+    threads: options.Threads = None,
+    cpu_seconds: options.CpuSeconds = None,
+    wall_seconds: options.WallSeconds = None,
+    memory_mib: options.MemoryMib = None,
+    unsafe: options.Unsafe = None,
+) -> None:
+    """Write a program turn by turn.
+
+    Say in plain language what the program should do first, then the next step, and so on.
+    The model writes the code of each step and the program so far runs in the sandbox.
+    Commands begin with a slash; /help lists them. Turns may also come from a pipe, one on
+    each line.
+    """
+    flags: dict[str, object] = {
+        "style": style,
+        "n": n,
+        "temperature": temperature,
+        "top_p": top_p,
+        "max_tokens": max_tokens,
+        "seed": seed,
+        "retries": retries,
+        "header": header,
+        "history": history,
+        "context": context,
+        "threads": threads,
+        "cpu_seconds": cpu_seconds,
+        "wall_seconds": wall_seconds,
+        "memory_mib": memory_mib,
+        "unsafe": unsafe,
+    }
+    if session and go_on:
+        raise InputError("--session and --continue name two sessions", fix="give one of them")
+    with SessionStore() as store:
+        resumed = _resumed(store, session, go_on)
+    # A session goes on with its own model unless another is named.
+    flags["model"] = model or (resumed.model if resumed else None)
+    settings = resolve_settings(flags).settings
+    console = console_for()
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    with open_workshop(settings, console, ask=at_terminal) as workshop:
+        if resumed is not None and resumed.model != settings.model:
+            resumed = workshop.synthesizer.adopt(resumed)
+        conversation = Conversation(workshop, settings, console, resumed)
+        if at_terminal:
+            _talk(conversation, console)
+        else:
+            _follow_pipe(conversation)
+
+
+def _resumed(store: SessionStore, name: str | None, latest: bool) -> Session | None:
+    if name:
+        return store.find(name)
+    if latest:
+        session = store.latest()
+        if session is None:
+            raise InputError("there is no session to continue", fix="begin one with `multiturn`")
+        return session
+    return None
+
+
+def _talk(conversation: Conversation, console: Console) -> None:
+    """Read turns from the terminal until the person leaves."""
+    reader = Reader(places().history)
+    _greet(conversation.workshop, console)
+    if conversation.session is not None:
+        conversation.show("turns")
+    while True:
+        try:
+            words = reader.read(conversation.number)
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            break
+        if not words.strip():
+            continue
+        try:
+            _say_to(conversation, words, _changer(reader))
+        except LeaveError:
+            break
+        except KeyboardInterrupt:
+            console.print(Text("  stopped", style="yellow"))
+        except MultiturnError as error:
+            report(error)
+        console.print()
+    if conversation.session is not None:
+        session = conversation.session
+        console.print(f"Saved. Go on with: multiturn --session {session.id}")
+
+
+def _follow_pipe(conversation: Conversation) -> None:
+    """Take each line of standard input for a turn or a command; the first fault ends it."""
+    if sys.stdin.isatty():
+        raise InputError(
+            "the prompt needs a terminal to write to, and standard output is none",
+            fix="run it in a terminal, or pipe turns into it, one on each line",
+        )
+    for line in _lines():
+        words = line.rstrip("\n")
+        if not words.strip():
+            continue
+        conversation.console.print(
+            Text(f"{conversation.number}> ", style="bold cyan").append(neutralize(words), "bold")
+        )
+        try:
+            _say_to(conversation, words, lambda code: code)
+        except LeaveError:
+            break
+
+
+def _lines() -> Iterator[str]:
+    try:
+        yield from sys.stdin
+    except UnicodeDecodeError as error:
+        raise InputError("standard input is not UTF-8 text", fix="pipe text into it") from error
+
+
+def _say_to(conversation: Conversation, words: str, change: Callable[[str], str | None]) -> None:
+    if words.lstrip().startswith("/"):
+        obey(conversation, words, change)
+    else:
+        conversation.take_turn(words)
+
+
+def _changer(reader: Reader) -> Callable[[str], str | None]:
+    def change(code: str) -> str | None:
+        command = editor_command()
+        return change_in_editor(command, code) if command else reader.change(code)
+
+    return change
+
+
+def _greet(workshop: Workshop, console: Console) -> None:
+    title = Text(f"Multiturn {__version__}", style="bold")
+    title.append(f" · {neutralize(workshop.model)}", style="default")
+    title.append(f" · sandbox: {workshop.sandbox.rung.value}", style="default")
+    console.print(title)
+    if workshop.sandbox.rung is Rung.LIMITS_ONLY:
+        console.print(
+            Text(
+                "Programs are NOT isolated: they can read your files and use your network.",
+                style="bold yellow",
+            )
+        )
+    console.print("Say what the program should do first; then the next step, and so on.")
+    console.print(
+        Text(
+            "Enter sends, Alt-Enter adds a line, /help lists the commands, Ctrl-D leaves.",
+            style="dim",
+        )
+    )
+    console.print()

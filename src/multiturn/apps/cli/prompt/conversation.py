@@ -1,0 +1,259 @@
+"""What a person does at the prompt: turns, and steering them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from multiturn.apps.cli.interrupts import stopped_by_ctrl_c
+from multiturn.apps.cli.opening import Workshop, open_model, session_settings
+from multiturn.apps.cli.screen import show_code
+from multiturn.apps.cli.settings import Settings
+from multiturn.apps.cli.terminal import neutralize, one_line
+from multiturn.apps.cli.turn_view import (
+    TurnView,
+    show_candidate,
+    show_candidates,
+    show_run,
+    show_tree,
+    show_turn,
+)
+from multiturn.core.errors import InputError, MultiturnError
+from multiturn.synthesis.export import export_session
+from multiturn.synthesis.loop import LoopEvent, TurnSaved
+from multiturn.synthesis.session import Session, Turn
+
+__all__ = ["Conversation"]
+
+
+class Conversation:
+    """One person, one session at a time.
+
+    Every method does one thing that can be said at the prompt, shows what came of it, and
+    raises a `MultiturnError` where it cannot; the session is then as it was.
+
+    Args:
+        workshop: what does the work.
+        settings: for new sessions.
+        console: where everything is shown.
+        session: the one to go on with; None begins a new one with the first turn.
+    """
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        settings: Settings,
+        console: Console,
+        session: Session | None = None,
+    ) -> None:
+        self.workshop = workshop
+        self.settings = settings
+        self.console = console
+        self.session = session
+
+    @property
+    def number(self) -> int:
+        """Which turn of the program comes next, from 1."""
+        return 1 if self.session is None else len(self.session.path()) + 1
+
+    def take_turn(self, words: str) -> None:
+        """Write the next step."""
+        session = self.session or self.workshop.synthesizer.new_session(
+            session_settings(self.settings)
+        )
+        try:
+            with stopped_by_ctrl_c() as cancel:
+                events = self.workshop.synthesizer.take_turn(session, words, cancel=cancel)
+                self._follow(events, session.settings.sampling.n, _printed(session.turn))
+        finally:
+            if self.session is None:  # its first turn was not saved: it would stay empty
+                with suppress(MultiturnError):
+                    self.workshop.store.delete(session.id)
+
+    def retry(self, count: int | None = None) -> None:
+        """Write the current step again: `count` more candidates."""
+        session, turn = self._here()
+        sampling = session.settings.sampling
+        if count is not None:
+            sampling = replace(sampling, n=count)
+        if sampling.temperature == 0:
+            raise InputError(
+                "with temperature 0 the same would be written again",
+                fix="say the step in other words after /undo, or set a temperature",
+            )
+        with stopped_by_ctrl_c() as cancel:
+            events = self.workshop.synthesizer.retry(session, sampling=sampling, cancel=cancel)
+            self._follow(events, sampling.n, _printed(_parent(session, turn)))
+
+    def pick(self, number: int | None = None) -> None:
+        """Take another candidate of the current step; without a number, list them."""
+        session, turn = self._here()
+        if number is None:
+            show_candidates(self.console, turn)
+            self._say("/pick NUMBER takes one")
+            return
+        self.session = self.workshop.synthesizer.pick(session, number)
+        self._show_current()
+
+    def edit(self, change: Callable[[str], str | None]) -> None:
+        """Put the person's own code in place of the current step's.
+
+        Args:
+            change: from the code as it is to the code as it should be; None leaves it.
+        """
+        session, turn = self._here()
+        code = change(turn.code)
+        if code is None or code.strip() == turn.code.strip():
+            self._say("nothing was changed")
+            return
+        events = self.workshop.synthesizer.edit(session, code)
+        self._follow(events, 0, _printed(_parent(session, turn)))
+
+    def undo(self) -> None:
+        """Go back one turn."""
+        session, turn = self._here()
+        self.session = self.workshop.synthesizer.undo(session)
+        self._say(f"took back turn {turn.id}: {one_line(turn.prompt, most=60)}")
+        self._say(f"it is still there: /branch {turn.id} goes back to it")
+
+    def branch(self, turn_id: int | None = None) -> None:
+        """Go to any turn; the next one begins a branch there. Without an id, show the tree."""
+        session = self._begun()
+        if turn_id is None:
+            show_tree(self.console, session)
+            self._say("/branch NUMBER goes there, /branch 0 to the very beginning")
+            return
+        self.session = self.workshop.synthesizer.branch(session, turn_id or None)
+        if self.session.turn is None:
+            self._say("at the very beginning; the next turn begins another program")
+        else:
+            self._show_current()
+
+    def run(self) -> None:
+        """Run the program so far once more."""
+        session, _ = self._here()
+        show_run(self.console, self.workshop.synthesizer.run(session), program=session.program())
+
+    def show(self, what: str = "") -> None:
+        """Show the program; or ``tree``, ``turns``, or one turn by its number."""
+        session = self._begun()
+        if not what:
+            show_code(self.console, session.program())
+        elif what == "tree":
+            show_tree(self.console, session)
+        elif what == "turns":
+            before = ""
+            for turn in session.path():
+                show_turn(self.console, session, turn, before=before)
+                before = _printed(turn)
+        elif what.isdecimal():
+            turn = session.find(int(what))
+            show_turn(self.console, session, turn, before=_printed(_parent(session, turn)))
+            show_candidates(self.console, turn)
+        else:
+            raise InputError(
+                "/show does not know what to show",
+                got=what,
+                allowed="nothing (the program), tree, turns, or the number of a turn",
+            )
+
+    def save(self, path: Path) -> None:
+        """Write the program to a file, in the format of its suffix."""
+        session, _ = self._here()
+        if path.exists():
+            self._say(f"{path} was there and is written over")
+        export_session(session, path)
+        self._say(f"saved {path}", style="green")
+
+    def sessions(self, most: int = 20) -> None:
+        """List the saved sessions."""
+        summaries = self.workshop.store.list()
+        if not summaries:
+            self._say("no sessions yet")
+        for summary in summaries[:most]:
+            here = self.session is not None and summary.id == self.session.id
+            line = Text("→ " if here else "  ", style="bold")
+            line.append(f"{summary.id:10} ", style="cyan")
+            line.append(f"{summary.updated_at[:16].replace('T', ' ')}  {summary.turns:3} turns  ")
+            line.append(one_line(summary.last_prompt or "-", most=50), style="dim")
+            self.console.print(line)
+        if len(summaries) > most:
+            self._say(f"and {len(summaries) - most} more: multiturn sessions list")
+
+    def open(self, name: str) -> None:
+        """Go on with another session, or begin a new one."""
+        if name == "new":
+            self.session = None
+            self._say("a new session begins with the next turn")
+            return
+        session = self.workshop.store.find(name)
+        if session.model != self.workshop.model:
+            self._say(
+                f"it was written with {session.model}; it goes on with {self.workshop.model} "
+                f"(/model {session.model} changes back)",
+                style="yellow",
+            )
+            session = self.workshop.synthesizer.adopt(session)
+        self.session = session
+        self.show("turns")
+
+    def model(self, name: str = "") -> None:
+        """Change the model, or say which it is."""
+        if not name:
+            info = self.workshop.engine.info
+            self._say(f"{info.model}, {info.engine}, window of {info.context_window} tokens")
+            return
+        self.workshop.use_model(
+            name,
+            lambda model: open_model(
+                self.settings, model, self.console, ask=self.console.is_terminal
+            ),
+        )
+        if self.session is not None:
+            self.session = self.workshop.synthesizer.adopt(self.session)
+        self._say(f"the next turn is written by {name}", style="green")
+
+    def _follow(self, events: Iterator[LoopEvent], candidates: int, before: str) -> None:
+        view = TurnView(self.console, candidates=candidates, before=before)
+        ended = view.show(events)
+        if isinstance(ended, TurnSaved):
+            self.session = ended.session
+
+    def _begun(self) -> Session:
+        if self.session is None:
+            raise InputError("there is no turn yet", fix="say what the program should do")
+        return self.session
+
+    def _here(self) -> tuple[Session, Turn]:
+        session = self._begun()
+        if session.turn is None:
+            raise InputError(
+                "this is the very beginning, before the first turn",
+                fix="say what the program should do, or go to a turn with /branch",
+            )
+        return session, session.turn
+
+    def _show_current(self) -> None:
+        session, turn = self._here()
+        show_code(self.console, turn.code)
+        before = _printed(_parent(session, turn))
+        show_candidate(self.console, session, turn, before=before)
+
+    def _say(self, text: str, *, style: str = "dim") -> None:
+        self.console.print(Text(f"  {neutralize(text)}", style=style))
+
+
+def _parent(session: Session, turn: Turn) -> Turn | None:
+    return None if turn.parent is None else session.find(turn.parent)
+
+
+def _printed(turn: Turn | None) -> str:
+    """What the program printed up to and with `turn`."""
+    if turn is None or turn.choice.run is None:
+        return ""
+    return turn.choice.run.stdout

@@ -1,0 +1,154 @@
+"""The commands of the prompt: what begins with a slash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.text import Text
+
+from multiturn.apps.cli.prompt.conversation import Conversation
+from multiturn.core.errors import InputError, UnknownNameError
+
+__all__ = ["COMMANDS", "LeaveError", "SlashCommand", "obey"]
+
+Change = Callable[[str], str | None]
+
+
+class LeaveError(Exception):
+    """The person wants to leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlashCommand:
+    """A command: its name, what may follow it, and what it does, in a line."""
+
+    name: str
+    arguments: str
+    help: str
+    do: Callable[[Conversation, str, Change], None]
+    """Gets the conversation, what follows the name, and how code is edited."""
+
+
+def obey(conversation: Conversation, line: str, change: Change) -> None:
+    """Do what a line that begins with a slash says.
+
+    Args:
+        conversation: whom to tell.
+        line: what was typed.
+        change: lets the person change some code, for /edit.
+
+    Raises:
+        UnknownNameError: there is no such command; suggests the nearest.
+        InputError: what follows the name is not what the command takes.
+        LeaveError: it says to leave.
+    """
+    name, _, rest = line.strip().removeprefix("/").partition(" ")
+    command = COMMANDS.get(name)
+    if command is None:
+        raise UnknownNameError("command", f"/{name}", [f"/{known}" for known in COMMANDS])
+    if rest.strip() and not command.arguments:
+        raise InputError(f"/{name} takes nothing after it", got=rest.strip())
+    command.do(conversation, rest.strip(), change)
+
+
+def _number(text: str, of: str) -> int | None:
+    """The whole number that `text` is; None for no text."""
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > 9:
+        raise InputError(f"{of} takes a whole number", got=text)
+    return int(text)
+
+
+def _retry(conversation: Conversation, rest: str, _change: Change) -> None:
+    conversation.retry(_number(rest, "/retry"))
+
+
+def _pick(conversation: Conversation, rest: str, _change: Change) -> None:
+    conversation.pick(_number(rest, "/pick"))
+
+
+def _edit(conversation: Conversation, _rest: str, change: Change) -> None:
+    conversation.edit(change)
+
+
+def _undo(conversation: Conversation, _rest: str, _change: Change) -> None:
+    conversation.undo()
+
+
+def _branch(conversation: Conversation, rest: str, _change: Change) -> None:
+    conversation.branch(_number(rest, "/branch"))
+
+
+def _run(conversation: Conversation, _rest: str, _change: Change) -> None:
+    conversation.run()
+
+
+def _show(conversation: Conversation, rest: str, _change: Change) -> None:
+    conversation.show(rest)
+
+
+def _save(conversation: Conversation, rest: str, _change: Change) -> None:
+    if not rest:
+        raise InputError(
+            "/save does not say where to", fix="/save program.py (or .ipynb, .md, .jsonl)"
+        )
+    conversation.save(Path(rest).expanduser())
+
+
+def _sessions(conversation: Conversation, _rest: str, _change: Change) -> None:
+    conversation.sessions()
+
+
+def _open(conversation: Conversation, rest: str, _change: Change) -> None:
+    if not rest:
+        raise InputError("/open does not say what", fix="/open ID of /sessions, or /open new")
+    conversation.open(rest)
+
+
+def _model(conversation: Conversation, rest: str, _change: Change) -> None:
+    conversation.model(rest)
+
+
+def _help(conversation: Conversation, _rest: str, _change: Change) -> None:
+    print_help(conversation)
+
+
+def _quit(_conversation: Conversation, _rest: str, _change: Change) -> None:
+    raise LeaveError
+
+
+def print_help(conversation: Conversation) -> None:
+    """The commands and the keys."""
+    for command in COMMANDS.values():
+        usage = f"/{command.name} {command.arguments}".rstrip()
+        conversation.console.print(Text(f"  {usage:16}", "cyan").append(command.help, "default"))
+    for keys, help_ in (
+        ("Enter", "send the turn"),
+        ("Alt-Enter", "another line in the same turn (also Esc, then Enter)"),
+        ("Ctrl-C", "stop what is being written, or clear the line"),
+        ("Ctrl-D", "leave; the session is saved at every turn"),
+    ):
+        conversation.console.print(Text(f"  {keys:16}", "magenta").append(help_, "default"))
+
+
+COMMANDS: dict[str, SlashCommand] = {
+    command.name: command
+    for command in (
+        SlashCommand("retry", "[COUNT]", "write the last step again, COUNT candidates", _retry),
+        SlashCommand("pick", "[NUMBER]", "list the candidates of the step, or take one", _pick),
+        SlashCommand("edit", "", "change the code of the step yourself", _edit),
+        SlashCommand("undo", "", "take the last turn back", _undo),
+        SlashCommand("branch", "[TURN]", "go to any turn and go on from there", _branch),
+        SlashCommand("run", "", "run the program again", _run),
+        SlashCommand("show", "[WHAT]", "the program; or tree, turns, or a turn's number", _show),
+        SlashCommand("save", "FILE", "write the program: .py, .ipynb, .md or .jsonl", _save),
+        SlashCommand("sessions", "", "list the saved sessions", _sessions),
+        SlashCommand("open", "ID", "go on with a saved session; `new` begins another", _open),
+        SlashCommand("model", "[NAME]", "say which model writes, or change it", _model),
+        SlashCommand("help", "", "this list", _help),
+        SlashCommand("quit", "", "leave", _quit),
+    )
+}

@@ -1,0 +1,151 @@
+"""`multiturn sessions`: what is saved, and taking it away."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from multiturn import __version__
+from multiturn.apps.cli import options
+from multiturn.apps.cli.screen import console_for, show_code
+from multiturn.apps.cli.terminal import neutralize, one_line
+from multiturn.apps.cli.turn_view import show_tree, show_turn
+from multiturn.core.errors import InputError
+from multiturn.core.places import places
+from multiturn.core.records import to_plain
+from multiturn.synthesis.export import export_session
+from multiturn.synthesis.session import Session
+from multiturn.synthesis.store import SessionStore, move_aside
+
+__all__ = ["app"]
+
+app = typer.Typer(rich_markup_mode=None, help="List, show, export and delete saved sessions.")
+
+SCHEMA = "multiturn.sessions/1"
+
+Name = Annotated[
+    str, typer.Argument(metavar="SESSION", help="Its id, the beginning of it, or its name.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def sessions(ctx: typer.Context) -> None:
+    """List, show, export and delete saved sessions. Alone, lists them."""
+    if ctx.invoked_subcommand is None:
+        list_sessions()
+
+
+@app.command("list")
+def list_sessions(as_json: options.Json = False) -> None:
+    """List all sessions, the one used last first."""
+    with SessionStore() as store:
+        summaries = store.list()
+    if as_json:
+        rows = [to_plain(summary) for summary in summaries]
+        print(json.dumps({"schema": SCHEMA, "version": __version__, "sessions": rows}, indent=2))
+        return
+    console = console_for()
+    if not summaries:
+        console.print("No sessions yet. Begin one with: multiturn")
+        return
+    for summary in summaries:
+        line = Text(f"{summary.id:10}  ", style="cyan")
+        line.append(f"{summary.updated_at[:16].replace('T', ' ')}  ", style="default")
+        line.append(f"{summary.turns:3} turns  {one_line(summary.name, most=24):24}  ", "default")
+        line.append(one_line(summary.last_prompt or "-", most=60), style="dim")
+        console.print(line)
+
+
+@app.command()
+def show(
+    name: Name,
+    tree: Annotated[bool, typer.Option("--tree", help="All turns, as a tree.")] = False,
+    code: Annotated[bool, typer.Option("--code", help="The program alone.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Show a session: its turns, their code, and what the program printed."""
+    session = _find(name)
+    console = console_for()
+    if as_json:
+        print(json.dumps(_document(session), indent=2))
+    elif tree:
+        show_tree(console, session)
+    elif code and not sys.stdout.isatty():
+        print(session.program(), end="")
+    elif code:
+        show_code(console, session.program())
+    else:
+        title = Text(f"{neutralize(session.name)} ", style="bold")
+        title.append(f"{session.id}, {neutralize(session.model)}, {session.style}", style="dim")
+        console.print(title)
+        before = ""
+        for turn in session.path():
+            show_turn(console, session, turn, before=before)
+            before = turn.choice.run.stdout if turn.choice.run else ""
+
+
+@app.command()
+def export(
+    name: Name,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Ends in .py, .ipynb, .md or .jsonl.")
+    ],
+) -> None:
+    """Write a session's program to a file, in the format of its suffix."""
+    export_session(_find(name), file)
+    print(f"saved {neutralize(str(file))}", file=sys.stderr)
+
+
+@app.command()
+def delete(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a session and all its turns."""
+    with SessionStore() as store:
+        session = store.find(name)
+        what = f"{neutralize(session.name)} ({session.id}, {len(session.turns)} turns)"
+        if not yes:
+            if not sys.stdin.isatty():
+                raise InputError(f"deleting {what} must be agreed to", fix="say --yes")
+            typer.confirm(f"Delete {what}?", abort=True)
+        store.delete(session.id)
+    print(f"deleted {what}", file=sys.stderr)
+
+
+@app.command()
+def check() -> None:
+    """Read the whole store and compare it with itself."""
+    with SessionStore() as store:
+        store.check()
+        count = len(store.list())
+    print(f"{neutralize(str(places().sessions))} is sound: {count} sessions")
+
+
+@app.command("move-aside")
+def move_store_aside() -> None:
+    """Rename a store that cannot be read, so that a new one can begin. Nothing is deleted."""
+    path = places().sessions
+    if not path.exists():
+        raise InputError("there is no store of sessions", got=str(path))
+    print(f"moved to {neutralize(str(move_aside(path)))}")
+
+
+def _find(name: str) -> Session:
+    with SessionStore() as store:
+        return store.find(name)
+
+
+def _document(session: Session) -> dict[str, object]:
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "session": {**to_plain(session), "turns": [to_plain(t) for t in session.turns.values()]},
+        "path": [turn.id for turn in session.path()],
+        "program": session.program(),
+    }

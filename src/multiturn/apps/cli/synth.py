@@ -1,0 +1,162 @@
+"""`multiturn synth`: specifications run without a person."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multiturn.apps.cli import options
+from multiturn.apps.cli.faults import INTERRUPTED
+from multiturn.apps.cli.interrupts import stopped_by_ctrl_c
+from multiturn.apps.cli.opening import open_workshop, session_settings
+from multiturn.apps.cli.screen import console_for
+from multiturn.apps.cli.settings import resolve_settings
+from multiturn.apps.cli.synth_demo import DEMO_SETTINGS, introduce, say_what_next
+from multiturn.apps.cli.synth_report import document, programs_in, write_programs
+from multiturn.apps.cli.synth_view import SynthView
+from multiturn.core.errors import InputError
+from multiturn.synthesis.run_specification import (
+    SpecificationDone,
+    SpecificationResult,
+    run_specification,
+)
+from multiturn.synthesis.specification import read_specifications
+
+__all__ = ["app"]
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command()
+def synth(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Specifications: .yaml, .json or .jsonl.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE|DIRECTORY",
+            help="Write the program (.py, .ipynb, .md or .jsonl); a directory for several.",
+        ),
+    ] = None,
+    attempts: Annotated[
+        int | None,
+        typer.Option(
+            "--attempts",
+            metavar="COUNT",
+            help="Begin again, with other seeds, up to this often until what is expected is met.",
+        ),
+    ] = None,
+    case: Annotated[
+        int | None, typer.Option("--case", metavar="NUMBER", help="This case alone, from 1.")
+    ] = None,
+    quiet: Annotated[
+        bool | None,
+        typer.Option(
+            "--quiet/--show",
+            help="One line for each program, or each turn too; by default turns are shown where "
+            "the file holds one program.",
+        ),
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Say what is done, how long it takes, and what next.")
+    ] = False,
+    as_json: options.Json = False,
+    model: options.Model = None,
+    style: options.Style = None,
+    n: options.N = None,
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    max_tokens: options.MaxTokens = None,
+    seed: options.Seed = None,
+    retries: options.Retries = None,
+    header: options.Header = None,
+    history: options.History = None,
+    context: options.Context = None,
+    threads: options.Threads = None,
+    cpu_seconds: options.CpuSeconds = None,
+    wall_seconds: options.WallSeconds = None,
+    memory_mib: options.MemoryMib = None,
+    unsafe: options.Unsafe = None,
+) -> None:
+    """Run a specification without a person.
+
+    Each turn of the file is put to the model; the code and what the program so far prints
+    are shown as they come. The exit code is 0 where every program printed what was expected
+    of it (or ran without error, where nothing was), else 1.
+    """
+    flags: dict[str, object] = {
+        "model": model,
+        "style": style,
+        "n": n,
+        "temperature": temperature,
+        "top_p": top_p,
+        "max_tokens": max_tokens,
+        "seed": seed,
+        "retries": retries,
+        "header": header,
+        "history": history,
+        "context": context,
+        "threads": threads,
+        "cpu_seconds": cpu_seconds,
+        "wall_seconds": wall_seconds,
+        "memory_mib": memory_mib,
+        "unsafe": unsafe,
+    }
+    if attempts is not None and not 1 <= attempts <= 100:
+        raise InputError("--attempts is out of range", got=attempts, allowed="1 to 100")
+    resolved = resolve_settings(flags)
+    if demo:
+        resolved = resolve_settings(
+            flags | {k: v for k, v in DEMO_SETTINGS.items() if not resolved.said(k)}
+        )
+        attempts = attempts or 3
+    settings = resolved.settings
+    specifications = read_specifications(file)
+    programs = programs_in(specifications, case, where=str(file))
+    quiet = len(programs) > 1 if quiet is None else quiet
+    # Machines read standard output, people then look at standard error.
+    console = console_for(sys.stderr if as_json else sys.stdout)
+    if demo:
+        introduce(console, programs[0].specification, settings)
+    view = SynthView(console, several=len(programs) > 1, quiet=quiet or as_json)
+    results: list[SpecificationResult] = []
+    with (
+        open_workshop(settings, console) as workshop,
+        stopped_by_ctrl_c() as cancel,
+    ):
+        for program in programs:
+            events = run_specification(
+                workshop.synthesizer,
+                program.specification,
+                case=program.case,
+                settings=session_settings(settings),
+                attempts=attempts or 1,
+                cancel=cancel,
+            )
+            view.begin(program)
+            for event in view.showing(events):
+                if isinstance(event, SpecificationDone):
+                    results.append(event.result)
+            if cancel.is_set():
+                break
+        engine = workshop.engine.info
+    if out is not None and results:
+        for path in write_programs(out, results, several=len(programs) > 1):
+            view.say(f"saved {path}")
+    if as_json:
+        print(document(file, settings, engine, results))
+    elif len(programs) > 1:
+        met = sum(result.met for result in results)
+        view.say(f"{met} of {len(results)} programs did what was expected", style="bold")
+    if demo and results:
+        say_what_next(console, results[-1], file)
+    if cancel.is_set():
+        raise typer.Exit(INTERRUPTED)
+    if not all(result.met for result in results):
+        raise typer.Exit(1)

@@ -1,0 +1,63 @@
+"""The words around a demonstration: what will happen, and what to try next."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from multiturn.apps.cli.screen import show_code, show_output
+from multiturn.apps.cli.settings import Settings
+from multiturn.apps.cli.terminal import neutralize
+from multiturn.core.places import places
+from multiturn.hub.pull import locate
+from multiturn.hub.registry import REGISTRY
+from multiturn.synthesis.run_specification import SpecificationResult
+from multiturn.synthesis.specification import Specification
+
+__all__ = ["DEMO_SETTINGS", "introduce", "say_what_next"]
+
+DEMO_SETTINGS: dict[str, object] = {"n": 4, "temperature": 0.4, "retries": 1}
+"""Where the person said nothing else; docs/decisions/0008 has the figures."""
+
+
+def introduce(console: Console, specification: Specification, settings: Settings) -> None:
+    """Say what is about to happen and how long it takes."""
+    turns = len(specification.turns)
+    console.print(Text(f"A program in {turns} turns", style="bold"))
+    entry = REGISTRY.get(settings.model)
+    if entry is not None and locate(settings.model) is None and entry.bytes:
+        console.print(
+            f"First the model is fetched, once ({entry.bytes / 1e6:.0f} MB: a minute or a few)."
+        )
+    console.print(
+        f"{neutralize(settings.model)} then writes {turns} steps, {settings.n} candidates for "
+        "each, on this machine;\nafter each the program so far runs in a sandbox and the best "
+        "candidate is kept.\nThat takes about a minute on two CPU cores. Nothing is prepared: "
+        "with another --seed the code differs.\n"
+    )
+
+
+def say_what_next(console: Console, result: SpecificationResult, file: Path) -> None:
+    """Show the whole program, what it printed, and what to try."""
+    console.print(Text("\nThe finished program", style="bold"))
+    show_code(console, result.program)
+    console.print(Text("What it printed", style="bold"))
+    show_output(console, result.run.stdout)
+    console.print(Text("\nWhat to try next", style="bold"))
+    command = "multiturn" if _on_path() else ".venv/bin/multiturn"
+    for line, why in (
+        (command, "write your own, turn by turn"),
+        (f"{command} --session {result.session.id}", "go on with this program"),
+        (f"{command} synth {file} --demo --seed 7", "the same words, other code"),
+        (f"{command} doctor", "what works on this machine"),
+        (f"{command} --help", "all commands"),
+    ):
+        console.print(Text(f"  {line:52} ", style="cyan").append(why, style="default"))
+    console.print(f"\nSessions are kept in {neutralize(str(places().sessions))}.")
+
+
+def _on_path() -> bool:
+    return shutil.which("multiturn") is not None
