@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from threading import Event as Flag
 
-from multiturn.engines.protocol import Engine
+from multiturn.core.errors import ContextOverflowError, InputError
+from multiturn.engines.protocol import Completion, Delta, Engine, FinishReason, Request
 from multiturn.sandbox.protocol import Sandbox
+from multiturn.synthesis.events import (
+    CandidateRan,
+    CandidateWritten,
+    HistoryDropped,
+    LoopEvent,
+    Retrying,
+    TextWritten,
+    TurnCancelled,
+    TurnSaved,
+)
+from multiturn.synthesis.headers import resolve_header
+from multiturn.synthesis.prompts import Failure, PromptStyle, Step, choose_style
+from multiturn.synthesis.running import run_program, run_programs
 from multiturn.synthesis.session import (
     Candidate,
     Example,
@@ -16,8 +31,13 @@ from multiturn.synthesis.session import (
     Session,
     SessionSettings,
     Turn,
+    Writer,
+    program_text,
+    rank,
 )
 from multiturn.synthesis.store import SessionStore
+from multiturn.synthesis.trimming import longest_that_parses, parses
+from multiturn.synthesis.turn_text import checked_code, checked_turn
 
 __all__ = [
     "CandidateRan",
@@ -31,76 +51,29 @@ __all__ = [
     "TurnSaved",
 ]
 
+RETRY_TEMPERATURE = 0.6
+"""A retry is at least as warm as this: at 0.2 a model mostly writes the same again."""
 
-@dataclass(frozen=True, slots=True)
-class TextWritten:
-    """Text arrived for candidate `index` (counts through retries). Raw: clean it for a terminal.
-
-    What the style leaves out at the end (a comment that begins the next step, a repeated
-    program) may have been streamed; `CandidateWritten.candidate.text` is what counts.
-    """
-
-    index: int
-    text: str
+Found = Generator[LoopEvent, None, tuple[Candidate, ...] | None]
+"""Events, then the candidates; None where it was cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateWritten:
-    """Candidate `index` is complete; the program with it is about to run."""
-
-    index: int
-    candidate: Candidate
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateRan:
-    """The program so far ran with candidate `index`; `candidate.run` says how it went."""
-
-    index: int
-    candidate: Candidate
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryDropped:
-    """The history does not fit the model's window: the `dropped` oldest of `of` turns are not
-    shown to the model in this turn (they stay in the program).
-    """
-
-    dropped: int
-    of: int
-
-
-@dataclass(frozen=True, slots=True)
-class Retrying:
-    """No candidate was good: the model is told what went wrong and writes the step again."""
-
-    attempt: int
-    most: int
-    failure: str
-
-
-@dataclass(frozen=True, slots=True)
-class TurnSaved:
-    """The last event: the turn is on the disk. Go on with `session`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """A step to write, with all that stays the same from one try at it to the next."""
 
     session: Session
-    turn: Turn
+    style: PromptStyle
+    history: tuple[Step, ...]
+    prompt: str
+    examples: tuple[Example, ...]
+    sampling: Sampling
+    cancel: Flag | None
 
-
-@dataclass(frozen=True, slots=True)
-class TurnCancelled:
-    """The last event after `cancel` was set: nothing was saved, the session is as before."""
-
-
-LoopEvent = (
-    TextWritten
-    | CandidateWritten
-    | CandidateRan
-    | HistoryDropped
-    | Retrying
-    | TurnSaved
-    | TurnCancelled
-)
+    def program(self, code: str) -> str:
+        """The program so far with `code` as this step."""
+        steps = [(step.prompt, step.code) for step in self.history]
+        return program_text(self.session.header, [*steps, (self.prompt, code)])
 
 
 class Synthesizer:
@@ -127,15 +100,28 @@ class Synthesizer:
     def new_session(
         self, settings: SessionSettings | None = None, *, name: str | None = None
     ) -> Session:
-        """A new session; resolves the style and the header for this model and this sandbox."""
-        raise NotImplementedError
+        """A new session; resolves the style and the header for this model and this sandbox.
+
+        Raises:
+            InputError: the model cannot do the style, the header does not run, or the name
+                cannot be one.
+        """
+        settings = settings or SessionSettings()
+        style = choose_style(self.engine.info, settings.style)
+        header = resolve_header(settings.header, style.name, self.sandbox)
+        return self.store.create(
+            name=name, model=self.model, style=style.name, header=header, settings=settings
+        )
 
     def adopt(self, session: Session) -> Session:
         """Go on with a session of another model: records this one, re-resolves an auto style.
 
         Programs and earlier turns stay as they are.
         """
-        raise NotImplementedError
+        style = choose_style(self.engine.info, session.settings.style)
+        if (session.model, session.style) == (self.model, style.name):
+            return session
+        return self.store.update(replace(session, model=self.model, style=style.name))
 
     def take_turn(
         self,
@@ -156,13 +142,22 @@ class Synthesizer:
             cancel: set it from any thread to stop soon; `TurnCancelled` is the last event.
                 Closing the iterator discards the turn too.
 
-        Raises (before anything is decoded):
+        Raises:
             InputError: the turn is empty, too long, or has control characters.
             ContextOverflowError: the history does not fit; names the choices.
-            EngineError, SandboxUnavailableError, StoreError, StorageError: the session in the
-                store is as it was before.
+            EngineError, SandboxUnavailableError, StoreError, StorageError: as their names say.
+                After any of these the session in the store is as it was before.
         """
-        raise NotImplementedError
+        task = _Task(
+            session=session,
+            style=choose_style(self.engine.info, session.style),
+            history=_steps(session.path()),
+            prompt=checked_turn(prompt),
+            examples=tuple(examples),
+            sampling=sampling or session.settings.sampling,
+            cancel=cancel,
+        )
+        return self._take_turn(task)
 
     def retry(
         self,
@@ -175,15 +170,40 @@ class Synthesizer:
         """Write more candidates for the current turn (or `turn_id`) with seeds not used yet.
 
         The best of the new ones is chosen, since the person wanted something else. Indices in
-        events go on from the turn's candidates.
+        events go on from the turn's candidates. The temperature is at least
+        `RETRY_TEMPERATURE`, unless `sampling` is given.
+
+        Raises:
+            InputError: there is no turn yet; and what `take_turn` raises.
         """
-        raise NotImplementedError
+        turn = _standing(session, turn_id, "to retry")
+        if sampling is None:
+            sampling = session.settings.sampling
+            sampling = replace(sampling, temperature=max(sampling.temperature, RETRY_TEMPERATURE))
+        used = [candidate.seed for candidate in turn.candidates if candidate.seed is not None]
+        first_seed = max(sampling.seed, *(seed + 1 for seed in used)) if used else sampling.seed
+        task = _Task(
+            session=session,
+            style=choose_style(self.engine.info, session.style),
+            history=_steps(session.path(turn.id)[:-1]),
+            prompt=turn.prompt,
+            examples=turn.examples,
+            sampling=replace(sampling, seed=first_seed),
+            cancel=cancel,
+        )
+        return self._retry(task, turn)
 
     def edit(
         self, session: Session, code: str, *, turn_id: int | None = None
     ) -> Iterator[LoopEvent]:
-        """Add the person's own code as a candidate of the turn, run it, and choose it."""
-        raise NotImplementedError
+        """Add the person's own code as a candidate of the turn, run it, and choose it.
+
+        Raises:
+            InputError: there is no turn yet, or the code is empty, too long, or has control
+                characters.
+        """
+        turn = _standing(session, turn_id, "to edit")
+        return self._edit(session, turn, checked_code(code))
 
     def pick(self, session: Session, number: int, *, turn_id: int | None = None) -> Session:
         """Choose candidate `number` (counts from 1).
@@ -191,7 +211,15 @@ class Synthesizer:
         Raises:
             InputError: there is no such candidate.
         """
-        raise NotImplementedError
+        turn = _standing(session, turn_id, "to pick from")
+        if not 1 <= number <= len(turn.candidates):
+            raise InputError(
+                "there is no such candidate",
+                got=number,
+                allowed=f"1 to {len(turn.candidates)}",
+                fix="retry the turn for more candidates",
+            )
+        return self.store.choose(session, turn.id, number - 1)
 
     def undo(self, session: Session) -> Session:
         """Stand at the turn before the current one; the turn left stays as a branch.
@@ -199,12 +227,218 @@ class Synthesizer:
         Raises:
             InputError: there is nothing to undo.
         """
-        raise NotImplementedError
+        return self.store.move(session, _standing(session, None, "to undo").parent)
 
     def branch(self, session: Session, turn_id: int | None) -> Session:
         """Stand at any turn (None: before the first); the next turn begins a branch there."""
-        raise NotImplementedError
+        return self.store.move(session, turn_id)
 
     def run(self, session: Session) -> Run:
         """Run the program so far once more."""
-        raise NotImplementedError
+        return run_program(self.sandbox, session.program(), session.settings.limits)
+
+    # The steps of a turn, each a generator of events.
+
+    def _take_turn(self, task: _Task) -> Iterator[LoopEvent]:
+        candidates = yield from self._candidates(task, first=0)
+        if candidates is None:
+            yield TurnCancelled()
+            return
+        session = self.store.add_turn(
+            task.session,
+            task.prompt,
+            candidates,
+            chosen=_best(candidates),
+            examples=task.examples,
+        )
+        yield _saved(session)
+
+    def _retry(self, task: _Task, turn: Turn) -> Iterator[LoopEvent]:
+        candidates = yield from self._candidates(task, first=len(turn.candidates))
+        if candidates is None:
+            yield TurnCancelled()
+            return
+        session = self.store.add_candidates(
+            task.session, turn.id, candidates, chosen=_best(candidates)
+        )
+        yield _saved(session)
+
+    def _edit(self, session: Session, turn: Turn, code: str) -> Iterator[LoopEvent]:
+        index = len(turn.candidates)
+        candidate = Candidate(text=code, raw_text=code, origin="person")
+        yield CandidateWritten(index, candidate)
+        steps = [(step.prompt, step.code) for step in _steps(session.path(turn.id)[:-1])]
+        program = program_text(session.header, [*steps, (turn.prompt, code)])
+        for ran in run_programs(self.sandbox, [program], turn.examples, session.settings.limits):
+            candidate = replace(candidate, run=ran.run, agreed=ran.agreed)
+        yield CandidateRan(index, candidate)
+        yield _saved(self.store.add_candidates(session, turn.id, [candidate], chosen=0))
+
+    def _candidates(self, task: _Task, *, first: int) -> Found:
+        """Write and run candidates; where none is good, again, as often as the session allows."""
+        found: list[Candidate] = []
+        failure: Failure | None = None
+        most = task.session.settings.retries
+        for attempt in range(most + 1):
+            sampling = replace(task.sampling, seed=task.sampling.seed + len(found))
+            written = yield from self._write(
+                replace(task, sampling=sampling), failure, first=first + len(found)
+            )
+            if written is None:
+                return None
+            ran = yield from self._run(task, written, first=first + len(found))
+            if ran is None:
+                return None
+            found += ran
+            best = found[_best(found)]
+            if best.good or attempt == most:
+                break
+            failure = Failure(best.text, _what_went_wrong(best, task.examples))
+            yield Retrying(attempt + 1, most, failure.message)
+        return tuple(found)
+
+    def _write(self, task: _Task, failure: Failure | None, *, first: int) -> Found:
+        dropped, prompt = self._fitting_prompt(task, failure)
+        if dropped:
+            yield HistoryDropped(dropped, len(task.history))
+        sampling = task.sampling
+        request = Request(
+            prompt=prompt,
+            n=sampling.n,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            max_tokens=sampling.max_tokens,
+            stop=task.style.stop,
+            seed=sampling.seed,
+            logprobs=True,
+            parse_special=task.style.parse_special,
+            session=task.session.id,
+        )
+        info = self.engine.info
+        writer = Writer(
+            engine=info.engine,
+            model=info.model,
+            weights_sha256=info.weights_sha256,
+            style=task.style.name,
+            sampling=sampling,
+            prompt_sha256=hashlib.sha256(prompt.encode("utf-8")).hexdigest(),
+            history_dropped=dropped,
+        )
+        found: dict[int, Candidate] = {}
+        cancelled = False
+        try:
+            for event in self.engine.stream(request, cancel=task.cancel):
+                if isinstance(event, Delta):
+                    yield TextWritten(first + event.index, event.text)
+                elif event.finish_reason is FinishReason.CANCELLED:
+                    cancelled = True
+                else:
+                    candidate = _candidate(task, event, writer, repair=failure is not None)
+                    found[event.index] = candidate
+                    yield CandidateWritten(first + event.index, candidate)
+        except ContextOverflowError as error:
+            raise _overflow(error) from error
+        if cancelled or _is_set(task.cancel):
+            return None
+        return tuple(found[index] for index in sorted(found))
+
+    def _run(self, task: _Task, candidates: Sequence[Candidate], *, first: int) -> Found:
+        done: dict[int, Candidate] = {}
+        programs = [task.program(candidate.text) for candidate in candidates]
+        limits = task.session.settings.limits
+        for ran in run_programs(self.sandbox, programs, task.examples, limits, task.cancel):
+            if _is_set(task.cancel):
+                return None
+            done[ran.index] = replace(candidates[ran.index], run=ran.run, agreed=ran.agreed)
+            yield CandidateRan(first + ran.index, done[ran.index])
+        if _is_set(task.cancel):
+            return None
+        return tuple(done[index] for index in range(len(candidates)))
+
+    def _fitting_prompt(self, task: _Task, failure: Failure | None) -> tuple[int, str]:
+        """How many of the oldest turns are left out, and the text; only where it was allowed."""
+        header, history = task.session.header, task.history
+        window = self.engine.info.context_window - task.sampling.max_tokens
+        for dropped in range(len(history) + 1):
+            prompt = task.style.render(header, history[dropped:], task.prompt, failure)
+            if task.session.settings.history == "whole":
+                return 0, prompt
+            tokens = self.engine.count_tokens(prompt, parse_special=task.style.parse_special)
+            if tokens <= window:
+                return dropped, prompt
+        # Not even the turn alone fits: the engine says so, in numbers.
+        return 0, task.style.render(header, history, task.prompt, failure)
+
+
+def _candidate(task: _Task, done: Completion, writer: Writer, *, repair: bool) -> Candidate:
+    text = task.style.clean(done.text, task.history)
+    unfinished = done.finish_reason is FinishReason.LENGTH or done.cut_by is not None
+    trimmed = False
+    if unfinished and task.session.settings.trim == "parses" and not parses(task.program(text)):
+        shorter = longest_that_parses(task.program("").rstrip("\n") + "\n", text)
+        text, trimmed = (shorter, True) if shorter.strip() else (text, False)
+    return Candidate(
+        text=text,
+        raw_text=done.raw_text,
+        origin="repair" if repair else "model",
+        writer=writer,
+        mean_logprob=done.mean_logprob,
+        seed=writer.sampling.seed + done.index,
+        finish_reason=done.finish_reason,
+        cut_by=done.cut_by,
+        trimmed=trimmed,
+        tokens=len(done.tokens),
+        prompt_tokens=done.prompt_tokens,
+        cached_tokens=done.cached_tokens,
+        to_first_token=done.timings.to_first_token,
+        writing_seconds=done.timings.total,
+    )
+
+
+def _what_went_wrong(candidate: Candidate, examples: Sequence[Example]) -> str:
+    """For the model. What was expected is not told: it would only print it."""
+    if not candidate.text.strip():
+        return "there was no code"
+    if candidate.run is None or not candidate.finished:
+        return candidate.describe()
+    for example, agreed in zip(examples, candidate.agreed, strict=True):
+        if not agreed and example.expression is not None:
+            return f"the value of {example.expression} is not what it should be"
+    last = candidate.run.stdout.rstrip().split("\n")[-1][:200]
+    return f"it printed {last!r}, which is not right" if last else "it printed nothing"
+
+
+def _overflow(error: ContextOverflowError) -> ContextOverflowError:
+    return ContextOverflowError(
+        error.what,
+        got=error.got,
+        allowed=error.allowed,
+        fix="undo some turns, say less, open the model with a larger --context, or let the "
+        "model not see the oldest turns with --history drop-oldest",
+    )
+
+
+def _standing(session: Session, turn_id: int | None, purpose: str) -> Turn:
+    if turn_id is not None:
+        return session.find(turn_id)
+    if session.turn is None:
+        raise InputError(f"there is no turn {purpose}", fix="say what the first step should do")
+    return session.turn
+
+
+def _saved(session: Session) -> TurnSaved:
+    assert session.turn is not None  # the store stands at the turn that it has just saved
+    return TurnSaved(session, session.turn)
+
+
+def _steps(turns: Sequence[Turn]) -> tuple[Step, ...]:
+    return tuple(Step(turn.prompt, turn.code) for turn in turns)
+
+
+def _best(candidates: Sequence[Candidate]) -> int:
+    return max(range(len(candidates)), key=lambda index: rank(candidates[index]))
+
+
+def _is_set(flag: Flag | None) -> bool:
+    return flag is not None and flag.is_set()

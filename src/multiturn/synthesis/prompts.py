@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from multiturn.core.errors import InputError
 from multiturn.engines.protocol import EngineInfo
-from multiturn.synthesis.session import StyleName
-from multiturn.text.truncation import StopRule
+from multiturn.synthesis.chat_template import ChatTemplate
+from multiturn.synthesis.session import StyleName, commented, program_text
+from multiturn.synthesis.trimming import without_repeat
+from multiturn.text.truncation import FenceEnd, PublishedRule, StopRule
 
-__all__ = ["Failure", "PromptStyle", "Step", "choose_style"]
+__all__ = ["ChatStyle", "CommentStyle", "Failure", "PromptStyle", "Step", "choose_style"]
+
+FENCE = "```"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,91 @@ class PromptStyle(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class CommentStyle:
+    r"""The paper's format: the program so far, then the turn as a comment.
+
+    Source: Nijkamp et al., section 4. A turn of several lines is a comment of several lines.
+    The text is never parsed for special tokens, so a turn cannot have any.
+
+    Example:
+        >>> CommentStyle().render("", [Step("Set x to 1.", "x = 1")], "Print x.")
+        '# Set x to 1.\nx = 1\n\n# Print x.\n'
+    """
+
+    name: StyleName = "comment"
+    parse_special: bool = False
+    stop: StopRule = field(default_factory=PublishedRule)
+
+    def render(
+        self, header: str, history: Sequence[Step], prompt: str, failure: Failure | None = None
+    ) -> str:
+        """The program so far and the turn; a failed try follows as a comment of what to avoid."""
+        done = program_text(header, [(step.prompt, step.code) for step in history])
+        text = done + ("\n" if history else "") + commented(prompt)
+        if failure is not None:
+            text += commented(
+                f"This was wrong ({failure.message}):\n{_indented(failure.code)}\nCorrected:"
+            )
+        return text
+
+    def clean(self, text: str, history: Sequence[Step]) -> str:
+        """The text without blank lines around it; of text with a code fence, what is inside.
+
+        The published format has no fences; instruct models write them all the same.
+        """
+        del history
+        lines = text.split("\n")
+        fences = [at for at, line in enumerate(lines) if line.startswith(FENCE)]
+        if fences:
+            opening = fences[0]
+            if any(line.strip() for line in lines[:opening]) and len(fences) == 1:
+                lines = lines[:opening]  # code, then a fence that closes what was never opened
+            else:
+                closing = fences[1] if len(fences) > 1 else len(lines)
+                lines = lines[opening + 1 : closing]
+        return "\n".join(lines).rstrip().lstrip("\n")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatStyle:
+    """The model's own chat template; each step is an answer in a Markdown code fence.
+
+    The fence of the answer is already open where the model begins, so that what it writes is
+    code from the first token on and ends where the fence closes.
+    """
+
+    template: ChatTemplate
+    name: StyleName = "chat"
+    parse_special: bool = True
+    stop: StopRule = field(default_factory=FenceEnd)
+
+    def render(
+        self, header: str, history: Sequence[Step], prompt: str, failure: Failure | None = None
+    ) -> str:
+        """The conversation so far and an opened answer; a failed try and its fault are in it."""
+        messages = [("system", _instructions(header))]
+        for step in history:
+            messages += [("user", step.prompt), ("assistant", _fenced(step.code))]
+        messages.append(("user", prompt))
+        if failure is not None:
+            messages += [
+                ("assistant", _fenced(failure.code)),
+                (
+                    "user",
+                    f"That was wrong: {failure.message}\n"
+                    "Write the code of this step again, corrected. "
+                    "It takes the place of your last answer.",
+                ),
+            ]
+        return self.template.render(messages) + f"{FENCE}python\n"
+
+    def clean(self, text: str, history: Sequence[Step]) -> str:
+        """The text without blank lines around it, and without a repeat of the program so far."""
+        code = text.rstrip().lstrip("\n")
+        return without_repeat(code, [step.code for step in history])
+
+
 def choose_style(
     info: EngineInfo, wanted: Literal["auto", "comment", "chat"] = "auto"
 ) -> PromptStyle:
@@ -70,4 +160,31 @@ def choose_style(
     Raises:
         InputError: ``chat`` for a model that has no chat template, or a broken one.
     """
-    raise NotImplementedError
+    if wanted == "comment" or (wanted == "auto" and not info.chat_template):
+        return CommentStyle()
+    if not info.chat_template:
+        raise InputError(
+            f"the model {info.model} has no chat template",
+            fix="use the comment style, or an instruct model",
+        )
+    return ChatStyle(ChatTemplate(info.chat_template, info.bos_token, info.eos_token))
+
+
+def _instructions(header: str) -> str:
+    text = (
+        "You write a Python program step by step. Each message asks for the next step. "
+        "Answer with the code of that step only, in one Python code block. "
+        "It is added to the end of the program so far, so use its variables and functions and "
+        "do not repeat its code. Print only what the step asks to print."
+    )
+    if header:
+        text += f" The program begins with:\n{_fenced(header.strip())}"
+    return text
+
+
+def _fenced(code: str) -> str:
+    return f"{FENCE}python\n{code}\n{FENCE}"
+
+
+def _indented(code: str) -> str:
+    return "\n".join(f"    {line}" for line in code.split("\n"))

@@ -1,0 +1,125 @@
+"""A model's own chat template: a Jinja program that came with the weights, run in a cage."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from jinja2 import TemplateError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from multiturn.core.errors import ModelFileError
+
+__all__ = ["ChatTemplate", "neutralized"]
+
+Message = tuple[str, str]
+"""(role, content); the role is system, user or assistant."""
+
+_BARRED = re.compile(r"<\|[^|<>\n]{1,80}\|>|<\uff5c[^\uff5c<>\n]{1,80}\uff5c>")
+"""Tokens such as ``<|im_end|>``, with plain or with full-width bars: no other text looks so."""
+
+_OTHERS = re.compile(r"</?\w{1,40}>|\[/?[A-Z_]{2,40}\]|<</?SYS>>")
+"""Tokens such as ``<start_of_turn>`` or ``[INST]``: only where the template itself has them,
+as HTML looks so too."""
+
+
+def neutralized(text: str, tokens: Iterable[str] = ()) -> str:
+    """`text` in which no control token can be recognized: a space follows its first character.
+
+    The space is meant to be seen: the model reads nearly the same, and nothing invisible gets
+    into a program.
+
+    Args:
+        text: what a person, a program or a model wrote.
+        tokens: control tokens beside those of the form ``<|...|>``.
+
+    Example:
+        >>> neutralized("Stop at <|im_end|>, not at <b>.")
+        'Stop at < |im_end|>, not at <b>.'
+    """
+    for token in tokens:
+        text = text.replace(token, f"{token[0]} {token[1:]}")
+    return _BARRED.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+
+
+class ChatTemplate:
+    """Renders a conversation the way the model was trained to read it.
+
+    The template comes from a model's file, so it runs in Jinja's sandbox for code that is not
+    trusted, and sees nothing but the messages. Control tokens in what people and programs
+    wrote are neutralized, so that a turn cannot end itself and speak as another role. The
+    date is not given to templates: with the same history the text is the same on any day.
+
+    Args:
+        source: the Jinja text.
+        bos_token: the token that templates may put at the start.
+        eos_token: the token that templates may put after an answer.
+
+    Raises:
+        ModelFileError: the template is broken.
+    """
+
+    def __init__(self, source: str, bos_token: str = "", eos_token: str = "") -> None:
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
+        environment.globals["raise_exception"] = _refuse
+        environment.filters["tojson"] = _to_json
+        named = {token for token in (bos_token, eos_token) if len(token) > 1}
+        self._tokens = sorted(named | set(_OTHERS.findall(source)))
+        self._names = {"bos_token": bos_token, "eos_token": eos_token}
+        probe = [("system", "a"), ("user", "b"), ("assistant", "c"), ("user", "d")]
+        try:
+            self._template = environment.from_string(source)
+        except TemplateError as error:
+            raise _broken(error) from error
+        # Some families know no system role: its words then open the first request.
+        self._knows_system = True
+        try:
+            self._knows_system = '"a"' in self._render(
+                [(role, f'"{content}"') for role, content in probe]
+            )
+        except ModelFileError:
+            self._knows_system = False
+        if not self._knows_system:
+            self._render(self._without_system(probe))
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The conversation as text, up to where the next answer begins.
+
+        Raises:
+            ModelFileError: the template fails.
+        """
+        clean = [(role, neutralized(content, self._tokens)) for role, content in messages]
+        return self._render(clean if self._knows_system else self._without_system(clean))
+
+    def _render(self, messages: Sequence[Message]) -> str:
+        told = [{"role": role, "content": content} for role, content in messages]
+        try:
+            return self._template.render(
+                messages=told, add_generation_prompt=True, tools=None, **self._names
+            )
+        except (TemplateError, SecurityError, TypeError, ValueError, LookupError) as error:
+            raise _broken(error) from error
+
+    @staticmethod
+    def _without_system(messages: Sequence[Message]) -> list[Message]:
+        (_, instructions), (role, first), *rest = messages
+        return [(role, f"{instructions}\n\n{first}"), *rest]
+
+
+def _refuse(message: str) -> NoReturn:
+    raise TemplateError(message)
+
+
+def _to_json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _broken(error: Exception) -> ModelFileError:
+    return ModelFileError(
+        f"the model's chat template cannot be used ({error})", fix="use the comment style"
+    )

@@ -1,0 +1,130 @@
+"""Candidates run: the program so far with each, and the person's examples after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Event as Flag
+from threading import Thread
+
+from multiturn.sandbox.outcomes import RunResult
+from multiturn.sandbox.protocol import Limits, Program, Sandbox
+from multiturn.synthesis.comparison import prints, same_value
+from multiturn.synthesis.session import Example, Run
+
+__all__ = ["Ran", "run_program", "run_programs"]
+
+EXAMPLE = "_value_of_example"
+CANCEL_POLL_SECONDS = 0.05
+
+Results = Iterator[tuple[int, RunResult]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How program `index` did."""
+
+    index: int
+    run: Run
+    agreed: tuple[bool, ...]
+    """For each example."""
+
+
+def run_program(sandbox: Sandbox, source: str, limits: Limits) -> Run:
+    """Run one program."""
+    return Run.from_result(sandbox.run(_program(source), limits))
+
+
+def run_programs(
+    sandbox: Sandbox,
+    sources: Sequence[str],
+    examples: Sequence[Example],
+    limits: Limits,
+    cancel: Flag | None = None,
+) -> Iterator[Ran]:
+    """Run programs side by side and hold them against the examples; yields each as it is done.
+
+    An example with an expression takes a run of its own, as the expression may change things.
+    Where `cancel` is set this ends soon, and what is still running is left to its limits.
+    """
+    for index, result in _watched(
+        sandbox.run_many((_program(source), limits) for source in sources), cancel
+    ):
+        agreed: list[bool] = []
+        if result.outcome.finished:
+            values = _values(sandbox, sources[index], examples, limits, cancel)
+            for number, example in enumerate(examples):
+                if example.expression is None:
+                    agreed.append(prints(example.expected, result.stdout_text))
+                else:
+                    agreed.append(number in values and same_value(example.expected, values[number]))
+        else:
+            agreed = [False] * len(examples)
+        yield Ran(index, Run.from_result(result), tuple(agreed))
+
+
+def _program(source: str, result: str | None = None) -> Program:
+    # One seed for all runs: a program that draws random numbers prints the same when it is
+    # run again with the next step at its end.
+    return Program(source=source, result=result, seed=0)
+
+
+def _values(
+    sandbox: Sandbox,
+    source: str,
+    examples: Sequence[Example],
+    limits: Limits,
+    cancel: Flag | None,
+) -> dict[int, object]:
+    """The values of the examples' expressions, by the example's number, where they had one."""
+    asked = [
+        (number, example.expression)
+        for number, example in enumerate(examples)
+        if example.expression is not None
+    ]
+    if not asked:
+        return {}
+    programs = (
+        (_program(f"{source}\n{EXAMPLE} = (\n{expression}\n)\n", EXAMPLE), limits)
+        for _, expression in asked
+    )
+    return {
+        asked[at][0]: result.value
+        for at, result in _watched(sandbox.run_many(programs), cancel)
+        if result.outcome.finished
+    }
+
+
+def _watched(results: Results, cancel: Flag | None) -> Results:
+    """The results as they come, until `cancel` is set.
+
+    A sandbox cannot be told to stop a program, so the waiting is done in a thread: a person
+    who cancels does not have to sit out a loop without an end.
+    """
+    if cancel is None:
+        yield from results
+        return
+    arrived: SimpleQueue[tuple[int, RunResult] | BaseException | None] = SimpleQueue()
+    Thread(target=_pump, args=(results, arrived), name="sandbox results", daemon=True).start()
+    while not cancel.is_set():
+        try:
+            item = arrived.get(timeout=CANCEL_POLL_SECONDS)
+        except Empty:
+            continue
+        if item is None:
+            return
+        if isinstance(item, BaseException):
+            raise item
+        yield item
+
+
+def _pump(
+    results: Results, arrived: SimpleQueue[tuple[int, RunResult] | BaseException | None]
+) -> None:
+    try:
+        for item in results:
+            arrived.put(item)
+        arrived.put(None)
+    except BaseException as error:  # told in the thread that waits
+        arrived.put(error)

@@ -1,0 +1,81 @@
+"""Code that was cut off, brought back to something that parses; and code said twice."""
+
+from __future__ import annotations
+
+import ast
+
+from multiturn.synthesis.parsing import parsed_module
+
+__all__ = ["longest_that_parses", "parses", "without_repeat"]
+
+
+def parses(source: str) -> bool:
+    """Whether `source` is Python."""
+    return parsed_module(source) is not None
+
+
+def longest_that_parses(before: str, text: str) -> str:
+    r"""The most whole lines of `text` that parse after `before`; empty where none do.
+
+    Example:
+        >>> longest_that_parses("", "x = 1\nprint(x\n")
+        'x = 1'
+    """
+    lines = text.split("\n")
+    for count in range(len(lines), 0, -1):
+        kept = "\n".join(lines[:count]).rstrip()
+        if parses(f"{before}{kept}\n"):
+            return kept
+    return ""
+
+
+def without_repeat(text: str, history: list[str]) -> str:
+    r"""`text` without the program so far at its start, where a model wrote that again.
+
+    Instruct models like to answer with the whole program. Only a full repeat is taken away:
+    every statement of `history` in its order, where prints and imports may be missing. To
+    run a part of the program again may be just what was asked for.
+
+    Example:
+        >>> without_repeat("x = [2, 1]\nx.sort()\nprint(x)", ["x = [2, 1]", "x.sort()\nprint(x)"])
+        'print(x)'
+    """
+    known, written = parsed_module("\n".join(history)), parsed_module(text)
+    if known is None or written is None or not known.body:
+        return text
+    at = 0
+    for statement in known.body:
+        if at < len(written.body) and _same(statement, written.body[at]):
+            at += 1
+        elif not _may_be_missing(statement):
+            return text
+    if at == 0:
+        return text
+    if at == len(written.body):
+        # A print that ends both the history and the answer is the answer, not a repeat of it.
+        # Where nothing at all is new, running everything again does no harm.
+        if not _may_be_missing(written.body[-1]) or at == 1:
+            return text
+        at -= 1
+    lines = text.split("\n")
+    first = written.body[at]
+    decorators = getattr(first, "decorator_list", [])
+    start = min([first.lineno, *(decorator.lineno for decorator in decorators)]) - 1
+    end_before = written.body[at - 1].end_lineno or 0
+    if end_before > start:  # two statements on one line: leave it alone
+        return text
+    return "\n".join(lines[end_before:]).strip("\n")
+
+
+def _same(one: ast.stmt, other: ast.stmt) -> bool:
+    return ast.dump(one) == ast.dump(other)
+
+
+def _may_be_missing(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return True
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Name(id="print"))):
+            return True
+        case _:
+            return False

@@ -1,0 +1,76 @@
+"""What a person may write as a turn or as code of their own."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from multiturn.core.errors import InputError
+
+__all__ = ["LONGEST_CODE", "LONGEST_TURN", "checked_code", "checked_turn"]
+
+LONGEST_TURN = 16_000
+"""Characters. About 4,000 tokens: half of a common window; longer text belongs in a file."""
+
+LONGEST_CODE = 200_000
+"""Characters of code that a person may put in place of a step's."""
+
+
+def checked_turn(text: str) -> str:
+    r"""The turn without surrounding blank space, its line ends made ``\n``.
+
+    Raises:
+        InputError: it is empty, too long, or has control characters (tabs and line ends are
+            fine): they would reach the terminal, the program's comments and the model.
+
+    Example:
+        >>> checked_turn("  Print it.\r\nTwice. ")
+        'Print it.\nTwice.'
+    """
+    turn = _with_plain_line_ends(text).strip()
+    if not turn:
+        raise InputError("the turn is empty", fix="say what the next step should do")
+    if len(turn) > LONGEST_TURN:
+        raise InputError(
+            "the turn is too long",
+            got=f"{len(turn):,} characters",
+            allowed=f"up to {LONGEST_TURN:,}",
+            fix="say it in several turns",
+        )
+    _refuse_control_characters(turn, "the turn")
+    return turn
+
+
+def checked_code(text: str) -> str:
+    """Code without blank lines around it, its line ends made plain.
+
+    Raises:
+        InputError: it is empty, too long, or has control characters.
+    """
+    code = _with_plain_line_ends(text).rstrip().lstrip("\n")
+    if not code.strip():
+        raise InputError("the code is empty", fix="write the step, or undo the turn")
+    if len(code) > LONGEST_CODE:
+        raise InputError(
+            "the code is too long",
+            got=f"{len(code):,} characters",
+            allowed=f"up to {LONGEST_CODE:,}",
+        )
+    _refuse_control_characters(code, "the code")
+    return code
+
+
+def _with_plain_line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _refuse_control_characters(text: str, what: str) -> None:
+    for number, line in enumerate(text.split("\n"), start=1):
+        for column, character in enumerate(line, start=1):
+            # Cc: control characters; Cs: halves of a character, which no file can hold.
+            if character != "\t" and unicodedata.category(character) in ("Cc", "Cs"):
+                raise InputError(
+                    f"{what} has the control character U+{ord(character):04X} "
+                    f"(line {number}, column {column})",
+                    allowed="printable text, tabs and line ends",
+                    fix="remove it",
+                )
