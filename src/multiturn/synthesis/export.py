@@ -2,36 +2,115 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from multiturn.synthesis.session import Session
+from multiturn.core.errors import InputError, nearest
+from multiturn.core.files import write_atomically
+from multiturn.synthesis.samples import Sample, sample_line
+from multiturn.synthesis.session import Run, Session
+from multiturn.synthesis.specification import Specification
 
-__all__ = ["EXPORTERS", "export_session", "to_markdown", "to_notebook", "to_python", "to_sample"]
+__all__ = [
+    "EXPORTERS",
+    "export_session",
+    "to_markdown",
+    "to_notebook",
+    "to_python",
+    "to_sample",
+    "write_specifications",
+]
 
 
 def to_python(session: Session) -> str:
-    """The program so far; the turns are its comments."""
-    raise NotImplementedError
+    """The program so far, exactly as it ran; the turns are its comments."""
+    return session.program()
 
 
 def to_notebook(session: Session) -> str:
-    """A Jupyter notebook (nbformat 4.5): for each turn a Markdown cell and its code with output."""
-    raise NotImplementedError
+    """A Jupyter notebook (nbformat 4.5): for each turn a Markdown cell and its code with output.
+
+    The output of a cell is what the program printed beyond what it had printed a turn before.
+    """
+    cells = []
+    if session.header.strip():
+        cells.append(_code_cell("header", session.header.strip(), []))
+    for turn, printed in _steps_with_output(session):
+        cells.append(
+            {
+                "cell_type": "markdown",
+                "id": f"turn-{turn.id}",
+                "metadata": {},
+                "source": _markdown_quoted(turn.prompt),
+            }
+        )
+        outputs = [{"output_type": "stream", "name": "stdout", "text": printed}] if printed else []
+        cells.append(_code_cell(f"code-{turn.id}", turn.code, outputs))
+    notebook = {
+        "cells": cells,
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
 def to_markdown(session: Session) -> str:
-    """For reading: each turn, its code, and what the program printed then."""
-    raise NotImplementedError
+    """For reading: each turn, its code, and what the program printed new then."""
+    parts = [f"# {session.name}\n", f"Written with {session.model}.\n"]
+    if session.header.strip():
+        parts.append(_block(session.header.strip(), "python"))
+    for number, (turn, printed) in enumerate(_steps_with_output(session), start=1):
+        parts.append(f"## Turn {number}\n")
+        parts.append(_markdown_quoted(turn.prompt) + "\n")
+        parts.append(_block(turn.code, "python"))
+        run = turn.choice.run
+        if printed:
+            parts.append("Printed:\n\n" + _block(printed.rstrip("\n"), "text"))
+        if run is not None and not run.outcome.finished:
+            parts.append(f"The program {run.outcome.describe()}.\n")
+    return "\n".join(parts)
 
 
 def to_sample(session: Session) -> str:
-    """One line of the published benchmark's sample format: the turns as prompts, and what the
-    program printed last as the output of the one case.
+    """One line of the published benchmark's sample format.
+
+    The turns are the prompts, their braces doubled; there is one case without variables, and
+    its output is the last line that the program printed.
+
+    Raises:
+        InputError: the program did not run to its end, so that there is no output to tell.
     """
-    raise NotImplementedError
+    turns = session.path()
+    run = turns[-1].choice.run
+    if run is None or not run.outcome.finished:
+        raise InputError(
+            "the program does not run without an error, so its output cannot be exported",
+            fix="mend the last turn, or export it as .py",
+        )
+    sample = Sample(
+        prompts=tuple(turn.prompt.replace("{", "{{").replace("}", "}}") for turn in turns),
+        inputs=({},),
+        outputs=(run.stdout.rstrip().split("\n")[-1],),
+        id=session.id,
+        name=session.name,
+        max_gen_length=session.settings.sampling.max_tokens,
+    )
+    return sample_line(sample)
 
 
-EXPORTERS = {".py": to_python, ".ipynb": to_notebook, ".md": to_markdown, ".jsonl": to_sample}
+EXPORTERS: dict[str, Callable[[Session], str]] = {
+    ".py": to_python,
+    ".ipynb": to_notebook,
+    ".md": to_markdown,
+    ".jsonl": to_sample,
+}
 """By the file's suffix."""
 
 
@@ -42,4 +121,65 @@ def export_session(session: Session, path: Path) -> None:
         InputError: the suffix is none of `EXPORTERS`, or there is nothing to export.
         StorageError: the file cannot be written.
     """
-    raise NotImplementedError
+    exporter = EXPORTERS.get(path.suffix.lower())
+    if exporter is None:
+        near = nearest(path.suffix, EXPORTERS, most=1)
+        raise InputError(
+            "programs cannot be saved in this format",
+            got=path.name,
+            allowed=", ".join(EXPORTERS),
+            fix=f"did you mean {path.with_suffix(near[0]).name!r}?" if near else "end it so",
+        )
+    if session.current is None:
+        raise InputError("there is no program yet", fix="say what the first step should do")
+    write_atomically(path, exporter(session))
+
+
+def write_specifications(path: Path, specifications: tuple[Specification, ...]) -> None:
+    """Write the published benchmark's sample format, one line each, whole or not at all.
+
+    Raises:
+        InputError: a specification has something that the format has no place for.
+        StorageError: the file cannot be written.
+    """
+    lines = [sample_line(Sample.from_specification(item)) for item in specifications]
+    write_atomically(path, "".join(lines))
+
+
+def _steps_with_output(session: Session) -> list[tuple[Any, str]]:
+    """The turns, each with what its run printed beyond the run before."""
+    found, before = [], ""
+    for turn in session.path():
+        printed = _stdout(turn.choice.run)
+        new = printed.removeprefix(before) if printed.startswith(before) else printed
+        found.append((turn, new))
+        before = printed
+    return found
+
+
+def _stdout(run: Run | None) -> str:
+    return "" if run is None else run.stdout
+
+
+def _code_cell(name: str, source: str, outputs: list[dict[str, str]]) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": name,
+        "metadata": {},
+        "outputs": outputs,
+        "source": source,
+    }
+
+
+def _markdown_quoted(text: str) -> str:
+    """A person's words as a quotation, so that no character of theirs becomes markup."""
+    escaped = re.sub(r"([\\`*_{}\[\]<>()#+\-.!|$~])", r"\\\1", text)
+    return "\n".join(f"> {line}".rstrip() for line in escaped.split("\n"))
+
+
+def _block(text: str, language: str) -> str:
+    """A fenced block; the fence is longer than any in the text."""
+    runs = [len(run) for run in re.findall(r"`{3,}", text)]
+    fence = "`" * (max(runs, default=2) + 1)
+    return f"{fence}{language}\n{text}\n{fence}\n"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from threading import Event as Flag
 
-from multiturn.synthesis.loop import LoopEvent, Synthesizer
-from multiturn.synthesis.session import Run, Session, SessionSettings, Turn
-from multiturn.synthesis.specification import Specification
+from multiturn.core.errors import InputError, shown
+from multiturn.synthesis.events import LoopEvent, TurnCancelled, TurnSaved
+from multiturn.synthesis.loop import Synthesizer
+from multiturn.synthesis.session import Example, Run, Session, SessionSettings, Turn
+from multiturn.synthesis.specification import ABSENT, FilledCase, Specification
 
 __all__ = [
     "AttemptBegun",
@@ -18,6 +20,10 @@ __all__ = [
     "TurnBegun",
     "run_specification",
 ]
+
+
+SEEDS_OF_AN_ATTEMPT = 1000
+"""How far the seeds of one attempt lie from those of the next: more than a turn can use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +102,113 @@ def run_specification(
             it meets what is expected; each attempt has seeds of its own and is a session of
             its own. 1 is off.
         cancel: stops soon; the last event is then `TurnCancelled`, and there is no result.
+
+    Raises:
+        InputError: there is no such case, or the attempts cannot differ; and what
+            `Synthesizer.take_turn` raises.
     """
-    raise NotImplementedError
+    cases = specification.fill()
+    if not 1 <= case <= len(cases):
+        raise InputError("there is no such case", got=case, allowed=f"1 to {len(cases)}")
+    settings = _settings(specification, settings or SessionSettings())
+    if attempts < 1:
+        raise InputError("attempts is out of range", got=attempts, allowed="1 or more")
+    if attempts > 1 and settings.sampling.temperature == 0:
+        raise InputError(
+            "at temperature 0 every attempt writes the same program",
+            fix="give a temperature above 0, or one attempt",
+        )
+    return _attempts(synthesizer, specification.name, cases[case - 1], settings, attempts, cancel)
+
+
+def _attempts(
+    synthesizer: Synthesizer,
+    name: str,
+    case: FilledCase,
+    settings: SessionSettings,
+    attempts: int,
+    cancel: Flag | None,
+) -> Iterator[SpecificationEvent]:
+    for attempt in range(1, attempts + 1):
+        seed = settings.sampling.seed + (attempt - 1) * SEEDS_OF_AN_ATTEMPT
+        sampling = replace(settings.sampling, seed=seed)
+        session = synthesizer.new_session(
+            replace(settings, sampling=sampling), name=_session_name(name)
+        )
+        yield AttemptBegun(attempt, attempts, seed, session)
+        for number, turn in enumerate(case.turns, start=1):
+            yield TurnBegun(number, len(case.turns), turn.prompt)
+            examples = turn.examples
+            if number == len(case.turns) and case.expect is not ABSENT:
+                examples += (Example(expected=case.expect),)
+            for event in synthesizer.take_turn(
+                session, turn.prompt, examples=examples, cancel=cancel
+            ):
+                yield event
+                if isinstance(event, TurnCancelled):
+                    return
+                if isinstance(event, TurnSaved):
+                    session = event.session
+        result = _result(name, case, attempt, seed, session)
+        if result.met or attempt == attempts:
+            yield SpecificationDone(result)
+            return
+
+
+def _settings(specification: Specification, settings: SessionSettings) -> SessionSettings:
+    """The specification's own header and max_tokens before those of the person's settings."""
+    if specification.header != "auto":
+        settings = replace(settings, header=specification.header)
+    if specification.max_tokens is not None:
+        sampling = replace(settings.sampling, max_tokens=specification.max_tokens)
+        settings = replace(settings, sampling=sampling)
+    return settings
+
+
+def _session_name(name: str) -> str | None:
+    return name[:100] if name.strip() and name.isprintable() else None
+
+
+def _result(
+    name: str, case: FilledCase, attempt: int, seed: int, session: Session
+) -> SpecificationResult:
+    turns = session.path()
+    run = turns[-1].choice.run
+    if run is None:
+        raise RuntimeError("a turn was saved without a run")
+    why_not = _why_not(turns)
+    return SpecificationResult(
+        name=name,
+        case=case.number,
+        attempt=attempt,
+        seed=seed,
+        session=session,
+        turns=turns,
+        program=session.program(),
+        run=run,
+        expected=case.expect,
+        met=why_not is None,
+        why_not=why_not,
+    )
+
+
+def _why_not(turns: Sequence[Turn]) -> str | None:
+    """What went wrong first; None where nothing did."""
+    for number, turn in enumerate(turns, start=1):
+        choice = turn.choice
+        if choice.run is None or not choice.run.outcome.finished:
+            return f"turn {number}: the program {choice.describe()}"
+    if not turns[-1].choice.text.strip():
+        return "the model wrote nothing for the last turn"
+    for number, turn in enumerate(turns, start=1):
+        for example, agreed in zip(turn.examples, turn.choice.agreed, strict=True):
+            if agreed:
+                continue
+            if example.expression is not None:
+                return f"turn {number}: {example.expression} is not {example.expected!r}"
+            printed = turn.choice.run.stdout.rstrip().split("\n")[-1] if turn.choice.run else ""
+            return (
+                f"turn {number}: expected {shown(repr(example.expected))} at the end of the "
+                f"output, which ends with {shown(printed)}"
+            )
+    return None

@@ -5,23 +5,30 @@ docs/specifications.md describes the files.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 
+from multiturn.core.errors import InputError, nearest
+from multiturn.synthesis.parsing import parsed_expression
 from multiturn.synthesis.session import Example
+from multiturn.synthesis.turn_text import checked_turn
 
 __all__ = [
     "ABSENT",
+    "Absent",
     "Case",
     "FilledCase",
     "FilledTurn",
     "Specification",
     "TurnTemplate",
-    "read_specifications",
-    "write_specifications",
+    "fill_template",
 ]
+
+MOST_TURNS = 100
+
+_FIELD = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}|[{}]")
 
 
 class Absent(Enum):
@@ -48,6 +55,13 @@ class TurnTemplate:
     expect: object = ABSENT
     examples: Mapping[str, object] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for expression in self.examples:
+            if parsed_expression(expression) is None:
+                raise InputError(
+                    "an example is no Python expression", got=expression, fix="e.g. area(2, 3): 6"
+                )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -73,11 +87,17 @@ class FilledCase:
     """Counts from 1."""
     turns: tuple[FilledTurn, ...]
     expect: object
+    """What the finished program must print; `ABSENT` where that was not said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Specification:
-    """What a program should do. One case, or `cases` of which each is a program of its own."""
+    """What a program should do. One case, or `cases` of which each is a program of its own.
+
+    Raises:
+        InputError: no turns, an empty or too long turn, a brace that stands alone, a variable
+            that has no value, or one that no turn uses.
+    """
 
     turns: tuple[str | TurnTemplate, ...]
     name: str = ""
@@ -86,27 +106,119 @@ class Specification:
     id: str = ""
     language: str = "python"
     header: str = "auto"
+    """As in `SessionSettings`."""
     max_tokens: int | None = None
+    """For each turn; the session's own number where it is not given."""
     variables: Mapping[str, object] = field(default_factory=dict)
     """Of the only case; or shared by all `cases`."""
     expect: object = ABSENT
+    """What the finished program must print; with `cases`, each says it for itself."""
     cases: tuple[Case, ...] = ()
+    unused_variables: bool = False
+    """Whether variables that no turn uses are let pass. The published format has some."""
+
+    def __post_init__(self) -> None:
+        if not self.turns:
+            raise InputError("the specification has no turns", fix="add one under 'turns'")
+        if len(self.turns) > MOST_TURNS:
+            raise InputError(
+                "the specification has too many turns",
+                got=len(self.turns),
+                allowed=f"up to {MOST_TURNS}",
+            )
+        if self.language != "python":
+            raise InputError("programs are written in Python", got=self.language, allowed="python")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise InputError("max_tokens is out of range", got=self.max_tokens, allowed="1 or more")
+        if self.cases and self.expect is not ABSENT:
+            raise InputError("'expect' stands beside 'cases'", fix="give each case its own")
+        if len(self.cases) > 1 and any(turn.expect is not ABSENT for turn in self.templates):
+            raise InputError(
+                "a turn's 'expect' cannot hold for several cases",
+                fix="give each case an 'expect' for the whole program",
+            )
+        self.fill()
+
+    @property
+    def templates(self) -> tuple[TurnTemplate, ...]:
+        """The turns, those that are plain text made records too."""
+        return tuple(
+            TurnTemplate(prompt=turn) if isinstance(turn, str) else turn for turn in self.turns
+        )
 
     def fill(self) -> tuple[FilledCase, ...]:
         """The cases, variables put into the turns."""
-        raise NotImplementedError
+        cases = self.cases or (Case(expect=self.expect),)
+        return tuple(self._filled(case, number) for number, case in enumerate(cases, start=1))
+
+    def _filled(self, case: Case, number: int) -> FilledCase:
+        variables = {**self.variables, **case.variables}
+        at = f"cases[{number - 1}]: " if self.cases else ""
+        turns, used = [], set[str]()
+        for turn_number, turn in enumerate(self.templates, start=1):
+            try:
+                text, names = fill_template(turn.prompt, variables)
+                prompt = checked_turn(text)
+            except InputError as error:
+                raise InputError(
+                    f"{at}turn {turn_number}: {error.what}",
+                    got=error.got,
+                    allowed=error.allowed,
+                    fix=error.fix,
+                ) from error
+            used |= names
+            examples = [
+                Example(expression=expression, expected=expected)
+                for expression, expected in turn.examples.items()
+            ]
+            if turn.expect is not ABSENT:
+                examples.append(Example(expected=turn.expect))
+            turns.append(FilledTurn(prompt, tuple(examples)))
+        unused = sorted(set(variables) - used)
+        if unused and not self.unused_variables:
+            raise InputError(
+                f"{at}no turn uses the variable {unused[0]!r}",
+                fix=f"write {{{unused[0]}}} in a turn, or remove the variable",
+            )
+        return FilledCase(number, tuple(turns), case.expect)
 
 
-def read_specifications(path: Path) -> tuple[Specification, ...]:
-    """The specifications of a file: YAML (one, or several parted by ``---``), JSON, or JSONL
-    (one a line; lines of the published benchmark's sample format are recognized).
+def fill_template(template: str, variables: Mapping[str, object]) -> tuple[str, set[str]]:
+    """The template with each ``{name}`` replaced by `str` of its value, and the names used.
+
+    Lists and the like come out as Python writes them, as in the published benchmark. Nothing
+    but names may stand between braces: no attributes, indices or formats.
 
     Raises:
-        InputError: the file cannot be read, or something in it is wrong; names the place.
+        InputError: a variable has no value, or a brace stands alone.
+
+    Example:
+        >>> fill_template("Set {{x}} to {values}.", {"values": ["a", None]})
+        ("Set {x} to ['a', None].", {'values'})
     """
-    raise NotImplementedError
+    used: set[str] = set()
 
+    def value(match: re.Match[str]) -> str:
+        if match[0] in ("{{", "}}"):
+            return match[0][0]
+        name = match[1]
+        if name is None:
+            raise InputError(
+                f"the brace at character {match.start() + 1} stands alone",
+                got=template,
+                allowed="{name} for a variable, {{ and }} for braces",
+                fix=f"write {match[0] * 2}",
+            )
+        if name not in variables:
+            near = nearest(name, variables, most=1)
+            raise InputError(
+                f"the variable {name!r} has no value",
+                allowed=", ".join(sorted(variables)) or None,
+                fix=f"did you mean {{{near[0]}}}?"
+                if near
+                else "add it under 'variables', or double the braces",
+            )
+        used.add(name)
+        return str(variables[name])
 
-def write_specifications(path: Path, specifications: tuple[Specification, ...]) -> None:
-    """Write the published benchmark's sample format, one line each, atomically."""
-    raise NotImplementedError
+    return _FIELD.sub(value, template), used
