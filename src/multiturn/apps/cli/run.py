@@ -22,6 +22,7 @@ from multiturn.core.records import to_plain
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Limits, Program
+from multiturn.text.languages import language_of_file
 
 __all__ = ["app"]
 
@@ -114,10 +115,7 @@ def _text(data: bytes) -> str:
 
 
 def _language_of(name: str) -> str:
-    suffix = Path(name).suffix
-    if name == "-" or suffix in ("", ".py"):
-        return "python"
-    raise InputError("the suffix names no language", got=name, fix="say which with --language NAME")
+    return "python" if name == "-" else language_of_file(name).key
 
 
 def _show(result: RunResult) -> None:

@@ -9,7 +9,6 @@ import sys
 from typing import TextIO
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
@@ -51,7 +50,9 @@ def show_code(console: Console, code: str) -> None:
     if not code.strip():
         console.print(Text("    (no code)", style="dim"))
         return
-    console.print(Padding(highlighted(code), (0, 0, 0, INDENT), expand=False))
+    for line in highlighted(code).split("\n", allow_blank=True):
+        line.rstrip()
+        console.print(Text(" " * INDENT).append_text(line) if line.plain else Text())
 
 
 class CodeStream:

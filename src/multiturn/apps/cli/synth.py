@@ -18,12 +18,12 @@ from multiturn.apps.cli.synth_demo import DEMO_SETTINGS, introduce, say_what_nex
 from multiturn.apps.cli.synth_report import document, programs_in, write_programs
 from multiturn.apps.cli.synth_view import SynthView
 from multiturn.core.errors import InputError
+from multiturn.synthesis.imports import read_specifications
 from multiturn.synthesis.run_specification import (
     SpecificationDone,
     SpecificationResult,
     run_specification,
 )
-from multiturn.synthesis.specification import read_specifications
 
 __all__ = ["app"]
 
@@ -140,9 +140,11 @@ def synth(
                 cancel=cancel,
             )
             view.begin(program)
-            for event in view.showing(events):
-                if isinstance(event, SpecificationDone):
-                    results.append(event.result)
+            results += [
+                event.result
+                for event in view.showing(events)
+                if isinstance(event, SpecificationDone)
+            ]
             if cancel.is_set():
                 break
         engine = workshop.engine.info

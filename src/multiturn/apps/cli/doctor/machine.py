@@ -1,0 +1,165 @@
+"""Checks of the machine: Python, processor, memory, disk, terminal, languages."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from multiturn import __version__
+from multiturn.apps.cli.doctor.check import Check, State
+from multiturn.core.places import places
+from multiturn.text.languages import LANGUAGES
+
+__all__ = ["check_disk", "check_languages", "check_machine", "check_python", "check_terminal"]
+
+ROOM_WANTED = 700 << 20
+"""Bytes: the default model with a little to spare."""
+MEMORY_WANTED = 1500 << 20
+"""Bytes: the default model, its cache, and a program that runs."""
+
+# Vector instructions that decide how quickly a model computes.
+_FAST = ("avx512f", "avx2", "fma", "f16c", "avx", "asimd", "asimddp", "sve")
+
+
+def check_python() -> Check:
+    """The interpreter and this package."""
+    version = platform.python_version()
+    return Check(
+        name="python",
+        state="works" if sys.version_info >= (3, 11) else "fails",
+        found=f"multiturn {__version__} on Python {version} in {sys.prefix}",
+        fix=None if sys.version_info >= (3, 11) else "use Python 3.11 or newer",
+    )
+
+
+def check_machine() -> Check:
+    """Processor and memory."""
+    system = f"{platform.system()} {platform.release()}, {platform.machine()}"
+    cpus = len(os.sched_getaffinity(0))
+    flags = _cpu_flags()
+    found = f"{system}, {cpus} CPUs"
+    details = [f"vector instructions: {', '.join(flags) or 'none known'}"]
+    free = _memory_free()
+    fix = None
+    if free is not None:
+        details.append(f"free memory: {free >> 20} MiB")
+        if free < MEMORY_WANTED:
+            fix = "close something, or use a smaller model: --model smollm2-135m"
+    if platform.machine() == "x86_64" and "avx2" not in flags:
+        fix = "models compute slowly without AVX2; a smaller one helps: --model smollm2-135m"
+    return Check(
+        name="machine",
+        state="note" if fix else "works",
+        found=found,
+        details=tuple(details),
+        fix=fix,
+    )
+
+
+def check_disk() -> Check:
+    """Whether the places where files are kept can be written, and how much room they have."""
+    details = []
+    fix = None
+    failed = False
+    where = places()
+    for name, place in (("sessions", where.data), ("models", where.models)):
+        existing = _nearest_existing(place)
+        try:
+            with tempfile.TemporaryFile(dir=existing):
+                pass
+        except OSError as error:
+            failed = True
+            fix = f"make {existing} writable, or set MULTITURN_HOME to a place that is"
+            details.append(f"{name}: {place} cannot be written ({error.strerror})")
+            continue
+        free = shutil.disk_usage(existing).free
+        details.append(f"{name}: {place}, {free / 1e9:.1f} GB free")
+        if free < ROOM_WANTED and fix is None:
+            fix = "free some disk space, or set MULTITURN_HOME to a place with room"
+    found = "cannot be written" if failed else "room is scarce" if fix else "there is room"
+    state: State = "fails" if failed else "note" if fix else "works"
+    return Check(name="disk", state=state, found=found, details=tuple(details), fix=fix)
+
+
+def check_terminal() -> Check:
+    """What the prompt can show."""
+    encoding = sys.stdout.encoding or "unknown"
+    size = shutil.get_terminal_size()
+    kind = os.environ.get("TERM", "unknown")
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    details = (f"/edit opens {editor or 'the code in place (EDITOR is not set)'}",)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return Check(
+            name="terminal",
+            state="note",
+            found="standard input or output is no terminal here; turns can come from a pipe",
+            details=details,
+        )
+    fix = None
+    if encoding.lower().replace("-", "") != "utf8":
+        fix = "some characters cannot be shown; set LC_ALL=C.UTF-8"
+    elif kind == "dumb":
+        fix = "colours and live text need a better terminal than TERM=dumb"
+    return Check(
+        name="terminal",
+        state="note" if fix else "works",
+        found=f"{kind}, {size.columns} by {size.lines}, {encoding}",
+        details=details,
+        fix=fix,
+    )
+
+
+def check_languages() -> Check:
+    """Toolchains of languages beside Python that `multiturn run` knows."""
+    here, absent = [], []
+    for language in LANGUAGES.values():
+        tools = [tool for tool in language.tools if not tool.startswith("{")]
+        if all(shutil.which(tool) for tool in tools):
+            here.append(language.name)
+        else:
+            absent.append(f"{language.name} (package {language.package})")
+    return Check(
+        name="languages",
+        state="works",
+        found=f"programs can be run in {', '.join(here)}",
+        details=(f"not installed: {', '.join(absent)}",) if absent else (),
+    )
+
+
+def _cpu_flags() -> list[str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return []
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in ("flags", "Features"):
+            known = set(value.split())
+            return [flag for flag in _FAST if flag in known]
+    return []
+
+
+def _memory_free() -> int | None:
+    """Bytes that can be had without swapping, the limit of a control group respected."""
+    found = []
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        found += [int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")]
+        group = Path("/sys/fs/cgroup")
+        most = (group / "memory.max").read_text(encoding="ascii").strip()
+        used = (group / "memory.current").read_text(encoding="ascii").strip()
+        if most.isdecimal() and used.isdecimal():
+            found.append(max(int(most) - int(used), 0))
+    except (OSError, ValueError):
+        pass
+    return min(found, default=None)
+
+
+def _nearest_existing(path: Path) -> Path:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path

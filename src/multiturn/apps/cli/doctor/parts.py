@@ -1,0 +1,150 @@
+"""Checks of Multiturn's own parts: settings, engine, model, sandbox, sessions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+
+from multiturn.apps.cli.doctor.check import Check
+from multiturn.apps.cli.settings import Settings, resolve_settings
+from multiturn.core.errors import EngineError
+from multiturn.core.places import places
+from multiturn.engines.open import open_engine
+from multiturn.engines.protocol import Request, generate
+from multiturn.hub.pull import locate
+from multiturn.hub.registry import REGISTRY
+from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.protocol import Program
+from multiturn.synthesis.store import SessionStore
+
+__all__ = [
+    "check_engine",
+    "check_model",
+    "check_sandbox",
+    "check_sessions",
+    "check_settings",
+    "check_writing",
+]
+
+SECONDS_TO_IMPORT = 60
+
+
+def check_settings() -> Check:
+    """Whether config.toml and the environment can be read."""
+    resolved = resolve_settings()
+    said = [name for name in resolved.origins if resolved.said(name)]
+    path = places().settings
+    words = f"{path}" if path.exists() else f"defaults ({path} is not there, nor need it be)"
+    return Check(
+        name="settings",
+        state="works",
+        found=words,
+        details=(f"set: {', '.join(said)}",) if said else (),
+    )
+
+
+def check_engine() -> Check:
+    """Whether the in-process engine is installed and loads on this processor.
+
+    In a process of its own: built for another processor, it would end this one.
+    """
+    try:
+        version = importlib.metadata.version("xllamacpp")
+    except importlib.metadata.PackageNotFoundError:
+        return Check(
+            name="engine",
+            state="fails",
+            found="xllamacpp, which runs the models, is not installed",
+            fix="pip install 'multiturn[llama]'",
+        )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", "import xllamacpp"],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_TO_IMPORT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Check(name="engine", state="fails", found="xllamacpp does not load in a minute")
+    if done.returncode == 0:
+        return Check(name="engine", state="works", found=f"llama.cpp, by xllamacpp {version}")
+    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return Check(
+        name="engine",
+        state="fails",
+        found=f"xllamacpp {version} is installed and does not load: {last}",
+        fix="pip install --force-reinstall xllamacpp, on Python 3.11 to 3.13",
+    )
+
+
+def check_model(settings: Settings) -> Check:
+    """Whether the model that would be used is here, whole and checked."""
+    path = locate(settings.model)
+    others = tuple(
+        f"also here: {name}"
+        for name, entry in REGISTRY.items()
+        if name != settings.model and entry.file is not None and _is_here(name)
+    )
+    if path is not None:
+        size = path.stat().st_size / 1e6 if path.is_file() else 0
+        found = f"{settings.model}, {size:.0f} MB, {path}"
+        return Check(name="model", state="works", found=found, details=others)
+    entry = REGISTRY[settings.model]
+    size_words = f" ({entry.bytes / 1e6:.0f} MB)" if entry.bytes else ""
+    return Check(
+        name="model",
+        state="note",
+        found=f"{settings.model} is not here yet; the first use fetches it{size_words}",
+        details=others,
+        fix=f"multiturn models pull {settings.model}",
+    )
+
+
+def _is_here(name: str) -> bool:
+    return locate(name) is not None
+
+
+def check_sandbox(settings: Settings) -> Check:
+    """How programs are isolated, found by running one."""
+    with open_sandbox(unsafe=settings.unsafe) as sandbox:
+        result = sandbox.run(Program(source="print(6 * 7)"))
+        rung = sandbox.rung
+    if result.stdout != b"42\n":
+        return Check(
+            name="sandbox",
+            state="fails",
+            found=f"{rung.value}: a first program {result.outcome.describe()}",
+            fix="report it",
+        )
+    return Check(name="sandbox", state="works", found=rung.value)
+
+
+def check_sessions() -> Check:
+    """Whether the store of sessions is whole. It is not made here."""
+    path = places().sessions
+    if not path.exists():
+        return Check(
+            name="sessions", state="works", found="none yet; the first turn makes the store"
+        )
+    with SessionStore() as store:
+        store.check()
+        count = len(store.list())
+    return Check(name="sessions", state="works", found=f"{count} sessions, sound, in {path}")
+
+
+def check_writing(settings: Settings) -> Check:
+    """Whether the model really writes: loads it and lets it add a few tokens."""
+    if locate(settings.model) is None:
+        raise EngineError("the model is not here", fix=f"multiturn models pull {settings.model}")
+    with open_engine(settings.model, context=512, threads=settings.threads) as engine:
+        request = Request(prompt="# Print hello.\nprint(", max_tokens=16, temperature=0)
+        done = generate(engine, request)[0]
+    rate = len(done.tokens) / max(done.timings.total - done.timings.to_first_token, 1e-6)
+    return Check(
+        name="writing",
+        state="works" if done.text.strip() else "fails",
+        found=f"the model wrote {len(done.tokens)} tokens, {rate:.0f} a second",
+        fix=None if done.text.strip() else "try another model: --model NAME",
+    )

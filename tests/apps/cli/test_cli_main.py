@@ -1,0 +1,128 @@
+"""The command as a process: how soon it answers, what it loads, how it fails."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from multiturn import __version__
+from multiturn.apps.cli.faults import INTERNAL_FAULT, INTERRUPTED, report
+from multiturn.apps.cli.lazy import COMMANDS
+from multiturn.apps.cli.main import run
+
+SCRIPT = Path(sys.executable).with_name("multiturn")
+
+
+def call(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        [SCRIPT, *arguments], capture_output=True, text=True, timeout=60, **more
+    )
+
+
+def test_help_answers_at_once() -> None:
+    seconds = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        done = call("--help")
+        seconds.append(time.perf_counter() - begun)
+        assert done.returncode == 0
+    for command in COMMANDS:
+        assert command in done.stdout
+    # The best of five: what the command takes, not what else the machine does meanwhile.
+    assert min(seconds) < 0.3
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from multiturn.apps.cli.main import run; run(['--help']); "
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    loaded = set(done.stderr.split())
+    assert "multiturn.apps.cli.lazy" in loaded
+    heavy = {"rich", "prompt_toolkit", "pygments", "httpx", "jinja2", "sqlite3", "yaml", "numpy"}
+    assert not loaded & (heavy | {"xllamacpp", "multiturn.engines", "multiturn.synthesis"})
+
+
+def test_version() -> None:
+    assert call("--version").stdout.strip() == f"multiturn {__version__}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["synht"], "did you mean synth?"),
+        (["synth", "--modle", "x", "f.yaml"], "--model"),
+        (["synth"], "missing argument"),
+        (["synth", "no-such-file.yaml"], "no-such-file.yaml"),
+        (["config", "--n", "3"], "no such option"),
+        (["--modell", "x"], "--model"),
+        (["synth", "f.yaml", "--n", "many"], "--n"),
+        (["run", "a.py", "b.py"], "unexpected extra argument"),
+        (["run", "no-such-file.py"], "no-such-file.py"),
+        (["run", "notes.txt"], ".txt"),
+        (["sessions", "show", "no-such-session"], "no-such-session"),
+        (["--session", "a", "--continue"], "--continue"),
+        (["--continue"], "there is no session to continue"),
+    ],
+)
+def test_a_persons_mistake_is_one_line(arguments: list[str], told: str) -> None:
+    done = call(*arguments, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert re.fullmatch(r"error: .*\n", done.stderr)
+    assert told.lower() in done.stderr.lower()
+
+
+def test_every_command_has_help() -> None:
+    for command in COMMANDS:
+        done = call(command, "--help")
+        assert done.returncode == 0, done.stderr
+        assert "Usage: multiturn " + command in done.stdout
+
+
+def test_a_fault_of_our_own_is_said_to_be_one_and_its_traceback_kept(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("multiturn.apps.cli.config.resolve_settings", fail)
+    assert run(["config"]) == INTERNAL_FAULT
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "fault of multiturn itself" in told
+    kept = list((home / "data").glob("fault-*.txt"))
+    assert len(kept) == 1
+    assert str(kept[0]) in told
+    assert "ZeroDivisionError: a bug" in kept[0].read_text()
+    monkeypatch.setenv("MULTITURN_DEBUG", "1")
+    assert run(["config"]) == INTERNAL_FAULT
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_message_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["\x1b[2Jfoo"]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_interruption_is_no_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(KeyboardInterrupt()) == INTERRUPTED
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_reader_that_goes_away_is_no_fault() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [SCRIPT, "config", "--json"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    os.close(write)
+    assert done.stderr == ""
+    assert done.returncode == 1
