@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -13,25 +12,15 @@ import httpx
 from multiturn.core.errors import MultiturnError
 from multiturn.hub.checksums import READ_BYTES
 from multiturn.hub.partial import PartialFile, SourceFailedError
+from multiturn.hub.patience import Retries
 from multiturn.hub.transport import reason_of, status_reason
 
-__all__ = ["Retries", "copy_local", "download"]
+__all__ = ["copy_local", "download"]
 
 # Statuses that may pass when one waits: request timeout, too many requests, gateways.
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-
-@dataclass(frozen=True, slots=True)
-class Retries:
-    """How often in a row nothing may come before a source is given up.
-
-    Attributes:
-        attempts: tries that may bring no new byte; any new byte starts the count again.
-        first_wait: seconds before the second try; doubled each time.
-    """
-
-    attempts: int = 4
-    first_wait: float = 0.5
+_CANNOT_CONNECT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 
 
 class _BrokenError(Exception):
@@ -45,7 +34,7 @@ def download(
     *,
     headers: Mapping[str, str] | None = None,
     auth: tuple[str, str] | None = None,
-    retries: Retries = Retries(),
+    retries: Retries,
     on_bytes: Callable[[int], None],
     on_retry: Callable[[str], None],
 ) -> None:
@@ -70,23 +59,25 @@ def download(
             connection broke too often.
         StorageError: the disk is full.
     """
-    failures, best = 0, partial.have
+    failures, best, inherited = 0, partial.have, partial.have
     while partial.missing:
         try:
             _fetch_rest(client, url, partial, dict(headers or {}), auth, on_bytes)
         except _BrokenError as error:
-            reason = str(error)
+            reason, most = str(error), retries.attempts
         except (httpx.HTTPError, httpx.StreamError) as error:
             if not isinstance(error, httpx.TransportError):
                 raise SourceFailedError(reason_of(error)) from error
-            reason = reason_of(error)
+            reason, most = reason_of(error), retries.attempts
+            if isinstance(error, _CANNOT_CONNECT) and best == inherited:
+                most = retries.connects
         except (httpx.InvalidURL, ValueError) as error:
             raise SourceFailedError(f"its address cannot be used: {error}") from error
         else:
             continue
         failures = 1 if partial.have > best else failures + 1
         best = max(best, partial.have)
-        if failures >= retries.attempts:
+        if failures >= most:
             raise SourceFailedError(reason)
         on_retry(reason)
         time.sleep(retries.first_wait * 2 ** (failures - 1))

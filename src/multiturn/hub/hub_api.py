@@ -1,50 +1,27 @@
-"""What a repository on the hub holds, and the note of it that pins a model.
+"""What a repository on the hub holds.
 
 The first pull of a model of several files asks the hub for the commit behind the revision
-and for the fingerprint of each file at that commit, and keeps the answer as a manifest
-beside the files. Every later pull and check is against that manifest.
+and for the fingerprint of each file at that commit. The answer is kept as a manifest (see
+`manifest`), and every later pull and check is against that.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import json
-from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 
-from multiturn.core.errors import InputError, ModelFileError
-from multiturn.core.files import write_atomically
-from multiturn.core.records import read_record, to_plain
+from multiturn.core.errors import InputError
 from multiturn.hub.checksums import Checksum
+from multiturn.hub.hub_source import hub_client
+from multiturn.hub.manifest import Manifest, ManifestFile
 from multiturn.hub.partial import SourceFailedError
 from multiturn.hub.registry import HubRepository
 from multiturn.hub.sources import Hub
 from multiturn.hub.transport import reason_of, status_reason
 
-__all__ = ["Manifest", "ManifestFile", "list_repository", "read_manifest", "write_manifest"]
-
-MANIFEST_NAME = "manifest.json"
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestFile:
-    """One file of a pinned model."""
-
-    path: str
-    bytes: int
-    checksum: Checksum
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a repository held at a commit, as the hub reported it."""
-
-    repository: str
-    commit: str
-    files: tuple[ManifestFile, ...]
+__all__ = ["list_repository"]
 
 
 def list_repository(hub: Hub, repository: HubRepository) -> Manifest:
@@ -55,7 +32,7 @@ def list_repository(hub: Hub, repository: HubRepository) -> Manifest:
             has none of the files that are wanted.
     """
     base = f"{hub.endpoint}/api/models/{quote(repository.repository)}"
-    with hub.client() as client:
+    with hub_client(hub) as client:
         info, _ = _get_json(client, hub, f"{base}/revision/{quote(repository.revision, safe='')}")
         commit = info.get("sha") if isinstance(info, dict) else None
         if not isinstance(commit, str) or not commit.isalnum():
@@ -70,35 +47,6 @@ def list_repository(hub: Hub, repository: HubRepository) -> Manifest:
     if not files:
         raise SourceFailedError("it holds none of the files that make up the model")
     return Manifest(repository.repository, commit, tuple(files))
-
-
-def read_manifest(directory: Path) -> Manifest | None:
-    """The manifest of a model that was pulled before; None where there is none.
-
-    Raises:
-        ModelFileError: it is there and cannot be read.
-    """
-    path = directory / MANIFEST_NAME
-    try:
-        manifest = read_record(
-            json.loads(path.read_text(encoding="utf-8")), Manifest, where=str(path)
-        )
-        for file in manifest.files:
-            _require_plain_name(file.path)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError, InputError, SourceFailedError) as error:
-        raise ModelFileError(
-            f"the manifest of a model cannot be read: {error}",
-            got=str(path),
-            fix="delete it and pull the model again",
-        ) from error
-    return manifest
-
-
-def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Keep a manifest beside the files it describes."""
-    write_atomically(directory / MANIFEST_NAME, json.dumps(to_plain(manifest), indent=1) + "\n")
 
 
 def _get_json(client: httpx.Client, hub: Hub, url: str) -> tuple[object, str | None]:
@@ -129,7 +77,6 @@ def _read_item(item: object, repository: HubRepository) -> ManifestFile | None:
             raise SourceFailedError("its list of files makes no sense")
     if not any(fnmatch.fnmatchcase(path, pattern) for pattern in repository.patterns):
         return None
-    _require_plain_name(path)
     try:
         match item:
             case {"lfs": {"oid": str(sha256), "size": int(size)}}:
@@ -137,10 +84,4 @@ def _read_item(item: object, repository: HubRepository) -> ManifestFile | None:
             case _:
                 return ManifestFile(path, size, Checksum("git-blob-sha1", oid))
     except InputError as error:
-        raise SourceFailedError(f"its fingerprint of {path} makes no sense") from error
-
-
-def _require_plain_name(path: str) -> None:
-    """Refuse a name that could lead out of the model's directory."""
-    if Path(path).name != path or "\\" in path or path.startswith(".") or "\0" in path:
-        raise SourceFailedError("it names a file outside the model's directory")
+        raise SourceFailedError(f"its entry of {path!r} makes no sense: {error.what}") from error

@@ -21,11 +21,11 @@ from multiturn.core.errors import (
     reporting_storage,
 )
 from multiturn.hub.checksums import Checksum
-from multiturn.hub.hub_api import Manifest, list_repository, read_manifest, write_manifest
+from multiturn.hub.manifest import Manifest, read_manifest, write_manifest
 from multiturn.hub.partial import PartialFile, SourceFailedError
 from multiturn.hub.progress import Phase, Progress, ProgressListener, silent
 from multiturn.hub.registry import REGISTRY, HubFile, ModelEntry, WheelParts, find_model
-from multiturn.hub.sources import Hub, HubSource, Source, hub_settings
+from multiturn.hub.sources import Hub, Source, hub_settings
 from multiturn.hub.store import (
     FileState,
     ModelStore,
@@ -34,7 +34,6 @@ from multiturn.hub.store import (
     quick_state,
     require_room,
 )
-from multiturn.hub.wheels import WheelSource
 
 __all__ = ["ModelState", "Wanted", "ensure", "locate", "model_state", "pull", "pull_entry"]
 
@@ -320,10 +319,16 @@ def _wanted_without_network(entry: ModelEntry, store: ModelStore) -> list[Wanted
     if entry.repository is None:
         return [_wanted_file(entry, store, ())]
     manifest = read_manifest(home)
-    return _wanted_files(manifest, home, None) if manifest is not None else []
+    return _wanted_files(manifest, home, lambda _: ()) if manifest is not None else []
 
 
 def _wanted(entry: ModelEntry, store: ModelStore, hub: Hub) -> list[Wanted]:
+    """The files of a model with their sources; asks the hub what they are if need be."""
+    # httpx and unearth take 0.3 s to import; a model that is here needs neither.
+    from multiturn.hub.hub_api import list_repository
+    from multiturn.hub.hub_source import HubSource
+    from multiturn.hub.wheels import WheelSource
+
     home = store.directory(entry.name)
     if entry.repository is None:
         sources: list[Source] = []
@@ -345,7 +350,11 @@ def _wanted(entry: ModelEntry, store: ModelStore, hub: Hub) -> list[Wanted]:
         with reporting_storage(home, "making the model's directory"):
             home.mkdir(parents=True, exist_ok=True)
         write_manifest(home, manifest)
-    return _wanted_files(manifest, home, hub)
+    return _wanted_files(
+        manifest,
+        home,
+        lambda path: (HubSource(HubFile(manifest.repository, manifest.commit, path), hub),),
+    )
 
 
 def _wanted_file(entry: ModelEntry, store: ModelStore, sources: tuple[Source, ...]) -> Wanted:
@@ -354,15 +363,10 @@ def _wanted_file(entry: ModelEntry, store: ModelStore, sources: tuple[Source, ..
     return Wanted(_final_path(entry, store), entry.bytes, entry.checksum, sources)
 
 
-def _wanted_files(manifest: Manifest, home: Path, hub: Hub | None) -> list[Wanted]:
+def _wanted_files(
+    manifest: Manifest, home: Path, sources: Callable[[str], tuple[Source, ...]]
+) -> list[Wanted]:
     return [
-        Wanted(
-            home / file.path,
-            file.bytes,
-            file.checksum,
-            (HubSource(HubFile(manifest.repository, manifest.commit, file.path), hub),)
-            if hub is not None
-            else (),
-        )
+        Wanted(home / file.path, file.bytes, file.checksum, sources(file.path))
         for file in manifest.files
     ]

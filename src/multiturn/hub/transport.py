@@ -7,22 +7,14 @@ import socket
 import ssl
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from multiturn.hub.partial import SourceFailedError
+from multiturn.hub.patience import Timeouts
 
-__all__ = ["Timeouts", "http_client", "reason_of", "status_reason", "tls_context"]
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds to wait for a connection, and for the next bytes of an answer."""
-
-    connect: float = 5.0
-    read: float = 30.0
+__all__ = ["http_client", "reason_of", "status_reason", "tls_context"]
 
 
 def tls_context(

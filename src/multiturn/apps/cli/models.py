@@ -101,7 +101,7 @@ def _described(entry: ModelEntry, state: ModelState) -> dict[str, object]:
         "licence": entry.licence,
         "bytes": entry.bytes,
         "sha256": entry.sha256,
-        "sources": list(entry.origins),
+        "sources": [origin.label for origin in entry.origins],
         "state": to_plain(state.state),
         "path": str(state.path),
         "bytes_here": state.bytes_here,
@@ -115,7 +115,7 @@ def _table(states: dict[str, ModelState]) -> Table:
     table.add_column("name", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("licence", no_wrap=True)
-    table.add_column("where from", overflow="fold")
+    table.add_column("where from", no_wrap=True)
     table.add_column("present", no_wrap=True)
     for name, state in states.items():
         entry = REGISTRY[name]
@@ -123,7 +123,7 @@ def _table(states: dict[str, ModelState]) -> Table:
             f"{name} (default)" if name == DEFAULT_MODEL else name,
             human_size(entry.bytes) if entry.bytes is not None else "-",
             entry.licence,
-            ", else ".join(entry.origins),
+            ", else ".join(origin.kind for origin in entry.origins),
             _presence(state),
         )
     return table

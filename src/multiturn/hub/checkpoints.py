@@ -1,0 +1,257 @@
+"""From a checkpoint's files to a decoder's configuration and arrays.
+
+A checkpoint is a GGUF file, or a directory in the hub's layout with `config.json` and
+weights as safetensors or `pytorch_model*.bin`, whole or in shards. All names and shapes
+are checked before the first value is read, so nothing is ever half loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from multiturn.core.errors import InputError, ModelFileError, shown
+from multiturn.hub.checkpoints_configs import DescribedModel, describe_gguf, describe_hub
+from multiturn.hub.checkpoints_layouts import Layout
+from multiturn.hub.gguf_tensors import read_gguf_tensors
+from multiturn.hub.pickles import read_torch_pickle
+from multiturn.hub.safetensors_files import read_safetensors
+from multiturn.hub.tensors import FLOAT_DTYPES, StoredTensor, Tensors, numpy_dtype
+from multiturn.models.config import DecoderConfig
+from multiturn.models.parameters import Layers, Parameters, declare
+
+__all__ = ["Checkpoint", "load_parameters", "open_checkpoint", "read_hub_tensors"]
+
+_INDEXED = (
+    ("model.safetensors", "model.safetensors.index.json", read_safetensors),
+    ("pytorch_model.bin", "pytorch_model.bin.index.json", read_torch_pickle),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint that was looked through: every tensor is there, with the right shape.
+
+    Attributes:
+        path: the file or directory.
+        config: of the model.
+        layout: which tensor holds what.
+        tensors: by name; not read yet.
+        dtype: the one floating type of all weights, or float32 where they differ or are
+            quantized.
+    """
+
+    path: Path
+    config: DecoderConfig
+    layout: Layout
+    tensors: Tensors
+    dtype: str
+
+
+def open_checkpoint(path: Path, *, groups: int | None = None) -> Checkpoint:
+    """Look a checkpoint through.
+
+    Args:
+        path: a GGUF file or a directory.
+        groups: in how many groups a CodeGen checkpoint keeps its queries, keys and
+            values, where its own files do not say: 4 for CodeGen 1, 8 for CodeGen2-1B and
+            -3.7B.
+
+    Raises:
+        ModelFileError: a file is missing or broken, a tensor is missing, unexpected, or
+            of a wrong shape or dtype; the message names it.
+        InputError: `groups` makes no sense for this checkpoint.
+    """
+    if not path.exists():
+        raise ModelFileError(
+            "no such model", got=str(path), fix="give a GGUF file or a checkpoint's directory"
+        )
+    if groups is not None and groups < 1:
+        raise InputError("groups is out of range", got=groups, allowed="1 or more")
+    if path.is_dir():
+        described = describe_hub(_read_json(path / "config.json"), path, groups)
+        tensors = read_hub_tensors(path)
+    else:
+        header, tensors = read_gguf_tensors(path)
+        described = describe_gguf(header, tensors)
+    tensors = _without_tied_head(tensors, described)
+    _check_tensors(path, tensors, described)
+    kinds = {tensor.dtype for tensor in tensors.values() if tensor.dtype in FLOAT_DTYPES}
+    dtype = kinds.pop() if len(kinds) == 1 else "float32"
+    dtype = "float32" if dtype == "float64" else dtype
+    return Checkpoint(path, described.config, described.layout, tensors, dtype)
+
+
+def load_parameters(checkpoint: Checkpoint, dtype: str | None = None) -> Parameters:
+    """The arrays of a checkpoint.
+
+    Args:
+        checkpoint: from `open_checkpoint`.
+        dtype: of the arrays: ``float32``, ``bfloat16`` or ``float16``; None keeps the
+            checkpoint's own.
+
+    Raises:
+        InputError: no such dtype.
+        ModelFileError: a tensor holds what its dtype cannot.
+    """
+    dtype = checkpoint.dtype if dtype is None else dtype
+    if dtype not in ("float32", "bfloat16", "float16"):
+        raise InputError("unknown dtype", got=dtype, allowed="float32, bfloat16, float16")
+    declared = declare(checkpoint.config)
+    outer = _empty_arrays(declared, dtype)
+    blocks = _empty_arrays(declared.layers, dtype)
+    for rule in checkpoint.layout.rules:
+        values = checkpoint.tensors[rule.name].read()
+        if not rule.fields:
+            if np.any(np.asarray(values)):
+                raise ModelFileError(
+                    f"{checkpoint.path.name}: the tensor {rule.name!r} is not zero",
+                    fix="only checkpoints exported from CodeGen models are read in this layout",
+                )
+            continue
+        for field, part in zip(rule.fields, rule.split(values), strict=True):
+            target = outer[field] if rule.layer is None else blocks[field][rule.layer]
+            target[...] = part.astype(target.dtype)
+    return _assembled(outer, blocks)
+
+
+def _empty_arrays(declared: Any, dtype: str) -> dict[str, Any]:
+    arrays = {}
+    for field in fields(declared):
+        info = getattr(declared, field.name)
+        if info is not None and not isinstance(info, Layers):
+            arrays[field.name] = np.empty(info.shape, numpy_dtype(dtype))
+    return arrays
+
+
+def _assembled(outer: dict[str, Any], blocks: dict[str, Any]) -> Parameters:
+    """Hand the arrays to JAX one at a time, letting each numpy copy go."""
+
+    def taken(arrays: dict[str, Any], kind: type) -> dict[str, Any]:
+        names = [field.name for field in fields(kind) if field.name != "layers"]
+        return {name: jnp.asarray(arrays.pop(name)) if name in arrays else None for name in names}
+
+    return Parameters(layers=Layers(**taken(blocks, Layers)), **taken(outer, Parameters))
+
+
+def read_hub_tensors(directory: Path) -> dict[str, StoredTensor]:
+    """All tensors of a directory in the hub's layout, safetensors before pickles.
+
+    Raises:
+        ModelFileError: no weights, a shard is missing, or the index and the files differ.
+    """
+    for whole, index, read in _INDEXED:
+        if (directory / index).exists():
+            return _read_shards(directory, index, read)
+        if (directory / whole).exists():
+            return read(directory / whole)
+    raise ModelFileError(
+        "no weights in the directory",
+        got=str(directory),
+        allowed=", ".join(name for pair in _INDEXED for name in pair[:2]),
+        fix="fetch the checkpoint again",
+    )
+
+
+def _read_shards(
+    directory: Path, index: str, read: Callable[[Path], dict[str, StoredTensor]]
+) -> dict[str, StoredTensor]:
+    where = _read_json(directory / index).get("weight_map")
+    if not isinstance(where, dict) or not all(
+        isinstance(name, str) and Path(name).name == name for name in where.values()
+    ):
+        raise ModelFileError(f"{index}: 'weight_map' does not map tensors to files beside it")
+    shards = {}
+    for name in sorted(set(where.values())):
+        if not (directory / name).exists():
+            raise ModelFileError(
+                f"a shard that {index} names is missing",
+                got=str(directory / name),
+                fix="fetch the checkpoint again",
+            )
+        shards[name] = read(directory / name)
+    found: dict[str, StoredTensor] = {}
+    for shard, tensors in shards.items():
+        for name, tensor in tensors.items():
+            if where.get(name) != shard:
+                raise ModelFileError(
+                    f"{shard}: the tensor {name!r} is not there by {index}",
+                    got=where.get(name, "no file"),
+                )
+            found[name] = tensor
+    for name, shard in where.items():
+        if name not in found:
+            raise ModelFileError(f"{shard}: the tensor {name!r} is missing, {index} promises it")
+    return found
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ModelFileError(
+            f"the directory has no {file.name}", got=str(file.parent), fix="fetch it again"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelFileError(f"{file.name} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ModelFileError(f"{file.name} holds no JSON object")
+    return content
+
+
+def _without_tied_head(tensors: Tensors, described: DescribedModel) -> Tensors:
+    """Leave out a tied head that is stored once more, if it says the same."""
+    head, embedding = "lm_head.weight", "model.embed_tokens.weight"
+    if not described.config.tied_head or head not in tensors or embedding not in tensors:
+        return tensors
+    if not np.array_equal(tensors[head].read(), tensors[embedding].read()):
+        raise ModelFileError(
+            f"the tensor {head!r} differs from the embedding, though the config says tied",
+            fix="set tie_word_embeddings to false in config.json",
+        )
+    return {name: tensor for name, tensor in tensors.items() if name != head}
+
+
+def _check_tensors(path: Path, tensors: Tensors, described: DescribedModel) -> None:
+    rules = {rule.name: rule for rule in described.layout.rules}
+    missing = [name for name in rules if name not in tensors]
+    if missing:
+        raise ModelFileError(
+            f"{path.name}: {_these(missing)} missing",
+            fix="fetch or export the checkpoint again",
+        )
+    ignored = described.layout.ignored
+    strange = [name for name in tensors if name not in rules and not ignored.fullmatch(name)]
+    if strange:
+        raise ModelFileError(
+            f"{path.name}: {_these(strange)} not part of this model",
+            allowed=f"the {len(rules)} tensors of the layout {described.layout.name}",
+            fix="see that config.json belongs to these weights",
+        )
+    for name, rule in rules.items():
+        tensor = tensors[name]
+        if tensor.shape != rule.shape:
+            raise ModelFileError(
+                f"{tensor.file.name}: the tensor {name!r} has a wrong shape",
+                got=list(tensor.shape),
+                allowed=str(list(rule.shape)),
+                fix="see that the configuration belongs to these weights",
+            )
+        if tensor.dtype not in FLOAT_DTYPES:
+            raise ModelFileError(
+                f"{tensor.file.name}: the tensor {name!r} does not hold floating-point numbers",
+                got=tensor.dtype,
+                allowed=", ".join(FLOAT_DTYPES),
+            )
+
+
+def _these(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"the tensor {shown(names[0])} is"
+    return f"{len(names)} tensors are, {shown(names[0])} the first,"

@@ -1,0 +1,74 @@
+"""What a model of several files is made of, pinned beside the files on the first pull."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from multiturn.core.errors import InputError, ModelFileError
+from multiturn.core.files import write_atomically
+from multiturn.core.records import read_record, to_plain
+from multiturn.hub.checksums import Checksum
+
+__all__ = ["Manifest", "ManifestFile", "read_manifest", "write_manifest"]
+
+_NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFile:
+    """One file of a pinned model.
+
+    Raises:
+        InputError: its name could lead out of the model's directory.
+    """
+
+    path: str
+    bytes: int
+    checksum: Checksum
+
+    def __post_init__(self) -> None:
+        plain = Path(self.path).name == self.path
+        if not plain or self.path.startswith(".") or set("\\\0") & set(self.path):
+            raise InputError("not the plain name of a file", got=self.path)
+        if self.bytes < 0:
+            raise InputError("a file has no negative size", got=self.bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a repository held at a commit, as the hub reported it."""
+
+    repository: str
+    commit: str
+    files: tuple[ManifestFile, ...]
+
+
+def read_manifest(directory: Path) -> Manifest | None:
+    """The manifest of a model that was pulled before; None where there is none.
+
+    Raises:
+        ModelFileError: it is there and cannot be read.
+    """
+    path = directory / _NAME
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return read_record(data, Manifest, where=_NAME)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError, InputError) as error:
+        raise ModelFileError(
+            f"the manifest of a model cannot be read ({error})",
+            got=str(path),
+            fix="delete it and pull the model again",
+        ) from error
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Keep a manifest beside the files it describes.
+
+    Raises:
+        StorageError: the place cannot be written.
+    """
+    write_atomically(directory / _NAME, json.dumps(to_plain(manifest), indent=1) + "\n")
