@@ -1,0 +1,153 @@
+"""A sandbox that runs nothing: scripted answers for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from multiturn.core.errors import SandboxUnavailableError
+from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
+from multiturn.sandbox.protocol import Called, Candidate, Limits, Program
+
+__all__ = ["FakeCandidate", "FakeSandbox"]
+
+Answer = RunResult | Exception
+Call = Callable[[str, Sequence[object], Mapping[str, object]], Called]
+
+
+class FakeSandbox:
+    """Answers with what a test has scripted, and remembers what it was asked.
+
+    Args:
+        answers: results in the order in which programs come (an exception is raised in
+            place of one), or a function from a program to one; the last of a sequence is
+            given again and again.
+        calls: what candidates answer to calls.
+
+    Example:
+        >>> sandbox = FakeSandbox(lambda program: FakeSandbox.printed(program.source.upper()))
+        >>> sandbox.run(Program(source="hello")).stdout_text
+        'HELLO'
+        >>> len(sandbox.asked)
+        1
+    """
+
+    def __init__(
+        self,
+        answers: Sequence[Answer] | Callable[[Program], Answer] = (),
+        *,
+        calls: Call | None = None,
+    ) -> None:
+        self._answers = answers
+        self._calls = calls
+        self.asked: list[tuple[Program, Limits]] = []
+        """The programs that came, in order."""
+        self.closed = False
+
+    @staticmethod
+    def printed(text: str, *, value: object = None) -> RunResult:
+        """The result of a program that printed `text` and finished."""
+        return RunResult(Outcome(Status.FINISHED), Rung.FAKE, stdout=text.encode(), value=value)
+
+    @staticmethod
+    def failed(error: str, *, line: int | None = None) -> RunResult:
+        """The result of a program that raised `error`, e.g. ``"ValueError: no"``."""
+        outcome = Outcome(Status.RAISED, error=error, line=line)
+        return RunResult(outcome, Rung.FAKE, stderr=f"{error}\n".encode())
+
+    @property
+    def rung(self) -> Rung:
+        """`Rung.FAKE`."""
+        return Rung.FAKE
+
+    def run(self, program: Program, limits: Limits | None = None) -> RunResult:
+        """The next scripted result."""
+        if self.closed:
+            raise SandboxUnavailableError("the sandbox was closed", fix="open a new one")
+        place = len(self.asked)
+        self.asked.append((program, limits or Limits()))
+        if callable(self._answers):
+            answer = self._answers(program)
+        elif self._answers:
+            answer = self._answers[min(place, len(self._answers) - 1)]
+        else:
+            answer = self.printed("")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def run_many(
+        self, programs: Iterable[tuple[Program, Limits]]
+    ) -> Iterator[tuple[int, RunResult]]:
+        """The scripted results, in order."""
+        for index, (program, limits) in enumerate(programs):
+            yield index, self.run(program, limits)
+
+    def open_candidate(self, program: Program, limits: Limits | None = None) -> Candidate:
+        """A candidate whose top level has the next scripted result."""
+        return FakeCandidate(self.run(program, limits), self._calls)
+
+    def close(self) -> None:
+        """Refuse programs from now on."""
+        self.closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class FakeCandidate:
+    """A candidate that answers calls by a function of the test."""
+
+    def __init__(self, loaded: RunResult, calls: Call | None) -> None:
+        self._loaded = loaded
+        self._calls = calls
+        self._alive = loaded.outcome.finished
+
+    @property
+    def loaded(self) -> RunResult:
+        """The scripted result of the top level."""
+        return self._loaded
+
+    @property
+    def alive(self) -> bool:
+        """Whether the top level finished, and nothing was closed."""
+        return self._alive
+
+    def call(
+        self,
+        name: str,
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+        *,
+        limits: Limits | None = None,  # noqa: ARG002
+    ) -> Called:
+        """What the test's function says; None returned where there is no function."""
+        if not self._alive:
+            return Called(self._loaded.outcome)
+        if self._calls is None:
+            return Called(Outcome(Status.FINISHED))
+        return self._calls(name, args, kwargs or {})
+
+    def close(self) -> None:
+        """Answer no more calls."""
+        self._alive = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

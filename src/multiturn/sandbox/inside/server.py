@@ -1,0 +1,241 @@
+"""The fork-server: warm, confined, and forks one child for each program.
+
+Started by `worker.Worker` with its settings as the only argument and its control socket on
+standard input. It never reads a job: each message on the control socket is one number, the
+CPU time allowed, and six descriptors, which go to a fresh child as they are. What it says
+to the supervisor is only when a child ended, and how, on that child's lifeline; when the
+supervisor closes a lifeline, the child is killed.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from multiturn.sandbox.inside.confine import die_with_parent, limit
+from multiturn.sandbox.inside.program import run_program
+from multiturn.sandbox.inside.walls import Walls, walls_for
+from multiturn.sandbox.job import WIRE, Exit, Job, Settings
+from multiturn.sandbox.wire import Kind, send
+
+__all__ = ["REQUEST", "main"]
+
+REQUEST = struct.Struct("<d")
+"""CPU seconds that a child may use; with it go the descriptors job, stdin, stdout, stderr,
+wire and lifeline."""
+DESCRIPTORS = 6
+
+ALLOWANCE = struct.Struct("<d")
+"""On a lifeline, from the supervisor: CPU seconds from now on."""
+
+WATCH_SECONDS = 0.01
+"""The shortest time between two looks at a child's CPU clock."""
+
+
+@dataclass(slots=True)
+class _Child:
+    """A running child, as the server sees it."""
+
+    pid: int
+    pidfd: int
+    lifeline: socket.socket
+    place: str
+    limit: float
+    overran: bool = False
+
+    @property
+    def clock(self) -> int:
+        """The id of the child's CPU clock: clock_getcpuclockid(3)."""
+        return (~self.pid << 3) | 2
+
+    def left(self) -> float:
+        """CPU seconds it may still use; it is still our zombie at least, so the clock exists."""
+        try:
+            return self.limit - time.clock_gettime(self.clock)
+        except OSError:
+            return self.limit
+
+    def kill(self) -> None:
+        """End it now; nothing survives SIGKILL."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+
+class Server:
+    """The loop: take descriptors, fork, watch the CPU clocks, report ends."""
+
+    def __init__(self, control: socket.socket, walls: Walls, mapped: int) -> None:
+        self.control = control
+        self.mapped = mapped
+        self.walls = walls
+        self.children: dict[int, _Child] = {}
+        self.poller = select.poll()
+        self.poller.register(control, select.POLLIN)
+
+    def serve(self) -> None:
+        """Serve until the supervisor is gone."""
+        while True:
+            for descriptor, _ in self.poller.poll(self._pause()):
+                if descriptor == self.control.fileno():
+                    if not self._accept():
+                        return
+                else:
+                    self._attend(descriptor)
+            self._watch()
+
+    def _pause(self) -> float | None:
+        """Milliseconds until a child can have used up its CPU time on all cores together."""
+        if not self.children:
+            return None
+        left = min(child.left() for child in self.children.values())
+        return 1000 * max(WATCH_SECONDS, left / (os.cpu_count() or 1))
+
+    def _watch(self) -> None:
+        for child in self.children.values():
+            if not child.overran and child.left() <= 0:
+                child.overran = True
+                child.kill()
+
+    def _accept(self) -> bool:
+        received = _receive(self.control)
+        if received is None:
+            return False
+        allowed, descriptors = received
+        *for_child, lifeline_fd = descriptors
+        place = self.walls.prepare()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            _child(for_child, self.walls, place, parent, self.mapped)
+        for descriptor in for_child:
+            os.close(descriptor)
+        lifeline = socket.socket(fileno=lifeline_fd)
+        child = _Child(pid, os.pidfd_open(pid), lifeline, place, allowed)
+        for descriptor in (child.pidfd, lifeline_fd):
+            self.children[descriptor] = child
+            self.poller.register(descriptor, select.POLLIN)
+        return True
+
+    def _attend(self, descriptor: int) -> None:
+        child = self.children.get(descriptor)
+        if child is None:
+            return
+        if descriptor != child.pidfd:
+            self._hear(child)
+            return
+        _, status, usage = os.wait4(child.pid, 0)
+        self.walls.clear(child.place)
+        report = Exit(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10, child.overran)
+        with contextlib.suppress(OSError):
+            child.lifeline.send(report.to_bytes())
+        self._forget(child)
+
+    def _hear(self, child: _Child) -> None:
+        """The supervisor allows a candidate more CPU time, or wants the child gone."""
+        try:
+            said = child.lifeline.recv(64)
+        except OSError:
+            said = b""
+        if len(said) == ALLOWANCE.size:
+            child.limit = child.limit - child.left() + ALLOWANCE.unpack(said)[0]
+            return
+        child.kill()
+        self.poller.unregister(child.lifeline)
+
+    def _forget(self, child: _Child) -> None:
+        for descriptor in (child.pidfd, child.lifeline.fileno()):
+            with contextlib.suppress(KeyError):
+                self.poller.unregister(descriptor)
+            del self.children[descriptor]
+        os.close(child.pidfd)
+        child.lifeline.close()
+
+
+def _receive(control: socket.socket) -> tuple[float, list[int]] | None:
+    """One request: the CPU seconds and the descriptors; None when the supervisor is gone."""
+    space = socket.CMSG_SPACE(DESCRIPTORS * 4)
+    data, extra, _, _ = control.recvmsg(REQUEST.size, space, socket.MSG_CMSG_CLOEXEC)
+    if len(data) != REQUEST.size:
+        return None
+    descriptors = array.array("i")
+    for level, kind, content in extra:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors.frombytes(content)
+    return REQUEST.unpack(data)[0], descriptors.tolist()
+
+
+def _child(descriptors: list[int], walls: Walls, place: str, parent: int, mapped: int) -> NoReturn:
+    """The first steps of a child: from here on it is alone with its descriptors."""
+    wire: socket.socket | None = None
+    nonce = b""
+    try:
+        die_with_parent(parent)
+        job_fd, *ends = descriptors
+        with os.fdopen(os.dup(job_fd), "rb") as file:
+            job = Job.from_bytes(file.read())
+        nonce = job.nonce
+        _arrange(ends, walls.kept())
+        wire = socket.socket(fileno=WIRE)
+        os.setsid()
+        walls.enter(place)
+        limit(job, mapped)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        walls.close(place)
+        run_program(job, wire)
+    except BaseException as error:
+        if wire is not None:
+            send(wire, nonce, Kind.FAULT, f"{type(error).__name__}: {error}".encode())
+    finally:
+        os._exit(1)
+
+
+def _arrange(ends: list[int], kept: list[int]) -> None:
+    """Descriptors 0 to 3 become stdin, stdout, stderr and the wire; all others but `kept` close."""
+    high = [os.dup2(end, 200 + place) for place, end in enumerate(ends)]
+    for place, end in enumerate(high):
+        os.dup2(end, place)
+    before = WIRE + 1
+    for descriptor in sorted(kept):
+        os.closerange(before, descriptor)
+        before = descriptor + 1
+    os.closerange(before, 1024)
+
+
+def _preload(names: Iterator[str] | tuple[str, ...]) -> list[str]:
+    """Import modules; those that are not installed are left out."""
+    loaded = []
+    for name in names:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+            loaded.append(name)
+    return loaded
+
+
+def main() -> None:
+    """Serve with the settings of the command line."""
+    settings = Settings.from_json(sys.argv[1])
+    control = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with open("/proc/self/statm", "rb", buffering=0) as statm:  # noqa: PTH123
+        walls = walls_for(settings)
+        loaded = _preload(settings.modules)
+        mapped = int(os.pread(statm.fileno(), 256, 0).split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    sys.argv = [""]
+    gc.collect()
+    gc.freeze()
+    control.send("\n".join(["ready", *loaded]).encode())
+    Server(control, walls, mapped).serve()

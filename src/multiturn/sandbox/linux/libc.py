@@ -1,0 +1,47 @@
+"""Raw system calls by number, on x86_64 and aarch64."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+
+__all__ = ["MACHINES", "call", "machine", "prctl", "supported"]
+
+MACHINES = ("x86_64", "aarch64")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_syscall = _libc.syscall
+_syscall.restype = ctypes.c_long
+_syscall.argtypes = [ctypes.c_long] * 7
+
+PRCTL = {"x86_64": 157, "aarch64": 167}
+
+
+def machine() -> str:
+    """The machine's name, as the kernel gives it."""
+    return platform.machine()
+
+
+def supported() -> bool:
+    """Whether the numbers of this machine's system calls are known here."""
+    return machine() in MACHINES
+
+
+def call(number: int, *arguments: int) -> int:
+    """Make a system call; all arguments are whole numbers or addresses.
+
+    Raises:
+        OSError: the call failed.
+    """
+    padded = [*arguments, *([0] * (6 - len(arguments)))]
+    result: int = _syscall(number, *padded)
+    if result == -1:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+def prctl(option: int, first: int = 0, second: int = 0) -> int:
+    """Make a call of prctl with up to two arguments."""
+    return call(PRCTL[machine()], option, first, second)

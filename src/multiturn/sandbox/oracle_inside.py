@@ -1,0 +1,173 @@
+"""What runs the tests, inside a sandbox of their own, against a proxy of the candidate.
+
+This file is the program of that sandbox; nothing imports it. Tests are ordinary code that
+calls a function and waits for its value, and a sandboxed program can only be called, not
+call out. So the tests run in a thread: where they call the candidate, the thread stops and
+`begin` or `resume` returns the call as plain data; `resume` brings the answer. Names start
+with an underscore where the supervisor has no use for them.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import queue
+import threading
+import traceback
+from typing import Any
+
+_TESTS = "tests.py"
+_STACK_BYTES = 64 << 20
+
+# Exceptions that steer loops and threads of the code around them: raised by a candidate they
+# could end a loop of the tests early, as if all had been well.
+_STEERING = ("StopIteration", "StopAsyncIteration", "GeneratorExit")
+
+_requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+_answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+
+
+class CandidateError(Exception):
+    """The candidate raised something that has no counterpart here."""
+
+
+class Unknown:
+    """Stands for a value that is no plain data. Equal to nothing, not even to itself."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, type_name: str) -> None:
+        self.type_name = type_name
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"the candidate's {self.type_name} is neither true nor false here")
+
+    def __repr__(self) -> str:
+        return f"<a {self.type_name} of the candidate>"
+
+
+def begin(context: str, tests: str, entry_point: str) -> dict[str, Any]:
+    """Start the tests; returns their first request."""
+    threading.stack_size(_STACK_BYTES)
+    work = threading.Thread(target=_run, args=(context, tests, entry_point), daemon=True)
+    work.start()
+    return _requests.get()
+
+
+def resume(answer: dict[str, Any]) -> dict[str, Any]:
+    """Give the answer to the last request; returns the next one."""
+    _answers.put(answer)
+    return _requests.get()
+
+
+class _Proxy:
+    """Bound to the candidate's name: a call of it is a request."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = self.__qualname__ = name
+        self.calls = 0
+        self.raised: BaseException | None = None
+        self.caller = threading.current_thread()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if threading.current_thread() is not self.caller:
+            raise RuntimeError("tests may call the candidate from their main thread only")
+        self.calls += 1
+        _requests.put({"call": (args, kwargs)})
+        answer = _answers.get()
+        if "error" in answer:
+            self.raised = _exception(answer["error"])
+            raise self.raised
+        for old, new in zip(args, answer.get("args", ()), strict=False):
+            _overwrite(old, new)
+        return _revived(answer["value"])
+
+
+def _run(context: str, tests: str, entry_point: str) -> None:
+    proxy = _Proxy(entry_point)
+    ended: dict[str, Any] = {"passed": True}
+    try:
+        space: dict[str, Any] = {"__name__": "__tests__"}
+        exec(compile(context, "context.py", "exec"), space)
+        space[entry_point] = proxy
+        exec(compile(tests, _TESTS, "exec"), space)
+        if callable(space.get("check")):
+            # A definition of that name in the tests must not take the candidate's place.
+            space[entry_point] = proxy
+            space["check"](proxy)
+    except BaseException as error:
+        ended = {
+            "passed": False,
+            "asserted": isinstance(error, AssertionError),
+            "raised": error is proxy.raised,
+            "error": _described(error),
+        }
+    _requests.put({"ended": ended | {"calls": proxy.calls}})
+
+
+def _described(error: BaseException) -> str:
+    """The error with the line of the tests that it came from."""
+    try:
+        text = "".join(traceback.format_exception_only(error)).strip()
+    except BaseException:
+        text = type(error).__name__
+    lines = [
+        line for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename == _TESTS
+    ]  # fmt: skip
+    return f"{text[:1000]} (line {lines[-1]} of the tests)" if lines else text[:1000]
+
+
+def _exception(text: str) -> Exception:
+    name, _, message = text.partition(": ")
+    kind = getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, Exception) and name not in _STEERING:
+        try:
+            return kind(message)
+        except TypeError:
+            pass
+    return CandidateError(text)
+
+
+def _revived(value: Any) -> Any:
+    """Values of numpy and pandas as such again; all else as it is."""
+    kind = type(value).__name__
+    if kind == "Opaque":
+        return Unknown(value.type_name)
+    if kind == "ScalarData":
+        return _imported("numpy").dtype(value.dtype).type(value.value)
+    if kind == "ArrayData":
+        return _imported("numpy").array(value.items, dtype=value.dtype).reshape(value.shape)
+    if kind == "SeriesData":
+        return _imported("pandas").Series(list(value.items), index=list(value.index), dtype=value.dtype,
+                             name=value.name)  # fmt: skip
+    if kind == "FrameData":
+        columns = {at: list(items) for at, items in enumerate(value.items)}
+        frame = _imported("pandas").DataFrame(columns, index=list(value.index))
+        frame = frame.astype(dict(enumerate(value.dtypes)))
+        frame.columns = list(value.columns)
+        return frame
+    if kind in ("list", "tuple", "set", "frozenset"):
+        return type(value)(_revived(item) for item in value)
+    if kind == "dict":
+        return {key: _revived(item) for key, item in value.items()}
+    return value
+
+
+def _imported(name: str) -> Any:
+    """A library that is loaded only where a value of it comes back."""
+    return importlib.import_module(name)
+
+
+def _overwrite(old: Any, new: Any) -> None:
+    """Make an argument what the candidate made of its copy."""
+    if type(old) is not type(new):
+        return
+    if isinstance(old, list):
+        old[:] = new
+    elif isinstance(old, dict | set):
+        old.clear()
+        old.update(new)

@@ -1,0 +1,165 @@
+"""The oracle for tests that are code: two sandboxed processes, and the verdict in neither.
+
+The candidate runs in one sandbox. The tests, code of a third party, run in another, against
+a proxy bound to the candidate's name: each call crosses as plain data, through this
+process. The candidate never shares a process with an expected value, an assertion or a
+comparison; it can only answer calls, and be wrong about its own values.
+
+Arguments are passed by value. What a candidate does to its copy of a list is not seen by the
+tests, unless `in_place` is asked for: by default a candidate cannot change what the tests
+hold, and so cannot make ``assert candidate(xs) == sum(xs)`` true by emptying ``xs``.
+Functions, generators, open files and instances of the candidate's own classes cannot
+cross; they arrive as a value that equals nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from multiturn.core.errors import InputError
+from multiturn.sandbox.oracle import Judgement, Verdict
+from multiturn.sandbox.outcomes import Outcome, Status
+from multiturn.sandbox.protocol import Called, Candidate, Limits, Program, Sandbox
+
+__all__ = ["check_tests"]
+
+_INSIDE = Path(__file__).with_name("oracle_inside.py")
+_IN_PLACE = "_multiturn_call_in_place"
+_IN_PLACE_SOURCE = """
+
+def {name}(*args, **kwargs):
+    return {entry_point}(*args, **kwargs), args
+"""
+
+
+def check_tests(
+    sandbox: Sandbox,
+    candidate_source: str,
+    entry_point: str,
+    test_source: str,
+    *,
+    context: str = "",
+    in_place: bool = False,
+    limits: Limits | None = None,
+    test_limits: Limits | None = None,
+) -> Verdict:
+    """Run tests against a candidate.
+
+    Args:
+        sandbox: runs both.
+        candidate_source: the program that defines the function.
+        entry_point: the function's name.
+        test_source: either defines ``check(candidate)``, as HumanEval does, or consists of
+            assertions that call `entry_point` by its name.
+        context: code that the tests need, run before them: HumanEval's prompt, whose
+            helpers its tests use.
+        in_place: whether lists, dicts and sets among the positional arguments become what
+            the candidate made of its copies.
+        limits: for the candidate's whole life, its top level and all calls together.
+        test_limits: for the tests' own work; time that the candidate takes does not count.
+
+    Returns:
+        A verdict. What the candidate raised and the tests did not expect is `PREVENTED`, with
+        the error and its line in the candidate.
+
+    Raises:
+        InputError: the tests cannot test: they do not parse, they fail before they call the
+            candidate, or they never call it.
+        SandboxUnavailableError: the sandbox failed.
+    """
+    limits = limits or Limits()
+    if not entry_point.isidentifier():
+        raise InputError("the entry point is no name of a function", got=entry_point)
+    name = entry_point
+    if in_place:
+        name = _IN_PLACE
+        candidate_source += _IN_PLACE_SOURCE.format(name=name, entry_point=entry_point)
+    with sandbox.open_candidate(Program(source=candidate_source), limits) as candidate:
+        loaded = candidate.loaded
+        if not loaded.outcome.finished:
+            return Verdict(Judgement.PREVENTED, outcome=loaded.outcome)
+        left = _Budget(limits, loaded.cpu_seconds, loaded.wall_seconds)
+        host = Program(source=_INSIDE.read_text(encoding="utf-8"))
+        with sandbox.open_candidate(host, test_limits or Limits()) as tests:
+            begin = (context, test_source, entry_point)
+            return _converse(candidate, name, left, tests, begin, in_place)
+
+
+class _Budget:
+    """What is left of a candidate's time."""
+
+    def __init__(self, limits: Limits, cpu_seconds: float, wall_seconds: float) -> None:
+        self.limits = limits
+        self.cpu = limits.cpu_seconds - cpu_seconds
+        self.wall = limits.wall_seconds - wall_seconds
+
+    def call(
+        self, candidate: Candidate, name: str, args: tuple[Any, ...], kwargs: Mapping[str, object]
+    ) -> Called:
+        """Call within what is left; a call with nothing left is out of time at once."""
+        if self.cpu <= 0 or self.wall <= 0:
+            spent = Status.TIMED_OUT_CPU if self.cpu <= 0 else Status.TIMED_OUT_WALL
+            return Called(Outcome(spent))
+        limits = replace(self.limits, cpu_seconds=self.cpu, wall_seconds=self.wall)
+        began = time.monotonic()
+        called = candidate.call(name, args, kwargs, limits=limits)
+        self.cpu -= called.cpu_seconds
+        self.wall -= time.monotonic() - began
+        return called
+
+
+def _converse(
+    candidate: Candidate,
+    name: str,
+    left: _Budget,
+    tests: Candidate,
+    begin: tuple[str, str, str],
+    in_place: bool,
+) -> Verdict:
+    """Carry calls from the tests to the candidate and values back, until the tests end."""
+    raised: Outcome | None = None
+    step = tests.call("begin", begin)
+    while True:
+        if not step.outcome.finished:
+            return Verdict(Judgement.UNDECIDED, outcome=step.outcome)
+        request: Any = step.value
+        if "ended" in request:
+            return _verdict(request["ended"], raised)
+        args, kwargs = request["call"]
+        called = left.call(candidate, name, args, kwargs)
+        if called.outcome.finished:
+            step = tests.call("resume", [_answer(called.value, in_place)])
+        elif called.outcome.status is Status.RAISED and candidate.alive:
+            raised = called.outcome
+            step = tests.call("resume", [{"error": called.outcome.error or "Exception"}])
+        else:
+            return Verdict(Judgement.PREVENTED, outcome=called.outcome)
+
+
+def _answer(value: object, in_place: bool) -> dict[str, object]:
+    if not in_place:
+        return {"value": value}
+    # A hostile program may have put any function under the helper's name.
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], tuple):
+        return {"value": value[0], "args": value[1]}
+    return {"error": "RuntimeError: the call was not answered as it was made"}
+
+
+def _verdict(ended: Mapping[str, Any], raised: Outcome | None) -> Verdict:
+    finished = Outcome(Status.FINISHED)
+    if not ended["calls"]:
+        what = "pass without a call of the candidate" if ended["passed"] else "fail of themselves"
+        raise InputError(
+            f"the tests {what}",
+            got=ended.get("error"),
+            fix="call the candidate by its name, or in check(candidate)",
+        )
+    if ended["passed"]:
+        return Verdict(Judgement.PASSED, outcome=finished)
+    if ended["raised"] and raised is not None:
+        return Verdict(Judgement.PREVENTED, outcome=raised)
+    return Verdict(Judgement.WRONG_ANSWER, ended["error"], finished)

@@ -1,0 +1,254 @@
+"""The sandbox itself: a pool of fork-servers, programs spread over them, faults retried."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Self, TypeVar
+
+from multiturn.core.errors import InputError, SandboxUnavailableError
+from multiturn.sandbox.candidate import RunningCandidate
+from multiturn.sandbox.outcomes import Rung, RunResult
+from multiturn.sandbox.protocol import Candidate, Limits, Program
+from multiturn.sandbox.run import Run
+from multiturn.sandbox.worker import Worker, WorkerDiedError
+
+__all__ = ["HEAVY_MODULES", "LIGHT_MODULES", "PooledSandbox"]
+
+MOST_TRIES = 4
+"""How often a program is begun before the sandbox counts as failed."""
+
+LIGHT_MODULES = (
+    "abc",
+    "argparse",
+    "array",
+    "ast",
+    "asyncio",
+    "base64",
+    "bisect",
+    "calendar",
+    "cmath",
+    "collections",
+    "copy",
+    "csv",
+    "ctypes",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+    "fractions",
+    "functools",
+    "hashlib",
+    "heapq",
+    "html",
+    "inspect",
+    "io",
+    "itertools",
+    "json",
+    "locale",
+    "logging",
+    "math",
+    "numbers",
+    "operator",
+    "pathlib",
+    "pprint",
+    "queue",
+    "random",
+    "re",
+    "shutil",
+    "statistics",
+    "string",
+    "struct",
+    "tempfile",
+    "textwrap",
+    "threading",
+    "time",
+    "traceback",
+    "types",
+    "typing",
+    "unicodedata",
+    "urllib.parse",
+    "uuid",
+    "warnings",
+    "weakref",
+    "zlib",
+)
+"""What every fork-server has imported."""
+
+HEAVY_MODULES = ("numpy", "pandas")
+"""What a second kind of fork-server has imported too; started when a program names one."""
+
+_T = TypeVar("_T")
+
+
+class PooledSandbox:
+    """Runs programs in children of warm fork-servers; see `open_sandbox`.
+
+    Args:
+        rung: how programs are isolated; must have been tried.
+        workers: how many programs run side by side, and fork-servers of each kind.
+        preload: modules beyond the light ones for the heavy fork-servers.
+        notes: said in every result.
+    """
+
+    def __init__(
+        self,
+        rung: Rung,
+        *,
+        workers: int | None = None,
+        preload: Sequence[str] = HEAVY_MODULES,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self._rung = rung
+        self.workers = workers or len(os.sched_getaffinity(0))
+        self._notes = notes
+        self._preload = tuple(preload)
+        names = "|".join(re.escape(name) for name in self._preload)
+        self._heavy = re.compile(rf"\b({names})\b") if names else None
+        self._kinds: dict[bool, list[Worker]] = {False: [], True: []}
+        self._lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(self.workers)
+        self._closed = False
+
+    @property
+    def rung(self) -> Rung:
+        """How strongly programs are isolated."""
+        return self._rung
+
+    def run(self, program: Program, limits: Limits | None = None) -> RunResult:
+        """Run one program to its end; see `Sandbox.run`."""
+        _check(program)
+        allowed = limits or Limits()
+
+        def attempt(worker: Worker, retries: int, notes: tuple[str, ...]) -> RunResult:
+            run = Run(worker, program, allowed)
+            try:
+                run.wait()
+                return run.result(self._rung, retries, notes)
+            finally:
+                run.close()
+
+        with self._slots:
+            return self._try(program, attempt)
+
+    def run_many(
+        self, programs: Iterable[tuple[Program, Limits]]
+    ) -> Iterator[tuple[int, RunResult]]:
+        """Run programs side by side; see `Sandbox.run_many`."""
+        ahead = 2 * self.workers
+        pending: dict[Future[RunResult], int] = {}
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="sandbox") as threads:
+            try:
+                for index, (program, limits) in enumerate(programs):
+                    pending[threads.submit(self.run, program, limits)] = index
+                    while len(pending) >= ahead:
+                        yield from _ended(pending)
+                while pending:
+                    yield from _ended(pending)
+            finally:
+                for future in pending:
+                    future.cancel()
+
+    def open_candidate(self, program: Program, limits: Limits | None = None) -> Candidate:
+        """Run a program's top level and keep it; see `Sandbox.open_candidate`."""
+        _check(program)
+        allowed = limits or Limits()
+
+        def attempt(worker: Worker, retries: int, notes: tuple[str, ...]) -> RunningCandidate:
+            run = Run(worker, program, allowed, keep=True)
+            try:
+                return RunningCandidate(run, self._rung, retries, notes)
+            except BaseException:
+                run.close()
+                raise
+
+        return self._try(program, attempt)
+
+    def close(self) -> None:
+        """End every process that was started."""
+        with self._lock:
+            self._closed = True
+            workers = [worker for kind in self._kinds.values() for worker in kind]
+            self._kinds = {False: [], True: []}
+        for worker in workers:
+            worker.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def warm(self, *, heavy: bool = False) -> None:
+        """Start all fork-servers of a kind now, so that no program waits for one."""
+        with contextlib.ExitStack() as leases:
+            for _ in range(self.workers):
+                leases.enter_context(self._lease(heavy))
+
+    def _try(self, program: Program, attempt: Callable[[Worker, int, tuple[str, ...]], _T]) -> _T:
+        """Make an attempt, and again where the sandbox itself failed."""
+        heavy = self._heavy is not None and self._heavy.search(program.source) is not None
+        notes = self._notes
+        for retries in range(MOST_TRIES):
+            with self._lease(heavy) as worker:
+                try:
+                    return attempt(worker, retries, notes)
+                except WorkerDiedError as error:
+                    notes = (*notes, f"begun again because the sandbox failed: {error}")
+                    self._discard(worker)
+        raise SandboxUnavailableError(
+            f"the sandbox failed {MOST_TRIES} times with the same program",
+            got=notes[-1],
+            fix="run `multiturn doctor`",
+        )
+
+    @contextlib.contextmanager
+    def _lease(self, heavy: bool) -> Iterator[Worker]:
+        """The fork-server of a kind with the least to do; starts one where all are busy."""
+        with self._lock:
+            if self._closed:
+                raise SandboxUnavailableError("the sandbox was closed", fix="open a new one")
+            kind = self._kinds[heavy]
+            kind[:] = [worker for worker in kind if worker.running]
+            worker = min(kind, key=lambda each: each.active, default=None)
+            if worker is None or (worker.active and len(kind) < self.workers):
+                modules = (*LIGHT_MODULES, *(self._preload if heavy else ()))
+                worker = Worker(self._rung, modules)
+                kind.append(worker)
+            worker.active += 1
+        try:
+            yield worker
+        finally:
+            with self._lock:
+                worker.active -= 1
+
+    def _discard(self, worker: Worker) -> None:
+        """Take a fork-server out of use; programs that still run in it fail and are retried."""
+        with self._lock:
+            for kind in self._kinds.values():
+                if worker in kind:
+                    kind.remove(worker)
+        worker.close()
+
+
+def _ended(pending: dict[Future[RunResult], int]) -> Iterator[tuple[int, RunResult]]:
+    """Wait for one or more, and take them out of `pending`."""
+    done, _ = wait(pending, return_when=FIRST_COMPLETED)
+    for future in done:
+        index = pending.pop(future)
+        yield index, future.result()
+
+
+def _check(program: Program) -> None:
+    if program.language != "python":
+        raise InputError("this sandbox runs Python alone", got=program.language, allowed="python")

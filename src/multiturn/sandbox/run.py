@@ -1,0 +1,327 @@
+"""One program's run, seen from outside: its pipes, its messages, its clock, its outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import time
+from dataclasses import dataclass
+
+from multiturn.sandbox.encoding import MAX_BYTES, EncodingError, Opaque, decode
+from multiturn.sandbox.job import Exit, Job
+from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
+from multiturn.sandbox.protocol import Limits, Program
+from multiturn.sandbox.wire import NONCE_BYTES, Assembler, Kind, Message
+from multiturn.sandbox.worker import Worker, WorkerDiedError
+
+__all__ = ["ChildFaultError", "Run"]
+
+REAP_SECONDS = 20.0
+"""How long a killed child may take to be gone before the fork-server counts as dead."""
+
+CALLS_CPU_SECONDS = 3600.0
+"""The kernel's own limit for a child that takes calls; the server watches each call's."""
+
+READ_BYTES = 1 << 16
+
+
+class ChildFaultError(WorkerDiedError):
+    """A child could not be made ready for its program. A fault of the sandbox."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What came out of one pipe, and whether it was too much."""
+
+    fd: int
+    most: int
+    data: bytearray
+    open: bool = True
+
+    def read(self) -> bool:
+        """Take what is there; whether more than allowed has come."""
+        try:
+            chunk = os.read(self.fd, READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not chunk:
+            self.open = False
+        self.data += chunk
+        return len(self.data) > self.most
+
+    def drain(self) -> bool:
+        """Take all that is left after the writer's end; whether it was too much."""
+        before = -1
+        while self.open and len(self.data) != before and len(self.data) <= self.most:
+            before = len(self.data)
+            self.read()
+        return len(self.data) > self.most
+
+
+class Run:
+    """A program in a child of a fork-server.
+
+    Raises:
+        WorkerDiedError: the fork-server is gone.
+    """
+
+    def __init__(
+        self, worker: Worker, program: Program, limits: Limits, *, keep: bool = False
+    ) -> None:
+        self.worker = worker
+        self.limits = limits
+        self.messages: list[Message] = []
+        self.exit: Exit | None = None
+        self.ended_for: Status | None = None
+        """Why the supervisor killed it."""
+        nonce = os.urandom(NONCE_BYTES)
+        self._assembler = Assembler(nonce, 2 * MAX_BYTES)
+        job = Job(
+            nonce=nonce,
+            source=program.source,
+            result=program.result,
+            seed=program.seed,
+            keep=keep,
+            cpu_seconds=CALLS_CPU_SECONDS if keep else limits.cpu_seconds,
+            memory_bytes=limits.memory_bytes,
+            file_bytes=limits.file_bytes,
+            open_files=limits.open_files,
+        )
+        kind = socket.SOCK_SEQPACKET
+        with contextlib.ExitStack() as given:
+            job_fd = _file_of("job", job.to_bytes())
+            given.callback(os.close, job_fd)
+            stdin = _file_of("stdin", program.stdin)
+            given.callback(os.close, stdin)
+            out_end, out = os.pipe()
+            given.callback(os.close, out)
+            err_end, err = os.pipe()
+            given.callback(os.close, err)
+            self.wire, wire = socket.socketpair(socket.AF_UNIX, kind)
+            given.callback(wire.close)
+            self.lifeline, lifeline = socket.socketpair(socket.AF_UNIX, kind)
+            given.callback(lifeline.close)
+            self.out = _Stream(out_end, limits.output_bytes, bytearray())
+            self.err = _Stream(err_end, limits.output_bytes, bytearray())
+            for end in (out_end, err_end):
+                os.set_blocking(end, False)
+            self.begun = time.monotonic()
+            self.deadline = self.begun + limits.wall_seconds
+            try:
+                worker.spawn(
+                    limits.cpu_seconds,
+                    [job_fd, stdin, out, err, wire.fileno(), lifeline.fileno()],
+                )
+            except WorkerDiedError:
+                self.close()
+                raise
+        self._poller = select.poll()
+        self._sources = {
+            self.out.fd: self.out,
+            self.err.fd: self.err,
+            self.wire.fileno(): self.wire,
+            self.lifeline.fileno(): self.lifeline,
+        }
+        for source in self._sources:
+            self._poller.register(source, select.POLLIN)
+
+    def wait(self, until: frozenset[bytes] = frozenset()) -> None:
+        """Serve the child until it has ended, or has sent a message of a kind in `until`.
+
+        Raises:
+            WorkerDiedError: the fork-server died; what the program did is not known.
+        """
+        while self.exit is None:
+            if self.messages and self.messages[-1].kind in until:
+                self._drain(ended=False)
+                return
+            left = self.deadline - time.monotonic()
+            events = self._poller.poll(max(0.0, 1000 * left))
+            if not events and left <= 0:
+                if self.ended_for is None:
+                    self.end(Status.TIMED_OUT_WALL)
+                else:
+                    raise WorkerDiedError("a killed child was not reaped")
+            for descriptor, _ in events:
+                self._take(descriptor)
+        self._drain(ended=True)
+
+    def _take(self, descriptor: int) -> None:
+        source = self._sources[descriptor]
+        if isinstance(source, _Stream):
+            if source.read():
+                self.end(Status.TOO_MUCH_OUTPUT)
+            if not source.open or len(source.data) > source.most:
+                self._poller.unregister(descriptor)
+        elif source is self.wire:
+            if not self._hear():
+                self._poller.unregister(descriptor)
+        else:
+            data = self.lifeline.recv(64)
+            if not data:
+                raise WorkerDiedError("the fork-server ended")
+            self.exit = Exit.from_bytes(data)
+
+    def _hear(self) -> bool:
+        """Take one packet of the child; false when there will be no more."""
+        try:
+            packet = self.wire.recv(READ_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        if not packet:
+            return False
+        message = self._assembler.feed(packet)
+        if message is not None:
+            self.messages.append(message)
+        return True
+
+    def _drain(self, *, ended: bool) -> None:
+        """Take what is left in the pipes; the child's own writes are all there by now."""
+        overflow = self.out.drain() | self.err.drain()
+        if not ended:
+            return
+        while self._assembler.noise < 10_000:
+            before = (len(self.messages), self._assembler.noise, self._assembler._size)
+            if not self._hear():
+                break
+            if before == (len(self.messages), self._assembler.noise, self._assembler._size):
+                break
+        if overflow and self.ended_for is None:
+            self.ended_for = Status.TOO_MUCH_OUTPUT
+
+    def end(self, why: Status) -> None:
+        """Have the child killed."""
+        if self.ended_for is not None:
+            return
+        self.ended_for = why
+        self.deadline = time.monotonic() + REAP_SECONDS
+        with contextlib.suppress(OSError):
+            self.lifeline.send(b"k")
+
+    def allow(self, limits: Limits) -> None:
+        """Give a child that takes calls the CPU and wall time of its next one."""
+        with contextlib.suppress(OSError):
+            self.lifeline.send(struct.pack("<d", limits.cpu_seconds))
+        self.begun = time.monotonic()
+        self.deadline = self.begun + limits.wall_seconds
+
+    def forget_output(self) -> None:
+        """Start the next call with nothing printed yet."""
+        self._drain(ended=False)
+        self.out.data.clear()
+        self.err.data.clear()
+
+    def outcome(self, *, started: bool = False) -> Outcome:
+        """How the program ended, or how far it has come.
+
+        Args:
+            started: whether it is known to have been started.
+
+        Raises:
+            ChildFaultError: the program was never started.
+        """
+        kinds = {message.kind: message for message in self.messages}
+        if Kind.FAULT in kinds:
+            raise ChildFaultError(kinds[Kind.FAULT].payload.decode(errors="replace"))
+        if self.ended_for is not None:
+            return Outcome(self.ended_for)
+        ended = self.exit
+        if ended is not None and not started and Kind.STARTED not in kinds:
+            raise ChildFaultError(f"the child ended before the program began: {ended}")
+        if ended is not None and os.WIFSIGNALED(ended.status):
+            return self._killed(ended, os.WTERMSIG(ended.status))
+        for kind in (Kind.RAISED, Kind.EXIT, Kind.FINISHED):
+            if kind in kinds:
+                return _told(kinds[kind])
+        code = os.WEXITSTATUS(ended.status) if ended is not None else None
+        return Outcome(Status.EARLY_EXIT, exit_code=code)
+
+    def _killed(self, ended: Exit, number: int) -> Outcome:
+        if ended.overran or number == signal.SIGXCPU:
+            return Outcome(Status.TIMED_OUT_CPU)
+        if number == signal.SIGKILL and ended.cpu_seconds >= self.limits.cpu_seconds:
+            return Outcome(Status.TIMED_OUT_CPU)
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"signal {number}"
+        return Outcome(Status.KILLED, signal=name)
+
+    def result(self, rung: Rung, retries: int, notes: tuple[str, ...]) -> RunResult:
+        """The record of the run."""
+        outcome = self.outcome()
+        value: object = None
+        if outcome.finished:
+            value = read_value(self.messages, Kind.FINISHED)
+        return RunResult(
+            outcome=outcome,
+            rung=rung,
+            stdout=bytes(self.out.data[: self.limits.output_bytes]),
+            stderr=bytes(self.err.data[: self.limits.output_bytes]),
+            value=value,
+            cpu_seconds=self.exit.cpu_seconds if self.exit else 0.0,
+            wall_seconds=time.monotonic() - self.begun,
+            peak_memory_bytes=self.exit.peak_memory_bytes if self.exit else None,
+            retries=retries,
+            notes=notes,
+        )
+
+    def close(self) -> None:
+        """Let go of all descriptors; a child that still runs is killed by that."""
+        for end in (self.out.fd, self.err.fd):
+            with contextlib.suppress(OSError):
+                os.close(end)
+        self.wire.close()
+        self.lifeline.close()
+
+
+def read_value(messages: list[Message], kind: bytes) -> object:
+    """The value of the last message of a kind."""
+    payload = [message.payload for message in messages if message.kind == kind][-1]
+    try:
+        value: object = decode(payload)
+    except EncodingError as error:
+        return Opaque(f"not a value: {error}"[:200])
+    return value
+
+
+def _told(message: Message) -> Outcome:
+    """The outcome that a child tells of itself."""
+    if message.kind == Kind.FINISHED:
+        return Outcome(Status.FINISHED)
+    if message.kind == Kind.EXIT:
+        return Outcome(Status.EARLY_EXIT, exit_code=int(message.payload))
+    return told_error(message.payload)
+
+
+def told_error(payload: bytes) -> Outcome:
+    """The outcome in the JSON of a RAISED or THREW message; never trusts its form."""
+    try:
+        said = json.loads(payload)
+        status = Status(said["status"])
+        line = said["line"] if type(said["line"]) is int else None
+        if status in (Status.RAISED, Status.SYNTAX_ERROR, Status.OUT_OF_MEMORY):
+            return Outcome(status, error=str(said["error"])[:2000], line=line)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return Outcome(Status.RAISED, error="an error that could not be read")
+
+
+def _file_of(name: str, data: bytes) -> int:
+    """A descriptor from which `data` can be read, and that nobody can change."""
+    descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+    return descriptor

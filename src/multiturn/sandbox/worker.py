@@ -1,0 +1,175 @@
+"""One fork-server, seen from outside: starting it, handing it descriptors, ending it."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import os
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from multiturn.core.errors import SandboxUnavailableError
+from multiturn.sandbox.job import NOBODY, Settings
+from multiturn.sandbox.outcomes import Rung
+
+__all__ = ["WorkerDiedError", "Worker", "readable_places"]
+
+START_SECONDS = 120.0
+"""How long a fork-server may take to import its modules on a busy machine."""
+
+_REQUEST = struct.Struct("<d")
+
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    # One thread for each library that would start one a core: a child of fork has none of
+    # its parent's threads.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+}
+"""All that a program finds in its environment, but for HOME and TMPDIR."""
+
+
+_HOME = str(Path(__file__).resolve().parents[2])
+"""Where this package is found; the fork-server looks there for nothing else."""
+
+BOOTSTRAP = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from multiturn.sandbox.inside.server import main; sys.path.pop(0); main()"
+)
+
+
+class WorkerDiedError(Exception):
+    """The fork-server ended, or does not answer. A fault of the sandbox, not of a program."""
+
+
+def readable_places() -> tuple[str, ...]:
+    """Directories and files that a Python program needs to read."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    own = [sysconfig.get_path(name) for name in names]
+    libraries = [str(Path(sys.base_prefix) / "lib"), sysconfig.get_config_var("LIBDIR")]
+    system = [
+        "/usr/lib",
+        "/usr/lib64",
+        "/usr/share/zoneinfo",
+        "/lib",
+        "/lib64",
+        "/etc/ld.so.cache",
+        "/etc/localtime",
+        "/dev/zero",
+        "/dev/urandom",
+        "/dev/random",
+    ]
+    found = [place for place in (*own, *libraries, *system) if place and Path(place).exists()]
+    return tuple(dict.fromkeys(found))
+
+
+class Worker:
+    """A running fork-server.
+
+    Args:
+        rung: how it isolates.
+        modules: what it imports before its first program.
+
+    Raises:
+        SandboxUnavailableError: it could not start; the message says why.
+    """
+
+    def __init__(self, rung: Rung, modules: Sequence[str]) -> None:
+        self.scratch = Path(tempfile.mkdtemp(prefix="multiturn-sandbox-"))
+        if os.geteuid() == 0:
+            os.chown(self.scratch, NOBODY, NOBODY)
+        self.active = 0
+        """Programs that run in it now; kept by the pool."""
+        settings = Settings(
+            walls=rung.value,
+            scratch=str(self.scratch),
+            modules=tuple(modules),
+            readable=readable_places(),
+        )
+        own, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control = own
+        with other, tempfile.TemporaryFile() as complaints:
+            self.process = subprocess.Popen(
+                [sys.executable, "-s", "-P", "-c", BOOTSTRAP, _HOME, settings.to_json()],
+                stdin=other.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                env=ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,
+            )
+            other.close()
+            try:
+                self.loaded = self._await_ready()
+            except WorkerDiedError:
+                self.close()
+                complaints.seek(0)
+                lines = complaints.read().decode(errors="replace").strip().splitlines()
+                raise SandboxUnavailableError(
+                    f"the fork-server of the rung {rung.value} did not start: "
+                    + (lines[-1] if lines else f"exit code {self.process.returncode}")
+                ) from None
+
+    def _await_ready(self) -> tuple[str, ...]:
+        waiting = select.poll()
+        waiting.register(self._control, select.POLLIN)
+        if not waiting.poll(1000 * START_SECONDS):
+            raise WorkerDiedError("no answer")
+        try:
+            ready, *loaded = self._control.recv(65536).decode().split("\n")
+        except OSError as error:
+            raise WorkerDiedError(str(error)) from error
+        if ready != "ready":
+            raise WorkerDiedError("ended while starting")
+        return tuple(loaded)
+
+    @property
+    def running(self) -> bool:
+        """Whether the fork-server's process is there."""
+        return self.process.poll() is None
+
+    def spawn(self, cpu_seconds: float, descriptors: Sequence[int]) -> None:
+        """Fork a child that gets the descriptors job, stdin, stdout, stderr, wire, lifeline.
+
+        Raises:
+            WorkerDiedError: the fork-server is gone.
+        """
+        rights = array.array("i", descriptors)
+        try:
+            self._control.sendmsg(
+                [_REQUEST.pack(cpu_seconds)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+            )
+        except OSError as error:
+            raise WorkerDiedError(str(error)) from error
+
+    def close(self) -> None:
+        """End the fork-server and all its children, and remove what they left."""
+        self._control.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=2.0)
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for _ in range(3):
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            if not self.scratch.exists():
+                break
+            time.sleep(0.05)
