@@ -142,8 +142,9 @@ def _revived(value: Any) -> Any:
     if kind == "ArrayData":
         return _imported("numpy").array(value.items, dtype=value.dtype).reshape(value.shape)
     if kind == "SeriesData":
-        return _imported("pandas").Series(list(value.items), index=list(value.index), dtype=value.dtype,
-                             name=value.name)  # fmt: skip
+        items, index = list(value.items), list(value.index)
+        series = _imported("pandas").Series
+        return series(items, index=index, dtype=value.dtype, name=value.name)
     if kind == "FrameData":
         columns = {at: list(items) for at, items in enumerate(value.items)}
         frame = _imported("pandas").DataFrame(columns, index=list(value.index))

@@ -27,6 +27,6 @@ class Handle(ctypes.Structure):
     _fields_ = [("size", ctypes.c_uint), ("type", ctypes.c_int), ("inode", ctypes.c_uint64)]
 
 
-root = os.open("/", os.O_RDONLY | os.O_DIRECTORY) if os.access("/", os.R_OK) else -1
+root = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
 if libc.syscall(by_handle, root, ctypes.byref(Handle(8, 1, 2)), 0) >= 0:
     print("BREACH open_by_handle_at")

@@ -3,6 +3,7 @@
 # outcomes: finished
 import os
 import stat
+import sys
 
 for number in range(3, 1024):
     try:
@@ -10,9 +11,15 @@ for number in range(3, 1024):
     except OSError:
         continue
     kind = stat.S_IFMT(status.st_mode)
-    if kind in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFBLK) or stat.S_ISCHR(status.st_mode):
+    if any(f"/fd/{number}" in place for place in sys.path) and kind == stat.S_IFDIR:
+        # The interpreter's own files, where they have no name; but nothing above them.
+        for attempt in (
+            lambda: os.listdir(os.open("..", os.O_RDONLY, dir_fd=number)),
+            lambda: os.open("mt-breach-file", os.O_WRONLY | os.O_CREAT, dir_fd=number),
+        ):
+            try:
+                print("BREACH out of", number, attempt())
+            except OSError:
+                pass
+    elif kind in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFBLK, stat.S_IFCHR):
         print("BREACH inherited", number, stat.filemode(status.st_mode))
-        try:
-            print(os.listdir(number) if kind == stat.S_IFDIR else os.pread(number, 64, 0))
-        except OSError:
-            pass

@@ -6,8 +6,6 @@ import builtins
 import gc
 import io
 import json
-import os
-import random
 import signal
 import sys
 import threading
@@ -17,9 +15,6 @@ for place in (builtins, sys):
         print(place.mt_planted)
 if "mt_breach_kept" in sys.modules:
     print("BREACH left in sys.modules")
-for module in (json, random):
-    if not os.path.dirname(module.__file__).startswith(os.path.dirname(os.path.dirname(os.__file__))):
-        print("BREACH a planted module", module.__file__)
 checks = [
     len([1, 2]) == 2,
     not isinstance(1, str),

@@ -1,0 +1,286 @@
+"""Run every program of the suite in one kind of sandbox, and say what was not held.
+
+    python tests/conformance/suite.py --rung NAMESPACES --seed 1 --rounds 3 --json
+
+Exits 0 when everything was held that the rung does not declare as a gap, 1 when not, and
+3 when the rung cannot be had on this machine (the reason is printed).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.util
+import json
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import canaries
+import expectations
+from expectations import Expectation
+
+from multiturn.core.errors import SandboxUnavailableError
+from multiturn.sandbox.encoding import Opaque
+from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.oracle_tests import check_tests
+from multiturn.sandbox.outcomes import Rung, RunResult
+from multiturn.sandbox.protocol import Program, Sandbox
+
+UNAVAILABLE = 3
+WALL_SLACK = 5.0
+"""Seconds over the wall limit that a busy machine may take to end a program."""
+WORKERS = 6
+"""More than there are cores: many programs sleep until they are killed."""
+
+GOLD_TESTS = """
+def check(candidate):
+    answer = candidate("what is expected?")
+    assert answer == {gold!r}
+"""
+
+
+@dataclass
+class Report:
+    """What came of one pass over the suite."""
+
+    rung: str
+    uid: int
+    seed: int
+    ran: int = 0
+    violations: list[str] = field(default_factory=list)
+    gaps_seen: dict[str, list[str]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    slowest: list[tuple[float, str]] = field(default_factory=list)
+
+
+class Suite:
+    """One open sandbox, the canaries around it, and the programs."""
+
+    def __init__(self, sandbox: Sandbox, laid: canaries.Canaries, report: Report) -> None:
+        self.sandbox = sandbox
+        self.laid = laid
+        self.report = report
+
+    def judge(self, expected: Expectation, problems: Iterable[str]) -> None:
+        """File problems of a program: as violations, or under its declared gap."""
+        found = list(problems)
+        if not found:
+            return
+        if self.sandbox.rung in expected.gaps:
+            self.report.gaps_seen.setdefault(expected.name, []).extend(found)
+        else:
+            self.report.violations += [f"{expected.name}: {problem}" for problem in found]
+
+    def run_round(self, programs: list[Expectation], order: random.Random) -> None:
+        """Run all programs once in random order, then look for what they left."""
+        chosen = [program for program in programs if self._wanted(program)]
+        witnesses = [program for program in chosen if program.kind == "witness"]
+        others = [program for program in chosen if program.kind != "witness"]
+        order.shuffle(others)
+        self._run_all(others)
+        forgeries = [program for program in others if program.kind == "forgery"]
+        for program in forgeries:
+            self._ask(program)
+        # Every worker is asked, whichever the planting programs ran in.
+        self._run_all(witnesses * (2 * WORKERS))
+        self.report.violations += self.laid.problems()
+
+    def _wanted(self, program: Expectation) -> bool:
+        reason = ""
+        if program.needs and importlib.util.find_spec(program.needs) is None:
+            reason = f"{program.needs} is not installed"
+        elif self.sandbox.rung is Rung.LIMITS_ONLY and Rung.LIMITS_ONLY in program.gaps:
+            reason = "a gap of this rung, and not harmless: " + program.gaps[Rung.LIMITS_ONLY]
+        if reason:
+            self.report.left_out[program.name] = reason
+        return not reason
+
+    def _run_all(self, programs: list[Expectation]) -> None:
+        with ThreadPoolExecutor(WORKERS) as threads:
+            # Not by `run_many`: where the sandbox itself breaks, the program is to be named.
+            for program, problems in threads.map(self._run_one, programs):
+                self.report.ran += 1
+                self.judge(program, problems)
+
+    def _run_one(self, expected: Expectation) -> tuple[Expectation, list[str]]:
+        source = self.laid.fill(expected.source)
+        program = Program(source=source, stdin=expected.stdin, result=expected.result)
+        try:
+            result = self.sandbox.run(program, expected.limits)
+        except Exception as error:
+            return expected, [f"broke the sandbox: {type(error).__name__}: {error}"]
+        self.report.slowest.append((round(result.wall_seconds, 2), expected.name))
+        return expected, problems_of(expected, result, self.laid.token)
+
+    def _ask(self, program: Expectation) -> None:
+        began = time.monotonic()
+        self.report.ran += 1
+        try:
+            verdict = check_tests(
+                self.sandbox,
+                self.laid.fill(program.source),
+                "answer",
+                GOLD_TESTS.format(gold=self.laid.token),
+                limits=program.limits,
+            )
+        except Exception as error:
+            self.judge(program, [f"broke the oracle: {type(error).__name__}: {error}"])
+            return
+        problems = []
+        if verdict.passed:
+            problems.append("the oracle let it pass")
+        # The oracle itself may show what it expected: the program's output may not.
+        outcome = verdict.outcome
+        if outcome is not None and self.laid.token in str(outcome.error):
+            problems.append("its error shows the expected answer")
+        if time.monotonic() - began > 3 * program.limits.wall_seconds + WALL_SLACK:
+            problems.append("the oracle waited too long")
+        self.judge(program, problems)
+
+
+def problems_of(expected: Expectation, result: RunResult, token: str) -> list[str]:
+    """In what a result is not as the header says."""
+    outcome, found = result.outcome, []
+    shown = result.stdout_text + "\n" + result.stderr_text
+    if outcome.status not in expected.outcomes:
+        tail = result.stderr_text.strip()[-300:]
+        found.append(f"ended as {outcome.status.value} ({outcome.describe()[:300]}); {tail!r}")
+    found += [line[:200] for line in shown.splitlines() if line.startswith("BREACH")]
+    if token in shown or token in repr(result.value) or token in str(outcome.error):
+        found.append("a secret leaked")
+    if expected.prints not in result.stdout_text:
+        found.append(f"did not print {expected.prints!r} but {result.stdout_text[-200:]!r}")
+    if expected.prints_error not in result.stderr_text:
+        found.append(f"standard error is {result.stderr_text[-200:]!r}")
+    if expected.line is not None and outcome.line != expected.line:
+        found.append(f"the line told is {outcome.line}, not {expected.line}")
+    if expected.error and outcome.error != expected.error:
+        found.append(f"the error told is {outcome.error!r}")
+    if expected.signal and outcome.signal != expected.signal:
+        found.append(f"the signal told is {outcome.signal}")
+    if expected.value and not _value_fits(expected.value, result.value):
+        found.append(f"handed back {str(result.value)[:100]!r}, expected {expected.value}")
+    if result.retries:
+        found.append(f"made the sandbox fail: {result.notes}")
+    for name, text in (("stdout", result.stdout), ("stderr", result.stderr)):
+        if len(text) > expected.limits.output_bytes:
+            found.append(f"{len(text)} bytes of {name} were kept")
+    if result.wall_seconds > expected.limits.wall_seconds + WALL_SLACK:
+        found.append(f"took {result.wall_seconds:.1f} s")
+    return found
+
+
+def _value_fits(expected: str, value: object) -> bool:
+    if expected == "absent":
+        return value is None or isinstance(value, Opaque)
+    if expected.startswith("not "):
+        return value != int(expected[4:])
+    return type(value) is int and value == int(expected)
+
+
+def run(rung: Rung, seed: int, rounds: int, only: str) -> Report:
+    """Open a sandbox of a rung, run the suite, and look at what is left.
+
+    Raises:
+        SandboxUnavailableError: the rung cannot be had here.
+    """
+    report = Report(rung=rung.name, uid=os.getuid(), seed=seed)
+    programs = [p for p in expectations.load_all() if only in p.name]
+    canaries.adopt_orphans()
+    began = time.monotonic()
+    order = random.Random(seed)
+    with canaries.lay() as laid, tempfile.TemporaryDirectory(prefix="mt-suite-") as place:
+        # Whatever the sandbox makes on disk, it makes here, where it can be counted.
+        Path(place).chmod(0o1777)
+        tempfile.tempdir = place
+        bystanders, descriptors = canaries.descendants(), _descriptors()
+        with open_sandbox(rung=rung, unsafe=rung is Rung.LIMITS_ONLY, workers=WORKERS) as sandbox:
+            if sandbox.rung is not rung:
+                raise SandboxUnavailableError(f"asked for {rung.name}, got {sandbox.rung.name}")
+            suite = Suite(sandbox, laid, report)
+            counts = []
+            for _ in range(rounds):
+                suite.run_round(programs, order)
+                counts.append((_descriptors(), threading.active_count()))
+            if counts[-1] != counts[0]:
+                report.violations.append(f"descriptors and threads grew: {counts}")
+        report.violations += left_behind(bystanders, descriptors, Path(place))
+        tempfile.tempdir = None
+    report.seconds = round(time.monotonic() - began, 1)
+    report.slowest = sorted(report.slowest, reverse=True)[:12]
+    return report
+
+
+def left_behind(bystanders: set[int], descriptors: int, place: Path) -> list[str]:
+    """What is still there after the sandbox was closed."""
+    found = []
+    deadline = time.monotonic() + 5
+    while (left := canaries.descendants() - bystanders) and time.monotonic() < deadline:
+        _reap()
+        time.sleep(0.05)
+    found += [f"a process is left: {_command(pid)}" for pid in left]
+    found += [f"a file is left: {path}" for path in list(place.rglob("*"))[:20]]
+    if _descriptors() > descriptors:
+        found.append(f"descriptors: {descriptors} before, {_descriptors()} after")
+    return found
+
+
+def _reap() -> None:
+    """Orphans that ended are ours to reap (see `canaries.adopt_orphans`)."""
+    for pid in canaries.descendants():
+        try:
+            status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            if status[0] == "Z" and int(status[1]) == os.getpid():
+                os.waitpid(pid, os.WNOHANG)
+        except OSError:
+            pass
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()[:200]
+    except OSError:
+        return str(pid)
+
+
+def _descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rung", required=True, choices=[rung.name for rung in Rung])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--only", default="", help="programs whose name has this in it")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    try:
+        report = run(Rung[options.rung], options.seed, options.rounds, options.only)
+    except SandboxUnavailableError as error:
+        print(error)
+        return UNAVAILABLE
+    if options.json:
+        print(json.dumps(dataclasses.asdict(report)))
+    else:
+        print(f"{report.rung} uid {report.uid}: {report.ran} runs in {report.seconds} s")
+        print("slowest:", *(f"{name} {seconds}" for seconds, name in report.slowest))
+        for name, problems in sorted(report.gaps_seen.items()):
+            print(f"gap  {name}: {problems[0]}")
+        for problem in report.violations:
+            print("NOT HELD ", problem)
+    return 1 if report.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
