@@ -163,7 +163,12 @@ class Run:
             if not self._hear():
                 self._poller.unregister(descriptor)
         else:
-            data = self.lifeline.recv(64)
+            try:
+                data = self.lifeline.recv(64)
+            except ConnectionResetError:
+                # The server closed its end with a word of ours unread. That is told once,
+                # before what the server said itself.
+                data = self.lifeline.recv(64)
             if not data:
                 raise WorkerDiedError("the fork-server ended")
             self.exit = Exit.from_bytes(data)
@@ -229,7 +234,8 @@ class Run:
             ChildFaultError: the program was never started.
         """
         kinds = {message.kind: message for message in self.messages}
-        if Kind.FAULT in kinds:
+        if Kind.FAULT in kinds and Kind.STARTED not in kinds and not started:
+            # Later on it is the program that broke its own process: no fault of the sandbox.
             raise ChildFaultError(kinds[Kind.FAULT].payload.decode(errors="replace"))
         if self.ended_for is not None:
             return Outcome(self.ended_for)
@@ -298,7 +304,8 @@ def _told(message: Message) -> Outcome:
     if message.kind == Kind.FINISHED:
         return Outcome(Status.FINISHED)
     if message.kind == Kind.EXIT:
-        return Outcome(Status.EARLY_EXIT, exit_code=int(message.payload))
+        code = message.payload[:3]
+        return Outcome(Status.EARLY_EXIT, exit_code=int(code) if code.isdigit() else None)
     return told_error(message.payload)
 
 

@@ -56,7 +56,9 @@ class Filter:
     Attributes:
         pid: the process's own id, the only one it may signal.
         wire: a descriptor it may not close, replace or shut down.
-        file_modes: whether it may change modes and times of files; see `FILE_MODES`.
+        file_modes: whether it may change modes and times of files; see `FILE_MODES`. Where
+            not, the calls do nothing and say that they did: `shutil.copy` and many others
+            make them for the sake of order, and would otherwise fail.
         processes: whether it may start processes and programs (never for Python programs).
     """
 
@@ -86,7 +88,8 @@ def _rules(wanted: Filter) -> dict[str, list[list[_Is]]]:
         "ioctl": [
             [_Is(1, command)] for command in (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
         ],
-        "socketpair": [[_Is(0, 1)]],  # AF_UNIX
+        # AF_UNIX, and not SOCK_DGRAM: a datagram can be sent to any socket that has a name.
+        "socketpair": [[_Is(0, 1), _Is(1, 2, mask=0xF, negated=True)]],
         "kill": [[_Is(0, me)]],
         "tgkill": [[_Is(0, me)]],
         "rt_sigqueueinfo": [[_Is(0, me)]],
@@ -110,7 +113,7 @@ def program(wanted: Filter, on: str | None = None) -> list[Instruction]:
 
     free = numbers(syscalls.FREE)
     if wanted.file_modes:
-        free |= numbers(syscalls.FILE_MODES)
+        free |= numbers(syscalls.FILE_MODES) | numbers(syscalls.TRUNCATE)
     guarded: dict[int, list[Instruction]] = {}
     for name, alternatives in _rules(wanted).items():
         number = syscalls.GUARDED[name][column]
@@ -132,10 +135,13 @@ def program(wanted: Filter, on: str | None = None) -> list[Instruction]:
         body = guarded[number]
         code += [(_EQUAL, 0, len(body), number), *body]
     leaves: list[tuple[int, int]] = []
+    ignored = numbers(syscalls.FILE_MODES)
     for number in range(512):
         action = _ERRNO | errno.ENOSYS
         if number in free:
             action = _ALLOW
+        elif number in ignored:
+            action = _ERRNO  # errno 0: success
         elif number in refused:
             action = _ERRNO | errno.EPERM
         if not leaves or leaves[-1][1] != action:

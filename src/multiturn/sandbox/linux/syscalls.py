@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FREE", "FILE_MODES", "GUARDED", "PROCESSES", "REFUSED", "Numbers"]
+__all__ = ["FREE", "FILE_MODES", "GUARDED", "PROCESSES", "REFUSED", "TRUNCATE", "Numbers"]
 
 Numbers = tuple[int | None, int | None]
 """On x86_64 and on aarch64; None where the machine has no such call."""
@@ -172,9 +172,13 @@ FILE_MODES: dict[str, Numbers] = {
     "utimes": (235, None),
     "futimesat": (261, None),
     "utimensat": (280, 88),
-    "truncate": (76, 45),
 }
 """Changes to files that Landlock does not cover: free only where mounts protect the files."""
+
+TRUNCATE: dict[str, Numbers] = {
+    "truncate": (76, 45),
+}
+"""The same, but a program that is told it was done would go on with wrong data."""
 
 PROCESSES: dict[str, Numbers] = {
     "fork": (57, None),
