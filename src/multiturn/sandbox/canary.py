@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.core.errors import SandboxUnavailableError
+from multiturn.sandbox.job import Shell
 from multiturn.sandbox.linux.libc import MACHINES, machine
 from multiturn.sandbox.outcomes import Rung, Status
 from multiturn.sandbox.pool import PooledSandbox
 from multiturn.sandbox.protocol import Limits, Program
 
-__all__ = ["Tried", "try_rung"]
+__all__ = ["Tried", "try_rung", "try_shell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Tried:
     """Whether a rung holds on this machine."""
 
     rung: Rung
+    shell: Shell
+    """What made its namespaces, where it has any."""
     works: bool
     reason: str
     """Why not, or what was shown."""
@@ -68,18 +71,39 @@ if open("scratch").read() != "works":
 """
 
 
-@functools.lru_cache
+SHELLS = {
+    Rung.NAMESPACES: (Shell.OWN, Shell.BWRAP),
+    Rung.SHARED_NAMESPACES: (Shell.OWN, Shell.BWRAP),
+    Rung.LANDLOCK: (Shell.NONE,),
+    Rung.LIMITS_ONLY: (Shell.NONE,),
+}
+"""What can make each rung's namespaces, in the order in which they are tried."""
+
+
 def try_rung(rung: Rung) -> Tried:
+    """Try a rung with each of its shells until one holds."""
+    tried = [try_shell(rung, SHELLS[rung][0])]
+    for shell in SHELLS[rung][1:]:
+        if not tried[-1].works:
+            tried.append(try_shell(rung, shell))
+    if tried[-1].works:
+        return tried[-1]
+    reasons = "; ".join(f"{each.shell.value}: {each.reason}" for each in tried)
+    return Tried(rung, tried[0].shell, False, reasons)
+
+
+@functools.lru_cache
+def try_shell(rung: Rung, shell: Shell) -> Tried:
     """Run the canary once in this process's life; the answer is kept."""
     if not sys.platform.startswith("linux"):
-        return Tried(rung, False, f"needs Linux, this is {sys.platform}")
+        return Tried(rung, shell, False, f"needs Linux, this is {sys.platform}")
     if machine() not in MACHINES:
-        return Tried(rung, False, f"needs {' or '.join(MACHINES)}, this is {machine()}")
+        return Tried(rung, shell, False, f"needs {' or '.join(MACHINES)}, this is {machine()}")
     with tempfile.TemporaryDirectory(prefix="multiturn-canary-") as place:
-        return _fly(rung, Path(place))
+        return _fly(rung, shell, Path(place))
 
 
-def _fly(rung: Rung, place: Path) -> Tried:
+def _fly(rung: Rung, shell: Shell, place: Path) -> Tried:
     # Open to everybody, so that only the walls can be what keeps the canary from it.
     place.chmod(0o777)
     secret = place / "secret"
@@ -95,19 +119,21 @@ def _fly(rung: Rung, place: Path) -> Tried:
             port=listener.getsockname()[1],
         )
         try:
-            with PooledSandbox(rung, workers=1) as sandbox:
+            with PooledSandbox(rung, shell=shell, workers=1) as sandbox:
                 result = sandbox.run(
                     Program(source=source, result="got_out"), Limits(cpu_seconds=20)
                 )
         except SandboxUnavailableError as error:
-            return Tried(rung, False, str(error))
+            return Tried(rung, shell, False, str(error))
     if result.outcome.status is not Status.FINISHED:
-        return Tried(rung, False, f"the canary {result.outcome.describe()}")
+        return Tried(rung, shell, False, f"the canary {result.outcome.describe()}")
     escapes = result.value
     if not isinstance(escapes, list):
-        return Tried(rung, False, "the canary did not answer")
+        return Tried(rung, shell, False, "the canary did not answer")
     if rung is Rung.LIMITS_ONLY:
-        return Tried(rung, True, "isolates nothing: the canary " + ", ".join(map(str, escapes)))
+        return Tried(
+            rung, shell, True, "isolates nothing: the canary " + ", ".join(map(str, escapes))
+        )
     if escapes or secret.read_text() != "secret" or (place / "beside").exists():
-        return Tried(rung, False, "the canary " + ", ".join(map(str, escapes)))
-    return Tried(rung, True, "the canary stayed inside")
+        return Tried(rung, shell, False, "the canary " + ", ".join(map(str, escapes)))
+    return Tried(rung, shell, True, "the canary stayed inside")

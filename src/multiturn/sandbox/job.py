@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import asdict, dataclass
+from enum import Enum
 from typing import Any
 
-__all__ = ["Exit", "Job", "Settings", "WIRE"]
+from multiturn.sandbox.outcomes import Rung
+
+__all__ = ["NOBODY", "WIRE", "Exit", "Job", "Settings", "Shell"]
 
 WIRE = 3
 """The descriptor in the child over which messages go; guarded by the seccomp filter."""
@@ -16,33 +19,48 @@ NOBODY = 65534
 """The user and group that nobody is; what root becomes."""
 
 
+class Shell(Enum):
+    """What makes the namespaces around a fork-server."""
+
+    OWN = "own"
+    """The fork-server itself."""
+    BWRAP = "bwrap"
+    """bubblewrap, which starts the fork-server inside."""
+    NONE = "none"
+    """There are none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a fork-server is started with.
 
     Attributes:
-        walls: how it isolates: a value of `Rung`.
+        rung: how it isolates.
+        shell: who makes the namespaces around the fork-server, on the rungs that have them.
         scratch: a directory of the supervisor's in which children get their working
             directories, where there are no namespaces.
         modules: modules to import before the first program.
         readable: directories and files that programs may read.
     """
 
-    walls: str
+    rung: Rung
+    shell: Shell
     scratch: str
     modules: tuple[str, ...]
     readable: tuple[str, ...]
 
     def to_json(self) -> str:
         """As text for the command line."""
-        return json.dumps(asdict(self))
+        fields = asdict(self) | {"rung": self.rung.value, "shell": self.shell.value}
+        return json.dumps(fields)
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
         """Read what `to_json` wrote."""
         data: dict[str, Any] = json.loads(text)
         return cls(
-            walls=data["walls"],
+            rung=Rung(data["rung"]),
+            shell=Shell(data["shell"]),
             scratch=data["scratch"],
             modules=tuple(data["modules"]),
             readable=tuple(data["readable"]),

@@ -12,7 +12,7 @@ from multiturn.sandbox.protocol import Sandbox
 
 __all__ = ["ISOLATED", "open_sandbox", "try_rungs"]
 
-ISOLATED = (Rung.LANDLOCK,)
+ISOLATED = (Rung.NAMESPACES, Rung.SHARED_NAMESPACES, Rung.LANDLOCK)
 """The rungs that run by default, best first."""
 
 
@@ -57,7 +57,9 @@ def open_sandbox(
     for each in wanted:
         tried = try_rung(each)
         if tried.works:
-            return PooledSandbox(each, workers=workers, preload=preload, notes=notes)
+            return PooledSandbox(
+                each, shell=tried.shell, workers=workers, preload=preload, notes=notes
+            )
         reasons.append(f"{each.value}: {tried.reason}")
     raise SandboxUnavailableError(
         "programs cannot be run in isolation here: " + "; ".join(reasons),

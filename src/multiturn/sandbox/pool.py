@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 
 from multiturn.core.errors import InputError, SandboxUnavailableError
 from multiturn.sandbox.candidate import RunningCandidate
+from multiturn.sandbox.job import Shell
 from multiturn.sandbox.outcomes import Rung, RunResult
 from multiturn.sandbox.protocol import Candidate, Limits, Program
 from multiturn.sandbox.run import Run
@@ -91,6 +92,7 @@ class PooledSandbox:
 
     Args:
         rung: how programs are isolated; must have been tried.
+        shell: what makes the namespaces of a rung that has them.
         workers: how many programs run side by side, and fork-servers of each kind.
         preload: modules beyond the light ones for the heavy fork-servers.
         notes: said in every result.
@@ -100,11 +102,13 @@ class PooledSandbox:
         self,
         rung: Rung,
         *,
+        shell: Shell = Shell.NONE,
         workers: int | None = None,
         preload: Sequence[str] = HEAVY_MODULES,
         notes: tuple[str, ...] = (),
     ) -> None:
         self._rung = rung
+        self._shell = shell
         self.workers = workers or len(os.sched_getaffinity(0))
         self._notes = notes
         self._preload = tuple(preload)
@@ -223,7 +227,7 @@ class PooledSandbox:
             worker = min(kind, key=lambda each: each.active, default=None)
             if worker is None or (worker.active and len(kind) < self.workers):
                 modules = (*LIGHT_MODULES, *(self._preload if heavy else ()))
-                worker = Worker(self._rung, modules)
+                worker = Worker(self._rung, self._shell, modules)
                 kind.append(worker)
             worker.active += 1
         try:

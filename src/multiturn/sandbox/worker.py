@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.job import NOBODY, Settings
+from multiturn.sandbox.bwrap import bwrap_command
+from multiturn.sandbox.job import NOBODY, Settings, Shell
 from multiturn.sandbox.outcomes import Rung
 
 __all__ = ["WorkerDiedError", "Worker", "readable_places"]
@@ -86,20 +87,22 @@ class Worker:
 
     Args:
         rung: how it isolates.
+        shell: what makes its namespaces.
         modules: what it imports before its first program.
 
     Raises:
         SandboxUnavailableError: it could not start; the message says why.
     """
 
-    def __init__(self, rung: Rung, modules: Sequence[str]) -> None:
+    def __init__(self, rung: Rung, shell: Shell, modules: Sequence[str]) -> None:
         self.scratch = Path(tempfile.mkdtemp(prefix="multiturn-sandbox-"))
         if os.geteuid() == 0:
             os.chown(self.scratch, NOBODY, NOBODY)
         self.active = 0
         """Programs that run in it now; kept by the pool."""
         settings = Settings(
-            walls=rung.value,
+            rung=rung,
+            shell=shell,
             scratch=str(self.scratch),
             modules=tuple(modules),
             readable=readable_places(),
@@ -107,14 +110,22 @@ class Worker:
         own, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = own
         with other, tempfile.TemporaryFile() as complaints:
+            command = [sys.executable, "-s", "-P", "-c", BOOTSTRAP, _HOME, settings.to_json()]
+            user: int | None = None
+            if shell is Shell.BWRAP:
+                user = NOBODY if os.geteuid() == 0 else None
+                command = [*bwrap_command(rung, settings.readable, _HOME), *command]
             self.process = subprocess.Popen(
-                [sys.executable, "-s", "-P", "-c", BOOTSTRAP, _HOME, settings.to_json()],
+                command,
                 stdin=other.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=complaints,
                 env=ENVIRONMENT,
                 cwd="/",
                 start_new_session=True,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
             )
             other.close()
             try:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import resource
 import signal
 
 from multiturn.sandbox.job import WIRE, Job
-from multiturn.sandbox.linux import landlock, seccomp
+from multiturn.sandbox.linux import seccomp
 from multiturn.sandbox.linux.libc import prctl
 
-__all__ = ["die_with_parent", "limit", "wall_in"]
+__all__ = ["close_doors", "die_with_parent", "limit", "mapped_bytes"]
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_NO_NEW_PRIVS = 38
 
 STACK_BYTES = 8 << 20
 GRACE_SECONDS = 1
@@ -24,7 +24,8 @@ GRACE_SECONDS = 1
 def die_with_parent(parent: int) -> None:
     """Be killed when the fork-server ends, however it ends."""
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    # A parent outside of the child's process namespace shows as 0.
+    if os.getppid() not in (parent, 0):
         os._exit(1)
 
 
@@ -53,17 +54,36 @@ def limit(job: Job, mapped: int) -> None:
         resource.setrlimit(what, (soft, hard))
 
 
-def wall_in(version: int, readable: list[int], writable: list[int]) -> None:
-    """Landlock and seccomp: from here on only `writable` can be written.
+def mapped_bytes() -> int:
+    """How much address space this process takes, found without /proc.
+
+    The kernel refuses a mapping that would exceed the limit on the address space, so the
+    largest limit under which not one page more can be mapped is what is taken already.
+    """
+    what, page = resource.RLIMIT_AS, resource.getpagesize()
+    before = resource.getrlimit(what)
+    low, high = 0, 1 << 36  # In pages: more than a process can map.
+    if before[1] != resource.RLIM_INFINITY:
+        high = before[1] // page
+    try:
+        while low < high:
+            middle = (low + high + 1) // 2
+            resource.setrlimit(what, (middle * page, before[1]))
+            try:
+                mmap.mmap(-1, page).close()
+                high = middle - 1
+            except (OSError, MemoryError):
+                low = middle
+    finally:
+        resource.setrlimit(what, before)
+    return low * page
+
+
+def close_doors(*, file_modes: bool) -> None:
+    """Put this process under the list of system calls that a program may make.
 
     Args:
-        version: of Landlock, as `landlock.abi` said.
-        readable: descriptors of the places that can be read. They are closed.
-        writable: descriptors of the places that can be written. They are closed.
+        file_modes: whether it may change modes and times of the files it can reach.
     """
-    prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    landlock.restrict(version, readable, writable)
-    for place in (*readable, *writable):
-        os.close(place)
-    wanted = seccomp.Filter(pid=os.getpid(), wire=WIRE, file_modes=False)
+    wanted = seccomp.Filter(pid=os.getpid(), wire=WIRE, file_modes=file_modes)
     seccomp.install(seccomp.program(wanted))

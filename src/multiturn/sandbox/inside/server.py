@@ -24,9 +24,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from multiturn.sandbox.inside.confine import die_with_parent, limit
+from multiturn.sandbox.inside.confine import die_with_parent, limit, mapped_bytes
 from multiturn.sandbox.inside.program import run_program
-from multiturn.sandbox.inside.walls import Walls, walls_for
+from multiturn.sandbox.inside.walls import Place, Walls, walls_for
 from multiturn.sandbox.job import WIRE, Exit, Job, Settings
 from multiturn.sandbox.wire import Kind, send
 
@@ -51,7 +51,7 @@ class _Child:
     pid: int
     pidfd: int
     lifeline: socket.socket
-    place: str
+    place: Place
     limit: float
     overran: bool = False
 
@@ -176,7 +176,9 @@ def _receive(control: socket.socket) -> tuple[float, list[int]] | None:
     return REQUEST.unpack(data)[0], descriptors.tolist()
 
 
-def _child(descriptors: list[int], walls: Walls, place: str, parent: int, mapped: int) -> NoReturn:
+def _child(
+    descriptors: list[int], walls: Walls, place: Place, parent: int, mapped: int
+) -> NoReturn:
     """The first steps of a child: from here on it is alone with its descriptors."""
     wire: socket.socket | None = None
     nonce = b""
@@ -189,7 +191,7 @@ def _child(descriptors: list[int], walls: Walls, place: str, parent: int, mapped
         _arrange(ends, walls.kept())
         wire = socket.socket(fileno=WIRE)
         os.setsid()
-        walls.enter(place)
+        walls.enter(place, job)
         limit(job, mapped)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         walls.close(place)
@@ -230,12 +232,10 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with open("/proc/self/statm", "rb", buffering=0) as statm:  # noqa: PTH123
-        walls = walls_for(settings)
-        loaded = _preload(settings.modules)
-        mapped = int(os.pread(statm.fileno(), 256, 0).split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    walls = walls_for(settings)
+    loaded = _preload(settings.modules)
     sys.argv = [""]
     gc.collect()
     gc.freeze()
     control.send("\n".join(["ready", *loaded]).encode())
-    Server(control, walls, mapped).serve()
+    Server(control, walls, mapped_bytes()).serve()

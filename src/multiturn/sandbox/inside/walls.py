@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from multiturn.sandbox.inside.confine import wall_in
+from multiturn.sandbox.inside.confine import close_doors
+from multiturn.sandbox.inside.enclosure import enclose
 from multiturn.sandbox.inside.identity import become_nobody
 from multiturn.sandbox.inside.scratch import Scratch
-from multiturn.sandbox.job import Settings
+from multiturn.sandbox.inside.slots import Slots
+from multiturn.sandbox.job import Job, Settings, Shell
 from multiturn.sandbox.linux import landlock
+from multiturn.sandbox.linux import namespaces as ns
 from multiturn.sandbox.outcomes import Rung
 
-__all__ = ["LandlockWalls", "LimitsOnlyWalls", "Walls", "walls_for"]
+__all__ = [
+    "LandlockWalls",
+    "LimitsOnlyWalls",
+    "NamespaceWalls",
+    "Place",
+    "SharedWalls",
+    "Walls",
+    "walls_for",
+]
+
+Place = Path | int
+"""Where a child works: a directory, or a slot of `Slots`."""
+
+MOST_FILES = 4096
+"""How many files a private /tmp can hold."""
 
 
 class Walls(Protocol):
@@ -23,19 +41,19 @@ class Walls(Protocol):
         """Descriptors that stay open in children."""
         ...
 
-    def prepare(self) -> str:
-        """Before the fork: a place for the child to work in."""
+    def prepare(self) -> Place:
+        """In the server, before the fork: a place for the child to work in."""
         ...
 
-    def enter(self, place: str) -> None:
+    def enter(self, place: Place, job: Job) -> None:
         """In the child, before its limits are set."""
         ...
 
-    def close(self, place: str) -> None:
+    def close(self, place: Place) -> None:
         """In the child, with its limits set, as the last thing before the program."""
         ...
 
-    def clear(self, place: str) -> None:
+    def clear(self, place: Place) -> None:
         """In the server, after the child's end."""
         ...
 
@@ -51,21 +69,20 @@ class LimitsOnlyWalls:
         """The places of the interpreter that have no name any more."""
         return self._kept
 
-    def prepare(self) -> str:
+    def prepare(self) -> Place:
         """A directory of its own."""
-        return str(self.scratch.make())
+        return self.scratch.make()
 
-    def enter(self, place: str) -> None:
+    def enter(self, place: Place, job: Job) -> None:  # noqa: ARG002
         """Go to the directory."""
-        os.chdir(place)
-        os.environ["HOME"] = os.environ["TMPDIR"] = place
+        _settle(str(place))
 
-    def close(self, place: str) -> None:
+    def close(self, place: Place) -> None:
         """Nothing: there are no walls."""
 
-    def clear(self, place: str) -> None:
+    def clear(self, place: Place) -> None:
         """Remove the directory."""
-        self.scratch.remove(Path(place))
+        self.scratch.remove(Path(str(place)))
 
 
 class LandlockWalls(LimitsOnlyWalls):
@@ -75,25 +92,91 @@ class LandlockWalls(LimitsOnlyWalls):
         self.version = landlock.abi()
         if not self.version:
             raise OSError("the kernel has no Landlock, or it is turned off")
-        self.readable = [
-            os.open(place, os.O_PATH | os.O_CLOEXEC)
-            for place in settings.readable
-            if Path(place).exists()
-        ]
-        self.devices = [os.open(os.devnull, os.O_PATH | os.O_CLOEXEC)]
+        self.readable = _opened(settings.readable)
+        self.devices = _opened((os.devnull,))
         super().__init__(settings)
 
     def kept(self) -> list[int]:
-        """Also the places that Landlock leaves readable; they close once it is up."""
+        """Also the places that Landlock leaves open; they are closed once it is up."""
         return [*super().kept(), *self.readable, *self.devices]
 
-    def close(self, place: str) -> None:
+    def close(self, place: Place) -> None:
         """Landlock, then seccomp."""
-        own = os.open(place, os.O_PATH | os.O_DIRECTORY)
-        wall_in(self.version, self.readable, [own, *self.devices])
+        own = os.open(str(place), os.O_PATH | os.O_DIRECTORY)
+        landlock.restrict(self.version, self.readable, [own, *self.devices])
+        for descriptor in (own, *self.readable, *self.devices):
+            os.close(descriptor)
+        close_doors(file_modes=False)
+
+
+class SharedWalls(LandlockWalls):
+    """Namespaces around the fork-server, shared by its children; Landlock around each."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.shell is Shell.OWN:
+            enclose(settings.scratch, settings.readable)
+        super().__init__(settings)
+        self.scratch = Scratch(Path("/tmp"))
+
+    def close(self, place: Place) -> None:
+        """As on the rung below, without the capabilities of the shared user namespace."""
+        ns.drop_capabilities(bounding=False)
+        super().close(place)
+
+
+class NamespaceWalls:
+    """Namespaces around the fork-server, and again around each child; seccomp inside."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.shell is Shell.OWN:
+            enclose(settings.scratch, settings.readable)
+        self.slots = Slots()
+
+    def kept(self) -> list[int]:
+        """Nothing: a child finds all it may read by its path."""
+        return []
+
+    def prepare(self) -> Place:
+        """A process namespace in which nothing runs."""
+        return self.slots.take()
+
+    def enter(self, place: Place, job: Job) -> None:  # noqa: ARG002
+        """A private /tmp, and no memory shared with others."""
+        ns.unshare(ns.NEW_NS | ns.NEW_IPC)
+        ns.mount_tmpfs("/tmp", size=job.file_bytes, files=MOST_FILES, mode=0o700)
+        _settle("/tmp")
+
+    def close(self, place: Place) -> None:  # noqa: ARG002
+        """Without capabilities, under seccomp."""
+        ns.drop_capabilities(bounding=False)
+        close_doors(file_modes=True)
+
+    def clear(self, place: Place) -> None:
+        """The slot is free again; the mounts went with the child."""
+        if isinstance(place, int):
+            self.slots.give(place)
+
+
+def _settle(place: str) -> None:
+    os.chdir(place)
+    os.environ["HOME"] = os.environ["TMPDIR"] = place
+
+
+def _opened(places: tuple[str, ...]) -> list[int]:
+    """Descriptors of the places that exist, good for naming them to Landlock."""
+    return [os.open(place, os.O_PATH | os.O_CLOEXEC) for place in places if Path(place).exists()]
 
 
 def walls_for(settings: Settings) -> Walls:
-    """The walls that the settings name."""
-    kinds = {Rung.LANDLOCK.value: LandlockWalls, Rung.LIMITS_ONLY.value: LimitsOnlyWalls}
-    return kinds[settings.walls](settings)
+    """The walls that the settings name.
+
+    Raises:
+        OSError: the kernel, or this account, does not allow them.
+    """
+    kinds: dict[Rung, Callable[[Settings], Walls]] = {
+        Rung.NAMESPACES: NamespaceWalls,
+        Rung.SHARED_NAMESPACES: SharedWalls,
+        Rung.LANDLOCK: LandlockWalls,
+        Rung.LIMITS_ONLY: LimitsOnlyWalls,
+    }
+    return kinds[settings.rung](settings)

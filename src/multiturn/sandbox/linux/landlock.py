@@ -10,7 +10,7 @@ import ctypes
 import os
 from collections.abc import Iterable
 
-from multiturn.sandbox.linux.libc import call
+from multiturn.sandbox.linux.libc import call, prctl
 
 __all__ = ["abi", "restrict"]
 
@@ -19,6 +19,7 @@ _CREATE_RULESET = 444
 _ADD_RULE = 445
 _RESTRICT_SELF = 446
 _VERSION_FLAG = 1
+_PR_SET_NO_NEW_PRIVS = 38
 _RULE_PATH_BENEATH = 1
 
 _EXECUTE = 1 << 0
@@ -64,7 +65,7 @@ def restrict(version: int, readable: Iterable[int], writable: Iterable[int]) -> 
     """Leave this thread, and what it starts, access to nothing but the given places.
 
     TCP is closed from version 4 on, signals to processes outside and abstract sockets from
-    version 6 on. `no_new_privs` must be set before.
+    version 6 on. Sets `no_new_privs`, which the kernel asks for.
 
     Args:
         version: what `abi` said.
@@ -89,6 +90,7 @@ def restrict(version: int, readable: Iterable[int], writable: Iterable[int]) -> 
                     allowed &= _FILE_RIGHTS
                 rule = _PathBeneath(allowed, place)
                 call(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.addressof(rule), 0)
+        prctl(_PR_SET_NO_NEW_PRIVS, 1)
         call(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)

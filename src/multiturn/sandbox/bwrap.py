@@ -1,0 +1,62 @@
+"""The command line of bubblewrap around a fork-server."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from multiturn.core.errors import SandboxUnavailableError
+from multiturn.sandbox.inside.enclosure import DEVICES, SHARED_TMP_BYTES
+from multiturn.sandbox.job import NOBODY
+from multiturn.sandbox.outcomes import Rung
+
+__all__ = ["bwrap_command"]
+
+
+def bwrap_command(rung: Rung, readable: Sequence[str], package: str) -> list[str]:
+    """What to put before a fork-server's command to start it inside bubblewrap.
+
+    There is no --die-with-parent: the parent is whichever thread started it, and threads
+    end. The fork-server ends by itself when its control socket closes.
+
+    Args:
+        rung: the fork-server may make namespaces for its children on `Rung.NAMESPACES` only.
+        readable: what programs may read.
+        package: where this package is found, which the fork-server needs to start.
+
+    Raises:
+        SandboxUnavailableError: bubblewrap is not installed.
+    """
+    program = shutil.which("bwrap")
+    if program is None:
+        raise SandboxUnavailableError(
+            "bubblewrap is not installed", fix="install the package bubblewrap"
+        )
+    command = [program, "--unshare-all", "--unshare-user"]
+    command += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
+    command += ["--size", str(SHARED_TMP_BYTES), "--tmpfs", "/tmp"]
+    for device in DEVICES:
+        # --dev would add a device file system, and take away the capabilities below.
+        command += ["--dev-bind", device, device]
+    shown: list[Path] = []
+    for path in sorted({Path(name) for name in (*readable, *_to_start(package))}):
+        if str(path) in DEVICES or any(path.is_relative_to(place) for place in shown):
+            continue
+        if path.is_symlink() and path.is_dir():
+            command += ["--symlink", str(path.readlink()), str(path)]
+        else:
+            command += ["--ro-bind", str(path), str(path)]
+            shown.append(path)
+    if rung is Rung.NAMESPACES:
+        command += ["--cap-add", "CAP_SYS_ADMIN"]
+    return [*command, "--remount-ro", "/", "--"]
+
+
+def _to_start(package: str) -> list[str]:
+    """What the interpreter needs besides to be started; programs can read it too."""
+    own = Path(sys.prefix)
+    places = [own / "pyvenv.cfg", own / "bin", Path(sys.base_prefix) / "bin"]
+    places.append(Path(package) / "multiturn")
+    return [str(place) for place in places if place.exists()]

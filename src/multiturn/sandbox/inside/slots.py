@@ -1,0 +1,70 @@
+"""Process namespaces for children, each with an init of its own.
+
+A program is never process 1: the kernel would not let it die of its own signals. So each
+slot is a namespace with a small init that only waits, and the fork-server forks a program
+into a slot in which nothing else runs. A Python program can leave nothing behind in it, as it
+cannot start processes; a slot in which other programs ran is thrown away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from typing import NoReturn
+
+from multiturn.sandbox.inside.confine import die_with_parent
+from multiturn.sandbox.linux import namespaces as ns
+
+__all__ = ["Slots"]
+
+
+class Slots:
+    """The slots of one fork-server."""
+
+    def __init__(self) -> None:
+        self._own = os.pidfd_open(os.getpid())
+        self._inits: dict[int, int] = {}
+        self._free = [self._make()]
+
+    def take(self) -> int:
+        """A slot for the next fork; answers a pidfd of its init."""
+        slot = self._free.pop() if self._free else self._make()
+        ns.set_namespace(slot, ns.NEW_PID)
+        return slot
+
+    def give(self, slot: int) -> None:
+        """The program in it has ended, and it could start nothing."""
+        self._free.append(slot)
+
+    def discard(self, slot: int) -> None:
+        """End whatever is left in a slot, together with its init."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(slot, signal.SIGKILL)
+        os.waitpid(self._inits.pop(slot), 0)
+        os.close(slot)
+
+    def _make(self) -> int:
+        ns.set_namespace(self._own, ns.NEW_PID)
+        ns.unshare(ns.NEW_PID)
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            _be_init(parent)
+        slot = os.pidfd_open(pid)
+        self._inits[slot] = pid
+        return slot
+
+
+def _be_init(parent: int) -> NoReturn:
+    """Wait, and reap what is orphaned, until killed."""
+    try:
+        die_with_parent(parent)
+        os.closerange(0, 1024)
+        ns.drop_capabilities(bounding=False)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel reaps.
+        while True:
+            time.sleep(3600)
+    finally:
+        os._exit(1)
