@@ -15,6 +15,7 @@ A header is the block of comments at the top of the file, one `key: text` a line
     needs       a package without which it is left out
     replace     A with B [times N]: what no file can hold, put into the source
 
+A program's file ends in `.py.txt`, for nothing may ever import it by chance.
 Nothing else may be in a header, so that a slip of the pen is an error.
 """
 
@@ -28,6 +29,8 @@ from multiturn.sandbox.outcomes import Rung, Status
 from multiturn.sandbox.protocol import Limits
 
 PROGRAMS = Path(__file__).parent / "programs"
+ENDING = ".py.txt"
+"""Not `.py`: nothing that looks for modules may come upon these and import them."""
 KINDS = ("hostile", "innocent", "forgery", "witness")
 DEFAULT_LIMITS = {"cpu": 2.0, "wall": 8.0, "memory": 1 << 30, "output": 1 << 20, "file": 4 << 20}
 _UNITS = {"K": 10, "M": 20, "G": 30}
@@ -92,7 +95,7 @@ def load(path: Path) -> Expectation:
     for text in said.get("replace", []):
         source = _replace(source, text, path.name)
     return Expectation(
-        name=path.stem,
+        name=path.name.removesuffix(ENDING),
         source=source,
         tries=one["tries"],
         kind=one["kind"],
@@ -113,7 +116,7 @@ def load(path: Path) -> Expectation:
 
 def load_all() -> list[Expectation]:
     """Every program, by name."""
-    return [load(path) for path in sorted(PROGRAMS.glob("*.py"))]
+    return [load(path) for path in sorted(PROGRAMS.glob(f"*{ENDING}"))]
 
 
 def _limits(text: str) -> Limits:

@@ -1,0 +1,78 @@
+"""Running the suite as this account, and as an ordinary one where this is root."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+# The suite is a program of its own as well, so its parts find each other by plain names.
+sys.path.insert(0, str(HERE))
+
+UNAVAILABLE = 3
+NOBODY = 65534
+SECONDS = 900
+
+
+def ordinary_account(command: list[str]) -> list[str]:
+    """The command, run by root as an account without any privilege.
+
+    An interpreter that lies below a closed directory, as one of root's own does, is put
+    within reach first, in a mount namespace that only this command sees.
+    """
+    drop = [
+        *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
+        *("--bounding-set=-all", "--inh-caps=-all", "--"),
+        *command,
+    ]
+    closed = {
+        ancestor
+        for place in (sys.prefix, sys.base_prefix, HERE)
+        for ancestor in Path(place).resolve().parents
+        if not ancestor.stat().st_mode & 0o001
+    }
+    if not closed:
+        return drop
+    # The outermost closed directory is covered by an open one; what was in it stays reachable.
+    (top,) = [place for place in closed if not closed.intersection(place.parents)]
+    inner = [name for name in os.listdir(top) if (top / name).is_dir()]  # noqa: PTH208
+    needed = [n for n in inner if any((top / n) in Path(p).resolve().parents or (top / n) == p
+                                      for p in (sys.prefix, sys.base_prefix, HERE))]  # fmt: skip
+    script = 'set -e; top="$1"; aside="$2"; shift 2; mount --make-rprivate /; '
+    script += 'mount --bind "$top" "$aside"; mount -t tmpfs -o mode=755 tmpfs "$top"; '
+    script += "".join(
+        f'mkdir "$top/{name}"; mount --bind "$aside/{name}" "$top/{name}"; ' for name in needed
+    )
+    script += 'umount "$aside"; exec "$@"'
+    aside = Path("/mnt")
+    return ["unshare", "--mount", "sh", "-c", script, "sh", str(top), str(aside), *drop]
+
+
+@pytest.fixture(scope="session")
+def run_suite() -> Callable[..., dict[str, Any]]:
+    """Runs the suite in a process of its own; gives its report, or skips with the reason."""
+
+    def run(rung: str, account: str, *options: str) -> dict[str, Any]:
+        command = [sys.executable, str(HERE / "suite.py"), "--rung", rung, "--json", *options]
+        if account == "ordinary" and os.getuid() == 0:
+            if not shutil.which("setpriv") or not shutil.which("unshare"):
+                pytest.skip("setpriv and unshare of util-linux are not installed")
+            command = ordinary_account(command)
+        elif account == "root" and os.getuid() != 0:
+            pytest.skip("this is not root")
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+        if ended.returncode == UNAVAILABLE:
+            pytest.skip(ended.stdout.strip())
+        assert ended.stdout.strip(), ended.stderr[-2000:]
+        report: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])
+        return report
+
+    return run

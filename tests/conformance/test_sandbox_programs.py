@@ -1,0 +1,73 @@
+"""Every program of the suite against every rung that this machine has, by every account."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import expectations
+import pytest
+
+from multiturn.sandbox.outcomes import Rung
+
+# The rungs that are used by default. The last one isolates nothing; see below.
+ISOLATED = ("NAMESPACES", "SHARED_NAMESPACES", "LANDLOCK")
+ACCOUNTS = ("root", "ordinary")
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+@pytest.mark.parametrize("rung", ISOLATED)
+def test_the_suite_is_held(run_suite, rung, account):
+    seed = random.randrange(10**6)
+    report = run_suite(rung, account, "--seed", str(seed))
+    assert not report["violations"], f"seed {seed}:\n" + "\n".join(report["violations"])
+    assert report["ran"] > 100
+    assert (report["uid"] == 0) == (account == "root")
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_limits_alone_hold_what_they_claim(run_suite, account):
+    """What is no declared gap of the last rung is held there too; the rest is not even run."""
+    report = run_suite("LIMITS_ONLY", account)
+    assert not report["violations"], "\n".join(report["violations"])
+    assert report["left_out"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("account", ACCOUNTS)
+@pytest.mark.parametrize("rung", ISOLATED)
+def test_three_times_in_random_order(run_suite, rung, account):
+    """The same sandbox, so that what one round leaves would show in the next."""
+    report = run_suite(rung, account, "--seed", "1", "--rounds", "3")
+    assert not report["violations"], "\n".join(report["violations"])
+
+
+def test_there_are_enough_programs_of_each_kind():
+    kinds = Counter(program.kind for program in expectations.load_all())
+    assert kinds["hostile"] + kinds["forgery"] >= 60
+    assert kinds["innocent"] >= 25
+    assert kinds["witness"] >= 2
+
+
+def test_an_innocent_program_is_no_gap_of_the_best_rung():
+    for program in expectations.load_all():
+        if program.kind == "innocent":
+            assert Rung.NAMESPACES not in program.gaps, program.name
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("# tries: x\n# kind: hostile\n", "outcomes"),
+        ("# tries: x\n# kind: nice\n# outcomes: finished\n", "none of"),
+        ("# tries: x\n# kind: hostile\n# outcomes: finished\n# prnts: x\n", "no line of a header"),
+        ("# tries: x\n# kind: hostile\n# outcomes: done\n", "done"),
+        ("# tries: x\n# kind: hostile\n# outcomes: finished\n# limits: cup=1\n", "cup"),
+    ],
+)
+def test_a_slip_in_a_header_is_an_error(tmp_path, header, message):
+    path = tmp_path / "program.py.txt"
+    path.write_text(header + "pass\n")
+    with pytest.raises(ValueError, match=message):
+        expectations.load(path)
