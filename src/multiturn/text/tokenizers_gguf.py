@@ -1,0 +1,102 @@
+"""The tokenizer inside a GGUF file, cutting text as llama.cpp does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from multiturn.core.errors import ModelFileError
+from multiturn.text.tokenizers import Tokenizer, byte_letters, library
+
+__all__ = ["GGUF_PRE_TOKENIZERS", "from_gguf_metadata"]
+
+GGUF_PRE_TOKENIZERS = ("gpt-2", "qwen2", "smollm")
+"""Values of ``tokenizer.ggml.pre`` that are understood."""
+
+_QWEN2_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4  # tokenizer.ggml.token_type
+
+
+def from_gguf_metadata(metadata: Mapping[str, Any]) -> Tokenizer:
+    """The tokenizer of a GGUF file, cutting text as llama.cpp does.
+
+    Like llama.cpp, it does not normalize: the hub's Qwen2 brings text to NFC first.
+
+    Args:
+        metadata: of the file, with the lists ``tokenizer.ggml.tokens``, ``.merges`` and
+            ``.token_type`` read.
+
+    Raises:
+        ModelFileError: a tokenizer of another kind, or lists that do not fit together.
+    """
+    lib = library()
+    _expect(metadata, "tokenizer.ggml.model", ("gpt2",))
+    cut = _expect(metadata, "tokenizer.ggml.pre", GGUF_PRE_TOKENIZERS)
+    tokens, merges, kinds = (
+        metadata.get(f"tokenizer.ggml.{name}") for name in ("tokens", "merges", "token_type")
+    )
+    if tokens is None or merges is None or kinds is None or len(kinds) != len(tokens):
+        raise ModelFileError("the model file's tokenizer is not whole", fix="fetch the file again")
+    ordinary = {text: token for token, text in enumerate(tokens) if kinds[token] == _NORMAL}
+    pairs = [tuple(merge.split(" ", 1)) for merge in merges]
+    missing = [pair for pair in pairs if len(pair) != 2 or "".join(pair) not in ordinary]
+    if missing:
+        raise ModelFileError("a merge of the model file's tokenizer fits no token", got=missing[0])
+    strange = sorted(set("".join(ordinary)) - set(byte_letters().values()))
+    if strange:
+        raise ModelFileError("a token of the model file is not byte-level", got=strange[0])
+    # Control tokens are given their ids by standing in the vocabulary as well.
+    by_name = {text: token for token, text in enumerate(tokens)}
+    backend = lib.Tokenizer(lib.models.BPE(vocab=by_name, merges=pairs))
+    backend.pre_tokenizer = _pre_tokenizer(cut)
+    backend.decoder = lib.decoders.ByteLevel()
+    backend.add_special_tokens(
+        [
+            lib.AddedToken(text, special=True, normalized=False)
+            for token, text in enumerate(tokens)
+            if kinds[token] == _CONTROL
+        ]
+    )
+    backend.add_tokens(
+        [
+            lib.AddedToken(text, normalized=False)
+            for token, text in enumerate(tokens)
+            if kinds[token] == _USER_DEFINED
+        ]
+    )
+    ends = [metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot")]
+    start = metadata.get("tokenizer.ggml.bos_token_id")
+    return Tokenizer(
+        backend,
+        end_of_text=[token for token in ends if isinstance(token, int)],
+        start=start if metadata.get("tokenizer.ggml.add_bos_token") is True else None,
+    )
+
+
+def _pre_tokenizer(cut: str) -> Any:
+    lib = library()
+    byte_level = lib.pre_tokenizers.ByteLevel
+    if cut == "qwen2":
+        words = lib.pre_tokenizers.Split(lib.Regex(_QWEN2_WORDS), behavior="isolated")
+        plain = byte_level(add_prefix_space=False, use_regex=False)
+        return lib.pre_tokenizers.Sequence([words, plain])
+    gpt2 = byte_level(add_prefix_space=False, use_regex=True)
+    if cut == "smollm":
+        digits = lib.pre_tokenizers.Digits(individual_digits=True)
+        return lib.pre_tokenizers.Sequence([digits, gpt2])
+    return gpt2
+
+
+def _expect(metadata: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> str:
+    value = metadata.get(key)
+    if value not in allowed:
+        raise ModelFileError(
+            f"the model file's {key} is not understood",
+            got=value,
+            allowed=", ".join(allowed),
+            fix="run it with the llama.cpp engine",
+        )
+    return str(value)
