@@ -20,7 +20,12 @@ __all__ = ["copy_local", "download"]
 # Statuses that may pass when one waits: request timeout, too many requests, gateways.
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-_CANNOT_CONNECT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+_NO_ANSWER = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.ProxyError,
+    httpx.ReadTimeout,
+)
 
 
 class _BrokenError(Exception):
@@ -69,8 +74,8 @@ def download(
             if not isinstance(error, httpx.TransportError):
                 raise SourceFailedError(reason_of(error)) from error
             reason, most = reason_of(error), retries.attempts
-            if isinstance(error, _CANNOT_CONNECT) and best == inherited:
-                most = retries.connects
+            if isinstance(error, _NO_ANSWER) and best == inherited:
+                most = retries.answers
         except (httpx.InvalidURL, ValueError) as error:
             raise SourceFailedError(f"its address cannot be used: {error}") from error
         else:

@@ -71,7 +71,7 @@ def _read_item(item: object, repository: HubRepository) -> ManifestFile | None:
     match item:
         case {"type": "file", "path": str(path), "size": int(size), "oid": str(oid)}:
             pass
-        case {"type": str()}:
+        case {"type": str(kind)} if kind != "file":
             return None
         case _:
             raise SourceFailedError("its list of files makes no sense")

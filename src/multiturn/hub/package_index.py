@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -107,7 +108,7 @@ class PackageIndex:
             ):
                 return unquote(candidate.username), unquote(candidate.password or "")
         try:
-            found = netrc().authenticators(parts.hostname or "")
+            found = netrc(os.environ.get("NETRC")).authenticators(parts.hostname or "")
         except (OSError, NetrcParseError):
             return None
         return (found[0], found[2] or "") if found else None

@@ -68,7 +68,10 @@ class PartialFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._close()
+        if self.have:
+            self._close()
+        else:
+            self.discard()
 
     @property
     def missing(self) -> int:

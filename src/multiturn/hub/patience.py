@@ -22,9 +22,9 @@ class Retries:
     Attributes:
         attempts: tries that may bring no new byte; any new byte starts the count again.
         first_wait: seconds before the second try; doubled each time.
-        connects: tries to connect at all, before the first byte.
+        answers: tries to get any answer at all, before the first byte.
     """
 
     attempts: int = 4
     first_wait: float = 0.5
-    connects: int = 2
+    answers: int = 2

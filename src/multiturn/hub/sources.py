@@ -60,16 +60,16 @@ class Hub:
         endpoint: base address, without a slash at the end.
         token: sent to the endpoint's own host only.
         offline: the person asked not to call it.
-        timeouts: a short one to connect: where the hub is out of reach, the next source
-            should be tried soon.
+        timeouts: short ones: where the hub is out of reach, the next source should be tried
+            soon.
         retries: patience.
     """
 
     endpoint: str = HUGGING_FACE
     token: str | None = field(default=None, repr=False)
     offline: bool = False
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    retries: Retries = field(default_factory=lambda: Retries(attempts=3, connects=1))
+    timeouts: Timeouts = field(default_factory=lambda: Timeouts(connect=5.0, read=15.0))
+    retries: Retries = field(default_factory=lambda: Retries(attempts=3, answers=1))
 
     @property
     def host(self) -> str:

