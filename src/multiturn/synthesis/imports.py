@@ -37,7 +37,9 @@ def read_specifications(path: Path) -> tuple[Specification, ...]:
             )
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError("the specification is not UTF-8 text", got=str(path)) from error
+        raise InputError(
+            "the specification is not UTF-8 text", got=str(path), fix="save it as UTF-8"
+        ) from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(
@@ -91,7 +93,10 @@ def _yaml(text: str, where: str) -> Places:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{where}: line {mark.line + 1}, column {mark.column + 1}" if mark else where
-        raise InputError(f"{place}: not YAML, {error.problem or error.context}") from error
+        raise InputError(
+            f"{place}: not YAML, {error.problem or error.context}",
+            fix="mend that line; text with a colon, a brace or a # in it needs quotes",
+        ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{where}: not YAML, {error}") from error
     documents = [document for document in documents if document is not None]

@@ -47,7 +47,7 @@ class LazyGroup(TyperGroup):
             app = import_module(f"multiturn.apps.cli.{cmd_name}").app
             command = typer.main.get_command(app)
             command.name = cmd_name
-            self.commands[cmd_name] = command
+            self.commands[cmd_name] = _plain(command)
         return self.commands[cmd_name]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -69,3 +69,11 @@ class LazyGroup(TyperGroup):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _plain(command: Any) -> Any:
+    """The command, and those in it, with help in plain text like all the rest."""
+    command.rich_markup_mode = None
+    for inner in getattr(command, "commands", {}).values():
+        _plain(inner)
+    return command

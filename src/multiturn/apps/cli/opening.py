@@ -7,24 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from rich.text import Text
 
+from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import StatusLine
 from multiturn.apps.cli.settings import Settings
-from multiturn.apps.cli.terminal import neutralize
 from multiturn.core.errors import InputError
 from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Engine
-from multiturn.hub.progress import Phase
-from multiturn.hub.progress import Progress as Moment
+from multiturn.hub.progress import human_size
 from multiturn.hub.pull import locate, pull
 from multiturn.hub.registry import REGISTRY
 from multiturn.sandbox.open import open_sandbox
@@ -131,48 +121,21 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
     """
     entry = REGISTRY.get(model)
     if entry is not None and locate(model) is None:
-        megabytes = f", {entry.bytes / 1e6:.0f} MB" if entry.bytes else ""
-        console.print(f"The model {model} is not on this machine yet{megabytes}, {entry.licence}.")
+        size = f"{human_size(entry.bytes)}, " if entry.bytes else ""
+        console.print(f"The model {model} is not on this machine yet ({size}{entry.licence}).")
         if ask and not _agreed("Fetch it now? [Y/n] "):
             raise InputError(
                 f"the model {model} is not on this machine",
                 fix=f"multiturn models pull {model}, or name a GGUF file with --model",
             )
-        pull_showing_progress(model, console)
+        with pull_display() as display:
+            pull(model, progress=display)
     status = StatusLine(console)
     status.show(f"loading {model}")
     try:
         return open_engine(model, context=settings.context, threads=settings.threads)
     finally:
         status.clear()
-
-
-def pull_showing_progress(model: str, console: Console) -> None:
-    """Pull a model; a bar with speed and time left where there is a terminal, else lines."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    phase: Phase | None = None
-    task = bar.add_task("connecting", total=None)
-
-    def listen(moment: Moment) -> None:
-        nonlocal phase
-        bar.update(task, description=moment.phase.value, completed=moment.done, total=moment.total)
-        if moment.phase is not phase:
-            phase = moment.phase
-            said = " ".join(filter(None, (phase.value, moment.source, moment.note)))
-            if not console.is_terminal or moment.note:
-                console.print(Text(f"  {neutralize(said)}", style="dim"))
-
-    with bar:
-        pull(model, progress=listen)
 
 
 def _agreed(question: str) -> bool:

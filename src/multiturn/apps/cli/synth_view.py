@@ -11,7 +11,7 @@ from multiturn.apps.cli.screen import StatusLine
 from multiturn.apps.cli.synth_report import ProgramToWrite
 from multiturn.apps.cli.terminal import neutralize, one_line
 from multiturn.apps.cli.turn_view import TurnView
-from multiturn.synthesis.loop import TurnSaved
+from multiturn.synthesis.events import TurnSaved
 from multiturn.synthesis.run_specification import (
     AttemptBegun,
     SpecificationDone,

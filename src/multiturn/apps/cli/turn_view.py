@@ -16,7 +16,7 @@ from multiturn.apps.cli.screen import (
 )
 from multiturn.apps.cli.terminal import neutralize, one_line
 from multiturn.sandbox.outcomes import Rung
-from multiturn.synthesis.loop import (
+from multiturn.synthesis.events import (
     CandidateRan,
     CandidateWritten,
     HistoryDropped,

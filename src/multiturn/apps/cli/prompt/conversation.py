@@ -24,8 +24,8 @@ from multiturn.apps.cli.turn_view import (
     show_turn,
 )
 from multiturn.core.errors import InputError, MultiturnError
+from multiturn.synthesis.events import LoopEvent, TurnSaved
 from multiturn.synthesis.export import export_session
-from multiturn.synthesis.loop import LoopEvent, TurnSaved
 from multiturn.synthesis.session import Session, Turn
 
 __all__ = ["Conversation"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from prompt_toolkit import PromptSession
+from prompt_toolkit import PromptSession, print_formatted_text
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText
@@ -25,7 +25,6 @@ _STYLE = Style.from_dict(
         "number": "ansicyan bold",
         "more": "ansibrightblack",
         "slash": "ansicyan",
-        "bottom-toolbar": "noreverse ansibrightblack",
     }
 )
 
@@ -73,12 +72,10 @@ class Reader:
             multiline=True,
             prompt_continuation=_continuation,
         )
+        hint = "  Esc, then Enter keeps the code; Ctrl-C leaves it as it was"
+        print_formatted_text(FormattedText([("class:more", hint)]), style=_STYLE)
         try:
-            return inner.prompt(
-                FormattedText([("class:more", "  │ ")]),
-                default=code.rstrip("\n"),
-                bottom_toolbar="Esc then Enter keeps the code, Ctrl-C leaves it as it was",
-            )
+            return inner.prompt(FormattedText([("class:more", "  │ ")]), default=code.rstrip("\n"))
         except (KeyboardInterrupt, EOFError):
             return None
 

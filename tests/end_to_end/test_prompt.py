@@ -1,0 +1,291 @@
+"""The prompt on a real terminal: what a person types, and what they see."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HEADER = ("--header", "none", "--style", "comment")
+
+
+def saved(home: Path) -> list[dict[str, Any]]:
+    """What is in the store, by way of the command line."""
+    from multiturn.synthesis.store import SessionStore
+
+    with SessionStore(home / "data" / "sessions.sqlite3") as store:
+        return [
+            {"id": each.id, "prompts": [t.prompt for t in store.load(each.id).turns.values()]}
+            for each in store.list()
+        ]
+
+
+def test_a_program_is_written_steered_saved_and_continued(
+    terminal: Any, script: str, home: Path, tmp_path: Path
+) -> None:
+    person = terminal("--model", script, *HEADER, "--n", "1")
+    person.wait_for("/help lists the commands")
+    person.wait_for("1> ")
+    person.type("Make the list")
+    person.wait_for("numbers = [3, 1, 2]")
+    person.wait_for("✓ finished")
+    person.wait_for("│ [3, 1, 2]")
+    person.wait_for("2> ")
+
+    person.type("Sort it")
+    person.wait_for("numbers.sort()")
+    output = person.wait_for("3> ")
+    assert "│ [1, 2, 3]" in output
+    assert "[3, 1, 2]" not in output  # only what is new is shown
+
+    person.type("/undo")
+    person.wait_for("took back turn 2")
+    person.wait_for("2> ")
+    person.type("/retry 2")
+    person.wait_for("numbers = list((3, 1, 2))")
+    person.wait_for("→ 2.")
+    person.wait_for("2> ")
+    person.type("/pick 1")
+    person.wait_for("numbers = [3, 1, 2]")
+    person.wait_for("2> ")
+    person.type("/branch")
+    person.wait_for("2. ✓ Sort it")
+    person.wait_for("2> ")
+    person.type("/branch 2")
+    person.wait_for("numbers.sort()")
+    person.wait_for("3> ")
+    person.type("/show")
+    person.wait_for("# Make the list")
+    person.wait_for("# Sort it")
+    person.wait_for("3> ")
+    person.type("/save program.py")
+    person.wait_for("saved program.py")
+    person.type("/save program.ipynb")
+    person.wait_for("saved program.ipynb")
+    person.wait_for("3> ")
+    assert person.leave() == 0
+    assert "multiturn --session" in person.seen
+
+    program = (tmp_path / "program.py").read_text()
+    assert "# Sort it\nnumbers.sort()\nprint(numbers)\n" in program
+    assert json.loads((tmp_path / "program.ipynb").read_text())["nbformat"] == 4
+    name = person.seen.split("--session ")[1].split()[0]
+    assert [each["id"] for each in saved(home)] == [name]
+
+    again = terminal("--continue")
+    again.wait_for("numbers.sort()")
+    again.wait_for("3> ")
+    again.type("Add it up")
+    again.wait_for("│ 6")
+    again.wait_for("4> ")
+    assert again.leave() == 0
+
+
+def test_ctrl_c_stops_the_writing_and_not_the_program(
+    terminal: Any, slow_script: str, home: Path
+) -> None:
+    person = terminal("--model", slow_script, *HEADER)
+    person.wait_for("1> ")
+    person.type("Make the list")
+    person.wait_for("numbers")
+    time.sleep(0.3)
+    begun = time.perf_counter()
+    person.press("c")
+    person.wait_for("stopped")
+    assert time.perf_counter() - begun < 5
+    person.wait_for("1> ")
+    assert saved(home) == []
+
+    person.type("Add it up")  # the engine is as good as before; the program has no `numbers`
+    person.wait_for("✗ raised NameError")
+    person.wait_for("2> ")
+    person.press("half a line")
+    person.press("c")
+    person.wait_for("2> ")
+    assert person.leave() == 0
+    assert [each["prompts"] for each in saved(home)] == [["Add it up"]]
+
+
+def test_a_kill_in_the_middle_loses_the_turn_in_flight_at_most(
+    terminal: Any, slow_script: str, home: Path
+) -> None:
+    person = terminal("--model", slow_script, *HEADER)
+    person.wait_for("1> ")
+    person.type("Make the list")
+    person.wait_for("│ [3, 1, 2]")
+    person.wait_for("2> ")
+    person.type("Sort it")
+    person.wait_for("numbers.s")
+    os.kill(person.process.pid, signal.SIGKILL)
+    person.process.wait()
+
+    assert [each["prompts"] for each in saved(home)] == [["Make the list"]]
+    again = terminal("--continue")
+    again.wait_for("│ [3, 1, 2]")
+    again.wait_for("2> ")
+    again.type("Sort it")
+    again.wait_for("│ [1, 2, 3]")
+    again.wait_for("3> ")
+    assert again.leave() == 0
+
+
+def test_mistakes_are_told_and_nothing_is_lost(terminal: Any, script: str, home: Path) -> None:
+    person = terminal("--model", script, *HEADER)
+    person.wait_for("1> ")
+    person.type("/undo")
+    person.wait_for("error: there is no turn yet")
+    person.wait_for("1> ")
+    person.type("Make the list")
+    person.wait_for("2> ")
+    for words, told in (
+        ("/undoo", "did you mean /undo"),
+        ("/pick 9", "error: "),
+        ("/pick first", "whole number"),
+        ("/branch 7", "unknown turn"),
+        ("/undo now", "takes nothing after it"),
+        ("/save", "does not say where to"),
+        ("/save program.docx", ".docx"),
+        ("/save nowhere/at/all.py", "fix: make the directory first"),
+        ("/open nothing", "unknown session"),
+        ("/model no-such-model", "unknown model"),
+        ("/show everything", "/show does not know"),
+        ("A turn that the script does not know", "no line for this prompt"),
+    ):
+        person.type(words)
+        person.wait_for("error: ")
+        person.seen = "error: " + person.seen
+        person.wait_for(told)
+        person.wait_for("2> ")
+    person.type("   ")
+    person.type("Sort it")
+    person.wait_for("│ [1, 2, 3]")
+    person.wait_for("3> ")
+    assert person.leave() == 0
+    assert [each["prompts"] for each in saved(home)] == [["Make the list", "Sort it"]]
+
+
+def test_a_turn_of_several_lines(terminal: Any, script: str, home: Path) -> None:
+    person = terminal("--model", script, *HEADER)
+    person.wait_for("1> ")
+    person.press("Make the list\x1b\rof three numbers")
+    person.type("")
+    person.wait_for("✓ finished")
+    person.wait_for("2> ")
+    # Pasted in one piece, as terminals mark it.
+    person.press("\x1b[200~Sort it\nin place\x1b[201~")
+    person.type("")
+    person.wait_for("✓ finished")
+    person.wait_for("3> ")
+    assert person.leave() == 0
+    assert [each["prompts"] for each in saved(home)] == [
+        ["Make the list\nof three numbers", "Sort it\nin place"]
+    ]
+
+
+def test_editing_in_ones_own_editor(terminal: Any, script: str, tmp_path: Path) -> None:
+    editor = tmp_path / "my editor"
+    editor.write_text('#!/bin/sh\nprintf "numbers = [9]\\nprint(numbers)\\n" > "$1"\n')
+    editor.chmod(editor.stat().st_mode | stat.S_IXUSR)
+    person = terminal("--model", script, *HEADER, EDITOR=f"'{editor}'", VISUAL="")
+    person.wait_for("1> ")
+    person.type("Make the list")
+    person.wait_for("2> ")
+    person.type("/edit")
+    person.wait_for("│ [9]")
+    person.wait_for("yours")
+    person.wait_for("2> ")
+    assert person.leave() == 0
+
+
+def test_editing_in_place(terminal: Any, script: str) -> None:
+    person = terminal("--model", script, *HEADER, EDITOR="", VISUAL="")
+    person.wait_for("1> ")
+    person.type("Make the list")
+    person.wait_for("2> ")
+    person.type("/edit")
+    person.wait_for("Ctrl-C leaves it as it was")
+    person.type("")  # Enter is a new line here
+    person.press("print(len(numbers))")
+    person.press("\x1b\r")
+    person.wait_for("✓ finished")
+    person.wait_for("│ 3")
+    person.wait_for("2> ")
+    person.type("/edit")
+    person.wait_for("Ctrl-C leaves it as it was")
+    person.press("c")
+    person.wait_for("nothing was changed")
+    person.wait_for("2> ")
+    assert person.leave() == 0
+
+
+def test_hostile_output_does_not_reach_the_terminal(terminal: Any, script: str) -> None:
+    person = terminal("--model", script, *HEADER)
+    person.wait_for("1> ")
+    person.process.logfile_read = log = _Log()
+    person.type("Be hostile")
+    person.wait_for("␛]0;title␇␛[31mred")
+    person.wait_for("2> ")
+    assert "\x1b]0;title" not in log.text
+    assert "\x1b[31mred" not in log.text
+    assert person.leave() == 0
+
+
+def test_the_program_fails_and_the_model_is_told(terminal: Any, script: str) -> None:
+    person = terminal("--model", script, *HEADER, "--retries", "1")
+    person.wait_for("1> ")
+    person.type("Fail")
+    person.wait_for("tries again (1 of 1)")
+    person.wait_for("✗ raised NameError")
+    person.wait_for("line 2: print(missing)")
+    person.wait_for("2> ")
+    assert person.leave() == 0
+
+
+def test_a_model_that_is_not_here_is_not_fetched_unasked(terminal: Any, home: Path) -> None:
+    person = terminal("--model", "smollm2-135m")
+    person.wait_for("not on this machine yet")
+    person.wait_for("Fetch it now? [Y/n]")
+    person.type("n")
+    assert person.ended() == 2
+    assert "multiturn models pull smollm2-135m" in person.seen
+    assert not list((home / "models").rglob("*.gguf"))
+
+
+@pytest.mark.timeout(240)
+def test_with_a_real_model(terminal: Any, smollm2: Path, home: Path) -> None:
+    person = terminal("--model", str(smollm2), "--style", "comment", "--max-tokens", "48")
+    person.process.timeout = 120
+    person.wait_for("1> ")
+    person.type("Assign the number 7 to a variable named x and print it.")
+    person.wait_for(" s, ")
+    person.wait_for("2> ")
+    person.type("Print x plus one.")
+    person.wait_for(" s, ")
+    person.wait_for("3> ")
+    person.type("/undo")
+    person.wait_for("2> ")
+    assert person.leave() == 0
+    connection = sqlite3.connect(home / "data" / "sessions.sqlite3")
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+    assert len(saved(home)[0]["prompts"]) == 2
+
+
+class _Log:
+    """Keeps what the terminal was sent, byte for byte."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        pass
