@@ -49,6 +49,11 @@ class Continuation:
         self._logprobs.append(logprob)
         return self._grow(self._decoder.decode(piece))
 
+    def fill_in(self, place: int, token: int, logprob: float = math.nan) -> None:
+        """Put the right id, and log-probability, where `add` was told of a token without one."""
+        self.tokens[place] = token
+        self._logprobs[place] = logprob
+
     def finish(self) -> str:
         """Say that no token follows. Returns the text that was still held back.
 
@@ -108,7 +113,5 @@ class Continuation:
         return certain
 
     def _tokens_covering(self, text: str) -> int:
-        if self.cut is None:
-            return len(self.tokens)
         size = len(text.encode("utf-8"))
-        return sum(start < size for start in [0, *self._token_ends[:-1]]) if self.tokens else 0
+        return sum(start < size for start in [0, *self._token_ends][: len(self.tokens)])

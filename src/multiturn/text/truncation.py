@@ -7,9 +7,12 @@ text arrives, so an engine can stop decoding early.
 
 from __future__ import annotations
 
+import bisect
 import re
 from dataclasses import dataclass
 from typing import Protocol
+
+from multiturn.core.errors import InputError
 
 __all__ = ["AnyOf", "Cut", "FenceEnd", "KeepAll", "PublishedRule", "StopRule", "StopStrings"]
 
@@ -62,6 +65,10 @@ class StopStrings:
 
     strings: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        if "" in self.strings:
+            raise InputError("a stop string is empty, so that every text would end at once")
+
     @property
     def lookahead(self) -> int:
         """One less than the longest string."""
@@ -98,10 +105,16 @@ class PublishedRule:
 
     end_of_text: str = "<|endoftext|>"
 
+    def __post_init__(self) -> None:
+        if not self.end_of_text or "\n" in self.end_of_text:
+            raise InputError(
+                "the end-of-text string is empty or has a line break", got=self.end_of_text
+            )
+
     @property
     def lookahead(self) -> int:
         """The longest stop less one character."""
-        return len(self.end_of_text) - 1
+        return max(len(self.end_of_text), len("print")) - 1
 
     def find(self, text: str) -> Cut | None:
         """The earliest cut of the three steps."""
@@ -141,7 +154,15 @@ class FenceEnd:
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """The earliest cut of several rules."""
+    """What the first of several rules to be certain of its cut cuts.
+
+    The earliest cut would not do: a rule that needs more text to be certain may then find
+    an earlier one, and the cut would move as text arrives.
+
+    Example:
+        >>> AnyOf((StopStrings(("b",)), StopStrings(("abc",)))).find("abc")
+        Cut(position=1, reason="'b'")
+    """
 
     rules: tuple[StopRule, ...]
 
@@ -151,6 +172,14 @@ class AnyOf:
         return max((rule.lookahead for rule in self.rules), default=0)
 
     def find(self, text: str) -> Cut | None:
-        """The earliest cut that any rule finds."""
-        cuts = [cut for rule in self.rules if (cut := rule.find(text)) is not None]
-        return min(cuts, key=lambda cut: cut.position) if cuts else None
+        """The earliest cut in the shortest beginning of `text` that any rule cuts."""
+        if not self._cuts(text):
+            return None
+        # Rules are monotone, so "some rule cuts the first n characters" is sorted by n.
+        shortest = bisect.bisect_left(
+            range(len(text) + 1), True, key=lambda size: bool(self._cuts(text[:size]))
+        )
+        return min(self._cuts(text[:shortest]), key=lambda cut: cut.position)
+
+    def _cuts(self, text: str) -> list[Cut]:
+        return [cut for rule in self.rules if (cut := rule.find(text)) is not None]

@@ -1,0 +1,236 @@
+"""llama.cpp's server inside this process, spoken to over a private socket.
+
+`xllamacpp` runs llama.cpp's own server in threads of this process. Its Python calls do not
+tell the ids of tokens, nor can they tokenize, so this module uses the server's native
+endpoints, which do. They listen on a Unix socket in a directory that only this user can
+enter, and want a key made anew each time: nobody else on the machine can use them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import http.client
+import json
+import os
+import queue
+import secrets
+import socket
+import tempfile
+import threading
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from multiturn.core.errors import EngineError, MissingDependencyError
+
+__all__ = ["LlamaServer", "ServerOptions"]
+
+_SOCKET_PATH_LIMIT = 100  # Linux allows 107 bytes
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """How llama.cpp is to run.
+
+    Attributes:
+        context: tokens of the window.
+        threads: for decoding and for reading prompts.
+        cached_mib: most memory for the prefixes of sessions that are not the current one.
+        exact: use only kernels that give a token the same result however many are computed
+            beside it, as far as llama.cpp has them; docs/decisions/0004-exact-cache.md.
+    """
+
+    context: int
+    threads: int
+    cached_mib: int = 512
+    exact: bool = True
+
+
+class LlamaServer:
+    """One loaded model. Safe to use from several threads; requests take turns.
+
+    Raises:
+        MissingDependencyError: `xllamacpp` is not installed.
+        EngineError: llama.cpp could not load the model.
+    """
+
+    def __init__(self, path: Path, options: ServerOptions) -> None:
+        # With OpenMP's own default, threads spin at each of the hundreds of barriers of a
+        # token; with one other busy process on the machine that costs a time slice each.
+        # Read once when the library is loaded, so it must be set before.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        try:
+            import xllamacpp
+        except ImportError as error:
+            raise MissingDependencyError(
+                "xllamacpp", extra="llama", purpose="running a GGUF model"
+            ) from error
+        self.version = version("xllamacpp")
+        self._directory = tempfile.TemporaryDirectory(prefix="multiturn-")
+        self._socket = str(Path(self._directory.name, "s.sock"))
+        if len(self._socket) > _SOCKET_PATH_LIMIT:
+            self._directory.cleanup()
+            self._directory = tempfile.TemporaryDirectory(prefix="multiturn-", dir="/tmp")
+            self._socket = str(Path(self._directory.name, "s.sock"))
+        self._key = secrets.token_urlsafe(32)
+        params = xllamacpp.CommonParams()
+        params.model.path = str(path)
+        params.n_ctx = options.context
+        params.n_parallel = 1
+        params.cpuparams.n_threads = options.threads
+        params.cpuparams_batch.n_threads = options.threads
+        params.cache_ram_mib = options.cached_mib
+        params.ctx_shift = False
+        params.fit_params = False
+        params.warmup = False
+        params.verbosity = -1
+        params.ui = False
+        params.hostnames = [self._socket]
+        params.api_keys = [self._key]
+        if options.exact:
+            params.no_extra_bufts = True
+            params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
+            params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_Q8_0
+        try:
+            self._server: object | None = xllamacpp.Server(params)
+        except Exception as error:
+            self._directory.cleanup()
+            raise EngineError(
+                f"llama.cpp could not load the model ({error})",
+                got=str(path),
+                fix="check that the file is a language model, and that there is memory for it",
+            ) from error
+
+    def post(self, endpoint: str, body: Mapping[str, object]) -> Answer:
+        """One question, one answer.
+
+        Raises:
+            EngineError: the server refuses it, or is gone.
+        """
+        connection = self._send(endpoint, body)
+        try:
+            return _read_answer(connection.getresponse())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise EngineError(f"llama.cpp gave no answer ({error})") from error
+        finally:
+            connection.close()
+
+    def stream(
+        self, endpoint: str, body: Mapping[str, object]
+    ) -> Generator[Answer | None, None, None]:
+        """One question, its answers as they come; None now and then while there is none yet.
+
+        Closing the iterator makes the server stop, within about one token.
+
+        Raises:
+            EngineError: the server refuses it, fails or is gone.
+        """
+        connection = self._send(endpoint, {**body, "stream": True})
+        answers: queue.SimpleQueue[Answer | EngineError | None] = queue.SimpleQueue()
+        reader = threading.Thread(
+            target=_read_stream, args=(connection, answers), name="llama-stream", daemon=True
+        )
+        reader.start()
+        try:
+            while True:
+                try:
+                    answer = answers.get(timeout=0.05)
+                except queue.Empty:
+                    yield None
+                    continue
+                if isinstance(answer, EngineError):
+                    raise answer
+                if answer is None:
+                    return
+                yield answer
+        finally:
+            _hang_up(connection)
+            reader.join()
+            connection.close()
+
+    def close(self) -> None:
+        """Free the model and the socket. Safe to call twice."""
+        if self._server is not None:
+            self._server = None
+            gc.collect(0)
+            self._directory.cleanup()
+
+    def _send(self, endpoint: str, body: Mapping[str, object]) -> http.client.HTTPConnection:
+        if self._server is None:
+            raise EngineError("the engine is closed", fix="open it again")
+        connection = _UnixConnection(self._socket)
+        try:
+            connection.request(
+                "POST",
+                endpoint,
+                body=json.dumps(body).encode(),
+                headers={
+                    "Content-Type": "application/json",
+                    "Authorization": f"Bearer {self._key}",
+                },
+            )
+        except OSError as error:
+            connection.close()
+            raise EngineError(f"llama.cpp cannot be reached ({error})") from error
+        return connection
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost")
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(self._path)
+
+
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    """Wake whoever reads from the connection, and tell the other side that nobody listens."""
+    if connection.sock is not None:
+        with contextlib.suppress(OSError):  # the other side was first
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def _read_stream(
+    connection: http.client.HTTPConnection,
+    answers: queue.SimpleQueue[Answer | EngineError | None],
+) -> None:
+    """Put the events of a stream on the queue; at its end None, or the error that ended it."""
+    try:
+        response = connection.getresponse()
+        if response.status != http.HTTPStatus.OK:
+            _read_answer(response)
+        for line in response:
+            name, _, data = line.partition(b": ")
+            if name == b"error":
+                raise _refusal(json.loads(data))
+            if name == b"data" and not data.startswith(b"[DONE]"):
+                answer = json.loads(data)
+                if "error" in answer:
+                    raise _refusal(answer["error"])
+                answers.put(answer)
+        answers.put(None)
+    except EngineError as error:
+        answers.put(error)
+    except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
+        # AttributeError: http.client reads from a response that was hung up under it.
+        answers.put(EngineError(f"llama.cpp broke off ({error})"))
+
+
+def _read_answer(response: http.client.HTTPResponse) -> Answer:
+    answer = json.loads(response.read())
+    if response.status != http.HTTPStatus.OK:
+        raise _refusal(answer.get("error", answer))
+    return dict(answer)
+
+
+def _refusal(error: Mapping[str, object]) -> EngineError:
+    return EngineError(f"llama.cpp refused the request ({error.get('message', error)})")
