@@ -20,7 +20,8 @@ Scalar = int | float | bool | str
 _WINDOW_BYTES = 1 << 20
 # Of all texts that are kept; a chat template takes some 10 kB, a whole tokenizer 10 MB.
 _MAX_TEXT_BYTES = 32 << 20
-_MAX_ARRAY_TEXTS = 1 << 22
+# The largest vocabularies have some 260,000 tokens and 520,000 merges.
+_MAX_ARRAY_TEXTS = 1 << 21
 
 _NUMBERS = {
     0: ("uint8", "<B"),
