@@ -24,6 +24,10 @@ __all__ = ["HEAVY_MODULES", "LIGHT_MODULES", "PooledSandbox"]
 MOST_TRIES = 4
 """How often a program is begun before the sandbox counts as failed."""
 
+PROGRAMS_A_WORKER = 2
+"""Programs that run at the same time in one fork-server: while the kernel takes one apart,
+which is waiting more than work, the other runs."""
+
 LIGHT_MODULES = (
     "abc",
     "argparse",
@@ -116,7 +120,8 @@ class PooledSandbox:
         self._heavy = re.compile(rf"\b({names})\b") if names else None
         self._kinds: dict[bool, list[Worker]] = {False: [], True: []}
         self._lock = threading.Lock()
-        self._slots = threading.BoundedSemaphore(self.workers)
+        self._at_once = self.workers * PROGRAMS_A_WORKER
+        self._slots = threading.BoundedSemaphore(self._at_once)
         self._closed = False
 
     @property
@@ -144,9 +149,9 @@ class PooledSandbox:
         self, programs: Iterable[tuple[Program, Limits]]
     ) -> Iterator[tuple[int, RunResult]]:
         """Run programs side by side; see `Sandbox.run_many`."""
-        ahead = 2 * self.workers
+        ahead = 2 * self._at_once
         pending: dict[Future[RunResult], int] = {}
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="sandbox") as threads:
+        with ThreadPoolExecutor(self._at_once, thread_name_prefix="sandbox") as threads:
             try:
                 for index, (program, limits) in enumerate(programs):
                     pending[threads.submit(self.run, program, limits)] = index

@@ -8,11 +8,10 @@ import os
 import resource
 import signal
 
-from multiturn.sandbox.job import WIRE, Job
-from multiturn.sandbox.linux import seccomp
+from multiturn.sandbox.job import Job
 from multiturn.sandbox.linux.libc import prctl
 
-__all__ = ["close_doors", "die_with_parent", "limit", "mapped_bytes"]
+__all__ = ["die_with_parent", "limit", "mapped_bytes"]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -77,13 +76,3 @@ def mapped_bytes() -> int:
     finally:
         resource.setrlimit(what, before)
     return low * page
-
-
-def close_doors(*, file_modes: bool) -> None:
-    """Put this process under the list of system calls that a program may make.
-
-    Args:
-        file_modes: whether it may change modes and times of the files it can reach.
-    """
-    wanted = seccomp.Filter(pid=os.getpid(), wire=WIRE, file_modes=file_modes)
-    seccomp.install(seccomp.program(wanted))

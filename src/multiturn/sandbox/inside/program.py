@@ -11,6 +11,7 @@ import contextlib
 import gc
 import json
 import linecache
+import mmap
 import os
 import socket
 import sys
@@ -29,7 +30,7 @@ __all__ = ["run_program"]
 FILE_NAME = "program.py"
 ERROR_LENGTH = 2000
 BALLAST_BYTES = 2 << 20
-"""Let go when memory is used up, so that there is room to say so."""
+"""Let go when memory is used up, so that there is room to say so. Address space, never touched."""
 
 Send = Callable[[bytes, bytes], None]
 
@@ -55,11 +56,11 @@ def run_program(job: Job, wire: socket.socket) -> None:
 
 def _run_main(source: str, wanted: str | None, module: types.ModuleType, say: Send) -> bool:
     """Compile and run the main program; whether it ran to its end."""
-    ballast = bytearray(BALLAST_BYTES)
+    ballast = mmap.mmap(-1, BALLAST_BYTES)
     try:
         code = _compile(source)
     except BaseException as error:
-        del ballast
+        ballast.close()
         _report(error, say, Kind.RAISED, status="syntax_error")
         return False
     try:
@@ -70,7 +71,7 @@ def _run_main(source: str, wanted: str | None, module: types.ModuleType, say: Se
         say(Kind.EXIT, str(_exit_code(error)).encode())
         return False
     except BaseException as error:
-        del ballast
+        ballast.close()
         _report(error, say, Kind.RAISED)
         return False
     say(Kind.FINISHED, value)
@@ -186,7 +187,7 @@ def _serve_calls(module: types.ModuleType, wire: socket.socket, say: Send) -> No
         data = receive_call(wire)
         if data is None:
             return
-        ballast = bytearray(BALLAST_BYTES)
+        ballast = mmap.mmap(-1, BALLAST_BYTES)
         try:
             value = _call(module, data)
             _flush()
@@ -194,7 +195,7 @@ def _serve_calls(module: types.ModuleType, wire: socket.socket, say: Send) -> No
             say(Kind.EXIT, str(_exit_code(error)).encode())
             return
         except BaseException as error:
-            del ballast
+            ballast.close()
             # What it printed must be in the pipe before the answer that ends the call.
             account = _account(error, "raised")
             _print_error(error)

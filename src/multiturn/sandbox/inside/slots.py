@@ -52,6 +52,9 @@ class Slots:
         pid = os.fork()
         if pid == 0:
             _be_init(parent)
+        # The kernel lets no process start threads whose children would go elsewhere, and
+        # modules may start some when they are imported.
+        ns.set_namespace(self._own, ns.NEW_PID)
         slot = os.pidfd_open(pid)
         self._inits[slot] = pid
         return slot

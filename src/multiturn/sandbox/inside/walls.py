@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from multiturn.sandbox.inside.confine import close_doors
 from multiturn.sandbox.inside.enclosure import enclose
 from multiturn.sandbox.inside.identity import become_nobody
 from multiturn.sandbox.inside.scratch import Scratch
 from multiturn.sandbox.inside.slots import Slots
-from multiturn.sandbox.job import Job, Settings, Shell
-from multiturn.sandbox.linux import landlock
+from multiturn.sandbox.job import WIRE, Job, Settings, Shell
+from multiturn.sandbox.linux import landlock, seccomp
 from multiturn.sandbox.linux import namespaces as ns
 from multiturn.sandbox.outcomes import Rung
 
@@ -92,6 +91,7 @@ class LandlockWalls(LimitsOnlyWalls):
         self.version = landlock.abi()
         if not self.version:
             raise OSError("the kernel has no Landlock, or it is turned off")
+        self.filter = seccomp.Template(wire=WIRE, file_modes=False)
         self.readable = _opened(settings.readable)
         self.devices = _opened((os.devnull,))
         super().__init__(settings)
@@ -106,7 +106,7 @@ class LandlockWalls(LimitsOnlyWalls):
         landlock.restrict(self.version, self.readable, [own, *self.devices])
         for descriptor in (own, *self.readable, *self.devices):
             os.close(descriptor)
-        close_doors(file_modes=False)
+        self.filter.install()
 
 
 class SharedWalls(LandlockWalls):
@@ -130,6 +130,7 @@ class NamespaceWalls:
     def __init__(self, settings: Settings) -> None:
         if settings.shell is Shell.OWN:
             enclose(settings.scratch, settings.readable)
+        self.filter = seccomp.Template(wire=WIRE, file_modes=True)
         self.slots = Slots()
 
     def kept(self) -> list[int]:
@@ -141,15 +142,15 @@ class NamespaceWalls:
         return self.slots.take()
 
     def enter(self, place: Place, job: Job) -> None:  # noqa: ARG002
-        """A private /tmp, and no memory shared with others."""
-        ns.unshare(ns.NEW_NS | ns.NEW_IPC)
+        """A private /tmp. (The filter leaves a program no way to use System V's IPC.)"""
+        ns.unshare(ns.NEW_NS)
         ns.mount_tmpfs("/tmp", size=job.file_bytes, files=MOST_FILES, mode=0o700)
         _settle("/tmp")
 
     def close(self, place: Place) -> None:  # noqa: ARG002
         """Without capabilities, under seccomp."""
         ns.drop_capabilities(bounding=False)
-        close_doors(file_modes=True)
+        self.filter.install()
 
     def clear(self, place: Place) -> None:
         """The slot is free again; the mounts went with the child."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import platform
 
@@ -18,6 +19,7 @@ _syscall.argtypes = [ctypes.c_long] * 7
 PRCTL = {"x86_64": 157, "aarch64": 167}
 
 
+@functools.cache
 def machine() -> str:
     """The machine's name, as the kernel gives it."""
     return platform.machine()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from multiturn.sandbox.linux import syscalls
 from multiturn.sandbox.linux.libc import MACHINES, call, machine, prctl
 
-__all__ = ["Filter", "install", "program"]
+__all__ = ["Filter", "Template", "packed", "program"]
 
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -186,16 +187,31 @@ def _tree(leaves: Sequence[tuple[int, int]]) -> list[Instruction]:
     return [(_AT_LEAST, len(below), 0, leaves[middle][0]), *below, *above]
 
 
-def install(instructions: Iterable[Instruction]) -> None:
-    """Put this thread, and all that it starts, under a filter, for good.
+def packed(instructions: Iterable[Instruction]) -> bytes:
+    """The filter as the kernel reads it."""
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
 
-    Raises:
-        OSError: the kernel has no seccomp filters.
-    """
-    packed = b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
-    buffer = ctypes.create_string_buffer(packed, len(packed))
-    header = ctypes.create_string_buffer(
-        struct.pack("@HxxxxxxQ", len(packed) // 8, ctypes.addressof(buffer)), 16
-    )
-    prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    call(_SECCOMP[machine()], _SET_MODE_FILTER, 0, ctypes.addressof(header))
+
+class Template:
+    """A filter made once, for many processes that differ in their own id alone."""
+
+    _PLACEHOLDER = 0x7EADBEE5
+
+    def __init__(self, *, wire: int, file_modes: bool, processes: bool = False) -> None:
+        wanted = Filter(self._PLACEHOLDER, wire, file_modes, processes)
+        self._code = packed(program(wanted))
+
+    def install(self) -> None:
+        """Put this process, and all that it starts, under the filter, for good.
+
+        Raises:
+            OSError: the kernel has no seccomp filters.
+        """
+        placeholder = struct.pack("=I", self._PLACEHOLDER)
+        code = self._code.replace(placeholder, struct.pack("=I", os.getpid()))
+        buffer = ctypes.create_string_buffer(code, len(code))
+        header = ctypes.create_string_buffer(
+            struct.pack("@HxxxxxxQ", len(code) // 8, ctypes.addressof(buffer)), 16
+        )
+        prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        call(_SECCOMP[machine()], _SET_MODE_FILTER, 0, ctypes.addressof(header))
