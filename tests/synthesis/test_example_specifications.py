@@ -184,7 +184,8 @@ def walk_home(moves):
 def a_week_of_weather():
     week = {"Mon": 12, "Tue": 15, "Wed": 11, "Thu": 18, "Fri": 14}
     chart = [f"{day} {'#' * degrees}" for day, degrees in week.items()]
-    return "\n".join([*chart, f"Warmest: {max(week, key=week.__getitem__)}"])
+    average = f"Average: {sum(week.values()) / len(week)}"
+    return "\n".join([*chart, average, f"Warmest: {max(week, key=week.__getitem__)}"])
 
 
 SPECIFICATIONS = [

@@ -55,7 +55,7 @@ def say_what_next(console: Console, result: SpecificationResult, file: Path) -> 
         (f"{command} doctor", "what works on this machine"),
         (f"{command} --help", "all commands"),
     ):
-        console.print(Text(f"  {line:52} ", style="cyan").append(why, style="default"))
+        console.print(Text(f"  {line}", style="cyan").append(f"\n      {why}", style="default"))
     console.print(f"\nSessions are kept in {neutralize(str(places().sessions))}.")
 
 

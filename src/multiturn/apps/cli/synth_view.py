@@ -95,7 +95,9 @@ class SynthView:
             return
         number = Text(f"{event.number}/{event.of}> ", style="bold cyan")
         self._console.print(number.append(neutralize(event.prompt), style="bold"))
-        self._turn = TurnView(self._console, candidates=self._candidates, before=self._before)
+        self._turn = TurnView(
+            self._console, candidates=self._candidates, before=self._before, pickable=False
+        )
 
     def _show_result(self, result: SpecificationResult) -> None:
         line = Text("✓ " if result.met else "✗ ", style="bold green" if result.met else "bold red")

@@ -46,10 +46,15 @@ class TurnView:
         candidates: how many are written at once. One is shown while it is written; of
             several, interleaved as they come, only the chosen one is shown.
         before: what the program printed before this turn.
+        pickable: whether a person can pick another candidate: all are listed then, and
+            only counted otherwise.
     """
 
-    def __init__(self, console: Console, *, candidates: int, before: str = "") -> None:
+    def __init__(
+        self, console: Console, *, candidates: int, before: str = "", pickable: bool = True
+    ) -> None:
         self._console = console
+        self._pickable = pickable
         self._live = candidates == 1
         self._candidates = candidates
         self._before = before
@@ -131,8 +136,10 @@ class TurnView:
         if self._on_screen != turn.chosen:
             show_code(self._console, turn.code)
         show_candidate(self._console, event.session, turn, before=self._before)
-        if len(turn.candidates) > 1:
+        if len(turn.candidates) > 1 and self._pickable:
             show_candidates(self._console, turn)
+        elif len(turn.candidates) > 1:
+            self._say(_counted(turn))
 
     def _say(self, text: str, *, style: str = "dim") -> None:
         self._console.print(Text(f"  {neutralize(text)}", style=style))
@@ -205,6 +212,16 @@ def show_candidates(console: Console, turn: Turn) -> None:
         line = Text("  → " if chosen else "    ", style="bold" if chosen else "dim")
         line.append(f"{index + 1}. {_summary(candidate)}", style="" if chosen else "dim")
         console.print(line)
+
+
+def _counted(turn: Turn) -> str:
+    """The candidates of a turn in a line."""
+    count = len(turn.candidates)
+    different = len({candidate.text.strip() for candidate in turn.candidates})
+    good = sum(candidate.good for candidate in turn.candidates)
+    did = "agreed with the examples" if turn.examples else "ran without an error"
+    alike = "all alike" if different == 1 else f"{different} different ones"
+    return f"the best of {count} candidates, {alike}; {good} {did}"
 
 
 def _summary(candidate: Candidate) -> str:
