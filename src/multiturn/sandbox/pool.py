@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 from multiturn.core.errors import InputError, SandboxUnavailableError
 from multiturn.sandbox.candidate import RunningCandidate
 from multiturn.sandbox.job import Shell
+from multiturn.sandbox.languages import RecipeRunner
 from multiturn.sandbox.outcomes import Rung, RunResult
 from multiturn.sandbox.protocol import Candidate, Limits, Program
 from multiturn.sandbox.run import Run
@@ -123,6 +124,9 @@ class PooledSandbox:
         self._at_once = self.workers * PROGRAMS_A_WORKER
         self._slots = threading.BoundedSemaphore(self._at_once)
         self._closed = False
+        # The fork-servers end by themselves with this process; their directories do not.
+        self._at_exit = weakref.finalize(self, _close_all, self._kinds)
+        self._recipes = RecipeRunner(rung, shell, notes)
 
     @property
     def rung(self) -> Rung:
@@ -131,8 +135,10 @@ class PooledSandbox:
 
     def run(self, program: Program, limits: Limits | None = None) -> RunResult:
         """Run one program to its end; see `Sandbox.run`."""
-        _check(program)
         allowed = limits or Limits()
+        if program.language != "python":
+            with self._slots:
+                return self._recipes.run(program, allowed)
 
         def attempt(worker: Worker, retries: int, notes: tuple[str, ...]) -> RunResult:
             run = Run(worker, program, allowed)
@@ -182,10 +188,7 @@ class PooledSandbox:
         """End every process that was started."""
         with self._lock:
             self._closed = True
-            workers = [worker for kind in self._kinds.values() for worker in kind]
-            self._kinds = {False: [], True: []}
-        for worker in workers:
-            worker.close()
+        self._at_exit()
 
     def __enter__(self) -> Self:
         return self
@@ -250,6 +253,12 @@ class PooledSandbox:
         worker.close()
 
 
+def _close_all(kinds: dict[bool, list[Worker]]) -> None:
+    for workers in kinds.values():
+        while workers:
+            workers.pop().close()
+
+
 def _ended(pending: dict[Future[RunResult], int]) -> Iterator[tuple[int, RunResult]]:
     """Wait for one or more, and take them out of `pending`."""
     done, _ = wait(pending, return_when=FIRST_COMPLETED)
@@ -260,4 +269,8 @@ def _ended(pending: dict[Future[RunResult], int]) -> Iterator[tuple[int, RunResu
 
 def _check(program: Program) -> None:
     if program.language != "python":
-        raise InputError("this sandbox runs Python alone", got=program.language, allowed="python")
+        raise InputError(
+            "only Python programs can be called from outside",
+            got=program.language,
+            allowed="python",
+        )

@@ -35,7 +35,6 @@ class Language:
         limits_address_space: whether the memory limit can be put on the address space. The
             runtimes of some languages reserve far more of it than they ever use; there the
             limit is put on the data they may write.
-        processes: how many processes and threads its tools need at the same time.
     """
 
     key: str
@@ -49,7 +48,6 @@ class Language:
     package: str
     cpu_factor: float = 1.0
     limits_address_space: bool = True
-    processes: int = 8
 
 
 _TABLE = (
@@ -75,7 +73,6 @@ _TABLE = (
         package="nodejs",
         cpu_factor=1.5,
         limits_address_space=False,
-        processes=32,
     ),
     Language(
         key="java",
@@ -86,6 +83,8 @@ _TABLE = (
         file_name="Main.java",
         compile_command=(
             "javac",
+            # A source must not bring code that the compiler itself would run.
+            "-proc:none",
             "-J-Xmx512m",
             "-J-XX:+UseSerialGC",
             "-encoding",
@@ -110,7 +109,6 @@ _TABLE = (
         package="default-jdk-headless",
         cpu_factor=2.0,
         limits_address_space=False,
-        processes=64,
     ),
     Language(
         key="c",
@@ -146,7 +144,6 @@ _TABLE = (
         package="golang-go",
         cpu_factor=1.5,
         limits_address_space=False,
-        processes=64,
     ),
 )
 

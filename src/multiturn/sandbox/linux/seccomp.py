@@ -60,13 +60,15 @@ class Filter:
         file_modes: whether it may change modes and times of files; see `FILE_MODES`. Where
             not, the calls do nothing and say that they did: `shutil.copy` and many others
             make them for the sake of order, and would otherwise fail.
-        processes: whether it may start processes and programs (never for Python programs).
+        processes: whether it may become another program (never for Python programs).
+        forks: whether it may start processes too, as compilers do.
     """
 
     pid: int
     wire: int
     file_modes: bool
     processes: bool = False
+    forks: bool = False
 
 
 def _rules(wanted: Filter) -> dict[str, list[list[_Is]]]:
@@ -99,7 +101,7 @@ def _rules(wanted: Filter) -> dict[str, list[list[_Is]]]:
         # PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_SET_VMA.
         "prctl": [[_Is(0, option)] for option in (3, 15, 16, 39, 0x53564D41)],
     }
-    if wanted.processes:
+    if wanted.forks:
         rules["clone"] = [[_Is(0, 0, namespaces | untraced)]]
     return rules
 
@@ -121,7 +123,9 @@ def program(wanted: Filter, on: str | None = None) -> list[Instruction]:
         if number is not None:
             guarded[number] = _guard(alternatives)
     if wanted.processes:
-        free |= numbers(syscalls.PROCESSES) - set(guarded)
+        free |= numbers(syscalls.PROGRAMS) - set(guarded)
+    if wanted.forks:
+        free |= numbers(syscalls.FORKS)
     refused = numbers(syscalls.REFUSED) - free - set(guarded)
 
     code: list[Instruction] = [
@@ -197,8 +201,10 @@ class Template:
 
     _PLACEHOLDER = 0x7EADBEE5
 
-    def __init__(self, *, wire: int, file_modes: bool, processes: bool = False) -> None:
-        wanted = Filter(self._PLACEHOLDER, wire, file_modes, processes)
+    def __init__(
+        self, *, wire: int, file_modes: bool, processes: bool = False, forks: bool = False
+    ) -> None:
+        wanted = Filter(self._PLACEHOLDER, wire, file_modes, processes, forks)
         self._code = packed(program(wanted))
 
     def install(self) -> None:

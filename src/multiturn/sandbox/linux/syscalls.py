@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["FREE", "FILE_MODES", "GUARDED", "PROCESSES", "REFUSED", "TRUNCATE", "Numbers"]
+__all__ = ["FILE_MODES", "FORKS", "FREE", "GUARDED", "PROGRAMS", "REFUSED", "TRUNCATE", "Numbers"]
 
 Numbers = tuple[int | None, int | None]
 """On x86_64 and on aarch64; None where the machine has no such call."""
@@ -180,17 +180,17 @@ TRUNCATE: dict[str, Numbers] = {
 }
 """The same, but a program that is told it was done would go on with wrong data."""
 
-PROCESSES: dict[str, Numbers] = {
-    "fork": (57, None),
-    "vfork": (58, None),
+PROGRAMS: dict[str, Numbers] = {
     "execve": (59, 221),
     "execveat": (322, 281),
-    "setpgid": (109, 154),
-    "setsid": (112, 157),
-    "getpgid": (121, 155),
-    "dup3": (292, 24),
 }
-"""Free only for programs that are not Python's: compilers and what they make."""
+"""Free for programs that are not Python's, which have to become what the recipe names."""
+
+FORKS: dict[str, Numbers] = {
+    "fork": (57, None),
+    "vfork": (58, None),
+}
+"""Free for compilers. None of setsid and setpgid: what they start dies with their group."""
 
 GUARDED: dict[str, Numbers] = {
     "clone": (56, 220),

@@ -1,0 +1,207 @@
+"""Programs in other languages than Python, for real, on every rung that can be had."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from multiturn.core.errors import InputError, SandboxUnavailableError, UnknownNameError
+from multiturn.sandbox.languages import available_languages
+from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.outcomes import Rung, Status
+from multiturn.sandbox.protocol import Limits, Program, Sandbox
+
+HERE = {each.language.key: each.works for each in available_languages()}
+LIMITS = Limits(cpu_seconds=5, wall_seconds=30, memory_bytes=256 << 20, output_bytes=64 << 10)
+
+DOUBLE = {
+    "c": '#include <stdio.h>\nint main(void) { int n; scanf("%d", &n); printf("%d\\n", 2 * n); }\n',
+    "cpp": "#include <iostream>\nint main() { int n; std::cin >> n; std::cout << 2 * n; }\n",
+    "javascript": 'const n = Number(require("fs").readFileSync(0)); console.log(2 * n);\n',
+    "java": "public class Main { public static void main(String[] a) {"
+    " System.out.println(2 * new java.util.Scanner(System.in).nextInt()); } }\n",
+    "go": 'package main\nimport "fmt"\n'
+    "func main() { var n int; fmt.Scan(&n); fmt.Println(2 * n) }\n",
+}
+WRONG = {
+    "c": "int main(void) {\n  return nothing;\n}\n",
+    "cpp": "int main() {\n  return nothing;\n}\n",
+    "java": "public class Main {\n  int f() { return nothing; }\n}\n",
+    "go": "package main\nfunc main() {\n  nothing()\n}\n",
+}
+
+
+@pytest.fixture(scope="module", params=["NAMESPACES", "SHARED_NAMESPACES", "LANDLOCK"])
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    try:
+        opened = open_sandbox(rung=Rung[request.param], workers=2)
+    except SandboxUnavailableError as error:
+        pytest.skip(str(error))
+    with opened:
+        yield opened
+
+
+def run(sandbox, source, language="c", limits=LIMITS, stdin=b""):
+    if not HERE[language]:
+        pytest.skip(f"{language} is not installed")
+    return sandbox.run(Program(source=source, language=language, stdin=stdin), limits)
+
+
+@pytest.mark.parametrize("language", DOUBLE)
+def test_a_program_reads_and_prints(sandbox, language):
+    result = run(sandbox, DOUBLE[language], language, stdin=b"21\n")
+    assert (result.outcome.status, result.stdout.strip()) == (Status.FINISHED, b"42"), (
+        result.stderr_text
+    )
+    assert result.rung is sandbox.rung
+
+
+@pytest.mark.parametrize("language", ["c", "java"])
+def test_what_does_not_compile_is_told_with_its_line(sandbox, language):
+    outcome = run(sandbox, WRONG[language], language).outcome
+    assert outcome.status is Status.SYNTAX_ERROR
+    assert outcome.line == 2
+    assert "nothing" in outcome.error or "symbol" in outcome.error
+
+
+def test_an_error_is_told(sandbox):
+    outcome = run(sandbox, 'throw new RangeError("no");\n', "javascript").outcome
+    assert (outcome.status, outcome.error) == (Status.RAISED, "RangeError: no")
+    outcome = run(sandbox, "int main(void) { return 3; }\n").outcome
+    assert (outcome.status, outcome.exit_code) == (Status.RAISED, 3)
+
+
+def test_limits_of_time_output_and_memory(sandbox):
+    short = Limits(cpu_seconds=1, wall_seconds=4, memory_bytes=64 << 20, output_bytes=4096)
+    spin = "int main(void) { for (volatile int i = 0;; i++); }\n"
+    assert run(sandbox, spin, limits=short).outcome.status is Status.TIMED_OUT_CPU
+    flood = '#include <stdio.h>\nint main(void) { for (;;) puts("flood"); }\n'
+    flooded = run(sandbox, flood, limits=short)
+    assert flooded.outcome.status is Status.TOO_MUCH_OUTPUT
+    assert len(flooded.stdout) == 4096
+    bomb = """#include <stdio.h>
+        #include <stdlib.h>
+        int main(void) {
+            for (int i = 0; i < 256; i++) {
+                char *p = malloc(1 << 20);
+                if (!p) { puts("refused"); return 0; }
+                for (int j = 0; j < 1 << 20; j += 4096) p[j] = 1;
+            }
+            puts("BREACH");
+        }\n"""
+    assert run(sandbox, bomb, limits=short).stdout == b"refused\n"
+
+
+def test_sleeping_is_ended_by_the_wall_clock(sandbox):
+    limits = Limits(cpu_seconds=5, wall_seconds=1)
+    sleep = "#include <unistd.h>\nint main(void) { sleep(60); }\n"
+    began = time.monotonic()
+    assert run(sandbox, sleep, limits=limits).outcome.status is Status.TIMED_OUT_WALL
+    assert time.monotonic() - began < 30
+
+
+def test_a_hostile_program_reaches_nothing(sandbox, tmp_path):
+    """Files, the network, other processes and new processes, from C."""
+    secret = Path.home() / f".multiturn-test-{os.getpid()}"
+    secret.write_text("CANARY")
+    secret.chmod(0o644)
+    sleeper = subprocess.Popen(["sleep", "60"])
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(0.2)
+    try:
+        result = run(sandbox, HOSTILE % (secret, server.getsockname()[1], sleeper.pid))
+        assert result.outcome.status is Status.FINISHED, result.outcome
+        assert result.stdout == b"held\n"
+        assert sleeper.poll() is None
+        with pytest.raises(TimeoutError):
+            server.accept()
+    finally:
+        secret.unlink()
+        server.close()
+        sleeper.kill()
+        sleeper.wait()
+
+
+HOSTILE = r"""
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void) {
+    char found[100] = {0};
+    int file = open("%s", O_RDONLY);
+    if (file >= 0 && read(file, found, 99) > 0) printf("BREACH read %%s\n", found);
+    if (open("/etc/shadow", O_RDONLY) >= 0) puts("BREACH shadow");
+    if (open("/usr/mt-breach", O_WRONLY | O_CREAT, 0600) >= 0) puts("BREACH wrote");
+    struct sockaddr_in to = {AF_INET, htons(%d), {htonl(INADDR_LOOPBACK)}};
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    if (s >= 0 && connect(s, (struct sockaddr *)&to, sizeof to) == 0) puts("BREACH connected");
+    if (kill(%d, SIGKILL) == 0) puts("BREACH killed");
+    if (kill(getppid(), SIGKILL) == 0 && getppid() > 1) puts("BREACH killed its parent");
+    if (ptrace(PTRACE_ATTACH, getppid(), 0, 0) == 0) puts("BREACH traced");
+    if (setsid() >= 0) puts("BREACH a session of its own");
+    int child = fork();
+    if (child == 0) { sleep(30); _exit(0); }
+    if (child > 0) puts("BREACH forked");
+    if (syscall(SYS_unshare, 0x10000000) == 0) puts("BREACH unshared");
+    puts("held");
+}
+"""
+
+
+def test_compiling_reaches_nothing(sandbox):
+    """The compiler reads what a source tells it to include."""
+    outcome = run(sandbox, '#include "/etc/shadow"\nint main(void) {}\n').outcome
+    assert outcome.status is Status.SYNTAX_ERROR
+    secret = Path.home() / f".multiturn-test-{os.getpid()}.h"
+    secret.write_text("#error CANARY\n")
+    secret.chmod(0o644)
+    try:
+        result = run(sandbox, f'#include "{secret}"\nint main(void) {{}}\n')
+    finally:
+        secret.unlink()
+    assert result.outcome.status is Status.SYNTAX_ERROR
+    assert "CANARY" not in result.stderr_text.replace(secret.name, "")
+
+
+def test_nothing_is_left(sandbox, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    tmp_path.chmod(0o777)
+    for parent in tmp_path.parents[:3]:
+        if parent.stat().st_uid == os.getuid() and str(parent).startswith("/tmp/pytest"):
+            parent.chmod(0o755)
+    before = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    for _ in range(3):
+        assert run(sandbox, DOUBLE["c"], stdin=b"1\n").stdout == b"2\n"
+    assert not list(tmp_path.iterdir())
+    assert sum(1 for _ in Path("/proc/self/fd").iterdir()) == before
+
+
+def test_mistakes_are_told(sandbox):
+    with pytest.raises(UnknownNameError, match="javascript"):
+        sandbox.run(Program(source="", language="javascrpt"))
+    if HERE["c"]:
+        with pytest.raises(InputError, match="prints"):
+            sandbox.run(Program(source="", language="c", result="x"))
+    absent = [key for key, works in HERE.items() if not works]
+    for key in absent:
+        with pytest.raises(InputError, match="apt-get install"):
+            sandbox.run(Program(source="", language=key))
+
+
+def test_python_and_other_programs_side_by_side(sandbox):
+    if not HERE["c"]:
+        pytest.skip("c is not installed")
+    programs = [(Program(source="print(2)"), LIMITS)] * 3
+    programs += [(Program(source=DOUBLE["c"], language="c", stdin=b"1"), LIMITS)] * 3
+    assert {result.stdout for _, result in sandbox.run_many(programs)} == {b"2\n"}
