@@ -1,0 +1,71 @@
+"""What counts as printing, or being, what was expected."""
+
+from __future__ import annotations
+
+import pytest
+
+from multiturn.synthesis.comparison import prints, same_value
+
+
+@pytest.mark.parametrize(
+    ("expected", "stdout", "agrees"),
+    [
+        ("b", "a\nb\n", True),
+        ("b", "a\nb \n\n", True),
+        ("a", "a\nb\n", False),
+        ("a\nb", "x\na\nb\n", True),
+        ("a\nb", "b\n", False),
+        (" b", "b\n", False),
+        ("", "", True),
+        ("3", "3\n", True),
+        ("3", "3.0\n", False),
+        (3, "3.0\n", True),
+        (3, "total: 3\n", False),
+        (3, "2.99\n", False),
+        (3, "'3'\n", False),
+        (True, "True\n", True),
+        (True, "1\n", False),
+        (1, "True\n", False),
+        (None, "None\n", True),
+        (None, "", False),
+        (0.1, "0.10000001\n", True),
+        (0.1, "0.1001\n", False),
+        ([1, 2], "(1, 2)\n", True),
+        ([1, 2], "[1, 2, 3]\n", False),
+        ([0.5, [1.0]], "[0.5000000001, [1]]\n", True),
+        ([1, 2], "[1,\n 2]\n", True),
+        ({"1": "a"}, "{1: 'a'}\n", True),
+        ({"a": 1}, "{'a': 1, 'b': 2}\n", False),
+        ({"1": 1}, "{1: 1, '1': 1}\n", False),
+        (["a"], "['a']\n", True),
+        (["a", "b"], "'ab'\n", False),
+        (10**400, f"{10**400}\n", True),
+        (1.5, f"{10**400}\n", False),
+        (3, "(" * 100_000, False),
+        (3, "[" * 5_000, False),
+        (3, "-" * 15_000 + "3", False),
+        (3, "__import__('os').abort()\n", False),
+        (3, "1if 1else 3\n", False),
+        ("\u00e9", "\u00e9\n", True),
+    ],
+)
+def test_prints(expected, stdout, agrees):
+    assert prints(expected, stdout) is agrees
+
+
+def test_nan_is_only_itself():
+    assert prints(float("nan"), "nan\n")
+    assert not prints(1.0, "nan\n")
+    assert not same_value(float("nan"), 1)
+
+
+class EqualToAll:
+    def __eq__(self, other):
+        return True
+
+    __hash__ = object.__hash__
+
+
+def test_a_value_cannot_say_of_itself_that_it_is_equal():
+    assert not same_value(3, EqualToAll())
+    assert not same_value([3], [EqualToAll()])
