@@ -18,44 +18,11 @@ from multiturn.hub.progress import human_size
 from multiturn.hub.pull import locate, pull
 from multiturn.hub.registry import REGISTRY
 from multiturn.sandbox.open import open_sandbox
-from multiturn.sandbox.protocol import Limits, Sandbox
+from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.loop import Synthesizer
-from multiturn.synthesis.session import Sampling, SessionSettings
 from multiturn.synthesis.store import SessionStore
 
-__all__ = ["Workshop", "limits_of", "open_workshop", "sampling_of", "session_settings"]
-
-
-def limits_of(settings: Settings) -> Limits:
-    """What one run of the program may use."""
-    return Limits(
-        cpu_seconds=settings.cpu_seconds,
-        wall_seconds=settings.wall_seconds,
-        memory_bytes=settings.memory_mib << 20,
-    )
-
-
-def sampling_of(settings: Settings) -> Sampling:
-    """How candidates are sampled."""
-    return Sampling(
-        n=settings.n,
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        max_tokens=settings.max_tokens,
-        seed=settings.seed,
-    )
-
-
-def session_settings(settings: Settings) -> SessionSettings:
-    """What is kept with a session of these settings."""
-    return SessionSettings(
-        style=settings.style,
-        header=settings.header,
-        sampling=sampling_of(settings),
-        retries=settings.retries,
-        history=settings.history,
-        limits=limits_of(settings),
-    )
+__all__ = ["Workshop", "open_model", "open_workshop"]
 
 
 class Workshop:

@@ -14,7 +14,7 @@ import typer
 from multiturn import __version__
 from multiturn.apps.cli import options
 from multiturn.apps.cli.faults import say
-from multiturn.apps.cli.opening import limits_of
+from multiturn.apps.cli.session_settings import limits_of
 from multiturn.apps.cli.settings import resolve_settings
 from multiturn.apps.cli.terminal import neutralize
 from multiturn.core.errors import InputError
@@ -77,7 +77,7 @@ def run(
         seed=seed,
     )
     limits = limits_of(settings)
-    with open_sandbox(unsafe=settings.unsafe) as sandbox:
+    with open_sandbox(unsafe=settings.unsafe, workers=1) as sandbox:
         result = sandbox.run(program, limits)
     if as_json:
         print(json.dumps(_document(program, limits, result), indent=2))

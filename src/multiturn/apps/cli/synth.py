@@ -11,8 +11,9 @@ import typer
 from multiturn.apps.cli import options
 from multiturn.apps.cli.faults import INTERRUPTED
 from multiturn.apps.cli.interrupts import stopped_by_ctrl_c
-from multiturn.apps.cli.opening import open_workshop, session_settings
+from multiturn.apps.cli.opening import open_workshop
 from multiturn.apps.cli.screen import console_for
+from multiturn.apps.cli.session_settings import session_settings
 from multiturn.apps.cli.settings import resolve_settings
 from multiturn.apps.cli.synth_demo import DEMO_SETTINGS, introduce, say_what_next
 from multiturn.apps.cli.synth_report import document, programs_in, write_programs

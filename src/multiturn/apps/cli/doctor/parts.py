@@ -14,8 +14,10 @@ from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Request, generate
 from multiturn.hub.pull import locate
 from multiturn.hub.registry import REGISTRY
-from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.open import open_sandbox, try_rungs
+from multiturn.sandbox.outcomes import Rung
 from multiturn.sandbox.protocol import Program
+from multiturn.sandbox.rungs import RUNGS
 from multiturn.synthesis.store import SessionStore
 
 __all__ = [
@@ -107,18 +109,24 @@ def _is_here(name: str) -> bool:
 
 
 def check_sandbox(settings: Settings) -> Check:
-    """How programs are isolated, found by running one."""
-    with open_sandbox(unsafe=settings.unsafe) as sandbox:
+    """How programs are isolated: every rung is tried with a program that tries to get out."""
+    tried = try_rungs()
+    with open_sandbox(unsafe=settings.unsafe, workers=1) as sandbox:
         result = sandbox.run(Program(source="print(6 * 7)"))
-        rung = sandbox.rung
-    if result.stdout != b"42\n":
-        return Check(
-            name="sandbox",
-            state="fails",
-            found=f"{rung.value}: a first program {result.outcome.describe()}",
-            fix="report it",
-        )
-    return Check(name="sandbox", state="works", found=rung.value)
+        notes = RUNGS[sandbox.rung]
+        found = f"{sandbox.rung.value}: {notes.covers}"
+    others = [
+        f"{each.rung.value} {'works too' if each.works else f'does not work: {each.reason}'}"
+        for each in tried
+        if each.rung not in (sandbox.rung, Rung.LIMITS_ONLY)
+    ]
+    return Check(
+        name="sandbox",
+        state="works" if result.stdout == b"42\n" else "fails",
+        found=found,
+        details=(*(f"not covered: {gap}" for gap in notes.gaps), *others),
+        fix=f"for a better one: {notes.better}" if notes.better else None,
+    )
 
 
 def check_sessions() -> Check:

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from multiturn.apps.cli.interrupts import stopped_by_ctrl_c
-from multiturn.apps.cli.opening import Workshop, open_model, session_settings
+from multiturn.apps.cli.opening import Workshop, open_model
 from multiturn.apps.cli.screen import show_code
+from multiturn.apps.cli.session_settings import session_settings
 from multiturn.apps.cli.settings import Settings
 from multiturn.apps.cli.terminal import neutralize, one_line
 from multiturn.apps.cli.turn_view import (

@@ -1,0 +1,41 @@
+"""What a person's settings mean to the layers below."""
+
+from __future__ import annotations
+
+from multiturn.apps.cli.settings import Settings
+from multiturn.sandbox.protocol import Limits
+from multiturn.synthesis.session import Sampling, SessionSettings
+
+__all__ = ["limits_of", "sampling_of", "session_settings"]
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What one run of the program may use."""
+    return Limits(
+        cpu_seconds=settings.cpu_seconds,
+        wall_seconds=settings.wall_seconds,
+        memory_bytes=settings.memory_mib << 20,
+    )
+
+
+def sampling_of(settings: Settings) -> Sampling:
+    """How candidates are sampled."""
+    return Sampling(
+        n=settings.n,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        max_tokens=settings.max_tokens,
+        seed=settings.seed,
+    )
+
+
+def session_settings(settings: Settings) -> SessionSettings:
+    """What is kept with a session of these settings."""
+    return SessionSettings(
+        style=settings.style,
+        header=settings.header,
+        sampling=sampling_of(settings),
+        retries=settings.retries,
+        history=settings.history,
+        limits=limits_of(settings),
+    )
