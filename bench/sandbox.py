@@ -33,8 +33,7 @@ from typing import Any
 
 import psutil
 
-from multiturn.sandbox.canary import try_rung
-from multiturn.sandbox.open import ISOLATED, open_sandbox
+from multiturn.sandbox.open import ISOLATED, open_sandbox, try_rung
 from multiturn.sandbox.outcomes import Rung
 from multiturn.sandbox.pool import PROGRAMS_A_WORKER
 from multiturn.sandbox.protocol import Limits, Program

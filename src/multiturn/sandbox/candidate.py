@@ -34,6 +34,8 @@ class RunningCandidate:
         self._run = run
         self._limits = run.limits
         run.wait(until=_LOADED)
+        if run.exit is None:
+            run.measure()
         self._loaded = run.result(rung, retries, notes)
         self._dead: Outcome | None = None
         if run.exit is not None:
@@ -76,11 +78,13 @@ class RunningCandidate:
         )
         run.forget_output()
         run.allow(run.limits)
-        begun = time.monotonic()
+        begun, used = time.monotonic(), run.cpu_seconds
         try:
             with contextlib.suppress(OSError):
                 send_call(run.wire, payload)
             run.wait(until=_ANSWERED)
+            if run.exit is None:
+                run.measure()
             outcome, value = self._answer()
         except WorkerDiedError as error:
             self._dead = Outcome(Status.KILLED, signal="SIGKILL")
@@ -94,6 +98,7 @@ class RunningCandidate:
             value=value,
             stdout=bytes(run.out.data[: run.out.most]),
             stderr=bytes(run.err.data[: run.err.most]),
+            cpu_seconds=max(0.0, run.cpu_seconds - used),
             wall_seconds=time.monotonic() - begun,
         )
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
@@ -17,7 +18,7 @@ from multiturn.sandbox.job import Shell
 from multiturn.sandbox.languages import RecipeRunner
 from multiturn.sandbox.outcomes import Rung, RunResult
 from multiturn.sandbox.protocol import Candidate, Limits, Program
-from multiturn.sandbox.run import Run
+from multiturn.sandbox.run import ChildFaultError, Run
 from multiturn.sandbox.worker import Worker, WorkerDiedError
 
 __all__ = ["HEAVY_MODULES", "LIGHT_MODULES", "PooledSandbox"]
@@ -120,7 +121,8 @@ class PooledSandbox:
         names = "|".join(re.escape(name) for name in self._preload)
         self._heavy = re.compile(rf"\b({names})\b") if names else None
         self._kinds: dict[bool, list[Worker]] = {False: [], True: []}
-        self._lock = threading.Lock()
+        # One for each kind: importing pandas takes a second, and no plain program waits for it.
+        self._locks = {False: threading.Lock(), True: threading.Lock()}
         self._at_once = self.workers * PROGRAMS_A_WORKER
         self._slots = threading.BoundedSemaphore(self._at_once)
         self._closed = False
@@ -186,9 +188,9 @@ class PooledSandbox:
 
     def close(self) -> None:
         """End every process that was started."""
-        with self._lock:
+        with self._locks[False], self._locks[True]:
             self._closed = True
-        self._at_exit()
+            self._at_exit()
 
     def __enter__(self) -> Self:
         return self
@@ -217,7 +219,8 @@ class PooledSandbox:
                     return attempt(worker, retries, notes)
                 except WorkerDiedError as error:
                     notes = (*notes, f"begun again because the sandbox failed: {error}")
-                    self._discard(worker)
+                    if not isinstance(error, ChildFaultError):
+                        self._discard(worker, heavy)
         raise SandboxUnavailableError(
             f"the sandbox failed {MOST_TRIES} times with the same program",
             got=notes[-1],
@@ -227,29 +230,31 @@ class PooledSandbox:
     @contextlib.contextmanager
     def _lease(self, heavy: bool) -> Iterator[Worker]:
         """The fork-server of a kind with the least to do; starts one where all are busy."""
-        with self._lock:
+        with self._locks[heavy]:
             if self._closed:
                 raise SandboxUnavailableError("the sandbox was closed", fix="open a new one")
             kind = self._kinds[heavy]
-            kind[:] = [worker for worker in kind if worker.running]
-            worker = min(kind, key=lambda each: each.active, default=None)
-            if worker is None or (worker.active and len(kind) < self.workers):
+            for worker in [each for each in kind if not each.running]:
+                kind.remove(worker)
+                worker.close()
+            least = min(kind, key=lambda each: each.active, default=None)
+            if least is None or (least.active and len(kind) < self.workers):
                 modules = (*LIGHT_MODULES, *(self._preload if heavy else ()))
-                worker = Worker(self._rung, self._shell, modules)
-                kind.append(worker)
-            worker.active += 1
+                least = Worker(self._rung, self._shell, modules)
+                kind.append(least)
+            least.active += 1
         try:
-            yield worker
+            yield least
         finally:
-            with self._lock:
-                worker.active -= 1
+            with self._locks[heavy]:
+                least.active -= 1
 
-    def _discard(self, worker: Worker) -> None:
+    def _discard(self, worker: Worker, heavy: bool) -> None:
         """Take a fork-server out of use; programs that still run in it fail and are retried."""
-        with self._lock:
-            for kind in self._kinds.values():
-                if worker in kind:
-                    kind.remove(worker)
+        with self._locks[heavy]:
+            kind = self._kinds[heavy]
+            if worker in kind:
+                kind.remove(worker)
         worker.close()
 
 

@@ -30,6 +30,8 @@ CALLS_CPU_SECONDS = 3600.0
 
 READ_BYTES = 1 << 16
 
+_ALLOWANCE = struct.Struct("<d")
+
 
 class ChildFaultError(WorkerDiedError):
     """A child could not be made ready for its program. A fault of the sandbox."""
@@ -78,6 +80,9 @@ class Run:
         self.limits = limits
         self.messages: list[Message] = []
         self.exit: Exit | None = None
+        self.cpu_seconds = 0.0
+        """What the child has used, as last heard."""
+        self._unanswered = 0
         self.ended_for: Status | None = None
         """Why the supervisor killed it."""
         nonce = os.urandom(NONCE_BYTES)
@@ -171,7 +176,12 @@ class Run:
                 data = self.lifeline.recv(64)
             if not data:
                 raise WorkerDiedError("the fork-server ended")
-            self.exit = Exit.from_bytes(data)
+            if len(data) == _ALLOWANCE.size:
+                self.cpu_seconds = _ALLOWANCE.unpack(data)[0]
+                self._unanswered -= 1
+            else:
+                self.exit = Exit.from_bytes(data)
+                self.cpu_seconds = self.exit.cpu_seconds
 
     def _hear(self) -> bool:
         """Take one packet of the child; false when there will be no more."""
@@ -213,10 +223,28 @@ class Run:
 
     def allow(self, limits: Limits) -> None:
         """Give a child that takes calls the CPU and wall time of its next one."""
-        with contextlib.suppress(OSError):
-            self.lifeline.send(struct.pack("<d", limits.cpu_seconds))
+        self._grant(limits)
         self.begun = time.monotonic()
         self.deadline = self.begun + limits.wall_seconds
+
+    def _grant(self, limits: Limits) -> None:
+        with contextlib.suppress(OSError):
+            self.lifeline.send(_ALLOWANCE.pack(limits.cpu_seconds))
+            self._unanswered += 1
+
+    def measure(self) -> None:
+        """Bring `cpu_seconds` up to date.
+
+        Raises:
+            WorkerDiedError: the fork-server does not answer.
+        """
+        self._grant(self.limits)
+        waiting = select.poll()
+        waiting.register(self.lifeline, select.POLLIN)
+        while self._unanswered > 0 and self.exit is None:
+            if not waiting.poll(1000 * REAP_SECONDS):
+                raise WorkerDiedError("the fork-server does not answer")
+            self._take(self.lifeline.fileno())
 
     def forget_output(self) -> None:
         """Start the next call with nothing printed yet."""
@@ -273,7 +301,7 @@ class Run:
             stdout=bytes(self.out.data[: self.limits.output_bytes]),
             stderr=bytes(self.err.data[: self.limits.output_bytes]),
             value=value,
-            cpu_seconds=self.exit.cpu_seconds if self.exit else 0.0,
+            cpu_seconds=self.cpu_seconds,
             wall_seconds=time.monotonic() - self.begun,
             peak_memory_bytes=self.exit.peak_memory_bytes if self.exit else None,
             retries=retries,
@@ -316,10 +344,14 @@ def told_error(payload: bytes) -> Outcome:
         status = Status(said["status"])
         line = said["line"] if type(said["line"]) is int else None
         if status in (Status.RAISED, Status.SYNTAX_ERROR, Status.OUT_OF_MEMORY):
-            return Outcome(status, error=str(said["error"])[:2000], line=line)
+            return Outcome(status, error=_text(said["error"]), line=line)
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     return Outcome(Status.RAISED, error="an error that could not be read")
+
+
+def _text(said: object) -> str | None:
+    return None if said is None else str(said)[:2000]
 
 
 def _file_of(name: str, data: bytes) -> int:

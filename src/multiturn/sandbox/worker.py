@@ -6,19 +6,18 @@ import array
 import contextlib
 import os
 import select
-import shutil
 import socket
 import struct
 import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from multiturn.core.errors import SandboxUnavailableError
 from multiturn.sandbox.bwrap import bwrap_command
+from multiturn.sandbox.inside.scratch import remove_tree
 from multiturn.sandbox.job import NOBODY, Settings, Shell
 from multiturn.sandbox.outcomes import Rung
 
@@ -55,6 +54,17 @@ BOOTSTRAP = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
     "from multiturn.sandbox.inside.server import main; sys.path.pop(0); main()"
 )
+
+
+SCRATCH_PREFIX = "multiturn-sandbox-"
+
+
+def _sweep() -> None:
+    """Remove what processes left that were killed before they could."""
+    for place in Path(tempfile.gettempdir()).glob(f"{SCRATCH_PREFIX}*-*"):
+        owner = place.name.removeprefix(SCRATCH_PREFIX).split("-")[0]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            remove_tree(place)
 
 
 class WorkerDiedError(Exception):
@@ -95,7 +105,8 @@ class Worker:
     """
 
     def __init__(self, rung: Rung, shell: Shell, modules: Sequence[str]) -> None:
-        self.scratch = Path(tempfile.mkdtemp(prefix="multiturn-sandbox-"))
+        _sweep()
+        self.scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-"))
         if os.geteuid() == 0:
             os.chown(self.scratch, NOBODY, NOBODY)
         self.active = 0
@@ -179,8 +190,4 @@ class Worker:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        for _ in range(3):
-            shutil.rmtree(self.scratch, ignore_errors=True)
-            if not self.scratch.exists():
-                break
-            time.sleep(0.05)
+        remove_tree(self.scratch)

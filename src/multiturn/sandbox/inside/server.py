@@ -149,7 +149,11 @@ class Server:
         except OSError:
             said = b""
         if len(said) == ALLOWANCE.size:
-            child.limit = child.limit - child.left() + ALLOWANCE.unpack(said)[0]
+            # The answer is the CPU time so far, so that a call's share can be told.
+            used = child.limit - child.left()
+            child.limit = used + ALLOWANCE.unpack(said)[0]
+            with contextlib.suppress(OSError):
+                child.lifeline.send(ALLOWANCE.pack(used))
             return
         child.kill()
         self.poller.unregister(child.lifeline)
@@ -196,6 +200,11 @@ def _child(
         signal.signal(signal.SIGINT, signal.default_int_handler)
         walls.close(place)
         run_program(job, wire)
+    except MemoryError:
+        # The limit leaves not even room to get ready: the program's fault, or its limit's.
+        if wire is not None:
+            send(wire, nonce, Kind.STARTED)
+            send(wire, nonce, Kind.RAISED, b'{"status":"out_of_memory","error":null,"line":null}')
     except BaseException as error:
         if wire is not None:
             send(wire, nonce, Kind.FAULT, f"{type(error).__name__}: {error}".encode())

@@ -1,0 +1,66 @@
+"""The rungs in words: what each covers, what it does not, and how to get a better one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from multiturn.sandbox.outcomes import Rung
+
+__all__ = ["RUNGS", "RungNotes"]
+
+
+@dataclass(frozen=True, slots=True)
+class RungNotes:
+    """What a person should know about a rung."""
+
+    covers: str
+    gaps: tuple[str, ...]
+    better: str | None
+    """How to get the rung above; None at the top."""
+
+
+_KERNEL = "the host's kernel is shared: a fault in it lets a program out"
+_SELF = "a program that takes its own process apart can say that it came to its end"
+_NAMES = "names, sizes and times of files can be seen (their content cannot)"
+
+RUNGS: dict[Rung, RungNotes] = {
+    Rung.NAMESPACES: RungNotes(
+        covers="files, network, processes, memory, time; each program alone in its namespaces",
+        gaps=(_KERNEL, _SELF),
+        better=None,
+    ),
+    Rung.SHARED_NAMESPACES: RungNotes(
+        covers="files, network, processes, memory, time; programs share their namespaces",
+        gaps=(
+            _KERNEL,
+            _SELF,
+            "programs share one /tmp of bounded size: each sees names of others' files there, "
+            "and one that fills it leaves no room for those that run beside it",
+        ),
+        better="allow namespaces inside of namespaces for bubblewrap: on Ubuntu, the AppArmor "
+        "profile bwrap-userns-restrict takes them away",
+    ),
+    Rung.LANDLOCK: RungNotes(
+        covers="files, network, processes, memory, time; by Landlock and seccomp alone",
+        gaps=(
+            _KERNEL,
+            _SELF,
+            _NAMES,
+            "one file's size is bounded, the total that a program writes while it runs is not",
+            "programs cannot use /tmp, but for the directory that TMPDIR names",
+        ),
+        better="allow user namespaces (sysctl user.max_user_namespaces, and on some systems "
+        "kernel.unprivileged_userns_clone=1 or kernel.apparmor_restrict_unprivileged_userns=0), "
+        "or install bubblewrap",
+    ),
+    Rung.LIMITS_ONLY: RungNotes(
+        covers="memory, CPU and wall time, file size and output of one process; nothing else",
+        gaps=(
+            "files, network, other processes and what they keep are open to every program",
+            "a program can start processes that outlive it",
+        ),
+        better="use a Linux kernel from 5.13 on with Landlock enabled (lsm=landlock,...), or "
+        "allow user namespaces",
+    ),
+}
+"""Every rung on which something is run, best first."""
