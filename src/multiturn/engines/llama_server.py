@@ -105,6 +105,9 @@ class LlamaServer:
                 got=str(path),
                 fix="check that the file is a language model, and that there is memory for it",
             ) from error
+        # A first request reads the weights in. It also waits for the server's loop to run: a
+        # server that is told to stop before that never stops.
+        self.post("/completion", {"prompt": [0], "n_predict": 0, "cache_prompt": False})
 
     def post(self, endpoint: str, body: Mapping[str, object]) -> Answer:
         """One question, one answer.
