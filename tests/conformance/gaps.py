@@ -1,0 +1,53 @@
+"""The list of known gaps, from the headers of the suite's programs.
+
+python tests/conformance/gaps.py > docs/sandbox-gaps.md
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import expectations
+
+from multiturn.sandbox.outcomes import Rung
+
+__all__ = ["page"]
+
+RUNGS = (Rung.NAMESPACES, Rung.SHARED_NAMESPACES, Rung.LANDLOCK, Rung.LIMITS_ONLY)
+
+
+def page() -> str:
+    """The page, as Markdown."""
+    programs = expectations.load_all()
+    kinds = Counter(program.kind for program in programs)
+    lines = [
+        "# Known gaps of the sandbox, by rung",
+        "",
+        "Made by `python tests/conformance/gaps.py > docs/sandbox-gaps.md` from the headers of",
+        "the programs in `tests/conformance/programs`; a test keeps it up to date. The suite",
+        f"has {len(programs)} programs: {kinds['hostile']} hostile ones, {kinds['forgery']} that",
+        f"try to forge an oracle's verdict, {kinds['innocent']} innocent ones that must run, and",
+        f"{kinds['witness']} that look for what others left. On each rung all of them must be",
+        "held but for these.",
+        "",
+    ]
+    for rung in RUNGS:
+        gaps = [(program, program.gaps[rung]) for program in programs if rung in program.gaps]
+        lines += [f"## {rung.value}", ""]
+        if rung is Rung.LIMITS_ONLY:
+            lines += [
+                "Isolates nothing, and is used only where a person says so. Its gaps are not",
+                "tried out by the suite: nothing would stop these programs.",
+                "",
+            ]
+        if not gaps:
+            lines += ["None.", ""]
+            continue
+        lines += ["| program | tries | why it is not held |", "|---|---|---|"]
+        lines += [f"| `{program.name}` | {program.tries} | {why} |" for program, why in gaps]
+        lines.append("")
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
