@@ -9,7 +9,6 @@ enter, and want a key made anew each time: nobody else on the machine can use th
 from __future__ import annotations
 
 import contextlib
-import gc
 import http.client
 import json
 import os
@@ -18,8 +17,9 @@ import secrets
 import socket
 import tempfile
 import threading
+import weakref
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ class LlamaServer:
             params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
             params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_Q8_0
         try:
-            self._server: object | None = xllamacpp.Server(params)
+            self._running = _Running(xllamacpp.Server(params), self._directory)
         except Exception as error:
             self._directory.cleanup()
             raise EngineError(
@@ -105,6 +105,8 @@ class LlamaServer:
                 got=str(path),
                 fix="check that the file is a language model, and that there is memory for it",
             ) from error
+        # Threads of llama.cpp that outlive the interpreter would end the process with a crash.
+        self._close = weakref.finalize(self, self._running.stop)
         # A first request reads the weights in. It also waits for the server's loop to run: a
         # server that is told to stop before that never stops.
         self.post("/completion", {"prompt": [0], "n_predict": 0, "cache_prompt": False})
@@ -134,6 +136,7 @@ class LlamaServer:
             EngineError: the server refuses it, fails or is gone.
         """
         connection = self._send(endpoint, {**body, "stream": True})
+        self._running.streams.add(connection)
         answers: queue.SimpleQueue[Answer | EngineError | None] = queue.SimpleQueue()
         reader = threading.Thread(
             target=_read_stream, args=(connection, answers), name="llama-stream", daemon=True
@@ -155,16 +158,14 @@ class LlamaServer:
             _hang_up(connection)
             reader.join()
             connection.close()
+            self._running.streams.discard(connection)
 
     def close(self) -> None:
         """Free the model and the socket. Safe to call twice."""
-        if self._server is not None:
-            self._server = None
-            gc.collect(0)
-            self._directory.cleanup()
+        self._close()
 
     def _send(self, endpoint: str, body: Mapping[str, object]) -> http.client.HTTPConnection:
-        if self._server is None:
+        if self._running.server is None:
             raise EngineError("the engine is closed", fix="open it again")
         connection = _UnixConnection(self._socket)
         try:
@@ -181,6 +182,22 @@ class LlamaServer:
             connection.close()
             raise EngineError(f"llama.cpp cannot be reached ({error})") from error
         return connection
+
+
+@dataclass(slots=True)
+class _Running:
+    """What has to be stopped, kept apart so that stopping needs no `LlamaServer`."""
+
+    server: object | None
+    directory: tempfile.TemporaryDirectory[str]
+    streams: set[http.client.HTTPConnection] = field(default_factory=set)
+
+    def stop(self) -> None:
+        """Hang up on every stream, then free the model."""
+        for connection in list(self.streams):
+            _hang_up(connection)
+        self.server = None
+        self.directory.cleanup()
 
 
 class _UnixConnection(http.client.HTTPConnection):
