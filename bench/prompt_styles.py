@@ -111,16 +111,16 @@ def _measure(
                             program=last.result.program,
                         )
                     )
-        _progress(seed, arms, results)
+            _progress(f"seed {seed}, {specification.name}", arms, results)
     return results
 
 
-def _progress(seed: int, arms: Sequence[str], results: Sequence[Result]) -> None:
+def _progress(done: str, arms: Sequence[str], results: Sequence[Result]) -> None:
     rates = []
     for arm in arms:
         met = [result.met for result in results if result.arm == arm]
         rates.append(f"{arm} {sum(met)}/{len(met)}")
-    print(f"after seed {seed}: {', '.join(rates)}", flush=True)
+    print(f"{done}: {', '.join(rates)}", flush=True)
 
 
 def _report(

@@ -53,6 +53,15 @@ def test_every_key_of_yaml():
     assert case.expect == 4
 
 
+def test_the_one_in_the_documentation():
+    page = Path(__file__).parents[2] / "docs" / "specifications.md"
+    text = page.read_text().split("```yaml\n")[1].split("```")[0]
+    [found] = parse(text)
+    [case] = found.fill()
+    assert case.turns[0].prompt.startswith("The rain of some days in millimetres was [0, 2, 0,")
+    assert case.turns[1].examples == (Example(expression="longest_dry([0, 0, 1])", expected=2),)
+
+
 def test_what_is_not_said_is_absent_and_null_is_a_value():
     assert parse("turns: [a]")[0].fill()[0].expect is ABSENT
     assert parse("turns: [a]\nexpect: null")[0].fill()[0].expect is None
