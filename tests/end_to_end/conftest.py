@@ -27,6 +27,7 @@ LINES = (
     {"when": "Sort it", "answers": ["numbers.sort()\nprint(numbers)"]},
     {"when": "Add it up", "answers": ["print(sum(numbers))", "print(sum(number))"]},
     {"when": "Fail", "answers": ["print(missing)"]},
+    {"when": "Break down", "error": "the engine broke down"},
     {"when": "Be hostile", "answers": ["print('\\x1b]0;title\\x07\\x1b[31mred')"]},
 )
 

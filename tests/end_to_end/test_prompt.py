@@ -95,7 +95,9 @@ def test_ctrl_c_stops_the_writing_and_not_the_program(
     person.wait_for("1> ")
     person.type("Make the list")
     person.wait_for("numbers")
+    person.process.send("typed meanwhile")
     time.sleep(0.3)
+    assert "meanwhile" not in person.process.before
     begun = time.perf_counter()
     person.press("c")
     person.wait_for("stopped")
@@ -107,6 +109,7 @@ def test_ctrl_c_stops_the_writing_and_not_the_program(
     person.wait_for("✗ raised NameError")
     person.wait_for("2> ")
     person.press("half a line")
+    person.wait_for("half a line")
     person.press("c")
     person.wait_for("2> ")
     assert person.leave() == 0
@@ -148,6 +151,7 @@ def test_mistakes_are_told_and_nothing_is_lost(terminal: Any, script: str, home:
         ("/undoo", "did you mean /undo"),
         ("/pick 9", "error: "),
         ("/pick first", "whole number"),
+        ("/retry 2 hot", "a temperature is a number"),
         ("/branch 7", "unknown turn"),
         ("/undo now", "takes nothing after it"),
         ("/save", "does not say where to"),
@@ -156,7 +160,7 @@ def test_mistakes_are_told_and_nothing_is_lost(terminal: Any, script: str, home:
         ("/open nothing", "unknown session"),
         ("/model no-such-model", "unknown model"),
         ("/show everything", "/show does not know"),
-        ("A turn that the script does not know", "no line for this prompt"),
+        ("Break down", "the engine broke down"),
     ):
         person.type(words)
         person.wait_for("error: ")

@@ -1,8 +1,10 @@
-"""Ctrl-C while something is being written stops that, and not the whole program."""
+"""The keyboard while something is being written."""
 
 from __future__ import annotations
 
 import signal
+import sys
+import termios
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,11 @@ __all__ = ["stopped_by_ctrl_c"]
 
 @contextmanager
 def stopped_by_ctrl_c() -> Iterator[Flag]:
-    """A flag that the first Ctrl-C sets. The second interrupts like in any other program."""
+    """A flag that the first Ctrl-C sets: it stops what is written, and not the whole program.
+
+    The second interrupts like in any other program. What is typed meanwhile is not shown, as
+    it would stand in the middle of the code; the next prompt has it.
+    """
     cancel = Flag()
     if threading.current_thread() is not threading.main_thread():
         yield cancel  # only the main thread may say what signals do
@@ -27,6 +33,26 @@ def stopped_by_ctrl_c() -> Iterator[Flag]:
 
     before = signal.signal(signal.SIGINT, stop)
     try:
-        yield cancel
+        with _unseen_keys():
+            yield cancel
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _unseen_keys() -> Iterator[None]:
+    """Turn the terminal's echo off; without a terminal, nothing."""
+    try:
+        keyboard = sys.stdin.fileno()
+        modes = termios.tcgetattr(keyboard)
+    except (OSError, ValueError, termios.error):
+        yield
+        return
+    local = 3  # where tcgetattr keeps the flags that ECHO is one of
+    silent = modes.copy()
+    silent[local] &= ~termios.ECHO
+    termios.tcsetattr(keyboard, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSADRAIN, modes)

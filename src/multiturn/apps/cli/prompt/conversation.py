@@ -76,20 +76,25 @@ class Conversation:
                 with suppress(MultiturnError):
                     self.workshop.store.delete(session.id)
 
-    def retry(self, count: int | None = None) -> None:
-        """Write the current step again: `count` more candidates."""
+    def retry(self, count: int | None = None, temperature: float | None = None) -> None:
+        """Write the current step again: `count` more candidates, at a temperature of their own."""
         session, turn = self._here()
         sampling = session.settings.sampling
         if count is not None:
             sampling = replace(sampling, n=count)
+        if temperature is not None:
+            sampling = replace(sampling, temperature=temperature)
         if sampling.temperature == 0:
             raise InputError(
                 "with temperature 0 the same would be written again",
-                fix="say the step in other words after /undo, or set a temperature",
+                fix="/retry 1 0.8 takes a higher one; or say the step in other words after /undo",
             )
         with stopped_by_ctrl_c() as cancel:
             events = self.workshop.synthesizer.retry(session, sampling=sampling, cancel=cancel)
             self._follow(events, sampling.n, _printed(_parent(session, turn)))
+        _, now = self._here()
+        if len({candidate.text.strip() for candidate in now.candidates}) == 1:
+            self._say("the same each time; /retry 3 0.8 takes more risks, or use other words")
 
     def pick(self, number: int | None = None) -> None:
         """Take another candidate of the current step; without a number, list them."""

@@ -62,8 +62,18 @@ def _number(text: str, of: str) -> int | None:
     return int(text)
 
 
+def _temperature(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError("a temperature is a number", got=text, allowed="0 to 10") from error
+
+
 def _retry(conversation: Conversation, rest: str, _change: Change) -> None:
-    conversation.retry(_number(rest, "/retry"))
+    count, _, temperature = rest.partition(" ")
+    conversation.retry(_number(count, "/retry"), _temperature(temperature.strip()))
 
 
 def _pick(conversation: Conversation, rest: str, _change: Change) -> None:
@@ -124,20 +134,25 @@ def print_help(conversation: Conversation) -> None:
     """The commands and the keys."""
     for command in COMMANDS.values():
         usage = f"/{command.name} {command.arguments}".rstrip()
-        conversation.console.print(Text(f"  {usage:16}", "cyan").append(command.help, "default"))
+        conversation.console.print(Text(f"  {usage:24}", "cyan").append(command.help, "default"))
     for keys, help_ in (
         ("Enter", "send the turn"),
         ("Alt-Enter", "another line in the same turn (also Esc, then Enter)"),
         ("Ctrl-C", "stop what is being written, or clear the line"),
         ("Ctrl-D", "leave; the session is saved at every turn"),
     ):
-        conversation.console.print(Text(f"  {keys:16}", "magenta").append(help_, "default"))
+        conversation.console.print(Text(f"  {keys:24}", "magenta").append(help_, "default"))
 
 
 COMMANDS: dict[str, SlashCommand] = {
     command.name: command
     for command in (
-        SlashCommand("retry", "[COUNT]", "write the last step again, COUNT candidates", _retry),
+        SlashCommand(
+            "retry",
+            "[COUNT [TEMPERATURE]]",
+            "write the last step again: COUNT candidates",
+            _retry,
+        ),
         SlashCommand("pick", "[NUMBER]", "list the candidates of the step, or take one", _pick),
         SlashCommand("edit", "", "change the code of the step yourself", _edit),
         SlashCommand("undo", "", "take the last turn back", _undo),
