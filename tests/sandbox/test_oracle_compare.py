@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiturn.sandbox.encoding import ArrayData, Opaque, ScalarData, decode, encode
+from multiturn.sandbox.encoding import (
+    ArrayData,
+    EncodingError,
+    Opaque,
+    ScalarData,
+    decode,
+    encode,
+)
 from multiturn.sandbox.oracle_compare import approximately, difference, exactly, same_text
 
 HASHABLE = st.recursive(
@@ -129,6 +136,17 @@ def test_a_difference_names_the_place():
 def test_a_difference_does_not_write_out_what_is_huge():
     assert "bits" in difference(1 << 10_000_000, 1)
     assert len(difference("x" * 10**6, "y" * 10**6)) < 1000
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("form", ['["s",[{}]]', '["z",[{}]]', '["d",[{}]]'])
+def test_members_that_collide_are_refused_at_once(form):
+    """Building such a set takes hours."""
+    numbers = [f'["i","{number * (2**61 - 1):x}"]' for number in range(1, 200_000)]
+    if "d" in form:
+        numbers = [f"[{number},null]" for number in numbers]
+    with pytest.raises(EncodingError, match="hashes"):
+        decode(form.format(",".join(numbers)).encode())
 
 
 def _same(one: object, other: object) -> bool:

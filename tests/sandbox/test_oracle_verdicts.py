@@ -205,6 +205,8 @@ FORGERIES = {
     "    if 'gold' in frame.f_locals: return frame.f_locals['gold']\n    frame = frame.f_back",
     "encoder": 'import json\njson.dumps = lambda *a, **k: \'["", "secret-gold"]\'\n'
     "def f(x): return True",
+    "just too deep": "def f(x):\n  y = 1\n  for _ in range(62): y = [y]\n  return y",
+    "just too large": "def f(x): return 'x' * (16 * 2**20 - 10)",
     "deep": "def f(x):\n  y = []\n  for _ in range(10**5): y = [y]\n  return y",
 }
 

@@ -47,6 +47,10 @@ MAX_INT_BITS = 1 << 20
 """Larger whole numbers are refused: turning them into text takes quadratic time."""
 
 
+MAX_COLLISIONS = 1000
+"""How many keys of one dict or set may share their hash with another."""
+
+
 class EncodingError(ValueError):
     """A value is no plain data, or too large or deep; or an encoding is broken."""
 
@@ -294,11 +298,23 @@ def _read(tree: Any, depth: int) -> Any:
         raise EncodingError(f"a payload of {tag!r} that is no list")
     if tag == "d":
         pairs = [(_read(key, depth + 1), _read(value, depth + 1)) for key, value in payload]
+        _refuse_collisions([key for key, _ in pairs])
         return dict(pairs)
     items = [_read(item, depth + 1) for item in payload]
     if tag == "l":
         return items
+    if tag in ("s", "z"):
+        _refuse_collisions(items)
     return {"t": tuple, "s": set, "z": frozenset}[tag](items)
+
+
+def _refuse_collisions(keys: list[Any]) -> None:
+    """Refuse keys chosen so that a dict or set of them takes quadratic time to build.
+
+    The hashes of numbers are no secret; those of an honest value are nearly all different.
+    """
+    if len(keys) - len(set(map(hash, keys))) > MAX_COLLISIONS:
+        raise EncodingError(f"more than {MAX_COLLISIONS} keys with the hashes of others")
 
 
 def _text(value: Any) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from multiturn.core.errors import InputError
+from multiturn.sandbox.encoding import Opaque
 from multiturn.sandbox.oracle import Judgement, Verdict
 from multiturn.sandbox.outcomes import Outcome, Status
 from multiturn.sandbox.protocol import Called, Candidate, Limits, Program, Sandbox
@@ -132,12 +133,20 @@ def _converse(
         args, kwargs = request["call"]
         called = left.call(candidate, name, args, kwargs)
         if called.outcome.finished:
-            step = tests.call("resume", [_answer(called.value, in_place)])
+            step = _resume(tests, _answer(called.value, in_place))
         elif called.outcome.status is Status.RAISED and candidate.alive:
             raised = called.outcome
             step = tests.call("resume", [{"error": called.outcome.error or "Exception"}])
         else:
             return Verdict(Judgement.PREVENTED, outcome=called.outcome)
+
+
+def _resume(tests: Candidate, answer: dict[str, object]) -> Called:
+    """Hand an answer to the tests; one too deep or large to be handed on is worth nothing."""
+    try:
+        return tests.call("resume", [answer])
+    except InputError:
+        return tests.call("resume", [{"value": Opaque("value that is too deep or too large")}])
 
 
 def _answer(value: object, in_place: bool) -> dict[str, object]:
