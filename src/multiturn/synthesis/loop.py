@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event as Flag
 
 from multiturn.core.errors import ContextOverflowError, InputError
-from multiturn.engines.protocol import Completion, Delta, Engine, FinishReason, Request
+from multiturn.engines.protocol import Delta, Engine, FinishReason, Request
 from multiturn.sandbox.protocol import Sandbox
+from multiturn.synthesis.candidates import Task, candidate_of, what_went_wrong
 from multiturn.synthesis.events import (
     CandidateRan,
     CandidateWritten,
@@ -21,7 +22,7 @@ from multiturn.synthesis.events import (
     TurnSaved,
 )
 from multiturn.synthesis.headers import resolve_header
-from multiturn.synthesis.prompts import Failure, PromptStyle, Step, choose_style
+from multiturn.synthesis.prompts import Failure, Step, choose_style
 from multiturn.synthesis.running import run_program, run_programs
 from multiturn.synthesis.session import (
     Candidate,
@@ -36,7 +37,6 @@ from multiturn.synthesis.session import (
     rank,
 )
 from multiturn.synthesis.store import SessionStore
-from multiturn.synthesis.trimming import longest_that_parses, parses
 from multiturn.synthesis.turn_text import checked_code, checked_turn
 
 __all__ = [
@@ -56,24 +56,6 @@ RETRY_TEMPERATURE = 0.6
 
 Found = Generator[LoopEvent, None, tuple[Candidate, ...] | None]
 """Events, then the candidates; None where it was cancelled."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """A step to write, with all that stays the same from one try at it to the next."""
-
-    session: Session
-    style: PromptStyle
-    history: tuple[Step, ...]
-    prompt: str
-    examples: tuple[Example, ...]
-    sampling: Sampling
-    cancel: Flag | None
-
-    def program(self, code: str) -> str:
-        """The program so far with `code` as this step."""
-        steps = [(step.prompt, step.code) for step in self.history]
-        return program_text(self.session.header, [*steps, (self.prompt, code)])
 
 
 class Synthesizer:
@@ -148,7 +130,7 @@ class Synthesizer:
             EngineError, SandboxUnavailableError, StoreError, StorageError: as their names say.
                 After any of these the session in the store is as it was before.
         """
-        task = _Task(
+        task = Task(
             session=session,
             style=choose_style(self.engine.info, session.style),
             history=_steps(session.path()),
@@ -182,7 +164,7 @@ class Synthesizer:
             sampling = replace(sampling, temperature=max(sampling.temperature, RETRY_TEMPERATURE))
         used = [candidate.seed for candidate in turn.candidates if candidate.seed is not None]
         first_seed = max(sampling.seed, *(seed + 1 for seed in used)) if used else sampling.seed
-        task = _Task(
+        task = Task(
             session=session,
             style=choose_style(self.engine.info, session.style),
             history=_steps(session.path(turn.id)[:-1]),
@@ -239,7 +221,7 @@ class Synthesizer:
 
     # The steps of a turn, each a generator of events.
 
-    def _take_turn(self, task: _Task) -> Iterator[LoopEvent]:
+    def _take_turn(self, task: Task) -> Iterator[LoopEvent]:
         candidates = yield from self._candidates(task, first=0)
         if candidates is None:
             yield TurnCancelled()
@@ -253,7 +235,7 @@ class Synthesizer:
         )
         yield _saved(session)
 
-    def _retry(self, task: _Task, turn: Turn) -> Iterator[LoopEvent]:
+    def _retry(self, task: Task, turn: Turn) -> Iterator[LoopEvent]:
         candidates = yield from self._candidates(task, first=len(turn.candidates))
         if candidates is None:
             yield TurnCancelled()
@@ -274,7 +256,7 @@ class Synthesizer:
         yield CandidateRan(index, candidate)
         yield _saved(self.store.add_candidates(session, turn.id, [candidate], chosen=0))
 
-    def _candidates(self, task: _Task, *, first: int) -> Found:
+    def _candidates(self, task: Task, *, first: int) -> Found:
         """Write and run candidates; where none is good, again, as often as the session allows."""
         found: list[Candidate] = []
         failure: Failure | None = None
@@ -293,11 +275,11 @@ class Synthesizer:
             best = found[_best(found)]
             if best.good or attempt == most:
                 break
-            failure = Failure(best.text, _what_went_wrong(best, task.examples))
+            failure = Failure(best.text, what_went_wrong(best, task.examples))
             yield Retrying(attempt + 1, most, failure.message)
         return tuple(found)
 
-    def _write(self, task: _Task, failure: Failure | None, *, first: int) -> Found:
+    def _write(self, task: Task, failure: Failure | None, *, first: int) -> Found:
         dropped, prompt = self._fitting_prompt(task, failure)
         if dropped:
             yield HistoryDropped(dropped, len(task.history))
@@ -334,7 +316,7 @@ class Synthesizer:
                 elif event.finish_reason is FinishReason.CANCELLED:
                     cancelled = True
                 else:
-                    candidate = _candidate(task, event, writer, repair=failure is not None)
+                    candidate = candidate_of(task, event, writer, repair=failure is not None)
                     found[event.index] = candidate
                     yield CandidateWritten(first + event.index, candidate)
         except ContextOverflowError as error:
@@ -343,7 +325,7 @@ class Synthesizer:
             return None
         return tuple(found[index] for index in sorted(found))
 
-    def _run(self, task: _Task, candidates: Sequence[Candidate], *, first: int) -> Found:
+    def _run(self, task: Task, candidates: Sequence[Candidate], *, first: int) -> Found:
         done: dict[int, Candidate] = {}
         programs = [task.program(candidate.text) for candidate in candidates]
         limits = task.session.settings.limits
@@ -356,7 +338,7 @@ class Synthesizer:
             return None
         return tuple(done[index] for index in range(len(candidates)))
 
-    def _fitting_prompt(self, task: _Task, failure: Failure | None) -> tuple[int, str]:
+    def _fitting_prompt(self, task: Task, failure: Failure | None) -> tuple[int, str]:
         """How many of the oldest turns are left out, and the text; only where it was allowed."""
         header, history = task.session.header, task.history
         window = self.engine.info.context_window - task.sampling.max_tokens
@@ -369,44 +351,6 @@ class Synthesizer:
                 return dropped, prompt
         # Not even the turn alone fits: the engine says so, in numbers.
         return 0, task.style.render(header, history, task.prompt, failure)
-
-
-def _candidate(task: _Task, done: Completion, writer: Writer, *, repair: bool) -> Candidate:
-    text = task.style.clean(done.text, task.history)
-    unfinished = done.finish_reason is FinishReason.LENGTH or done.cut_by is not None
-    trimmed = False
-    if unfinished and task.session.settings.trim == "parses" and not parses(task.program(text)):
-        shorter = longest_that_parses(task.program("").rstrip("\n") + "\n", text)
-        text, trimmed = (shorter, True) if shorter.strip() else (text, False)
-    return Candidate(
-        text=text,
-        raw_text=done.raw_text,
-        origin="repair" if repair else "model",
-        writer=writer,
-        mean_logprob=done.mean_logprob,
-        seed=writer.sampling.seed + done.index,
-        finish_reason=done.finish_reason,
-        cut_by=done.cut_by,
-        trimmed=trimmed,
-        tokens=len(done.tokens),
-        prompt_tokens=done.prompt_tokens,
-        cached_tokens=done.cached_tokens,
-        to_first_token=done.timings.to_first_token,
-        writing_seconds=done.timings.total,
-    )
-
-
-def _what_went_wrong(candidate: Candidate, examples: Sequence[Example]) -> str:
-    """For the model. What was expected is not told: it would only print it."""
-    if not candidate.text.strip():
-        return "there was no code"
-    if candidate.run is None or not candidate.finished:
-        return candidate.describe()
-    for example, agreed in zip(examples, candidate.agreed, strict=True):
-        if not agreed and example.expression is not None:
-            return f"the value of {example.expression} is not what it should be"
-    last = candidate.run.stdout.rstrip().split("\n")[-1][:200]
-    return f"it printed {last!r}, which is not right" if last else "it printed nothing"
 
 
 def _overflow(error: ContextOverflowError) -> ContextOverflowError:

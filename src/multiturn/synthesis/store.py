@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -26,7 +25,7 @@ from multiturn.core.errors import (
     reporting_storage,
 )
 from multiturn.core.places import places
-from multiturn.core.records import read_record, to_plain
+from multiturn.core.records import read_record
 from multiturn.synthesis.schema import bring_up_to_date, check_is_ours
 from multiturn.synthesis.session import (
     Candidate,
@@ -44,6 +43,13 @@ from multiturn.synthesis.store_faults import (
     gone,
     move_aside,
     primary_code,
+)
+from multiturn.synthesis.store_rows import (
+    as_json,
+    insert_candidates,
+    insert_turn,
+    now,
+    read_turns,
 )
 
 __all__ = ["SessionStore", "SessionSummary", "move_aside"]
@@ -110,12 +116,12 @@ class SessionStore:
         Raises:
             InputError: the name is empty, too long, or has characters that are not printable.
         """
-        now = _now()
+        time_now = now()
         if name is not None:
             _check_name(name)
         with self._changing():
             if name is None:
-                day = now[:10]
+                day = time_now[:10]
                 pattern = f"{day}-%"
                 count = self._one("SELECT count(*) FROM sessions WHERE name LIKE ?", pattern)[0]
                 name = f"{day}-{count + 1}"
@@ -126,12 +132,12 @@ class SessionStore:
                 style=style,
                 header=header,
                 settings=settings,
-                created_at=now,
-                updated_at=now,
+                created_at=time_now,
+                updated_at=time_now,
             )
             self._connection.execute(
                 "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?)",
-                (session.id, name, model, style, header, _dump(settings), now, now),
+                (session.id, name, model, style, header, as_json(settings), time_now, time_now),
             )
         return session
 
@@ -231,7 +237,7 @@ class SessionStore:
                 model=session.model,
                 style=session.style,
                 header=session.header,
-                settings=_dump(session.settings),
+                settings=as_json(session.settings),
             )
 
     def move(self, session: Session, turn_id: int | None) -> Session:
@@ -255,7 +261,8 @@ class SessionStore:
     ) -> Session:
         """Add a turn after the current one and stand at it."""
         with self._changing():
-            turn = self._insert_turn(
+            turn = insert_turn(
+                self._connection,
                 session.id,
                 Turn(
                     id=0,
@@ -384,31 +391,8 @@ class SessionStore:
         return [row["name"] for row in self._all("SELECT name FROM sessions")]
 
     def _turns(self, session_id: str, only: int | None = None) -> tuple[Turn, ...]:
-        some = "" if only is None else "AND {} = :only"
-        values = {"session": session_id, "only": only}
-        candidates: dict[int, Any] = {}
-        query = f"SELECT * FROM candidates WHERE session = :session {some.format('turn')}"
         with as_broken(self.path):
-            for row in self._connection.execute(f"{query} ORDER BY turn, number", values):
-                where = f"turn {row['turn']}, candidate {row['number']}"
-                candidates.setdefault(row["turn"], []).append(
-                    read_record(json.loads(row["record"]), Candidate, where=where)
-                )
-            query = f"SELECT * FROM turns WHERE session = :session {some.format('id')}"
-            return tuple(
-                Turn(
-                    id=row["id"],
-                    parent=row["parent"],
-                    prompt=row["prompt"],
-                    candidates=tuple(candidates[row["id"]]),
-                    chosen=row["chosen"],
-                    examples=read_record(
-                        json.loads(row["examples"]), tuple[Example, ...], where=f"turn {row['id']}"
-                    ),
-                    created_at=row["created_at"],
-                )
-                for row in self._connection.execute(f"{query} ORDER BY id", values)
-            )
+            return read_turns(self._connection, session_id, only)
 
     def _stored_turn(self, session_id: str, turn_id: int) -> Turn:
         """As it is in the file now: another process may have added candidates."""
@@ -417,56 +401,28 @@ class SessionStore:
             raise gone()
         return found[0]
 
-    def _insert_turn(self, session_id: str, turn: Turn) -> Turn:
-        last = self._one("SELECT max(id) FROM turns WHERE session = ?", session_id)[0] or 0
-        turn = replace(turn, id=last + 1, created_at=_now())
-        self._connection.execute(
-            "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                session_id,
-                turn.id,
-                turn.parent,
-                turn.prompt,
-                _dump(turn.examples),
-                turn.chosen,
-                turn.created_at,
-            ),
-        )
-        self._insert_candidates(session_id, turn, first=0)
-        return turn
-
-    def _insert_candidates(self, session_id: str, turn: Turn, *, first: int) -> None:
-        self._connection.executemany(
-            "INSERT INTO candidates VALUES (?, ?, ?, ?)",
-            [
-                (session_id, turn.id, number, _dump(candidate))
-                for number, candidate in enumerate(turn.candidates)
-                if number >= first
-            ],
-        )
-
     def _put(self, session: Session, turn: Turn, *, first_new: int) -> Session:
         """Save a changed turn: in place while nothing follows it, else as a branch."""
         if self._one("SELECT 1 FROM turns WHERE session = ? AND parent = ?", session.id, turn.id):
-            turn = self._insert_turn(session.id, turn)
+            turn = insert_turn(self._connection, session.id, turn)
         else:
             self._connection.execute(
                 "UPDATE turns SET chosen = ? WHERE session = ? AND id = ?",
                 (turn.chosen, session.id, turn.id),
             )
-            self._insert_candidates(session.id, turn, first=first_new)
+            insert_candidates(self._connection, session.id, turn, first=first_new)
         return self._touch(session.with_turn(turn), current=turn.id)
 
     def _touch(self, session: Session, **columns: object) -> Session:
-        now = _now()
-        columns["updated_at"] = now
+        time_now = now()
+        columns["updated_at"] = time_now
         assignments = ", ".join(f"{column} = :{column}" for column in columns)
         changed = self._connection.execute(
             f"UPDATE sessions SET {assignments} WHERE id = :id", {**columns, "id": session.id}
         ).rowcount
         if not changed:
             raise gone()
-        return replace(session, updated_at=now)
+        return replace(session, updated_at=time_now)
 
 
 def _check_name(name: str) -> None:
@@ -476,11 +432,3 @@ def _check_name(name: str) -> None:
             got=name,
             allowed=f"1 to {LONGEST_NAME} printable characters",
         )
-
-
-def _dump(record: object) -> str:
-    return json.dumps(to_plain(record))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,78 @@
+"""From what a model wrote to a candidate, and from one that fails to what to say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event as Flag
+
+from multiturn.engines.protocol import Completion, FinishReason
+from multiturn.synthesis.prompts import PromptStyle, Step
+from multiturn.synthesis.session import (
+    Candidate,
+    Example,
+    Sampling,
+    Session,
+    Writer,
+    program_text,
+)
+from multiturn.synthesis.trimming import longest_that_parses, parses
+
+__all__ = ["Task", "candidate_of", "what_went_wrong"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A step to write, with all that stays the same from one try at it to the next."""
+
+    session: Session
+    style: PromptStyle
+    history: tuple[Step, ...]
+    prompt: str
+    examples: tuple[Example, ...]
+    sampling: Sampling
+    cancel: Flag | None
+
+    def program(self, code: str) -> str:
+        """The program so far with `code` as this step."""
+        steps = [(step.prompt, step.code) for step in self.history]
+        return program_text(self.session.header, [*steps, (self.prompt, code)])
+
+
+def candidate_of(task: Task, done: Completion, writer: Writer, *, repair: bool) -> Candidate:
+    """The candidate in a completion: cleaned by the style, an unfinished end left out."""
+    text = task.style.clean(done.text, task.history)
+    unfinished = done.finish_reason is FinishReason.LENGTH or done.cut_by is not None
+    trimmed = False
+    if unfinished and task.session.settings.trim == "parses" and not parses(task.program(text)):
+        shorter = longest_that_parses(task.program("").rstrip("\n") + "\n", text)
+        text, trimmed = (shorter, True) if shorter.strip() else (text, False)
+    return Candidate(
+        text=text,
+        raw_text=done.raw_text,
+        origin="repair" if repair else "model",
+        writer=writer,
+        mean_logprob=done.mean_logprob,
+        seed=writer.sampling.seed + done.index,
+        finish_reason=done.finish_reason,
+        cut_by=done.cut_by,
+        trimmed=trimmed,
+        tokens=len(done.tokens),
+        prompt_tokens=done.prompt_tokens,
+        cached_tokens=done.cached_tokens,
+        to_first_token=done.timings.to_first_token,
+        writing_seconds=done.timings.total,
+    )
+
+
+def what_went_wrong(candidate: Candidate, examples: Sequence[Example]) -> str:
+    """For the model. What was expected is not told: it would only print it."""
+    if not candidate.text.strip():
+        return "there was no code"
+    if candidate.run is None or not candidate.finished:
+        return candidate.describe()
+    for example, agreed in zip(examples, candidate.agreed, strict=True):
+        if not agreed and example.expression is not None:
+            return f"the value of {example.expression} is not what it should be"
+    last = candidate.run.stdout.rstrip().split("\n")[-1][:200]
+    return f"it printed {last!r}, which is not right" if last else "it printed nothing"

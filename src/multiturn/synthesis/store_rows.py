@@ -1,0 +1,98 @@
+"""Turns and candidates as rows. Each function works inside its caller's transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from multiturn.core.records import read_record, to_plain
+from multiturn.synthesis.session import Candidate, Example, Turn
+
+__all__ = ["as_json", "insert_candidates", "insert_turn", "now", "read_turns"]
+
+
+def read_turns(
+    connection: sqlite3.Connection, session_id: str, only: int | None = None
+) -> tuple[Turn, ...]:
+    """The turns of a session, or only the one of that id if there is one.
+
+    Raises:
+        InputError, ValueError, KeyError: a row does not hold what was written; it is damaged.
+    """
+    values = {"session": session_id, "only": only}
+    candidates: dict[int, list[Candidate]] = {}
+    for row in connection.execute(
+        "SELECT * FROM candidates WHERE session = :session AND (:only IS NULL OR turn = :only) "
+        "ORDER BY turn, number",
+        values,
+    ):
+        where = f"turn {row['turn']}, candidate {row['number']}"
+        candidate = read_record(json.loads(row["record"]), Candidate, where=where)
+        candidates.setdefault(row["turn"], []).append(candidate)
+    rows = connection.execute(
+        "SELECT * FROM turns WHERE session = :session AND (:only IS NULL OR id = :only) "
+        "ORDER BY id",
+        values,
+    )
+    return tuple(_turn(row, candidates[row["id"]]) for row in rows)
+
+
+def insert_turn(connection: sqlite3.Connection, session_id: str, turn: Turn) -> Turn:
+    """Write a new turn with all its candidates; returns it with its id and time."""
+    last = connection.execute("SELECT max(id) FROM turns WHERE session = ?", (session_id,))
+    turn = replace(turn, id=(last.fetchone()[0] or 0) + 1, created_at=now())
+    connection.execute(
+        "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            session_id,
+            turn.id,
+            turn.parent,
+            turn.prompt,
+            as_json(turn.examples),
+            turn.chosen,
+            turn.created_at,
+        ),
+    )
+    insert_candidates(connection, session_id, turn, first=0)
+    return turn
+
+
+def insert_candidates(
+    connection: sqlite3.Connection, session_id: str, turn: Turn, *, first: int
+) -> None:
+    """Write the turn's candidates from number `first` on."""
+    connection.executemany(
+        "INSERT INTO candidates VALUES (?, ?, ?, ?)",
+        [
+            (session_id, turn.id, number, as_json(candidate))
+            for number, candidate in enumerate(turn.candidates)
+            if number >= first
+        ],
+    )
+
+
+def as_json(record: object) -> str:
+    """A record as JSON text."""
+    return json.dumps(to_plain(record))
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601 to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _turn(row: sqlite3.Row, candidates: list[Candidate]) -> Turn:
+    where = f"turn {row['id']}"
+    if not 0 <= row["chosen"] < len(candidates):
+        raise ValueError(f"{where}: candidate {row['chosen']} is chosen, and is not there")
+    return Turn(
+        id=row["id"],
+        parent=row["parent"],
+        prompt=row["prompt"],
+        candidates=tuple(candidates),
+        chosen=row["chosen"],
+        examples=read_record(json.loads(row["examples"]), tuple[Example, ...], where=where),
+        created_at=row["created_at"],
+    )
