@@ -214,13 +214,17 @@ class PooledSandbox:
         heavy = self._heavy is not None and self._heavy.search(program.source) is not None
         notes = self._notes
         for retries in range(MOST_TRIES):
-            with self._lease(heavy) as worker:
-                try:
-                    return attempt(worker, retries, notes)
-                except WorkerDiedError as error:
-                    notes = (*notes, f"begun again because the sandbox failed: {error}")
-                    if not isinstance(error, ChildFaultError):
+            try:
+                with self._lease(heavy) as worker:
+                    try:
+                        return attempt(worker, retries, notes)
+                    except ChildFaultError:
+                        raise
+                    except WorkerDiedError:
                         self._discard(worker, heavy)
+                        raise
+            except WorkerDiedError as error:
+                notes = (*notes, f"begun again because the sandbox failed: {error}")
         raise SandboxUnavailableError(
             f"the sandbox failed {MOST_TRIES} times with the same program",
             got=notes[-1],

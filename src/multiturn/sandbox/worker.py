@@ -102,6 +102,7 @@ class Worker:
 
     Raises:
         SandboxUnavailableError: it could not start; the message says why.
+        WorkerDiedError: it was killed meanwhile.
     """
 
     def __init__(self, rung: Rung, shell: Shell, modules: Sequence[str]) -> None:
@@ -145,9 +146,11 @@ class Worker:
                 self.close()
                 complaints.seek(0)
                 lines = complaints.read().decode(errors="replace").strip().splitlines()
+                if not lines:
+                    # It had nothing to say: somebody killed it.
+                    raise WorkerDiedError("a fork-server was killed while it started") from None
                 raise SandboxUnavailableError(
-                    f"the fork-server of the rung {rung.value} did not start: "
-                    + (lines[-1] if lines else f"exit code {self.process.returncode}")
+                    f"the fork-server of the rung {rung.value} did not start: {lines[-1]}"
                 ) from None
 
     def _await_ready(self) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def run_program(job: Job, wire: socket.socket) -> None:
 
 def _run_main(source: str, wanted: str | None, module: types.ModuleType, say: Send) -> bool:
     """Compile and run the main program; whether it ran to its end."""
-    ballast = mmap.mmap(-1, BALLAST_BYTES)
+    ballast = _ballast()
     try:
         code = _compile(source)
     except BaseException as error:
@@ -76,6 +76,13 @@ def _run_main(source: str, wanted: str | None, module: types.ModuleType, say: Se
         return False
     say(Kind.FINISHED, value)
     return True
+
+
+def _ballast() -> mmap.mmap:
+    try:
+        return mmap.mmap(-1, BALLAST_BYTES)
+    except OSError as error:
+        raise MemoryError("no room to begin") from error
 
 
 def _compile(source: str) -> types.CodeType:
@@ -187,7 +194,7 @@ def _serve_calls(module: types.ModuleType, wire: socket.socket, say: Send) -> No
         data = receive_call(wire)
         if data is None:
             return
-        ballast = mmap.mmap(-1, BALLAST_BYTES)
+        ballast = _ballast()
         try:
             value = _call(module, data)
             _flush()

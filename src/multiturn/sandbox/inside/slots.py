@@ -2,14 +2,14 @@
 
 A program is never process 1: the kernel would not let it die of its own signals. So each
 slot is a namespace with a small init that only waits, and the fork-server forks a program
-into a slot in which nothing else runs. A Python program can leave nothing behind in it, as it
-cannot start processes; a slot in which other programs ran is thrown away.
+into a slot in which nothing else runs. A program can leave nothing behind in it, as it cannot
+start processes.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
+import select
 import signal
 import time
 from typing import NoReturn
@@ -30,18 +30,29 @@ class Slots:
 
     def take(self) -> int:
         """A slot for the next fork; answers a pidfd of its init."""
+        while self._free and not self._sound(self._free[-1]):
+            self._forget(self._free.pop())
         slot = self._free.pop() if self._free else self._make()
         ns.set_namespace(slot, ns.NEW_PID)
         return slot
 
-    def give(self, slot: int) -> None:
-        """The program in it has ended, and it could start nothing."""
-        self._free.append(slot)
+    def give(self, slot: int) -> bool:
+        """The program in it has ended, and it could start nothing.
 
-    def discard(self, slot: int) -> None:
-        """End whatever is left in a slot, together with its init."""
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(slot, signal.SIGKILL)
+        Returns:
+            Whether the slot's init lives. Where not, somebody killed it, and the kernel the
+            program with it.
+        """
+        if not self._sound(slot):
+            self._forget(slot)
+            return False
+        self._free.append(slot)
+        return True
+
+    def _sound(self, slot: int) -> bool:
+        return not select.select([slot], [], [], 0)[0]
+
+    def _forget(self, slot: int) -> None:
         os.waitpid(self._inits.pop(slot), 0)
         os.close(slot)
 

@@ -52,8 +52,8 @@ class Walls(Protocol):
         """In the child, with its limits set, as the last thing before the program."""
         ...
 
-    def clear(self, place: Place) -> None:
-        """In the server, after the child's end."""
+    def clear(self, place: Place) -> bool:
+        """In the server, after the child's end; whether the walls stood until then."""
         ...
 
 
@@ -79,9 +79,10 @@ class LimitsOnlyWalls:
     def close(self, place: Place) -> None:
         """Nothing: there are no walls."""
 
-    def clear(self, place: Place) -> None:
+    def clear(self, place: Place) -> bool:
         """Remove the directory."""
         self.scratch.remove(Path(str(place)))
+        return True
 
 
 class LandlockWalls(LimitsOnlyWalls):
@@ -152,10 +153,9 @@ class NamespaceWalls:
         ns.drop_capabilities(bounding=False)
         self.filter.install()
 
-    def clear(self, place: Place) -> None:
+    def clear(self, place: Place) -> bool:
         """The slot is free again; the mounts went with the child."""
-        if isinstance(place, int):
-            self.slots.give(place)
+        return self.slots.give(int(str(place)))
 
 
 def _settle(place: str) -> None:
