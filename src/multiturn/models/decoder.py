@@ -1,0 +1,205 @@
+"""The forward pass, as plain functions of parameters and tokens."""
+
+# ruff: noqa: F722 - shapes in annotations
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Int
+
+from multiturn.models.attention import Kernel, attend, causal_mask
+from multiturn.models.cache import KVCache
+from multiturn.models.config import DecoderConfig
+from multiturn.models.parameters import Layers, Parameters
+from multiturn.models.rotary import angles, rotate
+
+__all__ = ["extend", "forward", "hidden_states", "logits_of"]
+
+Attend = Callable[[Array, Array, Array], tuple[Array, Any]]
+"""Queries, keys and values of the new tokens -> the mixed values, and what to carry on."""
+
+
+def forward(
+    parameters: Parameters,
+    tokens: Int[Array, "B T"],
+    config: DecoderConfig,
+    *,
+    kernel: Kernel = "auto",
+) -> Float[Array, "B T V"]:
+    """The float32 logits after each token of whole sequences.
+
+    Rows may be padded on the right: attention looks back only, so padding changes nothing
+    before it.
+    """
+    hidden = hidden_states(parameters, tokens, config, kernel=kernel)
+    return logits_of(parameters, hidden)
+
+
+def hidden_states(
+    parameters: Parameters,
+    tokens: Int[Array, "B T"],
+    config: DecoderConfig,
+    *,
+    kernel: Kernel = "auto",
+    rematerialize: bool = False,
+) -> Float[Array, "B T D"]:
+    """The normed states that the output head reads, for whole sequences.
+
+    With `rematerialize` only each block's input is kept for the backward pass and the rest
+    is computed again: memory for time.
+    """
+    batch, length = tokens.shape
+    positions = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (batch, length))
+    mask = causal_mask(positions[:1], positions[:1])
+    mask = jnp.broadcast_to(mask, (batch, length, length))
+    cos, sin = angles(positions, config.rotary)
+
+    def step(x: Array, layer: Layers) -> tuple[Array, None]:
+        def whole(query: Array, key: Array, value: Array) -> tuple[Array, None]:
+            return attend(query, key, value, mask, kernel), None
+
+        x, _ = _block(x, layer, config, cos, sin, whole)
+        return x, None
+
+    if rematerialize:
+        step = jax.checkpoint(step)
+    x = jnp.take(parameters.embedding, tokens, axis=0)
+    x, _ = jax.lax.scan(step, x, parameters.layers)
+    return _norm(x, parameters.final_norm_scale, parameters.final_norm_bias, config)
+
+
+def extend(
+    parameters: Parameters,
+    tokens: Int[Array, "B T"],
+    counts: Int[Array, " B"],
+    cache: KVCache,
+    config: DecoderConfig,
+    *,
+    kernel: Kernel = "auto",
+) -> tuple[Float[Array, "B T D"], KVCache]:
+    """Read more tokens of each row, after those in the cache.
+
+    Args:
+        parameters: of the model.
+        tokens: the next ones of each row, padded on the right.
+        counts: how many of each row's are real; a row with 0 stays as it is.
+        cache: of the tokens before; donate it to a `jax.jit` to have it changed in place.
+        config: of the model.
+        kernel: of the attention.
+
+    Returns:
+        The normed states for `logits_of` (those of padding mean nothing), and the cache
+        grown by `counts`. What would lie beyond its capacity is not kept: it is the
+        caller's part to make it large enough.
+    """
+    batch, length = tokens.shape
+    positions = cache.lengths[:, None] + jnp.arange(length, dtype=jnp.int32)
+    slots = jnp.arange(cache.capacity, dtype=jnp.int32)[None]
+    mask = causal_mask(positions, slots)
+    cos, sin = angles(positions, config.rotary)
+    rows = jnp.arange(batch)[:, None]
+
+    def step(carry: tuple[Array, Array, Array], this: tuple[Array, Layers]) -> tuple[Any, None]:
+        x, keys, values = carry
+        index, layer = this
+
+        def cached(query: Array, key: Array, value: Array) -> tuple[Array, tuple[Array, Array]]:
+            # Padding writes beyond the row's new length, where nothing reads before it is
+            # written over; past the last slot it is dropped.
+            place = keys.at[index, rows, positions]
+            grown_keys = place.set(key.astype(keys.dtype), mode="drop")
+            place = values.at[index, rows, positions]
+            grown_values = place.set(value.astype(values.dtype), mode="drop")
+            mixed = attend(query, grown_keys[index], grown_values[index], mask, kernel)
+            return mixed, (grown_keys, grown_values)
+
+        x, (keys, values) = _block(x, layer, config, cos, sin, cached)
+        return (x, keys, values), None
+
+    x = jnp.take(parameters.embedding, tokens, axis=0)
+    (x, keys, values), _ = jax.lax.scan(
+        step, (x, cache.keys, cache.values), (jnp.arange(config.layers), parameters.layers)
+    )
+    x = _norm(x, parameters.final_norm_scale, parameters.final_norm_bias, config)
+    return x, KVCache(keys=keys, values=values, lengths=cache.lengths + counts)
+
+
+def logits_of(parameters: Parameters, hidden: Float[Array, "B T D"]) -> Float[Array, "B T V"]:
+    """The output head, in float32."""
+    if parameters.head is None:
+        weight, layout = parameters.embedding, "...d,vd->...v"
+    else:
+        weight, layout = parameters.head, "...d,dv->...v"
+    logits = jnp.einsum(
+        layout,
+        hidden,
+        weight,
+        precision=_precision(hidden),
+        preferred_element_type=jnp.float32,
+    )
+    if parameters.head_bias is not None:
+        logits = logits + parameters.head_bias.astype(jnp.float32)
+    return logits
+
+
+def _block(
+    x: Float[Array, "B T D"],
+    layer: Layers,
+    config: DecoderConfig,
+    cos: Array,
+    sin: Array,
+    attention: Attend,
+) -> tuple[Float[Array, "B T D"], Any]:
+    """One layer; `layer` holds its arrays without the leading axis."""
+    normed = _norm(x, layer.norm_scale, layer.norm_bias, config)
+    query = _project("btd,dnh->btnh", normed, layer.query, layer.query_bias)
+    key = _project("btd,dkh->btkh", normed, layer.key, layer.key_bias)
+    value = _project("btd,dkh->btkh", normed, layer.value, layer.value_bias)
+    query = rotate(query, cos, sin, config.rotary)
+    key = rotate(key, cos, sin, config.rotary)
+    mixed, carried = attention(query, key, value)
+    attended = _project("btnh,nhd->btd", mixed, layer.attention_out, None)
+    if config.parallel:
+        return attended + _feed_forward(normed, layer) + x, carried
+    x = x + attended
+    if layer.mlp_norm_scale is None:
+        raise ValueError("a sequential block needs a norm before its feed-forward")
+    normed = _norm(x, layer.mlp_norm_scale, layer.mlp_norm_bias, config)
+    return x + _feed_forward(normed, layer), carried
+
+
+def _feed_forward(x: Float[Array, "B T D"], layer: Layers) -> Float[Array, "B T D"]:
+    up = _project("btd,df->btf", x, layer.up, layer.up_bias)
+    if layer.gate is None:
+        up = jax.nn.gelu(up, approximate=True)
+    else:
+        up = jax.nn.silu(_project("btd,df->btf", x, layer.gate, None)) * up
+    return _project("btf,fd->btd", up, layer.down, layer.down_bias)
+
+
+def _norm(x: Array, scale: Array, bias: Array | None, config: DecoderConfig) -> Array:
+    """LayerNorm or RMSNorm over the last axis, in float32."""
+    wide = x.astype(jnp.float32)
+    if config.norm == "layer":
+        wide = wide - jnp.mean(wide, axis=-1, keepdims=True)
+    variance = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
+    wide = wide * jax.lax.rsqrt(variance + config.norm_eps) * scale.astype(jnp.float32)
+    if bias is not None:
+        wide = wide + bias.astype(jnp.float32)
+    return wide.astype(x.dtype)
+
+
+def _project(layout: str, x: Array, weight: Array, bias: Array | None) -> Array:
+    y = jnp.einsum(layout, x, weight, precision=_precision(x))
+    return y if bias is None else y + bias
+
+
+def _precision(x: Array) -> jax.lax.Precision:
+    # Accelerators round float32 products to fewer bits unless told not to.
+    wide = x.dtype == jnp.float32
+    return jax.lax.Precision.HIGHEST if wide else jax.lax.Precision.DEFAULT

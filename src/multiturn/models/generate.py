@@ -1,0 +1,77 @@
+"""Generation in the most obvious way: read everything again for each new token.
+
+No cache, no batching of unlike rows, no early stop. It is slow and plainly right, and the
+faster engines are held against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from multiturn.core.errors import ContextOverflowError, InputError
+from multiturn.models.attention import Kernel
+from multiturn.models.config import DecoderConfig
+from multiturn.models.decoder import hidden_states, logits_of
+from multiturn.models.parameters import Parameters
+from multiturn.models.sampling import choose, sampling_key
+
+__all__ = ["generate_naively"]
+
+
+def generate_naively(
+    parameters: Parameters,
+    config: DecoderConfig,
+    prompt: Sequence[int],
+    *,
+    max_tokens: int,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    seed: int = 0,
+    kernel: Kernel = "auto",
+) -> list[int]:
+    """`max_tokens` tokens after the prompt.
+
+    Temperature 0 is greedy; otherwise the seed and the position of each token decide the
+    draw (see `sampling_key`).
+
+    Raises:
+        InputError: an empty prompt, or an id outside the vocabulary.
+        ContextOverflowError: the prompt and the new tokens exceed the context.
+    """
+    if not prompt:
+        raise InputError("the prompt has no tokens", fix="start with the end-of-text token")
+    strange = [token for token in prompt if not 0 <= token < config.vocab_size]
+    if strange:
+        raise InputError(
+            "a token is not in the vocabulary",
+            got=strange[0],
+            allowed=f"0 to {config.vocab_size - 1}",
+        )
+    total = len(prompt) + max_tokens
+    if total > config.context:
+        raise ContextOverflowError(
+            "prompt and continuation exceed the context",
+            got=f"{len(prompt)} + {max_tokens} tokens",
+            allowed=f"{config.context}",
+            fix="shorten the prompt or ask for fewer tokens",
+        )
+    tokens = jnp.zeros((1, total), jnp.int32).at[0, : len(prompt)].set(jnp.asarray(prompt))
+    for position in range(len(prompt), total):
+        logits = _logits_before(parameters, tokens, position, config, kernel)
+        token = choose(logits, sampling_key(seed, position), temperature, top_p, top_k)
+        tokens = tokens.at[0, position].set(token)
+    return [int(token) for token in tokens[0, len(prompt) :]]
+
+
+@partial(jax.jit, static_argnames=("config", "kernel"))
+def _logits_before(
+    parameters: Parameters, tokens: Array, position: int, config: DecoderConfig, kernel: Kernel
+) -> Array:
+    hidden = hidden_states(parameters, tokens, config, kernel=kernel)
+    return logits_of(parameters, hidden[:, position - 1])[0]

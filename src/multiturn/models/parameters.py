@@ -1,0 +1,135 @@
+"""The arrays of a decoder, as dataclass pytrees with the layers stacked."""
+
+# ruff: noqa: F722 - shapes in annotations
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+from jaxtyping import Float
+
+from multiturn.models.arrays import ArrayInfo, Constant, Initializer, Normal
+from multiturn.models.config import DecoderConfig
+
+__all__ = ["Layers", "Parameters", "declare", "named_arrays"]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Layers:
+    """All blocks, the layer in front, so that one compiled block scans over them.
+
+    None stands where a configuration has no such array.
+    """
+
+    norm_scale: Float[Array, "L D"]
+    """Before the attention; in a parallel block, before both branches."""
+    norm_bias: Float[Array, "L D"] | None
+    mlp_norm_scale: Float[Array, "L D"] | None
+    mlp_norm_bias: Float[Array, "L D"] | None
+    query: Float[Array, "L D N H"]
+    key: Float[Array, "L D K H"]
+    value: Float[Array, "L D K H"]
+    query_bias: Float[Array, "L N H"] | None
+    key_bias: Float[Array, "L K H"] | None
+    value_bias: Float[Array, "L K H"] | None
+    attention_out: Float[Array, "L N H D"]
+    gate: Float[Array, "L D F"] | None
+    up: Float[Array, "L D F"]
+    up_bias: Float[Array, "L F"] | None
+    down: Float[Array, "L F D"]
+    down_bias: Float[Array, "L D"] | None
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Parameters:
+    """A whole decoder."""
+
+    embedding: Float[Array, "V D"]
+    layers: Layers
+    final_norm_scale: Float[Array, " D"]
+    final_norm_bias: Float[Array, " D"] | None
+    head: Float[Array, "D V"] | None
+    """None where the head is the embedding."""
+    head_bias: Float[Array, " V"] | None
+
+
+def declare(config: DecoderConfig, dtype: DTypeLike = jnp.float32) -> Any:
+    """The `Parameters` of a configuration with an `ArrayInfo` in place of each array.
+
+    First values: a normal of deviation 0.02, and 0.02 / sqrt(2 * layers) for the two
+    projections that write to the residual stream (GPT-2's rule), so that the stream keeps
+    its size whatever the depth; biases 0, scales 1.
+    """
+    c = config
+    usual, into_stream = Normal(0.02), Normal(0.02 / (2 * c.layers) ** 0.5)
+    zero, one = Constant(0.0), Constant(1.0)
+    sizes = {
+        "layers": c.layers,
+        "vocab": c.vocab_size,
+        "embed": c.width,
+        "heads": c.heads,
+        "kv_heads": c.kv_heads,
+        "head": c.head_size,
+        "ff": c.feed_forward_width,
+    }
+
+    def array(axes: str, initializer: Initializer, *, present: bool = True) -> ArrayInfo | None:
+        if not present:
+            return None
+        names = tuple(axes.split())
+        return ArrayInfo(
+            shape=tuple(sizes[name] for name in names),
+            axes=names,
+            dtype=dtype,
+            initializer=initializer,
+        )
+
+    centred, gated = c.norm == "layer", c.feed_forward == "swiglu"
+    layers = {
+        "norm_scale": array("layers embed", one),
+        "norm_bias": array("layers embed", zero, present=centred),
+        "mlp_norm_scale": array("layers embed", one, present=not c.parallel),
+        "mlp_norm_bias": array("layers embed", zero, present=centred and not c.parallel),
+        "query": array("layers embed heads head", usual),
+        "key": array("layers embed kv_heads head", usual),
+        "value": array("layers embed kv_heads head", usual),
+        "query_bias": array("layers heads head", zero, present=c.qkv_bias),
+        "key_bias": array("layers kv_heads head", zero, present=c.qkv_bias),
+        "value_bias": array("layers kv_heads head", zero, present=c.qkv_bias),
+        "attention_out": array("layers heads head embed", into_stream),
+        "gate": array("layers embed ff", usual, present=gated),
+        "up": array("layers embed ff", usual),
+        "up_bias": array("layers ff", zero, present=c.feed_forward_bias),
+        "down": array("layers ff embed", into_stream),
+        "down_bias": array("layers embed", zero, present=c.feed_forward_bias),
+    }
+    outer = {
+        "embedding": array("vocab embed", usual),
+        "final_norm_scale": array("embed", one),
+        "final_norm_bias": array("embed", zero, present=centred),
+        "head": array("embed vocab", usual, present=not c.tied_head),
+        "head_bias": array("vocab", zero, present=c.head_bias),
+    }
+    # The same dataclasses carry declarations, shapes, shardings and arrays.
+    as_layers: Any = Layers
+    as_parameters: Any = Parameters
+    return as_parameters(layers=as_layers(**layers), **outer)
+
+
+def named_arrays(parameters: Any) -> Iterator[tuple[str, Any]]:
+    """Each array that is there with its name, ``embedding`` or ``layers.query``."""
+    for field in fields(parameters):
+        value = getattr(parameters, field.name)
+        if isinstance(value, Layers):
+            for name, array in named_arrays(value):
+                yield f"{field.name}.{name}", array
+        elif value is not None:
+            yield field.name, value

@@ -1,0 +1,91 @@
+"""From logical axes to the axes of a device mesh, by one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from multiturn.core.errors import InputError
+from multiturn.models.arrays import ArrayInfo, path_name
+
+__all__ = ["REPLICATED", "TENSOR_PARALLEL", "Rules", "partition_spec", "shardings"]
+
+Rules = Mapping[str, str | tuple[str, ...] | None]
+"""Logical axis -> mesh axis, several of them, or None for a copy on every device."""
+
+REPLICATED: Rules = dict.fromkeys(
+    ("layers", "vocab", "embed", "heads", "kv_heads", "head", "ff"), None
+)
+"""A whole copy of every array on every device."""
+
+TENSOR_PARALLEL: Rules = {
+    **REPLICATED,
+    "vocab": "model",
+    "heads": "model",
+    "kv_heads": "model",
+    "ff": "model",
+}
+"""Heads and feed-forward split over the mesh axis ``model`` (Megatron's cut): one sum over
+devices after the attention and one after the feed-forward."""
+
+
+def partition_spec(info: ArrayInfo, rules: Rules, mesh: Mesh, *, name: str) -> PartitionSpec:
+    """Where the table puts the array called `name`.
+
+    Raises:
+        InputError: an axis that no rule covers, a rule for a mesh axis that is not there,
+            two dimensions on one mesh axis, or a size that the mesh does not divide.
+    """
+    used: dict[str, str] = {}
+    spec: list[str | tuple[str, ...] | None] = []
+    make_spec: Any = PartitionSpec
+    for logical, size in zip(info.axes, info.shape, strict=True):
+        if logical not in rules:
+            raise InputError(
+                f"no sharding rule covers the axis {logical!r} of {name}",
+                allowed=", ".join(rules),
+                fix=f"add a rule for {logical!r}; None keeps a copy on every device",
+            )
+        rule = rules[logical]
+        parts = 1
+        for mesh_axis in () if rule is None else (rule,) if isinstance(rule, str) else rule:
+            if mesh_axis not in mesh.shape:
+                raise InputError(
+                    f"the rule for {logical!r} names a mesh axis that is not there",
+                    got=mesh_axis,
+                    allowed=", ".join(mesh.shape),
+                )
+            if mesh_axis in used:
+                raise InputError(
+                    f"{name} would be split twice over the mesh axis {mesh_axis!r}",
+                    got=f"{used[mesh_axis]} and {logical}",
+                    fix="send one of the two to another mesh axis, or to None",
+                )
+            used[mesh_axis] = logical
+            parts *= mesh.shape[mesh_axis]
+        if size % parts:
+            raise InputError(
+                f"the axis {logical!r} of {name} does not divide over {parts} devices",
+                got=size,
+                allowed=f"a multiple of {parts}",
+            )
+        spec.append(rule)
+    placed: PartitionSpec = make_spec(*spec)
+    return placed
+
+
+def shardings(declared: Any, mesh: Mesh, rules: Rules) -> Any:
+    """The declared tree with a `NamedSharding` for each array.
+
+    Raises:
+        InputError: as `partition_spec`, naming the array.
+    """
+    return jax.tree_util.tree_map_with_path(
+        lambda path, info: NamedSharding(
+            mesh, partition_spec(info, rules, mesh, name=path_name(path))
+        ),
+        declared,
+    )
