@@ -74,6 +74,7 @@ def open_checkpoint(path: Path, *, groups: int | None = None) -> Checkpoint:
         )
     if groups is not None and groups < 1:
         raise InputError("groups is out of range", got=groups, allowed="1 or more")
+    tensors: Tensors
     if path.is_dir():
         described = describe_hub(_read_json(path / "config.json"), path, groups)
         tensors = read_hub_tensors(path)
@@ -172,7 +173,7 @@ def _read_shards(
         if not (directory / name).exists():
             raise ModelFileError(
                 f"a shard that {index} names is missing",
-                got=str(directory / name),
+                got=name,
                 fix="fetch the checkpoint again",
             )
         shards[name] = read(directory / name)

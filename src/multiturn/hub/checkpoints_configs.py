@@ -1,0 +1,307 @@
+"""What a checkpoint says of its own architecture, as a configuration and a layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multiturn.core.errors import InputError, ModelFileError
+from multiturn.hub.checkpoints_layouts import (
+    Layout,
+    codegen_layout,
+    gguf_llama_layout,
+    gguf_phi2_layout,
+    gptj_layout,
+    llama_layout,
+    phi_layout,
+)
+from multiturn.hub.gguf import GGUFHeader
+from multiturn.hub.tensors import Tensors
+from multiturn.models.config import DecoderConfig, codegen_config, llama_config
+
+__all__ = ["DescribedModel", "describe_gguf", "describe_hub"]
+
+_GELU_TANH = ("gelu_new", "gelu_pytorch_tanh")
+_STOCK_GROUPS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedModel:
+    """A model before its weights are looked at."""
+
+    config: DecoderConfig
+    layout: Layout
+
+
+class _Entries:
+    """Typed access to a configuration file, with errors that name the key and the file."""
+
+    def __init__(self, file: str, values: Mapping[str, Any]) -> None:
+        self.file = file
+        self.values = values
+
+    def number(self, *names: str, default: float | None = None) -> float:
+        """The first of the names that is there and not null."""
+        for name in names:
+            value = self.values.get(name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ModelFileError(f"{self.file}: {name!r} is no number", got=value)
+            return value
+        if default is None:
+            raise ModelFileError(
+                f"{self.file}: {names[0]!r} is missing", fix="fetch the file again"
+            )
+        return default
+
+    def whole(self, *names: str, default: int | None = None) -> int:
+        """As `number`, whole."""
+        value = self.number(*names, default=default)
+        if value != int(value) or not 0 < value < 2**40:
+            raise ModelFileError(
+                f"{self.file}: {names[0]!r} is out of range", got=value, allowed="1 or more"
+            )
+        return int(value)
+
+    def flag(self, name: str) -> bool:
+        """False where it is not there."""
+        value = self.values.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise ModelFileError(f"{self.file}: {name!r} is not true or false", got=value)
+        return bool(value)
+
+    def one_of(self, name: str, allowed: tuple[str, ...], default: str) -> str:
+        """A text that must be among those this project computes."""
+        value = self.values.get(name, default)
+        if value not in allowed:
+            raise ModelFileError(
+                f"{self.file}: {name!r} is nothing this decoder computes",
+                got=value,
+                allowed=", ".join(allowed),
+            )
+        return str(value)
+
+
+def describe_hub(values: Mapping[str, Any], directory: Path, groups: int | None) -> DescribedModel:
+    """The model of a `config.json`.
+
+    Args:
+        values: of the file.
+        directory: where it is, for the messages.
+        groups: as in `open_checkpoint`.
+
+    Raises:
+        ModelFileError: an architecture or a choice in it that this decoder does not
+            compute, a missing key, or a CodeGen checkpoint whose groups are ambiguous.
+        InputError: `groups` makes no sense for this checkpoint.
+    """
+    entries = _Entries(f"{directory.name}/config.json", values)
+    kind = entries.one_of(
+        "model_type", ("codegen", "gptj", "phi", "llama", "mistral", "qwen2"), default=""
+    )
+    if groups is not None and kind != "codegen":
+        raise InputError("groups is only for CodeGen checkpoints", got=f"groups for {kind}")
+    try:
+        if kind in ("llama", "mistral", "qwen2"):
+            config = _llama(entries, kind)
+            return DescribedModel(config, llama_layout(config))
+        config = _phi(entries) if kind == "phi" else _gptj(entries)
+    except InputError as error:
+        raise ModelFileError(f"{entries.file}: {error}") from error
+    if kind == "phi":
+        return DescribedModel(config, phi_layout(config))
+    if kind == "gptj":
+        return DescribedModel(config, gptj_layout(config))
+    return DescribedModel(config, codegen_layout(config, _groups(entries, config, groups)))
+
+
+def _gptj(entries: _Entries) -> DecoderConfig:
+    """CodeGen and GPT-J spell their configurations alike."""
+    entries.one_of("activation_function", _GELU_TANH, "gelu_new")
+    if entries.flag("tie_word_embeddings"):
+        raise ModelFileError(f"{entries.file}: a tied head is no CodeGen model's")
+    width, heads = entries.whole("n_embd"), entries.whole("n_head")
+    if width % heads:
+        raise ModelFileError(
+            f"{entries.file}: 'n_embd' is no multiple of 'n_head'", got=f"{width} and {heads}"
+        )
+    return codegen_config(
+        layers=entries.whole("n_layer"),
+        heads=heads,
+        head_size=width // heads,
+        rotary_size=entries.whole("rotary_dim", default=64),
+        vocab_size=entries.whole("vocab_size"),
+        context=entries.whole("n_positions", "n_ctx", default=2048),
+        feed_forward_width=entries.whole("n_inner", default=4 * width),
+        norm_eps=entries.number("layer_norm_epsilon", default=1e-5),
+    )
+
+
+def _groups(entries: _Entries, config: DecoderConfig, said: int | None) -> int:
+    """In how many groups the queries, keys and values are kept.
+
+    The stock loader knows 4 and no other number. CodeGen2 ships code of its own
+    (`auto_map`) that has 4 in some sizes and 8 in others, and nothing in its
+    configuration says which; a wrong number loads without complaint and talks nonsense.
+    """
+    kept = entries.whole("mp_num", default=said or _STOCK_GROUPS)
+    if said is not None and said != kept:
+        raise InputError(
+            "groups contradicts the checkpoint", got=said, allowed=f"{kept}, by its config.json"
+        )
+    if said is None and "mp_num" not in entries.values and "auto_map" in entries.values:
+        raise ModelFileError(
+            f"{entries.file}: the number of qkv groups is ambiguous, since the checkpoint "
+            "brings code of its own",
+            got="auto_map and no mp_num",
+            fix='add "mp_num": 8 to config.json for CodeGen2-1B and -3.7B, 4 for the others',
+        )
+    if config.heads % kept:
+        raise ModelFileError(
+            f"{entries.file}: {config.heads} heads do not divide into {kept} qkv groups",
+            fix="name the right number of groups",
+        )
+    return kept
+
+
+def _phi(entries: _Entries) -> DecoderConfig:
+    entries.one_of("hidden_act", _GELU_TANH, "gelu_new")
+    rope = _rope(entries)
+    width, heads = entries.whole("hidden_size"), entries.whole("num_attention_heads")
+    kv_heads = entries.whole("num_key_value_heads", default=heads)
+    if entries.flag("qk_layernorm") or kv_heads != heads or width % heads:
+        raise ModelFileError(f"{entries.file}: only Phi exports of CodeGen models are read")
+    factor = rope.number("partial_rotary_factor", default=0.5)
+    if rope.number("rope_theta", default=10_000) != 10_000:
+        raise ModelFileError(f"{entries.file}: only Phi exports of CodeGen models are read")
+    return codegen_config(
+        layers=entries.whole("num_hidden_layers"),
+        heads=heads,
+        head_size=width // heads,
+        rotary_size=int(width // heads * factor),
+        vocab_size=entries.whole("vocab_size"),
+        context=entries.whole("max_position_embeddings"),
+        feed_forward_width=entries.whole("intermediate_size"),
+        norm_eps=entries.number("layer_norm_eps", default=1e-5),
+    )
+
+
+def _llama(entries: _Entries, kind: str) -> DecoderConfig:
+    entries.one_of("hidden_act", ("silu",), "silu")
+    for name in ("attention_bias", "mlp_bias", "use_sliding_window"):
+        if entries.flag(name):
+            raise ModelFileError(f"{entries.file}: {name!r} is nothing this decoder computes")
+    if kind == "mistral" and entries.values.get("sliding_window") is not None:
+        raise ModelFileError(f"{entries.file}: a sliding window is nothing this decoder computes")
+    rope = _rope(entries)
+    older = _Entries(entries.file, entries.values.get("rope_scaling") or {})
+    stretch = 1.0
+    for scaling in (rope, older):
+        for name in ("rope_type", "type"):
+            if scaling.one_of(name, ("default", "linear"), "default") == "linear":
+                stretch = scaling.number("factor")
+    return llama_config(
+        vocab_size=entries.whole("vocab_size"),
+        layers=entries.whole("num_hidden_layers"),
+        width=entries.whole("hidden_size"),
+        heads=entries.whole("num_attention_heads"),
+        kv_heads=entries.whole("num_key_value_heads", default=entries.whole("num_attention_heads")),
+        head_size=entries.whole("head_dim") if entries.values.get("head_dim") else None,
+        feed_forward_width=entries.whole("intermediate_size"),
+        context=entries.whole("max_position_embeddings", default=2048),
+        rotary_base=rope.number("rope_theta", default=10_000.0),
+        rotary_stretch=stretch,
+        norm_eps=entries.number("rms_norm_eps", default=1e-6),
+        qkv_bias=kind == "qwen2",
+        tied_head=entries.flag("tie_word_embeddings"),
+    )
+
+
+def _rope(entries: _Entries) -> _Entries:
+    """Rotary settings: in a mapping of their own since transformers 5, flat before."""
+    own = entries.values.get("rope_parameters") or {}
+    if not isinstance(own, Mapping) or not isinstance(
+        entries.values.get("rope_scaling") or {}, Mapping
+    ):
+        raise ModelFileError(f"{entries.file}: 'rope_parameters' is no mapping", got=own)
+    names = ("rope_theta", "partial_rotary_factor")
+    flat = {name: entries.values[name] for name in names if name in entries.values}
+    return _Entries(entries.file, {**flat, **own})
+
+
+def describe_gguf(header: GGUFHeader, tensors: Tensors) -> DescribedModel:
+    """The model of a GGUF file.
+
+    Raises:
+        ModelFileError: an architecture that this decoder does not compute, or a missing key.
+    """
+    file, arch = header.path.name, header.architecture
+    if arch not in ("llama", "qwen2", "phi2"):
+        raise ModelFileError(
+            f"{file}: an architecture that this decoder does not compute",
+            got=arch,
+            allowed="llama, qwen2, phi2",
+            fix="run it with the llama.cpp engine",
+        )
+    prefix = f"{arch}."
+    entries = _Entries(
+        file,
+        {
+            key.removeprefix(prefix): value
+            for key, value in header.metadata.items()
+            if key.startswith(prefix)
+        },
+    )
+    embedding = tensors.get("token_embd.weight")
+    if embedding is None or len(embedding.shape) != 2:
+        raise ModelFileError(f"{file}: the tensor 'token_embd.weight' is missing")
+    try:
+        config = (_gguf_phi2 if arch == "phi2" else _gguf_llama)(entries, tensors)
+    except InputError as error:
+        raise ModelFileError(f"{file}: {error}") from error
+    layout = gguf_phi2_layout(config) if arch == "phi2" else gguf_llama_layout(config, arch)
+    return DescribedModel(config, layout)
+
+
+def _gguf_llama(entries: _Entries, tensors: Tensors) -> DecoderConfig:
+    if "rope_freqs.weight" in tensors or "expert_count" in entries.values:
+        raise ModelFileError(f"{entries.file}: rotary factors or experts are not computed here")
+    scaling = entries.one_of("rope.scaling.type", ("none", "linear"), "none")
+    heads = entries.whole("attention.head_count")
+    head_size = entries.whole(
+        "attention.key_length", default=entries.whole("embedding_length") // heads
+    )
+    if entries.whole("rope.dimension_count", default=head_size) != head_size:
+        raise ModelFileError(f"{entries.file}: a partial rotary is not computed here")
+    return llama_config(
+        vocab_size=tensors["token_embd.weight"].shape[0],
+        layers=entries.whole("block_count"),
+        width=entries.whole("embedding_length"),
+        heads=heads,
+        kv_heads=entries.whole("attention.head_count_kv", default=heads),
+        head_size=head_size,
+        feed_forward_width=entries.whole("feed_forward_length"),
+        context=entries.whole("context_length"),
+        rotary_base=entries.number("rope.freq_base", default=10_000.0),
+        rotary_stretch=entries.number("rope.scaling.factor") if scaling == "linear" else 1.0,
+        norm_eps=entries.number("attention.layer_norm_rms_epsilon"),
+        qkv_bias="blk.0.attn_q.bias" in tensors,
+        tied_head="output.weight" not in tensors,
+    )
+
+
+def _gguf_phi2(entries: _Entries, tensors: Tensors) -> DecoderConfig:
+    heads = entries.whole("attention.head_count")
+    return codegen_config(
+        layers=entries.whole("block_count"),
+        heads=heads,
+        head_size=entries.whole("embedding_length") // heads,
+        rotary_size=entries.whole("rope.dimension_count"),
+        vocab_size=tensors["token_embd.weight"].shape[0],
+        context=entries.whole("context_length"),
+        feed_forward_width=entries.whole("feed_forward_length"),
+        norm_eps=entries.number("attention.layer_norm_epsilon"),
+    )

@@ -1,0 +1,126 @@
+"""What other programs must read beside the weights: `config.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from multiturn.models.config import DecoderConfig
+
+__all__ = ["codegen_json", "gptj_json", "llama_json", "phi_json"]
+
+
+def codegen_json(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str, Any]:
+    """``config.json`` of the hub's CodeGen layout, 4 qkv groups."""
+    return {
+        "architectures": ["CodeGenForCausalLM"],
+        "model_type": "codegen",
+        "n_ctx": config.context,
+        "mp_num": 4,
+        **_gptj_keys(config, dtype, end_of_text),
+    }
+
+
+def gptj_json(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str, Any]:
+    """``config.json`` of GPT-J."""
+    return {
+        "architectures": ["GPTJForCausalLM"],
+        "model_type": "gptj",
+        **_gptj_keys(config, dtype, end_of_text),
+    }
+
+
+def _gptj_keys(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str, Any]:
+    c = config
+    return {
+        "activation_function": "gelu_new",
+        "attn_pdrop": 0.0,
+        "bos_token_id": end_of_text,
+        "embd_pdrop": 0.0,
+        "eos_token_id": end_of_text,
+        "initializer_range": 0.02,
+        "layer_norm_epsilon": c.norm_eps,
+        "n_embd": c.width,
+        "n_head": c.heads,
+        "n_inner": None if c.feed_forward_width == 4 * c.width else c.feed_forward_width,
+        "n_layer": c.layers,
+        "n_positions": c.context,
+        "resid_pdrop": 0.0,
+        "rotary_dim": c.rotary.size,
+        "tie_word_embeddings": False,
+        "torch_dtype": dtype,
+        "use_cache": True,
+        "vocab_size": c.vocab_size,
+    }
+
+
+def phi_json(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str, Any]:
+    """``config.json`` of Phi.
+
+    `partial_rotary_factor` stands both at the top, where MLX and older readers look, and
+    under `rope_parameters`, where transformers 5 does.
+    """
+    c = config
+    factor = c.rotary.size / c.head_size
+    return {
+        "architectures": ["PhiForCausalLM"],
+        "model_type": "phi",
+        "attention_dropout": 0.0,
+        "bos_token_id": end_of_text,
+        "embd_pdrop": 0.0,
+        "eos_token_id": end_of_text,
+        "hidden_act": "gelu_new",
+        "hidden_size": c.width,
+        "initializer_range": 0.02,
+        "intermediate_size": c.feed_forward_width,
+        "layer_norm_eps": c.norm_eps,
+        "max_position_embeddings": c.context,
+        "num_attention_heads": c.heads,
+        "num_hidden_layers": c.layers,
+        "num_key_value_heads": c.heads,
+        "partial_rotary_factor": factor,
+        "qk_layernorm": False,
+        "resid_pdrop": 0.0,
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": c.rotary.base,
+            "partial_rotary_factor": factor,
+        },
+        "rope_theta": c.rotary.base,
+        "tie_word_embeddings": False,
+        "torch_dtype": dtype,
+        "use_cache": True,
+        "vocab_size": c.vocab_size,
+    }
+
+
+def llama_json(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str, Any]:
+    """``config.json`` of Llama, or of Qwen2 where the projections have biases."""
+    c = config
+    qwen = c.qkv_bias
+    rope: dict[str, Any] = {"rope_type": "default", "rope_theta": c.rotary.base}
+    if c.rotary.stretch != 1:
+        rope |= {"rope_type": "linear", "factor": c.rotary.stretch}
+    content = {
+        "architectures": ["Qwen2ForCausalLM" if qwen else "LlamaForCausalLM"],
+        "model_type": "qwen2" if qwen else "llama",
+        "bos_token_id": end_of_text,
+        "eos_token_id": end_of_text,
+        "hidden_act": "silu",
+        "hidden_size": c.width,
+        "initializer_range": 0.02,
+        "intermediate_size": c.feed_forward_width,
+        "max_position_embeddings": c.context,
+        "num_attention_heads": c.heads,
+        "num_hidden_layers": c.layers,
+        "num_key_value_heads": c.kv_heads,
+        "rms_norm_eps": c.norm_eps,
+        "rope_parameters": rope,
+        "rope_theta": c.rotary.base,
+        "tie_word_embeddings": c.tied_head,
+        "torch_dtype": dtype,
+        "use_cache": True,
+        "vocab_size": c.vocab_size,
+    }
+    if not qwen:
+        content["head_dim"] = c.head_size
+    return content

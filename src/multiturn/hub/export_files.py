@@ -1,0 +1,83 @@
+"""Writing a decoder's arrays in the hub's layouts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multiturn.core.errors import reporting_storage
+from multiturn.hub.checkpoints_layouts import Layout, Rule
+from multiturn.hub.safetensors_files import NewTensor, write_safetensors
+from multiturn.hub.tensors import numpy_dtype
+from multiturn.models.parameters import Parameters
+
+__all__ = ["new_tensors", "write_hub_checkpoint", "write_json"]
+
+_SHARD_BYTES = 5_000_000_000  # what the hub's own tools cut at
+
+
+def new_tensors(parameters: Parameters, layout: Layout, dtype: str) -> Iterator[NewTensor]:
+    """The tensors of a layout, each made from the arrays when it is written."""
+    for rule in layout.rules:
+        yield NewTensor(rule.name, rule.shape, dtype, partial(_joined, parameters, rule, dtype))
+
+
+def _joined(parameters: Parameters, rule: Rule, dtype: str) -> np.ndarray[Any, Any]:
+    if rule.layer is None:
+        parts = [getattr(parameters, field) for field in rule.fields]
+    else:
+        parts = [getattr(parameters.layers, field)[rule.layer] for field in rule.fields]
+    joined = rule.join(*(np.asarray(part) for part in parts))
+    return joined.astype(numpy_dtype(dtype))
+
+
+def write_hub_checkpoint(
+    directory: Path,
+    parameters: Parameters,
+    layout: Layout,
+    config: dict[str, Any],
+    dtype: str,
+    *,
+    shard_bytes: int = _SHARD_BYTES,
+) -> None:
+    """Write ``config.json`` and the weights as safetensors, in shards if they are large.
+
+    Args:
+        directory: exists and is empty.
+        parameters: of the model.
+        layout: which tensor holds what.
+        config: the content of ``config.json``.
+        dtype: of the tensors.
+        shard_bytes: most bytes in one file.
+
+    Raises:
+        StorageError: the disk is full, or the place cannot be written.
+    """
+    shards: list[list[NewTensor]] = [[]]
+    for tensor in new_tensors(parameters, layout, dtype):
+        if shards[-1] and sum(t.nbytes for t in shards[-1]) + tensor.nbytes > shard_bytes:
+            shards.append([])
+        shards[-1].append(tensor)
+    if len(shards) == 1:
+        write_safetensors(directory / "model.safetensors", shards[0])
+    else:
+        where: dict[str, str] = {}
+        for number, shard in enumerate(shards, 1):
+            name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+            write_safetensors(directory / name, shard)
+            where |= {tensor.name: name for tensor in shard}
+        total = sum(tensor.nbytes for shard in shards for tensor in shard)
+        index = {"metadata": {"total_size": total}, "weight_map": where}
+        write_json(directory / "model.safetensors.index.json", index)
+    write_json(directory / "config.json", config)
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write a record as JSON that a person can read."""
+    with reporting_storage(file, "writing"):
+        file.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
