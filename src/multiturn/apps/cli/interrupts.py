@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import Event as Flag
 from types import FrameType
 
-__all__ = ["stopped_by_ctrl_c"]
+__all__ = ["stopped_by_ctrl_c", "unseen_keys"]
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def stopped_by_ctrl_c() -> Iterator[Flag]:
     """A flag that the first Ctrl-C sets: it stops what is written, and not the whole program.
 
     The second interrupts like in any other program. What is typed meanwhile is not shown, as
-    it would stand in the middle of the code; the next prompt has it.
+    it would stand in the middle of the code.
     """
     cancel = Flag()
     if threading.current_thread() is not threading.main_thread():
@@ -33,15 +33,18 @@ def stopped_by_ctrl_c() -> Iterator[Flag]:
 
     before = signal.signal(signal.SIGINT, stop)
     try:
-        with _unseen_keys():
+        with unseen_keys():
             yield cancel
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
-def _unseen_keys() -> Iterator[None]:
-    """Turn the terminal's echo off; without a terminal, nothing."""
+def unseen_keys() -> Iterator[None]:
+    """Turn the terminal's echo off: what is typed meanwhile is for the next prompt.
+
+    Without a terminal, nothing.
+    """
     try:
         keyboard = sys.stdin.fileno()
         modes = termios.tcgetattr(keyboard)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from multiturn.apps.cli.interrupts import unseen_keys
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import StatusLine
 from multiturn.apps.cli.settings import Settings
@@ -55,10 +56,8 @@ class Workshop:
         self.synthesizer = Synthesizer(engine, self.sandbox, self.store, model=model)
 
     def close(self) -> None:
-        """Close all of it."""
+        """Free the model. Store and sandbox belong to who opened them."""
         self._engine.close()
-        self.sandbox.close()
-        self.store.close()
 
 
 @contextmanager
@@ -100,7 +99,8 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
     status = StatusLine(console)
     status.show(f"loading {model}")
     try:
-        return open_engine(model, context=settings.context, threads=settings.threads)
+        with unseen_keys():
+            return open_engine(model, context=settings.context, threads=settings.threads)
     finally:
         status.clear()
 

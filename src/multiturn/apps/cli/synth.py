@@ -153,7 +153,7 @@ def synth(
         for path in write_programs(out, results, several=len(programs) > 1):
             view.say(f"saved {path}")
     if as_json:
-        print(document(file, settings, engine, results))
+        print(document(file, settings, engine, results, attempts=attempts or 1))
     elif len(programs) > 1:
         met = sum(result.met for result in results)
         view.say(f"{met} of {len(results)} programs did what was expected", style="bold")

@@ -90,11 +90,16 @@ def write_programs(
 
 
 def document(
-    file: Path, settings: Settings, engine: EngineInfo, results: Sequence[SpecificationResult]
+    file: Path,
+    settings: Settings,
+    engine: EngineInfo,
+    results: Sequence[SpecificationResult],
+    *,
+    attempts: int,
 ) -> str:
     """The results as one JSON document, with all it takes to do the same again.
 
-    docs/specifications.md describes it.
+    docs/json.md describes it.
     """
     plain = {
         "schema": SCHEMA,
@@ -108,6 +113,7 @@ def document(
             "context_window": engine.context_window,
         },
         "settings": to_plain(settings),
+        "attempts": attempts,
         "met": sum(result.met for result in results),
         "of": len(results),
         "programs": [_result(result) for result in results],
