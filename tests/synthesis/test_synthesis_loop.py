@@ -121,6 +121,20 @@ def test_retries_are_bounded_and_off_by_default(synthesizer):
     assert len(events[-1].turn.candidates) == 4
 
 
+def test_a_retry_that_does_not_fit_keeps_what_there_is(sandbox, store):
+    engine = ScriptedEngine(["x = undefined\n"], settings=ScriptSettings(context_window=20 + 256))
+    synthesizer = Synthesizer(engine, sandbox, store)
+    session = session_of(synthesizer, "Break it now.", retries=3)
+    assert len(session.turn.candidates) == 1
+
+
+def test_seeds_begin_again_after_the_last(synthesizer):
+    last = Sampling(seed=2**30 - 1)
+    session = session_of(synthesizer, "Set x.", sampling=last)
+    session = saved(synthesizer.retry(session))
+    assert [candidate.seed for candidate in session.turn.candidates] == [2**30 - 1, 0]
+
+
 def test_retry_adds_candidates_with_new_seeds_and_chooses_among_them(synthesizer):
     session = session_of(synthesizer, "Set x.", "Double x.")
     session = saved(synthesizer.retry(session))

@@ -163,14 +163,14 @@ class Synthesizer:
             sampling = session.settings.sampling
             sampling = replace(sampling, temperature=max(sampling.temperature, RETRY_TEMPERATURE))
         used = [candidate.seed for candidate in turn.candidates if candidate.seed is not None]
-        first_seed = max(sampling.seed, *(seed + 1 for seed in used)) if used else sampling.seed
+        unused = max((seed + 1 for seed in used), default=0) - sampling.seed
         task = Task(
             session=session,
             style=choose_style(self.engine.info, session.style),
             history=_steps(session.path(turn.id)[:-1]),
             prompt=turn.prompt,
             examples=turn.examples,
-            sampling=replace(sampling, seed=first_seed),
+            sampling=sampling.later(max(unused, 0)),
             cancel=cancel,
         )
         return self._retry(task, turn)
@@ -262,10 +262,13 @@ class Synthesizer:
         failure: Failure | None = None
         most = task.session.settings.retries
         for attempt in range(most + 1):
-            sampling = replace(task.sampling, seed=task.sampling.seed + len(found))
-            written = yield from self._write(
-                replace(task, sampling=sampling), failure, first=first + len(found)
-            )
+            again = replace(task, sampling=task.sampling.later(len(found)))
+            try:
+                written = yield from self._write(again, failure, first=first + len(found))
+            except ContextOverflowError:
+                if not found:
+                    raise
+                break  # what went wrong does not fit beside the history; keep what there is
             if written is None:
                 return None
             ran = yield from self._run(task, written, first=first + len(found))

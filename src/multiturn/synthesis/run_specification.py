@@ -130,12 +130,11 @@ def _attempts(
     cancel: Flag | None,
 ) -> Iterator[SpecificationEvent]:
     for attempt in range(1, attempts + 1):
-        seed = settings.sampling.seed + (attempt - 1) * SEEDS_OF_AN_ATTEMPT
-        sampling = replace(settings.sampling, seed=seed)
+        sampling = settings.sampling.later((attempt - 1) * SEEDS_OF_AN_ATTEMPT)
         session = synthesizer.new_session(
             replace(settings, sampling=sampling), name=_session_name(name)
         )
-        yield AttemptBegun(attempt, attempts, seed, session)
+        yield AttemptBegun(attempt, attempts, sampling.seed, session)
         for number, turn in enumerate(case.turns, start=1):
             yield TurnBegun(number, len(case.turns), turn.prompt)
             examples = turn.examples
@@ -149,7 +148,7 @@ def _attempts(
                     return
                 if isinstance(event, TurnSaved):
                     session = event.session
-        result = _result(name, case, attempt, seed, session)
+        result = _result(name, case, attempt, sampling.seed, session)
         if result.met or attempt == attempts:
             yield SpecificationDone(result)
             return

@@ -32,6 +32,9 @@ __all__ = [
 
 StyleName = Literal["comment", "chat"]
 
+SEEDS = 2**30
+"""Seeds are below this: an engine adds the number of a candidate and needs 31 bits."""
+
 MOST_STORED_OUTPUT = 64 * 1024
 """Characters of each output stream that a `Run` keeps."""
 
@@ -54,12 +57,16 @@ class Sampling:
             ("top_p", 0 < self.top_p <= 1, "above 0, up to 1"),
             ("top_k", self.top_k >= 0, "0 (off) or more"),
             ("max_tokens", self.max_tokens >= 1, "1 or more"),
-            ("seed", 0 <= self.seed < 2**30, "0 to 1073741823"),
+            ("seed", 0 <= self.seed < SEEDS, f"0 to {SEEDS - 1}"),
         ):
             if not good:
                 raise InputError(
                     f"{name} is out of range", got=getattr(self, name), allowed=allowed
                 )
+
+    def later(self, by: int) -> Sampling:
+        """The same with the seed `by` further on, beginning again at 0 after the last."""
+        return replace(self, seed=(self.seed + by) % SEEDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
