@@ -47,22 +47,23 @@ def main() -> None:
     options = _options()
     path = pull(options.model)
     threads = options.threads or len(os.sched_getaffinity(0))
-    with (
-        open_llama_cpp(path, context=CONTEXT, threads=threads) as warm,
-        open_llama_cpp(path, context=CONTEXT, threads=threads) as cold,
-    ):
-        first_token = measure_first_token(warm, cold, options.repeats, options.max_tokens)
+    first_token: list[dict[str, Any]] = []
+    if options.repeats:
+        with (
+            open_llama_cpp(path, context=CONTEXT, threads=threads) as warm,
+            open_llama_cpp(path, context=CONTEXT, threads=threads) as cold,
+        ):
+            first_token = measure_first_token(warm, cold, options.repeats, options.max_tokens)
     with open_llama_cpp(path, context=CONTEXT, threads=threads) as engine:
-        decoding = measure_decoding(engine, path, threads, options.repeats, options.tokens)
+        decoding = measure_decoding(engine, path, threads, options.decodings, options.tokens)
     result = {
         "model": path.name,
         "engine": engine.info.engine,
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs",
         "load_average": os.getloadavg(),
         "threads": threads,
-        "repeats": options.repeats,
         "first_token_seconds": first_token,
-        "tokens_per_second": decoding,
+        **decoding,
     }
     _show(result)
     if options.out:
@@ -103,21 +104,30 @@ def measure_first_token(
 
 def measure_decoding(
     engine: LlamaCppEngine, path: Path, threads: int, repeats: int, tokens: int
-) -> dict[str, list[float]]:
-    """Tokens a second after the first one."""
+) -> dict[str, dict[str, list[float]]]:
+    """Tokens a second after the first one; and CPU time a token, the prompt's share included.
+
+    The second hardly depends on what else the machine does, as threads that wait sleep.
+    """
     bare = _bare_server(path, threads)
     prompt = f"{HEADER}# {TURNS[0]}\n"
-    speeds: dict[str, list[float]] = {"bare": [], "engine": [], "engine_with_logprobs": []}
+    names = ("bare", "engine", "engine_with_logprobs")
+    speeds: dict[str, list[float]] = {name: [] for name in names}
+    work: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(repeats):
+        before = time.process_time()
         speeds["bare"].append(_bare_speed(bare, prompt, tokens))
+        work["bare"].append((time.process_time() - before) / tokens)
         for name, logprobs in (("engine", False), ("engine_with_logprobs", True)):
+            before = time.process_time()
             request = Request(
                 prompt=prompt, temperature=0.8, max_tokens=tokens, seed=7, logprobs=logprobs
             )
             (done,) = generate(engine, request)
             elapsed = done.timings.total - done.timings.to_first_token
             speeds[name].append((len(done.tokens) - 1) / elapsed)
-    return speeds
+            work[name].append((time.process_time() - before) / len(done.tokens))
+    return {"tokens_per_second": speeds, "cpu_seconds_per_token": work}
 
 
 def _bare_server(path: Path, threads: int) -> Any:
@@ -159,30 +169,38 @@ def _bare_speed(server: Any, prompt: str, tokens: int) -> float:
 
 def _show(result: dict[str, Any]) -> None:
     print(f"{result['model']}, {result['threads']} threads, load {result['load_average'][0]:.1f}")
+    if result["first_token_seconds"]:
+        _show_first_token(result["first_token_seconds"])
+    bare = result["tokens_per_second"]["bare"]
+    for name, speeds in result["tokens_per_second"].items():
+        pairs = [ours / theirs for ours, theirs in zip(speeds, bare, strict=True)]
+        work = 1000 * statistics.median(result["cpu_seconds_per_token"][name])
+        print(
+            f"{name:20} {statistics.median(speeds):6.1f} tokens/s"
+            f" ({min(speeds):.1f} to {max(speeds):.1f}, n={len(speeds)}),"
+            f" median of ratios to bare {statistics.median(pairs):.3f};"
+            f" {work:.2f} ms CPU a token"
+        )
+
+
+def _show_first_token(turns: list[dict[str, Any]]) -> None:
     print("turn  prompt  cached  warm, s  whole, s  times sooner")
-    for turn in result["first_token_seconds"]:
+    for turn in turns:
         print(
             f"{turn['turn']:4}  {turn['prompt_tokens']:6}  {turn['cached_tokens']:6}"
             f"  {statistics.median(turn['warm']):7.3f}  {statistics.median(turn['cold']):8.3f}"
             f"  {turn['times_sooner']:12.1f}"
         )
-    ratios = [turn["times_sooner"] for turn in result["first_token_seconds"]]
+    ratios = [turn["times_sooner"] for turn in turns]
     print(f"median {statistics.median(ratios):.1f} times sooner, least {min(ratios):.1f}")
-    bare = result["tokens_per_second"]["bare"]
-    for name, speeds in result["tokens_per_second"].items():
-        pairs = [ours / theirs for ours, theirs in zip(speeds, bare, strict=True)]
-        print(
-            f"{name:20} {statistics.median(speeds):6.1f} tokens/s"
-            f" ({min(speeds):.1f} to {max(speeds):.1f}, n={len(speeds)}),"
-            f" median of ratios to bare {statistics.median(pairs):.3f}"
-        )
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", default="qwen2.5-coder-0.5b", help="name or path")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=5, help="sessions; 0 to leave them out")
+    parser.add_argument("--decodings", type=int, default=10, help="for the speed")
     parser.add_argument("--max-tokens", type=int, default=48, help="of each turn")
     parser.add_argument("--tokens", type=int, default=96, help="to decode for the speed")
     parser.add_argument("--out", type=Path)
