@@ -32,7 +32,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 ENDING = ".py.txt"
 """Not `.py`: nothing that looks for modules may come upon these and import them."""
 KINDS = ("hostile", "innocent", "forgery", "witness")
-DEFAULT_LIMITS = {"cpu": 2.0, "wall": 8.0, "memory": 1 << 30, "output": 1 << 20, "file": 4 << 20}
+DEFAULT_LIMITS = {"cpu": 2.0, "wall": 20.0, "memory": 1 << 30, "output": 1 << 20, "file": 4 << 20}
 _UNITS = {"K": 10, "M": 20, "G": 30}
 _KEYS = (
     "tries", "kind", "outcomes", "limits", "stdin", "prints", "prints-error", "line", "error",

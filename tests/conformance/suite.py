@@ -35,7 +35,7 @@ from multiturn.sandbox.outcomes import Rung, RunResult
 from multiturn.sandbox.protocol import Program, Sandbox
 
 UNAVAILABLE = 3
-WALL_SLACK = 5.0
+WALL_SLACK = 20.0
 """Seconds over the wall limit that a busy machine may take to end a program."""
 WORKERS = 3
 """More than there are cores: many programs sleep until they are killed."""

@@ -79,7 +79,7 @@ def test_an_error_is_told(sandbox):
 
 
 def test_limits_of_time_output_and_memory(sandbox):
-    short = Limits(cpu_seconds=1, wall_seconds=4, memory_bytes=64 << 20, output_bytes=4096)
+    short = Limits(cpu_seconds=1, wall_seconds=60, memory_bytes=64 << 20, output_bytes=4096)
     spin = "int main(void) { for (volatile int i = 0;; i++); }\n"
     assert run(sandbox, spin, limits=short).outcome.status is Status.TIMED_OUT_CPU
     flood = '#include <stdio.h>\nint main(void) { for (;;) puts("flood"); }\n'
@@ -184,8 +184,22 @@ def test_nothing_is_left(sandbox, tmp_path, monkeypatch):
     before = sum(1 for _ in Path("/proc/self/fd").iterdir())
     for _ in range(3):
         assert run(sandbox, DOUBLE["c"], stdin=b"1\n").stdout == b"2\n"
+    assert run(sandbox, DEEP).outcome.status is Status.FINISHED
     assert not list(tmp_path.iterdir())
     assert sum(1 for _ in Path("/proc/self/fd").iterdir()) == before
+
+
+DEEP = r"""
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+int main(void) {
+    for (int depth = 0; depth < 1500; depth++) {
+        if (mkdir("directory", 0700) || chdir("directory")) return 1;
+    }
+    close(open("at the bottom", O_CREAT | O_WRONLY, 0));
+}
+"""
 
 
 def test_mistakes_are_told(sandbox):
