@@ -1,0 +1,1 @@
+"""The problem sets that measure how well models write programs in turns."""

@@ -1,0 +1,150 @@
+"""A problem as its author writes it: one small YAML file, reviewed by people.
+
+docs/problem-set.md describes the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from multiturn.benchmarks.problem_set import Category, Difficulty, Package, Problem, Turn
+from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.records import read_record
+
+__all__ = ["AuthoredProblem", "Change", "problems_directory", "read_authored"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A mistake: what to change in the reference to get a plausible wrong program.
+
+    Attributes:
+        replace: the text to replace, everywhere it occurs; the whole turn where left out.
+        by: what stands there instead.
+        turn: the turn to change, counted from 1; every turn where left out.
+    """
+
+    by: str
+    replace: str | None = None
+    turn: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.replace is None and self.turn is None:
+            raise InputError("a change names neither a text nor a turn", fix="add replace or turn")
+
+    def apply(self, references: tuple[str, ...]) -> tuple[str, ...]:
+        """The turns of the wrong program.
+
+        Raises:
+            InputError: the text does not occur, or there is no such turn.
+        """
+        if self.turn is not None and not 1 <= self.turn <= len(references):
+            raise InputError("no such turn", got=self.turn, allowed=f"1 to {len(references)}")
+        changed = tuple(
+            self._apply(code) if self.turn in (None, number) else code
+            for number, code in enumerate(references, 1)
+        )
+        if changed == references:
+            raise InputError("a change changes nothing", got=self.replace, fix="correct its text")
+        return changed
+
+    def _apply(self, code: str) -> str:
+        return self.by if self.replace is None else code.replace(self.replace, self.by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthoredProblem:
+    """The content of one problem file.
+
+    Attributes:
+        name: a short title.
+        description: what the program does, in one sentence. No part of any prompt.
+        category: one of the seven.
+        difficulty: as judged by the author while solving it.
+        packages: what the reference needs beyond the standard library.
+        max_gen_length: how many tokens a model may write for one turn.
+        turns: the steps; the last one prints the answer.
+        single: the same task as one specification in prose.
+        generate: body of a Python function of `rng`, a `random.Random`, that returns a fresh
+            table of variables.
+        cases: the fixed tables of variables.
+        wrong: plausible mistakes, written by hand.
+        mutated: further mistakes, made by rule (another comparison, a constant off by one).
+    """
+
+    name: str
+    description: str
+    category: Category
+    difficulty: Difficulty
+    turns: tuple[Turn, ...]
+    single: str
+    generate: str
+    cases: tuple[Mapping[str, object], ...]
+    wrong: tuple[Change, ...]
+    mutated: tuple[Change, ...] = ()
+    packages: tuple[Package, ...] = ()
+    max_gen_length: int = 128
+
+    def problem(self, identity: str) -> Problem:
+        """The problem without its wrong programs; its answers are yet to come."""
+        return Problem(
+            id=identity,
+            name=self.name,
+            description=self.description,
+            category=self.category,
+            difficulty=self.difficulty,
+            packages=self.packages,
+            max_gen_length=self.max_gen_length,
+            turns=tuple(
+                replace(turn, prompt=turn.prompt.strip(), reference=turn.reference.strip())
+                for turn in self.turns
+            ),
+            single=self.single.strip(),
+            generate=self.generate.strip(),
+            inputs=self.cases,
+            outputs=(),
+        )
+
+    def wrong_programs(self) -> tuple[tuple[str, ...], ...]:
+        """The turns of every wrong program, placeholders not yet filled.
+
+        Raises:
+            InputError: a change does not apply.
+        """
+        references = tuple(turn.reference.strip() for turn in self.turns)
+        return tuple(change.apply(references) for change in (*self.wrong, *self.mutated))
+
+
+def problems_directory() -> Path:
+    """Where the problem files of this project lie."""
+    return Path(str(files("multiturn.benchmarks") / "problems"))
+
+
+def read_authored(paths: Iterable[Path]) -> dict[str, AuthoredProblem]:
+    """Read problem files, by identity: the file's name without its ending.
+
+    Raises:
+        InputError: a file is no YAML, or something in it is wrong; names the place.
+        StorageError: a file cannot be read.
+    """
+    found: dict[str, AuthoredProblem] = {}
+    for path in sorted(paths, key=lambda path: path.stem):
+        with reporting_storage(path, "reading a problem"):
+            text = path.read_text(encoding="utf-8")
+        try:
+            data = yaml.load(text, Loader=_Loader)
+        except yaml.YAMLError as error:
+            raise InputError(f"{path.name} is no YAML: {error}") from error
+        if path.stem in found:
+            raise InputError("two problems have the same file name", got=path.stem)
+        found[path.stem] = read_record(data, AuthoredProblem, where=path.name)
+    return found
+
+
+# libyaml is some ten times as fast as the Python parser, where PyYAML was built with it.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

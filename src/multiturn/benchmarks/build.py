@@ -1,0 +1,69 @@
+"""Builds the JSON lines from the problem files. Run ``python -m multiturn.benchmarks.build``.
+
+The right answers come from running the reference; nobody types them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from multiturn.benchmarks.authored import AuthoredProblem, problems_directory, read_authored
+from multiturn.benchmarks.problem_set import CATEGORIES, Problem, to_lines
+from multiturn.benchmarks.trials import Trial, run_trials
+from multiturn.core.errors import InputError, MultiturnError
+from multiturn.core.files import write_atomically
+from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.protocol import Sandbox
+
+__all__ = ["build", "main"]
+
+
+def build(sandbox: Sandbox, authored: Mapping[str, AuthoredProblem]) -> tuple[Problem, ...]:
+    """The problems with their right answers, by category and then by name.
+
+    Raises:
+        InputError: a reference fails, or its answer is no plain data.
+        SandboxUnavailableError: the sandbox itself failed.
+    """
+    problems = sorted(
+        (problem.problem(identity) for identity, problem in authored.items()),
+        key=lambda problem: (CATEGORIES.index(problem.category), problem.id),
+    )
+    trials = [Trial.of(problem, problem.inputs, whole=True) for problem in problems]
+    built = []
+    for problem, attempts in zip(problems, run_trials(sandbox, trials), strict=True):
+        for attempt in attempts:
+            if attempt.error or not attempt.plain:
+                reason = attempt.error or f"prints no plain data: {attempt.answer!r}"
+                raise InputError(f"the reference of {problem.id} fails: {reason}")
+        built.append(replace(problem, outputs=tuple(attempt.answer for attempt in attempts)))
+    return tuple(built)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the JSON lines of all problems."""
+    parser = argparse.ArgumentParser(description="Build the problem set from its problem files.")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=problems_directory().parent / "data" / "own.jsonl",
+        help="the file to write (default: the one in the package)",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        with open_sandbox() as sandbox:
+            problems = build(sandbox, read_authored(problems_directory().glob("*/*.yaml")))
+        write_atomically(options.output, to_lines(problems))
+    except MultiturnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"{len(problems)} problems in {options.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,277 @@
+"""Proves that the problems of the set are sound. Run ``python -m multiturn.benchmarks.check``.
+
+For every problem, by running programs in the sandbox:
+
+- the reference runs turn by turn, leaves the variables that each turn asks for, and prints
+  once, at its end, the same plain answer as when it is run as a whole;
+- it does so on the fixed cases and on freshly generated ones, and not always with the same
+  answer; no answer has an int where that of another case has a float;
+- every wrong program runs to its end on some case, and fails at least one fixed case.
+
+And by reading: numbers of cases, turns and wrong programs; that turns and single
+specification name the same quantities; imports; characters; and that no problem repeats
+another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import itertools
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from multiturn.benchmarks.authored import AuthoredProblem, problems_directory, read_authored
+from multiturn.benchmarks.likeness import code_shingles, overlap, prompt_shingles
+from multiturn.benchmarks.problem_set import CATEGORIES, Problem
+from multiturn.benchmarks.quantities import quantities
+from multiturn.benchmarks.trials import (
+    Attempt,
+    Trial,
+    generate_cases,
+    run_trials,
+    same_answer,
+)
+from multiturn.core.errors import MultiturnError, UnknownNameError
+from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.protocol import Sandbox
+
+__all__ = ["Finding", "check_behaviour", "check_set", "check_text", "main"]
+
+LEAST_PROBLEMS = 120
+LEAST_IN_CATEGORY = 8
+LEAST_CASES = 5
+LEAST_WRONG = 10
+LEAST_WRITTEN = 5
+"""Of the wrong programs, how many a person must have written."""
+TURNS = range(3, 10)
+FRESH_CASES = 20
+LONGEST_PROMPT = 400
+LONGEST_CODE_LINE = 100
+MODULES = {"bisect", "collections", "fractions", "functools", "heapq", "itertools", "math"} | {
+    "operator",
+    "re",
+    "statistics",
+    "string",
+}
+MOST_ALIKE_PROMPTS = 0.25
+MOST_ALIKE_CODE = 0.25
+"""Most overlap of shingles of two problems, where 1 is a copy with other names and numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with a problem."""
+
+    problem: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}: {self.what}"
+
+
+def check_text(identity: str, authored: AuthoredProblem) -> list[Finding]:
+    """What can be found wrong with a problem without running anything."""
+    problem = authored.problem(identity)
+    return [Finding(identity, what) for what in _faults_of_text(problem, authored)]
+
+
+def _faults_of_text(problem: Problem, authored: AuthoredProblem) -> Iterator[str]:
+    for what, count, least in (
+        ("cases", len(problem.inputs), LEAST_CASES),
+        ("wrong programs", len(authored.wrong) + len(authored.mutated), LEAST_WRONG),
+        ("wrong programs written by hand", len(authored.wrong), LEAST_WRITTEN),
+    ):
+        if count < least:
+            yield f"has {count} {what}, needs {least}"
+    if len(problem.turns) not in TURNS:
+        yield f"has {len(problem.turns)} turns"
+    if len({str(table) for table in problem.inputs}) < len(problem.inputs):
+        yield "has the same case twice"
+    prompts = [turn.prompt for turn in problem.turns]
+    named = frozenset().union(*map(quantities, prompts))
+    single = quantities(problem.single)
+    if named - single:
+        yield f"only the turns name {', '.join(sorted(named - single))}"
+    if single - named:
+        yield f"only the single specification names {', '.join(sorted(single - named))}"
+    variables = {item[1:-1] for item in named if item.startswith("{")}
+    for table in problem.inputs:
+        if set(table) != variables:
+            yield f"a case has the variables {sorted(table)}, the prompts {sorted(variables)}"
+    for number, turn in enumerate(problem.turns, 1):
+        for name in turn.leaves:
+            if f'"{name}"' not in turn.prompt:
+                yield f'turn {number} leaves "{name}", which its prompt does not name'
+    for text in (problem.description, problem.single, *prompts):
+        if not text.isascii() or text != " ".join(text.split()):
+            yield f"odd characters or spaces in {text[:40]!r}"
+    for text in prompts:
+        if len(text) > LONGEST_PROMPT:
+            yield f"a prompt has {len(text)} characters"
+    yield from _faults_of_code(problem)
+
+
+def _faults_of_code(problem: Problem) -> Iterator[str]:
+    for number, turn in enumerate(problem.turns, 1):
+        if not turn.reference.isascii():
+            yield f"turn {number} has characters beyond ASCII"
+        if max(map(len, turn.reference.splitlines()), default=0) > LONGEST_CODE_LINE:
+            yield f"turn {number} has a line over {LONGEST_CODE_LINE} characters"
+    code = problem.fill(problem.inputs[0]).references
+    for node in ast.walk(ast.parse("\n".join(code))):
+        if isinstance(node, ast.Import):
+            modules = {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules = {str(node.module)}
+        else:
+            continue
+        if modules - MODULES:
+            yield f"imports {', '.join(sorted(modules - MODULES))}"
+
+
+def check_behaviour(
+    sandbox: Sandbox, identity: str, authored: AuthoredProblem, *, seed: int = 0
+) -> list[Finding]:
+    """What is found wrong with a problem by running its programs.
+
+    Raises:
+        SandboxUnavailableError: the sandbox itself failed.
+    """
+    problem = authored.problem(identity)
+    try:
+        fresh = generate_cases(sandbox, problem, seed=seed, count=FRESH_CASES)
+        programs = authored.wrong_programs()
+        tables = [*problem.inputs, *fresh]
+        trials = [Trial.of(problem, tables), Trial.of(problem, tables, whole=True)]
+        trials += [Trial.of(problem, problem.inputs, turns=turns) for turns in programs]
+    except MultiturnError as error:
+        return [Finding(identity, str(error))]
+    stepwise, whole, *wrong = run_trials(sandbox, trials)
+    faults = itertools.chain(
+        _faults_of_reference(problem, tables, stepwise, whole),
+        _faults_of_wrong(whole[: len(problem.inputs)], programs, wrong),
+    )
+    return [Finding(identity, what) for what in faults]
+
+
+def _faults_of_reference(
+    problem: Problem,
+    tables: Sequence[Mapping[str, object]],
+    stepwise: Sequence[Attempt],
+    whole: Sequence[Attempt],
+) -> Iterator[str]:
+    for table, step, one in zip(tables, stepwise, whole, strict=True):
+        if error := step.error or one.error:
+            yield f"the reference fails on {table}: {error}"
+            continue
+        if not (step.plain and one.plain and same_answer(step.answer, one.answer)):
+            yield f"no plain answer on {table}: {step.answer!r}, as a whole {one.answer!r}"
+        if step.printed != 1:
+            yield f"the reference prints {step.printed} times"
+        for number, (turn, left) in enumerate(zip(problem.turns, step.left, strict=True), 1):
+            if missing := set(turn.leaves) - set(left):
+                yield f"turn {number} does not leave {', '.join(sorted(missing))}"
+    yield from _faults_of_answers([attempt.answer for attempt in whole if not attempt.error])
+    if len({str(attempt.answer) for attempt in whole[: len(problem.inputs)]}) < 2:
+        yield "the answer is the same for all fixed cases"
+    if len({str(attempt.answer) for attempt in whole[len(problem.inputs) :]}) < 2:
+        yield "the answer is the same for all generated cases"
+
+
+def _faults_of_answers(answers: Sequence[object]) -> Iterator[str]:
+    kinds: dict[str, set[type]] = {}
+    for answer in answers:
+        _gather_kinds(answer, "", kinds)
+    for place, found in kinds.items():
+        if found & {dict, type(None)}:
+            yield f"an answer{place} is None or a dict, which the published scorer never passes"
+        if {int, float} <= found:
+            yield f"an answer{place} is an int in one case and a float in another"
+
+
+def _gather_kinds(value: object, place: str, kinds: dict[str, set[type]]) -> None:
+    kinds.setdefault(place, set()).add(type(value))
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            _gather_kinds(item, f"{place}[{index}]", kinds)
+
+
+def _faults_of_wrong(
+    gold: Sequence[Attempt],
+    programs: Sequence[tuple[str, ...]],
+    wrong: Sequence[tuple[Attempt, ...]],
+) -> Iterator[str]:
+    if len(set(programs)) < len(programs):
+        yield "two wrong programs are the same"
+    for number, attempts in enumerate(wrong, 1):
+        if all(attempt.error for attempt in attempts):
+            yield f"wrong program {number} never runs to its end: {attempts[0].error}"
+        elif all(
+            attempt.error is None and same_answer(attempt.answer, right.answer)
+            for attempt, right in zip(attempts, gold, strict=True)
+        ):
+            yield f"wrong program {number} passes every case"
+
+
+def check_set(problems: Mapping[str, AuthoredProblem]) -> list[Finding]:
+    """What is found wrong with the set as a whole: counts, and problems that repeat another."""
+    found = []
+    if len(problems) < LEAST_PROBLEMS:
+        found.append(Finding("set", f"has {len(problems)} problems, needs {LEAST_PROBLEMS}"))
+    counts = Counter(problem.category for problem in problems.values())
+    found += [
+        Finding("set", f"has {counts[category]} problems in {category}")
+        for category in CATEGORIES
+        if counts[category] < LEAST_IN_CATEGORY
+    ]
+    shingles = {
+        identity: (
+            prompt_shingles([turn.prompt for turn in problem.turns]),
+            code_shingles("\n".join(turn.reference for turn in problem.turns)),
+        )
+        for identity, problem in problems.items()
+    }
+    for one, other in itertools.combinations(shingles, 2):
+        prompts = overlap(shingles[one][0], shingles[other][0])
+        code = overlap(shingles[one][1], shingles[other][1])
+        if prompts > MOST_ALIKE_PROMPTS or code > MOST_ALIKE_CODE:
+            found.append(
+                Finding(one, f"is too like {other}: prompts {prompts:.2f}, code {code:.2f}")
+            )
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check all problems, or those named; returns 1 where something is wrong."""
+    parser = argparse.ArgumentParser(description="Check the problems of the set.")
+    parser.add_argument("names", nargs="*", help="problem files without .yaml (default: all)")
+    parser.add_argument("--seed", type=int, default=0, help="of the generated cases")
+    options = parser.parse_args(arguments)
+    try:
+        problems = read_authored(problems_directory().glob("*/*.yaml"))
+        findings = check_set(problems)
+        names = options.names or sorted(problems)
+        for name in names:
+            if name not in problems:
+                raise UnknownNameError("problem", name, problems)
+        with open_sandbox() as sandbox:
+            for name in names:
+                found = check_text(name, problems[name])
+                found += check_behaviour(sandbox, name, problems[name], seed=options.seed)
+                print("F" if found else ".", end="", flush=True)
+                findings += found
+    except MultiturnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    wrong = sum(len(problems[name].wrong) + len(problems[name].mutated) for name in names)
+    print(f"\n{len(names)} problems, {wrong} wrong programs, {len(findings)} findings")
+    for finding in findings:
+        print(finding)
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

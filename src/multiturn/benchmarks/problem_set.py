@@ -1,0 +1,250 @@
+"""Problems in several turns: the records, and reading them from JSON lines.
+
+A line has the keys of the published Multi-Turn Programming Benchmark (`id`, `name`,
+`description`, `category`, `prompts`, `inputs`, `outputs`, `max_gen_length`) and those that
+this project adds (`references`, `leaves`, `single`, `generate`, `packages`, `difficulty`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, get_args
+
+from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.records import read_record, to_plain
+
+__all__ = [
+    "CATEGORIES",
+    "Category",
+    "Difficulty",
+    "FilledProblem",
+    "Package",
+    "Problem",
+    "Turn",
+    "fill_code",
+    "fill_prompt",
+    "header",
+    "own_problems",
+    "read_problems",
+    "to_lines",
+]
+
+Category = Literal["array", "data science", "math", "string", "algorithm", "dict", "class"]
+Difficulty = Literal["easy", "medium", "hard"]
+Package = Literal["numpy", "pandas"]
+
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+
+_IMPORTS: dict[Package, str] = {
+    "numpy": "import numpy as np",
+    "pandas": "import pandas as pd",
+}
+_PLACEHOLDER = re.compile(r"<<([A-Za-z_]\w*)>>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One step of a problem.
+
+    Attributes:
+        prompt: what is asked for; ``{name}`` stands for a variable, ``{{`` and ``}}`` for braces.
+        reference: code that does it; ``<<name>>`` stands for a variable as a Python literal.
+        leaves: the names that the prompt asks for and that must be there after the turn.
+    """
+
+    prompt: str
+    reference: str
+    leaves: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FilledProblem:
+    """A problem with one case's variables put in."""
+
+    prompts: tuple[str, ...]
+    references: tuple[str, ...]
+    single: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One problem. `inputs` and `outputs` are the fixed cases and their right answers."""
+
+    id: str
+    name: str
+    description: str
+    category: Category
+    difficulty: Difficulty
+    packages: tuple[Package, ...]
+    max_gen_length: int
+    turns: tuple[Turn, ...]
+    single: str
+    generate: str
+    inputs: tuple[Mapping[str, object], ...]
+    outputs: tuple[object, ...]
+
+    @property
+    def header(self) -> str:
+        """What stands above the reference: the imports of its packages."""
+        return header(self.packages)
+
+    def fill(self, variables: Mapping[str, object]) -> FilledProblem:
+        """Put the variables of a case into prompts and code.
+
+        Raises:
+            InputError: a variable is missing.
+        """
+        return FilledProblem(
+            prompts=tuple(fill_prompt(turn.prompt, variables) for turn in self.turns),
+            references=tuple(fill_code(turn.reference, variables) for turn in self.turns),
+            single=fill_prompt(self.single, variables),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """A problem as it stands in the file."""
+
+    id: str
+    name: str
+    description: str
+    category: Category
+    prompts: tuple[str, ...]
+    inputs: tuple[Mapping[str, object], ...]
+    outputs: tuple[object, ...]
+    max_gen_length: int
+    references: tuple[str, ...]
+    leaves: tuple[tuple[str, ...], ...]
+    single: str
+    generate: str
+    packages: tuple[Package, ...]
+    difficulty: Difficulty
+
+    def __post_init__(self) -> None:
+        if not len(self.prompts) == len(self.references) == len(self.leaves):
+            raise InputError("prompts, references and leaves are not of one length")
+        if len(self.inputs) != len(self.outputs):
+            raise InputError("inputs and outputs are not of one length")
+
+
+def header(packages: Iterable[Package]) -> str:
+    """The import lines of some packages.
+
+    Example:
+        >>> header(["numpy"])
+        'import numpy as np'
+    """
+    return "\n".join(_IMPORTS[package] for package in packages)
+
+
+def fill_prompt(template: str, variables: Mapping[str, object]) -> str:
+    """Put variables into a prompt.
+
+    Raises:
+        InputError: a variable is missing, or the braces do not match.
+
+    Example:
+        >>> fill_prompt('Set "x" to {x}, not to {{1}}.', {"x": [2]})
+        'Set "x" to [2], not to {1}.'
+    """
+    try:
+        return template.format(**variables)
+    except (KeyError, IndexError, ValueError) as error:
+        raise InputError(f"a prompt cannot be filled: {error!r}", got=template) from error
+
+
+def fill_code(template: str, variables: Mapping[str, object]) -> str:
+    """Put variables into reference code, as Python literals.
+
+    Raises:
+        InputError: a variable is missing.
+
+    Example:
+        >>> fill_code("x = <<x>>", {"x": "a"})
+        "x = 'a'"
+    """
+
+    def literal(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in variables:
+            raise InputError("reference code names no variable", got=name)
+        return repr(variables[name])
+
+    return _PLACEHOLDER.sub(literal, template)
+
+
+def own_problems() -> tuple[Problem, ...]:
+    """The problem set of this project, as built into the package.
+
+    docs/problem-set.md describes it.
+    """
+    return read_problems(Path(str(files("multiturn.benchmarks") / "data" / "own.jsonl")))
+
+
+def read_problems(path: Path) -> tuple[Problem, ...]:
+    """Read a problem set.
+
+    Raises:
+        InputError: a line is no JSON, or something in it is wrong; names the line.
+        StorageError: the file cannot be read.
+    """
+    with reporting_storage(path, "reading the problem set"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+    return tuple(
+        _read_line(line, f"{path.name}: line {number}") for number, line in enumerate(lines, 1)
+    )
+
+
+def _read_line(text: str, where: str) -> Problem:
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where} is no JSON: {error}") from error
+    line = read_record(data, _Line, where=where)
+    turns = zip(line.prompts, line.references, line.leaves, strict=True)
+    return Problem(
+        id=line.id,
+        name=line.name,
+        description=line.description,
+        category=line.category,
+        difficulty=line.difficulty,
+        packages=line.packages,
+        max_gen_length=line.max_gen_length,
+        turns=tuple(Turn(prompt=p, reference=r, leaves=names) for p, r, names in turns),
+        single=line.single,
+        generate=line.generate,
+        inputs=line.inputs,
+        outputs=line.outputs,
+    )
+
+
+def to_lines(problems: Iterable[Problem]) -> str:
+    """The problems as JSON lines: the inverse of `read_problems`, the same bytes every time."""
+    return "".join(
+        json.dumps(to_plain(_to_line(problem)), ensure_ascii=False, allow_nan=False) + "\n"
+        for problem in problems
+    )
+
+
+def _to_line(problem: Problem) -> _Line:
+    return _Line(
+        id=problem.id,
+        name=problem.name,
+        description=problem.description,
+        category=problem.category,
+        prompts=tuple(turn.prompt for turn in problem.turns),
+        inputs=problem.inputs,
+        outputs=problem.outputs,
+        max_gen_length=problem.max_gen_length,
+        references=tuple(turn.reference for turn in problem.turns),
+        leaves=tuple(turn.leaves for turn in problem.turns),
+        single=problem.single,
+        generate=problem.generate,
+        packages=problem.packages,
+        difficulty=problem.difficulty,
+    )
