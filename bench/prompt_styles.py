@@ -87,7 +87,7 @@ def _measure(
     for seed in range(arguments.seeds):
         sampling = Sampling(temperature=arguments.temperature, seed=seed * 1000)
         for specification in specifications:
-            for case in specification.fill():
+            for case in specification.fill()[: arguments.cases]:
                 for arm in arms:
                     settings = ARMS[arm]
                     settings = SessionSettings(
@@ -145,6 +145,7 @@ def _report(
         "engine": engine.info.engine,
         "temperature": arguments.temperature,
         "seeds": arguments.seeds,
+        "cases": arguments.cases,
         "specifications": len(names),
         "arms": {
             arm: {
@@ -203,6 +204,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", required=True, help="name, or path of a GGUF file")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--temperature", type=float, default=0.2)
+    parser.add_argument("--cases", type=int, help="of each specification; all by default")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--specifications", type=Path, default=EXAMPLES)
     parser.add_argument("--out", type=Path, help="where the results go, as JSON")
