@@ -220,6 +220,14 @@ def _memory(pids: Sequence[int]) -> int:
     return total
 
 
+def _descriptors(pid: int) -> int:
+    """How many a process has open; 0 for one that has ended by now."""
+    try:
+        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except OSError:
+        return 0
+
+
 def _percentile(values: Sequence[float], percent: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, math.ceil(len(ordered) * percent / 100) - 1)]
@@ -302,9 +310,7 @@ def soak(arguments: argparse.Namespace) -> dict[str, Any]:
                         "own_descriptors": process.num_fds(),
                         "processes": len(helpers),
                         "servers_pss_mib": round(_memory(helpers) / 2**20, 1),
-                        "server_descriptors": sum(
-                            sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()) for pid in helpers
-                        ),
+                        "server_descriptors": sum(_descriptors(pid) for pid in helpers),
                     }
                 )
                 print(" ", samples[-1])

@@ -177,7 +177,11 @@ class _Writer:
         if base is dict:
             return ["d", [self.items(pair, depth) for pair in dict.items(value)]]
         tag, iterate = _CONTAINERS[base]
-        return [tag, self.items(iterate(value), depth)]
+        items = self.items(iterate(value), depth)
+        if tag in "sz":
+            # A set has no order of its own; equal sets are to be written alike.
+            items.sort(key=json.dumps)
+        return [tag, items]
 
     def items(self, values: Iterable[Any], depth: int) -> list[Any]:
         return [self.write(item, depth + 1) for item in values]

@@ -8,6 +8,8 @@ import os
 import stat
 from pathlib import Path
 
+from multiturn.sandbox.inside.confine import die_with_parent
+
 __all__ = ["Scratch", "remove_tree"]
 
 
@@ -16,6 +18,7 @@ class Scratch:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._removers: set[int] = set()
         self._names = (f"{os.getpid()}-{number}" for number in itertools.count())
 
     def make(self) -> Path:
@@ -25,11 +28,33 @@ class Scratch:
         return place
 
     def remove(self, place: Path) -> None:
-        """Take a directory away with all that a program left in it."""
+        """Take a directory away with all that a program left in it.
+
+        A program can leave so much that removing it takes a disk a minute; other programs
+        do not wait for that, so it is done by a process of its own.
+        """
+        self._reap()
         try:
             place.rmdir()
         except OSError:
-            remove_tree(place)
+            self._removers.add(self._start_remover(place))
+
+    def _start_remover(self, place: Path) -> int:
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                die_with_parent(parent)
+                os.closerange(0, 1024)
+                remove_tree(place)
+            finally:
+                os._exit(0)
+        return pid
+
+    def _reap(self) -> None:
+        for pid in list(self._removers):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self._removers.remove(pid)
 
 
 def remove_tree(place: Path) -> None:

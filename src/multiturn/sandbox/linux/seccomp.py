@@ -82,10 +82,10 @@ def _rules(wanted: Filter) -> dict[str, list[list[_Is]]]:
         "dup2": [[_Is(1, wire, negated=True)]],
         "dup3": [[_Is(1, wire, negated=True)]],
         "shutdown": [[_Is(0, wire, negated=True)]],
-        # Everything but F_SETOWN, F_SETSIG, F_SETOWN_EX (signals to others), F_NOTIFY and
-        # F_SETPIPE_SZ (the kernel's memory).
+        # Everything but F_SETOWN, F_SETSIG, F_SETOWN_EX (signals to others), F_SETLEASE (makes
+        # others wait for a file), F_NOTIFY and F_SETPIPE_SZ (the kernel's memory).
         "fcntl": [
-            [_Is(1, command, negated=True) for command in (8, 10, 15, 1026, 1031)],
+            [_Is(1, command, negated=True) for command in (8, 10, 15, 1024, 1026, 1031)],
         ],
         # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX.
         "ioctl": [
