@@ -111,6 +111,8 @@ class SynthView:
             line.append(one_line(result.why_not or "not met", most=400), style="red")
         elif result.expected is ABSENT:
             line.append("the program ran to its end (nothing was expected of it)")
+        elif "\n" in str(result.expected):
+            line.append("the program printed what was expected")
         else:
             line.append(f"the program printed what was expected: {_shown(result.expected)}")
         self._console.print(line)

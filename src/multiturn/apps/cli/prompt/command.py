@@ -159,6 +159,7 @@ def _follow_pipe(conversation: Conversation) -> None:
             _say_to(conversation, words, lambda code: code)
         except LeaveError:
             break
+        conversation.console.print()
 
 
 def _lines() -> Iterator[str]:
