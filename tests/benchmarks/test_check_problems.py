@@ -78,7 +78,9 @@ def test_the_built_file_is_up_to_date(
         (lambda p: replace(p, single=p.single.replace('"aisle"', "it")), 'only the turns name "ai'),
         (lambda p: replace(p, description="Caf\u00e9s."), "odd characters"),
         (lambda p: with_turn(p, 4, leaves=("gone",)), 'leaves "gone"'),
+        (lambda p: with_turn(p, 4, reference="print(hash(aisle[0]))"), "uses hash"),
         (lambda p: with_turn(p, 4, reference="import os\nprint(aisle)"), "imports os"),
+        (lambda p: with_turn(p, 4, reference="# last\nprint(aisle)"), "cut turn 4 at its comment"),
         (lambda p: with_turn(p, 4, reference="print(aisle)" + " " * 100 + "# x"), "a line over"),
     ],
 )

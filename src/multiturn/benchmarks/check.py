@@ -9,8 +9,8 @@ For every problem, by running programs in the sandbox:
 - every wrong program runs to its end on some case, and fails at least one fixed case.
 
 And by reading: numbers of cases, turns and wrong programs; that turns and single
-specification name the same quantities; imports; characters; and that no problem repeats
-another.
+specification name the same quantities; imports; characters; that the published truncation
+rule would leave every turn of the reference whole; and that no problem repeats another.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from multiturn.benchmarks.trials import (
 from multiturn.core.errors import MultiturnError, UnknownNameError
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Sandbox
+from multiturn.text.truncation import PublishedRule
 
 __all__ = ["Finding", "check_behaviour", "check_set", "check_text", "main"]
 
@@ -56,6 +57,8 @@ MODULES = {"bisect", "collections", "fractions", "functools", "heapq", "itertool
     "statistics",
     "string",
 }
+REFUSED = {"open", "input", "hash", "id", "eval", "exec", "__import__"}
+"""Builtins that would make an answer depend on files, on the process or on its input."""
 MOST_ALIKE_PROMPTS = 0.25
 MOST_ALIKE_CODE = 0.25
 """Most overlap of shingles of two problems, where 1 is a copy with other names and numbers."""
@@ -120,12 +123,18 @@ def _faults_of_code(problem: Problem) -> Iterator[str]:
             yield f"turn {number} has characters beyond ASCII"
         if max(map(len, turn.reference.splitlines()), default=0) > LONGEST_CODE_LINE:
             yield f"turn {number} has a line over {LONGEST_CODE_LINE} characters"
+    for number, turn in enumerate(problem.turns, 1):
+        if cut := PublishedRule().find(f"{turn.reference}\n"):
+            yield f"the published rule would cut turn {number} at its {cut.reason}"
     code = problem.fill(problem.inputs[0]).references
     for node in ast.walk(ast.parse("\n".join(code))):
         if isinstance(node, ast.Import):
             modules = {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             modules = {str(node.module)}
+        elif isinstance(node, ast.Name) and node.id in REFUSED:
+            yield f"uses {node.id}"
+            continue
         else:
             continue
         if modules - MODULES:

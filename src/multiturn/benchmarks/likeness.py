@@ -29,7 +29,7 @@ def code_shingles(code: str, size: int = 6) -> frozenset[tuple[str, ...]]:
     The names that the code itself binds are all alike, and so are numbers and strings; names
     of builtins and of methods stay as they are.
     """
-    code = re.sub(r"<<(\w+)>>", r"\1", code)
+    code = re.sub(r"<<\w+>>", "0", code)
     tokens = [
         token
         for token in tokenize.generate_tokens(io.StringIO(code).readline)
