@@ -1,0 +1,57 @@
+"""`multiturn export`: a CodeGen checkpoint in the layout another program reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multiturn.apps.cli import options
+
+__all__ = ["app"]
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command()
+def export(
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="A checkpoint's directory, or a GGUF file.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A directory to be made.")],
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="codegen, gptj, phi or gguf.")],
+    groups: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Groups of queries, keys and values in SRC, where it does not say: "
+            "8 for CodeGen2-1B and -3.7B, 4 for others.",
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write a CodeGen checkpoint in another layout, and check it at once.
+
+    The same prompts go through the source and through the written files; how near they
+    are is printed and kept in OUT/certificate.json. If they differ, nothing is kept.
+    """
+    # JAX takes a second to import, and `--help` must not wait for it.
+    from multiturn.core.records import to_plain
+    from multiturn.hub.export import export as write_export
+
+    certificate = write_export(source, out, to, groups=groups)
+    if as_json:
+        print(json.dumps(to_plain(certificate), indent=1))
+        return
+    print(
+        f"{out}: {certificate.format}, {certificate.parameters:,} parameters, {certificate.dtype}"
+    )
+    for agreement in certificate.agreements:
+        print(
+            f"checked with {agreement.computed_by}: {agreement.compared} of "
+            f"{agreement.positions} positions differ by at most "
+            f"{agreement.greatest_difference:.1e} (allowed {agreement.tolerance:.0e}), "
+            f"same likeliest token at {agreement.argmax_agreement:.1%}"
+        )

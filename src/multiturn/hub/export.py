@@ -1,0 +1,337 @@
+"""CodeGen checkpoints into the layouts other programs read, each checked at once.
+
+`export` reads a checkpoint, writes it in another layout, computes the logits of the same
+prompts from the source and from the written files, and writes beside them a certificate
+of how near they are. An export beyond the tolerance is not left behind.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from multiturn import __version__
+from multiturn.core.errors import (
+    HubError,
+    InputError,
+    ModelFileError,
+    UnknownNameError,
+    reporting_storage,
+)
+from multiturn.core.files import fsync_directory
+from multiturn.core.records import to_plain
+from multiturn.hub.checkpoints import (
+    Checkpoint,
+    load_parameters,
+    open_checkpoint,
+    read_hub_tensors,
+)
+from multiturn.hub.checkpoints_layouts import Layout, codegen_layout, gptj_layout, phi_layout
+from multiturn.hub.export_certificate import Agreement, check_with_llama_cpp, compare_logits
+from multiturn.hub.export_configs import codegen_json, gptj_json, phi_json
+from multiturn.hub.export_files import write_hub_checkpoint, write_json
+from multiturn.hub.export_gguf import write_gguf
+from multiturn.hub.export_reference import (
+    codegen_reference,
+    gptj_reference,
+    phi2_gguf_reference,
+    phi_reference,
+)
+from multiturn.hub.gguf_tensors import read_gguf_tensors
+from multiturn.models.config import DecoderConfig
+from multiturn.models.decoder import forward
+from multiturn.models.parameters import Parameters
+from multiturn.text.tokenizers import Tokenizer
+from multiturn.text.tokenizers_files import from_hub_files
+
+__all__ = ["EXPORT_FORMATS", "Certificate", "export"]
+
+CERTIFICATE = "certificate.json"
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+)
+_PROMPTS, _PROMPT_TOKENS = 4, 32
+_CODE = (
+    "# Import libraries.\n\nimport numpy as np\n\n# Assign the list [1, 2, 3] to x\nx = ",
+    "def fibonacci(n):\n    if n < 2:\n        return n\n    return fibonacci(n - 1) +",
+)
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _HubFormat:
+    """A layout of the hub: how it is written, and what it is held against."""
+
+    title: str
+    layout: Callable[[DecoderConfig], Layout]
+    describe: Callable[[DecoderConfig, str, int], Json]
+    reference: Callable[..., np.ndarray[Any, Any]]
+    runs_in: str
+
+
+_HUB_FORMATS = {
+    "codegen": _HubFormat(
+        "CodeGen",
+        partial(codegen_layout, groups=4),
+        codegen_json,
+        codegen_reference,
+        "transformers, CTranslate2",
+    ),
+    "gptj": _HubFormat(
+        "GPT-J", gptj_layout, gptj_json, gptj_reference, "transformers, vLLM, MLX, CTranslate2"
+    ),
+    "phi": _HubFormat("Phi", phi_layout, phi_json, phi_reference, "transformers, vLLM, MLX"),
+}
+
+EXPORT_FORMATS = (*_HUB_FORMATS, "gguf")
+"""What `export` can write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What an export is, and how near it is to its source."""
+
+    schema: str
+    source: str
+    format: str
+    dtype: str
+    parameters: int
+    agreements: tuple[Agreement, ...]
+    note: str
+    written_by: str
+
+
+def export(source: Path, out: Path, to: str, *, groups: int | None = None) -> Certificate:
+    """Write a CodeGen checkpoint in another layout, and prove it.
+
+    Args:
+        source: a checkpoint of the CodeGen family, in any layout that is read.
+        out: a directory that does not exist yet or is empty.
+        to: one of `EXPORT_FORMATS`.
+        groups: as in `open_checkpoint`.
+
+    Returns:
+        The certificate, which is also written to ``certificate.json`` in `out`.
+
+    Raises:
+        UnknownNameError: no such format.
+        InputError: `out` is not free, or the source cannot be written in this format.
+        ModelFileError: the source is broken.
+        HubError: the export differs from its source beyond the tolerance.
+        StorageError: the disk is full, or the place cannot be written. In all these cases
+            nothing is left at `out`.
+    """
+    if to not in EXPORT_FORMATS:
+        raise UnknownNameError("export format", to, EXPORT_FORMATS)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError("the export's place is not empty", got=str(out), fix="name another place")
+    checkpoint = open_checkpoint(source, groups=groups)
+    tokenizer = _tokenizer_of(checkpoint)
+    _check_exportable(checkpoint, tokenizer, to)
+    parameters = load_parameters(checkpoint)
+    with reporting_storage(out, "exporting"):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        certificate = _write_and_check(work, checkpoint, parameters, tokenizer, to)
+        with reporting_storage(out, "exporting"):
+            work.chmod(0o755)
+            work.replace(out)
+            fsync_directory(out.parent)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    return certificate
+
+
+def _check_exportable(checkpoint: Checkpoint, tokenizer: Tokenizer | None, to: str) -> None:
+    config = checkpoint.config
+    if config.family != "codegen":
+        raise InputError(
+            "only models of the CodeGen family are exported", got=checkpoint.layout.name
+        )
+    if to == "codegen" and config.heads % 4:
+        raise InputError(
+            "the CodeGen layout has 4 groups of heads", got=f"{config.heads} heads",
+            fix="export to gptj or phi",
+        )  # fmt: skip
+    if to in ("phi", "gguf") and config.feed_forward_width != 4 * config.width:
+        raise InputError(
+            f"the programs that read {to} want a feed-forward of 4 times the width",
+            got=f"{config.feed_forward_width} for {config.width}",
+            fix="export to codegen or gptj",
+        )
+    if to == "gguf" and tokenizer is None:
+        raise InputError(
+            "a GGUF file holds its tokenizer, and the source has none",
+            got=str(checkpoint.path),
+            fix="put tokenizer.json, or vocab.json and merges.txt, beside the weights",
+        )
+
+
+def _write_and_check(
+    work: Path,
+    checkpoint: Checkpoint,
+    parameters: Parameters,
+    tokenizer: Tokenizer | None,
+    to: str,
+) -> Certificate:
+    config, dtype = checkpoint.config, checkpoint.dtype
+    source = partial(_source_logits, parameters, config)
+    tokens = _check_tokens(config, tokenizer)
+    if to == "gguf":
+        agreements = _export_gguf(work, checkpoint, parameters, tokenizer, source, tokens)
+    else:
+        agreements = [_export_hub(work, checkpoint, parameters, tokenizer, to, source, tokens)]
+    certificate = Certificate(
+        schema="multiturn.export-certificate/1",
+        source=checkpoint.path.name,
+        format=to,
+        dtype=dtype,
+        parameters=sum(leaf.size for leaf in jax.tree.leaves(parameters)),
+        agreements=tuple(agreements),
+        note="Both sides computed in float32 from the stored values; a program that computes "
+        "in half precision gives other low digits than this.",
+        written_by=f"multiturn {__version__}",
+    )
+    for agreement in agreements:
+        if not agreement.within:
+            raise HubError(
+                f"the export to {to} differs from its source ({agreement.computed_by})",
+                got=f"{agreement.greatest_difference:.2e}",
+                allowed=f"{agreement.tolerance:.0e}",
+                fix="nothing was kept; please report it with the checkpoint's name",
+            )
+    write_json(work / CERTIFICATE, to_plain(certificate))
+    return certificate
+
+
+def _export_hub(
+    work: Path,
+    checkpoint: Checkpoint,
+    parameters: Parameters,
+    tokenizer: Tokenizer | None,
+    to: str,
+    source: Callable[..., Any],
+    tokens: Any,
+) -> Agreement:
+    kind, config, dtype = _HUB_FORMATS[to], checkpoint.config, checkpoint.dtype
+    described = kind.describe(config, dtype, _end_of_text(tokenizer))
+    write_hub_checkpoint(work, parameters, kind.layout(config), described, dtype)
+    kept = _copy_tokenizer(checkpoint.path, work)
+    _write_card(work, checkpoint, f"{kind.title} layout; read by {kind.runs_in}", kept)
+    written = read_hub_tensors(work)
+    read_config = json.loads((work / "config.json").read_text("utf-8"))
+    target = partial(kind.reference, written, read_config)
+    return compare_logits("numpy, from the written files", source, target, tokens)
+
+
+def _export_gguf(
+    work: Path,
+    checkpoint: Checkpoint,
+    parameters: Parameters,
+    tokenizer: Tokenizer | None,
+    source: Callable[..., Any],
+    tokens: Any,
+) -> list[Agreement]:
+    if tokenizer is None:
+        raise ValueError("a GGUF file needs a tokenizer")
+    name = checkpoint.path.resolve().name
+    file = work / f"{name}-{checkpoint.dtype}.gguf"
+    write_gguf(file, parameters, checkpoint.config, tokenizer, checkpoint.dtype, name=name)
+    _write_card(work, checkpoint, "GGUF, architecture phi2; read by llama.cpp", True)
+    header, written = read_gguf_tensors(file)
+    target = partial(phi2_gguf_reference, written, header.metadata)
+    found = [compare_logits("numpy, from the written file", source, target, tokens)]
+    if checkpoint.dtype == "float32":
+        # In half precision llama.cpp rounds what goes into each product as well.
+        by_llama = check_with_llama_cpp(file, source, tokens)
+        found += [by_llama] if by_llama else []
+    return found
+
+
+def _source_logits(parameters: Parameters, config: DecoderConfig, tokens: Any) -> Any:
+    wide = jax.tree.map(lambda array: array.astype(np.float32), parameters)
+    return np.asarray(jax.jit(forward, static_argnums=2)(wide, tokens, config))
+
+
+def _check_tokens(config: DecoderConfig, tokenizer: Tokenizer | None) -> np.ndarray[Any, Any]:
+    """Rows of random ids, the first ones beginning with code where there is a tokenizer."""
+    length = min(_PROMPT_TOKENS, config.context)
+    rows = np.random.default_rng(0).integers(0, config.vocab_size, (_PROMPTS, length))
+    if tokenizer is not None and tokenizer.size <= config.vocab_size:
+        for row, text in zip(rows, _CODE, strict=False):
+            ids = tokenizer.encode(text)[:length]
+            row[: len(ids)] = ids
+    return rows.astype(np.int32)
+
+
+def _tokenizer_of(checkpoint: Checkpoint) -> Tokenizer | None:
+    """The tokenizer beside hub weights; None where there is none."""
+    path = checkpoint.path
+    if not path.is_dir():
+        return None
+    if not any((path / name).exists() for name in ("tokenizer.json", "vocab.json")):
+        return None
+    tokenizer = from_hub_files(path)
+    if tokenizer.size > checkpoint.config.vocab_size:
+        raise ModelFileError(
+            "the tokenizer beside the weights has more tokens than the embedding has rows",
+            got=f"{tokenizer.size}",
+            allowed=f"up to {checkpoint.config.vocab_size}",
+        )
+    return tokenizer
+
+
+def _end_of_text(tokenizer: Tokenizer | None) -> int:
+    return tokenizer.end_of_text[0] if tokenizer and tokenizer.end_of_text else 50256
+
+
+def _copy_tokenizer(source: Path, work: Path) -> bool:
+    present = [source / name for name in _TOKENIZER_FILES if (source / name).is_file()]
+    if not source.is_dir():
+        return False
+    with reporting_storage(work, "copying the tokenizer"):
+        for file in present:
+            shutil.copyfile(file, work / file.name)
+    return bool(present)
+
+
+def _write_card(work: Path, checkpoint: Checkpoint, layout: str, tokenizer: bool) -> None:
+    c = checkpoint.config
+    name = checkpoint.path.resolve().name
+    card = f"""# {name}
+
+A decoder of the CodeGen family (Nijkamp et al., [arXiv 2203.13474](https://arxiv.org/abs/2203.13474)),
+written by Multiturn {__version__}.
+
+| | |
+|---|---|
+| layout | {layout} |
+| layers, heads x head size | {c.layers}, {c.heads} x {c.head_size} |
+| context | {c.context} |
+| embedding rows | {c.vocab_size} |
+| weights | {checkpoint.dtype} |
+| tokenizer | {"in this directory" if tokenizer else "not part of this export"} |
+
+The weights are those of the source, in another order; how near the two are was measured
+when this was written and stands in `{CERTIFICATE}`. The licence is the source's; so are
+its intended use and its limits.
+"""
+    with reporting_storage(work, "writing the model card"):
+        (work / "README.md").write_text(card, "utf-8")

@@ -1,0 +1,147 @@
+"""Holding an export against its source, and saying how near they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multiturn.core.errors import HubError
+
+__all__ = ["Agreement", "check_with_llama_cpp", "compare_logits"]
+
+Values = np.ndarray[Any, Any]
+Reference = Callable[[Values], Values]
+"""Tokens [rows, length] -> logits [rows, length, vocabulary]."""
+
+TOLERANCE = 2e-4
+"""Greatest difference of any logit between a source and its export, in float32."""
+LLAMA_TOLERANCE = 2e-3
+"""The same for log-probabilities out of llama.cpp, whose kernels add in another order and
+which prints few digits."""
+_MOST_LISTED = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How near the export is to its source, as computed by one program.
+
+    Attributes:
+        computed_by: the program that read the export.
+        compared: ``logits``, or ``log-probabilities`` of the likeliest tokens.
+        positions: how many next-token distributions were compared.
+        greatest_difference: of any number compared.
+        argmax_agreement: share of positions with the same likeliest token.
+        tolerance: what `greatest_difference` may be.
+    """
+
+    computed_by: str
+    compared: str
+    positions: int
+    greatest_difference: float
+    argmax_agreement: float
+    tolerance: float
+
+    @property
+    def within(self) -> bool:
+        """Whether the export is as near as it must be."""
+        return bool(self.greatest_difference <= self.tolerance)
+
+
+def compare_logits(
+    computed_by: str, source: Reference, target: Reference, tokens: Values
+) -> Agreement:
+    """Compare all logits after every token of every row."""
+    wanted, got = source(tokens), target(tokens)
+    # NaN on either side must not pass for nearness.
+    difference = np.abs(wanted - got)
+    greatest = float(difference.max()) if np.isfinite(difference).all() else float("inf")
+    return Agreement(
+        computed_by=computed_by,
+        compared="logits",
+        positions=int(np.prod(tokens.shape)),
+        greatest_difference=greatest,
+        argmax_agreement=float((wanted.argmax(-1) == got.argmax(-1)).mean()),
+        tolerance=TOLERANCE,
+    )
+
+
+def check_with_llama_cpp(file: Path, source: Reference, tokens: Values) -> Agreement | None:
+    """Compare with llama.cpp itself; None where `xllamacpp` is not installed.
+
+    Raises:
+        HubError: llama.cpp does not load the file, or says nothing.
+    """
+    try:
+        import xllamacpp
+    except ModuleNotFoundError:
+        return None
+    settings = xllamacpp.CommonParams()
+    settings.model.path = str(file)
+    settings.n_ctx = 512
+    settings.n_parallel = 1
+    settings.n_gpu_layers = 0
+    settings.warmup = False
+    settings.verbosity = -1
+    settings.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    settings.cache_type_k = settings.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+    try:
+        server = xllamacpp.Server(settings)
+    except Exception as error:
+        raise HubError(f"llama.cpp does not load the export: {error}", got=str(file)) from error
+    wanted = _log_softmax(source(tokens))
+    greatest, same, positions = 0.0, 0, 0
+    for row, length in _prefixes(tokens):
+        listed = _next_logprobs(server, tokens[row, :length].tolist(), wanted.shape[-1])
+        if not listed:
+            continue
+        ours = wanted[row, length - 1]
+        ids = np.array([token for token, _ in listed])
+        theirs = np.array([logprob for _, logprob in listed])
+        difference = np.abs(ours[ids] - theirs)
+        if not np.isfinite(difference).all():
+            difference = np.array([np.inf])
+        greatest = max(greatest, float(difference.max()))
+        same += int(ids[theirs.argmax()] == ours.argmax())
+        positions += 1
+    if positions == 0:
+        raise HubError("llama.cpp gave no probabilities for the export", got=str(file))
+    return Agreement(
+        computed_by=f"llama.cpp in xllamacpp {xllamacpp.__version__}",
+        compared="log-probabilities",
+        positions=positions,
+        greatest_difference=greatest,
+        argmax_agreement=same / positions,
+        tolerance=LLAMA_TOLERANCE,
+    )
+
+
+def _log_softmax(logits: Values) -> Values:
+    shifted: Values = logits - logits.max(-1, keepdims=True)
+    logprobs: Values = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return logprobs
+
+
+def _prefixes(tokens: Values) -> Iterable[tuple[int, int]]:
+    """A short and the whole length of each row."""
+    rows, length = tokens.shape
+    return [(row, cut) for row in range(rows) for cut in (max(1, length // 3), length)]
+
+
+def _next_logprobs(server: Any, prompt: list[int], vocabulary: int) -> list[tuple[int, float]]:
+    answer = server.handle_completions(
+        {
+            "prompt": prompt,
+            "n_predict": 1,
+            "temperature": 0.0,
+            "n_probs": min(vocabulary, _MOST_LISTED),
+            "cache_prompt": False,
+        }
+    )
+    # Nothing is listed where the likeliest token ends the text or is part of a character.
+    logprobs = answer["choices"][0]["logprobs"] or {"content": []}
+    steps = logprobs["content"]
+    return [(entry["id"], entry["logprob"]) for entry in steps[0]["top_logprobs"]] if steps else []
