@@ -15,9 +15,10 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from multiturn.core.files import write_atomically
 from multiturn.engines.open import open_engine
@@ -70,11 +71,14 @@ def main() -> None:
         arms = [
             arm for arm in arguments.arms if engine.info.chat_template or ARMS[arm].style != "chat"
         ]
-        results = _measure(Synthesizer(engine, sandbox, store), specifications, arms, arguments)
-        report = _report(engine, arguments, arms, results)
+        synthesizer = Synthesizer(engine, sandbox, store)
+        report: dict[str, Any] = {}
+        for results in _measure(synthesizer, specifications, arms, arguments):
+            # Saved after each specification: a long run that is stopped still says something.
+            report = _report(engine, arguments, arms, results)
+            if arguments.out:
+                write_atomically(arguments.out, json.dumps(report, indent=1) + "\n")
     print(_table(report))
-    if arguments.out:
-        write_atomically(arguments.out, json.dumps(report, indent=1) + "\n")
 
 
 def _measure(
@@ -82,8 +86,8 @@ def _measure(
     specifications: Sequence[Specification],
     arms: Sequence[str],
     arguments: argparse.Namespace,
-) -> list[Result]:
-    results = []
+) -> Iterator[list[Result]]:
+    results: list[Result] = []
     for seed in range(arguments.seeds):
         sampling = Sampling(temperature=arguments.temperature, seed=seed * 1000)
         for specification in specifications:
@@ -112,7 +116,7 @@ def _measure(
                         )
                     )
             _progress(f"seed {seed}, {specification.name}", arms, results)
-    return results
+            yield results
 
 
 def _progress(done: str, arms: Sequence[str], results: Sequence[Result]) -> None:
@@ -125,7 +129,7 @@ def _progress(done: str, arms: Sequence[str], results: Sequence[Result]) -> None
 
 def _report(
     engine: Engine, arguments: argparse.Namespace, arms: Sequence[str], results: list[Result]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     names = sorted({result.specification for result in results})
     by_arm = {
         arm: {
@@ -185,7 +189,7 @@ def _interval(statistic: Callable[[Sequence[str]], float], names: Sequence[str])
     return [drawn[int(RESAMPLES * 0.025)], drawn[int(RESAMPLES * 0.975)]]
 
 
-def _table(report: dict) -> str:
+def _table(report: dict[str, Any]) -> str:
     lines = [f"{report['model']}, {report['specifications']} specifications"]
     for arm, row in report["arms"].items():
         low, high = row["interval"]

@@ -155,7 +155,9 @@ class ChatStyle:
 def choose_style(
     info: EngineInfo, wanted: Literal["auto", "comment", "chat"] = "auto"
 ) -> PromptStyle:
-    """The style by that name; ``auto`` goes by what measured better (docs/decisions/0007).
+    """The style by that name; ``auto`` is chat where the model has a template, else comment.
+
+    docs/decisions/0007-prompt-styles.md says what was measured.
 
     Raises:
         InputError: ``chat`` for a model that has no chat template, or a broken one.

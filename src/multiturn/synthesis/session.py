@@ -71,7 +71,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
-    """What a person may choose for a session. Every choice is open; the defaults are measured."""
+    """What a person may choose for a session."""
 
     style: Literal["auto", "comment", "chat"] = "auto"
     """How the model is prompted; ``auto`` goes by the model (docs/decisions/0007)."""
