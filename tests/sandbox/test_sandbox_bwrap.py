@@ -1,0 +1,49 @@
+"""bubblewrap as what makes the namespaces, where it is installed and can reach the interpreter."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from multiturn.core.errors import SandboxUnavailableError
+from multiturn.sandbox.bwrap import bwrap_command
+from multiturn.sandbox.canary import fly
+from multiturn.sandbox.job import Shell
+from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.pool import PooledSandbox
+from multiturn.sandbox.protocol import Program
+
+RUNGS = (Rung.NAMESPACES, Rung.SHARED_NAMESPACES)
+
+
+@pytest.mark.parametrize("rung", RUNGS, ids=lambda rung: rung.name)
+def test_bubblewrap_makes_the_same_walls(rung):
+    if shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    with PooledSandbox(rung, shell=Shell.BWRAP, workers=1) as sandbox:
+        tried = fly(rung, Shell.BWRAP, sandbox)
+        if "Can't find source path" in tried.reason or "namespace" in tried.reason:
+            pytest.skip(tried.reason)
+        assert tried.works, tried.reason
+        source = "import os; print(os.getcwd(), os.listdir('.'), os.path.exists('/proc/1'))"
+        result = sandbox.run(Program(source=source))
+        assert result.outcome.finished
+        assert b"[] False" in result.stdout
+        assert result.rung is rung
+
+
+def test_without_bubblewrap_the_reason_says_so(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SandboxUnavailableError, match="install the package bubblewrap"):
+        bwrap_command(Rung.NAMESPACES, (), "/nowhere")
+
+
+def test_only_the_best_rung_may_make_namespaces(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    best, shared = (bwrap_command(rung, ("/usr/lib",), "/nowhere") for rung in RUNGS)
+    assert "CAP_SYS_ADMIN" in best
+    assert "CAP_SYS_ADMIN" not in shared
+    for command in (best, shared):
+        assert "--unshare-all" in command
+        assert "--die-with-parent" not in command, "the parent is a thread, and threads end"
