@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,8 +21,16 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture(scope="session")
-def smollm2() -> Iterator[Path]:
+def smollm2() -> Path:
     """The small real model, pulled and verified once."""
     from multiturn.hub.pull import pull
 
-    yield pull("smollm2-135m", directory=MODELS)
+    return pull("smollm2-135m", directory=MODELS)
+
+
+@pytest.fixture(scope="session")
+def default_model() -> Path:
+    """The default model (491 MB): for slow tests."""
+    from multiturn.hub.pull import pull
+
+    return pull("qwen2.5-coder-0.5b", directory=MODELS)

@@ -174,7 +174,7 @@ class LlamaCppEngine:
         cached = told = 0
         unknown: list[int] = []  # places of tokens whose ids the stream did not tell
         if not cancel.is_set():
-            with closing(self._server.stream("/completion", body)) as answers:
+            with closing(self._server.stream(body, take_in=request.session is not None)) as answers:
                 for answer in answers:
                     if cancel.is_set():
                         break
@@ -221,7 +221,7 @@ class LlamaCppEngine:
     ) -> None:
         """Find the tokens that the stream did not tell, by writing the same once more at once."""
         again = {**body, "n_predict": len(writing.tokens), "n_probs": 0, "return_progress": False}
-        tokens = self._server.post("/completion", again)["tokens"]
+        tokens = self._server.complete(again)["tokens"]
         prompt: list[int] = body["prompt"]
         for place in unknown:
             if place >= len(tokens):
@@ -237,8 +237,7 @@ class LlamaCppEngine:
         # one is written by force, beside which the most probable ones are told.
         whole = self._tokenize("a", parse_special=False)[-1]
         for width in (256, 2**20):  # far more than any vocabulary has
-            answer = self._server.post(
-                "/completion",
+            answer = self._server.complete(
                 {
                     "prompt": prefix,
                     "n_predict": 1,

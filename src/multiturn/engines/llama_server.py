@@ -18,13 +18,14 @@ import socket
 import tempfile
 import threading
 import weakref
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from multiturn.core.errors import EngineError, MissingDependencyError
+from multiturn.engines.llama_prefix import Prefix
 
 __all__ = ["LlamaServer", "ServerOptions"]
 
@@ -40,14 +41,12 @@ class ServerOptions:
     Attributes:
         context: tokens of the window.
         threads: for decoding and for reading prompts.
-        cached_mib: most memory for the prefixes of sessions that are not the current one.
         exact: use only kernels that give a token the same result however many are computed
             beside it, as far as llama.cpp has them; docs/decisions/0004-exact-cache.md.
     """
 
     context: int
     threads: int
-    cached_mib: int = 512
     exact: bool = True
 
 
@@ -84,7 +83,8 @@ class LlamaServer:
         params.n_parallel = 1
         params.cpuparams.n_threads = options.threads
         params.cpuparams_batch.n_threads = options.threads
-        params.cache_ram_mib = options.cached_mib
+        # Only what is in the one slot counts as held; see `Prefix`.
+        params.cache_ram_mib = 0
         params.ctx_shift = False
         params.fit_params = False
         params.warmup = False
@@ -105,6 +105,10 @@ class LlamaServer:
                 got=str(path),
                 fix="check that the file is a language model, and that there is memory for it",
             ) from error
+        self._slot = threading.Lock()
+        self._counting = threading.Lock()
+        self._waiting = 0
+        self._prefix = Prefix(lambda body: self.post("/completion", body))
         # Threads of llama.cpp that outlive the interpreter would end the process with a crash.
         self._close = weakref.finalize(self, self._running.stop)
         # A first request reads the weights in. It also waits for the server's loop to run: a
@@ -118,30 +122,48 @@ class LlamaServer:
             EngineError: the server refuses it, or is gone.
         """
         connection = self._send(endpoint, body)
+        self._running.connections.add(connection)
         try:
             return _read_answer(connection.getresponse())
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
+            # AttributeError: http.client reads from a response that was hung up under it.
             raise EngineError(f"llama.cpp gave no answer ({error})") from error
         finally:
             connection.close()
+            self._running.connections.discard(connection)
+
+    def complete(self, body: Mapping[str, Any]) -> Answer:
+        """The completion of a prompt of tokens, when it is whole.
+
+        Raises:
+            EngineError: the server refuses it, or is gone.
+        """
+        with self._turn():
+            return self.post("/completion", self._prepared(body))
 
     def stream(
-        self, endpoint: str, body: Mapping[str, object]
+        self, body: Mapping[str, Any], *, take_in: bool
     ) -> Generator[Answer | None, None, None]:
-        """One question, its answers as they come; None now and then while there is none yet.
+        """The completion of a prompt of tokens, as it comes; None now and then while there is
+        nothing yet.
 
         Closing the iterator makes the server stop, within about one token.
+
+        Args:
+            body: what the server's endpoint takes.
+            take_in: whether a later prompt may begin with this one and what is written now.
 
         Raises:
             EngineError: the server refuses it, fails or is gone.
         """
-        connection = self._send(endpoint, {**body, "stream": True})
-        self._running.streams.add(connection)
+        call = _Call(self._running)
         answers: queue.SimpleQueue[Answer | EngineError | None] = queue.SimpleQueue()
-        reader = threading.Thread(
-            target=_read_stream, args=(connection, answers), name="llama-stream", daemon=True
-        )
-        reader.start()
+        threading.Thread(
+            target=self._converse,
+            args=(body, take_in, call, answers),
+            name="llama-stream",
+            daemon=True,
+        ).start()
         try:
             while True:
                 try:
@@ -155,10 +177,46 @@ class LlamaServer:
                     return
                 yield answer
         finally:
-            _hang_up(connection)
-            reader.join()
-            connection.close()
-            self._running.streams.discard(connection)
+            # The thread ends by itself; whoever asks next waits for it.
+            call.hang_up()
+
+    def _converse(
+        self,
+        body: Mapping[str, Any],
+        take_in: bool,
+        call: _Call,
+        answers: queue.SimpleQueue[Answer | EngineError | None],
+    ) -> None:
+        """Put a stream's answers on the queue, at its end None or the error that ended it."""
+        with self._turn():
+            written = None
+            try:
+                prepared = {**self._prepared(body), "stream": True}
+                if call.begin(lambda: self._send("/completion", prepared)):
+                    written = _read_stream(call, answers)
+                answers.put(None)
+            except EngineError as error:
+                answers.put(error)
+            finally:
+                call.end()
+            # Where someone waits already, their prompt is read from where this one began.
+            if take_in and written and not self._waiting:
+                with contextlib.suppress(EngineError):  # closed meanwhile
+                    self._prefix.take_in(body["prompt"], written)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One prompt at a time: the one slot and what is known of it belong to whoever is in."""
+        with self._counting:
+            self._waiting += 1
+        with self._slot:
+            with self._counting:
+                self._waiting -= 1
+            yield
+
+    def _prepared(self, body: Mapping[str, Any]) -> Answer:
+        reuse = self._prefix.prepare(body["prompt"], reuse=body.get("cache_prompt", True))
+        return {**body, "cache_prompt": reuse}
 
     def close(self) -> None:
         """Free the model and the socket. Safe to call twice."""
@@ -190,14 +248,46 @@ class _Running:
 
     server: object | None
     directory: tempfile.TemporaryDirectory[str]
-    streams: set[http.client.HTTPConnection] = field(default_factory=set)
+    connections: set[http.client.HTTPConnection] = field(default_factory=set)
 
     def stop(self) -> None:
-        """Hang up on every stream, then free the model."""
-        for connection in list(self.streams):
+        """Hang up on everybody, then free the model."""
+        for connection in list(self.connections):
             _hang_up(connection)
         self.server = None
         self.directory.cleanup()
+
+
+class _Call:
+    """A stream that its reader may give up at any moment, before it has begun too."""
+
+    def __init__(self, running: _Running) -> None:
+        self._running = running
+        self._lock = threading.Lock()
+        self.given_up = False
+        self.connection: http.client.HTTPConnection | None = None
+
+    def begin(self, send: Callable[[], http.client.HTTPConnection]) -> bool:
+        """Send, unless the call was given up."""
+        with self._lock:
+            if not self.given_up:
+                self.connection = send()
+                self._running.connections.add(self.connection)
+        return self.connection is not None
+
+    def hang_up(self) -> None:
+        """Give the call up."""
+        with self._lock:
+            self.given_up = True
+            if self.connection is not None:
+                _hang_up(self.connection)
+
+    def end(self) -> None:
+        """Close what was opened."""
+        with self._lock:
+            if self.connection is not None:
+                self.connection.close()
+                self._running.connections.discard(self.connection)
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -220,12 +310,21 @@ def _hang_up(connection: http.client.HTTPConnection) -> None:
 
 
 def _read_stream(
-    connection: http.client.HTTPConnection,
-    answers: queue.SimpleQueue[Answer | EngineError | None],
-) -> None:
-    """Put the events of a stream on the queue; at its end None, or the error that ended it."""
+    call: _Call, answers: queue.SimpleQueue[Answer | EngineError | None]
+) -> list[int] | None:
+    """Put the events of a stream on the queue, until it ends or is given up.
+
+    Returns:
+        The tokens that were written; None where the server did not tell all of them.
+
+    Raises:
+        EngineError: the server refused, or failed.
+    """
+    assert call.connection is not None  # it has begun
+    written: list[int] = []
+    told = 0
     try:
-        response = connection.getresponse()
+        response = call.connection.getresponse()
         if response.status != http.HTTPStatus.OK:
             _read_answer(response)
         for line in response:
@@ -236,13 +335,15 @@ def _read_stream(
                 answer = json.loads(data)
                 if "error" in answer:
                     raise _refusal(answer["error"])
+                if "prompt_progress" not in answer:  # which tells a token that is none
+                    written += answer.get("tokens", [])
+                told = answer.get("tokens_predicted", told)
                 answers.put(answer)
-        answers.put(None)
-    except EngineError as error:
-        answers.put(error)
     except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
         # AttributeError: http.client reads from a response that was hung up under it.
-        answers.put(EngineError(f"llama.cpp broke off ({error})"))
+        if not call.given_up:
+            raise EngineError(f"llama.cpp broke off ({error})") from error
+    return written if len(written) == told else None
 
 
 def _read_answer(response: http.client.HTTPResponse) -> Answer:
