@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from multiturn.apps.cli import options
+from multiturn.apps.cli.optional import needing
+from multiturn.core.records import to_plain
 
 __all__ = ["app"]
 
@@ -38,8 +40,8 @@ def export(
     are is printed and kept in OUT/certificate.json. If they differ, nothing is kept.
     """
     # JAX takes a second to import, and `--help` must not wait for it.
-    from multiturn.core.records import to_plain
-    from multiturn.hub.export import export as write_export
+    with needing("jax", purpose="exporting a checkpoint"):
+        from multiturn.hub.export import export as write_export
 
     certificate = write_export(source, out, to, groups=groups)
     if as_json:

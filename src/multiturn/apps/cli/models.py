@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from multiturn.apps.cli.plan_view import show_plan
 from multiturn.core.records import to_plain
 from multiturn.hub.progress import human_size
 from multiturn.hub.pull import ModelState, model_state, pull
@@ -53,8 +54,17 @@ def list_models(as_json: Json = False) -> None:
 
 
 @app.command("show")
-def show_model(name: Name, as_json: Json = False) -> None:
+def show_model(
+    name: Name,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Its arrays, and the memory it needs for each dtype.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show all that is known about one model."""
+    if plan:
+        show_plan(name, as_json=as_json)
+        return
     entry = find_model(name)
     described = _described(entry, model_state(entry))
     if as_json:
