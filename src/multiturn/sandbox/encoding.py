@@ -211,8 +211,9 @@ def _plain_int(value: int) -> list[str]:
 
 
 def _plain_complex(value: complex) -> list[str]:
-    plain = complex.__add__(value, 0)
-    return ["c", repr(plain.real), repr(plain.imag)]
+    # By the type's own descriptors: a subclass may lie, and adding 0 loses a zero's sign.
+    real, imaginary = complex.real.__get__(value), complex.imag.__get__(value)
+    return ["c", repr(real), repr(imaginary)]
 
 
 _LEAVES: dict[type, Callable[[Any], list[str]]] = {
