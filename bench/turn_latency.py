@@ -5,7 +5,8 @@ Two measurements in one run, interleaved so that other work on the machine meets
 - time to the first token of each later turn of a session, with the engine's cache warm,
   against the same engine reading the whole history again;
 - tokens a second of this engine, without and with log-probabilities, against llama.cpp's
-  bare Python server with the same settings and nothing done to its tokens.
+  bare Python server with nothing done to its tokens: with the same kernels ("bare"), and with
+  those it takes by default.
 
     python bench/turn_latency.py --out bench/results/turn_latency.json
 """
@@ -40,6 +41,8 @@ TURNS = (
 )
 HEADER = "# Import libraries.\n\nimport numpy as np\n\n"
 CONTEXT = 4096
+REST = 1.0
+"""Seconds between a turn and the next."""
 
 
 def main() -> None:
@@ -91,6 +94,9 @@ def measure_first_token(
                 session=f"session {repeat}",
             )
             (done,) = generate(warm, request)
+            # The engine reads what it wrote once more, in the background; a person takes
+            # longer to read it. Neither side is measured while it does.
+            time.sleep(REST)
             (again,) = generate(cold, Request(prompt=prompt, temperature=0.2, max_tokens=1))
             turn["warm"].append(done.timings.to_first_token)
             turn["cold"].append(again.timings.to_first_token)
@@ -109,15 +115,17 @@ def measure_decoding(
 
     The second hardly depends on what else the machine does, as threads that wait sleep.
     """
-    bare = _bare_server(path, threads)
+    bare = _bare_server(path, threads, same_kernels=True)
+    default = _bare_server(path, threads, same_kernels=False)
     prompt = f"{HEADER}# {TURNS[0]}\n"
-    names = ("bare", "engine", "engine_with_logprobs")
+    names = ("bare", "bare_by_default", "engine", "engine_with_logprobs")
     speeds: dict[str, list[float]] = {name: [] for name in names}
     work: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(repeats):
-        before = time.process_time()
-        speeds["bare"].append(_bare_speed(bare, prompt, tokens))
-        work["bare"].append((time.process_time() - before) / tokens)
+        for name, server in (("bare", bare), ("bare_by_default", default)):
+            before = time.process_time()
+            speeds[name].append(_bare_speed(server, prompt, tokens))
+            work[name].append((time.process_time() - before) / tokens)
         for name, logprobs in (("engine", False), ("engine_with_logprobs", True)):
             before = time.process_time()
             request = Request(
@@ -130,7 +138,7 @@ def measure_decoding(
     return {"tokens_per_second": speeds, "cpu_seconds_per_token": work}
 
 
-def _bare_server(path: Path, threads: int) -> Any:
+def _bare_server(path: Path, threads: int, *, same_kernels: bool) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx = CONTEXT
@@ -138,9 +146,10 @@ def _bare_server(path: Path, threads: int) -> Any:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.fit_params = params.warmup = False
     params.verbosity = -1
-    params.no_extra_bufts = True
-    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
-    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_Q8_0
+    if same_kernels:
+        params.no_extra_bufts = True
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_Q8_0
     return xllamacpp.Server(params)
 
 
