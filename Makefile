@@ -64,6 +64,7 @@ $(RUNTIME): $(BIN)/python pyproject.toml constraints.txt
 	@echo "Installing Multiturn and its CPU engine (200 MB on disk, about half a minute)."
 	@$(PIP) install --upgrade --constraint constraints.txt pip
 	@$(PIP) install --constraint constraints.txt --editable '.[llama,science]'
+	@sh tools/openmp.sh $(VENV)
 	@touch $@
 
 $(DEVELOP): $(RUNTIME)

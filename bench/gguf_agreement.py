@@ -27,11 +27,11 @@ import gguf
 import jax
 import jax.numpy as jnp
 import numpy as np
-import xllamacpp
 
 from multiturn.hub.checkpoints import load_parameters, open_checkpoint
 from multiturn.hub.gguf import ArrayInfo, read_array, read_gguf_header
 from multiturn.hub.gguf_tensors import read_gguf_tensors
+from multiturn.hub.llama_cpp_library import import_xllamacpp
 from multiturn.models.cache import empty_cache
 from multiturn.models.decoder import extend, logits_of
 from multiturn.text.tokenizers_gguf import from_gguf_metadata
@@ -131,6 +131,7 @@ def compare(path: Path, *, dequantized: bool) -> dict[str, Any]:
         }
     )
     prompts = [tokenizer.encode(text) for text in PROMPTS]
+    xllamacpp = import_xllamacpp()
     settings = xllamacpp.CommonParams()
     settings.model.path = str(path)
     if dequantized:

@@ -22,10 +22,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import xllamacpp
-
 from multiturn.engines.llama_cpp import LlamaCppEngine, open_llama_cpp
 from multiturn.engines.protocol import Request, generate
+from multiturn.hub.llama_cpp_library import import_xllamacpp
 from multiturn.hub.pull import pull
 from multiturn.text.truncation import PublishedRule
 
@@ -139,6 +138,7 @@ def measure_decoding(
 
 
 def _bare_server(path: Path, threads: int, *, same_kernels: bool) -> Any:
+    xllamacpp = import_xllamacpp()
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx = CONTEXT

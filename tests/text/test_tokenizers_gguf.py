@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from multiturn.core.errors import ModelFileError
 from multiturn.hub.gguf import ArrayInfo, read_array, read_gguf_header
+from multiturn.hub.llama_cpp_library import import_xllamacpp
 from multiturn.text.tokenizers import Tokenizer
 from multiturn.text.tokenizers_gguf import from_gguf_metadata
 
@@ -51,8 +52,7 @@ def ours(smollm2: Path) -> Tokenizer:
 @pytest.fixture(scope="module")
 def theirs(smollm2: Path) -> Cut:
     """llama.cpp's own tokenizer."""
-    import xllamacpp
-
+    xllamacpp = import_xllamacpp()
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(smollm2)
     parameters.n_ctx = 256

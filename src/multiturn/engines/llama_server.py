@@ -24,8 +24,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from multiturn.core.errors import EngineError, MissingDependencyError
+from multiturn.core.errors import EngineError
 from multiturn.engines.llama_prefix import Prefix
+from multiturn.hub.llama_cpp_library import import_xllamacpp
 
 __all__ = ["LlamaServer", "ServerOptions"]
 
@@ -63,12 +64,7 @@ class LlamaServer:
         # token; with one other busy process on the machine that costs a time slice each.
         # Read once when the library is loaded, so it must be set before.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        try:
-            import xllamacpp
-        except ImportError as error:
-            raise MissingDependencyError(
-                "xllamacpp", extra="llama", purpose="running a GGUF model"
-            ) from error
+        xllamacpp = import_xllamacpp()
         self.version = version("xllamacpp")
         self._directory = tempfile.TemporaryDirectory(prefix="multiturn-")
         self._socket = str(Path(self._directory.name, "s.sock"))

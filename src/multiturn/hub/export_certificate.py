@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.core.errors import HubError
+from multiturn.core.errors import HubError, MissingDependencyError
+from multiturn.hub.llama_cpp_library import import_xllamacpp
 
 __all__ = ["Agreement", "check_with_llama_cpp", "compare_logits"]
 
@@ -76,8 +77,8 @@ def check_with_llama_cpp(file: Path, source: Reference, tokens: Values) -> Agree
         HubError: llama.cpp does not load the file, or says nothing.
     """
     try:
-        import xllamacpp
-    except ModuleNotFoundError:
+        xllamacpp = import_xllamacpp()
+    except MissingDependencyError:
         return None
     settings = xllamacpp.CommonParams()
     settings.model.path = str(file)

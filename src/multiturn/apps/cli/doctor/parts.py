@@ -30,6 +30,10 @@ __all__ = [
 ]
 
 SECONDS_TO_IMPORT = 60
+LOAD_LLAMA_CPP = """
+from multiturn.hub.llama_cpp_library import import_xllamacpp
+import_xllamacpp()
+"""
 
 
 def check_settings() -> Check:
@@ -62,7 +66,7 @@ def check_engine() -> Check:
         )
     try:
         done = subprocess.run(
-            [sys.executable, "-c", "import xllamacpp"],
+            [sys.executable, "-c", LOAD_LLAMA_CPP],
             capture_output=True,
             text=True,
             timeout=SECONDS_TO_IMPORT,
@@ -77,7 +81,7 @@ def check_engine() -> Check:
         name="engine",
         state="fails",
         found=f"xllamacpp {version} is installed and does not load: {last}",
-        fix="pip install --force-reinstall xllamacpp, on Python 3.11 to 3.13",
+        fix="pip install --force-reinstall xllamacpp, on Python 3.11 to 3.13; or what it names",
     )
 
 
