@@ -13,7 +13,7 @@ DEVELOP := $(VENV)/.develop-ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SPECIFICATION ?= examples/demo.yaml
 
-.PHONY: help demo setup test check format static slow lock clean
+.PHONY: help demo setup test check format static slow parity lock clean
 
 help:
 	@sed -n '3,6s/^#   //p' Makefile
@@ -38,6 +38,11 @@ static: $(DEVELOP)
 slow: $(DEVELOP)
 	@echo "Running the slow proofs; they take about an hour."
 	$(BIN)/python -m pytest -m slow --timeout 3600
+
+# The live comparison with transformers. Elsewhere than in CI, torch brings gigabytes.
+parity: $(DEVELOP)
+	@$(PIP) install --constraint constraints.txt --group peers
+	$(BIN)/python bench/parity.py
 
 format: $(DEVELOP)
 	$(BIN)/ruff format .
