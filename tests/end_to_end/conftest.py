@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -108,13 +109,16 @@ class Terminal:
         self.process.send(key) if len(key) > 1 else self.process.sendcontrol(key)
 
     def leave(self) -> int:
-        """Press Ctrl-D; returns the exit code."""
-        self.process.sendcontrol("d")
-        return self.ended()
+        """Press Ctrl-D, again where it fell between two prompts; returns the exit code."""
+        for _ in range(5):
+            self.process.sendcontrol("d")
+            with contextlib.suppress(pexpect.TIMEOUT):
+                return self.ended(6)
+        raise AssertionError(f"it does not end:\n{self.seen}")
 
-    def ended(self) -> int:
+    def ended(self, seconds: float = 30) -> int:
         """Wait for the end; returns the exit code."""
-        self.process.expect(pexpect.EOF)
+        self.process.expect(pexpect.EOF, timeout=seconds)
         self.seen = _CONTROLS.sub("", self.seen + self.process.before)
         self.process.close()
         status: int = self.process.exitstatus if self.process.exitstatus is not None else -1

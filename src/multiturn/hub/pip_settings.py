@@ -21,6 +21,7 @@ from multiturn.hub.partial import SourceFailedError
 __all__ = ["PYPI", "PipSettings", "read_pip_settings"]
 
 PYPI = "https://pypi.org/simple"
+"""What pip itself takes where nothing else is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,9 +119,10 @@ class Worker:
             modules=tuple(modules),
             readable=readable_places(),
         )
-        own, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control = own
-        with other, tempfile.TemporaryFile() as complaints:
+        self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with contextlib.ExitStack() as undo, other, tempfile.TemporaryFile() as complaints:
+            undo.callback(remove_tree, self.scratch)
+            undo.callback(self._control.close)
             command = [sys.executable, "-s", "-P", "-c", BOOTSTRAP, _HOME, settings.to_json()]
             user: int | None = None
             if shell is Shell.BWRAP:
@@ -152,6 +153,7 @@ class Worker:
                 raise SandboxUnavailableError(
                     f"the fork-server of the rung {rung.value} did not start: {lines[-1]}"
                 ) from None
+            undo.pop_all()
 
     def _await_ready(self) -> tuple[str, ...]:
         waiting = select.poll()

@@ -79,8 +79,8 @@ def as_json(record: object) -> str:
 
 
 def now() -> str:
-    """The time, UTC, ISO 8601 to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    """The time, UTC, ISO 8601 to the microsecond: two changes never share one."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def _turn(row: sqlite3.Row, candidates: list[Candidate]) -> Turn:
