@@ -223,6 +223,7 @@ def test_editing_in_place(terminal: Any, script: str) -> None:
     person.wait_for("2> ")
     person.type("/edit")
     person.wait_for("Ctrl-C leaves it as it was")
+    person.wait_for("print(len(numbers))")  # from here on a key goes to the editor
     person.press("c")
     person.wait_for("nothing was changed")
     person.wait_for("2> ")

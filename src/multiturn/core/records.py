@@ -15,6 +15,7 @@ import dataclasses
 import enum
 import types
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -108,7 +109,7 @@ def _read(value: object, kind: Any) -> object:
     if kind is object or kind is Any:
         return value
     if dataclasses.is_dataclass(kind):
-        return _read_dataclass(value, cast("type[Any]", kind))
+        return _read_dataclass(value, kind)
     origin, options = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return _read_union(value, options)
@@ -125,7 +126,7 @@ def _read(value: object, kind: Any) -> object:
     return _read_scalar(value, kind)
 
 
-def _read_dataclass(value: object, kind: type[Any]) -> object:
+def _read_dataclass(value: object, kind: Any) -> object:
     if not isinstance(value, Mapping):
         raise _wrong_type(value, "a mapping")
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
@@ -140,7 +141,7 @@ def _read_dataclass(value: object, kind: type[Any]) -> object:
                     fix=f"did you mean {near[0]!r}?" if near else "remove it",
                 )
             )
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     found: dict[str, object] = {}
     for name, field in fields.items():
         if name in value:
@@ -152,6 +153,12 @@ def _read_dataclass(value: object, kind: type[Any]) -> object:
         return kind(**found)
     except InputError as error:
         raise _MismatchError(error) from error
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields; finding them out costs more than reading a record."""
+    return get_type_hints(kind)
 
 
 def _read_union(value: object, options: tuple[Any, ...]) -> object:
