@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.inside.enclosure import DEVICES, SHARED_TMP_BYTES
+from multiturn.sandbox.inside.enclosure import (
+    DEVICES,
+    SHARED_TMP_BYTES,
+    SHOWN,
+    hidden_places,
+)
 from multiturn.sandbox.job import NOBODY
 from multiturn.sandbox.outcomes import Rung
 
@@ -50,6 +55,8 @@ def bwrap_command(rung: Rung, readable: Sequence[str], package: str) -> list[str
             command += ["--ro-bind", str(path), str(path)]
             shown.append(path)
     if rung is Rung.NAMESPACES:
+        for hidden in hidden_places(readable):
+            command += ["--ro-bind", str(hidden), f"{SHOWN}{hidden}"]
         command += ["--cap-add", "CAP_SYS_ADMIN"]
     return [*command, "--remount-ro", "/", "--"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from multiturn.sandbox.inside.confine import die_with_parent
@@ -15,7 +16,7 @@ from multiturn.sandbox.job import NOBODY
 from multiturn.sandbox.linux import namespaces as ns
 from multiturn.sandbox.linux.libc import prctl
 
-__all__ = ["DEVICES", "FILES_OF_ETC", "SHARED_TMP_BYTES", "enclose"]
+__all__ = ["DEVICES", "FILES_OF_ETC", "SHARED_TMP_BYTES", "SHOWN", "enclose", "hidden_places"]
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
@@ -28,6 +29,9 @@ FILES_OF_ETC = {
 
 SHARED_TMP_BYTES = 256 << 20
 """The size of a /tmp that children share, on the rung on which they do."""
+
+SHOWN = "/shown"
+"""Where what lies below /tmp is shown a second time, for children that mount over /tmp."""
 
 _PR_SET_DUMPABLE = 4
 _INNER = ns.NEW_NS | ns.NEW_IPC | ns.NEW_UTS | ns.NEW_NET
@@ -70,6 +74,15 @@ def enclose(staging: str, readable: tuple[str, ...]) -> None:
     finally:
         os.close(proc)
     _become_first_process()
+
+
+def hidden_places(readable: Sequence[str]) -> list[Path]:
+    """The readable places below /tmp, outermost ones only: a virtual environment, say."""
+    found: list[Path] = []
+    for place in sorted(map(Path, readable)):
+        if place.is_relative_to("/tmp") and not any(map(place.is_relative_to, found)):
+            found.append(place)
+    return found
 
 
 def _become_first_process() -> None:
@@ -121,6 +134,8 @@ def _build(staging: str, readable: tuple[str, ...]) -> None:
             _show(root, source)
             if not source.is_symlink():
                 shown.append(source)
+    for hidden in hidden_places(readable):
+        _show(root / SHOWN[1:], hidden)
     for name in DEVICES:
         _bind_file(Path(name), root / name[1:], devices=True)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from multiturn.sandbox.inside.enclosure import enclose
+from multiturn.sandbox.inside.enclosure import SHOWN, enclose, hidden_places
 from multiturn.sandbox.inside.identity import become_nobody
 from multiturn.sandbox.inside.scratch import Scratch
 from multiturn.sandbox.inside.slots import Slots
@@ -132,6 +133,7 @@ class NamespaceWalls:
         if settings.shell is Shell.OWN:
             enclose(settings.scratch, settings.readable)
         self.filter = seccomp.Template(wire=WIRE, file_modes=True)
+        _import_from_elsewhere(hidden_places(settings.readable))
         self.slots = Slots()
 
     def kept(self) -> list[int]:
@@ -156,6 +158,21 @@ class NamespaceWalls:
     def clear(self, place: Place) -> bool:
         """The slot is free again; the mounts went with the child."""
         return self.slots.give(int(str(place)))
+
+
+def _import_from_elsewhere(hidden: list[Path]) -> None:
+    """Have modules below /tmp found where they are shown again, as children mount over /tmp."""
+
+    def moved(name: str) -> str:
+        return f"{SHOWN}{name}" if any(map(Path(name).is_relative_to, hidden)) else name
+
+    if hidden:
+        sys.path[:] = map(moved, sys.path)
+        for module in list(sys.modules.values()):
+            places = getattr(module, "__path__", None)
+            if isinstance(places, list):
+                places[:] = map(moved, places)
+        sys.path_importer_cache.clear()
 
 
 def _settle(place: str) -> None:
