@@ -156,6 +156,8 @@ class EngineInfo:
     """The model's own Jinja template, where it has one."""
     bos_token: str = ""
     eos_token: str = ""
+    slots: int = 1
+    """How many continuations it writes side by side; more requests at once wait their turn."""
 
 
 @runtime_checkable
