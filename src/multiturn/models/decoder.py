@@ -24,6 +24,10 @@ Attend = Callable[[Array, Array, Array], tuple[Array, Any]]
 """Queries, keys and values of the new tokens -> the mixed values, and what to carry on."""
 
 
+def _unconstrained(x: Array) -> Array:
+    return x
+
+
 def forward(
     parameters: Parameters,
     tokens: Int[Array, "B T"],
@@ -46,16 +50,31 @@ def hidden_states(
     config: DecoderConfig,
     *,
     kernel: Kernel = "auto",
-    rematerialize: bool = False,
+    segments: Int[Array, "B T"] | None = None,
+    rematerialize: bool | Callable[..., Any] = False,
+    unroll: bool | int = 1,
+    constrain: Callable[[Array], Array] = _unconstrained,
 ) -> Float[Array, "B T D"]:
     """The normed states that the output head reads, for whole sequences.
 
-    With `rematerialize` only each block's input is kept for the backward pass and the rest
-    is computed again: memory for time.
+    Args:
+        parameters: of the model.
+        tokens: of whole sequences.
+        config: of the model.
+        kernel: of the attention.
+        segments: the document that each token belongs to; a token then sees only those of
+            its own. Positions keep counting: rotary positions tell distances alone.
+        rematerialize: keep only each block's input for the backward pass and compute the
+            rest again, memory for time; or a policy of `jax.checkpoint_policies` that says
+            what else is kept.
+        unroll: how many blocks stand in one turn of the loop over them; True is all.
+        constrain: pins the stream between blocks to its place on a mesh.
     """
     batch, length = tokens.shape
     positions = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (batch, length))
     mask = causal_mask(positions[:1], positions[:1])
+    if segments is not None:
+        mask = mask & (segments[:, :, None] == segments[:, None, :])
     mask = jnp.broadcast_to(mask, (batch, length, length))
     cos, sin = angles(positions, config.rotary)
 
@@ -64,12 +83,12 @@ def hidden_states(
             return attend(query, key, value, mask, kernel), None
 
         x, _ = _block(x, layer, config, cos, sin, whole)
-        return x, None
+        return constrain(x), None
 
     if rematerialize:
-        step = jax.checkpoint(step)
-    x = jnp.take(parameters.embedding, tokens, axis=0)
-    x, _ = jax.lax.scan(step, x, parameters.layers)
+        step = jax.checkpoint(step, policy=rematerialize if callable(rematerialize) else None)
+    x = constrain(jnp.take(parameters.embedding, tokens, axis=0))
+    x, _ = jax.lax.scan(step, x, parameters.layers, unroll=unroll)
     return _norm(x, parameters.final_norm_scale, parameters.final_norm_bias, config)
 
 
