@@ -1,0 +1,1 @@
+"""The native sampler: the decoder of this project behind the `Engine` protocol."""

@@ -1,0 +1,141 @@
+"""The seam between the sampler and what computes the model: `Backend`.
+
+The sampler decides which rows read which tokens, and when; a backend only computes. It is
+a bundle of pure functions over JAX arrays, called inside the sampler's own `jax.jit`, so a
+backend may be plain XLA (`XlaBackend` here) or kernels of its own reached by `jax.ffi`.
+"""
+
+# ruff: noqa: F722 - shapes in annotations
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.typing import DTypeLike
+from jaxtyping import Float, Int
+
+from multiturn.models.attention import Kernel
+from multiturn.models.cache import KVCache, empty_cache
+from multiturn.models.config import DecoderConfig
+from multiturn.models.decoder import extend, logits_of
+from multiturn.models.parameters import Parameters
+
+__all__ = ["Backend", "XlaBackend"]
+
+
+class Backend(Protocol):
+    """What computes a model.
+
+    Implementations are hashable (a frozen dataclass without arrays is): a backend is a
+    static argument of the sampler's compiled functions. The weights travel apart from it,
+    as any pytree of arrays that the methods understand.
+
+    Attributes:
+        config: of the model.
+        slot_axis: which axis of the cache's keys and values counts the slots (tokens).
+            Axis 1 counts the rows. The sampler copies rows and lengthens them by these two
+            axes alone; the other axes are the backend's own business.
+        pieces: the lengths T that prompts are read in, ascending; a piece that is shorter
+            is padded to the next of them. Each is one compilation for each capacity.
+        seamless: a token's numbers depend, to the last bit, on the tokens before it alone:
+            not on how many are read with it (T), on the other rows, on the number of
+            rows or on the capacity. If not, `extend` must at least give the same bits for
+            the same T, wherever a text is cut into pieces of it; the sampler then reads
+            prompts in pieces of the last of `pieces` only, and what was decoded token by
+            token is read again before another request builds on it.
+        batches: the numbers of rows that decoding uses, ascending.
+    """
+
+    @property
+    def config(self) -> DecoderConfig: ...
+
+    @property
+    def slot_axis(self) -> int: ...
+
+    @property
+    def pieces(self) -> tuple[int, ...]: ...
+
+    @property
+    def batches(self) -> tuple[int, ...]: ...
+
+    @property
+    def seamless(self) -> bool: ...
+
+    def empty(self, rows: int, capacity: int) -> KVCache:
+        """A cache of `rows` rows with room for `capacity` tokens each (a multiple of 64)."""
+        ...
+
+    def extend(
+        self,
+        weights: Any,
+        tokens: Int[Array, "B T"],
+        counts: Int[Array, " B"],
+        cache: KVCache,
+    ) -> tuple[Float[Array, "B T D"], KVCache]:
+        """Read more tokens of each row: the meaning of `models.decoder.extend`.
+
+        B is one (a prompt) or one of `batches` with T = 1 (decoding). A row with count 0
+        stays as it is and may be skipped; its hidden state then means nothing, but is finite.
+        Lengths never exceed the capacity. The cache is donated: change it in place.
+        """
+        ...
+
+    def logits(self, weights: Any, hidden: Float[Array, "B D"]) -> Float[Array, "B V"]:
+        """The output head on normed states, in float32."""
+        ...
+
+
+@dataclass(frozen=True)
+class XlaBackend:
+    """`models.decoder` as XLA compiles it, on any device or several.
+
+    Measured on the CPU: pieces of one length give the same bits wherever a text is cut and
+    whatever the capacity, but pieces of different lengths do not. So there is one length.
+
+    Args:
+        config: of the model.
+        dtype: of the keys and values.
+        kernel: of the attention.
+        mesh: where the weights are split by `models.sharding.TENSOR_PARALLEL`; the cache is
+            then split by heads as they are.
+        pieces: see `Backend`.
+        batches: see `Backend`.
+    """
+
+    config: DecoderConfig
+    dtype: DTypeLike = jnp.float32
+    kernel: Kernel = "auto"
+    mesh: Mesh | None = None
+    pieces: tuple[int, ...] = (32,)
+    batches: tuple[int, ...] = (1, 4, 16, 64)
+    slot_axis: int = 2
+    seamless: bool = False
+
+    def empty(self, rows: int, capacity: int) -> KVCache:
+        """Zeros, on the devices that will use them."""
+        cache = empty_cache(self.config, rows, capacity, self.dtype)
+        if self.mesh is None:
+            return cache
+        specification: Any = PartitionSpec
+        heads = NamedSharding(self.mesh, specification(None, None, None, "model"))
+        whole = NamedSharding(self.mesh, specification())
+        return KVCache(
+            keys=jax.lax.with_sharding_constraint(cache.keys, heads),
+            values=jax.lax.with_sharding_constraint(cache.values, heads),
+            lengths=jax.lax.with_sharding_constraint(cache.lengths, whole),
+        )
+
+    def extend(
+        self, weights: Parameters, tokens: Array, counts: Array, cache: KVCache
+    ) -> tuple[Array, KVCache]:
+        """See `models.decoder.extend`."""
+        return extend(weights, tokens, counts, cache, self.config, kernel=self.kernel)
+
+    def logits(self, weights: Parameters, hidden: Array) -> Array:
+        """See `models.decoder.logits_of`."""
+        return logits_of(weights, hidden)
