@@ -78,6 +78,10 @@ class MultiturnError(Exception):
             line += f"; fix: {fix}"
         super().__init__(" ".join(line.split()))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors come back from other processes as they were, whatever a class's arguments."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
 
 class InputError(MultiturnError):
     """Something a person wrote, an argument, a file or a turn, is wrong."""
@@ -139,6 +143,15 @@ class MissingDependencyError(MultiturnError):
             f"{purpose} needs the package {package!r}, which is not installed",
             fix=f"pip install 'multiturn[{extra}]'",
         )
+
+
+def _rebuilt(
+    kind: type[MultiturnError], arguments: tuple[object, ...], attributes: dict[str, object]
+) -> MultiturnError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    error.__dict__.update(attributes)
+    return error
 
 
 def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:

@@ -29,6 +29,11 @@ class Places:
     """`config.toml`, written by the person."""
 
     @property
+    def downloads(self) -> Path:
+        """Packages and archives that corpora are made of: can always be fetched again."""
+        return self.models.parent / "downloads"
+
+    @property
     def sessions(self) -> Path:
         """The database of sessions."""
         return self.data / "sessions.sqlite3"

@@ -1,0 +1,152 @@
+"""Documents in Parquet: what lies between the stages of a build.
+
+Parquet because a later stage can read one column of it (the hashes, say) without the text, and
+because every other tool reads it too. The same documents give the same bytes with the same
+version of pyarrow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from multiturn.core.errors import StoreError, reporting_storage
+from multiturn.core.files import fsync_directory
+from multiturn.data.document import Document
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["COLUMNS", "read_columns", "read_documents", "write_documents"]
+
+COLUMNS = (
+    "content",
+    "source",
+    "path",
+    "revision",
+    "licence",
+    "language",
+    "sha256",
+    "metadata",
+)
+"""The fields of a `Document`; `metadata` is a JSON object."""
+
+_GROUP_BYTES = 16 << 20
+_GROUP_DOCUMENTS = 8192
+
+
+def write_documents(path: Path, documents: Iterable[Document]) -> int:
+    """Write documents to a file that is either whole or not there.
+
+    Holds one group of rows (16 MiB of text) in memory.
+
+    Returns:
+        how many documents there were.
+
+    Raises:
+        StorageError: the disk is full or the place cannot be written.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    partial = path.with_name(f".{path.name}.partial")
+    total = 0
+    with reporting_storage(path, "writing documents"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with pyarrow.parquet.ParquetWriter(
+                partial,
+                _schema(),
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=["source", "revision", "licence", "language"],
+            ) as writer:
+                for group in _groups(documents):
+                    writer.write_batch(_batch(group))
+                    total += len(group)
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        fsync_directory(path.parent)
+    return total
+
+
+def read_documents(path: Path) -> Iterator[Document]:
+    """The documents of a file, in order, a group of rows in memory at a time.
+
+    Raises:
+        StoreError: the file is broken or not one of these.
+    """
+    for row in _rows(path, COLUMNS):
+        metadata = json.loads(row[-1])
+        yield Document(**dict(zip(COLUMNS[:-1], row, strict=False)), metadata=metadata)
+
+
+def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Some columns of a file, as a tuple for each document; the others are not read.
+
+    Raises:
+        StoreError: the file is broken or not one of these.
+    """
+    return _rows(path, columns)
+
+
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group, columns=list(columns))
+                yield from zip(*(table.column(name).to_pylist() for name in columns), strict=True)
+    except (pyarrow.ArrowException, OSError, KeyError, ValueError) as error:
+        raise StoreError(
+            "a file of documents cannot be read",
+            got=str(path),
+            fix="delete it and build again: only that part is made anew",
+        ) from error
+
+
+def _groups(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    group: list[Document] = []
+    size = 0
+    for document in documents:
+        group.append(document)
+        size += len(document.content)
+        if size >= _GROUP_BYTES or len(group) >= _GROUP_DOCUMENTS:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _schema() -> pyarrow.Schema:
+    import pyarrow
+
+    return pyarrow.schema(
+        [
+            pyarrow.field(name, pyarrow.binary() if name == "content" else pyarrow.string())
+            for name in COLUMNS
+        ]
+    )
+
+
+def _batch(group: list[Document]) -> pyarrow.RecordBatch:
+    import pyarrow
+
+    columns = [[getattr(document, name) for document in group] for name in COLUMNS[:-1]]
+    columns.append([json.dumps(each.metadata, sort_keys=True) for each in group])
+    return pyarrow.RecordBatch.from_arrays(
+        [
+            pyarrow.array(column, type=field.type)
+            for column, field in zip(columns, _schema(), strict=True)
+        ],
+        schema=_schema(),
+    )

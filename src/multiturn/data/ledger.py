@@ -1,0 +1,178 @@
+"""The account of a run: what was kept, what was dropped and why, what was changed.
+
+A `Ledger` belongs to one part of the corpus and one process. Its `Tally` is plain counts that
+add up over parts, so that the account of the whole is the sum of the completion markers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from multiturn.core.errors import reporting_storage
+from multiturn.data.document import Document
+
+__all__ = ["DropFile", "DropKeeper", "Ledger", "Tally"]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts that add up.
+
+    Attributes:
+        documents: kept, by (language, licence).
+        bytes: kept, by (language, licence).
+        lengths: kept documents by language and by the power of two that their bytes reach.
+        drops: dropped documents, by (step, reason).
+        drop_bytes: bytes of those, by (step, reason).
+        counts: whatever a step counts beside drops, by (step, what).
+        sources: kept bytes, by source.
+    """
+
+    documents: Counter[tuple[str, str]] = field(default_factory=Counter)
+    bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    lengths: Counter[tuple[str, str]] = field(default_factory=Counter)
+    drops: Counter[tuple[str, str]] = field(default_factory=Counter)
+    drop_bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    sources: Counter[tuple[str]] = field(default_factory=Counter)
+
+    def add(self, other: Tally) -> None:
+        """Add the counts of `other`."""
+        for name in self.__slots__:
+            getattr(self, name).update(getattr(other, name))
+
+    def to_plain(self) -> dict[str, list[list[object]]]:
+        """As rows of key parts and a count, sorted, for JSON."""
+        return {
+            name: [[*key, count] for key, count in sorted(getattr(self, name).items())]
+            for name in self.__slots__
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, list[list[Any]]]) -> Tally:
+        """The tally that `to_plain` wrote.
+
+        Example:
+            >>> tally = Tally()
+            >>> tally.drops["lines", "a long line"] += 2
+            >>> Tally.from_plain(tally.to_plain()) == tally
+            True
+        """
+        tally = cls()
+        for name in cls.__slots__:
+            counter = getattr(tally, name)
+            for *key, count in plain.get(name, ()):
+                counter[tuple(key)] = count
+        return tally
+
+
+class DropKeeper(Protocol):
+    """Where dropped documents go."""
+
+    def keep(self, document: Document, step: str, reason: str, detail: str) -> None:
+        """Write the document down with the reason of its drop."""
+        ...
+
+
+class Ledger:
+    """Takes note of drops and changes while the documents of one part pass the steps.
+
+    Args:
+        drops: is given every dropped document; None keeps only the counts.
+    """
+
+    def __init__(self, drops: DropKeeper | None = None) -> None:
+        self.tally = Tally()
+        self._drops = drops
+
+    def drop(
+        self,
+        step: str,
+        document: Document,
+        reason: str,
+        *,
+        detail: str = "",
+        size: int | None = None,
+    ) -> None:
+        """Take note that a document ends here.
+
+        Args:
+            step: the name of the step or source that drops it.
+            document: its content may be empty where it could not or must not be read.
+            reason: a short phrase out of a small set: drops are counted by it.
+            detail: what is particular to this document: never counted by.
+            size: bytes it has where that is not the length of its content.
+        """
+        self.tally.drops[step, reason] += 1
+        self.tally.drop_bytes[step, reason] += len(document.content) if size is None else size
+        if self._drops is not None:
+            self._drops.keep(document, step, reason, detail)
+
+    def count(self, step: str, what: str, number: int = 1) -> None:
+        """Take note of something a step did to a document that goes on."""
+        self.tally.counts[step, what] += number
+
+    def kept(self, document: Document) -> None:
+        """Take note that a document passed all steps."""
+        size = len(document.content)
+        key = document.language, document.licence
+        self.tally.documents[key] += 1
+        self.tally.bytes[key] += size
+        self.tally.lengths[document.language, f"{size.bit_length():02d}"] += 1
+        self.tally.sources[(document.source,)] += size
+
+
+class DropFile(AbstractContextManager["DropFile"]):
+    """Dropped documents as JSON lines, compressed with Zstandard.
+
+    Each line has `id`, `source`, `path`, `revision`, `licence`, `language`, `sha256`, `step`,
+    `reason`, `detail` and `text`, in which bytes that are not UTF-8 are escaped.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> Self:
+        import zstandard  # optional: only who builds corpora has it
+
+        with reporting_storage(self._path, "keeping the drops"):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = zstandard.open(self._path, "wb")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with reporting_storage(self._path, "keeping the drops"):
+            self._file.close()
+
+    def keep(self, document: Document, step: str, reason: str, detail: str) -> None:
+        """Append one document."""
+        row = {
+            "id": document.id,
+            "source": document.source,
+            "path": document.path,
+            "revision": document.revision,
+            "licence": document.licence,
+            "language": document.language,
+            "sha256": document.sha256,
+            "step": step,
+            "reason": reason,
+            "detail": detail,
+            "text": document.content.decode("utf-8", errors="backslashreplace"),
+        }
+        with reporting_storage(self._path, "keeping the drops"):
+            self._file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")

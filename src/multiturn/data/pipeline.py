@@ -1,0 +1,272 @@
+"""Building a corpus: sources and steps into files of documents, then the stages.
+
+    OUT/
+      plan.json                  the recipe as plain data, and the parts of its sources
+      documents/                 what passed the steps
+        part-00000.parquet         documents of one part
+        part-00000.json            its completion marker: fingerprint, hash of the file, tally
+        drops/part-00000.jsonl.zst   with `keep_drops`: what was dropped, with reasons
+        complete.json              the marker of the stage: fingerprint and tally
+      deduplicated/ ...          a folder for each stage of the recipe, with `complete.json`
+
+A marker is written after what it marks is on the disk. Whatever has a marker of the right
+fingerprint is not made again; whatever has none, or another, is. So a build that was killed
+goes on with the same command and loses what was in flight, and a changed recipe makes anew
+what the change touches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multiturn.core.errors import StoreError, reporting_storage
+from multiturn.core.files import write_atomically
+from multiturn.data.document_files import write_documents
+from multiturn.data.executor import Executor
+from multiturn.data.fingerprint import describe, fingerprint
+from multiturn.data.ledger import DropFile, Ledger, Tally
+from multiturn.data.progress import BuildListener, BuildProgress, silent
+from multiturn.data.recipe import CorpusRecipe
+from multiturn.data.source import Part, Source
+from multiturn.data.stage import StageContext
+from multiturn.data.step import Step, run_steps
+
+__all__ = ["COMPLETE", "DOCUMENTS", "Work", "build", "hash_of", "read_marker", "stage_names"]
+
+SCHEMA = 1
+"""Of the files in a build's folder. A build of another schema is made anew."""
+DOCUMENTS = "documents"
+COMPLETE = "complete.json"
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One part to read: plain data, for a process on this or another machine."""
+
+    number: int
+    source: Source
+    part: Part
+    steps: tuple[Step, ...]
+    folder: Path
+    downloads: Path
+    keep_drops: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that decides the result."""
+        return fingerprint((SCHEMA, self.source, self.part, self.steps, self.keep_drops))
+
+    @property
+    def output(self) -> Path:
+        """The file of documents."""
+        return self.folder / f"part-{self.number:05d}.parquet"
+
+
+def build(
+    recipe: CorpusRecipe,
+    out: Path,
+    *,
+    executor: Executor,
+    downloads: Path,
+    keep_drops: bool = False,
+    progress: BuildListener = silent,
+) -> Tally:
+    """Build the corpus of a recipe, or what is still missing of it.
+
+    Args:
+        recipe: what to build.
+        out: the folder of the build; made when missing.
+        executor: runs the pieces.
+        downloads: where files from the network are kept between builds.
+        keep_drops: write dropped documents down.
+        progress: is told of each finished piece.
+
+    Returns:
+        the tally of the last stage.
+
+    Raises:
+        SourceError: a source cannot be had. What was finished stays.
+        StorageError: the disk is full or a place cannot be written.
+    """
+    with reporting_storage(out, "making the folder of the corpus"):
+        (out / DOCUMENTS).mkdir(parents=True, exist_ok=True)
+    works = _plan(recipe, out, downloads, keep_drops)
+    tally, mark = _read_parts(works, out / DOCUMENTS, executor, progress)
+    before = out / DOCUMENTS
+    for stage in recipe.stages:
+        mark = fingerprint((SCHEMA, mark, stage, recipe.seed, keep_drops))
+        after = out / stage.name
+        marker = read_marker(after / COMPLETE)
+        if marker is not None and marker["fingerprint"] == mark:
+            tally = Tally.from_plain(marker["tally"])
+        else:
+            with reporting_storage(after, "making the folder of a stage"):
+                after.mkdir(exist_ok=True)
+                (after / COMPLETE).unlink(missing_ok=True)
+            context = StageContext(
+                before=before,
+                after=after,
+                fingerprint=mark,
+                seed=recipe.seed,
+                executor=executor,
+                progress=progress,
+                keep_drops=keep_drops,
+            )
+            tally = stage.run(context)
+            _mark(after / COMPLETE, mark, tally)
+        before = after
+    return tally
+
+
+def read_work(work: Work) -> tuple[Tally, str]:
+    """Read one part into its file of documents, unless that is done already.
+
+    Returns:
+        the tally of the part, and the SHA-256 of the file.
+    """
+    marker_path = work.output.with_suffix(".json")
+    marker = read_marker(marker_path)
+    if marker is not None and marker["fingerprint"] == work.fingerprint and work.output.exists():
+        return Tally.from_plain(marker["tally"]), marker["sha256"]
+    if not work.keep_drops:
+        return _read_work(work, Ledger(), marker_path)
+    drops = work.folder / "drops" / f"part-{work.number:05d}.jsonl.zst"
+    with DropFile(drops) as file:
+        return _read_work(work, Ledger(file), marker_path)
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    hasher = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(_READ_BYTES):
+            hasher.update(chunk)
+    return hasher.hexdigest()
+
+
+def read_marker(path: Path) -> dict[str, Any] | None:
+    """A completion marker; None where there is none, or none of this schema.
+
+    Raises:
+        StoreError: it is no marker at all.
+    """
+    try:
+        marker = json.loads(path.read_bytes())
+        if marker["schema"] != SCHEMA:
+            return None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StoreError(
+            "a completion marker cannot be read", got=str(path), fix="delete it and build again"
+        ) from error
+    return dict(marker)
+
+
+def stage_names(out: Path) -> list[str]:
+    """The finished stages of a build, in order; `documents` is the first.
+
+    Raises:
+        StoreError: there is no build in this folder.
+    """
+    plan = read_marker(out / "plan.json")
+    if plan is None:
+        raise StoreError(
+            "no corpus in this folder", got=str(out), fix="`multiturn data build RECIPE` makes one"
+        )
+    names = [DOCUMENTS, *plan["stages"]]
+    return [name for name in names if (out / name / COMPLETE).exists()]
+
+
+def _read_work(work: Work, ledger: Ledger, marker_path: Path) -> tuple[Tally, str]:
+    documents = work.source.read(work.part, ledger, work.downloads)
+    write_documents(work.output, run_steps(documents, work.steps, ledger))
+    digest = hash_of(work.output)
+    _mark(marker_path, work.fingerprint, ledger.tally, part=work.part.name, sha256=digest)
+    return ledger.tally, digest
+
+
+def _plan(recipe: CorpusRecipe, out: Path, downloads: Path, keep_drops: bool) -> list[Work]:
+    """The parts of all sources: as they were resolved when the build began, else as of now."""
+    path = out / "plan.json"
+    described = describe(recipe.sources)
+    saved = read_marker(path)
+    if saved is not None and saved["sources"] == described:
+        parts = [
+            (recipe.sources[index], Part(name, detail)) for index, name, detail in saved["parts"]
+        ]
+    else:
+        parts = [(source, part) for source in recipe.sources for part in source.parts()]
+        saved = None
+    indices = {id(source): index for index, source in enumerate(recipe.sources)}
+    plan = {
+        "schema": SCHEMA,
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "sources": described,
+        "steps": describe(recipe.steps),
+        "stages": [stage.name for stage in recipe.stages],
+        "stage_settings": describe(recipe.stages),
+        "parts": [
+            [indices[id(source)], part.name, describe(part.detail)] for source, part in parts
+        ],
+    }
+    write_atomically(path, json.dumps(plan, indent=1, sort_keys=True))
+    return [
+        Work(
+            number=number,
+            source=source,
+            part=part,
+            steps=recipe.steps,
+            folder=out / DOCUMENTS,
+            downloads=downloads,
+            keep_drops=keep_drops,
+        )
+        for number, (source, part) in enumerate(parts)
+    ]
+
+
+def _read_parts(
+    works: Sequence[Work], folder: Path, executor: Executor, progress: BuildListener
+) -> tuple[Tally, str]:
+    """Read all parts; returns their tally and the fingerprint of what they gave."""
+    tally, digests = Tally(), [""] * len(works)
+    size = 0
+    progress(BuildProgress(stage=DOCUMENTS, done=0, total=len(works)))
+    for done, (index, (of_part, digest)) in enumerate(executor.map(read_work, works), 1):
+        tally.add(of_part)
+        digests[index] = digest
+        size += of_part.bytes.total()
+        progress(
+            BuildProgress(
+                stage=DOCUMENTS,
+                done=done,
+                total=len(works),
+                note=works[index].part.name,
+                bytes=size,
+            )
+        )
+    _forget_others(folder, {work.output for work in works})
+    mark = fingerprint((SCHEMA, digests))
+    _mark(folder / COMPLETE, mark, tally)
+    return tally, mark
+
+
+def _forget_others(folder: Path, wanted: set[Path]) -> None:
+    """Delete the parts that an earlier, longer plan left behind."""
+    with reporting_storage(folder, "deleting parts of an earlier plan"):
+        for path in folder.glob("part-*.parquet"):
+            if path not in wanted:
+                path.with_suffix(".json").unlink(missing_ok=True)
+                path.unlink()
+
+
+def _mark(path: Path, mark: str, tally: Tally, **more: object) -> None:
+    plain = {"schema": SCHEMA, "fingerprint": mark, "tally": tally.to_plain(), **more}
+    write_atomically(path, json.dumps(plain, indent=1, sort_keys=True))
