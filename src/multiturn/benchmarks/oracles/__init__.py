@@ -1,0 +1,1 @@
+"""Whether a program solves its problem, judged as published and judged strictly."""

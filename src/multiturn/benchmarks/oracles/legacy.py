@@ -1,0 +1,97 @@
+"""The published scorer's comparison, quirks included.
+
+Source: Nijkamp et al., the scorer of the published Multi-Turn Programming Benchmark. What it
+takes from the program and casts to the expected kind happens where the program runs
+(`inside`); here both values are plain data.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from multiturn.sandbox.encoding import ArrayData, ScalarData, SeriesData
+
+__all__ = ["legacy_equal"]
+
+_NUMERIC = re.compile(r"bool|u?int\d+|float\d+")
+
+
+def legacy_equal(got: object, gold: object) -> bool:
+    """Whether the published scorer takes `got` for `gold`.
+
+    Args:
+        got: what was printed, cast to the kind of `gold`.
+        gold: as JSON has it.
+
+    Example:
+        >>> legacy_equal(["a", "b"], ["a", "b"]), legacy_equal({"a": 1}, {"a": 1})
+        (True, False)
+    """
+    if isinstance(got, SeriesData):
+        return _NUMERIC.fullmatch(got.dtype) is not None and _all_close(got.items, gold)
+    if isinstance(gold, bool):
+        return got is gold if isinstance(got, bool) else got == str(gold)
+    if type(got) is not type(gold):
+        return False
+    if isinstance(got, float) and isinstance(gold, float):
+        return abs(got - gold) < 1e-6
+    if isinstance(gold, str | int | list):
+        return _equal(got, gold)
+    return False
+
+
+def _equal(got: object, gold: object) -> bool:
+    """Python's ``==`` between what a program made and JSON: exact, whole and float alike."""
+    if isinstance(got, ScalarData):
+        got = got.value
+    if isinstance(got, ArrayData):
+        return _one_item_equal(got, gold)
+    if isinstance(got, list) and isinstance(gold, list):
+        return len(got) == len(gold) and all(map(_equal, got, gold))
+    if isinstance(got, dict) and isinstance(gold, dict):
+        return got.keys() == gold.keys() and all(_equal(got[key], gold[key]) for key in gold)
+    return bool(got == gold)
+
+
+def _one_item_equal(got: ArrayData, gold: object) -> bool:
+    """An array inside a list: only the comparison of one item is true or false, not an error."""
+    while isinstance(gold, list) and len(gold) == 1:
+        gold = gold[0]
+    return len(got.items) == 1 and not isinstance(gold, list) and _equal(got.items[0], gold)
+
+
+def _all_close(items: Sequence[object], gold: object) -> bool:
+    """As `allclose` of numpy for a series and the array of `gold`, with its broadcasting."""
+    if not isinstance(gold, list):
+        return all(_close(item, gold) for item in items) and isinstance(gold, int | float)
+    if any(isinstance(row, list) for row in gold):
+        shapes = {_shape(row) for row in gold}
+        return len(shapes) == 1 and None not in shapes and all(_all_close(items, r) for r in gold)
+    if not all(isinstance(number, int | float) for number in gold):
+        return False
+    if len(items) == 1:
+        items = list(items) * len(gold)
+    if len(gold) == 1:
+        gold = gold * len(items)
+    return len(items) == len(gold) and all(map(_close, items, gold))
+
+
+def _shape(value: object) -> tuple[int, ...] | None:
+    """The shape of nested lists; None where they are ragged."""
+    if not isinstance(value, list):
+        return ()
+    shapes = {_shape(item) for item in value}
+    if len(shapes) > 1 or None in shapes:
+        return None
+    (inner,) = shapes or {()}
+    return (len(value), *(inner or ()))
+
+
+def _close(one: object, other: object) -> bool:
+    if not isinstance(one, int | float) or not isinstance(other, int | float):
+        return False
+    if one == other:
+        return True
+    return math.isfinite(other) and abs(one - other) <= 1e-8 + 1e-5 * abs(other)
