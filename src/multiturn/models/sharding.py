@@ -11,7 +11,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from multiturn.core.errors import InputError
 from multiturn.models.arrays import ArrayInfo, path_name
 
-__all__ = ["REPLICATED", "TENSOR_PARALLEL", "Rules", "partition_spec", "shardings"]
+__all__ = ["REPLICATED", "TENSOR_PARALLEL", "TRAINING", "Rules", "partition_spec", "shardings"]
 
 Rules = Mapping[str, str | tuple[str, ...] | None]
 """Logical axis -> mesh axis, several of them, or None for a copy on every device."""
@@ -30,6 +30,18 @@ TENSOR_PARALLEL: Rules = {
 }
 """Heads and feed-forward split over the mesh axis ``model`` (Megatron's cut): one sum over
 devices after the attention and one after the feed-forward."""
+
+TRAINING: Rules = {
+    **REPLICATED,
+    "embed": "fsdp",
+    "vocab": "tensor",
+    "heads": "tensor",
+    "kv_heads": "tensor",
+    "ff": "tensor",
+}
+"""Every matrix split twice: over ``tensor`` as Megatron cuts it, and over ``fsdp`` along the
+width of the stream, to be gathered layer by layer (ZeRO-3). An axis of one device cuts nothing,
+so that pure data, fully sharded and tensor parallel training are sizes of one mesh."""
 
 
 def partition_spec(info: ArrayInfo, rules: Rules, mesh: Mesh, *, name: str) -> PartitionSpec:

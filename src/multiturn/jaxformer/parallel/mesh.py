@@ -1,0 +1,117 @@
+"""One mesh of four axes, and where everything lies on it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from multiturn.core.errors import InputError
+from multiturn.jaxformer.config import BatchConfig, MeshConfig
+from multiturn.models.config import DecoderConfig
+
+__all__ = [
+    "AXES",
+    "BATCH_AXES",
+    "batch_sharding",
+    "check_divides",
+    "make_mesh",
+    "replicated",
+    "resolved_sizes",
+    "stream_sharding",
+]
+
+AXES = ("data", "fsdp", "sequence", "tensor")
+"""Outermost first: neighbours in the device order, with the fastest links, share tensors."""
+
+BATCH_AXES = ("data", "fsdp")
+
+_spec: Any = PartitionSpec
+
+
+def resolved_sizes(config: MeshConfig, devices: int) -> MeshConfig:
+    """The config with -1 worked out.
+
+    Raises:
+        InputError: the axes do not multiply to the number of devices.
+    """
+    sizes = {axis: getattr(config, axis) for axis in AXES}
+    given = math.prod(size for size in sizes.values() if size != -1)
+    free = [axis for axis, size in sizes.items() if size == -1]
+    if devices % given or (not free and given != devices):
+        shape = " x ".join(f"{axis} {size}" for axis, size in sizes.items() if size != 1)
+        raise InputError(
+            f"the mesh ({shape or 'one device'}) does not fit the {devices} devices",
+            got=given,
+            allowed=f"a divisor of {devices}, with one axis -1 to take the rest"
+            if free
+            else f"{devices} in all",
+            fix="set mesh.data=-1, or other sizes" if not free else "choose other sizes",
+        )
+    return replace(config, **{axis: devices // given for axis in free})
+
+
+def make_mesh(config: MeshConfig, devices: Any = None) -> Mesh:
+    """The mesh over `devices`, by default all of every host.
+
+    Raises:
+        InputError: as `resolved_sizes`.
+    """
+    devices = jax.devices() if devices is None else devices
+    sizes = resolved_sizes(config, len(devices))
+    return jax.make_mesh(
+        tuple(getattr(sizes, axis) for axis in AXES),
+        AXES,
+        axis_types=(AxisType.Auto,) * len(AXES),
+        devices=devices,
+    )
+
+
+def check_divides(mesh: Mesh, model: DecoderConfig, batch: BatchConfig) -> None:
+    """See that the mesh cuts the batch evenly; `models.sharding` sees to the arrays.
+
+    Raises:
+        InputError: naming what does not divide.
+    """
+    rows = batch.sequences // batch.accumulate
+    over = math.prod(mesh.shape[axis] for axis in BATCH_AXES)
+    if rows % over:
+        raise InputError(
+            "the batch does not divide over the mesh's data x fsdp",
+            got=f"{batch.sequences} sequences / {batch.accumulate} parts = {rows} over {over}",
+            allowed=f"a multiple of {over * batch.accumulate} sequences",
+            fix="change batch.sequences, batch.accumulate, or the mesh",
+        )
+    if batch.length % mesh.shape["sequence"]:
+        raise InputError(
+            "the sequence length does not divide over the mesh axis 'sequence'",
+            got=batch.length,
+            allowed=f"a multiple of {mesh.shape['sequence']}",
+        )
+    tensor = mesh.shape["tensor"]
+    for what, size in (("heads", model.heads), ("key and value heads", model.kv_heads)):
+        if size % tensor:
+            raise InputError(
+                f"the mesh axis 'tensor' does not divide the {what}",
+                got=f"{size} {what} over {tensor} devices",
+                allowed=f"a divisor of {size}",
+                fix="choose another mesh.tensor",
+            )
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """Of tokens and all that goes with them: rows over data and fsdp, length over sequence."""
+    return NamedSharding(mesh, _spec(BATCH_AXES, "sequence"))
+
+
+def stream_sharding(mesh: Mesh) -> NamedSharding:
+    """Of the residual stream [B, T, D]: as the batch, its width whole."""
+    return NamedSharding(mesh, _spec(BATCH_AXES, "sequence", None))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """A whole copy on every device."""
+    return NamedSharding(mesh, _spec())

@@ -1,0 +1,1 @@
+"""Training sequences by their global index."""

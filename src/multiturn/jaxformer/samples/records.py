@@ -1,0 +1,85 @@
+"""Multi-turn records as training data: the loss is on the code, not on the prompts.
+
+A record is one JSON line, ``{"turns": [{"prompt": "...", "code": "..."}, ...]}`` with an
+optional ``"id"``, and is read in the benchmark's layout: each turn is its prompt as comment
+lines, its code, and a blank line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from multiturn.core.errors import InputError
+from multiturn.core.records import read_record
+from multiturn.jaxformer.samples.packed import Document
+from multiturn.text.tokenizers import Tokenizer
+
+__all__ = ["Record", "RecordTurn", "read_records", "record_document"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTurn:
+    """What was asked for, and the code that does it."""
+
+    prompt: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A program written in turns."""
+
+    turns: tuple[RecordTurn, ...]
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.turns:
+            raise InputError("a record has no turns")
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """The records of a JSONL file, each with an id, ``FILE:LINE`` where it has none itself.
+
+    Raises:
+        InputError: the file cannot be read, or a line is no record; the message names it.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the records cannot be read: {error}", got=str(path)) from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{path.name}:{number}"
+        try:
+            plain = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{where} is no JSON: {error}") from error
+        record = read_record(plain, Record, where=where)
+        yield Record(record.turns, record.id or where)
+
+
+def record_document(record: Record, tokenizer: Tokenizer) -> Document:
+    """One record as tokens; code and what ends it count, prompts do not."""
+    ids: list[int] = []
+    weights: list[float] = []
+    size = 0
+    for turn in record.turns:
+        asked = "".join(f"# {line}\n" for line in turn.prompt.splitlines() or [""])
+        for text, weight in ((asked, 0.0), (turn.code.strip("\n") + "\n\n", 1.0)):
+            piece = tokenizer.encode(text)
+            ids += piece
+            weights += [weight] * len(piece)
+            size += len(text.encode("utf-8"))
+    end = list(tokenizer.end_of_text[:1])
+    return Document(
+        record.id,
+        np.asarray(ids + end, np.int32),
+        size,
+        np.asarray(weights + [1.0] * len(end), np.float32),
+    )

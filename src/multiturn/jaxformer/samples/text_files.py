@@ -1,0 +1,94 @@
+"""A directory of text files as training data, tokenized and packed in memory.
+
+For corpora that fit in memory: a project, the standard library. Larger ones are built
+with the `data` package and read from shards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from multiturn.core.errors import InputError, UnknownNameError
+from multiturn.jaxformer.samples.packed import Document
+from multiturn.text.languages import language_of_file
+from multiturn.text.tokenizers import Tokenizer
+
+__all__ = ["TextFile", "chosen", "find_text_files", "group_of", "tokenized"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A file's name below the directory, and its text."""
+
+    name: str
+    text: str
+
+
+def find_text_files(directory: Path, pattern: str, *, most_bytes: int) -> list[TextFile]:
+    """The files that match, in the order of their names; equal texts are taken once.
+
+    What is no UTF-8, empty, or larger than `most_bytes` is left out.
+
+    Raises:
+        InputError: no such directory, or no file matches.
+    """
+    if not directory.is_dir():
+        raise InputError("no such directory of text files", got=str(directory))
+    found, seen = [], set()
+    for path in sorted(directory.glob(pattern)):
+        if not path.is_file() or not 0 < path.stat().st_size <= most_bytes:
+            continue
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).digest()
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        if digest not in seen:
+            seen.add(digest)
+            found.append(TextFile(path.relative_to(directory).as_posix(), text))
+    if not found:
+        raise InputError(
+            "no text file matches",
+            got=f"{directory}/{pattern}",
+            allowed=f"UTF-8 files of 1 to {most_bytes} bytes",
+            fix="look at data.path and data.pattern",
+        )
+    return found
+
+
+def chosen(name: str, share: float) -> bool:
+    """Whether a file of this name belongs to a share of all files; its name alone decides.
+
+    Example:
+        >>> sum(chosen(f"file{number}.py", 0.25) for number in range(1000))
+        250
+    """
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+def group_of(name: str) -> str:
+    """The language of a file by its extension, or ``text``."""
+    try:
+        return language_of_file(name).key
+    except UnknownNameError:
+        return "text"
+
+
+def tokenized(files: Iterable[TextFile], tokenizer: Tokenizer) -> Iterator[Document]:
+    """Each file's tokens, with the end of text after them; two files at a time."""
+    end = list(tokenizer.end_of_text[:1])
+
+    def one(file: TextFile) -> Document:
+        ids = tokenizer.encode(file.text) + end
+        return Document(file.name, np.asarray(ids, np.int32), len(file.text.encode("utf-8")))
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        yield from pool.map(one, files)
