@@ -25,8 +25,12 @@ __all__ = [
     "FinishReason",
     "Request",
     "Timings",
+    "UNKNOWN_TOKEN",
     "generate",
 ]
+
+UNKNOWN_TOKEN = -1
+"""Stands in `Completion.tokens` for a token whose id is not known; see `EngineInfo.token_ids`."""
 
 
 class FinishReason(Enum):
@@ -123,7 +127,8 @@ class Completion:
     tokens: tuple[int, ...]
     """Ids of all tokens decoded, those past the cut included."""
     logprobs: tuple[float, ...] | None
-    """Natural log-probability (of the model, before temperature and top-p) of each of `tokens`."""
+    """Natural log-probability (of the model, before temperature and top-p) of each of `tokens`;
+    NaN for one that a server did not tell, None where they were not asked for or it told none."""
     text_tokens: int
     """How many of `tokens` it takes to cover `text`."""
     prompt_tokens: int
@@ -158,6 +163,12 @@ class EngineInfo:
     eos_token: str = ""
     slots: int = 1
     """How many continuations it writes side by side; more requests at once wait their turn."""
+    exact_counts: bool = True
+    """Whether `count_tokens` is exact; where not, it is never too small."""
+    token_ids: bool = True
+    """Whether completions tell the ids of their tokens. Where not, each is `UNKNOWN_TOKEN`, and
+    their number is what the server counted, or if it was cut short of that, the number of pieces
+    that arrived: at most the tokens decoded."""
 
 
 @runtime_checkable

@@ -1,0 +1,85 @@
+"""What is asked of each kind of server, so that all of them sample alike.
+
+Servers have defaults of their own (llama.cpp a top-k of 40 and a min-p of 0.05, vLLM and
+SGLang whatever the model's `generation_config.json` says), which OpenAI's API has no word
+for. Whatever a request does not ask for is therefore switched off by name where the kind of
+server is known. A server of unknown kind gets nothing but OpenAI's own fields.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from multiturn.core.errors import InputError
+from multiturn.engines.http.settings import HttpSettings, ServerKind
+from multiturn.engines.protocol import Request
+
+__all__ = ["completion_body", "messages", "tells_tokens"]
+
+
+def completion_body(
+    kind: ServerKind,
+    settings: HttpSettings,
+    model: str,
+    request: Request,
+    index: int,
+    prompt: str | list[int],
+) -> dict[str, Any]:
+    """The body of the request for continuation `index`.
+
+    No stop strings are sent: a server that stops at one keeps it back, and then neither what
+    was cut at nor the raw text is known. The stop rule closes the stream instead.
+
+    Raises:
+        InputError: such a server cannot do what is asked for.
+    """
+    body: dict[str, Any] = {
+        "model": model,
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "seed": request.seed + index,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if settings.api == "chat":
+        body["messages"] = messages(settings, request.prompt)
+    else:
+        body["prompt"] = prompt
+    # llama.cpp tells the ids of tokens only beside their probabilities.
+    if request.logprobs or kind == "llama.cpp":
+        body |= {"logprobs": True, "top_logprobs": 1} if settings.api == "chat" else {"logprobs": 1}
+    match kind:
+        case "llama.cpp":
+            body |= {
+                # The order of the published sampler: the nucleus is of the tempered distribution.
+                "samplers": ["temperature", "top_k", "top_p"],
+                "top_k": request.top_k,
+                "cache_prompt": request.session is not None,
+                "timings_per_token": True,
+            }
+        case "vllm" | "sglang":
+            body |= {"top_k": request.top_k or -1, "min_p": 0.0, "repetition_penalty": 1.0}
+            if kind == "vllm":
+                body["return_token_ids"] = True
+                body["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
+        case "other" if request.top_k:
+            raise InputError(
+                "top_k is not part of OpenAI's API, and the server is of no kind that is known to "
+                "have it",
+                got=request.top_k,
+                allowed="0 (off)",
+                fix="set top_k to 0, or say what kind of server it is",
+            )
+    return body
+
+
+def messages(settings: HttpSettings, prompt: str) -> list[dict[str, str]]:
+    """The conversation for a chat endpoint."""
+    system = [{"role": "system", "content": settings.instruction}] if settings.instruction else []
+    return [*system, {"role": "user", "content": prompt}]
+
+
+def tells_tokens(kind: ServerKind) -> bool:
+    """Whether such servers tell the ids of the tokens they write."""
+    return kind in ("llama.cpp", "vllm")

@@ -1,0 +1,135 @@
+"""From addresses of servers to an engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+
+from multiturn.core.errors import EngineError, InputError, MultiturnError
+from multiturn.engines.http.address import Address, read_addresses
+from multiturn.engines.http.background import Background
+from multiturn.engines.http.connection import Connection, open_client
+from multiturn.engines.http.dialects import tells_tokens
+from multiturn.engines.http.engine import HttpEngine
+from multiturn.engines.http.faults import BrokenOffError
+from multiturn.engines.http.fleet import Fleet
+from multiturn.engines.http.identity import Identity, agreed, check_same, identify
+from multiturn.engines.http.key import read_key
+from multiturn.engines.http.settings import HttpSettings
+from multiturn.engines.protocol import EngineInfo
+
+__all__ = ["open_http"]
+
+_SLOTS = 16
+"""For each server, where it does not tell how many continuations it writes at once."""
+
+
+def open_http(
+    addresses: str | Iterable[str], *, settings: HttpSettings | None = None
+) -> HttpEngine:
+    """Find out what runs at some addresses, and speak to it.
+
+    A server that cannot be reached now is used as soon as it can be; one must answer.
+
+    Args:
+        addresses: ``http://HOST:PORT/v1``, several as a list or with commas between, all with
+            the same model; ``#MODEL`` at an end names the one to ask for.
+        settings: how to speak to them.
+
+    Raises:
+        InputError: an address or setting makes no sense, or the servers do not tell what was
+            left out.
+        EngineError: no server answers, one refuses the key, or they are not alike.
+    """
+    settings = settings or HttpSettings()
+    found, named = read_addresses(addresses)
+    if named and settings.model and named != settings.model:
+        raise InputError(
+            "the address names one model and the settings another",
+            got=f"{named} and {settings.model}",
+            fix="name one of them",
+        )
+    settings = replace(settings, model=settings.model or named)
+    background = Background("http-engine")
+    try:
+        fleet, identity, answering = background.run(_meet(found, settings))
+        info = _info(identity, answering, len(found), settings)
+    except BaseException:
+        background.close()
+        raise
+    return HttpEngine(background, fleet, identity, settings, info)
+
+
+async def _meet(
+    addresses: tuple[Address, ...], settings: HttpSettings
+) -> tuple[Fleet, Identity, list[Identity]]:
+    """Ask every server who it is."""
+    keys = [read_key(settings.key_variable, address) for address in addresses]
+    client = open_client(settings.patience, tls=any(a.base.startswith("https") for a in addresses))
+    connections = [
+        Connection(client, address, key) for address, key in zip(addresses, keys, strict=True)
+    ]
+    answers = await asyncio.gather(
+        *(identify(connection, settings) for connection in connections), return_exceptions=True
+    )
+    known: list[Identity] = []
+    absent: list[tuple[int, BrokenOffError]] = []
+    for place, answer in enumerate(answers):
+        match answer:
+            case BrokenOffError():
+                absent.append((place, answer))
+            case MultiturnError():
+                kind = InputError if isinstance(answer, InputError) else EngineError
+                raise kind(
+                    f"{addresses[place]}: {answer.what}",
+                    got=answer.got,
+                    allowed=answer.allowed,
+                    fix=answer.fix,
+                ) from answer
+            case BaseException():
+                raise answer
+            case Identity():
+                known.append(answer)
+    if not known:
+        reasons = "; ".join(f"{addresses[place]}: {fault.reason}" for place, fault in absent)
+        raise EngineError(
+            f"no server answers ({reasons})", fix="start one, or check the address and the port"
+        )
+    identity = agreed(known)
+
+    async def check(connection: Connection) -> str | None:
+        return check_same(identity, await identify(connection, settings))
+
+    fleet = Fleet(connections, settings.patience, check)
+    for place, fault in absent:
+        fleet.failed(fleet.servers[place], fault)
+    return fleet, identity, known
+
+
+def _info(
+    identity: Identity, answering: list[Identity], servers: int, settings: HttpSettings
+) -> EngineInfo:
+    windows = [one.context for one in answering if one.context is not None]
+    window = min(windows, default=None)
+    if window is None and settings.context is None:
+        raise InputError(
+            "the server does not tell its context window", fix="say how many tokens it has"
+        )
+    if window is not None and settings.context is not None and settings.context > window:
+        raise InputError(
+            "the context window is out of range", got=settings.context, allowed=f"1 to {window}"
+        )
+    told = sum(one.slots or _SLOTS for one in answering)
+    return EngineInfo(
+        engine=f"http {settings.api} {identity.name}",
+        model=identity.model,
+        weights_sha256=None,
+        context_window=settings.context or window or 0,
+        chat_template=identity.chat_template,
+        bos_token=identity.bos_token,
+        eos_token=identity.eos_token,
+        slots=settings.slots or told * servers // len(answering),
+        exact_counts=identity.tokenizes,
+        token_ids=tells_tokens(identity.kind),
+    )
