@@ -70,12 +70,14 @@ class ScriptSettings:
     Attributes:
         context_window: tokens; a token is a word, a space or a sign.
         chat_template: a Jinja template, to pass for an instruct model.
+        slots: how many continuations it says it writes side by side; nobody has to wait.
         seconds_per_token: the pace of writing.
         seconds_per_prompt_token: the pace of reading what is not in the cache.
     """
 
     context_window: int = 8192
     chat_template: str | None = None
+    slots: int = 1
     seconds_per_token: float = 0.0
     seconds_per_prompt_token: float = 0.0
 
@@ -141,6 +143,7 @@ class ScriptedEngine:
             context_window=self._settings.context_window,
             chat_template=self._settings.chat_template,
             eos_token="<|endoftext|>",
+            slots=self._settings.slots,
         )
         self._cache: dict[str, list[str]] = {}
         self._lock = threading.Lock()

@@ -1,0 +1,192 @@
+"""One dialogue led to its end: its texts asked of the engine, its programs run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from threading import Event as Flag
+from typing import TypeVar
+
+from multiturn.benchmarks.dialogue import Ask, Dialogue, Execute, Move, Reply, Written, converse
+from multiturn.benchmarks.runner.config import SampleSettings
+from multiturn.benchmarks.runner.gauge import EngineGauge
+from multiturn.benchmarks.runner.samples import Key
+from multiturn.benchmarks.runner.seeds import ask_seed
+from multiturn.core.errors import ContextOverflowError, EngineError, SandboxUnavailableError
+from multiturn.engines.protocol import (
+    Completion,
+    Engine,
+    FinishReason,
+    Request,
+    Timings,
+)
+from multiturn.sandbox.protocol import Limits, Program, Sandbox
+
+__all__ = ["OUT_OF_WINDOW", "Leader", "Lead", "StoppedError", "nothing_written", "patiently"]
+
+OUT_OF_WINDOW = "context window"
+"""What a step says that it was cut by where the model's window was full."""
+
+MOST_TRIES = 3
+"""How often a request, or a program, is tried where engine or sandbox fail."""
+
+FIRST_PAUSE = 0.2
+"""Seconds before the second try; doubled before each further one."""
+
+_T = TypeVar("_T")
+
+
+class StoppedError(Exception):
+    """The run is being stopped; what was under way is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A dialogue that came to its end, and what it took."""
+
+    written: Written
+    engine_seconds: float
+    sandbox_seconds: float
+    cached_tokens: int
+
+
+class Leader:
+    """Leads dialogues. Safe to use from several threads, one dialogue in each.
+
+    Args:
+        engine: writes.
+        sandbox: runs what a dialogue wants run before it goes on.
+        limits: of such a program.
+        gauge: is told of each request.
+        stop: once set, texts under way are given up, and `StoppedError` is raised.
+    """
+
+    def __init__(
+        self, engine: Engine, sandbox: Sandbox, limits: Limits, gauge: EngineGauge, stop: Flag
+    ) -> None:
+        self._engine = engine
+        self._sandbox = sandbox
+        self._limits = limits
+        self._gauge = gauge
+        self._stop = stop
+
+    def lead(self, dialogue: Dialogue, key: Key, sampling: SampleSettings, session: str) -> Lead:
+        """Lead one dialogue to its end.
+
+        Args:
+            dialogue: fresh.
+            key: the sample that it is for; the seeds depend on it.
+            sampling: how its texts are drawn.
+            session: a name for what the engine may keep between the dialogue's texts.
+
+        Raises:
+            StoppedError: the run is being stopped.
+            EngineError, SandboxUnavailableError: trying again did not help.
+        """
+        asks = cached = 0
+        seconds = {Ask: 0.0, Execute: 0.0}
+
+        def reply(move: Move) -> Reply:
+            nonlocal asks, cached
+            if self._stop.is_set():
+                raise StoppedError
+            began = time.perf_counter()
+            answer: Reply
+            if isinstance(move, Ask):
+                request = Request(
+                    prompt=move.prompt,
+                    temperature=sampling.temperature,
+                    top_p=sampling.top_p,
+                    max_tokens=move.max_tokens,
+                    stop=move.stop,
+                    seed=ask_seed(sampling.seed, key.item, key.sample, asks),
+                    session=session,
+                )
+                asks += 1
+                answer = self._write(request)
+                cached += answer.cached_tokens
+            else:
+                program = Program(source=move.source, seed=0)
+                answer = patiently(lambda: self._sandbox.run(program, self._limits), self._stop)
+            seconds[type(move)] += time.perf_counter() - began
+            return answer
+
+        written = converse(dialogue, reply)
+        return Lead(written, seconds[Ask], seconds[Execute], cached)
+
+    def _write(self, request: Request) -> Completion:
+        """The completion of a request, and of one that outgrows the window what fits into it."""
+        try:
+            return self._complete(request)
+        except ContextOverflowError:
+            prompt_tokens = self._engine.count_tokens(request.prompt)
+            room = self._engine.info.context_window - prompt_tokens
+            if room >= request.max_tokens:
+                raise
+        if room <= 0:
+            return _nothing(prompt_tokens, OUT_OF_WINDOW)
+        completion = self._complete(replace(request, max_tokens=room))
+        if completion.finish_reason is FinishReason.LENGTH:
+            completion = replace(completion, cut_by=OUT_OF_WINDOW)
+        return completion
+
+    def _complete(self, request: Request) -> Completion:
+        def once() -> Completion:
+            with self._gauge.request():
+                (completion,) = _all_of(self._engine, request, self._stop)
+            return completion
+
+        completion = patiently(once, self._stop)
+        if completion.finish_reason is FinishReason.CANCELLED:
+            raise StoppedError
+        return completion
+
+
+def patiently(action: Callable[[], _T], stop: Flag) -> _T:
+    """Do something that engine or sandbox may fail at for a moment, a few times if need be.
+
+    The same request gives the same text and the same program does the same, so that nothing
+    is counted twice.
+
+    Raises:
+        EngineError, SandboxUnavailableError: it failed each time.
+        StoppedError: the run was stopped meanwhile.
+    """
+    for attempt in range(MOST_TRIES):
+        try:
+            return action()
+        except (EngineError, SandboxUnavailableError) as error:
+            if stop.is_set():
+                raise StoppedError from error
+            if attempt == MOST_TRIES - 1:
+                raise
+        stop.wait(FIRST_PAUSE * 2**attempt)
+    raise AssertionError("not reached")
+
+
+def nothing_written() -> Completion:
+    """A completion without text, for going through a dialogue without an engine."""
+    return _nothing(0, None)
+
+
+def _nothing(prompt_tokens: int, cut_by: str | None) -> Completion:
+    return Completion(
+        index=0,
+        text="",
+        raw_text="",
+        cut_by=cut_by,
+        finish_reason=FinishReason.LENGTH if cut_by else FinishReason.END_OF_TEXT,
+        tokens=(),
+        logprobs=None,
+        text_tokens=0,
+        prompt_tokens=prompt_tokens,
+        cached_tokens=0,
+        timings=Timings(0.0, 0.0),
+    )
+
+
+def _all_of(engine: Engine, request: Request, stop: Flag) -> tuple[Completion, ...]:
+    return tuple(
+        event for event in engine.stream(request, cancel=stop) if isinstance(event, Completion)
+    )

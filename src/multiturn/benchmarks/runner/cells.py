@@ -1,0 +1,77 @@
+"""One cell of a grid: a run with its directory, while it is being worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from multiturn.benchmarks.runner.config import RunConfig
+from multiturn.benchmarks.runner.directory import RunDirectory
+from multiturn.benchmarks.runner.samples import Key
+from multiturn.benchmarks.task import Item, Task
+
+__all__ = ["Cell", "Job", "jobs_of", "keys_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A run, and where it is kept."""
+
+    label: str
+    """For a person: what tells it apart from its neighbours."""
+    task: Task
+    config: RunConfig
+    place: Path
+
+    def items(self) -> tuple[Item, ...]:
+        """The items that are run."""
+        return self.config.selection.of(self.task.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One sample that is to be made."""
+
+    cell: Cell
+    directory: RunDirectory
+    item: Item
+    sample: int
+
+    @property
+    def key(self) -> Key:
+        """What tells the sample apart within its run."""
+        return Key(self.item.id, self.sample)
+
+    @property
+    def session(self) -> str:
+        """What tells its dialogue apart from all others that share the engine."""
+        return f"{self.cell.label}/{self.item.id}/{self.sample}"
+
+
+def keys_of(cell: Cell) -> list[Key]:
+    """All samples of a cell, in the order of its complete file."""
+    return [
+        Key(item.id, sample) for item in cell.items() for sample in range(cell.config.sampling.n)
+    ]
+
+
+def jobs_of(cell: Cell, directory: RunDirectory) -> Iterator[Job]:
+    """The samples that are missing, in the order in which they are best made.
+
+    Samples of one item stand together, then the cases of one problem, as their prompts
+    begin alike. Problems of many turns come first: were one of them the last, the engine
+    would end the run with a single long dialogue.
+    """
+    missing = set(directory.missing())
+    turns: dict[str, int] = {}
+    first: dict[str, int] = {}
+    items = cell.items()
+    for place, item in enumerate(items):
+        turns[item.problem] = max(turns.get(item.problem, 0), item.turns or 0)
+        first.setdefault(item.problem, place)
+    # The sort is stable: within a problem the task's order stays.
+    for item in sorted(items, key=lambda each: (-turns[each.problem], first[each.problem])):
+        for sample in range(cell.config.sampling.n):
+            if Key(item.id, sample) in missing:
+                yield Job(cell, directory, item, sample)

@@ -1,0 +1,224 @@
+"""What a run is: everything that is needed to repeat it, and nothing that is not part of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from multiturn.benchmarks.task import ArmSettings, Item, Task
+from multiturn.core.errors import InputError
+from multiturn.core.records import to_plain
+from multiturn.engines.protocol import EngineInfo
+from multiturn.sandbox.protocol import Limits, Sandbox
+
+__all__ = [
+    "SCHEMA",
+    "EngineFacts",
+    "RunConfig",
+    "SampleSettings",
+    "Selection",
+    "describe_run",
+    "differences",
+    "installed_versions",
+]
+
+SCHEMA = "multiturn.bench/1"
+
+_PACKAGES = ("multiturn", "jax", "jaxlib", "numpy", "pandas", "tokenizers", "xllamacpp")
+"""What can change a sample: what writes it, and what the programs import."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSettings:
+    """How samples are drawn.
+
+    Attributes:
+        n: samples of each item.
+        temperature: 0 is greedy.
+        top_p: the nucleus; 1 is off.
+        seed: of the whole run; see `multiturn.benchmarks.runner.seeds`.
+    """
+
+    n: int = 1
+    temperature: float = 0.2
+    top_p: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, good, allowed in (
+            ("n", 1 <= self.n <= 100_000, "1 to 100000"),
+            ("temperature", 0 <= self.temperature <= 10, "0 to 10"),
+            ("top_p", 0 < self.top_p <= 1, "above 0, up to 1"),
+            ("seed", 0 <= self.seed < 2**31, "0 to 2147483647"),
+        ):
+            if not good:
+                raise InputError(
+                    f"{name} is out of range", got=getattr(self, name), allowed=allowed
+                )
+        if self.temperature == 0 and self.n > 1:
+            raise InputError(
+                "at temperature 0 all samples of an item are alike, so n must be 1",
+                got=self.n,
+                fix="ask for one sample, or for a temperature above 0",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which items of a task are run.
+
+    Attributes:
+        cases: the first so many cases of each problem; all where left out.
+        limit: the first so many problems; all where left out.
+        problems: these problems alone, by id; all where empty.
+    """
+
+    cases: int | None = None
+    limit: int | None = None
+    problems: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("cases", "limit"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} is out of range", got=value, allowed="1 or more")
+
+    def of(self, items: Iterable[Item]) -> tuple[Item, ...]:
+        """The items that are run, in the task's order.
+
+        Raises:
+            InputError: a problem is named that is not there, or nothing is left.
+        """
+        every = tuple(items)
+        known = list(dict.fromkeys(item.problem for item in every))
+        for name in self.problems:
+            if name not in known:
+                raise InputError("the task has no such problem", got=name)
+        wanted = [name for name in known if not self.problems or name in self.problems]
+        kept = set(wanted[: self.limit])
+        found = tuple(
+            item
+            for item in every
+            if item.problem in kept and (self.cases is None or item.case < self.cases)
+        )
+        if not found:
+            raise InputError(
+                "no item of the task is selected", fix="ask for more cases or problems"
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFacts:
+    """What of an engine makes a difference to what it writes."""
+
+    engine: str
+    model: str
+    weights_sha256: str | None
+    context_window: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """One run. Saved before anything is written; a directory holds the samples of one only."""
+
+    schema: str
+    task: str
+    problems_sha256: str
+    items: int
+    items_sha256: str
+    """Of the ids of the selected items, in order."""
+    selection: Selection
+    oracles: tuple[str, ...]
+    """That of the headline figure first."""
+    model: str
+    """What the person called it."""
+    engine: EngineFacts
+    arm: str
+    settings: ArmSettings
+    sampling: SampleSettings
+    rung: str
+    """How programs were isolated."""
+    limits: Limits
+    """Of a program that runs while a dialogue goes on."""
+    versions: Mapping[str, str]
+
+
+def describe_run(
+    task: Task,
+    *,
+    model: str,
+    engine: EngineInfo,
+    sandbox: Sandbox,
+    settings: ArmSettings,
+    sampling: SampleSettings,
+    selection: Selection,
+    limits: Limits,
+) -> RunConfig:
+    """The record of a run that is about to begin."""
+    items = selection.of(task.items())
+    return RunConfig(
+        schema=SCHEMA,
+        task=task.name,
+        problems_sha256=task.problems_sha256,
+        items=len(items),
+        items_sha256=_hash_of(items),
+        selection=selection,
+        oracles=task.oracles,
+        model=model,
+        engine=EngineFacts(
+            engine=engine.engine,
+            model=engine.model,
+            weights_sha256=engine.weights_sha256,
+            context_window=engine.context_window,
+        ),
+        arm=task.arm,
+        settings=settings,
+        sampling=sampling,
+        rung=sandbox.rung.value,
+        limits=limits,
+        versions=installed_versions(),
+    )
+
+
+def installed_versions() -> dict[str, str]:
+    """Python's version, and those of the packages that can change a sample."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def differences(theirs: Mapping[str, Any], ours: RunConfig) -> list[str]:
+    """What a saved record says otherwise, one line for each field."""
+    there, here = dict(_fields(theirs)), dict(_fields(to_plain(ours)))
+    return [
+        f"{name} is {_said(there, name)} there and {_said(here, name)} here"
+        for name in [*here, *(name for name in there if name not in here)]
+        if _said(there, name) != _said(here, name)
+    ]
+
+
+def _said(fields: Mapping[str, object], name: str) -> str:
+    return json.dumps(fields[name]) if name in fields else "absent"
+
+
+def _fields(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """The leaves, each with its dotted name."""
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _fields(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _hash_of(items: Sequence[Item]) -> str:
+    return hashlib.sha256("\n".join(item.id for item in items).encode()).hexdigest()

@@ -1,0 +1,309 @@
+"""Where a run is kept: nothing counts before it is on the disk, and nothing counts twice.
+
+    run.json               what is run, written first (`RunConfig`)
+    samples.partial.jsonl  the samples so far, in the order in which they were finished
+    samples.jsonl          all of them in the order of the task: there when the run is complete
+    timings.jsonl          seconds and cached tokens of each sample; may lack some after a crash
+    sittings.jsonl         one line for each time the runner was at work, with its figures
+    lock                   held by the process that is at work
+
+A kill can come at any moment. A line of the partial file that is torn is dropped and its
+sample made again. The complete file takes its name in one step, after which the partial one
+is only in the way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from multiturn.benchmarks.runner.config import RunConfig, differences
+from multiturn.benchmarks.runner.samples import Key
+from multiturn.core.errors import InputError, StorageError, reporting_storage
+from multiturn.core.files import fsync_directory, write_atomically
+from multiturn.core.records import to_plain
+from multiturn.sandbox.oracle import Judgement
+
+__all__ = ["COMPLETE", "CONFIG", "PARTIAL", "SITTINGS", "TIMINGS", "RunDirectory"]
+
+CONFIG = "run.json"
+PARTIAL = "samples.partial.jsonl"
+COMPLETE = "samples.jsonl"
+TIMINGS = "timings.jsonl"
+SITTINGS = "sittings.jsonl"
+_LOCK = "lock"
+_MOST_DIFFERENCES = 5
+
+
+class RunDirectory:
+    """The directory of one run, held by this process alone; see `open`.
+
+    Attributes:
+        path: the directory.
+        found: the samples that are on the disk.
+        passed: how many of them each oracle passed.
+    """
+
+    def __init__(self, path: Path, config: RunConfig, keys: Sequence[Key], lock: FileLock) -> None:
+        self.path = path
+        self.config = config
+        self.found: set[Key] = set()
+        self.passed: Counter[str] = Counter()
+        self._order = {key: place for place, key in enumerate(keys)}
+        self._lock = lock
+        self._descriptor: int | None = None
+        self._size = 0
+
+    @classmethod
+    def open(
+        cls, path: Path, config: RunConfig, keys: Sequence[Key], *, fresh: bool = False
+    ) -> RunDirectory:
+        """Begin a run in `path`, or go on with it.
+
+        Args:
+            path: made if need be.
+            config: what is run; must be what the directory holds already.
+            keys: all samples of the run, in the order of the complete file.
+            fresh: throw away what another run, or this one, has left there.
+
+        Raises:
+            InputError: the directory belongs to another run, or is none of a run.
+            StorageError: another process is at work there, or it cannot be written.
+        """
+        with reporting_storage(path, "making the directory of the run"):
+            path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path / _LOCK, timeout=0, thread_local=False)
+        try:
+            with reporting_storage(path, "locking the directory of the run"):
+                lock.acquire()
+        except Timeout as error:
+            raise StorageError(
+                "another process is at work on this run",
+                got=str(path),
+                fix="wait for its end, or name another directory",
+            ) from error
+        opened = cls(path, config, keys, lock)
+        try:
+            opened._claim(fresh)
+            opened._recover()
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sample is there."""
+        return len(self.found) == len(self._order)
+
+    def missing(self) -> list[Key]:
+        """The samples that are still to be made, in the task's order."""
+        return [key for key in self._order if key not in self.found]
+
+    def append(self, samples: Mapping[Key, str]) -> None:
+        """Write finished samples and wait until they are on the disk.
+
+        Args:
+            samples: the line of each.
+
+        Raises:
+            StorageError: the disk is full or fails. None of them counts as written.
+        """
+        data = "".join(samples.values()).encode("ascii")
+        if self._descriptor is None:
+            self._descriptor = self._open_partial()
+        with reporting_storage(self.path / PARTIAL, "writing samples"):
+            try:
+                _write_all(self._descriptor, data)
+                os.fsync(self._descriptor)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._descriptor, self._size)
+                raise
+        self._size += len(data)
+        for line in samples.values():
+            self._count(json.loads(line))
+
+    def note(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Add lines to a side file, on which nothing depends."""
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        with (
+            reporting_storage(self.path / name, "writing timings"),
+            (self.path / name).open("a", encoding="ascii") as file,
+        ):
+            file.write(text)
+
+    def finish(self) -> None:
+        """Put the complete file in its place.
+
+        Raises:
+            StorageError: the disk is full or fails. The samples are still there, as before.
+        """
+        partial = self.path / PARTIAL
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        if not partial.exists():
+            return
+        with reporting_storage(partial, "reading samples"):
+            lines = partial.read_bytes().splitlines(keepends=True)
+        lines.sort(key=lambda line: self._order[_key(json.loads(line))])
+        write_atomically(self.path / COMPLETE, b"".join(lines))
+        self._remove(PARTIAL)
+
+    def close(self) -> None:
+        """Let others work here. Safe to call twice."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _claim(self, fresh: bool) -> None:
+        """Make sure that the directory is this run's."""
+        saved = self.path / CONFIG
+        for name in (CONFIG, COMPLETE, PARTIAL):
+            # What a kill has left of a file that was to be written whole.
+            self._remove(*(left.name for left in self.path.glob(f".{name}.*")))
+        if saved.exists() and fresh:
+            # The record goes last: until then the directory is known for what it was.
+            self._remove(COMPLETE, PARTIAL, TIMINGS, SITTINGS, CONFIG)
+        if saved.exists():
+            self._compare(saved)
+            return
+        strangers = sorted(each.name for each in self.path.iterdir() if each.name != _LOCK)
+        if strangers:
+            raise InputError(
+                f"the directory holds {strangers[0]!r} and no {CONFIG}, so it is none of a run",
+                got=str(self.path),
+                fix="name another directory",
+            )
+        write_atomically(saved, json.dumps(to_plain(self.config), indent=1) + "\n")
+
+    def _compare(self, saved: Path) -> None:
+        try:
+            with reporting_storage(saved, "reading the record of the run"):
+                theirs = json.loads(saved.read_bytes())
+        except ValueError as error:
+            raise InputError(
+                f"the record of the run cannot be read ({error})",
+                got=str(saved),
+                fix="begin again with --fresh, or name another directory",
+            ) from error
+        found = differences(theirs if isinstance(theirs, dict) else {}, self.config)
+        if found:
+            more = len(found) - _MOST_DIFFERENCES
+            listed = ", ".join(found[:_MOST_DIFFERENCES]) + (
+                f" and {more} more" if more > 0 else ""
+            )
+            raise InputError(
+                f"the directory belongs to another run: {listed}",
+                got=str(self.path),
+                fix="say the same as that run, name another directory, or throw it away with "
+                "--fresh",
+            )
+
+    def _recover(self) -> None:
+        """Find out what is there, and mend what a crash has torn."""
+        if (self.path / COMPLETE).exists():
+            self._remove(PARTIAL)
+            for data, _ in self._whole_lines(COMPLETE):
+                self._count(data)
+            if not self.complete:
+                raise InputError(
+                    f"{COMPLETE} holds {len(self.found)} of {len(self._order)} samples; it was "
+                    "changed by other hands",
+                    got=str(self.path),
+                    fix="begin again with --fresh, or name another directory",
+                )
+            return
+        partial = self.path / PARTIAL
+        if not partial.exists():
+            return
+        kept = []
+        for data, line in self._whole_lines(PARTIAL):
+            if _key(data) not in self.found:
+                self._count(data)
+                kept.append(line)
+        self._mend(partial, b"".join(kept))
+
+    def _count(self, data: Mapping[str, Any]) -> None:
+        self.found.add(_key(data))
+        self.passed.update(_passing(data))
+
+    def _mend(self, partial: Path, kept: bytes) -> None:
+        """Leave only the whole lines in the partial file."""
+        with reporting_storage(partial, "mending the samples"):
+            there = partial.read_bytes()
+            if there == kept:
+                return
+            if there.startswith(kept):
+                # The usual case, a torn end: it can be cut off on a full disk too.
+                with partial.open("r+b") as file:
+                    file.truncate(len(kept))
+                    os.fsync(file.fileno())
+                return
+        write_atomically(partial, kept)
+
+    def _whole_lines(self, name: str) -> Iterator[tuple[dict[str, Any], bytes]]:
+        """The lines that are samples of this run, each as data and as it stands."""
+        with reporting_storage(self.path / name, "reading the samples"):
+            lines = (self.path / name).read_bytes().splitlines(keepends=True)
+        for line in lines:
+            if not line.endswith(b"\n"):
+                continue
+            try:
+                data = json.loads(line)
+                if _key(data) in self._order:
+                    _passing(data)
+                    yield data, line
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue
+
+    def _open_partial(self) -> int:
+        partial = self.path / PARTIAL
+        with reporting_storage(partial, "writing samples"):
+            descriptor = os.open(partial, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            fsync_directory(self.path)
+            self._size = os.fstat(descriptor).st_size
+        return descriptor
+
+    def _remove(self, *names: str) -> None:
+        with reporting_storage(self.path, "clearing the directory of the run"):
+            for name in names:
+                (self.path / name).unlink(missing_ok=True)
+            fsync_directory(self.path)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _key(data: Mapping[str, Any]) -> Key:
+    return Key(data["item"]["id"], data["sample"])
+
+
+def _passing(data: Mapping[str, Any]) -> list[str]:
+    """The names of the oracles that passed a sample."""
+    passed = Judgement.PASSED.value
+    return [name for name, each in data["verdicts"].items() if each["judgement"] == passed]

@@ -1,0 +1,284 @@
+"""The runner: from the cells of a grid to their complete files."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event as Flag
+from typing import Any
+
+from multiturn.benchmarks.runner.cells import Cell, Job, jobs_of, keys_of
+from multiturn.benchmarks.runner.directory import SITTINGS, TIMINGS, RunDirectory
+from multiturn.benchmarks.runner.gauge import EngineGauge, Fill
+from multiturn.benchmarks.runner.preflight import check_engine, check_sandbox
+from multiturn.benchmarks.runner.progress import Progress, ProgressListener, unwatched
+from multiturn.benchmarks.runner.samples import to_line
+from multiturn.benchmarks.runner.schedule import Finished, Schedule, default_in_flight
+from multiturn.core.errors import (
+    EngineError,
+    InputError,
+    MultiturnError,
+    SandboxUnavailableError,
+    StorageError,
+)
+from multiturn.core.records import to_plain
+from multiturn.engines.protocol import Engine
+from multiturn.sandbox.protocol import Sandbox
+
+__all__ = ["Effort", "Sitting", "run_cells"]
+
+_PATIENCE = 0.25
+"""Seconds between two reports of progress, and two looks at whether the run is cancelled."""
+
+_GO_ON = "then say the same command again: it goes on with what is there"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much is done at once. Changes how long a run takes, and nothing in its samples.
+
+    Attributes:
+        in_flight: dialogues; by default what suits the engine.
+        judges: programs that are judged.
+    """
+
+    in_flight: int | None = None
+    judges: int = 4
+
+    def __post_init__(self) -> None:
+        for name, value in (("in_flight", self.in_flight), ("judges", self.judges)):
+            if value is not None and not 1 <= value <= 4096:
+                raise InputError(f"{name} is out of range", got=value, allowed="1 to 4096")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sitting:
+    """What came of one time at work."""
+
+    done: int
+    """Samples on the disk, of all cells."""
+    total: int
+    new: int
+    """Of `done`, those of this sitting."""
+    seconds: float
+    """From the first sample's beginning to the last one's being on the disk."""
+    fill: Fill
+    cancelled: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sample is there."""
+        return self.done == self.total
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    engine: Engine,
+    sandbox: Sandbox,
+    *,
+    fresh: bool = False,
+    effort: Effort | None = None,
+    listen: ProgressListener = unwatched,
+    cancel: Flag | None = None,
+) -> Sitting:
+    """Make all samples of some runs that are still missing.
+
+    The runs share the engine, and flow into one another: it need not run empty at the end of
+    each.
+
+    Args:
+        cells: the runs; their records must be of this engine and this sandbox.
+        engine: writes.
+        sandbox: runs the programs.
+        fresh: throw away what is in the cells' directories.
+        effort: how much is done at once.
+        listen: is told how it goes, on this thread.
+        cancel: once set, texts under way are dropped, programs that are written are judged
+            and kept, and this returns.
+
+    Raises:
+        SandboxUnavailableError: programs cannot be run; found before anything is written, or
+            later, when trying again did not help.
+        ContextOverflowError: a prompt does not fit the model's window; nothing was written.
+        InputError: a directory belongs to another run.
+        StorageError: another process is at work there, or the disk is full.
+        EngineError: the engine failed and trying again did not help.
+            After each of these what was finished is on the disk, and the same call goes on.
+    """
+    effort = effort or Effort()
+    _check_all(cells, engine, sandbox)
+    with contextlib.ExitStack() as stack:
+        opened = [
+            (
+                cell,
+                stack.enter_context(
+                    RunDirectory.open(cell.place, cell.config, keys_of(cell), fresh=fresh)
+                ),
+            )
+            for cell in cells
+        ]
+        work = _Work(opened, engine, sandbox, effort, listen)
+        return work.do(cancel or Flag())
+
+
+def _check_all(cells: Sequence[Cell], engine: Engine, sandbox: Sandbox) -> None:
+    """Find what would stop the runs later, before anything is written."""
+    headers: dict[str, None] = {}
+    checked = []
+    for cell in cells:
+        # Cells that differ in temperature alone have the same prompts.
+        same = (cell.task, cell.config.settings, cell.config.selection)
+        if same not in checked:
+            checked.append(same)
+            found = check_engine(engine, cell.task, cell.items(), cell.config.settings)
+            headers.update(dict.fromkeys(found))
+    check_sandbox(sandbox, headers)
+
+
+class _Work:
+    """One sitting."""
+
+    def __init__(
+        self,
+        opened: Sequence[tuple[Cell, RunDirectory]],
+        engine: Engine,
+        sandbox: Sandbox,
+        effort: Effort,
+        listen: ProgressListener,
+    ) -> None:
+        self._opened = opened
+        self._listen = listen
+        self._total = sum(len(directory.missing()) for _, directory in opened)
+        self._before = sum(len(directory.found) for _, directory in opened)
+        self._new = 0
+        slots = engine.info.slots
+        in_flight = min(effort.in_flight or default_in_flight(slots), max(self._total, 1))
+        self._effort = Effort(in_flight=in_flight, judges=effort.judges)
+        self._gauge = EngineGauge(slots, self._total)
+        self._schedule = Schedule(
+            self._jobs(),
+            engine,
+            sandbox,
+            in_flight=in_flight,
+            judges=effort.judges,
+            gauge=self._gauge,
+        )
+        self._began = time.perf_counter()
+        self._latest = 0
+
+    def do(self, cancel: Flag) -> Sitting:
+        """Work until the end, a fault, or `cancel`."""
+        self._began = time.perf_counter()
+        for _, directory in self._opened:
+            if directory.complete:  # a kill may have come just before the last step
+                directory.finish()
+        if self._total:
+            self._follow(cancel)
+        sitting = Sitting(
+            done=self._before + self._new,
+            total=self._before + self._total,
+            new=self._new,
+            seconds=time.perf_counter() - self._began,
+            fill=self._gauge.read(),
+            cancelled=cancel.is_set(),
+        )
+        if self._new:
+            for _, directory in self._opened:
+                directory.note(SITTINGS, [self._line_of(sitting)])
+        self._listen(self._progress())
+        if self._schedule.fault is not None:
+            raise self._told(self._schedule.fault) from self._schedule.fault
+        return sitting
+
+    def _follow(self, cancel: Flag) -> None:
+        """Write down what the schedule finishes, as it comes."""
+        batches = self._schedule.finished(_PATIENCE)
+        try:
+            told = 0.0
+            for batch in batches:
+                if cancel.is_set():
+                    self._schedule.stop()
+                self._keep(batch)
+                now = time.perf_counter()
+                if now - told >= _PATIENCE:
+                    told = now
+                    self._listen(self._progress())
+        except Exception as error:
+            # Nothing that is made from here on could be kept. The threads are waited for, as
+            # engine and sandbox belong to the caller, who may close them now.
+            self._schedule.abandon()
+            for _ in batches:
+                pass
+            if isinstance(error, MultiturnError):
+                raise self._told(error) from error
+            raise
+
+    def _jobs(self) -> Iterator[Job]:
+        for cell, directory in self._opened:
+            yield from jobs_of(cell, directory)
+
+    def _keep(self, batch: Sequence[Finished]) -> None:
+        """Write finished samples; each directory's with one wait for the disk."""
+        by_directory: dict[int, list[Finished]] = {}
+        places = {id(directory): place for place, (_, directory) in enumerate(self._opened)}
+        for finished in batch:
+            by_directory.setdefault(places[id(finished.job.directory)], []).append(finished)
+        for place, group in by_directory.items():
+            _, directory = self._opened[place]
+            directory.append({each.job.key: to_line(each.sample) for each in group})
+            self._new += len(group)
+            self._latest = place
+            directory.note(TIMINGS, [_timing(each) for each in group])
+            if directory.complete:
+                directory.finish()
+
+    def _progress(self) -> Progress:
+        cell, directory = self._opened[self._latest]
+        return Progress(
+            done=self._before + self._new,
+            total=self._before + self._total,
+            new=self._new,
+            seconds=time.perf_counter() - self._began,
+            label=cell.label,
+            passed={name: directory.passed[name] for name in cell.config.oracles},
+            judged=len(directory.found),
+            fill=self._gauge.read(),
+        )
+
+    def _line_of(self, sitting: Sitting) -> Mapping[str, Any]:
+        fault = self._schedule.fault
+        return {
+            **to_plain(sitting),
+            "waiting_share": sitting.fill.waiting_share,
+            "effort": to_plain(self._effort),
+            "shared_by": len(self._opened),
+            "fault": None if fault is None else type(fault).__name__,
+        }
+
+    def _told(self, fault: BaseException) -> BaseException:
+        """The fault with how far the run came and how to go on; a bug as it is."""
+        kinds = (EngineError, SandboxUnavailableError, StorageError)
+        kind = next((kind for kind in kinds if isinstance(fault, kind)), None)
+        if kind is None or not isinstance(fault, MultiturnError):
+            return fault
+        done, total = self._before + self._new, self._before + self._total
+        return kind(
+            f"the run stopped with {done} of {total} samples kept: {fault.what}",
+            got=fault.got,
+            allowed=fault.allowed,
+            fix=f"{fault.fix or 'mend that'}; {_GO_ON}",
+        )
+
+
+def _timing(finished: Finished) -> Mapping[str, Any]:
+    lead = finished.lead
+    return {
+        "item": finished.job.item.id,
+        "sample": finished.job.sample,
+        "engine_seconds": round(lead.engine_seconds, 4),
+        "sandbox_seconds": round(lead.sandbox_seconds, 4),
+        "judge_seconds": round(finished.judge_seconds, 4),
+        "cached_tokens": lead.cached_tokens,
+    }

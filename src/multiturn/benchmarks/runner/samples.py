@@ -1,0 +1,93 @@
+"""One sample of a run, as one line of JSON.
+
+A line holds nothing that depends on the clock or on what else was running: the file of a run
+that was interrupted, or scheduled in another way, has the same bytes. Timings are kept
+elsewhere (`multiturn.benchmarks.runner.directory`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from multiturn.benchmarks.dialogue import Step, Written
+from multiturn.benchmarks.task import Item
+from multiturn.core.errors import InputError
+from multiturn.core.records import read_record, to_plain
+from multiturn.sandbox.oracle import Verdict
+
+__all__ = ["Key", "Sample", "read_sample", "sample_of", "to_line"]
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """What tells the samples of a run apart."""
+
+    item: str
+    sample: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One program that a model wrote for one item, and what the oracles say of it."""
+
+    item: Item
+    sample: int
+    """Which of the item's samples, from 0."""
+    verdicts: Mapping[str, Verdict]
+    """By the name of the oracle."""
+    steps: tuple[Step, ...]
+    program: str
+
+    @property
+    def key(self) -> Key:
+        """What tells it apart."""
+        return Key(self.item.id, self.sample)
+
+
+def sample_of(item: Item, sample: int, written: Written, verdicts: Mapping[str, Verdict]) -> Sample:
+    """The record of a sample.
+
+    Addresses of objects in messages (``<A object at 0x7f...>``) become ``0x...``: they differ
+    each time the same program runs.
+    """
+    return Sample(
+        item=item,
+        sample=sample,
+        verdicts={name: _without_addresses(verdict) for name, verdict in verdicts.items()},
+        steps=written.steps,
+        program=written.program,
+    )
+
+
+def _without_addresses(verdict: Verdict) -> Verdict:
+    outcome = verdict.outcome
+    if outcome is not None and outcome.error is not None:
+        outcome = replace(outcome, error=_ADDRESS.sub("0x...", outcome.error))
+    difference = verdict.difference
+    if difference is not None:
+        difference = _ADDRESS.sub("0x...", difference)
+    return replace(verdict, difference=difference, outcome=outcome)
+
+
+def to_line(sample: Sample) -> str:
+    """The sample as one line, its line break included; the same bytes every time."""
+    # ASCII, so that a lone surrogate that a model wrote or a program printed can be kept.
+    return json.dumps(to_plain(sample), ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def read_sample(line: str | bytes, *, where: str) -> Sample:
+    """Read what `to_line` wrote.
+
+    Raises:
+        InputError: the line is no sample; begins with `where`.
+    """
+    try:
+        data = json.loads(line)
+    except ValueError as error:
+        raise InputError(f"{where} is no JSON: {error}") from error
+    return read_record(data, Sample, where=where)

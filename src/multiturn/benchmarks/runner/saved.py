@@ -1,0 +1,79 @@
+"""Runs that were saved, read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from multiturn.benchmarks.runner.config import RunConfig
+from multiturn.benchmarks.runner.directory import COMPLETE, CONFIG, PARTIAL
+from multiturn.benchmarks.runner.samples import Sample, read_sample
+from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.records import read_record
+
+__all__ = ["SavedRun", "find_runs", "read_run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedRun:
+    """A run and its samples."""
+
+    path: Path
+    config: RunConfig
+    samples: tuple[Sample, ...]
+    """In the task's order where the run is complete, else as they were finished."""
+    complete: bool
+
+    @property
+    def expected(self) -> int:
+        """How many samples it has when it is complete."""
+        return self.config.items * self.config.sampling.n
+
+
+def find_runs(place: Path) -> tuple[Path, ...]:
+    """The directories of runs in `place` and below it, by name.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = sorted(record.parent for record in place.rglob(CONFIG))
+    if not found:
+        raise InputError(
+            "there is no saved run here", got=str(place), fix="name what --out of a run was"
+        )
+    return tuple(found)
+
+
+def read_run(path: Path) -> SavedRun:
+    """Read a run, complete or not.
+
+    Raises:
+        InputError: the record or a sample of it is not what it should be; names file and line.
+        StorageError: a file cannot be read.
+    """
+    with reporting_storage(path / CONFIG, "reading the record of the run"):
+        text = (path / CONFIG).read_bytes()
+    try:
+        config = read_record(json.loads(text), RunConfig, where=str(path / CONFIG))
+    except ValueError as error:
+        raise InputError(f"{path / CONFIG} is no JSON: {error}") from error
+    complete = (path / COMPLETE).exists()
+    samples = tuple(_samples(path / (COMPLETE if complete else PARTIAL), complete))
+    return SavedRun(path=path, config=config, samples=samples, complete=complete)
+
+
+def _samples(file: Path, complete: bool) -> Iterator[Sample]:
+    if not file.exists():
+        return
+    with reporting_storage(file, "reading the samples"):
+        lines = file.read_bytes().splitlines(keepends=True)
+    seen = set()
+    for number, line in enumerate(lines, 1):
+        if not complete and not line.endswith(b"\n"):
+            return  # torn by a crash, or just being written
+        sample = read_sample(line, where=f"{file}: line {number}")
+        if sample.key not in seen:
+            seen.add(sample.key)
+            yield sample
