@@ -73,13 +73,17 @@ class FilledProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One problem. `inputs` and `outputs` are the fixed cases and their right answers."""
+    """One problem. `inputs` and `outputs` are the fixed cases and their right answers.
+
+    A published problem has no references, single specification, generator or difficulty: the
+    texts are empty and `difficulty` is None.
+    """
 
     id: str
     name: str
     description: str
     category: Category
-    difficulty: Difficulty
+    difficulty: Difficulty | None
     packages: tuple[Package, ...]
     max_gen_length: int
     turns: tuple[Turn, ...]
@@ -232,6 +236,8 @@ def to_lines(problems: Iterable[Problem]) -> str:
 
 
 def _to_line(problem: Problem) -> _Line:
+    if problem.difficulty is None:
+        raise InputError(f"the problem {problem.id} has no difficulty, as no published one has")
     return _Line(
         id=problem.id,
         name=problem.name,

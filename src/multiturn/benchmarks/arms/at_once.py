@@ -1,0 +1,97 @@
+"""The arms that say everything at once and ask for one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from multiturn.benchmarks.arms.layout import SEPARATOR, comment, filled, header_text
+from multiturn.benchmarks.arms.writing import Writer
+from multiturn.benchmarks.dialogue import Dialogue, Written
+from multiturn.benchmarks.problem_set import Problem
+from multiturn.benchmarks.task import ArmSettings
+from multiturn.core.errors import InputError
+
+__all__ = ["Concat", "Listed", "Prose"]
+
+_ENDS = (".", "!", "?", ":", ";")
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """The paper's single-turn arm: all prompts run together in one comment.
+
+    The paper does not publish its layout. Here the prompts stand in one line, with a space
+    between them, and with a full stop after one that ends without.
+    """
+
+    name: str = "concat"
+
+    def turns(self, problem: Problem) -> Sequence[int | None]:
+        """The problem as a whole."""
+        del problem
+        return (None,)
+
+    def dialogue(
+        self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
+    ) -> Dialogue:
+        """One question."""
+        del turn
+        prompts = [prompt.strip() for prompt in filled(problem, case).prompts]
+        ended = [prompt if prompt.endswith(_ENDS) else f"{prompt}." for prompt in prompts]
+        return _at_once(problem, " ".join(ended), settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The turns at once, as a numbered list: the decomposition without the dialogue."""
+
+    name: str = "listed"
+
+    def turns(self, problem: Problem) -> Sequence[int | None]:
+        """The problem as a whole."""
+        del problem
+        return (None,)
+
+    def dialogue(
+        self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
+    ) -> Dialogue:
+        """One question."""
+        del turn
+        prompts = filled(problem, case).prompts
+        listed = "\n".join(f"{number}. {prompt}" for number, prompt in enumerate(prompts, 1))
+        return _at_once(problem, listed, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """The single specification: the same task told in one piece, by a person."""
+
+    name: str = "prose"
+
+    def turns(self, problem: Problem) -> Sequence[int | None]:
+        """The problem as a whole."""
+        if not problem.single:
+            raise InputError(
+                f"the problem {problem.id} has no single specification, which the arm "
+                f"{self.name} needs",
+                fix="choose another arm, or the project's own problem set",
+            )
+        return (None,)
+
+    def dialogue(
+        self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
+    ) -> Dialogue:
+        """One question."""
+        del turn
+        self.turns(problem)
+        return _at_once(problem, filled(problem, case).single, settings)
+
+
+def _at_once(problem: Problem, text: str, settings: ArmSettings) -> Dialogue:
+    specification = comment(text)
+    program = header_text(problem, settings.header) + specification
+    # As many tokens as all turns together may have.
+    writer = Writer(settings, problem.max_gen_length * len(problem.turns))
+    program += (yield from writer.write(program, specification)) + SEPARATOR
+    return Written(program=program, steps=tuple(writer.steps))

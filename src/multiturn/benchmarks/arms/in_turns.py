@@ -1,0 +1,168 @@
+"""The arms that ask turn by turn."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from multiturn.benchmarks.arms.feedback import outcome_comment
+from multiturn.benchmarks.arms.layout import (
+    SEPARATOR,
+    comment,
+    filled,
+    header_text,
+    imports_of,
+    require_references,
+)
+from multiturn.benchmarks.arms.writing import Writer
+from multiturn.benchmarks.dialogue import Dialogue, Written
+from multiturn.benchmarks.problem_set import Problem
+from multiturn.benchmarks.task import ArmSettings
+from multiturn.core.errors import InputError
+
+__all__ = ["Feedback", "GoldPrefix", "Shuffled", "Turns"]
+
+WHOLE: tuple[None] = (None,)
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The published multi-turn arm: each prompt after the program that the ones before led to."""
+
+    name: str = "turns"
+
+    def turns(self, problem: Problem) -> Sequence[int | None]:
+        """The problem as a whole."""
+        del problem
+        return WHOLE
+
+    def dialogue(
+        self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
+    ) -> Dialogue:
+        """Every turn in order."""
+        del turn
+        prompts = filled(problem, case).prompts
+        return _in_turns(problem, prompts, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffled:
+    """The turns in an order that is never the right one: a lower bound.
+
+    The order depends on the seed of the settings and on the problem, so all cases and all
+    samples of a problem share it.
+    """
+
+    name: str = "shuffled"
+
+    def turns(self, problem: Problem) -> Sequence[int | None]:
+        """The problem as a whole."""
+        if len(problem.turns) < 2:
+            raise InputError(f"the problem {problem.id} has one turn, which has no wrong order")
+        return WHOLE
+
+    def dialogue(
+        self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
+    ) -> Dialogue:
+        """Every turn, in the wrong order."""
+        del turn
+        self.turns(problem)
+        prompts = filled(problem, case).prompts
+        order = self.order(problem, settings.seed)
+        return _in_turns(problem, [prompts[at] for at in order], settings)
+
+    def order(self, problem: Problem, seed: int) -> list[int]:
+        """The places of the turns in the order in which they are asked."""
+        right = list(range(len(problem.turns)))
+        order = right.copy()
+        chance = random.Random(f"{seed}/{problem.id}")
+        while order == right:
+            chance.shuffle(order)
+        return order
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """The turns, and before each but the first what the program so far does when it is run."""
+
+    name: str = "feedback"
+
+    def turns(self, problem: Problem) -> Sequence[int | None]:
+        """The problem as a whole."""
+        del problem
+        return WHOLE
+
+    def dialogue(
+        self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
+    ) -> Dialogue:
+        """Every turn in order, with the program run in between."""
+        del turn
+        prompts = filled(problem, case).prompts
+        return _in_turns(problem, prompts, settings, feedback=True)
+
+
+@dataclass(frozen=True, slots=True)
+class GoldPrefix:
+    """One turn written by the model between reference code: what a turn is worth by itself.
+
+    The model sees the references of the turns before. Those of the turns after follow what it
+    wrote, so the printed answer tells whether its turn left what the others need.
+    """
+
+    name: str = "gold_prefix"
+
+    def turns(self, problem: Problem) -> Sequence[int | None]:
+        """Each turn by itself."""
+        require_references(problem, self.name)
+        return range(len(problem.turns))
+
+    def dialogue(
+        self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
+    ) -> Dialogue:
+        """The one turn."""
+        if turn is None or not 0 <= turn < len(problem.turns):
+            raise InputError(
+                f"the arm {self.name} takes one turn of a problem",
+                got=turn,
+                allowed=f"0 to {len(problem.turns) - 1}",
+            )
+        if settings.header == "none" and problem.packages:
+            raise InputError(
+                f"the references of the problem {problem.id} need their imports",
+                got="header none",
+                allowed="published, packages",
+            )
+        require_references(problem, self.name)
+        return self._dialogue(problem, case, settings, turn)
+
+    def _dialogue(self, problem: Problem, case: int, settings: ArmSettings, turn: int) -> Dialogue:
+        case_filled = filled(problem, case)
+        references = case_filled.references
+        program = header_text(problem, settings.header)
+        for prompt, reference in zip(case_filled.prompts[:turn], references, strict=False):
+            program += comment(prompt) + reference + SEPARATOR
+        specification = comment(case_filled.prompts[turn])
+        program += specification
+        writer = Writer(settings, problem.max_gen_length)
+        program += (yield from writer.write(program, specification)) + SEPARATOR
+        # What a reference imports, later ones may use without a word in any prompt.
+        rest = (imports_of(references[turn]), *references[turn + 1 :])
+        program += SEPARATOR.join(part for part in rest if part)
+        return Written(program=program, steps=tuple(writer.steps))
+
+
+def _in_turns(
+    problem: Problem, prompts: Sequence[str], settings: ArmSettings, *, feedback: bool = False
+) -> Dialogue:
+    program = header_text(problem, settings.header)
+    writer = Writer(settings, problem.max_gen_length)
+    for number, prompt in enumerate(prompts):
+        if writer.exhausted:
+            break
+        if feedback and number:
+            program += outcome_comment((yield from writer.execute(program)))
+        specification = comment(prompt)
+        program += specification
+        program += (yield from writer.write(program, specification)) + SEPARATOR
+    return Written(program=program, steps=tuple(writer.steps))

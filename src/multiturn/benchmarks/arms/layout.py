@@ -1,0 +1,96 @@
+r"""The published layout: prompts as comments in a program that grows.
+
+    # Import libraries.\n\nimport numpy as np\n\n
+    # PROMPT\n
+    COMPLETION\n\n
+
+Source: Nijkamp et al., the sampler of the published Multi-Turn Programming Benchmark.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+
+from multiturn.benchmarks.problem_set import FilledProblem, Package, Problem, header
+from multiturn.benchmarks.task import HeaderStyle
+from multiturn.core.errors import InputError
+from multiturn.synthesis.parsing import parsed_module
+
+__all__ = ["SEPARATOR", "comment", "filled", "header_text", "imports_of", "require_references"]
+
+SEPARATOR = "\n\n"
+"""What follows every completion."""
+
+_ALWAYS: tuple[Package, ...] = ("numpy",)
+_COMMENT = "# Import libraries.\n\n"
+
+
+def header_text(problem: Problem, style: HeaderStyle) -> str:
+    r"""What the program begins with.
+
+    ``published`` imports numpy for every problem, as the published sampler does, and what else
+    the problem needs; ``packages`` only what it needs.
+    """
+    if style == "none":
+        return ""
+    packages: Iterable[Package] = problem.packages
+    if style == "published":
+        packages = (*_ALWAYS, *(package for package in packages if package not in _ALWAYS))
+    imports = header(packages)
+    return f"{_COMMENT}{imports}{SEPARATOR}" if imports else ""
+
+
+def comment(text: str) -> str:
+    r"""Text as comment lines.
+
+    Example:
+        >>> comment("Sort it.\nPrint it.")
+        '# Sort it.\n# Print it.\n'
+    """
+    return "".join(f"# {line}".rstrip() + "\n" for line in text.split("\n"))
+
+
+def filled(problem: Problem, case: int) -> FilledProblem:
+    """The problem with the variables of one of its cases put in.
+
+    Raises:
+        InputError: there is no such case, or it lacks a variable.
+    """
+    if not 0 <= case < len(problem.inputs):
+        raise InputError(
+            f"the problem {problem.id} has no such case",
+            got=case,
+            allowed=f"0 to {len(problem.inputs) - 1}",
+        )
+    variables: Mapping[str, object] = problem.inputs[case]
+    return problem.fill(variables)
+
+
+def require_references(problem: Problem, arm: str) -> None:
+    """See that the problem has a reference solution for every turn.
+
+    Raises:
+        InputError: it has not, as no published problem has.
+    """
+    if not all(turn.reference for turn in problem.turns):
+        raise InputError(
+            f"the problem {problem.id} has no reference solutions, which the arm {arm} needs",
+            fix="choose another arm, or the project's own problem set",
+        )
+
+
+def imports_of(code: str) -> str:
+    r"""The import statements at the top level of some code, a line each.
+
+    Example:
+        >>> imports_of("import re\nx = re.compile('a')")
+        'import re\n'
+    """
+    tree = parsed_module(code)
+    found = [] if tree is None else tree.body
+    return "".join(
+        ast.unparse(statement) + "\n"
+        for statement in found
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+    )

@@ -1,0 +1,69 @@
+"""One piece of text that a model is asked for: how long it may be, and where it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from multiturn.benchmarks.arms.truncating import truncation_for
+from multiturn.benchmarks.dialogue import Ask, Execute, Move, Reply, Step
+from multiturn.benchmarks.task import ArmSettings
+from multiturn.engines.protocol import Completion
+from multiturn.sandbox.outcomes import RunResult
+
+__all__ = ["Writer"]
+
+
+class Writer:
+    """Asks for the pieces of one sample, and keeps them and what is left of the budget.
+
+    Args:
+        settings: of the arm.
+        usual_tokens: most new tokens of a piece where the settings say nothing.
+    """
+
+    def __init__(self, settings: ArmSettings, usual_tokens: int) -> None:
+        self._settings = settings
+        self._most = settings.max_new_tokens or usual_tokens
+        self._left = settings.budget
+        self.steps: list[Step] = []
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the budget is used up."""
+        return self._left is not None and self._left <= 0
+
+    def write(self, prompt: str, specification: str) -> Generator[Move, Reply, str]:
+        """Ask for the text after `prompt`; returns what of it goes into the program.
+
+        Args:
+            prompt: the program so far, with what is asked for as its last comment.
+            specification: that comment: an answer that comes to it again is over.
+        """
+        most = self._most if self._left is None else min(self._most, self._left)
+        rule = truncation_for(self._settings.truncation, prompt, specification)
+        completion = yield Ask(prompt=prompt, max_tokens=most, stop=rule.stop)
+        if not isinstance(completion, Completion):
+            raise TypeError("the reply to an Ask is no Completion")
+        text, late_cut = rule.finish(completion.text)
+        cuts = [cut for cut in (completion.cut_by, late_cut) if cut is not None]
+        spent = len(completion.tokens)
+        if self._left is not None:
+            self._left -= spent
+        self.steps.append(
+            Step(
+                text=text,
+                raw_text=completion.raw_text,
+                cut_by=", ".join(cuts) or None,
+                finish_reason=completion.finish_reason.value,
+                prompt_tokens=completion.prompt_tokens,
+                new_tokens=spent,
+            )
+        )
+        return text
+
+    def execute(self, source: str) -> Generator[Move, Reply, RunResult]:
+        """Have the program so far run."""
+        result = yield Execute(source)
+        if not isinstance(result, RunResult):
+            raise TypeError("the reply to an Execute is no RunResult")
+        return result
