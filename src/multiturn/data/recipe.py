@@ -6,7 +6,7 @@ import runpy
 from dataclasses import dataclass
 from pathlib import Path
 
-from multiturn.core.errors import InputError
+from multiturn.core.errors import InputError, MissingDependencyError, MultiturnError
 from multiturn.data.source import Source
 from multiturn.data.stage import Stage
 from multiturn.data.step import Step
@@ -57,8 +57,13 @@ def load_recipe(path: Path) -> CorpusRecipe:
         raise InputError("no such recipe", got=str(path), fix="name a Python file")
     try:
         recipe = runpy.run_path(str(path)).get("RECIPE")
-    except InputError:
+    except MultiturnError:
         raise
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        raise MissingDependencyError(
+            package, extra="data", purpose=f"the recipe {path.name}"
+        ) from error
     except Exception as error:
         raise InputError(
             f"the recipe {path.name} fails, {type(error).__name__}: {error}",

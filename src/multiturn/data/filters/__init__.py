@@ -1,0 +1,1 @@
+"""The steps that decide what of a source is worth learning from."""

@@ -1,0 +1,97 @@
+"""The licence of each file of a project: of the nearest notice above it."""
+
+from __future__ import annotations
+
+import re
+from posixpath import dirname
+
+from multiturn.data.licences.expressions import joined
+from multiturn.data.licences.packages import (
+    declared_expression,
+    licence_of_npm_package,
+    licence_of_python_package,
+)
+from multiturn.data.licences.texts import licence_of_text
+
+__all__ = ["ProjectLicences", "is_licence_evidence"]
+
+_NOTICE = re.compile(
+    r"(^|.*[-_.])(un)?licen[cs]e([-_.].*)?(\.(txt|md|rst))?|copying([-_.].*)?", re.IGNORECASE
+)
+_CODE = (".py", ".js", ".c", ".h", ".cc", ".cpp", ".go", ".java", ".html", ".ts", ".json", ".pyc")
+_PYTHON = ("pkg-info", "metadata")
+_NPM = "package.json"
+
+
+def is_licence_evidence(path: str) -> bool:
+    """Whether a file of this path says under which licence those beside it are.
+
+    Example:
+        >>> [is_licence_evidence(p) for p in ("a/LICENSE-MIT.txt", "PKG-INFO", "licence.py")]
+        [True, True, False]
+    """
+    name = path.rpartition("/")[2].lower()
+    if name in _PYTHON or name == _NPM:
+        return True
+    return _NOTICE.fullmatch(name) is not None and not name.endswith(_CODE)
+
+
+class ProjectLicences:
+    """Gathers the notices of one project, then answers for each of its files.
+
+    Notices in one folder hold together: with a LICENSE of MIT and one of Apache, a file is
+    taken to be under both. What a package declares about itself and the texts it comes with
+    hold together as well, in the folder where they lie, unless it declares an SPDX expression
+    (PEP 639): that is meant for exactly this, and settles it. A notice deeper in the tree, as
+    vendored code has, holds for its own folder in place of those above.
+
+    Args:
+        default: holds where there is no notice at all.
+    """
+
+    def __init__(self, default: str = "") -> None:
+        self._default = default
+        self._found: dict[str, set[str]] = {}
+        self._settled: dict[str, str] = {}
+
+    def add(self, path: str, content: bytes) -> None:
+        """Take note of a file for which `is_licence_evidence` holds."""
+        folder, _, name = path.rpartition("/")
+        name = name.lower()
+        if name in _PYTHON:
+            found = licence_of_python_package(content)
+        elif name == _NPM:
+            found = licence_of_npm_package(content)
+        else:
+            found = licence_of_text(content)
+        # ``x.egg-info/PKG-INFO`` and ``x.dist-info/licenses/LICENSE`` speak of what lies beside
+        # that folder; so does a folder that holds nothing but the texts.
+        while folder.endswith((".egg-info", ".dist-info", "LICENSES", "licenses", "license_files")):
+            folder = dirname(folder)
+        if name in _PYTHON and (expression := declared_expression(content)):
+            self._settled[folder] = expression
+        elif found:
+            self._found.setdefault(folder, set()).add(found)
+
+    def of(self, path: str) -> str:
+        """The licence of a file; empty where nothing is known."""
+        folder = path
+        while folder:
+            folder = dirname(folder)
+            if folder in self._settled:
+                return self._settled[folder]
+            if folder in self._found:
+                return joined(_without_repeats(self._found[folder]))
+        return self._default
+
+
+def _without_repeats(expressions: set[str]) -> set[str]:
+    """Expressions, without those that a fuller one of them says already.
+
+    "BSD License" of a package's metadata is a form of the text that lies beside it.
+    """
+    exact = {each for each in expressions if each.startswith("BSD-") and each != "BSD-3-Clause"}
+    if exact:
+        return expressions - {"BSD-3-Clause"}
+    parts = {part for each in expressions if " AND " in each for part in each.split(" AND ")}
+    return {each for each in expressions if each not in parts}

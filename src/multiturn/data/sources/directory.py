@@ -1,0 +1,95 @@
+"""Folders of this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from posixpath import dirname
+from typing import cast
+
+from multiturn.data.document import Document
+from multiturn.data.ledger import Ledger
+from multiturn.data.licences.projects import ProjectLicences
+from multiturn.data.source import Part, SourceError
+from multiturn.data.sources.plain_files import FoundFile, add_notices, read_file, walk
+from multiturn.data.sources.wanted import ALL_FILES, Wanted
+
+__all__ = ["Directory"]
+
+_PART_BYTES = 16 << 20
+_PART_FILES = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """The files below a folder. Links are not followed.
+
+    Attributes:
+        path: the folder.
+        label: what stands in the documents' `source` for it, so that no path of this machine
+            gets into the corpus; the folder's own name where it is empty.
+        revision: of the documents.
+        wanted: which files are read.
+        licence: of files without any notice in their folder or one above, up to `path`.
+    """
+
+    path: Path
+    label: str = ""
+    revision: str = ""
+    wanted: Wanted = ALL_FILES
+    licence: str = ""
+    name: str = "directory"
+
+    def parts(self) -> Sequence[Part]:
+        """Runs of files of about 16 MiB."""
+        if not self.path.is_dir():
+            raise SourceError("no such folder", got=str(self.path))
+        parts: list[Part] = []
+        run: list[FoundFile] = []
+        size = 0
+        for found in walk(self.path, not_under=self.wanted.not_under):
+            run.append(found)
+            # What will not be read does not count.
+            if found.plain and self.wanted.refuses(found.path, found.size) is None:
+                size += found.size
+            if size >= _PART_BYTES or len(run) >= _PART_FILES:
+                parts.append(self._part(len(parts), run))
+                run, size = [], 0
+        if run:
+            parts.append(self._part(len(parts), run))
+        if not parts:
+            raise SourceError("a folder without files", got=str(self.path))
+        return parts
+
+    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+        """The files of one run."""
+        del downloads
+        licences = ProjectLicences(self.licence)
+        known: set[str] = set()
+        source = f"directory:{self.label or self.path.name}"
+        for name in cast(list[str], part.detail["files"]):
+            content, reason, size = read_file(self.path / name, self.wanted, name)
+            document = Document(
+                content=content,
+                source=source,
+                path=os.fsencode(name).decode("utf-8", "backslashreplace"),
+                revision=self.revision,
+            )
+            if reason is not None:
+                ledger.drop(self.name, document, reason, size=size)
+                continue
+            self._learn_notices(licences, known, dirname(name))
+            document.licence = licences.of(name)
+            yield document
+
+    def _part(self, number: int, run: Sequence[FoundFile]) -> Part:
+        label = self.label or self.path.name
+        return Part(f"{label} {number + 1}", {"files": [found.path for found in run]})
+
+    def _learn_notices(self, licences: ProjectLicences, known: set[str], folder: str) -> None:
+        while folder not in known:
+            known.add(folder)
+            add_notices(licences, self.path, folder)
+            folder = dirname(folder)

@@ -1,0 +1,167 @@
+"""Git repositories at a revision, read from git's own store: nothing is checked out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from multiturn.data.document import Document
+from multiturn.data.ledger import Ledger
+from multiturn.data.licences.projects import ProjectLicences, is_licence_evidence
+from multiturn.data.source import Part, SourceError
+from multiturn.data.sources.wanted import ALL_FILES, Wanted
+
+__all__ = ["GitRepository"]
+
+_MOST_NOTICE_BYTES = 1 << 20
+_KINDS = {"120000": "a link", "160000": "a submodule"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitRepository:
+    """The files of one commit.
+
+    Attributes:
+        path: of a repository on this machine, bare or not.
+        label: what stands in the documents' `source`: best the address it was cloned from.
+        revision: a commit, tag or branch; resolved to the commit when the build begins.
+        wanted: which files are read.
+        licence: of a repository without any notice.
+    """
+
+    path: Path
+    label: str = ""
+    revision: str = "HEAD"
+    wanted: Wanted = ALL_FILES
+    licence: str = ""
+    name: str = "git"
+
+    def parts(self) -> Sequence[Part]:
+        """One: the commit."""
+        if self.revision.startswith("-"):
+            raise SourceError("not a revision", got=self.revision)
+        commit = self._git("rev-parse", "--verify", "--quiet", f"{self.revision}^{{commit}}")
+        return [Part(f"{self._label} {commit[:12]}", {"commit": commit})]
+
+    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+        """The blobs of the commit's tree, in git's order."""
+        del downloads
+        commit = str(part.detail["commit"])
+        listing = self._git("ls-tree", "-r", "-z", "-l", "--full-tree", commit)
+        entries = [_entry(line) for line in listing.split("\0") if line]
+        with self._blobs() as blob:
+            licences = ProjectLicences(self.licence)
+            for _, hash_, size, path in entries:
+                if size <= _MOST_NOTICE_BYTES and is_licence_evidence(path):
+                    licences.add(path, blob(hash_))
+            for mode, hash_, size, path in entries:
+                reason = _KINDS.get(mode) or self.wanted.refuses(path, size)
+                document = Document(
+                    content=b"" if reason else blob(hash_),
+                    source=f"git:{self._label}",
+                    path=path.encode("utf-8", "surrogateescape").decode(
+                        "utf-8", "backslashreplace"
+                    ),
+                    revision=commit,
+                )
+                if reason:
+                    ledger.drop(self.name, document, reason, size=size)
+                    continue
+                document.licence = licences.of(path)
+                yield document
+
+    @property
+    def _label(self) -> str:
+        return self.label or self.path.resolve().name
+
+    def _git(self, *arguments: str) -> str:
+        done = _run_git(self.path, *arguments)
+        if done.returncode != 0:
+            told = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise SourceError(
+                f"git cannot read {self._label} at {self.revision}: "
+                + (told[-1] if told else "no such revision"),
+                got=str(self.path),
+                fix="name a repository, and a commit, tag or branch that it has",
+            )
+        return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    @contextmanager
+    def _blobs(self) -> Iterator[_ReadBlob]:
+        """Contents by their hash, from one git process."""
+        with subprocess.Popen(
+            _command(self.path, "cat-file", "--batch"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+        ) as process:
+            if process.stdin is None or process.stdout is None:
+                raise SourceError("git could not be started")
+            try:
+                yield _ReadBlob(process.stdin, process.stdout, self._label)
+            finally:
+                process.stdin.close()
+                process.terminate()
+
+
+class _ReadBlob:
+    """Asks `git cat-file --batch` for one object after the other."""
+
+    def __init__(self, requests: IO[bytes], answers: IO[bytes], label: str) -> None:
+        self._requests = requests
+        self._answers = answers
+        self._label = label
+
+    def __call__(self, hash_: str) -> bytes:
+        try:
+            self._requests.write(f"{hash_}\n".encode())
+            self._requests.flush()
+        except OSError as error:
+            raise SourceError(f"git stopped while reading {self._label}") from error
+        header = self._answers.readline().split()
+        if len(header) != 3:
+            raise SourceError(
+                f"{self._label} lacks the object {hash_}", fix="fetch the repository whole"
+            )
+        size = int(header[2])
+        content = self._answers.read(size + 1)
+        if len(content) != size + 1:
+            raise SourceError(f"git stopped while reading {self._label}")
+        return content[:-1]
+
+
+def _entry(line: str) -> tuple[str, str, int, str]:
+    """Mode, hash, size and path of a line of ``git ls-tree -l``."""
+    about, _, path = line.partition("\t")
+    mode, _, hash_, size = about.split()
+    return mode, hash_, int(size) if size.isdigit() else 0, path
+
+
+def _command(repository: Path, *arguments: str) -> list[str]:
+    # Settings of a repository can name programs to run; none of those is needed to read it.
+    safe = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
+    return ["git", *safe, "-C", str(repository), *arguments]
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+    }
+
+
+def _run_git(repository: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(
+            _command(repository, *arguments), capture_output=True, env=_environment(), check=False
+        )
+    except FileNotFoundError as error:
+        raise SourceError("git is not installed", fix="install git") from error

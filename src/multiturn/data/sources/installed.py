@@ -1,0 +1,120 @@
+"""The Python of this machine: its standard library and what is installed beside it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from multiturn.data.document import Document
+from multiturn.data.ledger import Ledger
+from multiturn.data.licences.projects import ProjectLicences, is_licence_evidence
+from multiturn.data.source import Part, SourceError
+from multiturn.data.sources.plain_files import read_file, walk
+from multiturn.data.sources.wanted import PYTHON_FILES, Wanted, unsafe_path
+
+__all__ = ["InstalledPython"]
+
+_STANDARD_LIBRARY = "standard library"
+_NOTICES = Wanted(most_bytes=1 << 20, not_under=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledPython:
+    """Files of the standard library and of installed packages, by their RECORD.
+
+    Attributes:
+        paths: folders to look for packages in; empty for `sys.path`, as imports do.
+        standard_library: whether it is read too.
+        wanted: which files are read.
+    """
+
+    paths: tuple[Path, ...] = ()
+    standard_library: bool = True
+    wanted: Wanted = PYTHON_FILES
+    name: str = "installed"
+
+    def parts(self) -> Sequence[Part]:
+        """The standard library, then each package in the order of their names."""
+        parts = [Part(_STANDARD_LIBRARY)] if self.standard_library else []
+        # A package that is installed twice is imported from the first place.
+        found: dict[str, importlib.metadata.Distribution] = {}
+        for distribution in importlib.metadata.distributions(path=self._search()):
+            name = distribution.metadata["Name"]
+            if name and distribution.files:
+                found.setdefault(name, distribution)
+        parts += [
+            Part(f"{name} {found[name].version}", {"project": name, "version": found[name].version})
+            for name in sorted(found)
+        ]
+        if not parts:
+            raise SourceError("no Python package there", got=", ".join(self._search()))
+        return parts
+
+    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+        """The files of one package, or of the standard library."""
+        del downloads
+        if part.name == _STANDARD_LIBRARY:
+            yield from self._read_standard_library(ledger)
+        else:
+            yield from self._read_package(str(part.detail["project"]), part, ledger)
+
+    def _search(self) -> list[str]:
+        return [str(path) for path in self.paths] or sys.path
+
+    def _read_standard_library(self, ledger: Ledger) -> Iterator[Document]:
+        root = Path(sysconfig.get_path("stdlib"))
+        outside = ("site-packages", "dist-packages", *self.wanted.not_under)
+        version = sys.version.split()[0]
+        for found in walk(root, not_under=outside):
+            document, reason, size = self._document(
+                root, found.path, f"python:{_STANDARD_LIBRARY}", version
+            )
+            document.licence = "Python-2.0"
+            if reason is None:
+                yield document
+            else:
+                ledger.drop(self.name, document, reason, size=size)
+
+    def _read_package(self, project: str, part: Part, ledger: Ledger) -> Iterator[Document]:
+        try:
+            distribution = next(
+                iter(importlib.metadata.distributions(name=project, path=self._search()))
+            )
+        except StopIteration:
+            raise SourceError(
+                f"{project} is no longer installed", fix="build anew in another folder"
+            ) from None
+        root = Path(str(distribution.locate_file("")))
+        paths = sorted({path.as_posix() for path in distribution.files or ()})
+        licences = ProjectLicences()
+        for path in paths:
+            if not unsafe_path(path) and is_licence_evidence(path):
+                content, reason, _ = read_file(root / path, _NOTICES, path)
+                if reason is None:
+                    licences.add(path, content)
+        for path in paths:
+            source, version = f"pypi:{project}", str(part.detail["version"])
+            if unsafe_path(path):  # scripts lie outside, as ``../../../bin/x``
+                outside = Document(content=b"", source=source, path=path, revision=version)
+                ledger.drop(self.name, outside, "a path that leads out of the package")
+                continue
+            document, reason, size = self._document(root, path, source, version)
+            document.licence = licences.of(path)
+            if reason is None:
+                yield document
+            else:
+                ledger.drop(self.name, document, reason, size=size)
+
+    def _document(
+        self, root: Path, path: str, source: str, revision: str
+    ) -> tuple[Document, str | None, int]:
+        content, reason, size = read_file(root / path, self.wanted, path)
+        return (
+            Document(content=content, source=source, path=path, revision=revision),
+            reason,
+            size,
+        )

@@ -1,0 +1,228 @@
+"""JSON lines, plain or compressed: The Pile, and exports of one record a line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Protocol, cast
+
+from multiturn.data.document import Document
+from multiturn.data.ledger import Ledger
+from multiturn.data.source import Part, SourceError
+from multiturn.data.sources.columns import check_fields, set_field
+from multiturn.data.sources.remote_files import expand, open_remote
+
+__all__ = ["JsonLines", "Pile"]
+
+_CHUNK = 1 << 20
+_ENDINGS = (".jsonl", ".json", ".ndjson", ".jsonl.zst", ".json.gz", ".jsonl.gz", ".ndjson.gz")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonLines:
+    """Files with one JSON object a line.
+
+    Attributes:
+        paths: paths, globs and folders, as fsspec takes them.
+        content: the key of the text. A dot goes into an object: ``meta.text``.
+        fields: the keys of other fields of a document, by the field: ``{"path": "path"}``.
+            ``metadata.x`` may be such a field too.
+        label: what stands in the documents' `source`; before a colon and the value where a
+            key gives it.
+        licence: of documents where no key gives it.
+        licences: what the values of the licence key mean, as SPDX; others are kept.
+        most_line_bytes: a longer line is dropped, unread.
+    """
+
+    paths: tuple[str, ...]
+    content: str = "text"
+    fields: Mapping[str, str] = field(default_factory=dict)
+    label: str = "lines"
+    licence: str = ""
+    licences: Mapping[str, str] = field(default_factory=dict)
+    most_line_bytes: int = 32 << 20
+    name: str = "lines"
+
+    def __post_init__(self) -> None:
+        check_fields(self.fields)
+
+    def parts(self) -> Sequence[Part]:
+        """One for each file."""
+        return [
+            Part(path.rpartition("/")[2], {"path": path}) for path in expand(self.paths, _ENDINGS)
+        ]
+
+    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+        """The records of one file."""
+        del downloads
+        address = str(part.detail["path"])
+        for place, row in read_objects(
+            address, self.most_line_bytes, ledger, self.name, self.label
+        ):
+            if (document := self._document(place, row, ledger)) is not None:
+                yield document
+
+    def _document(self, place: str, row: object, ledger: Ledger) -> Document | None:
+        text = _look_up(row, self.content)
+        if not isinstance(text, str):
+            ledger.drop(self.name, _unread(self.label, place), "a record without text")
+            return None
+        document = Document(
+            # Halves of surrogate pairs, which JSON can carry, are no text: found out later.
+            content=text.encode("utf-8", "surrogatepass"),
+            source=self.label,
+            path=place,
+            licence=self.licence,
+        )
+        for name, key in self.fields.items():
+            value = _look_up(row, key)
+            set_field(document, name, value, label=self.label, licences=self.licences)
+        return document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pile:
+    """The Pile: `.jsonl.zst` files whose lines name the subset they belong to.
+
+    A document's `source` is ``pile:Github``, and its `path` the file and line.
+
+    Attributes:
+        paths: of the files, as fsspec takes them.
+        subsets: those wanted, as `meta.pile_set_name` has them; empty for all. Documents of
+            others are counted as drops.
+        most_line_bytes: a longer line is dropped, unread.
+    """
+
+    paths: tuple[str, ...]
+    subsets: tuple[str, ...] = ()
+    most_line_bytes: int = 32 << 20
+    name: str = "pile"
+
+    def parts(self) -> Sequence[Part]:
+        """One for each file."""
+        return [
+            Part(path.rpartition("/")[2], {"path": path}) for path in expand(self.paths, _ENDINGS)
+        ]
+
+    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+        """The documents of one file."""
+        del downloads
+        address = str(part.detail["path"])
+        for place, row in read_objects(address, self.most_line_bytes, ledger, self.name, "pile"):
+            match row:
+                case {"text": str(text), "meta": {"pile_set_name": str(subset)}}:
+                    document = Document(
+                        content=text.encode("utf-8", "surrogatepass"),
+                        source=f"pile:{subset}",
+                        path=place,
+                    )
+                case _:
+                    ledger.drop(self.name, _unread("pile", place), "a record without text")
+                    continue
+            if self.subsets and subset not in self.subsets:
+                ledger.drop(self.name, document, "another subset")
+                continue
+            yield document
+
+
+def read_objects(
+    address: str, most_line_bytes: int, ledger: Ledger, filed_under: str, label: str
+) -> Iterator[tuple[str, Any]]:
+    """The JSON value of each line, with its place: ``00.jsonl.zst:17``.
+
+    Lines that are too long or no JSON are dropped with their reason.
+
+    Raises:
+        SourceError: the file is empty, cannot be opened, or its compression is broken.
+    """
+    file_name = address.rpartition("/")[2]
+    number = 0
+    with open_remote(address) as file, _decompressed(address, file) as stream:
+        for number, (line, size) in enumerate(_lines(stream, most_line_bytes, address), 1):
+            place = f"{file_name}:{number}"
+            if line is None:
+                ledger.drop(filed_under, _unread(label, place), "a line too long", size=size)
+                continue
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError):
+                reason = "a line that is no JSON"
+                ledger.drop(filed_under, _unread(label, place), reason, size=size)
+                continue
+            yield place, value
+    if number == 0:
+        raise SourceError("an empty file", got=address, fix="take it out of the recipe")
+
+
+class _Stream(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _lines(stream: _Stream, most: int, address: str) -> Iterator[tuple[bytes | None, int]]:
+    """Each line and its size; None in place of one longer than `most`, which is not kept."""
+    held: list[bytes] = []
+    size = 0
+    while chunk := _read(stream, address):
+        begin = 0
+        while (end := chunk.find(b"\n", begin)) >= 0:
+            size += end - begin
+            if size <= most:
+                held.append(chunk[begin:end])
+                yield b"".join(held), size
+            else:
+                yield None, size
+            held, size, begin = [], 0, end + 1
+        rest = chunk[begin:]
+        size += len(rest)
+        if size <= most:
+            held.append(rest)
+        else:
+            held = []
+    if size:
+        yield (b"".join(held) if size <= most else None), size
+
+
+def _read(stream: _Stream, address: str) -> bytes:
+    import zstandard
+
+    try:
+        return stream.read(_CHUNK)
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+        raise SourceError(
+            f"it cannot be read to its end, {error}", got=address, fix="fetch it again"
+        ) from error
+
+
+@contextmanager
+def _decompressed(address: str, file: IO[bytes]) -> Iterator[_Stream]:
+    if address.endswith(".zst"):
+        import zstandard
+
+        # The Pile's files are made with long windows; what a window may take stays bounded.
+        decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
+        with decompressor.stream_reader(file, read_across_frames=True) as stream:
+            yield cast(_Stream, stream)
+    elif address.endswith(".gz"):
+        with gzip.open(file) as unzipped:
+            yield cast(_Stream, unzipped)
+    else:
+        yield file
+
+
+def _look_up(row: object, key: str) -> object:
+    for step in key.split("."):
+        if not isinstance(row, dict):
+            return None
+        row = row.get(step)
+    return row
+
+
+def _unread(label: str, place: str) -> Document:
+    return Document(content=b"", source=label, path=place)

@@ -1,0 +1,112 @@
+"""Reading files of a file system that may hold anything."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from multiturn.data.licences.projects import ProjectLicences, is_licence_evidence
+from multiturn.data.sources.wanted import Wanted
+
+__all__ = ["FoundFile", "add_notices", "read_file", "walk"]
+
+_MOST_NOTICE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """An entry of a folder that is no folder.
+
+    Attributes:
+        path: below the root, with forward slashes.
+        size: in bytes.
+        plain: whether it is a file, not a link, a pipe or a device.
+    """
+
+    path: str
+    size: int
+    plain: bool
+
+
+def walk(root: Path, *, not_under: tuple[str, ...] = ()) -> Iterator[FoundFile]:
+    """Every entry below a folder in the order of their names, links not followed.
+
+    Args:
+        root: where to begin.
+        not_under: names of folders that are not entered.
+    """
+    stack = [(root, "")]
+    while stack:
+        folder, prefix = stack.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
+        except OSError:
+            # The folder itself stands for what could not be listed.
+            yield FoundFile(f"{prefix}.", 0, plain=False)
+            continue
+        folders = []
+        for entry in entries:
+            path = f"{prefix}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name not in not_under:
+                    folders.append((Path(entry.path), f"{path}/"))
+                continue
+            found = entry.stat(follow_symlinks=False)
+            yield FoundFile(path, found.st_size, stat.S_ISREG(found.st_mode))
+        stack += reversed(folders)
+
+
+def read_file(path: Path, wanted: Wanted, name: str) -> tuple[bytes, str | None, int]:
+    """A file's content, the reason why it was not read, and its size.
+
+    It is opened without following a link and without waiting for the other end of a pipe, and
+    its size is taken from the open file, so that nothing can change in between.
+
+    Args:
+        path: of the file.
+        wanted: what may be read.
+        name: its path as `wanted` should see it.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags)
+    except OSError:
+        return b"", "a link" if path.is_symlink() else "a file that cannot be opened", 0
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            return b"", "a device", 0
+        reason = wanted.refuses(name, found.st_size)
+        if reason is not None:
+            return b"", reason, found.st_size
+        try:
+            content = _read_at_most(file.fileno(), wanted.most_bytes)
+        except OSError:
+            return b"", "a file that cannot be read", found.st_size
+    return content, None, len(content)
+
+
+def add_notices(licences: ProjectLicences, root: Path, folder: str) -> None:
+    """Tell `licences` of the notices in one folder below `root`."""
+    try:
+        entries = sorted((root / folder).iterdir())
+    except OSError:
+        return
+    limits = Wanted(most_bytes=_MOST_NOTICE_BYTES, not_under=())
+    for entry in entries:
+        if is_licence_evidence(entry.name):
+            content, reason, _ = read_file(entry, limits, entry.name)
+            if reason is None:
+                licences.add(f"{folder}/{entry.name}" if folder else entry.name, content)
+
+
+def _read_at_most(descriptor: int, most: int) -> bytes:
+    chunks = []
+    left = most
+    while left and (chunk := os.read(descriptor, min(left, 1 << 20))):
+        chunks.append(chunk)
+        left -= len(chunk)
+    return b"".join(chunks)
