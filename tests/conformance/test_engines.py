@@ -6,14 +6,19 @@ A new engine joins by one more entry in `ENGINES`.
 from __future__ import annotations
 
 import math
+import os
+import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from multiturn.core.errors import ContextOverflowError, EngineError, InputError, MultiturnError
+from multiturn.engines.http.open import open_http
+from multiturn.engines.http.settings import HttpSettings
 from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.protocol import (
     Completion,
@@ -49,9 +54,39 @@ def open_llama(model: Path) -> Engine:
     return open_llama_cpp(model, context=WINDOW)
 
 
+def open_over_http(model: Path) -> Engine:
+    """llama.cpp's own server, with a port of its own and a key."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(model)
+    params.n_ctx = WINDOW
+    params.n_parallel = 1
+    params.cache_ram_mib = 0
+    params.ctx_shift = params.fit_params = params.warmup = params.ui = False
+    params.verbosity = -1
+    # The kernels with which a token's result does not depend on what is computed beside it.
+    params.no_extra_bufts = True
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
+    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_Q8_0
+    params.hostnames = ["127.0.0.1"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        params.port = free.getsockname()[1]
+    params.api_keys = ["conformance"]
+    server = xllamacpp.Server(params)
+    os.environ["CONFORMANCE_KEY"] = "conformance"
+    engine = open_http(
+        f"http://127.0.0.1:{params.port}/v1", settings=HttpSettings(key_variable="CONFORMANCE_KEY")
+    )
+    weakref.finalize(engine, lambda _: None, server)  # the server lives as long as the engine
+    return engine
+
+
 ENGINES: dict[str, tuple[str, Callable[[Path], Engine]]] = {
     "scripted": ("smollm2", open_scripted),
     "llama_cpp": ("smollm2", open_llama),
+    "http": ("smollm2", open_over_http),
     "llama_cpp-default": ("default_model", open_llama),
 }
 SLOW = {"llama_cpp-default"}

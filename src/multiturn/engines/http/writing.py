@@ -188,7 +188,7 @@ async def _try(
             async for chunk in chunks:
                 before = len(attempt.writing.tokens)
                 attempt.take(chunk)
-                finish = chunk.finish or finish
+                finish = finish or chunk.finish
                 if len(attempt.writing.tokens) > before:
                     limit = patience.between_tokens
                     alarm.reschedule(clock.time() + limit)
