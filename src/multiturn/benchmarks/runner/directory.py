@@ -26,11 +26,10 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from multiturn.benchmarks.runner.config import RunConfig, differences
-from multiturn.benchmarks.runner.samples import Key
+from multiturn.benchmarks.runner.samples import Key, Sample, read_sample, to_line
 from multiturn.core.errors import InputError, StorageError, reporting_storage
 from multiturn.core.files import fsync_directory, write_atomically
 from multiturn.core.records import to_plain
-from multiturn.sandbox.oracle import Judgement
 
 __all__ = ["COMPLETE", "CONFIG", "PARTIAL", "SITTINGS", "TIMINGS", "RunDirectory"]
 
@@ -81,15 +80,15 @@ class RunDirectory:
         with reporting_storage(path, "making the directory of the run"):
             path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / _LOCK, timeout=0, thread_local=False)
-        try:
-            with reporting_storage(path, "locking the directory of the run"):
+        with reporting_storage(path, "locking the directory of the run"):
+            try:
                 lock.acquire()
-        except Timeout as error:
-            raise StorageError(
-                "another process is at work on this run",
-                got=str(path),
-                fix="wait for its end, or name another directory",
-            ) from error
+            except Timeout as error:
+                raise StorageError(
+                    "another process is at work on this run",
+                    got=str(path),
+                    fix="wait for its end, or name another directory",
+                ) from error
         opened = cls(path, config, keys, lock)
         try:
             opened._claim(fresh)
@@ -108,16 +107,13 @@ class RunDirectory:
         """The samples that are still to be made, in the task's order."""
         return [key for key in self._order if key not in self.found]
 
-    def append(self, samples: Mapping[Key, str]) -> None:
+    def append(self, samples: Sequence[Sample]) -> None:
         """Write finished samples and wait until they are on the disk.
-
-        Args:
-            samples: the line of each.
 
         Raises:
             StorageError: the disk is full or fails. None of them counts as written.
         """
-        data = "".join(samples.values()).encode("ascii")
+        data = "".join(map(to_line, samples)).encode("ascii")
         if self._descriptor is None:
             self._descriptor = self._open_partial()
         with reporting_storage(self.path / PARTIAL, "writing samples"):
@@ -129,8 +125,8 @@ class RunDirectory:
                     os.ftruncate(self._descriptor, self._size)
                 raise
         self._size += len(data)
-        for line in samples.values():
-            self._count(json.loads(line))
+        for sample in samples:
+            self._count(sample)
 
     def note(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
         """Add lines to a side file, on which nothing depends."""
@@ -155,7 +151,7 @@ class RunDirectory:
             return
         with reporting_storage(partial, "reading samples"):
             lines = partial.read_bytes().splitlines(keepends=True)
-        lines.sort(key=lambda line: self._order[_key(json.loads(line))])
+        lines.sort(key=lambda line: self._order[read_sample(line, where=PARTIAL).key])
         write_atomically(self.path / COMPLETE, b"".join(lines))
         self._remove(PARTIAL)
 
@@ -225,8 +221,8 @@ class RunDirectory:
         """Find out what is there, and mend what a crash has torn."""
         if (self.path / COMPLETE).exists():
             self._remove(PARTIAL)
-            for data, _ in self._whole_lines(COMPLETE):
-                self._count(data)
+            for sample, _ in self._whole_lines(COMPLETE):
+                self._count(sample)
             if not self.complete:
                 raise InputError(
                     f"{COMPLETE} holds {len(self.found)} of {len(self._order)} samples; it was "
@@ -234,20 +230,17 @@ class RunDirectory:
                     got=str(self.path),
                     fix="begin again with --fresh, or name another directory",
                 )
-            return
-        partial = self.path / PARTIAL
-        if not partial.exists():
-            return
-        kept = []
-        for data, line in self._whole_lines(PARTIAL):
-            if _key(data) not in self.found:
-                self._count(data)
-                kept.append(line)
-        self._mend(partial, b"".join(kept))
+        elif (self.path / PARTIAL).exists():
+            kept = []
+            for sample, line in self._whole_lines(PARTIAL):
+                if sample.key not in self.found:
+                    self._count(sample)
+                    kept.append(line)
+            self._mend(self.path / PARTIAL, b"".join(kept))
 
-    def _count(self, data: Mapping[str, Any]) -> None:
-        self.found.add(_key(data))
-        self.passed.update(_passing(data))
+    def _count(self, sample: Sample) -> None:
+        self.found.add(sample.key)
+        self.passed.update(name for name, verdict in sample.verdicts.items() if verdict.passed)
 
     def _mend(self, partial: Path, kept: bytes) -> None:
         """Leave only the whole lines in the partial file."""
@@ -263,20 +256,16 @@ class RunDirectory:
                 return
         write_atomically(partial, kept)
 
-    def _whole_lines(self, name: str) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """The lines that are samples of this run, each as data and as it stands."""
+    def _whole_lines(self, name: str) -> Iterator[tuple[Sample, bytes]]:
+        """The lines that are samples of this run, each also as it stands."""
         with reporting_storage(self.path / name, "reading the samples"):
             lines = (self.path / name).read_bytes().splitlines(keepends=True)
         for line in lines:
-            if not line.endswith(b"\n"):
-                continue
-            try:
-                data = json.loads(line)
-                if _key(data) in self._order:
-                    _passing(data)
-                    yield data, line
-            except (ValueError, KeyError, TypeError, AttributeError):
-                continue
+            if line.endswith(b"\n"):
+                with contextlib.suppress(InputError):
+                    sample = read_sample(line, where=name)
+                    if sample.key in self._order:
+                        yield sample, line
 
     def _open_partial(self) -> int:
         partial = self.path / PARTIAL
@@ -297,13 +286,3 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _key(data: Mapping[str, Any]) -> Key:
-    return Key(data["item"]["id"], data["sample"])
-
-
-def _passing(data: Mapping[str, Any]) -> list[str]:
-    """The names of the oracles that passed a sample."""
-    passed = Judgement.PASSED.value
-    return [name for name, each in data["verdicts"].items() if each["judgement"] == passed]

@@ -14,7 +14,6 @@ from multiturn.benchmarks.runner.directory import SITTINGS, TIMINGS, RunDirector
 from multiturn.benchmarks.runner.gauge import EngineGauge, Fill
 from multiturn.benchmarks.runner.preflight import check_engine, check_sandbox
 from multiturn.benchmarks.runner.progress import Progress, ProgressListener, unwatched
-from multiturn.benchmarks.runner.samples import to_line
 from multiturn.benchmarks.runner.schedule import Finished, Schedule, default_in_flight
 from multiturn.core.errors import (
     EngineError,
@@ -227,7 +226,7 @@ class _Work:
             by_directory.setdefault(places[id(finished.job.directory)], []).append(finished)
         for place, group in by_directory.items():
             _, directory = self._opened[place]
-            directory.append({each.job.key: to_line(each.sample) for each in group})
+            directory.append([each.sample for each in group])
             self._new += len(group)
             self._latest = place
             directory.note(TIMINGS, [_timing(each) for each in group])
