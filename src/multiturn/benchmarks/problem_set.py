@@ -30,6 +30,7 @@ __all__ = [
     "fill_prompt",
     "header",
     "own_problems",
+    "own_problems_path",
     "read_problems",
     "to_lines",
 ]
@@ -187,7 +188,12 @@ def own_problems() -> tuple[Problem, ...]:
 
     docs/problem-set.md describes it.
     """
-    return read_problems(Path(str(files("multiturn.benchmarks") / "data" / "own.jsonl")))
+    return read_problems(own_problems_path())
+
+
+def own_problems_path() -> Path:
+    """The file of this project's problem set."""
+    return Path(str(files("multiturn.benchmarks") / "data" / "own.jsonl"))
 
 
 def read_problems(path: Path) -> tuple[Problem, ...]:

@@ -93,5 +93,5 @@ def _at_once(problem: Problem, text: str, settings: ArmSettings) -> Dialogue:
     program = header_text(problem, settings.header) + specification
     # As many tokens as all turns together may have.
     writer = Writer(settings, problem.max_gen_length * len(problem.turns))
-    program += (yield from writer.write(program, specification)) + SEPARATOR
+    program += (yield from writer.answer(program, specification)) + SEPARATOR
     return Written(program=program, steps=tuple(writer.steps))

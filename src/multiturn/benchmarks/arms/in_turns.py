@@ -145,7 +145,7 @@ class GoldPrefix:
         specification = comment(case_filled.prompts[turn])
         program += specification
         writer = Writer(settings, problem.max_gen_length)
-        program += (yield from writer.write(program, specification)) + SEPARATOR
+        program += (yield from writer.answer(program, specification)) + SEPARATOR
         # What a reference imports, later ones may use without a word in any prompt.
         rest = (imports_of(references[turn]), *references[turn + 1 :])
         program += SEPARATOR.join(part for part in rest if part)
@@ -164,5 +164,5 @@ def _in_turns(
             program += outcome_comment((yield from writer.execute(program)))
         specification = comment(prompt)
         program += specification
-        program += (yield from writer.write(program, specification)) + SEPARATOR
+        program += (yield from writer.answer(program, specification)) + SEPARATOR
     return Written(program=program, steps=tuple(writer.steps))

@@ -6,6 +6,7 @@ What can only be said of the whole text, such as how much of it parses, comes at
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -158,4 +159,4 @@ def _has_code(context: str, text: str) -> bool:
         return False
     whole, before = parsed_module(context + text), parsed_module(context)
     # A context that ends in the head of a function has no tree of its own; any body is code.
-    return whole is not None and (before is None or len(whole.body) > len(before.body))
+    return whole is not None and (before is None or ast.dump(whole) != ast.dump(before))

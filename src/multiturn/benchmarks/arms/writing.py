@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from multiturn.benchmarks.arms.truncating import truncation_for
+from multiturn.benchmarks.arms.truncating import Truncate, truncation_for
 from multiturn.benchmarks.dialogue import Ask, Execute, Move, Reply, Step
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.engines.protocol import Completion
@@ -32,15 +32,14 @@ class Writer:
         """Whether the budget is used up."""
         return self._left is not None and self._left <= 0
 
-    def write(self, prompt: str, specification: str) -> Generator[Move, Reply, str]:
-        """Ask for the text after `prompt`; returns what of it goes into the program.
+    def answer(self, program: str, specification: str) -> Generator[Move, Reply, str]:
+        """Ask for what a comment at the end of a program describes."""
+        rule = truncation_for(self._settings.truncation, program, specification)
+        return (yield from self.write(program, rule))
 
-        Args:
-            prompt: the program so far, with what is asked for as its last comment.
-            specification: that comment: an answer that comes to it again is over.
-        """
+    def write(self, prompt: str, rule: Truncate) -> Generator[Move, Reply, str]:
+        """Ask for the text after `prompt`; returns what of it goes into the program."""
         most = self._most if self._left is None else min(self._most, self._left)
-        rule = truncation_for(self._settings.truncation, prompt, specification)
         completion = yield Ask(prompt=prompt, max_tokens=most, stop=rule.stop)
         if not isinstance(completion, Completion):
             raise TypeError("the reply to an Ask is no Completion")

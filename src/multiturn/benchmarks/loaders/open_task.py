@@ -1,0 +1,64 @@
+"""A benchmark by name becomes a task."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from multiturn.benchmarks.arms.registry import arm_named
+from multiturn.benchmarks.loaders.human_eval import fetch_human_eval, read_human_eval
+from multiturn.benchmarks.loaders.published import fetch_published, read_published
+from multiturn.benchmarks.loaders.tasks import HumanEvalTask, ProblemTask
+from multiturn.benchmarks.problem_set import own_problems, own_problems_path
+from multiturn.benchmarks.task import Task
+from multiturn.core.errors import InputError, UnknownNameError, reporting_storage
+from multiturn.hub.progress import ProgressListener, silent
+
+__all__ = ["BENCHMARKS", "open_task"]
+
+BENCHMARKS = ("own", "mtpb", "humaneval")
+
+
+def open_task(
+    name: str,
+    *,
+    arm: str | None = None,
+    path: Path | None = None,
+    any_hash: bool = False,
+    progress: ProgressListener = silent,
+) -> Task:
+    """The task of a benchmark under an arm.
+
+    Args:
+        name: ``own``, this project's problems; ``mtpb``, the published ones; ``humaneval``.
+        arm: one of `multiturn.benchmarks.arms.registry.ARMS`; ``turns`` where left out.
+            HumanEval has one of its own, ``completion``.
+        path: the file of ``mtpb`` or ``humaneval``; fetched from its public home where left out.
+        any_hash: take the file at `path` even if it is not the published one.
+        progress: is told how the fetching goes.
+
+    Raises:
+        UnknownNameError: no benchmark or arm has this name.
+        InputError: the problems lack what the arm needs, or the file is no problem file.
+        NetworkError: the file could not be fetched.
+        HashMismatchError: the file is not the published one.
+        StorageError: a file cannot be read or written.
+    """
+    if name not in BENCHMARKS:
+        raise UnknownNameError("benchmark", name, BENCHMARKS)
+    if name == "humaneval":
+        if arm not in (None, HumanEvalTask.arm):
+            raise InputError("HumanEval has no such arm", got=arm, allowed=HumanEvalTask.arm)
+        file = path or fetch_human_eval(progress=progress)
+        functions, sha256 = read_human_eval(file, any_hash=any_hash)
+        return HumanEvalTask(functions, sha256=sha256)
+    chosen = arm_named(arm or "turns")
+    if name == "mtpb":
+        file = path or fetch_published(progress=progress)
+        problems, sha256 = read_published(file, any_hash=any_hash)
+        return ProblemTask(problems, chosen, name=name, sha256=sha256)
+    if path is not None:
+        raise InputError("the own problems come with the package", got=path, fix="leave out path")
+    with reporting_storage(own_problems_path(), "reading the problem set"):
+        sha256 = hashlib.sha256(own_problems_path().read_bytes()).hexdigest()
+    return ProblemTask(own_problems(), chosen, name=name, sha256=sha256)

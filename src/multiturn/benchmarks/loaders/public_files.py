@@ -1,0 +1,113 @@
+"""Problem files at their public homes: fetched once, checked, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from multiturn.core.errors import HashMismatchError, reporting_storage
+from multiturn.core.places import places
+from multiturn.hub.checksums import Checksum
+from multiturn.hub.download import download
+from multiturn.hub.partial import PartialFile
+from multiturn.hub.patience import Retries, Timeouts
+from multiturn.hub.progress import Phase, ProgressListener, silent
+from multiturn.hub.pull import Wanted, ensure
+from multiturn.hub.sources import Source, Tell
+from multiturn.hub.store import ModelStore
+from multiturn.hub.transport import http_client, tls_context
+
+__all__ = ["PublicFile", "UrlSource", "checked_bytes", "fetch"]
+
+
+@dataclass(frozen=True, slots=True)
+class UrlSource:
+    """A file at a fixed address."""
+
+    url: str
+    retries: Retries = field(default_factory=Retries)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+    @property
+    def label(self) -> str:
+        """The address."""
+        return self.url
+
+    def extra_bytes(self, have: int) -> int:
+        """None: the bytes go straight into the file."""
+        del have
+        return 0
+
+    def fetch(self, partial: PartialFile, tell: Tell) -> None:
+        """Fill `partial` from the address."""
+        tell(Phase.CONNECTING, partial.have)
+        with http_client(timeouts=self.timeouts, tls=tls_context()) as client:
+            download(
+                client,
+                self.url,
+                partial,
+                retries=self.retries,
+                on_bytes=lambda done: tell(Phase.DOWNLOADING, done),
+                on_retry=lambda reason: tell(Phase.RETRYING, partial.have, reason),
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicFile:
+    """A published file of problems, trusted by its fingerprint alone.
+
+    Attributes:
+        name: of the benchmark.
+        file: its name on this machine.
+        size: in bytes.
+        sha256: of the whole file.
+        same: fingerprints of other files with the same problems, such as one unpacked.
+    """
+
+    name: str
+    file: str
+    size: int
+    sha256: str
+    same: tuple[str, ...] = ()
+
+
+def fetch(public: PublicFile, source: Source, *, progress: ProgressListener = silent) -> Path:
+    """The file on this machine, fetched where it is not here yet.
+
+    Raises:
+        NetworkError: the source did not answer.
+        HashMismatchError: it gave another file.
+        StorageError: the disk is full, or the place cannot be written.
+    """
+    store = ModelStore(benchmarks_directory())
+    path = store.directory(public.name) / public.file
+    wanted = Wanted(path, public.size, Checksum("sha256", public.sha256), (source,))
+    with store.locked(public.name, on_wait=lambda: None):
+        ensure(wanted, store.partial(public.name), progress=progress)
+    return path
+
+
+def benchmarks_directory() -> Path:
+    """Where fetched problem files are kept, beside the models."""
+    return places().models.with_name("benchmarks")
+
+
+def checked_bytes(path: Path, public: PublicFile, *, any_hash: bool) -> tuple[bytes, str]:
+    """The bytes of a file and their sha256.
+
+    Raises:
+        HashMismatchError: it is not the published file, and `any_hash` is not set.
+        StorageError: it cannot be read.
+    """
+    with reporting_storage(path, f"reading the problems of {public.name}"):
+        data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if not any_hash and found not in (public.sha256, *public.same):
+        raise HashMismatchError(
+            f"{path.name} is not the published file of {public.name}",
+            got=f"sha256 {found}",
+            allowed=f"sha256 {public.sha256}",
+            fix="name the published file, or say that any file will do (any hash)",
+        )
+    return data, found

@@ -1,0 +1,165 @@
+"""Problem sets as tasks for the runner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from multiturn.benchmarks.arms.layout import filled
+from multiturn.benchmarks.arms.truncating import Fair, Truncate, Unchanged
+from multiturn.benchmarks.arms.writing import Writer
+from multiturn.benchmarks.dialogue import Dialogue, Written
+from multiturn.benchmarks.loaders.human_eval import HumanEvalProblem
+from multiturn.benchmarks.oracles.answers import ORACLES, judge_answer
+from multiturn.benchmarks.oracles.watched import LIMITS
+from multiturn.benchmarks.problem_set import Problem
+from multiturn.benchmarks.task import Arm, ArmSettings, Item, Truncation
+from multiturn.core.errors import InputError
+from multiturn.sandbox.oracle import Verdict
+from multiturn.sandbox.oracle_tests import check_tests
+from multiturn.sandbox.protocol import Limits, Sandbox
+from multiturn.text.truncation import KeepAll, StopStrings
+
+__all__ = ["HUMAN_EVAL_LIMITS", "HUMAN_EVAL_STOPS", "HumanEvalTask", "ProblemTask"]
+
+HUMAN_EVAL_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
+"""Where a completion ends, as published. Source: Chen et al., arXiv 2107.03374."""
+
+HUMAN_EVAL_LIMITS = Limits(cpu_seconds=3.0, wall_seconds=9.0)
+"""3 seconds as published, but of CPU time, so that a busy machine fails no good program."""
+
+_HUMAN_EVAL_TOKENS = 512
+
+
+class ProblemTask:
+    """A set of multi-turn problems under one arm.
+
+    Args:
+        problems: in the order of their items.
+        arm: the way they are put to a model.
+        name: of the set.
+        sha256: of its file.
+        limits: of the run of a program that is judged.
+
+    Raises:
+        InputError: a problem lacks what the arm needs, or a case lacks a variable.
+    """
+
+    oracles = ORACLES
+
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        arm: Arm,
+        *,
+        name: str,
+        sha256: str,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self.name, self.problems_sha256 = name, sha256
+        self.arm = arm.name
+        self._arm, self._limits = arm, limits
+        self._problems = {problem.id: problem for problem in problems}
+        self._items = tuple(item for problem in problems for item in _items(problem, arm))
+
+    def items(self) -> Sequence[Item]:
+        """The cases of all problems; of each case the turns, where the arm samples turns."""
+        return self._items
+
+    def dialogue(self, item: Item, settings: ArmSettings) -> Dialogue:
+        """What the arm asks."""
+        return self._arm.dialogue(self._problem(item), item.case, settings, turn=item.turn)
+
+    def judge(self, item: Item, program: str, sandbox: Sandbox) -> Mapping[str, Verdict]:
+        """Both oracles' verdicts, from one run."""
+        gold = self._problem(item).outputs[item.case]
+        return judge_answer(sandbox, program, gold, limits=self._limits)
+
+    def _problem(self, item: Item) -> Problem:
+        if item.problem not in self._problems:
+            raise InputError(f"the problem set {self.name} has no such problem", got=item.problem)
+        return self._problems[item.problem]
+
+
+def _items(problem: Problem, arm: Arm) -> list[Item]:
+    cases = range(len(problem.inputs))
+    for case in cases:
+        filled(problem, case)  # so that a missing variable is told before anything is written
+    return [
+        Item(
+            id=f"{problem.id}/{case}" + ("" if turn is None else f"/{turn}"),
+            problem=problem.id,
+            case=case,
+            turn=turn,
+            category=problem.category,
+            turns=len(problem.turns),
+            difficulty=problem.difficulty,
+        )
+        for case in cases
+        for turn in arm.turns(problem)
+    ]
+
+
+class HumanEvalTask:
+    """HumanEval: one completion a problem, judged by its tests.
+
+    The one arm is ``completion``. The prompts bring their own imports, so the header of the
+    settings does not count.
+
+    Args:
+        problems: in the order of their items.
+        sha256: of their file.
+        limits: of a candidate's life, all calls together.
+    """
+
+    name = "humaneval"
+    arm = "completion"
+    oracles = ("strict",)
+
+    def __init__(
+        self,
+        problems: Sequence[HumanEvalProblem],
+        *,
+        sha256: str,
+        limits: Limits = HUMAN_EVAL_LIMITS,
+    ) -> None:
+        self.problems_sha256 = sha256
+        self._limits = limits
+        self._problems = {problem.task_id: problem for problem in problems}
+
+    def items(self) -> Sequence[Item]:
+        """The problems."""
+        return tuple(Item(id=name, problem=name) for name in self._problems)
+
+    def dialogue(self, item: Item, settings: ArmSettings) -> Dialogue:
+        """The prompt as it is."""
+        return self._dialogue(self._problem(item), settings)
+
+    def judge(self, item: Item, program: str, sandbox: Sandbox) -> Mapping[str, Verdict]:
+        """The verdict of the published tests."""
+        problem = self._problem(item)
+        verdict = check_tests(
+            sandbox,
+            program,
+            problem.entry_point,
+            problem.test,
+            context=problem.prompt,
+            limits=self._limits,
+        )
+        return {"strict": verdict}
+
+    def _dialogue(self, problem: HumanEvalProblem, settings: ArmSettings) -> Dialogue:
+        writer = Writer(settings, _HUMAN_EVAL_TOKENS)
+        rule = _truncation(settings.truncation, problem.prompt)
+        text = yield from writer.write(problem.prompt, rule)
+        return Written(program=f"{problem.prompt}{text}\n", steps=tuple(writer.steps))
+
+    def _problem(self, item: Item) -> HumanEvalProblem:
+        if item.problem not in self._problems:
+            raise InputError("HumanEval has no such problem", got=item.problem)
+        return self._problems[item.problem]
+
+
+def _truncation(name: Truncation, prompt: str) -> Truncate:
+    if name == "fair":
+        return Fair(prompt)
+    return Unchanged(StopStrings(HUMAN_EVAL_STOPS) if name == "published" else KeepAll())
