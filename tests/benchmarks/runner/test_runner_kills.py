@@ -1,0 +1,167 @@
+"""A real process with the real sandbox, ended in every way there is, again and again."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from multiturn.benchmarks.runner.directory import COMPLETE, PARTIAL
+from multiturn.benchmarks.runner.saved import find_runs, read_run
+
+TOY = Path(__file__).with_name("runner_toy.py")
+ARMS = ("turns", "feedback")
+SAMPLES = 72
+
+
+def start(place: Path, pace: float) -> subprocess.Popen[str]:
+    command = [sys.executable, str(TOY), str(place), str(pace)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(place: Path) -> None:
+    process = start(place, 0.0)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+
+
+def files_of(place: Path) -> dict[str, bytes]:
+    return {arm: (place / arm / COMPLETE).read_bytes() for arm in ARMS}
+
+
+def kept(place: Path) -> int:
+    """How many samples are on the disk; each of them whole."""
+    if not place.exists() or not any(place.rglob("run.json")):
+        return 0
+    return sum(len(read_run(path).samples) for path in find_runs(place))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    place = tmp_path_factory.mktemp("uninterrupted")
+    finish(place)
+    return files_of(place)
+
+
+def kill_at_random(place: Path, rounds: int, expected: dict[str, bytes]) -> None:
+    """Kill it so often; the paces are such that most kills fall into the writing of samples."""
+    chance = random.Random(20220325)
+    grown = before = 0
+    for round_ in range(rounds):
+        process = start(place, 0.02)
+        assert process.stdout is not None
+        if round_ % 4:  # else in the middle of starting
+            process.stdout.readline()
+            time.sleep(chance.uniform(0, 0.12))
+        else:
+            time.sleep(chance.uniform(0, 1.0))
+        process.kill()
+        process.communicate(timeout=30)
+        there = kept(place)
+        assert there >= before
+        grown += there > before
+        before = there
+        if process.returncode != -signal.SIGKILL:  # it was complete: from the beginning
+            assert files_of(place) == expected
+            shutil.rmtree(place)
+            before = 0
+    assert grown >= rounds // 4
+    finish(place)
+    assert files_of(place) == expected
+    assert not list(place.rglob(PARTIAL))
+
+
+def test_killed_at_random_moments(tmp_path, uninterrupted):
+    kill_at_random(tmp_path / "run", 5, uninterrupted)
+
+
+@pytest.mark.slow
+def test_killed_fifty_times(tmp_path, uninterrupted):
+    kill_at_random(tmp_path / "run", 50, uninterrupted)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_stop_it_keeps_what_is_done(tmp_path, uninterrupted, number):
+    process = start(tmp_path, 0.02)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.2)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert 0 < kept(tmp_path) < SAMPLES
+    finish(tmp_path)
+    assert files_of(tmp_path) == uninterrupted
+
+
+def test_a_second_runner_is_refused(tmp_path, uninterrupted):
+    first = start(tmp_path, 0.02)
+    assert first.stdout is not None
+    first.stdout.readline()
+    second = start(tmp_path, 0.0)
+    _, said = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert "another process is at work" in said
+    assert said.count("\n") == 1
+    assert first.poll() is None
+    first.kill()
+    first.communicate(timeout=30)
+    finish(tmp_path)
+    assert files_of(tmp_path) == uninterrupted
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system on which the samples do not all have room."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", place], capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.parametrize("room_kib", [24, 60, 100])
+def test_a_full_disk(small_disk, uninterrupted, room_kib):
+    """It fills up among the samples, or where the complete file is written beside them."""
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * ((512 - room_kib) * 1024))
+    process = start(small_disk / "run", 0.0)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert said.count("\n") == 1
+    assert "no space left" in said
+    assert "fix: " in said
+    assert "same command" in said
+    before = kept(small_disk / "run")
+    assert before > 0
+    filler.unlink()
+    finish(small_disk / "run")
+    assert files_of(small_disk / "run") == uninterrupted
+
+
+def test_the_processes_of_the_sandbox_killed_under_way(tmp_path, uninterrupted):
+    """Fork-servers that die are replaced, and no program is judged by their death."""
+    process = start(tmp_path, 0.02)
+    assert process.stdout is not None
+    process.stdout.readline()
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+    process.communicate(timeout=120)
+    if process.returncode:  # it may also have said that the sandbox failed too often
+        assert process.returncode == 2
+        finish(tmp_path)
+    assert children
+    assert files_of(tmp_path) == uninterrupted
