@@ -1,0 +1,182 @@
+"""pass@k, and pass rates by what problems have in common.
+
+Figures that the samples do not determine are None, never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from multiturn.benchmarks.task import Item
+from multiturn.core.errors import InputError
+
+__all__ = [
+    "BY",
+    "Best",
+    "Count",
+    "Scored",
+    "best_temperatures",
+    "counts",
+    "mean_pass_at_k",
+    "measured_difficulty",
+    "pass_at_k",
+    "pass_rates",
+]
+
+EASY, HARD = 0.7, 0.3
+"""The paper's classes: pass rates above the one are easy, below the other hard."""
+
+_Key = TypeVar("_Key")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One judged sample."""
+
+    item: Item
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Samples of one kind, and how many of them passed."""
+
+    samples: int
+    passed: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.passed <= self.samples:
+            raise InputError(
+                "more samples passed than there are", got=f"{self.passed} of {self.samples}"
+            )
+
+    @property
+    def rate(self) -> float | None:
+        """The share that passed; None of no samples."""
+        return self.passed / self.samples if self.samples else None
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The temperature with the highest pass@k, and that figure."""
+
+    temperature: float
+    value: float
+
+
+def pass_at_k(samples: int, passed: int, k: int) -> float | None:
+    r"""The unbiased estimate of the chance that one of `k` samples passes.
+
+    .. math:: 1 - \binom{n-c}{k} / \binom{n}{k} = 1 - \prod_{i=n-c+1}^{n} (1 - k/i)
+
+    Args:
+        samples: how many were drawn, n.
+        passed: how many of them passed, c.
+        k: how many one may try.
+
+    Returns:
+        The estimate, or None where it is undefined, for fewer than `k` samples.
+
+    Raises:
+        InputError: the numbers make no sense.
+
+    References:
+        Chen et al., "Evaluating Large Language Models Trained on Code", arXiv 2107.03374.
+
+    Example:
+        >>> pass_at_k(4, 2, 1), round(pass_at_k(4, 2, 2), 6), pass_at_k(4, 2, 5)
+        (0.5, 0.833333, None)
+    """
+    if k < 1:
+        raise InputError("k is out of range", got=k, allowed="1 or more")
+    if not 0 <= passed <= samples:
+        raise InputError("more samples passed than there are", got=f"{passed} of {samples}")
+    if samples < k:
+        return None
+    failed = samples - passed
+    if failed < k:
+        return 1.0
+    # As a product of shares: the binomials themselves overflow every float.
+    return 1.0 - math.prod(1.0 - k / i for i in range(failed + 1, samples + 1))
+
+
+def mean_pass_at_k(found: Iterable[Count], k: int) -> float | None:
+    """The mean of pass@k over items.
+
+    None where it is undefined for any of them: leaving those out would be another benchmark.
+    """
+    values = [pass_at_k(count.samples, count.passed, k) for count in found]
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def counts(scored: Iterable[Scored], by: Callable[[Item], _Key]) -> dict[_Key, Count]:
+    """Samples and passes by something that items have, in the order of its first appearance."""
+    totals: dict[_Key, list[int]] = {}
+    for sample in scored:
+        total = totals.setdefault(by(sample.item), [0, 0])
+        total[0] += 1
+        total[1] += sample.passed
+    return {key: Count(*total) for key, total in totals.items()}
+
+
+BY: Mapping[str, Callable[[Item], object]] = {
+    "problem": lambda item: item.problem,
+    "category": lambda item: item.category,
+    "turns": lambda item: item.turns,
+    "difficulty": lambda item: item.difficulty,
+    "turn": lambda item: item.turn,
+}
+"""What pass rates are shown by. A key is None for items that do not have it."""
+
+
+def pass_rates(scored: Sequence[Scored]) -> dict[str, dict[object, Count]]:
+    """Samples and passes by each of `BY`; without those that no item has."""
+    tables = {name: counts(scored, by) for name, by in BY.items()}
+    return {name: table for name, table in tables.items() if any(key is not None for key in table)}
+
+
+def measured_difficulty(rates: Iterable[float]) -> Literal["easy", "medium", "hard"] | None:
+    """The paper's class of a problem, by the mean of its pass rates over models.
+
+    None without a pass rate.
+
+    Example:
+        >>> measured_difficulty([0.9, 0.8]), measured_difficulty([0.7]), measured_difficulty([0.1])
+        ('easy', 'medium', 'hard')
+    """
+    values = list(rates)
+    if not values:
+        return None
+    mean = math.fsum(values) / len(values)
+    return "easy" if mean > EASY else "hard" if mean < HARD else "medium"
+
+
+def best_temperatures(
+    found: Mapping[float, Iterable[Count]], ks: Iterable[int]
+) -> dict[int, Best | None]:
+    """For each k the temperature with the highest mean pass@k, as the paper reports it.
+
+    The choice is made on the problems themselves, so the figure is the best of several tries
+    and not what one temperature fixed beforehand would give. Of equal ones the lowest counts.
+
+    Args:
+        found: for each temperature the samples and passes of every item.
+        ks: the values of k.
+
+    Returns:
+        For each k the best, or None where pass@k is undefined at every temperature.
+    """
+    by_temperature = {temperature: list(items) for temperature, items in sorted(found.items())}
+    best: dict[int, Best | None] = {}
+    for k in ks:
+        known = [
+            Best(temperature, value)
+            for temperature, items in by_temperature.items()
+            if (value := mean_pass_at_k(items, k)) is not None
+        ]
+        best[k] = max(known, key=lambda each: each.value, default=None)
+    return best
