@@ -202,7 +202,7 @@ def _plan(recipe: CorpusRecipe, out: Path, downloads: Path, keep_drops: bool) ->
             (recipe.sources[index], Part(name, detail)) for index, name, detail in saved["parts"]
         ]
     else:
-        parts = [(source, part) for source in recipe.sources for part in source.parts()]
+        parts = [(source, part) for source in recipe.sources for part in source.parts(downloads)]
         saved = None
     indices = {id(source): index for index, source in enumerate(recipe.sources)}
     plan = {

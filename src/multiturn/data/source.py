@@ -44,8 +44,11 @@ class Source(Protocol):
         """What drops are filed under, and what a person reads: ``pypi``."""
         ...
 
-    def parts(self) -> Sequence[Part]:
-        """The pieces, always in the same order.
+    def parts(self, downloads: Path) -> Sequence[Part]:
+        """The pieces, always in the same order. Called once when a build begins.
+
+        Args:
+            downloads: as of `read`, for sources that must look something up first.
 
         Raises:
             SourceError: the source cannot be had, or there is nothing in it.

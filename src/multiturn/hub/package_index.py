@@ -1,4 +1,4 @@
-"""Finding a wheel where the person's pip would find it."""
+"""Finding a wheel, or a source distribution, where the person's pip would find it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import cast
 from urllib.parse import unquote, urlsplit
 
 import httpx
-from unearth import PackageFinder
+from unearth import Package, PackageFinder
 from unearth.collector import LinkCollectError
 from unearth.fetchers import DEFAULT_SECURE_ORIGINS, Fetcher
 
@@ -24,7 +24,7 @@ from multiturn.hub.patience import Timeouts
 from multiturn.hub.pip_settings import PipSettings
 from multiturn.hub.transport import PASSING_STATUSES, http_client, reason_of, tls_context
 
-__all__ = ["PackageIndex", "WheelLink", "open_package_index"]
+__all__ = ["PackageIndex", "SdistLink", "WheelLink", "open_package_index"]
 
 _WAIT_SECONDS = 0.5
 
@@ -44,6 +44,23 @@ class WheelLink:
     host: str
     path: Path | None
     auth: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class SdistLink:
+    """Where the source distribution of one project lies.
+
+    Attributes:
+        version: of the project.
+        file_name: of the archive.
+        sha256: as the index states it; None where it states none.
+        link: the place.
+    """
+
+    version: str
+    file_name: str
+    sha256: str | None
+    link: WheelLink
 
 
 class PackageIndex:
@@ -66,24 +83,8 @@ class PackageIndex:
         Raises:
             SourceFailedError: nowhere; says what each place that was asked answered.
         """
-        settings = self.settings
-        find_links = _existing(settings.find_links)
-        # Asked here, because without any place the finder would fall back to PyPI, which
-        # pip was told not to use.
-        if not settings.index_urls and not find_links:
-            raise SourceFailedError("pip is set to use no index, and no links that exist")
-        finder = PackageFinder(
-            session=cast(Fetcher, _Fetcher(self.client, self)),
-            index_urls=settings.index_urls,
-            find_links=find_links,
-            ignore_compatibility=True,
-            only_binary=[":all:"],
-        )
         with _collected_warnings() as reasons:
-            try:
-                packages = list(finder.find_matches(f"{project}=={version}", allow_yanked=True))
-            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-                raise SourceFailedError(reason_of(error)) from error
+            packages = self._matches(f"{project}=={version}", wheels=True)
         same = [
             package
             for package in packages
@@ -99,6 +100,52 @@ class PackageIndex:
         raise SourceFailedError(
             f"no {project} {version} there" + (f" ({detail})" if detail else "")
         )
+
+    def find_sdist(self, project: str, version: str | None = None) -> SdistLink:
+        """The source distribution of a version, or of the newest that has one.
+
+        Raises:
+            SourceFailedError: nowhere; says what each place that was asked answered.
+        """
+        wanted = f"{project}=={version}" if version else project
+        with _collected_warnings() as reasons:
+            packages = self._matches(wanted, wheels=False)
+        for package in packages:
+            link = package.link
+            if not link.is_wheel:
+                stated = (link.hash_option or {}).get("sha256")
+                return SdistLink(
+                    str(package.version),
+                    link.filename,
+                    stated[0] if stated else None,
+                    self._link(link.url_without_fragment),
+                )
+        detail = "; ".join(dict.fromkeys(reasons))
+        raise SourceFailedError(
+            f"no source distribution of {wanted} there" + (f" ({detail})" if detail else "")
+        )
+
+    def _matches(self, requirement: str, *, wheels: bool) -> list[Package]:
+        """What the indexes and links have, the newest first."""
+        settings = self.settings
+        find_links = _existing(settings.find_links)
+        # Asked here, because without any place the finder would fall back to PyPI, which
+        # pip was told not to use.
+        if not settings.index_urls and not find_links:
+            raise SourceFailedError("pip is set to use no index, and no links that exist")
+        finder = PackageFinder(
+            session=cast(Fetcher, _Fetcher(self.client, self)),
+            index_urls=settings.index_urls,
+            find_links=find_links,
+            ignore_compatibility=True,
+            only_binary=[":all:"] if wheels else [],
+            no_binary=[] if wheels else [":all:"],
+        )
+        pinned = "==" in requirement
+        try:
+            return list(finder.find_matches(requirement, allow_yanked=pinned))
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise SourceFailedError(reason_of(error)) from error
 
     def login_for(self, url: str) -> tuple[str, str] | None:
         """User and password for `url`: its own, those of the index it lies on, or netrc's."""

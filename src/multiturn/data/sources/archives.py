@@ -38,8 +38,9 @@ class Archives:
     licence: str = ""
     name: str = "archive"
 
-    def parts(self) -> Sequence[Part]:
+    def parts(self, downloads: Path) -> Sequence[Part]:
         """One for each archive."""
+        del downloads
         found: list[Path] = []
         for path in self.paths:
             if path.is_dir():

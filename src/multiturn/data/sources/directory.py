@@ -42,8 +42,9 @@ class Directory:
     licence: str = ""
     name: str = "directory"
 
-    def parts(self) -> Sequence[Part]:
+    def parts(self, downloads: Path) -> Sequence[Part]:
         """Runs of files of about 16 MiB."""
+        del downloads
         if not self.path.is_dir():
             raise SourceError("no such folder", got=str(self.path))
         parts: list[Part] = []

@@ -41,8 +41,9 @@ class GitRepository:
     licence: str = ""
     name: str = "git"
 
-    def parts(self) -> Sequence[Part]:
+    def parts(self, downloads: Path) -> Sequence[Part]:
         """One: the commit."""
+        del downloads
         if self.revision.startswith("-"):
             raise SourceError("not a revision", got=self.revision)
         commit = self._git("rev-parse", "--verify", "--quiet", f"{self.revision}^{{commit}}")

@@ -37,8 +37,9 @@ class InstalledPython:
     wanted: Wanted = PYTHON_FILES
     name: str = "installed"
 
-    def parts(self) -> Sequence[Part]:
+    def parts(self, downloads: Path) -> Sequence[Part]:
         """The standard library, then each package in the order of their names."""
+        del downloads
         parts = [Part(_STANDARD_LIBRARY)] if self.standard_library else []
         # A package that is installed twice is imported from the first place.
         found: dict[str, importlib.metadata.Distribution] = {}

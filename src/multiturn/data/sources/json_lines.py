@@ -51,8 +51,9 @@ class JsonLines:
     def __post_init__(self) -> None:
         check_fields(self.fields)
 
-    def parts(self) -> Sequence[Part]:
+    def parts(self, downloads: Path) -> Sequence[Part]:
         """One for each file."""
+        del downloads
         return [
             Part(path.rpartition("/")[2], {"path": path}) for path in expand(self.paths, _ENDINGS)
         ]
@@ -103,8 +104,9 @@ class Pile:
     most_line_bytes: int = 32 << 20
     name: str = "pile"
 
-    def parts(self) -> Sequence[Part]:
+    def parts(self, downloads: Path) -> Sequence[Part]:
         """One for each file."""
+        del downloads
         return [
             Part(path.rpartition("/")[2], {"path": path}) for path in expand(self.paths, _ENDINGS)
         ]

@@ -51,8 +51,9 @@ class Parquet:
     def __post_init__(self) -> None:
         check_fields(self.fields)
 
-    def parts(self) -> Sequence[Part]:
+    def parts(self, downloads: Path) -> Sequence[Part]:
         """Runs of row groups of about 256 MiB of text."""
+        del downloads
         parts: list[Part] = []
         for path in expand(self.paths, (".parquet",)):
             with self._open(path) as file:

@@ -1,0 +1,198 @@
+"""Debian source packages, by name, through the apt of this machine.
+
+Most machines are set up for binary packages only. So the person's own list of sources is read,
+its entries are taken as sources of source packages, and apt works with that copy in a folder
+of this program's own: the system's lists and settings are not touched, and root is not needed.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from multiturn.core.errors import reporting_storage
+from multiturn.data.document import Document
+from multiturn.data.ledger import Ledger
+from multiturn.data.source import Part, SourceError
+from multiturn.data.sources.archives import documents_of_archive
+from multiturn.data.sources.wanted import ALL_FILES, Wanted
+
+__all__ = ["DebianSources"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+~:-]+)?")
+_URI = re.compile(r"'[^']*' (?P<file>\S+) (?P<size>\d+) (?P<hash>\S*)")
+_UPSTREAM = re.compile(r".*\.orig(-[\w-]+)?\.tar\.(gz|bz2|xz)|[^/]*(?<!\.debian)\.tar\.(gz|bz2|xz)")
+_SECONDS = 1800
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebianSources:
+    """The upstream archives of source packages.
+
+    Attributes:
+        packages: names of source packages, perhaps with ``=version``; else the newest that
+            the configured sources have when the build begins.
+        wanted: which files are read.
+        licence: of packages without any notice.
+    """
+
+    packages: tuple[str, ...]
+    wanted: Wanted = ALL_FILES
+    licence: str = ""
+    name: str = "debian"
+
+    def parts(self, downloads: Path) -> Sequence[Part]:
+        """One for each package."""
+        for package in self.packages:
+            if not _NAME.fullmatch(package):
+                raise SourceError("not a package", got=package, allowed="NAME or NAME=VERSION")
+        apt = _Apt(downloads / "debian")
+        apt.update()
+        parts = []
+        for package in self.packages:
+            files = apt.files_of(package)
+            described = next((name for name in files if name.endswith(".dsc")), "")
+            project, _, version = described.removesuffix(".dsc").partition("_")
+            archives = [name for name in files if _UPSTREAM.fullmatch(name)]
+            if not archives or not version:
+                raise SourceError("apt names no upstream archive", got=package)
+            parts.append(
+                Part(
+                    f"{project} {version}",
+                    {
+                        "package": package.partition("=")[0],
+                        "version": version,
+                        "archives": archives,
+                    },
+                )
+            )
+        return parts
+
+    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+        """The files of one package's upstream archives."""
+        apt = _Apt(downloads / "debian")
+        package = str(part.detail["package"])
+        version = str(part.detail["version"])
+        archives = cast(list[str], part.detail["archives"])
+        folder = downloads / "debian" / "archives"
+        if not all((folder / name).exists() for name in archives):
+            apt.download(package, folder)
+        for name in archives:
+            if not (folder / name).exists():
+                raise SourceError(
+                    f"apt no longer has {package} {version}",
+                    got=name,
+                    fix="build anew in another folder",
+                )
+            yield from documents_of_archive(
+                folder / name,
+                source=f"debian:{package}",
+                revision=version,
+                wanted=self.wanted,
+                ledger=ledger,
+                filed_under=self.name,
+                licence=self.licence,
+            )
+
+
+class _Apt:
+    """apt with a copy of the person's sources, lists of its own, and nothing installed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def update(self) -> None:
+        """Fetch the lists of source packages, as far as they changed."""
+        with reporting_storage(self._folder, "keeping apt's lists"):
+            for name in ("sources", "lists/partial", "cache/archives/partial"):
+                (self._folder / name).mkdir(parents=True, exist_ok=True)
+            for stale in (self._folder / "sources").iterdir():
+                stale.unlink()
+            written = 0
+            for path in self._configured():
+                text = _for_sources(path.read_text("utf-8", "replace"), path.suffix)
+                if text:
+                    (self._folder / "sources" / path.name).write_text(text, "utf-8")
+                    written += 1
+        if not written:
+            raise SourceError("apt has no sources configured", fix="add some to /etc/apt")
+        self._run("apt-get", "update")
+
+    def files_of(self, package: str) -> list[str]:
+        """Names of the files that make up a source package."""
+        told = self._run("apt-get", "source", "--print-uris", "--download-only", "-qq", package)
+        return [match["file"] for line in told.splitlines() if (match := _URI.match(line))]
+
+    def download(self, package: str, folder: Path) -> None:
+        """Fetch the files of a source package; apt checks their hashes."""
+        with reporting_storage(folder, "keeping a download"):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._run("apt-get", "source", "--download-only", "-qq", package, folder=folder)
+
+    def _configured(self) -> list[Path]:
+        wanted = {"list": "Dir::Etc::sourcelist/f", "parts": "Dir::Etc::sourceparts/d"}
+        pairs = [word for pair in wanted.items() for word in pair]
+        told = self._run("apt-config", "shell", *pairs, own=False)
+        named = dict(line.partition("=")[::2] for line in told.splitlines())
+        single = Path(named.get("list", "").strip("'"))
+        folder = Path(named.get("parts", "").strip("'"))
+        found = [single] if single.is_file() else []
+        return found + sorted(p for p in folder.glob("*") if p.suffix in (".list", ".sources"))
+
+    def _run(self, *command: str, folder: Path | None = None, own: bool = True) -> str:
+        settings = {
+            "Dir::Etc::sourcelist": "/dev/null",
+            "Dir::Etc::sourceparts": self._folder / "sources",
+            "Dir::State::lists": self._folder / "lists",
+            "Dir::Cache": self._folder / "cache",
+            # Without root, apt cannot become the user that it downloads as.
+            "APT::Sandbox::User": "",
+        }
+        options = [f"-o{key}={value}" for key, value in settings.items()] if own else []
+        try:
+            done = subprocess.run(
+                [command[0], *options, *command[1:]],
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS,
+                stdin=subprocess.DEVNULL,
+                cwd=folder,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise SourceError(
+                "apt is not installed: Debian source packages need a Debian or Ubuntu machine",
+                fix="take them out of the recipe here",
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise SourceError(f"apt took more than {_SECONDS} seconds") from error
+        if done.returncode != 0:
+            told = [line for line in done.stderr.splitlines() if line.startswith("E:")]
+            raise SourceError(
+                f"apt failed: {(told or ['it does not say why'])[0].removeprefix('E:').strip()}",
+                got=" ".join(command),
+                fix="check the name, and that `apt-get update` works here",
+            )
+        return done.stdout
+
+
+def _for_sources(text: str, suffix: str) -> str:
+    """A list of apt's sources, each entry as one of source packages; empty where none is left."""
+    if suffix == ".sources":
+        kept = [
+            re.sub(r"(?im)^types:.*$", "Types: deb-src", stanza)
+            for stanza in re.split(r"\n\s*\n", text)
+            if re.search(r"(?im)^types:.*\bdeb\b", stanza)
+            and not re.search(r"(?im)^enabled:\s*(no|false)", stanza)
+        ]
+        return "\n\n".join(kept)
+    lines = [
+        re.sub(r"^\s*deb\s", "deb-src ", line)
+        for line in text.splitlines()
+        if re.match(r"\s*deb\s", line)
+    ]
+    return "\n".join(lines) + "\n" if lines else ""

@@ -1,0 +1,108 @@
+"""A file from the network into the downloads, whole and checked or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import httpx
+
+from multiturn.core.errors import HashMismatchError, reporting_storage
+from multiturn.data.source import SourceError
+from multiturn.hub.transport import PASSING_STATUSES, reason_of, status_reason
+
+__all__ = ["fetch"]
+
+_TRIES = 4
+_FIRST_WAIT = 0.5
+
+
+def fetch(
+    client: httpx.Client,
+    url: str,
+    path: Path,
+    *,
+    what: str,
+    sha256: str | None = None,
+    auth: tuple[str, str] | None = None,
+    most_bytes: int = 1 << 30,
+) -> None:
+    """Fetch `url` to `path`, unless it is there already.
+
+    Args:
+        client: sends the request.
+        url: of the file.
+        path: takes the file when it is whole.
+        what: is named in errors, in place of the address.
+        sha256: that the file must have; None where nobody states it.
+        auth: user and password.
+        most_bytes: that are taken.
+
+    Raises:
+        SourceError: it cannot be had, or is too large.
+        HashMismatchError: these are other bytes than promised.
+        StorageError: the disk is full.
+    """
+    if path.exists():
+        return
+    with reporting_storage(path, "keeping a download"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    # Several processes may fetch the same file at once; the last to finish names it.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        reason = "nothing was tried"
+        for attempt in range(_TRIES):
+            if attempt:
+                time.sleep(_FIRST_WAIT * 2**attempt)
+            try:
+                digest = _fetch_once(client, url, partial, what, auth, most_bytes)
+                break
+            except _PassingError as error:
+                reason = str(error)
+        else:
+            raise SourceError(f"{what} cannot be fetched: {reason}", fix="try again later")
+        if sha256 is not None and digest != sha256:
+            raise HashMismatchError(
+                f"{what} has the wrong bytes", got=f"sha256 {digest}", allowed=f"sha256 {sha256}"
+            )
+        with reporting_storage(path, "keeping a download"):
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class _PassingError(Exception):
+    """A fault that may be gone a little later."""
+
+
+def _fetch_once(
+    client: httpx.Client,
+    url: str,
+    partial: Path,
+    what: str,
+    auth: tuple[str, str] | None,
+    most_bytes: int,
+) -> str:
+    hasher, size = hashlib.sha256(), 0
+    try:
+        with client.stream("GET", url, auth=auth) as response:
+            if response.status_code in PASSING_STATUSES:
+                raise _PassingError(status_reason(response.status_code))
+            if response.status_code != 200:
+                raise SourceError(
+                    f"{what} cannot be fetched: {status_reason(response.status_code)}"
+                )
+            with reporting_storage(partial, "keeping a download"), partial.open("wb") as file:
+                for chunk in response.iter_raw():
+                    size += len(chunk)
+                    if size > most_bytes:
+                        raise SourceError(f"{what} is larger than {most_bytes} bytes")
+                    hasher.update(chunk)
+                    file.write(chunk)
+    except httpx.TransportError as error:
+        raise _PassingError(reason_of(error)) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise SourceError(f"{what} cannot be fetched: {reason_of(error)}") from error
+    return hasher.hexdigest()
