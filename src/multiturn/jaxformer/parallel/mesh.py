@@ -19,9 +19,11 @@ __all__ = [
     "batch_sharding",
     "check_divides",
     "make_mesh",
+    "pinned",
     "replicated",
     "resolved_sizes",
     "stream_sharding",
+    "table_sharding",
 ]
 
 AXES = ("data", "fsdp", "sequence", "tensor")
@@ -51,7 +53,7 @@ def resolved_sizes(config: MeshConfig, devices: int) -> MeshConfig:
             else f"{devices} in all",
             fix="set mesh.data=-1, or other sizes" if not free else "choose other sizes",
         )
-    return replace(config, **{axis: devices // given for axis in free})
+    return replace(config, **dict.fromkeys(free, devices // given))
 
 
 def make_mesh(config: MeshConfig, devices: Any = None) -> Mesh:
@@ -110,6 +112,17 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 def stream_sharding(mesh: Mesh) -> NamedSharding:
     """Of the residual stream [B, T, D]: as the batch, its width whole."""
     return NamedSharding(mesh, _spec(BATCH_AXES, "sequence", None))
+
+
+def table_sharding(mesh: Mesh) -> NamedSharding:
+    """Of the embedding while it is looked up: rows over tensor, the stream's width whole."""
+    return NamedSharding(mesh, _spec("tensor", None))
+
+
+def pinned(x: Any, place: Any) -> Any:
+    """An array, or a tree of them, whose place on the mesh the compiler may not choose."""
+    pin: Any = jax.lax.with_sharding_constraint
+    return pin(x, place)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

@@ -39,12 +39,12 @@ def open_data(config: DataConfig, *, length: int, vocab_size: int, kept: Path) -
             model has.
         ModelFileError: the tokenizer cannot be read.
     """
-    open_kind: dict[str, Callable[[DataConfig, int, int, Path], Split]] = {
+    open_kind: dict[str, Callable[[DataConfig, int, Path], Split]] = {
         "text": _open_text,
         "records": _open_records,
         "packed": _open_packed,
     }
-    split = open_kind[config.kind](config, length, vocab_size, kept)
+    split = open_kind[config.kind](config, length, kept)
     for samples in (split.train, *split.held_out.values()):
         _check_fits(samples, length, vocab_size)
     return split
@@ -69,14 +69,16 @@ def _check_fits(samples: Samples, length: int, vocab_size: int) -> None:
         raise InputError("a part of the data is empty", fix="build the data again")
 
 
-def _open_text(config: DataConfig, length: int, vocab_size: int, kept: Path) -> Split:
+def _open_text(config: DataConfig, length: int, kept: Path) -> Split:
     files = find_text_files(
         Path(config.path).expanduser(), config.pattern, most_bytes=config.most_bytes
     )
     train = [file for file in files if not chosen(file.name, config.held_out)]
     if not train:
         raise InputError("all text files are held out", got=config.held_out, fix="hold out fewer")
-    tokenizer = _tokenizer(config, kept, lambda size: train_tokenizer((f.text for f in train), size))
+    tokenizer = _tokenizer(
+        config, kept, lambda size: train_tokenizer((f.text for f in train), size)
+    )
 
     def packed(part: list[Document]) -> Samples:
         return pack(part, length=length, vocab_size=tokenizer.size, source=config.path)
@@ -91,7 +93,7 @@ def _open_text(config: DataConfig, length: int, vocab_size: int, kept: Path) -> 
     )
 
 
-def _open_records(config: DataConfig, length: int, vocab_size: int, kept: Path) -> Split:
+def _open_records(config: DataConfig, length: int, kept: Path) -> Split:
     tokenizer = _tokenizer(config, kept, None)
     path = Path(config.path).expanduser()
     records = list(read_records(path))
@@ -107,13 +109,11 @@ def _open_records(config: DataConfig, length: int, vocab_size: int, kept: Path) 
 
     documents = [record_document(record, tokenizer) for record in records]
     held_documents = [record_document(record, tokenizer) for record in held]
-    return Split(
-        packed(documents), {"records": packed(held_documents)} if held else {}, tokenizer
-    )
+    return Split(packed(documents), {"records": packed(held_documents)} if held else {}, tokenizer)
 
 
-def _open_packed(config: DataConfig, length: int, vocab_size: int, kept: Path) -> Split:
-    del length, vocab_size, kept
+def _open_packed(config: DataConfig, length: int, kept: Path) -> Split:
+    del length, kept
     raise InputError(
         "packed shards cannot be read yet",
         got=config.path,

@@ -59,7 +59,7 @@ class PackedSamples:
         self._bytes_per_token = text_bytes / len(tokens)
         digest = hashlib.sha256(f"{length} {vocab_size}".encode())
         for array in (tokens, weights, starts):
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         self._fingerprint = digest.hexdigest()
 
     @property

@@ -169,9 +169,7 @@ def _backward(
 _sliced_loss.defvjp(_forward, _backward)
 
 
-def _slice_entropy(
-    x: Array, head: Array, bias: Array, target: Array
-) -> tuple[Array, Array, Array]:
+def _slice_entropy(x: Array, head: Array, bias: Array, target: Array) -> tuple[Array, Array, Array]:
     """The float32 logits of one slice, their log-normalizer, and the cross-entropy."""
     logits = jnp.einsum(
         "btd,dv->btv", x, head, precision=_precision(x), preferred_element_type=jnp.float32

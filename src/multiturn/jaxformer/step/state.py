@@ -22,7 +22,15 @@ from multiturn.models.config import DecoderConfig
 from multiturn.models.parameters import Parameters, declare
 from multiturn.models.sharding import TRAINING, Rules, shardings
 
-__all__ = ["Batch", "TrainState", "Trainee", "fresh_state", "state_shapes", "whole_model"]
+__all__ = [
+    "Batch",
+    "TrainState",
+    "Trainee",
+    "fresh_state",
+    "state_shapes",
+    "whole_model",
+    "with_sharding",
+]
 
 
 @jax.tree_util.register_dataclass
@@ -92,24 +100,26 @@ def state_shapes(
         InputError: the mesh does not divide an array; the message names it.
     """
     placed = shardings(trainee.declared, mesh, trainee.rules)
-    shapes = jax.tree.map(_with_sharding, abstract(trainee.declared), placed)
+    shapes = jax.tree.map(with_sharding, abstract(trainee.declared), placed)
     everywhere = replicated(mesh)
     moments = optax.tree_utils.tree_map_params(
         optimizer,
-        lambda shape, sharding: _with_sharding(shape, sharding),
+        with_sharding,
         jax.eval_shape(optimizer.init, shapes),
         placed,
-        transform_non_params=lambda shape: _with_sharding(shape, everywhere),
+        transform_non_params=lambda shape: with_sharding(shape, everywhere),
     )
-    step = jax.ShapeDtypeStruct((), jnp.int32, sharding=everywhere)
+    step = with_sharding(jax.eval_shape(lambda: jnp.zeros((), jnp.int32)), everywhere)
     # The same dataclass carries shapes and arrays.
     make: Any = TrainState
     state: TrainState = make(step=step, parameters=shapes, optimizer=moments)
     return state
 
 
-def _with_sharding(shape: Any, sharding: Any) -> Any:
-    return jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding)
+def with_sharding(shape: Any, sharding: Any) -> Any:
+    """The shape and type of an array, or of its declaration, at a place on a mesh."""
+    make: Any = jax.ShapeDtypeStruct
+    return make(shape.shape, jnp.dtype(shape.dtype), sharding=sharding)
 
 
 def fresh_state(

@@ -25,12 +25,14 @@ from multiturn.jaxformer.parallel.mesh import (
     BATCH_AXES,
     batch_sharding,
     check_divides,
+    pinned,
     replicated,
     stream_sharding,
+    table_sharding,
 )
 from multiturn.jaxformer.step.loss import next_token_loss, slices_for, token_losses
 from multiturn.jaxformer.step.optimizer import learning_rate, make_optimizer
-from multiturn.jaxformer.step.state import Batch, Trainee, TrainState, state_shapes
+from multiturn.jaxformer.step.state import Batch, Trainee, TrainState, state_shapes, with_sharding
 from multiturn.models.arrays import path_name
 from multiturn.models.decoder import hidden_states
 from multiturn.models.parameters import Parameters
@@ -116,7 +118,7 @@ def make_step(
 
         (total, entropy), found = jax.value_and_grad(loss, has_aux=True)(parameters)
         # Reduced to where the weights lie, and never whole on a device.
-        found = jax.lax.with_sharding_constraint(found, placed.parameters)
+        found = pinned(found, placed.parameters)
         return found, total, entropy
 
     def train(state: TrainState, whole: Batch, kept: Any) -> tuple[TrainState, Metrics]:
@@ -132,7 +134,7 @@ def make_step(
         metrics = Metrics(
             loss=entropy * scale,
             total=total * scale,
-            gradient_norm=optax.global_norm(mean),
+            gradient_norm=optax.tree.norm(mean),
             rate=jnp.asarray(rate(state.step), jnp.float32),
             tokens=tokens,
         )
@@ -195,16 +197,22 @@ class _Forward:
             segments=_as_array(part.segments) if self.batch.inside_documents else None,
             rematerialize=REMAT[self.precision.remat],
             unroll=self.unroll,
-            constrain=lambda x: jax.lax.with_sharding_constraint(x, stream),
+            constrain=lambda x: _as_array(pinned(x, stream)),
         )
 
     def _narrowed(self, decoder: Parameters) -> Parameters:
         """The weights in the type of computation; norms and the head's bias work in float32."""
         dtype = jnp.dtype(self.precision.compute)
+        table = table_sharding(self.mesh)
 
         def narrow(path: Any, array: Array) -> Array:
             name = path_name(path)
-            return array if "norm" in name or name == "head_bias" else array.astype(dtype)
+            if "norm" in name or name == "head_bias":
+                return array
+            # Looked up by rows of the batch, which lie on the axis that splits its columns:
+            # gathered first, or every device would gather the looked-up rows of all.
+            narrowed = array.astype(dtype)
+            return _as_array(pinned(narrowed, table)) if name == "embedding" else narrowed
 
         narrowed: Parameters = jax.tree_util.tree_map_with_path(narrow, decoder)
         return narrowed
@@ -249,9 +257,8 @@ def _accumulated(
 
 def _batch_shapes(batch: BatchConfig, mesh: Mesh) -> Batch:
     def shape(dtype: Any) -> Any:
-        return jax.ShapeDtypeStruct(
-            (batch.sequences, batch.length), dtype, sharding=batch_sharding(mesh)
-        )
+        whole = jax.eval_shape(lambda: jnp.zeros((batch.sequences, batch.length), dtype))
+        return with_sharding(whole, batch_sharding(mesh))
 
     make: Any = Batch
     shapes: Batch = make(

@@ -1,0 +1,158 @@
+"""The directory of a run, held by one process at a time.
+
+checkpoints/    Orbax, a directory a step
+config.json     the newest config
+metrics.jsonl   a line for each logged step and evaluation
+tokenizer/      where one was trained for the run
+trouble.json    after a loss that went bad: steps, batches, files
+profile/        a trace, where one was asked for
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.files import write_atomically
+from multiturn.core.records import to_plain
+from multiturn.jaxformer.config import TrainConfig
+from multiturn.jaxformer.run.checkpoints import Progress
+
+__all__ = ["RunDirectory", "changed_settings", "check_resumable", "holding"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """The places below the directory of a run."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Of Orbax."""
+        return self.path / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def profile(self) -> Path:
+        """For a profiler's viewer."""
+        return self.path / "profile"
+
+    @property
+    def trouble(self) -> Path:
+        """Why the run stopped, where its loss went bad."""
+        return self.path / "trouble.json"
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a record as a whole file."""
+        write_atomically(self.path / name, json.dumps(to_plain(value), indent=2) + "\n")
+
+    def trim_metrics(self, step: int) -> None:
+        """Drop what was logged after `step`: those steps are done again."""
+        if not self.metrics.exists():
+            return
+        kept = []
+        for line in self.metrics.read_text("utf-8").splitlines(keepends=True):
+            try:
+                good = line.endswith("\n") and json.loads(line)["step"] <= step
+            except (json.JSONDecodeError, KeyError, TypeError):
+                good = False
+            if good:
+                kept.append(line)
+        write_atomically(self.metrics, "".join(kept))
+
+
+@contextmanager
+def holding(path: Path, *, first: bool) -> Iterator[RunDirectory]:
+    """The run's directory, made where missing, and locked by the run's first process.
+
+    Raises:
+        InputError: another process trains there.
+        StorageError: it cannot be made or written.
+    """
+    with reporting_storage(path, "making the run's directory"):
+        path.mkdir(parents=True, exist_ok=True)
+    if not first:
+        yield RunDirectory(path)
+        return
+    lock = FileLock(path / ".lock")
+    with reporting_storage(path, "locking the run's directory"):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise InputError(
+                "another process trains in this directory",
+                got=str(path),
+                fix="wait for it, or set out= to another directory",
+            ) from error
+    try:
+        yield RunDirectory(path)
+    finally:
+        lock.release()
+
+
+_FIXED = ("model", "batch.sequences", "batch.length", "data.seed", "seed")
+"""What cannot change between a checkpoint and its continuation: shapes, and data order."""
+
+_FREE = ("name", "out", "mesh", "hosts", "checkpoint", "watch", "steps", "data.skip")
+"""What changes nothing in the numbers, or only how far they go."""
+
+
+def check_resumable(saved: Progress, config: TrainConfig, fingerprint: str) -> list[str]:
+    """See that a run can go on from a checkpoint.
+
+    Returns:
+        The settings that were changed and change the numbers, as ``key: old -> new``.
+
+    Raises:
+        InputError: another model, another batch, another order, or other data.
+    """
+    changed = changed_settings(saved.config, to_plain(config))
+    fixed = {key: pair for key, pair in changed.items() if _within(key, _FIXED)}
+    if fixed:
+        told = "; ".join(f"{key} was {old}, is {new}" for key, (old, new) in fixed.items())
+        raise InputError(
+            f"the run's checkpoint is of another shape: {told}",
+            got=f"step {saved.step}",
+            fix="set these as they were, or set out= to a new directory",
+        )
+    if saved.fingerprint != fingerprint:
+        raise InputError(
+            "the data are not those the run was trained on so far",
+            got=fingerprint[:12],
+            allowed=saved.fingerprint[:12],
+            fix="bring the data back, or set out= to a new directory and start= to this run",
+        )
+    return [
+        f"{key}: {old} -> {new}" for key, (old, new) in changed.items() if not _within(key, _FREE)
+    ]
+
+
+def changed_settings(old: Any, new: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """The leaves in which two plain configs differ, by dotted key.
+
+    Example:
+        >>> changed_settings({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}})
+        {'b.c': (2, 3)}
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        found: dict[str, tuple[Any, Any]] = {}
+        for key in sorted({*old, *new}):
+            found |= changed_settings(old.get(key), new.get(key), f"{prefix}{key}.")
+        return found
+    return {} if old == new else {prefix.rstrip("."): (old, new)}
+
+
+def _within(key: str, names: tuple[str, ...]) -> bool:
+    return any(key == name or key.startswith(name + ".") for name in names)

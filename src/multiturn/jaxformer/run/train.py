@@ -1,0 +1,279 @@
+"""Training, from a config to a trained model: `main` reads from top to bottom."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import jax
+
+from multiturn.core.records import to_plain
+from multiturn.jaxformer.config import TrainConfig
+from multiturn.jaxformer.parallel.hosts import is_first, join_hosts
+from multiturn.jaxformer.parallel.mesh import batch_sharding, make_mesh
+from multiturn.jaxformer.run.checkpoints import Checkpoints, Progress, checkpoint_bytes
+from multiturn.jaxformer.run.directory import RunDirectory, check_resumable, holding
+from multiturn.jaxformer.run.evaluation import evaluate
+from multiturn.jaxformer.run.feed import feeding
+from multiturn.jaxformer.run.guard import DivergenceError, Guard, Trouble
+from multiturn.jaxformer.run.metrics import Record, recording
+from multiturn.jaxformer.run.preemption import Preemption
+from multiturn.jaxformer.run.progress import Meter
+from multiturn.jaxformer.run.weights import start_weights
+from multiturn.jaxformer.samples.open import open_data
+from multiturn.jaxformer.samples.order import Order
+from multiturn.jaxformer.samples.protocol import Split
+from multiturn.jaxformer.step.state import TrainState, fresh_state, whole_model
+from multiturn.jaxformer.step.step import Metrics, Step, make_step
+from multiturn.models.generate import generate_naively
+
+__all__ = ["Outcome", "main"]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        status: ``finished``; or ``preempted`` or ``interrupted``, saved and to be resumed.
+        step: steps done in all.
+        loss: of the last step; None where none was done.
+    """
+
+    status: Literal["finished", "preempted", "interrupted"]
+    step: int
+    loss: float | None
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main(config: TrainConfig, *, data: Split | None = None, say: Say = _to_stderr) -> Outcome:
+    """Train, or go on training: a run's directory with checkpoints in it is resumed.
+
+    Args:
+        config: of the run.
+        data: to train on instead of what the config names.
+        say: is told each line of progress.
+
+    Raises:
+        InputError: the config, the data, the mesh and the checkpoints do not fit together;
+            raised before the first step.
+        DivergenceError: the loss is no number or leapt up.
+        StorageError: the disk is full, or cannot be written.
+    """
+    # --- Devices, and the step, which finds what the mesh does not divide ---------------
+    join_hosts(config.hosts)
+    first = is_first()
+    say = say if first else _silent
+    mesh = make_mesh(config.mesh)
+    trainee = whole_model(config.model)
+    step = make_step(
+        trainee,
+        mesh,
+        batch=config.batch,
+        schedule=config.schedule,
+        optimizer=config.optimizer,
+        precision=config.precision,
+    )
+
+    with holding(config.directory, first=first) as directory:
+        # --- Data -----------------------------------------------------------------------
+        split = data or open_data(
+            config.data,
+            length=config.batch.length,
+            vocab_size=config.model.vocab_size,
+            kept=directory.path,
+        )
+        order = Order(split.train.count, config.batch.sequences, config.data.seed, config.data.skip)
+
+        with Checkpoints(directory.checkpoints, config.checkpoint) as checkpoints:
+            # --- State: resumed, begun from other weights, or fresh ---------------------
+            newest = checkpoints.latest()
+            if newest is not None:
+                saved = checkpoints.progress(newest)
+                for change in check_resumable(saved, config, split.train.fingerprint):
+                    say(f"changed since step {saved.step}: {change}")
+                state = checkpoints.restore(newest, step.state)
+                next_batch = saved.next_batch
+                guard = Guard(config.watch.spike, saved.loss_mean, saved.losses_seen)
+                say(f"resumed at step {newest} of {config.steps}")
+            else:
+                checkpoints.check_room(checkpoint_bytes(step.state), config.checkpoint.keep_last)
+                begun = (
+                    None
+                    if config.start is None
+                    else start_weights(config.start, config.model, mesh)
+                )
+                state = fresh_state(trainee, step.optimizer, mesh, config.seed, parameters=begun)
+                next_batch, guard = 0, Guard(config.watch.spike)
+            if first:
+                directory.trim_metrics(newest or 0)
+                directory.write_json("config.json", config)
+                directory.trouble.unlink(missing_ok=True)
+
+            # --- Train ------------------------------------------------------------------
+            with (
+                recording(directory, config, first=first) as record,
+                feeding(split.train, order, next_batch, batch_sharding(mesh)) as batches,
+                Preemption() as preemption,
+            ):
+                loop = _Loop(config, step, split, directory, record, say, guard)
+                meter = Meter(config, mesh, done=newest or 0)
+                say(meter.heading(split))
+                for number in range((newest or 0) + 1, config.steps + 1):
+                    batch_number, batch = next(batches)
+                    with _profiled(config, directory, number):
+                        state, metrics = step.train(state, batch, None)
+                    loop.pending.append((number, batch_number, metrics))
+                    next_batch = batch_number + 1
+
+                    leaving = preemption.wanted(number)
+                    last = leaving or number == config.steps
+                    saving = last or number % config.checkpoint.every == 0
+                    if saving or number % config.watch.log_every == 0:
+                        meter.tell(loop.settle(), record, say)
+                    if saving:
+                        checkpoints.save(state, loop.progress(number, next_batch))
+                    if _due(number, config.watch.evaluate_every) or number == config.steps:
+                        with meter.paused():
+                            loop.evaluate(state, mesh, number)
+                    if leaving:
+                        checkpoints.wait()
+                        say(f"saved at step {number}; the same command goes on from there")
+                        return Outcome(
+                            "interrupted" if preemption.by_keyboard else "preempted",
+                            number,
+                            loop.last_loss,
+                        )
+    return Outcome("finished", max(config.steps, newest or 0), loop.last_loss)
+
+
+def _silent(line: str) -> None:
+    del line
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
+
+
+@dataclass
+class _Loop:
+    """What the loop does beside its steps."""
+
+    config: TrainConfig
+    step: Step
+    split: Split
+    directory: RunDirectory
+    record: Record
+    say: Say
+    guard: Guard
+    pending: list[tuple[int, int, Metrics]] = field(default_factory=list)
+    """Steps whose figures are still on their way from the device, with their batches."""
+    last_loss: float | None = None
+    _last_batch: int | None = None
+
+    def settle(self) -> list[tuple[int, dict[str, float]]]:
+        """Read the figures of all pending steps, and see that they are healthy.
+
+        Raises:
+            DivergenceError: one is not; nothing that came of it is ever saved.
+        """
+        settled = []
+        for number, batch, metrics in self.pending:
+            figures = {name: float(value) for name, value in vars(metrics).items()}
+            loss = figures["loss"]
+            found = self.guard.check(
+                number, batch, self._last_batch, loss, figures["gradient_norm"]
+            )
+            if found:
+                raise self._divergence(found)
+            self.guard = self.guard.after(loss)
+            self.last_loss, self._last_batch = loss, batch
+            settled.append((number, figures))
+        self.pending.clear()
+        return settled
+
+    def progress(self, number: int, next_batch: int) -> Progress:
+        """What a checkpoint after step `number` says."""
+        return Progress(
+            step=number,
+            next_batch=next_batch,
+            fingerprint=self.split.train.fingerprint,
+            loss_mean=self.guard.mean,
+            losses_seen=self.guard.seen,
+            config=to_plain(self.config),
+        )
+
+    def evaluate(self, state: TrainState, mesh: Any, number: int) -> None:
+        """Held-out figures and continued prompts, told and recorded."""
+        watch, batch = self.config.watch, self.config.batch
+        figures: dict[str, Any] = {}
+        found = evaluate(
+            self.step,
+            state.parameters,
+            self.split.held_out,
+            mesh,
+            rows=batch.sequences // batch.accumulate,
+            most=watch.evaluate_sequences,
+        )
+        for group, held_out in found.items():
+            figures |= held_out.figures(group)
+            bits = held_out.bits_per_byte
+            self.say(
+                f"step {number}  held out, {group}: loss {held_out.loss:.4f}, "
+                f"perplexity {held_out.perplexity:.2f}"
+                + ("" if bits is None else f", {bits:.4f} bits a byte")
+            )
+        texts = dict(self._continued(state))
+        for prompt, text in texts.items():
+            self.say(f"step {number}  {prompt!r} -> {text!r}")
+        if figures or texts:
+            self.record(number, {**figures, **({"samples": texts} if texts else {})})
+
+    def _continued(self, state: TrainState) -> Iterator[tuple[str, str]]:
+        tokenizer, watch = self.split.tokenizer, self.config.watch
+        # One process cannot compute with arrays that lie on several.
+        if tokenizer is None or jax.process_count() > 1:
+            return
+        for prompt in watch.prompts:
+            written = generate_naively(
+                state.parameters,
+                self.config.model,
+                tokenizer.encode(prompt),
+                max_tokens=watch.prompt_tokens,
+            )
+            yield prompt, tokenizer.decode(written)
+
+    def _divergence(self, trouble: Trouble) -> DivergenceError:
+        samples, data = self.split.train, self.config.data
+        order = Order(samples.count, self.config.batch.sequences, data.seed)
+        origins = list(
+            dict.fromkeys(
+                name
+                for batch in trouble.batches
+                for index in order.sequences(batch)
+                for name in samples.origins(index)
+            )
+        )
+        if is_first():
+            self.directory.write_json("trouble.json", {**to_plain(trouble), "origins": origins})
+        return DivergenceError(trouble, origins, str(self.directory.trouble))
+
+
+@contextmanager
+def _profiled(config: TrainConfig, directory: RunDirectory, number: int) -> Iterator[None]:
+    """A trace from the first to the last step that the config names."""
+    window = config.watch.profile
+    if window and number == window[0]:
+        jax.profiler.start_trace(str(directory.profile))
+    yield
+    if window and number == min(window[1], config.steps) and number >= window[0]:
+        stop: Any = jax.profiler.stop_trace
+        stop()

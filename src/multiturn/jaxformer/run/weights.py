@@ -1,0 +1,90 @@
+"""First weights from elsewhere, and the weights of a run for others to use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+
+from multiturn.core.errors import InputError
+from multiturn.core.records import to_plain
+from multiturn.hub.checkpoints import load_parameters, open_checkpoint
+from multiturn.jaxformer.config import MeshConfig, TrainConfig
+from multiturn.jaxformer.parallel.mesh import make_mesh
+from multiturn.jaxformer.run.checkpoints import Checkpoints
+from multiturn.jaxformer.run.directory import changed_settings
+from multiturn.jaxformer.step.state import whole_model, with_sharding
+from multiturn.models.arrays import abstract
+from multiturn.models.config import DecoderConfig
+from multiturn.models.parameters import Parameters
+from multiturn.models.sharding import TRAINING, shardings
+
+__all__ = ["load_run", "start_weights"]
+
+
+def start_weights(start: str, config: DecoderConfig, mesh: Mesh) -> Parameters:
+    """The weights a run begins with, and nothing else of where they come from.
+
+    Args:
+        start: a run's directory, a checkpoint in the hub's layout, or a GGUF file.
+        config: of the model to train, which must be that of the weights.
+        mesh: to lay a run's weights out on.
+
+    Raises:
+        InputError: the weights are of another model; the message names what differs.
+        ModelFileError: no such checkpoint.
+    """
+    path = Path(start).expanduser()
+    if not (path / "checkpoints").is_dir():
+        checkpoint = open_checkpoint(path)
+        _check_same(checkpoint.config, config, start)
+        return load_parameters(checkpoint, "float32")
+    with Checkpoints(path / "checkpoints", read_only=True) as checkpoints:
+        step = _newest(checkpoints, path)
+        _check_same(checkpoints.config(step).model, config, start)
+        return _laid_out(checkpoints, step, config, mesh)
+
+
+def load_run(directory: Path, step: int | None = None) -> tuple[Parameters, TrainConfig]:
+    """The weights of a run, its newest or those of `step`, on one device; and its config.
+
+    Raises:
+        InputError: there is no such checkpoint.
+    """
+    if not (directory / "checkpoints").is_dir():
+        raise InputError("no run in this directory", got=str(directory))
+    with Checkpoints(directory / "checkpoints", read_only=True) as checkpoints:
+        step = _newest(checkpoints, directory) if step is None else step
+        config = checkpoints.config(step)
+        mesh = make_mesh(MeshConfig(data=1), jax.local_devices()[:1])
+        return _laid_out(checkpoints, step, config.model, mesh), config
+
+
+def _laid_out(checkpoints: Checkpoints, step: int, config: DecoderConfig, mesh: Mesh) -> Parameters:
+    declared = whole_model(config).declared
+    shapes = jax.tree.map(
+        with_sharding,
+        abstract(declared),
+        shardings(declared, mesh, TRAINING),
+    )
+    parameters: Parameters = checkpoints.parameters(step, shapes)
+    return parameters
+
+
+def _newest(checkpoints: Checkpoints, path: Path) -> int:
+    step = checkpoints.latest()
+    if step is None:
+        raise InputError("the run has no checkpoint yet", got=str(path))
+    return step
+
+
+def _check_same(there: DecoderConfig, wanted: DecoderConfig, start: str) -> None:
+    differing: dict[str, Any] = changed_settings(to_plain(there), to_plain(wanted))
+    differing.pop("context", None)  # Rotary positions have no arrays.
+    if differing:
+        told = "; ".join(
+            f"{key} is {old} there, {new} here" for key, (old, new) in differing.items()
+        )
+        raise InputError(f"the starting weights are of another model: {told}", got=start)
