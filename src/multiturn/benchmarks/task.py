@@ -15,7 +15,7 @@ from multiturn.benchmarks.dialogue import Dialogue
 from multiturn.benchmarks.problem_set import Problem
 from multiturn.core.errors import InputError
 from multiturn.sandbox.oracle import Verdict
-from multiturn.sandbox.protocol import Sandbox
+from multiturn.sandbox.protocol import Limits, Sandbox
 
 __all__ = ["Arm", "ArmSettings", "HeaderStyle", "Item", "Task", "Truncation"]
 
@@ -124,6 +124,11 @@ class Task(Protocol):
     @property
     def oracles(self) -> tuple[str, ...]:
         """The names of the oracles, that of the headline figure first."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """Of a program that is judged; one that an arm has run on its way is held to them too."""
         ...
 
     def items(self) -> Sequence[Item]:

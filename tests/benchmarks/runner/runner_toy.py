@@ -44,6 +44,7 @@ class ToyTask:
     name: str = "toy"
     problems_sha256: str = "toy"
     oracles: tuple[str, ...] = ("strict", "legacy")
+    limits: Limits = Limits()
 
     def items(self) -> Sequence[Item]:
         return [
@@ -124,7 +125,6 @@ def toy_cell(
         settings=settings or ArmSettings(),
         sampling=SampleSettings(**{"n": 3, "temperature": 0.8, **sampling}),
         selection=selection or Selection(),
-        limits=Limits(),
     )
     return Cell(label=label, task=task, config=config, place=place)
 

@@ -57,7 +57,7 @@ class ProblemTask:
     ) -> None:
         self.name, self.problems_sha256 = name, sha256
         self.arm = arm.name
-        self._arm, self._limits = arm, limits
+        self._arm, self.limits = arm, limits
         self._problems = {problem.id: problem for problem in problems}
         self._items = tuple(item for problem in problems for item in _items(problem, arm))
 
@@ -72,7 +72,7 @@ class ProblemTask:
     def judge(self, item: Item, program: str, sandbox: Sandbox) -> Mapping[str, Verdict]:
         """Both oracles' verdicts, from one run."""
         gold = self._problem(item).outputs[item.case]
-        return judge_answer(sandbox, program, gold, limits=self._limits)
+        return judge_answer(sandbox, program, gold, limits=self.limits)
 
     def _problem(self, item: Item) -> Problem:
         if item.problem not in self._problems:
@@ -123,7 +123,7 @@ class HumanEvalTask:
         limits: Limits = HUMAN_EVAL_LIMITS,
     ) -> None:
         self.problems_sha256 = sha256
-        self._limits = limits
+        self.limits = limits
         self._problems = {problem.task_id: problem for problem in problems}
 
     def items(self) -> Sequence[Item]:
@@ -143,7 +143,7 @@ class HumanEvalTask:
             problem.entry_point,
             problem.test,
             context=problem.prompt,
-            limits=self._limits,
+            limits=self.limits,
         )
         return {"strict": verdict}
 

@@ -145,7 +145,7 @@ class RunConfig:
     rung: str
     """How programs were isolated."""
     limits: Limits
-    """Of a program that runs while a dialogue goes on."""
+    """Of every program."""
     versions: Mapping[str, str]
 
 
@@ -158,7 +158,6 @@ def describe_run(
     settings: ArmSettings,
     sampling: SampleSettings,
     selection: Selection,
-    limits: Limits,
 ) -> RunConfig:
     """The record of a run that is about to begin."""
     items = selection.of(task.items())
@@ -181,7 +180,7 @@ def describe_run(
         settings=settings,
         sampling=sampling,
         rung=sandbox.rung.value,
-        limits=limits,
+        limits=task.limits,
         versions=installed_versions(),
     )
 
