@@ -1,0 +1,1 @@
+"""The benchmark for Inspect, and results in the format of its logs."""

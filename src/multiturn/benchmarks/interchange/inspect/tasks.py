@@ -1,0 +1,165 @@
+"""The multi-turn sets as a task of Inspect: ``inspect eval .../tasks.py@multiturn -T arm=turns``.
+
+Inspect generates, with whatever model it is given; prompts, truncation, sandbox and oracles
+are this project's. Inspect speaks to chat models: each text that an arm asks for is one
+conversation, the program so far as the user's message under an instruction to go on with it.
+"""
+
+# Inspect is no dependency, so its types are not known here.
+# mypy: disable-error-code="import-not-found, untyped-decorator, unused-ignore"
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from multiturn.benchmarks.dialogue import Ask, Dialogue, Reply, Written
+from multiturn.benchmarks.interchange.replay import as_completion
+from multiturn.benchmarks.loaders.open_task import open_task
+from multiturn.benchmarks.task import ArmSettings, Item
+from multiturn.benchmarks.task import Task as Benchmark
+from multiturn.core.errors import MissingDependencyError
+from multiturn.engines.protocol import FinishReason
+from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.protocol import Limits, Program, Sandbox
+
+try:
+    from inspect_ai import Task, task
+    from inspect_ai.dataset import MemoryDataset, Sample
+    from inspect_ai.model import (
+        ChatMessageSystem,
+        ChatMessageUser,
+        GenerateConfig,
+        get_model,
+    )
+    from inspect_ai.scorer import Score, accuracy, scorer, stderr
+    from inspect_ai.solver import solver
+except ImportError as error:
+    raise MissingDependencyError("inspect-ai", extra="inspect", purpose="this task") from error
+
+__all__ = ["multiturn"]
+
+INSTRUCTION = (
+    "You continue Python programs. Answer with the code that comes next and does what the last "
+    "comment asks for. Do not repeat what is there already, and explain nothing."
+)
+_PROGRAM = "multiturn_program"
+
+
+@task
+def multiturn(
+    benchmark: str = "own",
+    arm: str = "turns",
+    truncation: str = "fair",
+    cases: int | None = None,
+    path: str | None = None,
+) -> Task:
+    """The task.
+
+    Args:
+        benchmark: `own` or `mtpb`.
+        arm: one of the project's arms.
+        truncation: `published`, `fair` or `none`; chat models write fences, which only `fair`
+            understands.
+        cases: the first so many cases of each problem.
+        path: the file of `mtpb`.
+    """
+    found = open_task(benchmark, arm=arm, path=Path(path) if path else None)
+    settings = ArmSettings(truncation=truncation)  # type: ignore[arg-type]
+    items = [item for item in found.items() if cases is None or item.case < cases]
+    dataset = MemoryDataset(
+        [Sample(id=item.id, input=_first_prompt(found, item, settings)) for item in items],
+        name=f"multiturn {benchmark}",
+    )
+    return Task(
+        dataset=dataset,
+        solver=lead_dialogue(found, settings),
+        scorer=oracles(found),
+        metadata={"problems_sha256": found.problems_sha256, "arm": arm, "truncation": truncation},
+    )
+
+
+@solver
+def lead_dialogue(benchmark: Benchmark, settings: ArmSettings) -> Any:
+    """Lead the arm's dialogue; what it comes to is kept for the scorer."""
+    items = {item.id: item for item in benchmark.items()}
+
+    async def solve(state: Any, generate: Any) -> Any:
+        del generate  # it would answer the whole conversation at once
+        dialogue = benchmark.dialogue(items[str(state.sample_id)], settings)
+        state.store.set(_PROGRAM, (await _lead(dialogue, state)).program)
+        return state
+
+    return solve
+
+
+async def _lead(dialogue: Dialogue, state: Any) -> Written:
+    """Lead a dialogue to its end."""
+    reply: Reply
+    try:
+        move = next(dialogue)
+        while True:
+            if isinstance(move, Ask):
+                reply = await _ask(move, state)
+            else:
+                program = Program(source=move.source, seed=0)
+                reply = await asyncio.to_thread(_sandbox().run, program, Limits())
+            move = dialogue.send(reply)
+    except StopIteration as ended:
+        written: Written = ended.value
+        return written
+
+
+async def _ask(move: Ask, state: Any) -> Reply:
+    messages = [ChatMessageSystem(content=INSTRUCTION), ChatMessageUser(content=move.prompt)]
+    output = await get_model().generate(messages, config=GenerateConfig(max_tokens=move.max_tokens))
+    state.messages = [*messages, output.message]
+    state.output = output
+    usage = output.usage
+    return as_completion(
+        output.completion,
+        move.stop,
+        prompt_tokens=usage.input_tokens if usage else 0,
+        new_tokens=usage.output_tokens if usage else 0,
+        reason=FinishReason.LENGTH
+        if output.stop_reason == "max_tokens"
+        else FinishReason.END_OF_TEXT,
+    )
+
+
+@scorer(
+    metrics={
+        "strict": [accuracy(), stderr()],
+        "legacy": [accuracy(), stderr()],
+    }
+)
+def oracles(benchmark: Benchmark) -> Callable[[Any, Any], Awaitable[Any]]:
+    """The verdict of both oracles on the program."""
+    items = {item.id: item for item in benchmark.items()}
+
+    async def score(state: Any, target: Any) -> Any:
+        del target
+        program = state.store.get(_PROGRAM)
+        item = items[str(state.sample_id)]
+        verdicts = await asyncio.to_thread(benchmark.judge, item, program, _sandbox())
+        return Score(
+            value={name: float(verdict.passed) for name, verdict in verdicts.items()},
+            answer=program,
+            explanation="; ".join(f"{name}: {v.describe()}" for name, v in verdicts.items()),
+        )
+
+    return score
+
+
+@cache
+def _sandbox() -> Sandbox:
+    """One for all samples; its workers end with the process."""
+    return open_sandbox()
+
+
+def _first_prompt(benchmark: Benchmark, item: Item, settings: ArmSettings) -> str:
+    move = next(benchmark.dialogue(item, settings))
+    return move.prompt if isinstance(move, Ask) else move.source

@@ -1,0 +1,1 @@
+"""The benchmark for the Language Model Evaluation Harness (lm-eval)."""

@@ -1,0 +1,71 @@
+"""The own problems as documents for lm-eval, and the judgement of what it generated."""
+
+# lm-eval and its `datasets` are no dependencies, so their types are not known here.
+# mypy: disable-error-code="import-not-found, unused-ignore"
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, partial
+from typing import Any
+
+from multiturn.benchmarks.dialogue import Ask
+from multiturn.benchmarks.interchange.replay import replay
+from multiturn.benchmarks.loaders.open_task import open_task
+from multiturn.benchmarks.task import ArmSettings, Task
+from multiturn.core.errors import MissingDependencyError
+from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.protocol import Sandbox
+
+__all__ = ["concat", "documents", "judge", "prose"]
+
+SETTINGS = ArmSettings(truncation="fair")
+
+
+def documents(arm: str, *, cases: int | None = None, **_: object) -> dict[str, Any]:
+    """The splits that lm-eval asks for: `test` alone.
+
+    Args:
+        arm: one that asks for a single text.
+        cases: the first so many cases of each problem.
+
+    Raises:
+        MissingDependencyError: lm-eval's own `datasets` is not installed.
+    """
+    try:
+        from datasets import Dataset
+    except ImportError as error:
+        raise MissingDependencyError("lm-eval", extra="lm-eval", purpose="this task") from error
+    task = _task(arm)
+    rows = []
+    for item in task.items():
+        if cases is not None and item.case >= int(cases):
+            continue
+        move = next(task.dialogue(item, SETTINGS))
+        if isinstance(move, Ask):
+            rows.append({"id": item.id, "arm": arm, "prompt": move.prompt})
+    return {"test": Dataset.from_list(rows)}
+
+
+concat = partial(documents, "concat")
+prose = partial(documents, "prose")
+
+
+def judge(doc: dict[str, Any], results: Sequence[str]) -> dict[str, float]:
+    """1 or 0 for each oracle, by the program that the answer makes."""
+    task = _task(doc["arm"])
+    item = next(item for item in task.items() if item.id == doc["id"])
+    written = replay(task.dialogue(item, SETTINGS), lambda _: results[0])
+    verdicts = task.judge(item, written.program, _sandbox())
+    return {name: float(verdict.passed) for name, verdict in verdicts.items()}
+
+
+@cache
+def _task(arm: str) -> Task:
+    return open_task("own", arm=arm)
+
+
+@cache
+def _sandbox() -> Sandbox:
+    """One for all documents; its workers end with the process."""
+    return open_sandbox()
