@@ -19,6 +19,7 @@ import pytest
 from multiturn.core.errors import ContextOverflowError, EngineError, InputError, MultiturnError
 from multiturn.engines.http.open import open_http
 from multiturn.engines.http.settings import HttpSettings
+from multiturn.engines.jax.opening import open_jax
 from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.protocol import (
     Completion,
@@ -83,10 +84,20 @@ def open_over_http(model: Path) -> Engine:
     return engine
 
 
+def open_xla(model: Path) -> Engine:
+    return open_jax(model, context=WINDOW, slots=4, kernels="xla", dtype="float32")
+
+
+def open_native(model: Path) -> Engine:
+    return open_jax(model, context=WINDOW, slots=8, kernels="native")
+
+
 ENGINES: dict[str, tuple[str, Callable[[Path], Engine]]] = {
     "scripted": ("smollm2", open_scripted),
     "llama_cpp": ("smollm2", open_llama),
     "http": ("smollm2", open_over_http),
+    "jax-xla": ("smollm2", open_xla),
+    "jax-native": ("smollm2", open_native),
     "llama_cpp-default": ("default_model", open_llama),
 }
 SLOW = {"llama_cpp-default"}

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
+from multiturn.core.errors import InputError, MissingDependencyError
 from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.protocol import Engine
 from multiturn.engines.scripted import ScriptedEngine, read_script
 from multiturn.hub.progress import ProgressListener, silent
 from multiturn.hub.pull import pull
-from multiturn.hub.registry import find_model, single_file_models
+from multiturn.hub.registry import REGISTRY, find_model, single_file_models
 
-__all__ = ["open_engine"]
+__all__ = ["ENGINES", "EngineName", "open_engine"]
+
+EngineName = Literal["auto", "llama.cpp", "jax"]
+"""``auto`` is llama.cpp for GGUF files, which is quickest for one text at a time, where it is
+installed; and jax, the native sampler, for checkpoint directories and where it is not."""
+
+ENGINES: tuple[EngineName, ...] = ("auto", "llama.cpp", "jax")
 
 SCRIPTED = "scripted:"
 
@@ -23,16 +32,18 @@ def open_engine(
     directory: Path | None = None,
     context: int | None = None,
     threads: int | None = None,
+    engine: EngineName = "auto",
     progress: ProgressListener = silent,
 ) -> Engine:
     """Load a model.
 
     Args:
-        model: a known name, which is pulled first if need be; or the path of a GGUF file;
-            or ``scripted:FILE``, for the engine that reads its lines from a script.
+        model: a known name, which is pulled first if need be; or the path of a GGUF file or
+            of a checkpoint's directory; or ``scripted:FILE``, for the engine that reads its lines from a script.
         directory: where models are kept; the user's own place by default.
         context: tokens of the context window; by default what suits the model.
         threads: threads to decode with; by default one for each CPU this process may use.
+        engine: see `EngineName`.
         progress: is told how the pull goes.
 
     Raises:
@@ -47,6 +58,37 @@ def open_engine(
         if context is not None:
             settings = replace(settings, context_window=context)
         return ScriptedEngine(script, settings=settings, model=model)
-    path = pull(model, directory=directory, progress=progress)
+    if engine not in ENGINES:
+        raise InputError("unknown engine", got=engine, allowed=", ".join(ENGINES))
+    place = Path(model).expanduser()
+    if model not in REGISTRY and place.is_dir():
+        path = place
+    else:
+        path = pull(model, directory=directory, progress=progress)
     pinned = find_model(model).sha256 if model in single_file_models() else None
+    if engine == "auto":
+        in_llama = not path.is_dir() and find_spec("xllamacpp") is not None
+        engine = "llama.cpp" if in_llama or find_spec("jax") is None else "jax"
+    if engine == "jax" or path.is_dir():
+        return _open_jax(path, engine, context, threads, pinned)
     return open_llama_cpp(path, context=context, threads=threads, weights_sha256=pinned)
+
+
+def _open_jax(
+    path: Path, engine: EngineName, context: int | None, threads: int | None, pinned: str | None
+) -> Engine:
+    if engine == "llama.cpp" and find_spec("jax") is not None:
+        raise InputError(
+            "llama.cpp runs GGUF files, and this is a checkpoint's directory",
+            got=str(path),
+            fix="leave the engine at auto, or export the checkpoint to GGUF",
+        )
+    try:
+        from multiturn.engines.jax.opening import open_jax
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("multiturn"):
+            raise
+        raise MissingDependencyError(
+            error.name, extra="jax", purpose="running this model natively"
+        ) from error
+    return open_jax(path, context=context, threads=threads, weights_sha256=pinned)

@@ -24,6 +24,8 @@ __all__ = [
     "Event",
     "FinishReason",
     "Request",
+    "Score",
+    "Scorer",
     "Timings",
     "UNKNOWN_TOKEN",
     "generate",
@@ -210,6 +212,31 @@ class Engine(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How likely a model finds a text."""
+
+    tokens: tuple[int, ...]
+    """Of the text."""
+    logprobs: tuple[float, ...]
+    """Natural log-probability of each of `tokens` after what stands before it; NaN for the
+    first where nothing does."""
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Tells how likely a model finds a given text; some engines do."""
+
+    def score(self, text: str, *, given: str = "") -> Score:
+        """How likely `text` is after `given`. The two are tokenized apart.
+
+        Raises:
+            ContextOverflowError: both together do not fit the window.
+            EngineError: the engine failed.
+        """
+        ...
 
 
 def generate(engine: Engine, request: Request) -> tuple[Completion, ...]:

@@ -92,7 +92,7 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
         if ask and not _agreed("Fetch it now? [Y/n] "):
             raise InputError(
                 f"the model {model} is not on this machine",
-                fix=f"multiturn models pull {model}, or name a GGUF file with --model",
+                fix=f"multiturn models pull {model}, or name a GGUF file or a directory with --model",
             )
         with pull_display() as display:
             pull(model, progress=display)
@@ -100,7 +100,9 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
     status.show(f"loading {model}")
     try:
         with unseen_keys():
-            return open_engine(model, context=settings.context, threads=settings.threads)
+            return open_engine(
+                model, context=settings.context, threads=settings.threads, engine=settings.engine
+            )
     finally:
         status.clear()
 

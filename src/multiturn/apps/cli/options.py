@@ -9,6 +9,7 @@ import typer
 __all__ = [
     "Context",
     "CpuSeconds",
+    "Engine",
     "Header",
     "History",
     "Json",
@@ -31,7 +32,9 @@ __all__ = [
 
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", metavar="NAME|PATH", help="A known model, or a GGUF file."),
+    typer.Option(
+        "--model", "-m", metavar="NAME|PATH", help="A known model, a GGUF file, or a checkpoint."
+    ),
 ]
 Style = Annotated[
     str | None,
@@ -82,6 +85,13 @@ History = Annotated[
 Context = Annotated[
     int | None,
     typer.Option("--context", metavar="TOKENS", help="The model's window; less takes less memory."),
+]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|llama.cpp|jax",
+        help="What runs the model: auto takes llama.cpp for GGUF files, jax for checkpoints.",
+    ),
 ]
 Threads = Annotated[
     int | None,

@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from multiturn.core.errors import InputError
 from multiturn.core.places import places
 from multiturn.core.records import read_record
+from multiturn.engines.open import EngineName
 
 __all__ = ["Origin", "Resolved", "Settings", "resolve_settings"]
 
@@ -47,6 +48,7 @@ class Settings:
             and say so, or leave the oldest turns out of what the model reads, and say so.
         context: tokens of the context window.
         threads: threads to compute with.
+        engine: what runs the model; auto takes llama.cpp for GGUF files, else jax.
         cpu_seconds: CPU time for one run of the program.
         wall_seconds: time on the clock for one run of the program.
         memory_mib: memory for one run of the program, in MiB.
@@ -65,6 +67,7 @@ class Settings:
     history: History = "whole"
     context: int | None = None
     threads: int | None = None
+    engine: EngineName = "auto"
     cpu_seconds: float = 10.0
     wall_seconds: float = 30.0
     memory_mib: int = 1024

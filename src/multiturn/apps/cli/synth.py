@@ -80,6 +80,7 @@ def synth(
     history: options.History = None,
     context: options.Context = None,
     threads: options.Threads = None,
+    engine: options.Engine = None,
     cpu_seconds: options.CpuSeconds = None,
     wall_seconds: options.WallSeconds = None,
     memory_mib: options.MemoryMib = None,
@@ -104,6 +105,7 @@ def synth(
         "history": history,
         "context": context,
         "threads": threads,
+        "engine": engine,
         "cpu_seconds": cpu_seconds,
         "wall_seconds": wall_seconds,
         "memory_mib": memory_mib,
@@ -148,12 +150,12 @@ def synth(
             ]
             if cancel.is_set():
                 break
-        engine = workshop.engine.info
+        loaded = workshop.engine.info
     if out is not None and results:
         for path in write_programs(out, results, several=len(programs) > 1):
             view.say(f"saved {path}")
     if as_json:
-        print(document(file, settings, engine, results, attempts=attempts or 1))
+        print(document(file, settings, loaded, results, attempts=attempts or 1))
     elif len(programs) > 1:
         met = sum(result.met for result in results)
         view.say(f"{met} of {len(results)} programs did what was expected", style="bold")

@@ -122,13 +122,11 @@ class XlaBackend:
         if self.mesh is None:
             return cache
         specification: Any = PartitionSpec
+        constrain: Any = jax.lax.with_sharding_constraint
         heads = NamedSharding(self.mesh, specification(None, None, None, "model"))
         whole = NamedSharding(self.mesh, specification())
-        return KVCache(
-            keys=jax.lax.with_sharding_constraint(cache.keys, heads),
-            values=jax.lax.with_sharding_constraint(cache.values, heads),
-            lengths=jax.lax.with_sharding_constraint(cache.lengths, whole),
-        )
+        placed: KVCache = constrain(cache, KVCache(keys=heads, values=heads, lengths=whole))  # type: ignore[arg-type]
+        return placed
 
     def extend(
         self, weights: Parameters, tokens: Array, counts: Array, cache: KVCache

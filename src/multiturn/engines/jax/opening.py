@@ -1,0 +1,185 @@
+"""From a model's files to a `JaxEngine`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from multiturn.core.errors import EngineError, InputError, ModelFileError
+from multiturn.engines.jax.backend import Backend, XlaBackend
+from multiturn.engines.jax.engine import JaxEngine
+from multiturn.engines.jax.native_backend import NativeBackend
+from multiturn.engines.protocol import EngineInfo
+from multiturn.hub.checkpoints import Checkpoint, load_parameters, open_checkpoint
+from multiturn.hub.gguf import read_array, read_gguf_header
+from multiturn.models.native.decoder import NativeDecoder
+from multiturn.models.parameters import declare
+from multiturn.models.sharding import TENSOR_PARALLEL, shardings
+from multiturn.text.tokenizers import Tokenizer
+from multiturn.text.tokenizers_files import from_hub_files
+from multiturn.text.tokenizers_gguf import from_gguf_metadata
+
+__all__ = ["DType", "Kernels", "open_jax"]
+
+DType = Literal["auto", "float32", "bfloat16", "int8"]
+"""Of the weights and, but for int8, of keys and values. ``auto`` is bfloat16 where the
+processor computes with it, through the native kernels or on an accelerator, else float32."""
+
+Kernels = Literal["auto", "native", "xla"]
+"""``native`` are this project's own for CPUs, which need a C++ compiler once; ``auto`` takes
+them where they can be had and one CPU computes."""
+
+_ACCELERATOR = {"pieces": (256,), "batches": (1, 8, 64)}
+
+
+def open_jax(
+    path: Path,
+    *,
+    context: int | None = None,
+    threads: int | None = None,
+    slots: int = 64,
+    dtype: DType = "auto",
+    kernels: Kernels = "auto",
+    devices: int = 1,
+    cache_bytes: int = 2 << 30,
+    weights_sha256: str | None = None,
+) -> JaxEngine:
+    """Load a model into the native sampler.
+
+    Args:
+        path: a GGUF file, or a checkpoint's directory in the hub's layout.
+        context: tokens of the window; by default the model's own. Memory is taken as texts
+            grow, so a large one costs nothing by itself.
+        threads: of the native kernels; by default one for each CPU this process may use.
+        slots: most continuations that are written side by side.
+        dtype: see `DType`.
+        kernels: see `Kernels`.
+        devices: over how many the model is split (its heads must divide by it).
+        cache_bytes: how much memory may keep what sessions have read.
+        weights_sha256: the file's hash where it is known, for the records.
+
+    Raises:
+        ModelFileError: the model cannot be read; the message says why.
+        InputError: an option is out of range.
+        MissingDependencyError: a package it needs is not installed.
+        EngineError: the kernels that were asked for cannot be had here.
+    """
+    checkpoint = open_checkpoint(path)
+    config = checkpoint.config
+    if context is None:
+        context = config.context
+    for name, value, least, most in (
+        ("the context window", context, min(64, config.context), config.context),
+        ("the number of slots", slots, 1, 1024),
+        ("the number of devices", devices, 1, len(jax.devices())),
+    ):
+        if not least <= value <= most:
+            raise InputError(f"{name} is out of range", got=value, allowed=f"{least} to {most}")
+    tokenizer, template = _tokenizer(path)
+    backend, weights, name = _load(checkpoint, dtype, kernels, threads, slots, devices)
+    info = EngineInfo(
+        engine=f"jax {jax.__version__} {name}",
+        model=_name(path),
+        weights_sha256=weights_sha256,
+        context_window=context,
+        chat_template=template,
+        bos_token=_text(tokenizer, tokenizer.start),
+        eos_token=_text(tokenizer, next(iter(tokenizer.end_of_text), None)),
+        slots=slots,
+    )
+    return JaxEngine(backend, weights, tokenizer, info, cache_bytes=cache_bytes)
+
+
+def _load(
+    checkpoint: Checkpoint,
+    dtype: DType,
+    kernels: Kernels,
+    threads: int | None,
+    slots: int,
+    devices: int,
+) -> tuple[Backend, Any, str]:
+    """What computes the model, the weights for it, and its name for the records."""
+    on_cpu = jax.default_backend() == "cpu"
+    if kernels == "native" and not (on_cpu and devices == 1):
+        raise InputError(
+            "the native kernels are for one CPU", got=f"{devices} x {jax.default_backend()}"
+        )
+    if dtype == "int8" and kernels == "xla":
+        raise InputError("int8 needs the native kernels", fix="leave kernels at auto")
+    if kernels != "xla" and on_cpu and devices == 1:
+        precision = "bfloat16" if dtype == "auto" else dtype
+        # The kernels pack a copy of the weights; half of the memory is enough to come from.
+        source = load_parameters(checkpoint, "float32")
+        try:
+            decoder = NativeDecoder.pack(source, checkpoint.config, precision, threads=threads)
+        except EngineError:
+            if kernels == "native" or dtype == "int8":
+                raise
+        else:
+            native = NativeBackend(
+                checkpoint.config, precision, batches=_up_to(slots, NativeBackend.batches)
+            )
+            return native, decoder.number, f"cpu native {precision}"
+    if dtype == "auto":
+        dtype = "float32" if on_cpu else "bfloat16"
+    weights = load_parameters(checkpoint, dtype)
+    mesh = None
+    if devices > 1:
+        mesh = jax.make_mesh((devices,), ("model",), axis_types=(jax.sharding.AxisType.Auto,))
+        weights = jax.device_put(
+            weights, shardings(declare(checkpoint.config), mesh, TENSOR_PARALLEL)
+        )
+    sizes = XlaBackend if on_cpu else None
+    backend = XlaBackend(
+        checkpoint.config,
+        dtype=jnp.dtype(dtype),
+        mesh=mesh,
+        pieces=XlaBackend.pieces if sizes else _ACCELERATOR["pieces"],
+        batches=_up_to(slots, XlaBackend.batches if sizes else _ACCELERATOR["batches"]),
+    )
+    times = f"{devices} x " if devices > 1 else ""
+    return backend, weights, f"{times}{jax.default_backend()} xla {dtype}"
+
+
+def _up_to(slots: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes below `slots`, and `slots` itself."""
+    return (*(size for size in sizes if size < slots), slots)
+
+
+def _tokenizer(path: Path) -> tuple[Tokenizer, str | None]:
+    """The model's tokenizer, and its chat template if it has one."""
+    if path.is_dir():
+        return from_hub_files(path), _hub_template(path)
+    header = read_gguf_header(path)
+    lists = {
+        key: read_array(header, key)
+        for key in (f"tokenizer.ggml.{name}" for name in ("tokens", "merges", "token_type"))
+        if key in header.metadata
+    }
+    return from_gguf_metadata(header.metadata | lists), header.chat_template
+
+
+def _hub_template(directory: Path) -> str | None:
+    file = directory / "tokenizer_config.json"
+    try:
+        said = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelFileError(f"{file.name} cannot be read: {error}") from error
+    template = said.get("chat_template") if isinstance(said, dict) else None
+    return template if isinstance(template, str) else None
+
+
+def _name(path: Path) -> str:
+    if path.is_dir():
+        return path.resolve().name
+    return read_gguf_header(path).name or path.stem
+
+
+def _text(tokenizer: Tokenizer, token: int | None) -> str:
+    return "" if token is None else tokenizer.decode([token])
