@@ -60,7 +60,6 @@ class _Watch:
         # The published scorer keeps its notes under this name among the program's own.
         self.stack = space["print_stack"] = []
         self.shown: bytes | None = None
-        self.last: tuple[bytes, bool] | None = None
 
     def print(self, *args: Any, **kwargs: Any) -> None:
         self.stack.append(args)
@@ -68,18 +67,17 @@ class _Watch:
         if kwargs.get("file") in (None, self.sink) and args:
             self.shown = _encoded(args[0] if len(args) == 1 else args)
 
+    def note(self, value: Any) -> Any:
+        """Stands around a bare expression at the end, whose value a notebook would show."""
+        if value is not None:
+            self.shown = _encoded(value)
+        return value
+
     def wrap(self, value: Any) -> Any:
-        """Stands around the value of the last statement: the published scorer prints it."""
+        """Stands around the value of the last statement, which the published scorer prints."""
         shown = self.shown
         self.space.get("print", builtins.print)(value)
         self.shown = shown
-        return value
-
-    def wrap_shown(self, value: Any) -> Any:
-        """The same for a bare expression, whose value a notebook would show too."""
-        shown = None if value is None else _encoded(value)
-        self.wrap(value)
-        self.shown = shown or self.shown
         return value
 
     def published(self, kind: str) -> bytes | None:
@@ -126,33 +124,34 @@ def run(source: str, kind: str, cpu_seconds: float, wall_seconds: float) -> dict
         judged = False
     finally:
         sys.stdout = usual
-    _stop_alarms()
     if late:
         ended = {"status": late[0]}
-    return ended | {
-        "legacy": watch.published(kind) if judged else None,
-        "strict": watch.shown,
-        "printed": sink.size,
-    }
+    # A cast may take for ever too: `list` of an endless generator.
+    published = watch.published(kind) if judged else None
+    _stop_alarms()
+    return ended | {"legacy": published, "strict": watch.shown, "printed": sink.size}
 
 
 def _wrapped(source: str, space: dict[str, Any], watch: _Watch) -> ast.Module:
-    """The program; unless it ends with a print, with its last value handed to `watch`.
+    """The program, with the value of its last statement handed to `watch`.
 
-    The published scorer looks for a call of a name that begins with "print" as the value of
-    the last statement, whatever kind of statement that is.
+    The published scorer prints that value, whatever kind of statement it is, unless it is a
+    call of a name that begins with "print".
     """
     tree = ast.parse(source)
     last: Any = tree.body[-1] if tree.body else None
     value = getattr(last, "value", None)
-    called = getattr(getattr(value, "func", None), "id", "")
-    if not isinstance(value, ast.expr) or called.startswith("print"):
+    if not isinstance(value, ast.expr):
         return tree
-    bare = isinstance(last, ast.Expr)
-    name = "_multiturn_last_value"
-    space[name] = watch.wrap_shown if bare else watch.wrap
-    call = ast.Call(func=ast.Name(id=name, ctx=ast.Load()), args=[value], keywords=[])
-    last.value = ast.copy_location(call, value)
+    called = getattr(getattr(value, "func", None), "id", "")
+    for wanted, name, function in (
+        (not called.startswith("print"), "_multiturn_wrap", watch.wrap),
+        (isinstance(last, ast.Expr), "_multiturn_note", watch.note),
+    ):
+        if wanted:
+            space[name] = function
+            call = ast.Call(func=ast.Name(id=name, ctx=ast.Load()), args=[last.value], keywords=[])
+            last.value = ast.copy_location(call, value)
     return ast.fix_missing_locations(tree)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from multiturn.core.errors import InputError
+from multiturn.core.records import read_record
 from multiturn.sandbox.encoding import EncodingError, Opaque, decode
 from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
@@ -65,34 +67,39 @@ def _inside() -> str:
     return _INSIDE.read_text(encoding="utf-8")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Report:
+    """What `inside.run` returns."""
+
+    status: Status
+    error: str | None = None
+    line: int | None = None
+    exit_code: int | None = None
+    printed: int = 0
+    legacy: bytes | None = None
+    strict: bytes | None = None
+
+
 def _read(run: RunResult, limits: Limits) -> Watched:
-    """The report, which a hostile program may have written itself."""
-    report = run.value
     try:
-        if not isinstance(report, dict):
-            raise TypeError("no report")
-        outcome = Outcome(
-            Status(report["status"]),
-            error=report.get("error"),
-            line=report.get("line"),
-            exit_code=report.get("exit_code"),
-        )
-        if outcome.finished and report["printed"] > limits.output_bytes:
-            outcome = Outcome(Status.TOO_MUCH_OUTPUT)
-        published, shown = report.get("legacy"), report.get("strict")
-        return Watched(
-            outcome=outcome,
-            has_published=published is not None,
-            published=_value(published),
-            has_shown=shown is not None,
-            shown=_value(shown),
-        )
-    except (KeyError, ValueError, TypeError):
+        report = read_record(run.value, _Report, where="report")
+    except InputError:
+        # Only a program that looked for it can have changed it.
         return Watched(outcome=Outcome(Status.RAISED, error="the program spoilt its own record"))
+    status = report.status
+    if status is Status.FINISHED and report.printed > limits.output_bytes:
+        status = Status.TOO_MUCH_OUTPUT
+    return Watched(
+        outcome=Outcome(status, error=report.error, line=report.line, exit_code=report.exit_code),
+        has_published=report.legacy is not None,
+        published=_value(report.legacy),
+        has_shown=report.strict is not None,
+        shown=_value(report.strict),
+    )
 
 
-def _value(data: object) -> object:
-    if not isinstance(data, bytes):
+def _value(data: bytes | None) -> object:
+    if data is None:
         return None
     try:
         return decode(data)
