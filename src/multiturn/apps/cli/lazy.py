@@ -22,9 +22,11 @@ COMMANDS: dict[str, str] = {
     "prompt": "Write a program turn by turn (also what `multiturn` alone does).",
     "synth": "Run a specification without a person.",
     "run": "Run one program in the sandbox.",
+    "bench": "Measure models on multi-turn problems and on HumanEval.",
     "sessions": "List, show, export and delete saved sessions.",
     "models": "List, pull and remove models.",
     "export": "Write a CodeGen checkpoint in the layout another program reads.",
+    "train": "Train a model from a recipe, or go on training.",
     "doctor": "Say what works on this machine, what does not, and how to mend it.",
     "config": "Show every setting and where it comes from.",
 }

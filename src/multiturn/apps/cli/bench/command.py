@@ -1,0 +1,351 @@
+"""`multiturn bench`: a benchmark run to its end, gone on with, and shown."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event as Flag
+from typing import Annotated, Any
+
+import typer
+
+from multiturn.apps.cli import options
+from multiturn.apps.cli.bench.engines import info_with_hash, open_bench_engine
+from multiturn.apps.cli.bench.grid import (
+    Grid,
+    check_names,
+    model_label,
+    numbers,
+    open_tasks,
+    words,
+)
+from multiturn.apps.cli.bench.show import document, show_by, show_runs
+from multiturn.apps.cli.bench.view import ProgressView, duration
+from multiturn.apps.cli.faults import INTERRUPTED, say
+from multiturn.apps.cli.interrupts import stopped_by_ctrl_c
+from multiturn.apps.cli.pull_progress import pull_display
+from multiturn.apps.cli.screen import console_for
+from multiturn.apps.cli.settings import Settings, resolve_settings
+from multiturn.benchmarks.pass_at_k import BY
+from multiturn.benchmarks.runner.config import SampleSettings, Selection
+from multiturn.benchmarks.runner.run import Effort, Sitting, run_cells
+from multiturn.benchmarks.runner.saved import find_runs, read_run
+from multiturn.benchmarks.task import ArmSettings
+from multiturn.core.errors import InputError, UnknownNameError
+from multiturn.sandbox.open import open_sandbox
+
+__all__ = ["app"]
+
+TERMINATED = 128 + signal.SIGTERM
+"""What a shell gives a process that this signal ended."""
+
+_HELP = {
+    "own": "Run this project's multi-turn problems.",
+    "mtpb": "Run the published Multi-Turn Programming Benchmark.",
+    "humaneval": "Run HumanEval.",
+}
+_MORE = """
+
+    Every sample is on the disk as soon as it is finished. After Ctrl-C, a kill or a full disk
+    the same command goes on, and the files become the same to the byte as if nothing had
+    happened. Options that may be repeated make a grid, with a directory for each combination:
+    OUT/BENCHMARK/MODEL/ARM.TRUNCATION.tTEMPERATURE. `multiturn bench show OUT` shows the figures.
+    """
+
+app = typer.Typer(help="Measure models on multi-turn problems and on HumanEval.")
+
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME|PATH|URL",
+        help="A known model, a GGUF file, or an OpenAI-compatible server as "
+        "http://HOST:PORT/v1#MODEL. May be repeated.",
+    ),
+]
+Arms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arm",
+        "-a",
+        metavar="NAME",
+        help="turns, concat, listed, prose, gold_prefix, shuffled or feedback; several with "
+        "commas. By default turns; HumanEval has completion only.",
+    ),
+]
+Truncations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--truncation",
+        metavar="published|fair|none",
+        help="The rule that ends a written text; several with commas. By default published.",
+    ),
+]
+Samples = Annotated[int, typer.Option("--n", "-n", metavar="COUNT", help="Samples of each item.")]
+Temperatures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--temperature",
+        "-t",
+        metavar="NUMBER",
+        help="0 always writes the likeliest; several with commas. By default 0.2.",
+    ),
+]
+TopP = Annotated[
+    float, typer.Option("--top-p", metavar="SHARE", help="The share of likely tokens sampled from.")
+]
+Seed = Annotated[int, typer.Option("--seed", "-s", metavar="NUMBER", help="Of the whole run.")]
+Cases = Annotated[
+    int | None, typer.Option("--cases", metavar="COUNT", help="The first so many of each problem.")
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="COUNT", help="The first so many problems.")
+]
+Problems = Annotated[
+    list[str] | None,
+    typer.Option("--problem", metavar="ID", help="These problems alone; several with commas."),
+]
+MaxNewTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--max-new-tokens",
+        metavar="COUNT",
+        help="Most tokens of one written text; by default what the problem says.",
+    ),
+]
+Budget = Annotated[
+    int | None,
+    typer.Option("--budget", metavar="TOKENS", help="Most new tokens of a sample, over all turns."),
+]
+Header = Annotated[
+    str,
+    typer.Option("--header", metavar="published|packages|none", help="What programs begin with."),
+]
+File = Annotated[
+    Path | None,
+    typer.Option("--file", metavar="PATH", help="The problems' file, in place of the published."),
+]
+AnyHash = Annotated[
+    bool, typer.Option("--any-hash", help="Take that file even if it is not the published one.")
+]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where runs are kept.")]
+Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh/--resume",
+        help="Throw away what the runs' directories hold, or go on with it.",
+    ),
+]
+InFlight = Annotated[
+    int | None,
+    typer.Option(
+        "--in-flight",
+        metavar="COUNT",
+        help="Samples written at once; by default what suits the engine. Changes no sample.",
+    ),
+]
+
+
+def _command(benchmark: str) -> Callable[..., None]:
+    """The command that runs one benchmark."""
+
+    def run(
+        model: Models = None,
+        arm: Arms = None,
+        truncation: Truncations = None,
+        n: Samples = 1,
+        temperature: Temperatures = None,
+        top_p: TopP = 0.95,
+        seed: Seed = 0,
+        cases: Cases = None,
+        limit: Limit = None,
+        problem: Problems = None,
+        max_new_tokens: MaxNewTokens = None,
+        budget: Budget = None,
+        header: Header = "published",
+        file: File = None,
+        any_hash: AnyHash = False,
+        out: Out = Path("runs"),
+        fresh: Fresh = False,
+        in_flight: InFlight = None,
+        context: options.Context = None,
+        threads: options.Threads = None,
+        unsafe: options.Unsafe = None,
+        as_json: options.Json = False,
+    ) -> None:
+        flags: dict[str, object] = {"context": context, "threads": threads, "unsafe": unsafe}
+        models = [
+            resolve_settings({**flags, "model": name}).settings
+            for name in (dict.fromkeys(model) if model else (None,))
+        ]
+        _check_apart(models)
+        truncations, header_style = check_names(words(truncation or ["published"]), header)
+        samplings = tuple(
+            SampleSettings(n=n, temperature=each, top_p=top_p, seed=seed)
+            for each in numbers(temperature or ["0.2"], "--temperature")
+        )
+        arm_settings = tuple(
+            ArmSettings(
+                truncation=name,
+                max_new_tokens=max_new_tokens,
+                budget=budget,
+                header=header_style,
+                seed=seed,
+            )
+            for name in truncations
+        )
+        selection = Selection(cases=cases, limit=limit, problems=words(problem or []))
+        with pull_display() as display:
+            tasks = open_tasks(
+                benchmark, words(arm or []), path=file, any_hash=any_hash, progress=display
+            )
+        grid = Grid(tasks=tasks, settings=arm_settings, samplings=samplings, selection=selection)
+        _run(grid, models, out, fresh=fresh, effort=Effort(in_flight=in_flight), as_json=as_json)
+
+    run.__doc__ = _HELP[benchmark] + _MORE
+    return run
+
+
+for _name in _HELP:
+    app.command(_name)(_command(_name))
+
+
+@app.command()
+def show(
+    place: Annotated[Path, typer.Argument(metavar="DIR", help="A run, or a directory of runs.")],
+    k: Annotated[
+        list[str] | None,
+        typer.Option("--k", "-k", metavar="COUNT", help="For pass@k; several with commas."),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            metavar="|".join(BY),
+            help="Pass rates of each run by what its items have in common.",
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show the figures of saved runs, from their records alone.
+
+    The pass rate is the share of samples that pass; pass@k the mean over items of the unbiased
+    estimate, undefined where an item has fewer than k samples.
+    """
+    ks = [_whole(number) for number in numbers(k or ["1,10,100"], "--k")]
+    names = words(by or [])
+    for name in names:
+        if name not in BY:
+            raise UnknownNameError("grouping", name, BY)
+    runs = [read_run(path) for path in find_runs(place)]
+    if as_json:
+        print(document(runs, ks, names))
+        return
+    console = console_for(sys.stdout)
+    if not console.is_terminal:
+        console.width = 200  # a file has no edge to cut at
+    show_runs(console, runs, ks)
+    for run in runs:
+        for name in names:
+            title = f"{run.config.model} {run.config.arm} {run.config.settings.truncation}"
+            console.print(f"\n{title} T {run.config.sampling.temperature:g}, by {name}")
+            show_by(console, run, name)
+
+
+def _run(
+    grid: Grid, models: list[Settings], out: Path, *, fresh: bool, effort: Effort, as_json: bool
+) -> None:
+    """Run a grid, one model after the other."""
+    # Machines read standard output, people then look at standard error.
+    console = console_for(sys.stderr if as_json else sys.stdout)
+    places: list[Path] = []
+    signals = _Stopping()
+    stopped = False
+    with open_sandbox(unsafe=models[0].unsafe) as sandbox:
+        for settings in models:
+            with open_bench_engine(settings, console) as engine, signals.caught() as cancel:
+                info = info_with_hash(engine, settings.model)
+                cells = list(grid.cells(out, model_label(settings.model), info, sandbox))
+                places += [cell.place for cell in cells]
+                view = ProgressView(console, several=len(cells) > 1)
+                try:
+                    sitting = run_cells(
+                        cells,
+                        engine,
+                        sandbox,
+                        fresh=fresh,
+                        effort=effort,
+                        listen=view,
+                        cancel=cancel,
+                    )
+                finally:
+                    view.close()
+            console.print(_last_line(model_label(settings.model), sitting))
+            stopped = sitting.cancelled
+            if stopped:
+                break
+    runs = [read_run(place) for place in places]
+    if as_json:
+        print(document(runs, (1,), ()))
+    elif not stopped:
+        show_runs(console, runs, (1,))
+    if stopped:
+        say("stopped; the same command goes on with what is there", label=None)
+        raise typer.Exit(signals.exit_code)
+
+
+def _last_line(model: str, sitting: Sitting) -> str:
+    line = f"{model}: {sitting.done} of {sitting.total} samples"
+    if sitting.new:
+        rate = sitting.new / sitting.seconds
+        line += f", {sitting.new} new in {duration(sitting.seconds)} ({rate:.3g}/s)"
+    if sitting.new and sitting.fill.waiting_share is not None:
+        line += f"; the engine waited {100 * sitting.fill.waiting_share:.1f} % of the time"
+    return line
+
+
+class _Stopping:
+    """Ctrl-C and SIGTERM as one flag; a second Ctrl-C interrupts like in any other program."""
+
+    def __init__(self) -> None:
+        self.exit_code = INTERRUPTED
+
+    @contextlib.contextmanager
+    def caught(self) -> Iterator[Flag]:
+        """The flag, while texts are written."""
+        with stopped_by_ctrl_c() as cancel:
+
+            def stop(number: int, frame: Any) -> None:
+                del number, frame
+                self.exit_code = TERMINATED
+                cancel.set()
+
+            before = signal.signal(signal.SIGTERM, stop)
+            try:
+                yield cancel
+            finally:
+                signal.signal(signal.SIGTERM, before)
+
+
+def _check_apart(models: list[Settings]) -> None:
+    """Refuse models whose runs would share a directory."""
+    labels: dict[str, str] = {}
+    for settings in models:
+        label = model_label(settings.model)
+        if label in labels:
+            raise InputError(
+                f"two models would be kept under the name {label}",
+                got=f"{labels[label]} and {settings.model}",
+                fix="run them with different --out",
+            )
+        labels[label] = settings.model
+
+
+def _whole(number: float) -> int:
+    if number < 1 or number != int(number):
+        raise InputError("--k is no whole number of 1 or more", got=number)
+    return int(number)

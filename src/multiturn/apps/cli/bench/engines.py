@@ -1,0 +1,42 @@
+"""The engine of a run, with the fingerprint of what it has loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from multiturn.apps.cli.opening import open_model
+from multiturn.apps.cli.settings import Settings
+from multiturn.engines.http.open import open_http
+from multiturn.engines.http.settings import HttpSettings
+from multiturn.engines.protocol import Engine, EngineInfo
+
+__all__ = ["info_with_hash", "open_bench_engine"]
+
+_SERVERS = ("http://", "https://")
+
+
+def open_bench_engine(settings: Settings, console: Console) -> Engine:
+    """Load the model of `settings`, or meet the server that has it.
+
+    Raises:
+        MultiturnError: as `open_engine` and `open_http` do.
+    """
+    if settings.model.startswith(_SERVERS):
+        # Nobody reads along, so a server that breaks off may simply be asked again.
+        http = HttpSettings(live=False, context=settings.context)
+        return open_http(settings.model, settings=http)
+    return open_model(settings, settings.model, console)
+
+
+def info_with_hash(engine: Engine, model: str) -> EngineInfo:
+    """What the engine says of itself, with the hash of the model's file where it is not told."""
+    info = engine.info
+    path = Path(model).expanduser()
+    if info.weights_sha256 is None and path.is_file():
+        with path.open("rb") as file:
+            return replace(info, weights_sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    return info

@@ -1,0 +1,86 @@
+"""The figures of saved runs, from their records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from multiturn.benchmarks.pass_at_k import (
+    BY,
+    Best,
+    Count,
+    Scored,
+    best_temperatures,
+    counts,
+    mean_pass_at_k,
+)
+from multiturn.benchmarks.runner.asking import OUT_OF_WINDOW
+from multiturn.benchmarks.runner.saved import SavedRun
+
+__all__ = ["RunFigures", "best_of", "figures_of", "percent", "scored", "table_by"]
+
+UNDEFINED = "undefined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFigures:
+    """One run in numbers."""
+
+    counts: Mapping[str, Count]
+    """Samples and passes, by oracle."""
+    pass_at_k: Mapping[str, Mapping[int, float | None]]
+    """By oracle and k; None where it is undefined: too few samples, or items without any."""
+    out_of_window: int
+    """Samples whose dialogue outgrew the model's window."""
+
+
+def scored(run: SavedRun, oracle: str) -> list[Scored]:
+    """The samples as one oracle judged them."""
+    return [Scored(sample.item, sample.verdicts[oracle].passed) for sample in run.samples]
+
+
+def figures_of(run: SavedRun, ks: Sequence[int]) -> RunFigures:
+    """A run's own figures."""
+    total: dict[str, Count] = {}
+    at_k: dict[str, dict[int, float | None]] = {}
+    for oracle in run.config.oracles:
+        judged = scored(run, oracle)
+        total[oracle] = Count(len(judged), sum(each.passed for each in judged))
+        items = counts(judged, lambda item: item.id).values()
+        # Without all items it would be the figure of another benchmark.
+        whole = len(items) == run.config.items
+        at_k[oracle] = {k: mean_pass_at_k(items, k) if whole else None for k in ks}
+    return RunFigures(
+        counts=total,
+        pass_at_k=at_k,
+        out_of_window=sum(
+            any(step.cut_by == OUT_OF_WINDOW for step in sample.steps) for sample in run.samples
+        ),
+    )
+
+
+def table_by(run: SavedRun, oracle: str, by: str) -> dict[object, Count]:
+    """Samples and passes by something that items have; see `BY`."""
+    return counts(scored(run, oracle), BY[by])
+
+
+def best_of(runs: Iterable[SavedRun], oracle: str, ks: Sequence[int]) -> dict[int, Best | None]:
+    """The best temperature for each k, among complete runs that differ in nothing else."""
+    found = {
+        run.config.sampling.temperature: list(
+            counts(scored(run, oracle), lambda item: item.id).values()
+        )
+        for run in runs
+        if run.complete
+    }
+    return best_temperatures(found, ks)
+
+
+def percent(share: float | None) -> str:
+    """A share for a person.
+
+    Example:
+        >>> percent(0.125), percent(None)
+        ('12.50 %', 'undefined')
+    """
+    return UNDEFINED if share is None else f"{100 * share:.2f} %"

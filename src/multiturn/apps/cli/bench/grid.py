@@ -1,0 +1,130 @@
+"""What a command asks for, as the cells of a grid: arms, truncations and temperatures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast, get_args
+
+from multiturn.benchmarks.loaders.open_task import open_task
+from multiturn.benchmarks.runner.cells import Cell
+from multiturn.benchmarks.runner.config import SampleSettings, Selection, describe_run
+from multiturn.benchmarks.task import ArmSettings, HeaderStyle, Task, Truncation
+from multiturn.core.errors import InputError, UnknownNameError
+from multiturn.engines.protocol import EngineInfo
+from multiturn.hub.progress import ProgressListener, silent
+from multiturn.sandbox.protocol import Sandbox
+
+__all__ = ["Grid", "check_names", "model_label", "numbers", "open_tasks", "words"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Every combination of its parts, for one model."""
+
+    tasks: tuple[Task, ...]
+    """One for each arm."""
+    settings: tuple[ArmSettings, ...]
+    """One for each truncation."""
+    samplings: tuple[SampleSettings, ...]
+    """One for each temperature."""
+    selection: Selection
+
+    def cells(self, out: Path, model: str, engine: EngineInfo, sandbox: Sandbox) -> Iterator[Cell]:
+        """The runs, each with its place below `out`."""
+        for task in self.tasks:
+            for settings in self.settings:
+                for sampling in self.samplings:
+                    name = f"{task.arm}.{settings.truncation}.t{sampling.temperature:g}"
+                    yield Cell(
+                        label=f"{model} {task.arm} {settings.truncation} t{sampling.temperature:g}",
+                        task=task,
+                        config=describe_run(
+                            task,
+                            model=model,
+                            engine=engine,
+                            sandbox=sandbox,
+                            settings=settings,
+                            sampling=sampling,
+                            selection=self.selection,
+                        ),
+                        place=out / task.name / model / name,
+                    )
+
+
+def open_tasks(
+    benchmark: str,
+    arms: Sequence[str],
+    *,
+    path: Path | None,
+    any_hash: bool,
+    progress: ProgressListener = silent,
+) -> tuple[Task, ...]:
+    """The benchmark under each arm; under its usual one where none is named."""
+    return tuple(
+        open_task(benchmark, arm=arm, path=path, any_hash=any_hash, progress=progress)
+        for arm in (arms or (None,))
+    )
+
+
+def check_names(
+    truncations: Sequence[str], header: str
+) -> tuple[tuple[Truncation, ...], HeaderStyle]:
+    """The names as what they stand for.
+
+    Raises:
+        UnknownNameError: one is not known.
+    """
+    for name in truncations:
+        if name not in get_args(Truncation):
+            raise UnknownNameError("truncation", name, get_args(Truncation))
+    if header not in get_args(HeaderStyle):
+        raise UnknownNameError("header", header, get_args(HeaderStyle))
+    return cast(tuple[Truncation, ...], tuple(truncations)), cast(HeaderStyle, header)
+
+
+def words(said: Sequence[str]) -> tuple[str, ...]:
+    """The words of an option that may be repeated and may hold several with commas, each once.
+
+    Example:
+        >>> words(["turns,concat", "turns"])
+        ('turns', 'concat')
+    """
+    found = (word.strip() for text in said for word in text.split(","))
+    return tuple(dict.fromkeys(word for word in found if word))
+
+
+def numbers(said: Sequence[str], option: str) -> tuple[float, ...]:
+    """The numbers of such an option, each once.
+
+    Raises:
+        InputError: one is no number.
+    """
+    found: dict[float, None] = {}
+    for word in words(said):
+        try:
+            found[float(word)] = None
+        except ValueError as error:
+            raise InputError(f"{option} is not a number", got=word) from error
+    return tuple(found)
+
+
+def model_label(model: str) -> str:
+    """What stands for a model in names of directories and in records: no path, no address.
+
+    Example:
+        >>> model_label("smollm2-135m"), model_label("models/My model.gguf")
+        ('smollm2-135m', 'My-model')
+        >>> model_label("http://localhost:8000/v1#org/coder"), model_label("scripted:a/b.jsonl")
+        ('coder', 'scripted-b')
+    """
+    scripted = model.startswith("scripted:")
+    name = model.removeprefix("scripted:").rpartition("#")[2].rstrip("/").rpartition("/")[2]
+    for suffix in (".gguf", ".jsonl"):
+        name = name.removesuffix(suffix)
+    name = re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "model"
+    return f"scripted-{name}" if scripted else name

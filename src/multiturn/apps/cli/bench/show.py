@@ -1,0 +1,143 @@
+"""Saved runs as tables, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from rich.console import Console
+from rich.table import Table
+
+from multiturn.apps.cli.bench.figures import best_of, figures_of, percent, table_by
+from multiturn.benchmarks.pass_at_k import Count
+from multiturn.benchmarks.runner.config import RunConfig
+from multiturn.benchmarks.runner.saved import SavedRun
+from multiturn.core.records import to_plain
+
+__all__ = ["SCHEMA", "document", "show_by", "show_runs"]
+
+SCHEMA = "multiturn.bench-figures/1"
+
+
+def show_runs(console: Console, runs: Sequence[SavedRun], ks: Sequence[int]) -> None:
+    """A line for each run and oracle; below, the best temperature for each k."""
+    table = _table("task", "model", "arm", "truncation", "T", "samples", "oracle", "pass rate")
+    for k in ks:
+        table.add_column(f"pass@{k}", justify="right", no_wrap=True)
+    lost = 0
+    for run in runs:
+        figures, config = figures_of(run, ks), run.config
+        lost += figures.out_of_window
+        for oracle in config.oracles:
+            first = oracle == config.oracles[0]
+            count = figures.counts[oracle]
+            names = (config.task, config.model, config.arm, config.settings.truncation)
+            table.add_row(
+                *(name if first else "" for name in names),
+                f"{config.sampling.temperature:g}" if first else "",
+                _samples(run) if first else "",
+                oracle,
+                _rate(count),
+                *(percent(figures.pass_at_k[oracle][k]) for k in ks),
+            )
+    console.print(table)
+    if lost:
+        console.print(
+            f"{lost} samples outgrew the model's window and were written as far as it went"
+        )
+    _show_best(console, runs, ks)
+
+
+def show_by(console: Console, run: SavedRun, by: str) -> None:
+    """Pass rates of one run by what its items have in common."""
+    oracles = run.config.oracles
+    columns = {oracle: table_by(run, oracle, by) for oracle in oracles}
+    table = _table(by, "samples", *oracles)
+    for key, count in columns[oracles[0]].items():
+        name = "-" if key is None else str(key)
+        rates = (_rate(columns[oracle][key]) for oracle in oracles)
+        table.add_row(name, str(count.samples), *rates)
+    console.print(table)
+
+
+def document(runs: Sequence[SavedRun], ks: Sequence[int], by: Sequence[str]) -> str:
+    """The same for machines."""
+    return json.dumps(
+        {"schema": SCHEMA, "runs": [_described(run, ks, by) for run in runs]}, indent=2
+    )
+
+
+def _described(run: SavedRun, ks: Sequence[int], by: Sequence[str]) -> Mapping[str, object]:
+    figures = figures_of(run, ks)
+    return {
+        "path": str(run.path),
+        "config": to_plain(run.config),
+        "samples": len(run.samples),
+        "expected": run.expected,
+        "complete": run.complete,
+        "out_of_window": figures.out_of_window,
+        "oracles": {
+            oracle: {
+                **_counted(figures.counts[oracle]),
+                "pass_at_k": {str(k): value for k, value in figures.pass_at_k[oracle].items()},
+                "by": {
+                    name: {
+                        str(key): _counted(count)
+                        for key, count in table_by(run, oracle, name).items()
+                    }
+                    for name in by
+                },
+            }
+            for oracle in run.config.oracles
+        },
+    }
+
+
+def _counted(count: Count) -> dict[str, object]:
+    return {"samples": count.samples, "passed": count.passed, "pass_rate": count.rate}
+
+
+def _show_best(console: Console, runs: Sequence[SavedRun], ks: Sequence[int]) -> None:
+    """For runs that differ in temperature alone, which one is best for each k."""
+    groups: dict[str, list[SavedRun]] = {}
+    for run in runs:
+        groups.setdefault(_but_temperature(run.config), []).append(run)
+    for group in groups.values():
+        temperatures = {run.config.sampling.temperature for run in group if run.complete}
+        if len(temperatures) < 2:
+            continue
+        config = group[0].config
+        oracle = config.oracles[0]
+        best = best_of(group, oracle, ks)
+        said = ", ".join(
+            f"pass@{k} {percent(found.value)} at T {found.temperature:g}"
+            for k, found in best.items()
+            if found is not None
+        )
+        if said:
+            console.print(
+                f"best of {len(temperatures)} temperatures, {config.model} {config.arm} "
+                f"{config.settings.truncation}, {oracle}: {said}"
+            )
+
+
+def _but_temperature(config: RunConfig) -> str:
+    same = replace(config, sampling=replace(config.sampling, temperature=0.5))
+    return json.dumps(to_plain(same), sort_keys=True)
+
+
+def _samples(run: SavedRun) -> str:
+    return str(run.expected) if run.complete else f"{len(run.samples)} of {run.expected}"
+
+
+def _rate(count: Count) -> str:
+    return f"{percent(count.rate)} ({count.passed})"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    numeric = {"T", "samples", "pass rate"}
+    for column in columns:
+        table.add_column(column, justify="right" if column in numeric else "left", no_wrap=True)
+    return table
