@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import yaml
 
-from multiturn.core.errors import InputError, UnknownNameError, nearest
+from multiturn.core.errors import InputError, nearest
 from multiturn.core.records import read_record, to_plain
 from multiturn.models.config import DecoderConfig
 
@@ -375,8 +375,8 @@ def overridden(config: TrainConfig, assignments: Iterable[str]) -> TrainConfig:
     """The config with ``key=value`` changes, each key a dotted path, each value YAML.
 
     Raises:
-        InputError: no ``=``, a value of the wrong type, or one that the config refuses.
-        UnknownNameError: a key that is not there; names the nearest of all keys.
+        InputError: no ``=``, a key that is not there (with the nearest ones), a value of the
+            wrong type, or one that the config refuses.
 
     Example:
         >>> overridden(config, ["schedule.peak=1e-3", "steps=200"])  # doctest: +SKIP
@@ -424,9 +424,12 @@ def _keys(record: Any, prefix: str = "") -> Mapping[str, object]:
     return found
 
 
-def _unknown_key(key: str, known: Mapping[str, object]) -> UnknownNameError:
+def _unknown_key(key: str, known: Iterable[str]) -> InputError:
     last = key.rpartition(".")[2]
-    same_leaf = [name for name in known if name.rpartition(".")[2] == last]
-    near = same_leaf or nearest(key, known)
-    fix = f"did you mean {' or '.join(near[:3])}?" if near else "see the recipe for its keys"
-    return UnknownNameError("setting", key, known, fix=fix)
+    near = [name for name in known if name.rpartition(".")[2] == last] or nearest(key, known)
+    return InputError(
+        "unknown setting",
+        got=key,
+        allowed="the keys that --show prints",
+        fix=f"did you mean {' or '.join(near[:3])}?" if near else None,
+    )

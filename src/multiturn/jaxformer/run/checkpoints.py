@@ -78,7 +78,6 @@ class Checkpoints:
                 # What a crash left half written goes at the next start.
                 cleanup_tmp_directories=not read_only,
                 create=not read_only,
-                read_only=read_only,
                 save_root_metadata=False,
                 # The loop decides when; every call saves.
                 save_decision_policy=policies.FixedIntervalPolicy(1),

@@ -1,0 +1,52 @@
+"""`multiturn train RECIPE`: train, or go on training."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from multiturn.apps.cli.faults import INTERRUPTED
+from multiturn.apps.cli.optional import needing
+from multiturn.core.records import to_plain
+
+__all__ = ["run"]
+
+
+def run(
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="A Python file that makes a config, or the name of one in recipes/train; "
+            "FILE:NAME where it makes several."
+        ),
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Changes, such as schedule.peak=1e-3."),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print the config as JSON, and train nothing.")
+    ] = False,
+) -> None:
+    """Train a model as a recipe says, or go on where an earlier call stopped.
+
+    The same command resumes a run from its newest checkpoint. A run that is told to go
+    (SIGTERM, SIGUSR1) saves and exits with 75, which asks to be started again; Ctrl-C saves
+    too. A loss that is no number, or leaps up, stops the run with 3 and names its data.
+    """
+    # JAX takes a second to import, and `--help` must not wait for it.
+    with needing("train", purpose="training"):
+        from multiturn.jaxformer.recipe import load_recipe
+        from multiturn.jaxformer.run.preemption import PREEMPTED
+        from multiturn.jaxformer.run.train import main
+
+    config = load_recipe(recipe, settings or [])
+    if show:
+        print(json.dumps(to_plain(config), indent=1))
+        return
+    outcome = main(config)
+    codes = {"preempted": PREEMPTED, "interrupted": INTERRUPTED}
+    if outcome.status in codes:
+        raise typer.Exit(codes[outcome.status])

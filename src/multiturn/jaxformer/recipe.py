@@ -1,0 +1,87 @@
+"""Recipes: Python files that say what a run is.
+
+A recipe sets ``config`` to a `TrainConfig`, or ``configs`` to several by name, and its
+docstring says the command, the hardware, the hours, the expected result, and where its
+figures come from. ``FILE.py:NAME`` is one of several.
+"""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Sequence
+from pathlib import Path
+
+from multiturn.core.errors import InputError, MultiturnError, UnknownNameError, nearest
+from multiturn.jaxformer.config import TrainConfig, overridden
+
+__all__ = ["find_recipe", "load_recipe"]
+
+PLACE = Path("recipes/train")
+
+
+def load_recipe(recipe: str, assignments: Sequence[str] = ()) -> TrainConfig:
+    """The config of a recipe, with ``key=value`` changes.
+
+    Args:
+        recipe: the path of a Python file, or the name of one in ``recipes/train``; with
+            ``:NAME`` where it has several configs.
+        assignments: see `overridden`.
+
+    Raises:
+        InputError: no such file, it fails, it makes no config, or a change does not fit.
+        UnknownNameError: it has no config of the name.
+    """
+    place, _, name = recipe.partition(":")
+    path = find_recipe(place)
+    try:
+        made = runpy.run_path(str(path), run_name="recipe")
+    except MultiturnError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"the recipe failed, {type(error).__name__}: {error}", got=str(path), fix="mend it"
+        ) from error
+    config = _chosen(made.get("config"), made.get("configs"), name, path)
+    return overridden(config, assignments)
+
+
+def find_recipe(recipe: str) -> Path:
+    """The file of a recipe.
+
+    Raises:
+        InputError: there is none; the message names the nearest.
+    """
+    candidates = [Path(recipe).expanduser(), PLACE / f"{recipe}.py"]
+    for path in candidates:
+        if path.is_file():
+            return path
+    known = sorted(path.stem for path in PLACE.glob("*.py"))
+    near = nearest(Path(recipe).stem, known)
+    raise InputError(
+        "no such recipe",
+        got=recipe,
+        allowed="the path of a Python file, or a name in recipes/train: " + ", ".join(known)
+        if known
+        else "the path of a Python file",
+        fix=f"did you mean {' or '.join(near)}?" if near else None,
+    )
+
+
+def _chosen(single: object, several: object, name: str, path: Path) -> TrainConfig:
+    if isinstance(several, dict) and several:
+        if not name:
+            raise InputError(
+                "the recipe has several configs",
+                got=str(path),
+                allowed=", ".join(f"{path}:{choice}" for choice in several),
+            )
+        if name not in several:
+            raise UnknownNameError("config of the recipe", name, several)
+        single = several[name]
+    elif name:
+        raise InputError("the recipe has one config", got=name, fix=f"name {path} alone")
+    if not isinstance(single, TrainConfig):
+        raise InputError(
+            "the recipe makes no config", got=str(path), fix="set `config` to a TrainConfig"
+        )
+    return single
