@@ -1,0 +1,182 @@
+"""Compiling the kernels: once for each source, compiler and processor, at first use."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import jax.ffi
+from filelock import FileLock
+
+from multiturn.core.errors import EngineError, MultiturnError, reporting_storage
+from multiturn.core.files import write_atomically
+from multiturn.core.places import places
+
+__all__ = ["Compiler", "NativeStatus", "built_library", "find_compiler", "native_status"]
+
+log = logging.getLogger(__name__)
+
+_SOURCES = Path(__file__).parent / "cpp"
+_UNITS = ("decoder.cc", "api.cc", "ffi.cc")
+_FLAGS = ("-std=c++20", "-O3", "-march=native", "-fPIC", "-shared", "-pthread")
+_WARNINGS = ("-Wall", "-Wextra", "-Wno-psabi")
+_SECONDS = 300
+"""After which a compiler is taken to hang."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """A C++ compiler that answered: how it is called, and the version it told."""
+
+    command: tuple[str, ...]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class NativeStatus:
+    """Whether the native kernels can be used here, in words for a person."""
+
+    works: bool
+    found: str
+    fix: str | None = None
+
+
+def find_compiler() -> Compiler | None:
+    """The compiler to use: ``$CXX``, g++, clang++, or the one in the package ``ziglang``."""
+    named = os.environ.get("CXX", "").split()
+    candidates: list[tuple[str, ...]] = [tuple(named)] if named else [("g++",), ("clang++",)]
+    if not named and importlib.util.find_spec("ziglang") is not None:
+        candidates.append((sys.executable, "-m", "ziglang", "c++"))
+    for command in candidates:
+        if shutil.which(command[0]) is None:
+            continue
+        try:
+            told = subprocess.run(
+                [*command, "--version"], capture_output=True, text=True, timeout=60, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if told.returncode == 0:
+            return Compiler(command, told.stdout.strip())
+    return None
+
+
+def built_library(*, extra_flags: tuple[str, ...] = ()) -> Path:
+    """The compiled library, compiled now if it is not kept yet.
+
+    Several processes may ask at once: one compiles and the others wait for it. A kept file
+    that is not as it was written is compiled again.
+
+    Args:
+        extra_flags: added to the compiler's, as for a sanitizer.
+
+    Raises:
+        EngineError: no compiler was found, or it failed.
+        StorageError: the library cannot be kept.
+    """
+    compiler = find_compiler()
+    if compiler is None:
+        raise EngineError(
+            "the native CPU kernels need a C++ compiler, and none was found",
+            allowed="$CXX, g++, clang++, or the package ziglang",
+            fix="install g++, or: pip install ziglang",
+        )
+    directory = places().models.parent / "native"
+    path = directory / f"kernels-{_key(compiler, extra_flags)}.so"
+    if _is_whole(path):
+        return path
+    with reporting_storage(directory, "keeping the native kernels"):
+        directory.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if not _is_whole(path):
+            _compile(compiler, extra_flags, path)
+    return path
+
+
+def native_status() -> NativeStatus:
+    """Whether the kernels compile here; compiles them if they are not kept yet."""
+    compiler = find_compiler()
+    try:
+        path = built_library()
+    except MultiturnError as error:
+        return NativeStatus(False, f"CPU batches run on XLA, slower: {error.what}", error.fix)
+    first = compiler.version.splitlines()[0] if compiler and compiler.version else "a compiler"
+    return NativeStatus(True, f"{path.stat().st_size / 1e3:.0f} kB, compiled by {first}")
+
+
+def _key(compiler: Compiler, extra_flags: tuple[str, ...]) -> str:
+    """A short name for everything that decides what the compiler would write."""
+    digest = hashlib.sha256()
+    for source in sorted(_SOURCES.iterdir()):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    told = (*compiler.command, compiler.version, *_FLAGS, *extra_flags, version("jaxlib"))
+    digest.update("\0".join((*told, _processor())).encode())
+    return digest.hexdigest()[:20]
+
+
+def _processor() -> str:
+    """What `-march=native` looks at: the processor's name and its instruction sets."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    wanted = ("model name", "flags", "Features", "CPU part")
+    return "\n".join([platform.machine(), *(line for line in lines if line.startswith(wanted))])
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file is the one that was compiled: loading a cut one would end the process."""
+    try:
+        promised = path.with_suffix(".sha256").read_text(encoding="ascii").strip()
+        return hashlib.sha256(path.read_bytes()).hexdigest() == promised
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _compile(compiler: Compiler, extra_flags: tuple[str, ...], path: Path) -> None:
+    log.info("compiling the native CPU kernels, once")
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as room:
+        made = Path(room) / "kernels.so"
+        command = [
+            *compiler.command,
+            *_FLAGS,
+            *_WARNINGS,
+            *extra_flags,
+            "-isystem",
+            jax.ffi.include_dir(),
+            *(str(_SOURCES / unit) for unit in _UNITS),
+            "-o",
+            str(made),
+        ]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=_SECONDS, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EngineError(
+                "the C++ compiler did not finish",
+                got=f"{compiler.command[0]}: {error}",
+                fix="name another with $CXX",
+            ) from error
+        if done.returncode != 0 or not made.exists():
+            faults = [line for line in done.stderr.splitlines() if "error" in line]
+            said = (faults or done.stderr.strip().splitlines() or ["nothing"])[0]
+            raise EngineError(
+                "the C++ compiler could not compile the native CPU kernels",
+                got=f"{compiler.command[0]}: {said}",
+                fix="name another with $CXX: g++ 12 or later, clang++ 15 or later",
+            )
+        with reporting_storage(path, "keeping the native kernels"):
+            data = made.read_bytes()
+            write_atomically(path, data, mode=0o755)
+            write_atomically(path.with_suffix(".sha256"), hashlib.sha256(data).hexdigest())
