@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from multiturn.core.errors import InputError, MissingDependencyError
+from multiturn.engines.http.open import open_http
+from multiturn.engines.http.settings import HttpSettings
 from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.protocol import Engine
 from multiturn.engines.scripted import ScriptedEngine, read_script
@@ -24,6 +26,7 @@ installed; and jax, the native sampler, for checkpoint directories and where it 
 ENGINES: tuple[EngineName, ...] = ("auto", "llama.cpp", "jax")
 
 SCRIPTED = "scripted:"
+SERVERS = ("http://", "https://")
 
 
 def open_engine(
@@ -39,7 +42,9 @@ def open_engine(
 
     Args:
         model: a known name, which is pulled first if need be; or the path of a GGUF file or
-            of a checkpoint's directory; or ``scripted:FILE``, for the engine that reads its lines from a script.
+            of a checkpoint's directory; or ``scripted:FILE``, for the engine that reads its
+            lines from a script; or the address of a server, ``http://HOST:PORT/v1#MODEL``
+            (docs/http-engine.md).
         directory: where models are kept; the user's own place by default.
         context: tokens of the context window; by default what suits the model.
         threads: threads to decode with; by default one for each CPU this process may use.
@@ -50,7 +55,7 @@ def open_engine(
         InputError: an option is out of range, or the script is not one.
         UnknownNameError, HubError, StorageError: the model's file could not be had.
         MissingDependencyError: the package that runs such models is not installed.
-        EngineError: the model could not be loaded.
+        EngineError: the model could not be loaded, or no server answers.
     """
     if model.startswith(SCRIPTED):
         path = Path(model.removeprefix(SCRIPTED)).expanduser()
@@ -58,6 +63,8 @@ def open_engine(
         if context is not None:
             settings = replace(settings, context_window=context)
         return ScriptedEngine(script, settings=settings, model=model)
+    if model.startswith(SERVERS):
+        return open_http(model, settings=HttpSettings(context=context))
     if engine not in ENGINES:
         raise InputError("unknown engine", got=engine, allowed=", ".join(ENGINES))
     place = Path(model).expanduser()

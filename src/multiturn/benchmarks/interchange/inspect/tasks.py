@@ -90,13 +90,13 @@ def lead_dialogue(benchmark: Benchmark, settings: ArmSettings) -> Any:
     async def solve(state: Any, generate: Any) -> Any:
         del generate  # it would answer the whole conversation at once
         dialogue = benchmark.dialogue(items[str(state.sample_id)], settings)
-        state.store.set(_PROGRAM, (await _lead(dialogue, state)).program)
+        state.store.set(_PROGRAM, (await _lead(dialogue, state, benchmark.limits)).program)
         return state
 
     return solve
 
 
-async def _lead(dialogue: Dialogue, state: Any) -> Written:
+async def _lead(dialogue: Dialogue, state: Any, limits: Limits) -> Written:
     """Lead a dialogue to its end."""
     reply: Reply
     try:
@@ -106,7 +106,7 @@ async def _lead(dialogue: Dialogue, state: Any) -> Written:
                 reply = await _ask(move, state)
             else:
                 program = Program(source=move.source, seed=0)
-                reply = await asyncio.to_thread(_sandbox().run, program, Limits())
+                reply = await asyncio.to_thread(_sandbox().run, program, limits)
             move = dialogue.send(reply)
     except StopIteration as ended:
         written: Written = ended.value
