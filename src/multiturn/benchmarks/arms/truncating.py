@@ -117,7 +117,8 @@ class AnswerFence:
 class StartingOver:
     r"""Cuts where a model that has answered repeats the specification.
 
-    A repetition before any code is how instruct models begin their answer, and ends nothing.
+    Instruct models like to begin with the program so far. So a repetition before any code but
+    imports ends nothing.
 
     Example:
         >>> StartingOver("# Sort it.\n", "# Sort it.\n").find("x.sort()\n# Sort it.\nx.sort()")
@@ -135,7 +136,8 @@ class StartingOver:
     def find(self, text: str) -> Cut | None:
         """The first line after code at which the whole specification stands."""
         for start in _line_starts(self.specification.rstrip(), text):
-            if _has_code(self.context, _answer(self.context, text[:start])):
+            written = _answer(self.context, text[:start])
+            if _has_code(self.context, written, imports=False):
                 return Cut(start, "repetition")
         return None
 
@@ -153,10 +155,23 @@ def _answer(context: str, text: str) -> str:
     return text[fence:].partition("\n")[2]
 
 
-def _has_code(context: str, text: str) -> bool:
-    """Whether text is code that follows the context, and more than comments."""
+def _has_code(context: str, text: str, *, imports: bool = True) -> bool:
+    """Whether text is code that follows the context, and more than comments.
+
+    Args:
+        context: what stands before.
+        text: may be code, prose or anything.
+        imports: whether imports count as code.
+    """
     if not text.strip():
         return False
     whole, before = parsed_module(context + text), parsed_module(context)
     # A context that ends in the head of a function has no tree of its own; any body is code.
-    return whole is not None and (before is None or ast.dump(whole) != ast.dump(before))
+    return whole is not None and (
+        before is None or _statements(whole, imports) != _statements(before, imports)
+    )
+
+
+def _statements(tree: ast.Module, imports: bool) -> list[str]:
+    left_out = () if imports else (ast.Import, ast.ImportFrom)
+    return [ast.dump(statement) for statement in tree.body if not isinstance(statement, left_out)]

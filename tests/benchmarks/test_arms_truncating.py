@@ -1,0 +1,159 @@
+"""The fair truncation: a cut never moves, one long answer stays whole, prose goes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multiturn.benchmarks.arms.truncating import AnswerFence, Fair, StartingOver, truncation_for
+from multiturn.synthesis.parsing import parsed_module
+from multiturn.text.truncation import PublishedRule, StopRule
+
+HEADER = "# Import libraries.\n\nimport numpy as np\n\n"
+SPECIFICATION = "# Sort the list.\n# Print it.\n"
+CONTEXT = HEADER + SPECIFICATION
+FUNCTION = 'def double(x):\n    """Twice x."""\n'
+
+PIECES = [
+    "x = 1\n", "x = 1", "print(x)\n", "    return x\n", "def f():\n", "# a step\n", "# Sort",
+    SPECIFICATION, "# Sort the list.\n", "```\n", "```python\n", "``", "`", "Here it is:\n", "\n",
+    "\n\n\n", "(", ")", "'''", "<|endoftext|>", "<|endof", " ", "é", "if x:\n", "\\\n", ",",
+]  # fmt: skip
+texts = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+contexts = st.sampled_from(["", CONTEXT, FUNCTION, "x = (\n"])
+rules = st.one_of(
+    contexts.map(AnswerFence),
+    contexts.map(lambda context: StartingOver(context, SPECIFICATION)),
+    contexts.map(lambda context: Fair(context, SPECIFICATION).stop),
+    contexts.map(lambda context: Fair(context).stop),
+)
+
+
+@given(rules, texts, texts)
+def test_a_cut_never_moves_as_text_grows(rule: StopRule, text: str, more: str) -> None:
+    cut = rule.find(text)
+    if cut is not None:
+        assert rule.find(text + more) == cut
+
+
+@given(rules, texts)
+def test_what_is_not_held_back_is_never_cut(rule: StopRule, text: str) -> None:
+    cut = rule.find(text)
+    if cut is not None:
+        uncut = max(size for size in range(len(text)) if rule.find(text[:size]) is None)
+        assert cut.position >= uncut - rule.lookahead
+
+
+def fair(text: str, context: str = CONTEXT, specification: str = SPECIFICATION) -> str:
+    """What is kept, as in a dialogue: the stop rule first, then the rest."""
+    rule = Fair(context, specification)
+    cut = rule.stop.find(text)
+    return rule.finish(text if cut is None else text[: cut.position])[0]
+
+
+@given(contexts, texts)
+def test_what_is_kept_parses_and_is_part_of_the_text(context: str, text: str) -> None:
+    kept = fair(text, context)
+    assert kept in text
+    if kept:
+        assert parsed_module(f"{context}{kept}\n") is not None
+
+
+def longest_by_trying(context: str, text: str) -> str:
+    """Every beginning of whole lines, the longest first."""
+    lines = text.split("\n")
+    for count in range(len(lines), 0, -1):
+        kept = "\n".join(lines[:count]).rstrip()
+        if parsed_module(f"{context}{kept}\n") is not None:
+            return kept
+    return ""
+
+
+@given(contexts, texts.filter(lambda text: "`" not in text))
+def test_no_longer_beginning_parses(context: str, text: str) -> None:
+    assert Fair(context).finish(text)[0] == longest_by_trying(context, text)
+
+
+KEPT = {
+    "comments between the steps": "# Sort it.\nx.sort()\n\n\n\n# Print it.\nprint(x)",
+    "several prints": "print(x)\nprint(x)",
+    "several functions": "def f():\n    pass\n\ndef g():\n    pass",
+    "a docstring": '"""What this does."""\nprint(x)',
+    "backticks in code": "x = '```'\nprint(x)",
+    "a part of the specification": "# Sort the list.\nx.sort()\n# Print it.\nprint(x)",
+}
+
+
+@pytest.mark.parametrize("text", KEPT.values(), ids=list(KEPT))
+def test_one_long_answer_stays_whole(text: str) -> None:
+    assert fair(text) == text
+
+
+ENDED = {
+    "a closing fence": "x.sort()\n```\nThis sorts it.",
+    "a closing fence at the very end": "x.sort()\n```",
+    "an opened fence": "```python\nx.sort()\n```\nThis sorts it.",
+    "an opened fence without its end": "```python\nx.sort()\n",
+    "prose, then a fence": "Sure, here it is:\n\n```python\nx.sort()\n```\n",
+    "a second block": "```python\nx.sort()\n```\nOr:\n```python\nx = sorted(x)\n```",
+    "a repetition of the specification": f"x.sort()\n{SPECIFICATION}x.sort()\n",
+    "the end of text": "x.sort()<|endoftext|>x = 1",
+    "prose after the code": "x.sort()\nThis sorts the list in place.\nIt takes time.",
+    "cut in the middle of a line": "x.sort()\nfor y in range(",
+    "cut in the middle of a block": "x.sort()\nfor y in x:",
+    "cut in the middle of a string": "x.sort()\ny = '''abc\ndef",
+}
+
+
+@pytest.mark.parametrize("text", ENDED.values(), ids=list(ENDED))
+def test_the_answer_ends(text: str) -> None:
+    assert fair(text) == "x.sort()"
+
+
+def test_a_specification_before_any_code_ends_nothing() -> None:
+    text = f"```python\n{CONTEXT}x.sort()\n```"
+    assert fair(text) == f"{CONTEXT}x.sort()"
+    assert fair(f"{SPECIFICATION}x.sort()") == f"{SPECIFICATION}x.sort()"
+
+
+def test_a_body_is_code_that_follows_the_head_of_a_function() -> None:
+    assert fair("    return 2 * x\n```\n", FUNCTION, "") == "    return 2 * x"
+    assert fair("    return 2 * x\n\nThis doubles x.", FUNCTION, "") == "    return 2 * x"
+    whole = f"{FUNCTION}    return 2 * x"
+    assert fair(f"```python\n{whole}\n```\n", FUNCTION, "") == whole
+
+
+def test_an_import_is_an_answer_that_a_fence_can_close() -> None:
+    assert fair("import re\n```\nThis imports re.") == "import re"
+
+
+def test_prose_alone_leaves_nothing() -> None:
+    assert fair("This is how you sort a list.") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x.sort()\n```\n", (None, "closing fence")),
+        ("x.sort()\n```\nabc def", (None, "closing fence")),
+        ("x.sort()\nabc def", ("unparsable tail", None)),
+        (f"x.sort()\nabc def\n{SPECIFICATION}", ("unparsable tail", None)),
+        ("x.sort()\n\n", (None, None)),
+    ],
+)
+def test_what_cut_is_said(text: str, said: tuple[str | None, str | None]) -> None:
+    rule = Fair(CONTEXT, SPECIFICATION)
+    cut = rule.stop.find(text)
+    _, late = rule.finish(text if cut is None else text[: cut.position])
+    assert (late, cut and cut.reason) == said
+
+
+@given(texts)
+def test_no_truncation_keeps_all_and_the_published_one_is_the_published_one(text: str) -> None:
+    none = truncation_for("none", CONTEXT, SPECIFICATION)
+    assert none.stop.find(text) is None
+    assert none.finish(text) == (text, None)
+    published = truncation_for("published", CONTEXT, SPECIFICATION)
+    assert published.stop == PublishedRule()
+    assert published.finish(text) == (text, None)
