@@ -1,0 +1,180 @@
+"""Tokens a second of this project's engines and their peers, on the same weights in one run.
+
+Each peer runs in a process of its own at the best setting that a small search finds for each
+number of sequences; then all are measured in turn, round after round. Prompts have 18 to 40
+tokens; every sequence is continued by exactly as many tokens as asked, whatever the model
+says of an end. The time is that of the whole call: prompts read and tokens written.
+
+    python bench/decode.py --out bench/results/decode.json
+    python bench/decode.py --fast --peers jax,openvino
+
+In the same run the machine's own bounds are measured: how fast it reads memory and multiplies
+matrices of the model's shape. Each token reads all weights once for all sequences, and
+multiplies with each of them for every sequence.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from peers.drive import Case, Race, chosen_peers, measure_bounds
+from peers.hub_directory import RANDOM, prepare, prepared_place, tokenizer_of
+from peers.jobs import Job, Model, random_prompts, short_prompts
+from peers.machine import describe_machine
+from peers.roster import PEERS
+
+BYTES_A_WEIGHT = {"float32": 4.0, "bfloat16": 2.0, "int8": 1.0}
+
+
+def main() -> None:
+    """Measure, print, save."""
+    options = _options()
+    model = prepare(options.model, options.prepared)
+    started = describe_machine()
+    race = Race(model, options.peers, options.threads, options.limit, written_per_second, _say)
+    race.prepare()
+    result: dict[str, Any] = {
+        "schema": "multiturn.bench-decode/1",
+        "model": model.name,
+        "parameters": model.parameters,
+        "new_tokens": options.tokens,
+        "repeats": options.repeats,
+        "threads": options.threads,
+        "machine": started,
+        "bounds": {},
+        "peers": race.peers,
+    }
+    for count in options.counts:
+        _say(f"{count} sequences: bounds, then each peer's best setting")
+        measured = measure_bounds(model, count, options.threads)
+        result["bounds"][str(count)] = {
+            **measured, "tokens_per_second": bounds(model, count, measured)
+        }  # fmt: skip
+        race.run(_case(model, count, options), options.repeats)
+        _save(result, options.out)  # as it comes: a run of an hour may be cut short
+    result["load_average_after"] = os.getloadavg()
+    _save(result, options.out)
+    print(table(result))
+
+
+def written_per_second(_job: Job, counts: list[int], seconds: float) -> float:
+    """New tokens of all sequences a second."""
+    return sum(counts) / seconds
+
+
+def bounds(model: Model, count: int, measured: dict[str, Any]) -> dict[str, float]:
+    """Most tokens a second for weights of each type: by memory or by products, the slower.
+
+    The cache of keys and values, the prompts and all that is no matrix count for nothing here.
+    """
+    found = {}
+    for dtype, width in BYTES_A_WEIGHT.items():
+        if dtype not in measured["operations_per_second"]:
+            continue
+        reading = model.parameters * width / measured["bytes_read_per_second"]
+        products = 2 * model.parameters * count / measured["operations_per_second"][dtype]
+        found[dtype] = count / max(reading, products)
+    return found
+
+
+def table(result: dict[str, Any]) -> str:
+    """The results in Markdown."""
+    titles = ["sampled", "greedy"]
+    columns = [(count, title) for count in result["bounds"] for title in titles]
+    head = " | ".join(f"{count}, {title}" for count, title in columns)
+    lines = [
+        f"{result['model']}, tokens a second by number of sequences; in brackets: of the first",
+        "",
+        f"| engine, setting | {head} | load, s | peak memory, MB |",
+        "|---|" + "---|" * (len(columns) + 2),
+    ]
+    for record in result["peers"].values():
+        if "failed" in record:
+            lines.append(f"| {record['title']} | {record['failed']} |")
+            continue
+        by_count = {str(case["count"]): case for case in record["cases"]}
+        cells = [_cell(by_count[count], title) for count, title in columns if count in by_count]
+        used = dict.fromkeys(case["setting"] for case in record["cases"] if "setting" in case)
+        loads = [case["load_seconds"] for case in record["cases"] if "load_seconds" in case]
+        peaks = [case["peak_bytes"] for case in record["cases"] if "peak_bytes" in case]
+        lines.append(
+            f"| {record['title']}: {'; '.join(used)} | {' | '.join(cells)} |"
+            f" {max(loads, default=0):.1f} | {max(peaks, default=0) / 1e6:.0f} |"
+        )
+    for dtype in BYTES_A_WEIGHT:
+        cells = [
+            f"{result['bounds'][count]['tokens_per_second'].get(dtype, float('nan')):.0f}"
+            for count, _ in columns
+        ]
+        lines.append(f"| bound, weights in {dtype} | {' | '.join(cells)} | | |")
+    return "\n".join(lines)
+
+
+def _cell(case: dict[str, Any], title: str) -> str:
+    found = case.get("jobs", {}).get(title)
+    if found is None or "failed" in found:
+        return "failed"
+    ratio = found["ratio_to_first"]
+    return f"{found['tokens_per_second']:.1f}" + (f" ({ratio:.2f})" if ratio else "")
+
+
+def _case(model: Model, count: int, options: argparse.Namespace) -> Case:
+    if model.name.endswith(RANDOM):
+        prompts = random_prompts(count, 30, tokenizer_of(model.gguf).size)
+    else:
+        prompts = short_prompts(count, tokenizer_of(model.gguf).encode)
+    search = Job(prompts=prompts, new_tokens=options.search_tokens, sample=True)
+    jobs = {
+        "sampled": Job(prompts=prompts, new_tokens=options.tokens, sample=True),
+        "greedy": Job(prompts=prompts, new_tokens=options.tokens, sample=False),
+    }
+    return Case(f"{count} sequences", count, search, jobs)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _save(result: dict[str, Any], out: Path | None) -> None:
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--model", help="name, GGUF file, or codegen-350m-random")
+    parser.add_argument("--peers", default=",".join(PEERS), type=chosen_peers)
+    parser.add_argument("--counts", type=_numbers, help="of sequences, such as 1,16,64")
+    parser.add_argument("--tokens", type=int, help="new ones for each sequence")
+    parser.add_argument("--search-tokens", type=int, help="new ones while settings are compared")
+    parser.add_argument("--repeats", type=int)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--limit", type=float, default=300, help="seconds for one run of a peer")
+    parser.add_argument("--fast", action="store_true", help="a small model, few tokens, one round")
+    parser.add_argument("--prepared", type=Path, default=prepared_place())
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    whole = ("qwen2.5-coder-0.5b", [1, 16, 64], 64, 16, 3)
+    fast = ("smollm2-135m", [1, 16], 16, 8, 1)
+    names = ("model", "counts", "tokens", "search_tokens", "repeats")
+    for name, value in zip(names, fast if options.fast else whole, strict=True):
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    return options
+
+
+def _numbers(text: str) -> list[int]:
+    numbers = [int(part) for part in text.split(",")]
+    if not numbers or min(numbers) < 1:
+        raise argparse.ArgumentTypeError("whole numbers from 1 on, such as 1,16,64")
+    return numbers
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The native engine of this project, in each of its modes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from multiturn.engines.jax.opening import open_jax
+from multiturn.text.tokenizers_files import from_hub_files
+from peers.jobs import Model, Setting
+from peers.own_engine import EngineRun
+
+TITLE = "multiturn, native engine"
+PACKAGES = ("jax",)
+
+
+def settings(_model: Model, _count: int) -> list[Setting]:
+    """The native kernels in each precision, and XLA."""
+    modes = (("native", "int8"), ("native", "bfloat16"), ("native", "float32"), ("xla", "float32"))
+    return [
+        Setting(name=f"{dtype}, {kernels}", options={"kernels": kernels, "dtype": dtype})
+        for kernels, dtype in modes
+    ]
+
+
+def environment(_setting: Setting) -> dict[str, str]:
+    """Nothing beyond the usual."""
+    return {}
+
+
+def prepare(model: Model) -> dict[str, Any]:
+    """The directory once more, but with no token that ends a text."""
+    place = _place(model)
+    if not place.exists():
+        work = place.with_suffix(".part")
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        for file in model.directory.iterdir():
+            (work / file.name).symlink_to(file)
+        config = json.loads((model.directory / "config.json").read_text("utf-8"))
+        (work / "config.json").unlink()
+        (work / "config.json").write_text(json.dumps({**config, "eos_token_id": []}), "utf-8")
+        work.rename(place)
+    return {}
+
+
+def load(model: Model, setting: Setting, threads: int) -> EngineRun:
+    """Open the engine with its usual 64 slots."""
+    place = _place(model)
+    engine = open_jax(place, threads=threads, **setting.options)
+    return EngineRun(engine, from_hub_files(place))
+
+
+def _place(model: Model) -> Path:
+    return model.directory.with_name(f"{model.directory.name}.endless")
