@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import re2
+
 from multiturn.data.licences.expressions import canonical, joined
 
 __all__ = ["licence_of_header", "licence_of_text"]
@@ -19,7 +21,7 @@ _MOST_BYTES = 512 << 10
 _HEADER_BYTES = 4096
 _SPDX = re.compile(rb"SPDX-License-Identifier:[ \t]*([A-Za-z0-9 .+()-]+)")
 _NO_WORD = re.compile(r"[^a-z0-9]+")
-_MENTION = re.compile(rb"licen[cs]e|permission|redistribution|public domain", re.IGNORECASE)
+_MENTION = re2.compile(rb"(?i)licen[cs]e|permission|redistribution|public domain")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,33 @@
+"""The language of each document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from multiturn.data.document import Document
+from multiturn.data.languages import PAPER_LANGUAGES, detect
+from multiturn.data.step import Filter
+
+__all__ = ["KeepLanguages"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepLanguages(Filter):
+    """Detects the language of documents that have none yet, and drops those not wanted.
+
+    Attributes:
+        languages: that are kept.
+    """
+
+    name: ClassVar[str] = "language"
+
+    languages: tuple[str, ...] = PAPER_LANGUAGES
+
+    def judge(self, document: Document) -> str | None:
+        """The reason to drop the document; None lets it pass."""
+        if not document.language:
+            document.language = detect(document.path, document.content)
+        if document.language in self.languages:
+            return None
+        return f"another language ({document.language or 'unknown'})"

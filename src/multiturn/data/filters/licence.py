@@ -1,0 +1,50 @@
+"""Licences: what may be learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from multiturn.data.document import Document
+from multiturn.data.ledger import Ledger
+from multiturn.data.licences.expressions import PERMISSIVE, joined, permits
+from multiturn.data.licences.texts import licence_of_header
+
+__all__ = ["AllowedLicence"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedLicence:
+    """Drops documents whose licence is not on the list, or not known.
+
+    An SPDX line in the file itself settles the matter. A licence text in its header counts
+    besides what the source knows of its project: both must be allowed.
+
+    Attributes:
+        allowed: SPDX identifiers.
+        keep_unknown: let documents pass of which nothing is known.
+    """
+
+    name: ClassVar[str] = "licence"
+
+    allowed: frozenset[str] = PERMISSIVE
+    keep_unknown: bool = False
+
+    def run(self, documents: Iterable[Document], ledger: Ledger) -> Iterator[Document]:
+        """Yield the documents whose licence is allowed."""
+        for document in documents:
+            stated, settled = licence_of_header(document.content)
+            if stated and settled:
+                document.licence = stated
+            elif stated and stated != document.licence:
+                document.licence = joined([document.licence, stated])
+            if permits(document.licence, self.allowed):
+                yield document
+            elif document.licence:
+                ledger.count(self.name, document.licence)
+                ledger.drop(self.name, document, "a licence not allowed", detail=document.licence)
+            elif self.keep_unknown:
+                yield document
+            else:
+                ledger.drop(self.name, document, "an unknown licence")

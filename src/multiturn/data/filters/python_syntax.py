@@ -1,0 +1,45 @@
+"""Python that does not parse."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from multiturn.data.document import Document
+from multiturn.data.ledger import Ledger
+
+__all__ = ["PythonSyntax"]
+
+
+@dataclass(frozen=True, slots=True)
+class PythonSyntax:
+    """Drops Python files that the Python running this cannot compile.
+
+    Python 2 fails here, as is meant; syntax newer than the running Python fails too. The
+    content is compiled and never run. docs/decisions/0022-python-syntax.md compares the ways
+    to check it.
+    """
+
+    name: ClassVar[str] = "python syntax"
+
+    def run(self, documents: Iterable[Document], ledger: Ledger) -> Iterator[Document]:
+        """Yield documents of other languages, and Python that compiles."""
+        for document in documents:
+            reason = self._judge(document) if document.language == "python" else None
+            if reason is None:
+                yield document
+            else:
+                ledger.drop(self.name, document, reason)
+
+    def _judge(self, document: Document) -> str | None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                compile(document.content, "document.py", "exec", dont_inherit=True, optimize=0)
+        except SyntaxError:
+            return "no valid syntax"
+        except (ValueError, RecursionError, MemoryError, OverflowError):
+            return "nested too deeply"
+        return None
