@@ -17,6 +17,7 @@ from multiturn.core.errors import InputError
 from multiturn.sandbox.oracle import Verdict
 from multiturn.sandbox.oracle_tests import check_tests
 from multiturn.sandbox.protocol import Limits, Sandbox
+from multiturn.synthesis.parsing import parsed_module
 from multiturn.text.truncation import KeepAll, StopStrings
 
 __all__ = ["HUMAN_EVAL_LIMITS", "HUMAN_EVAL_STOPS", "HumanEvalTask", "ProblemTask"]
@@ -142,7 +143,7 @@ class HumanEvalTask:
             program,
             problem.entry_point,
             problem.test,
-            context=problem.prompt,
+            context=_context(problem.prompt),
             limits=self.limits,
         )
         return {"strict": verdict}
@@ -157,6 +158,11 @@ class HumanEvalTask:
         if item.problem not in self._problems:
             raise InputError("HumanEval has no such problem", got=item.problem)
         return self._problems[item.problem]
+
+
+def _context(prompt: str) -> str:
+    """The prompt as code by itself, for the helpers in it that tests use."""
+    return prompt if parsed_module(prompt) is not None else f"{prompt}    pass\n"
 
 
 def _truncation(name: Truncation, prompt: str) -> Truncate:

@@ -1,0 +1,239 @@
+"""Tasks: their items, and whole dialogues judged by real runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from multiturn.benchmarks.arms.registry import ARMS
+from multiturn.benchmarks.dialogue import Ask, Move, Reply, converse
+from multiturn.benchmarks.loaders.human_eval import HumanEvalProblem
+from multiturn.benchmarks.loaders.open_task import open_task
+from multiturn.benchmarks.loaders.tasks import HumanEvalTask, ProblemTask
+from multiturn.benchmarks.problem_set import own_problems
+from multiturn.benchmarks.task import ArmSettings, Item, Task
+from multiturn.core.errors import InputError, UnknownNameError
+from multiturn.engines.protocol import Completion, FinishReason, Timings
+from multiturn.sandbox.oracle import Judgement
+from multiturn.sandbox.protocol import Program, Sandbox
+
+OWN = {problem.id: problem for problem in own_problems()}
+
+
+def completion(text: str) -> Completion:
+    """What an engine answers."""
+    return Completion(
+        index=0, text=text, raw_text=text, cut_by=None, finish_reason=FinishReason.STOP,
+        tokens=(1,), logprobs=None, text_tokens=1, prompt_tokens=1, cached_tokens=0,
+        timings=Timings(0.0, 0.0),
+    )  # fmt: skip
+
+
+def write_reference(task: Task, item: Item, settings: ArmSettings, sandbox: Sandbox) -> str:
+    """The program of a dialogue in which the model writes the reference."""
+    problem = OWN[item.problem]
+    references = problem.fill(problem.inputs[item.case]).references
+    if item.turn is not None:
+        answers: Iterator[str] = iter([references[item.turn]])
+    elif task.arm in ("turns", "feedback"):
+        answers = iter(references)
+    else:
+        answers = iter(["\n\n".join(references)])
+
+    def reply(move: Move) -> Reply:
+        if not isinstance(move, Ask):
+            return sandbox.run(Program(source=move.source))
+        text = next(answers)
+        cut = move.stop.find(text)
+        return completion(text if cut is None else text[: cut.position])
+
+    return converse(task.dialogue(item, settings), reply).program
+
+
+ALL_BUT_SHUFFLED = sorted(set(ARMS) - {"shuffled"})
+
+
+def passes_throughout(arm: str, truncation: str, sandbox: Sandbox, *, step: int) -> None:
+    task = open_task("own", arm=arm)
+    failed = []
+    for item in task.items()[::step]:
+        program = write_reference(task, item, ArmSettings(truncation=truncation), sandbox)
+        verdicts = task.judge(item, program, sandbox)
+        if not all(verdict.passed for verdict in verdicts.values()):
+            failed.append((item.id, {name: v.describe() for name, v in verdicts.items()}))
+    assert not failed
+
+
+@pytest.mark.parametrize("truncation", ["published", "fair", "none"])
+@pytest.mark.parametrize("arm", ["turns", "gold_prefix", "feedback"])
+def test_references_pass_turn_by_turn_under_every_truncation(arm, truncation, sandbox) -> None:
+    passes_throughout(arm, truncation, sandbox, step=150)
+
+
+@pytest.mark.parametrize("truncation", ["fair", "none"])
+@pytest.mark.parametrize("arm", ["concat", "listed", "prose"])
+def test_references_pass_at_once(arm, truncation, sandbox) -> None:
+    passes_throughout(arm, truncation, sandbox, step=150)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("truncation", ["fair", "none"])
+@pytest.mark.parametrize("arm", ALL_BUT_SHUFFLED)
+def test_every_reference_passes(arm, truncation, sandbox) -> None:
+    passes_throughout(arm, truncation, sandbox, step=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arm", ["turns", "gold_prefix", "feedback"])
+def test_every_reference_passes_as_published(arm, sandbox) -> None:
+    passes_throughout(arm, "published", sandbox, step=1)
+
+
+def test_shuffled_references_fail(sandbox) -> None:
+    """The last turn prints; where it is not last, what it prints is not there yet."""
+    task = open_task("own", arm="shuffled")
+    items = task.items()[::60]
+    passed = 0
+    for item in items:
+        problem = OWN[item.problem]
+        references = problem.fill(problem.inputs[item.case]).references
+        order = iter(ARMS["shuffled"].order(problem, 0))
+        program = converse(
+            task.dialogue(item, ArmSettings(truncation="none")),
+            lambda _move, order=order, references=references: completion(references[next(order)]),
+        ).program
+        passed += task.judge(item, program, sandbox)["strict"].passed
+    assert passed < len(items) / 2
+
+
+def test_items_of_the_own_set() -> None:
+    task = open_task("own", arm="turns")
+    assert isinstance(task, Task)
+    assert (task.name, task.arm, task.oracles) == ("own", "turns", ("strict", "legacy"))
+    items = task.items()
+    assert len(items) == sum(len(problem.inputs) for problem in OWN.values())
+    assert len({item.id for item in items}) == len(items)
+    assert open_task("own", arm="turns").items() == items
+    first = items[0]
+    problem = OWN[first.problem]
+    assert first.id == f"{problem.id}/0"
+    assert (first.category, first.turns, first.difficulty, first.turn) == (
+        problem.category, len(problem.turns), problem.difficulty, None,
+    )  # fmt: skip
+    turns = open_task("own", arm="gold_prefix").items()
+    assert len(turns) == sum(len(p.inputs) * len(p.turns) for p in OWN.values())
+    assert len({item.id for item in turns}) == len(turns)
+
+
+def test_a_case_that_lacks_a_variable_is_told_before_anything_is_written() -> None:
+    broken = replace(next(iter(OWN.values())), inputs=({},), outputs=(1,))
+    with pytest.raises(InputError, match="a prompt cannot be filled"):
+        ProblemTask([broken], ARMS["turns"], name="own", sha256="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error", "said"),
+    [
+        ("mtbp", {}, UnknownNameError, "did you mean mtpb"),
+        ("own", {"arm": "turn"}, UnknownNameError, "did you mean turns"),
+        ("own", {"path": Path("x.jsonl")}, InputError, "come with the package"),
+        ("humaneval", {"arm": "turns"}, InputError, "allowed: completion"),
+    ],
+)
+def test_a_wrong_name_is_told(name, options, error, said) -> None:
+    with pytest.raises(error, match=said):
+        open_task(name, **options)
+
+
+@pytest.mark.parametrize("arm", ["prose", "gold_prefix"])
+def test_published_problems_refuse_arms_that_need_more(arm: str, tmp_path: Path) -> None:
+    line = {
+        "id": "1", "name": "", "description": "", "category": "math", "prompts": ["Print {x}."],
+        "inputs": [{"x": 1}], "outputs": [1],
+    }  # fmt: skip
+    path = tmp_path / "p.jsonl"
+    path.write_text(json.dumps(line), encoding="utf-8")
+    with pytest.raises(InputError, match=arm):
+        open_task("mtpb", arm=arm, path=path, any_hash=True)
+    assert len(open_task("mtpb", path=path, any_hash=True).items()) == 1
+
+
+def test_an_item_of_another_task_is_refused(sandbox) -> None:
+    task = open_task("own")
+    stranger = Item(id="x/0", problem="x")
+    with pytest.raises(InputError, match="no such problem"):
+        task.judge(stranger, "", sandbox)
+    with pytest.raises(InputError, match="no such problem"):
+        next(task.dialogue(stranger, ArmSettings()))
+
+
+# HumanEval. The problem and the samples are those that human-eval ships to try itself on; it
+# reports pass@1 of one half for them. Source: Chen et al., the public repository, data/.
+
+EXAMPLE = HumanEvalProblem(
+    task_id="test/0",
+    prompt="def return1():\n",
+    entry_point="return1",
+    canonical_solution="    return 1",
+    test="def check(candidate):\n    assert candidate() == 1",
+)
+SAMPLES = [
+    ("    import subprocess\n    subprocess.run('rm -rf tmp')", False),
+    ("    import time\n    time.sleep(10)\n    return 1", False),
+    ("    return input('enter a number')", False),
+    ("    return 1", True),
+    ("  return 1", True),
+    ("\treturn 1", True),
+]
+
+
+@pytest.fixture(scope="module")
+def example() -> HumanEvalTask:
+    return HumanEvalTask([EXAMPLE], sha256="0" * 64)
+
+
+@pytest.mark.parametrize(("text", "passes"), SAMPLES)
+def test_human_evals_own_samples(text: str, passes: bool, example, sandbox) -> None:
+    (item,) = example.items()
+    verdict = example.judge(item, EXAMPLE.prompt + text, sandbox)["strict"]
+    assert verdict.passed is passes
+    if "sleep" in text:
+        assert verdict.judgement is Judgement.PREVENTED
+    # human-eval runs this one program, and a sample passes if it ends.
+    together = f"{EXAMPLE.prompt}{text}\n{EXAMPLE.test}\ncheck({EXAMPLE.entry_point})"
+    if "sleep" not in text:
+        assert sandbox.run(Program(source=together)).outcome.finished is passes
+
+
+@pytest.mark.parametrize(
+    ("truncation", "text"),
+    [
+        ("published", "    return 1\n\ndef f():\n    pass"),
+        ("published", "    return 1\nprint(return1())"),
+        ("published", "    return 1\n# done"),
+        ("fair", "    return 1\n\nThis returns one."),
+        ("fair", "```python\ndef return1():\n    return 1\n```\nThis returns one."),
+        ("none", "    return 1"),
+    ],
+)
+def test_a_completion_under_every_truncation(truncation, text, sandbox) -> None:
+    problem = replace(EXAMPLE, prompt='def return1():\n    """One."""\n')
+    example = HumanEvalTask([problem], sha256="0" * 64)
+    (item,) = example.items()
+    asks = []
+
+    def reply(move: Move) -> Reply:
+        assert isinstance(move, Ask)
+        asks.append(move)
+        cut = move.stop.find(text)
+        return completion(text if cut is None else text[: cut.position])
+
+    settings = ArmSettings(truncation=truncation)
+    written = converse(example.dialogue(item, settings), reply)
+    assert [ask.prompt for ask in asks] == [problem.prompt]
+    assert written.program.startswith(problem.prompt)
+    assert example.judge(item, written.program, sandbox)["strict"].passed
