@@ -172,12 +172,18 @@ def _command(benchmark: str) -> Callable[..., None]:
         out: Out = Path("runs"),
         fresh: Fresh = False,
         in_flight: InFlight = None,
+        engine: options.Engine = None,
         context: options.Context = None,
         threads: options.Threads = None,
         unsafe: options.Unsafe = None,
         as_json: options.Json = False,
     ) -> None:
-        flags: dict[str, object] = {"context": context, "threads": threads, "unsafe": unsafe}
+        flags: dict[str, object] = {
+            "engine": engine,
+            "context": context,
+            "threads": threads,
+            "unsafe": unsafe,
+        }
         models = [
             resolve_settings({**flags, "model": name}).settings
             for name in (dict.fromkeys(model) if model else (None,))

@@ -33,10 +33,21 @@ def open_bench_engine(settings: Settings, console: Console) -> Engine:
 
 
 def info_with_hash(engine: Engine, model: str) -> EngineInfo:
-    """What the engine says of itself, with the hash of the model's file where it is not told."""
+    """What the engine says of itself, with the hash of the model's files where it is not told.
+
+    That of a checkpoint's directory is the hash of its files' names and hashes.
+    """
     info = engine.info
     path = Path(model).expanduser()
-    if info.weights_sha256 is None and path.is_file():
-        with path.open("rb") as file:
-            return replace(info, weights_sha256=hashlib.file_digest(file, "sha256").hexdigest())
-    return info
+    if info.weights_sha256 is not None or not path.exists():
+        return info
+    if path.is_dir():
+        files = sorted(each for each in path.iterdir() if each.is_file())
+        listed = "".join(f"{_hash(file)}  {file.name}\n" for file in files)
+        return replace(info, weights_sha256=hashlib.sha256(listed.encode()).hexdigest())
+    return replace(info, weights_sha256=_hash(path))
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,172 @@
+"""The whole run (generate, execute, score) beside a plain loop with the same engine.
+
+The loop leads one dialogue after the other and judges each program before it begins the
+next; the runner does all of it at once. Both make the same samples, and the bench fails
+where a single byte of them differs.
+
+    python bench/harness.py --out bench/results/harness.json
+    python bench/harness.py --quick
+
+Loading the model and compiling are not timed: a first run over other problems does both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from multiturn.benchmarks.dialogue import Ask, Move, Reply, converse
+from multiturn.benchmarks.loaders.open_task import open_task
+from multiturn.benchmarks.runner.cells import Cell
+from multiturn.benchmarks.runner.config import SampleSettings, Selection, describe_run
+from multiturn.benchmarks.runner.directory import COMPLETE
+from multiturn.benchmarks.runner.run import Effort, Sitting, run_cells
+from multiturn.benchmarks.runner.samples import sample_of, to_line
+from multiturn.benchmarks.runner.seeds import ask_seed
+from multiturn.benchmarks.task import ArmSettings
+from multiturn.engines.open import ENGINES, open_engine
+from multiturn.engines.protocol import Engine, Request, generate
+from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.protocol import Program, Sandbox
+
+
+def main() -> int:
+    """Measure, print and save."""
+    options = _options()
+    problems = 4 if options.quick else options.problems
+    task = open_task("own", arm=options.arm)
+    known = list(dict.fromkeys(item.problem for item in task.items()))
+    # Spread over the set, so that problems of every kind and length take part.
+    measured = tuple(known[:: max(1, len(known) // problems)][:problems])
+    others = tuple(name for name in known if name not in measured)[:: len(known) // 4][:4]
+    settings = ArmSettings(truncation=options.truncation)
+    effort = Effort(in_flight=options.in_flight)
+    rounds = []
+    with (
+        open_engine(options.model, engine=options.engine, context=options.context) as engine,
+        open_sandbox() as sandbox,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+
+        def cell(
+            name: str, problems: tuple[str, ...], n: int, settings: ArmSettings = settings
+        ) -> Cell:
+            config = describe_run(
+                task,
+                model=options.model,
+                engine=engine.info,
+                sandbox=sandbox,
+                settings=settings,
+                sampling=SampleSettings(n=n, temperature=options.temperature, seed=options.seed),
+                selection=Selection(cases=1, problems=problems),
+            )
+            return Cell(label=name, task=task, config=config, place=Path(scratch) / name)
+
+        short = ArmSettings(truncation=options.truncation, max_new_tokens=16)
+        at_once = min(engine.info.slots, len(measured) * options.n)
+        warm = cell("warm", others, max(1, at_once // len(others)), short)
+        run_cells([warm], engine, sandbox, effort=effort)
+        loop_over(cell("warm-loop", others[:1], 1, short), engine, sandbox)
+        print("warm", flush=True)
+        for number in range(1 if options.quick else options.rounds):
+            measuring = cell(f"round{number}", measured, options.n)
+            began = time.perf_counter()
+            sitting = run_cells([measuring], engine, sandbox, effort=effort)
+            runner_seconds = time.perf_counter() - began
+            by_runner = (measuring.place / COMPLETE).read_bytes()
+            began = time.perf_counter()
+            by_loop = loop_over(measuring, engine, sandbox)
+            loop_seconds = time.perf_counter() - began
+            rounds.append(_round(runner_seconds, loop_seconds, sitting, same=by_loop == by_runner))
+            print(json.dumps(rounds[-1]), flush=True)
+        report = {
+            "command": "python bench/harness.py " + " ".join(sys.argv[1:]),
+            "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
+            "engine": asdict(engine.info) | {"chat_template": None},
+            "problems": len(measured),
+            "samples": len(measured) * options.n,
+            "in_flight": options.in_flight,
+            "rounds": rounds,
+            "ratio": statistics.median(each["ratio"] for each in rounds),
+            "waiting_share": statistics.median(each["waiting_share"] for each in rounds),
+            "same_bytes": all(each["same_bytes"] for each in rounds),
+        }
+    shown = {key: report[key] for key in ("samples", "ratio", "waiting_share", "same_bytes")}
+    print(json.dumps(shown))
+    if options.out:
+        options.out.write_text(json.dumps(report, indent=1) + "\n")
+    return 0 if report["same_bytes"] else 1
+
+
+def loop_over(cell: Cell, engine: Engine, sandbox: Sandbox) -> bytes:
+    """The samples of a cell by the plainest loop: one after the other."""
+    config = cell.config
+    lines = []
+    for item in cell.items():
+        for number in range(config.sampling.n):
+            asked = 0
+
+            def reply(move: Move, item: Any = item, number: int = number) -> Reply:
+                nonlocal asked
+                if not isinstance(move, Ask):
+                    return sandbox.run(Program(source=move.source, seed=0), config.limits)
+                request = Request(
+                    prompt=move.prompt,
+                    temperature=config.sampling.temperature,
+                    top_p=config.sampling.top_p,
+                    max_tokens=move.max_tokens,
+                    stop=move.stop,
+                    seed=ask_seed(config.sampling.seed, item.id, number, asked),
+                    session=f"{cell.label}/loop/{item.id}/{number}",
+                )
+                asked += 1
+                return generate(engine, request)[0]
+
+            written = converse(cell.task.dialogue(item, config.settings), reply)
+            verdicts = cell.task.judge(item, written.program, sandbox)
+            lines.append(to_line(sample_of(item, number, written, verdicts)))
+    return "".join(lines).encode()
+
+
+def _round(runner: float, loop: float, sitting: Sitting, *, same: bool) -> dict[str, Any]:
+    fill = sitting.fill
+    return {
+        "runner_seconds": round(runner, 2),
+        "loop_seconds": round(loop, 2),
+        "ratio": round(loop / runner, 2),
+        "waiting_share": round(fill.waiting_share or 0.0, 4),
+        "fill": round(fill.fill or 0.0, 3),
+        "requests": fill.requests,
+        "same_bytes": same,
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--engine", default="jax", choices=ENGINES)
+    parser.add_argument("--arm", default="turns")
+    parser.add_argument("--truncation", default="published")
+    parser.add_argument("--problems", type=int, default=16)
+    parser.add_argument("-n", type=int, default=8)
+    parser.add_argument("--temperature", type=float, default=0.6)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--context", type=int, default=None)
+    parser.add_argument("--in-flight", type=int, default=None)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="Few problems, one round.")
+    parser.add_argument("--out", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
