@@ -6,7 +6,7 @@
         part-00000.parquet         documents of one part
         part-00000.json            its completion marker: fingerprint, hash of the file, tally
         drops/part-00000.jsonl.zst   with `keep_drops`: what was dropped, with reasons
-        complete.json              the marker of the stage: fingerprint and tally
+        complete.json              the marker of the stage: fingerprint, files, tally
       deduplicated/ ...          a folder for each stage of the recipe, with `complete.json`
 
 A marker is written after what it marks is on the disk. Whatever has a marker of the right
@@ -119,7 +119,7 @@ def build(
                 keep_drops=keep_drops,
             )
             tally = stage.run(context)
-            _mark(after / COMPLETE, mark, tally)
+            _mark(after / COMPLETE, mark, tally, files=_hashes(after))
         before = after
     return tally
 
@@ -254,8 +254,15 @@ def _read_parts(
         )
     _forget_others(folder, {work.output for work in works})
     mark = fingerprint((SCHEMA, digests))
-    _mark(folder / COMPLETE, mark, tally)
+    files = {work.output.name: digest for work, digest in zip(works, digests, strict=True)}
+    _mark(folder / COMPLETE, mark, tally, files=files)
     return tally, mark
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file that a stage left, by its path in the folder."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hash_of(path) for path in paths}
 
 
 def _forget_others(folder: Path, wanted: set[Path]) -> None:

@@ -46,7 +46,7 @@ class CorpusRecipe:
 
 
 def load_recipe(path: Path) -> CorpusRecipe:
-    """The recipe that a Python file defines as `RECIPE`.
+    """The recipe that a Python file defines as `recipe`.
 
     The file is run: it is as trusted as any program of the person's own.
 
@@ -56,7 +56,7 @@ def load_recipe(path: Path) -> CorpusRecipe:
     if not path.is_file():
         raise InputError("no such recipe", got=str(path), fix="name a Python file")
     try:
-        recipe = runpy.run_path(str(path)).get("RECIPE")
+        recipe = runpy.run_path(str(path)).get("recipe")
     except MultiturnError:
         raise
     except ModuleNotFoundError as error:
@@ -73,7 +73,7 @@ def load_recipe(path: Path) -> CorpusRecipe:
         raise InputError(
             f"{path.name} defines no recipe",
             got=type(recipe).__name__,
-            allowed="RECIPE = CorpusRecipe(...)",
+            allowed="recipe = CorpusRecipe(...)",
         )
     return recipe
 

@@ -143,7 +143,9 @@ class PackageIndex:
         )
         pinned = "==" in requirement
         try:
-            return list(finder.find_matches(requirement, allow_yanked=pinned))
+            return list(
+                finder.find_matches(requirement, allow_yanked=pinned, allow_prereleases=pinned)
+            )
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise SourceFailedError(reason_of(error)) from error
 

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "sessions": "List, show, export and delete saved sessions.",
     "models": "List, pull and remove models.",
     "export": "Write a CodeGen checkpoint in the layout another program reads.",
+    "data": "Build a corpus from a recipe, and look at what is in it and why.",
     "train": "Train a model from a recipe, or go on training.",
     "doctor": "Say what works on this machine, what does not, and how to mend it.",
     "config": "Show every setting and where it comes from.",

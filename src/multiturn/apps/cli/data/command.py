@@ -1,0 +1,220 @@
+"""`multiturn data`: building corpora, and looking at them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from multiturn.apps.cli.data.queries import bigquery
+from multiturn.apps.cli.optional import needing
+from multiturn.apps.cli.terminal import neutralize, one_line
+from multiturn.core.errors import InputError, StoreError, reporting_storage
+from multiturn.core.files import write_atomically
+from multiturn.core.places import places
+from multiturn.hub.progress import human_size
+
+if TYPE_CHECKING:
+    from multiturn.data.statistics import Statistics
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Build a corpus from a recipe, and look at what is in it and why.")
+app.command("bigquery")(bigquery)
+
+Corpus = Annotated[Path, typer.Argument(help="The folder that `build` wrote.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@app.callback()
+def data() -> None:
+    """Build a corpus from a recipe, and look at what is in it and why."""
+
+
+@app.command("build")
+def build_corpus(
+    recipe: Annotated[
+        str,
+        typer.Argument(help="A Python file that defines RECIPE; or NAME for recipes/data/NAME.py."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder to build in (corpora/NAME).")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Processes (one on each core).")
+    ] = None,
+    keep_drops: Annotated[
+        bool, typer.Option("--keep-drops", help="Write down what is dropped, with the reasons.")
+    ] = False,
+    downloads: Annotated[
+        Path | None,
+        typer.Option("--downloads", help="Where files from the network are kept between builds."),
+    ] = None,
+) -> None:
+    """Build a corpus, or what is still missing of it after an interruption."""
+    with needing("data", purpose="building a corpus"):
+        from multiturn.apps.cli.data.build_progress import build_display
+        from multiturn.data.executor import local_executor
+        from multiturn.data.pipeline import build
+        from multiturn.data.recipe import load_recipe
+    loaded = load_recipe(_recipe_path(recipe))
+    folder = out or Path("corpora") / loaded.name
+    with needing("data", purpose="building a corpus"), build_display() as display:
+        tally = build(
+            loaded,
+            folder,
+            executor=local_executor(workers),
+            downloads=downloads or places().downloads,
+            keep_drops=keep_drops,
+            progress=display,
+        )
+    kept = f"{tally.documents.total()} documents, {human_size(tally.bytes.total())}"
+    print(f"{folder}: {kept}; `multiturn data stats {folder}` says more")
+
+
+@app.command("stats")
+def show_statistics(
+    corpus: Corpus,
+    as_json: Json = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with plots to this file.")
+    ] = None,
+) -> None:
+    """Say what is in a corpus, and what was left out for which reason."""
+    from multiturn.data.statistics import read_statistics
+    from multiturn.data.statistics_page import statistics_page
+
+    statistics = read_statistics(corpus)
+    if html is not None:
+        with reporting_storage(html, "writing the page"):
+            html.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(html, statistics_page(statistics))
+        print(html)
+    elif as_json:
+        print(json.dumps(_plain(statistics), indent=1))
+    else:
+        _print_tables(statistics)
+
+
+@app.command("show")
+def show_documents(
+    corpus: Corpus,
+    identifier: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One document, whole, by its id.")
+    ] = None,
+    language: Annotated[str | None, typer.Option("--language", help="Only of this one.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="Only where the source begins so.")
+    ] = None,
+    count: Annotated[int, typer.Option("--count", min=1, help="How many documents.")] = 20,
+    stage: Annotated[
+        str | None, typer.Option("--stage", help="As they were after this stage (the last).")
+    ] = None,
+    dropped: Annotated[
+        bool, typer.Option("--dropped", help="What was dropped instead (see --keep-drops).")
+    ] = False,
+) -> None:
+    """Show documents: where from, licence, language; or one of them whole."""
+    with needing("data", purpose="reading a corpus"):
+        from multiturn.data.looking import Wanted, dropped_documents, kept_documents
+    wanted = Wanted(identifier=identifier, language=language, source=source)
+    shown = 0
+    if dropped:
+        for row in dropped_documents(corpus, wanted):
+            why = one_line(f"{row['step']}: {row['reason']} {row['detail']}", most=100)
+            print(f"{one_line(row['id'], most=200)}  {why}")
+            if identifier is not None:
+                print(neutralize(row["text"]))
+            shown += 1
+            if shown >= count:
+                return
+    else:
+        for document in kept_documents(corpus, wanted, stage=stage):
+            about = [
+                document.language or "-",
+                document.licence or "-",
+                f"{len(document.content)} bytes",
+            ]
+            print(f"{one_line(document.id, most=200)}  {'  '.join(about)}")
+            if identifier is not None:
+                print(neutralize(document.text), end="")
+            shown += 1
+            if shown >= count:
+                return
+    if not shown:
+        raise InputError(
+            "no such document",
+            got=identifier,
+            fix="ask without --language, --source and an id, and see what there is",
+        )
+
+
+@app.command("verify")
+def verify_corpus(corpus: Corpus) -> None:
+    """Read every file of a corpus again and compare its hash with the one it was made with."""
+    from multiturn.data.statistics import verify
+
+    checked, problems = verify(corpus)
+    if problems:
+        for problem in problems:
+            print(f"{problem.path}: {problem.what}")
+        raise StoreError(
+            f"{len(problems)} of {checked} files of the corpus are wrong",
+            got=str(corpus),
+            fix="delete them and run `multiturn data build` again: only they are made anew",
+        )
+    print(f"{corpus}: {checked} files, all as they were made")
+
+
+def _recipe_path(name: str) -> Path:
+    """The file of a recipe, named by its path or by its name alone."""
+    path = Path(name)
+    if path.suffix == ".py" or "/" in name:
+        return path
+    inside = Path("recipes") / "data" / f"{name.replace('-', '_')}.py"
+    if inside.is_file():
+        return inside
+    known = sorted(p.stem.replace("_", "-") for p in inside.parent.glob("*.py"))
+    raise InputError(
+        "no such recipe", got=name, allowed=", ".join(known) or None, fix="name a Python file"
+    )
+
+
+def _plain(statistics: Statistics) -> dict[str, object]:
+    return {
+        "recipe": statistics.recipe,
+        "stages": [name for name, _ in statistics.stages],
+        "documents": statistics.final.documents.total(),
+        "bytes": statistics.final.bytes.total(),
+        "tables": {
+            table.title: [
+                {"name": name, **dict(zip(table.columns, numbers, strict=True))}
+                for name, numbers in table.rows
+            ]
+            for table in statistics.tables()
+        },
+    }
+
+
+def _print_tables(statistics: Statistics) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for table in statistics.tables():
+        if not table.rows:
+            continue
+        grid = Table(
+            title=table.title, title_justify="left", box=None, pad_edge=False, header_style="bold"
+        )
+        grid.add_column("")
+        for column in table.columns:
+            grid.add_column(column, justify="right", no_wrap=True)
+        for name, numbers in table.rows[:40]:
+            grid.add_row(one_line(name, most=70), *(f"{number:,}" for number in numbers))
+        console.print(grid, markup=False, highlight=False)
+        if len(table.rows) > 40:
+            console.print(f"and {len(table.rows) - 40} more (--json has all)")
+        console.print()

@@ -1,0 +1,158 @@
+"""What is in a corpus and what was left out, from the markers of its build."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from multiturn.core.errors import StoreError
+from multiturn.data.ledger import Tally
+from multiturn.data.pipeline import COMPLETE, hash_of, read_marker, stage_names
+
+__all__ = ["Problem", "Statistics", "Table", "read_statistics", "verify"]
+
+
+Rows = tuple[tuple[str, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of a name and numbers, the largest first.
+
+    Attributes:
+        title: what is counted.
+        columns: of the numbers.
+        rows: name and numbers.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The account of a build.
+
+    Attributes:
+        recipe: its name.
+        stages: the finished ones with their tallies, in order. A tally counts what its stage
+            kept, and what it dropped itself.
+    """
+
+    recipe: str
+    stages: tuple[tuple[str, Tally], ...]
+
+    @property
+    def final(self) -> Tally:
+        """Of the last stage that counted documents."""
+        return next(
+            (tally for _, tally in reversed(self.stages) if tally.documents), self.stages[-1][1]
+        )
+
+    def tables(self) -> list[Table]:
+        """Everything, as tables for a person."""
+        final = self.final
+        kept = ("documents", "bytes")
+        return [
+            Table("Languages", kept, _kept(final, 0)),
+            Table("Licences", kept, _kept(final, 1)),
+            Table("Sources", ("bytes",), _by_name(final.sources)),
+            Table("Lengths", ("documents",), _lengths(final)),
+            Table("Dropped, by step and reason", kept, self._drops()),
+            Table("Counted on the way", ("times",), self._counts()),
+        ]
+
+    def _drops(self) -> Rows:
+        documents: Counter[tuple[str, str]] = Counter()
+        sizes: Counter[tuple[str, str]] = Counter()
+        for _, tally in self.stages:
+            documents.update(tally.drops)
+            sizes.update(tally.drop_bytes)
+        rows = [(": ".join(key), (count, sizes[key])) for key, count in documents.items()]
+        return tuple(sorted(rows, key=lambda row: (-row[1][0], row[0])))
+
+    def _counts(self) -> Rows:
+        counts: Counter[tuple[str, str]] = Counter()
+        for _, tally in self.stages:
+            counts.update(tally.counts)
+        return _by_name(counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A file of a build that is not as it was made."""
+
+    path: str
+    what: str
+
+
+def read_statistics(out: Path) -> Statistics:
+    """The account of the build in a folder.
+
+    Raises:
+        StoreError: there is no build, or nothing of it is finished.
+    """
+    stages = []
+    for name in stage_names(out):
+        marker = read_marker(out / name / COMPLETE)
+        if marker is not None:
+            stages.append((name, Tally.from_plain(marker["tally"])))
+    if not stages:
+        raise StoreError(
+            "nothing of this corpus is finished", got=str(out), fix="run the build to its end"
+        )
+    plan = read_marker(out / "plan.json")
+    return Statistics(plan["recipe"] if plan else out.name, tuple(stages))
+
+
+def verify(out: Path) -> tuple[int, list[Problem]]:
+    """Read every file of the finished stages again and compare its hash.
+
+    Returns:
+        how many files there are, and what is wrong with some.
+
+    Raises:
+        StoreError: there is no build in this folder.
+    """
+    checked, problems = 0, []
+    for stage in stage_names(out):
+        marker = read_marker(out / stage / COMPLETE)
+        for name, digest in (marker or {}).get("files", {}).items():
+            checked += 1
+            path = out / stage / name
+            if not path.is_file():
+                problems.append(Problem(f"{stage}/{name}", "missing"))
+            elif hash_of(path) != digest:
+                problems.append(Problem(f"{stage}/{name}", "changed since it was made"))
+    return checked, problems
+
+
+def _kept(tally: Tally, part: int) -> Rows:
+    documents: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for key, count in tally.documents.items():
+        documents[key[part] or "unknown"] += count
+        sizes[key[part] or "unknown"] += tally.bytes[key]
+    rows = [(name, (count, sizes[name])) for name, count in documents.items()]
+    return tuple(sorted(rows, key=lambda row: (-row[1][1], row[0])))
+
+
+def _by_name(counts: Counter[tuple[str]] | Counter[tuple[str, str]]) -> Rows:
+    rows = [(": ".join(key), (count,)) for key, count in counts.items()]
+    return tuple(sorted(rows, key=lambda row: (-row[1][0], row[0])))
+
+
+def _lengths(tally: Tally) -> Rows:
+    """Documents by powers of two, the shortest first."""
+    counts: Counter[int] = Counter()
+    for (_, bits), count in tally.lengths.items():
+        counts[int(bits)] += count
+    return tuple((f"below {_binary(1 << bits)}", (counts[bits],)) for bits in sorted(counts))
+
+
+def _binary(size: int) -> str:
+    if size < 1 << 10:
+        return f"{size} bytes"
+    return f"{size >> 10} KiB" if size < 1 << 20 else f"{size >> 20} MiB"
