@@ -63,6 +63,7 @@ def open_over_http(model: Path) -> Engine:
     params.model.path = str(model)
     params.n_ctx = WINDOW
     params.n_parallel = 1
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.cache_ram_mib = 0
     params.ctx_shift = params.fit_params = params.warmup = params.ui = False
     params.verbosity = -1

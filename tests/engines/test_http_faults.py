@@ -208,6 +208,11 @@ RECOVERED: dict[str, Conversation] = {
     "no JSON": says("1 + ", b"data: {nonsense\n\n"),
     "JSON of another kind": says("1 + ", b"data: [1]\n\n"),
     "choices of another kind": says(b'data: {"choices": 7}\n\n'),
+    "a count that is none": says(b'data: {"choices": [], "usage": {"completion_tokens": "x"}}\n\n'),
+    "a count beyond measure": says(
+        b'data: {"choices": [], "usage": {"completion_tokens": 999999999999}}\n\n'
+    ),
+    "infinite ids": says(b'data: {"choices": [{"token_ids": [Infinity]}]}\n\n'),
     "text that is none": says(b'data: {"choices": [{"text": 5}]}\n\n'),
     "no UTF-8": says("1 + ", b'data: {"choices": [{"text": "\xff\xfe"}]}\n\n'),
     "huge line": says(b"data: " + b"x" * (9 * 2**20)),

@@ -31,6 +31,7 @@ def address(smollm2: Path) -> Iterator[str]:
     params.model.path = str(smollm2)
     params.model_alias = {"small"}
     params.n_ctx, params.n_parallel = 1024, 2
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     params.cache_ram_mib = 0
     params.ctx_shift = params.fit_params = params.warmup = params.ui = False
     params.verbosity = -1

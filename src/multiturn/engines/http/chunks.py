@@ -48,7 +48,7 @@ def read_chunk(data: str, key: Key) -> Chunk:
         raise refusal(code if isinstance(code, int) else 500, {}, data, key)
     try:
         return _read(answer)
-    except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         raise BrokenOffError("it sent JSON that is no completion") from error
 
 
@@ -62,16 +62,25 @@ def _read(answer: dict[str, Any]) -> Chunk:
     ids = choice.get("token_ids") or [item["id"] for item in items if "id" in item]
     usage = answer.get("usage") or {}
     timings = answer.get("timings") or {}
-    progress = timings.get("cache_n")
+    details = usage.get("prompt_tokens_details") or {}
+    finish = choice.get("finish_reason")
     return Chunk(
         text=_text(choice.get("text") or message.get("content") or ""),
         tokens=tuple(map(int, ids)),
         logprobs=tuple(math.nan if value is None else float(value) for value in logprobs),
-        finish=choice.get("finish_reason"),
-        written=usage.get("completion_tokens", timings.get("predicted_n")),
-        prompt_tokens=usage.get("prompt_tokens"),
-        cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens", progress),
+        finish=None if finish is None else _text(finish),
+        written=_count(usage.get("completion_tokens", timings.get("predicted_n"))),
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        cached_tokens=_count(details.get("cached_tokens", timings.get("cache_n"))),
     )
+
+
+def _count(value: object) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or value < 0:
+        raise TypeError("the count is no number")
+    return value
 
 
 def _text(value: object) -> str:

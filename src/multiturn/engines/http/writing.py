@@ -186,6 +186,7 @@ async def _try(
             aclosing(server.connection.stream(url, order.body)) as chunks,
         ):
             async for chunk in chunks:
+                attempt.check_length(chunk, order.request.max_tokens)
                 before = len(attempt.writing.tokens)
                 attempt.take(chunk)
                 finish = finish or chunk.finish
@@ -198,7 +199,6 @@ async def _try(
                     give_out(attempt)
                 if attempt.writing.cut is not None:
                     return FinishReason.STOP
-                attempt.check_length(chunk, order.request.max_tokens)
     except (BrokenOffError, TimeoutError) as error:
         # After the reason for the end only the accounts follow; the text is whole without.
         if finish is None and isinstance(error, TimeoutError):
