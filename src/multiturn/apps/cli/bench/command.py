@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from multiturn.apps.cli import options
-from multiturn.apps.cli.bench.engines import info_with_hash, open_bench_engine
+from multiturn.apps.cli.bench.engines import check_known, info_with_hash, open_bench_engine
 from multiturn.apps.cli.bench.grid import (
     Grid,
     check_names,
@@ -188,6 +188,8 @@ def _command(benchmark: str) -> Callable[..., None]:
             resolve_settings({**flags, "model": name}).settings
             for name in (dict.fromkeys(model) if model else (None,))
         ]
+        for each in models:
+            check_known(each.model)
         _check_apart(models)
         truncations, header_style = check_names(words(truncation or ["published"]), header)
         samplings = tuple(

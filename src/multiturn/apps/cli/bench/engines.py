@@ -13,10 +13,12 @@ from multiturn.apps.cli.settings import Settings
 from multiturn.engines.http.open import open_http
 from multiturn.engines.http.settings import HttpSettings
 from multiturn.engines.protocol import Engine, EngineInfo
+from multiturn.hub.registry import find_model
 
-__all__ = ["info_with_hash", "open_bench_engine"]
+__all__ = ["check_known", "info_with_hash", "open_bench_engine"]
 
 _SERVERS = ("http://", "https://")
+_SCRIPTED = "scripted:"
 
 
 def open_bench_engine(settings: Settings, console: Console) -> Engine:
@@ -32,13 +34,27 @@ def open_bench_engine(settings: Settings, console: Console) -> Engine:
     return open_model(settings, settings.model, console)
 
 
+def check_known(model: str) -> None:
+    """Find a misspelt name before another model has run for hours.
+
+    Raises:
+        UnknownNameError: it is neither a path that is there nor a known name.
+    """
+    elsewhere = model.startswith((*_SERVERS, _SCRIPTED))
+    if not elsewhere and not Path(model).expanduser().exists():
+        find_model(model)
+
+
 def info_with_hash(engine: Engine, model: str) -> EngineInfo:
     """What the engine says of itself, with the hash of the model's files where it is not told.
 
-    That of a checkpoint's directory is the hash of its files' names and hashes.
+    That of a checkpoint's directory is the hash of its files' names and hashes; that of a
+    script, of the script.
     """
     info = engine.info
-    path = Path(model).expanduser()
+    path = Path(model.removeprefix(_SCRIPTED)).expanduser()
+    if model.startswith(_SCRIPTED):
+        info = replace(info, model=path.name)  # a record holds no paths
     if info.weights_sha256 is not None or not path.exists():
         return info
     if path.is_dir():

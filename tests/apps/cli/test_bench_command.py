@@ -1,0 +1,207 @@
+"""`multiturn bench` in this process: what it takes, what it refuses, what it shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from multiturn.apps.cli.bench.engines import info_with_hash
+from multiturn.apps.cli.bench.grid import model_label, numbers, words
+from multiturn.apps.cli.bench.view import progress_line
+from multiturn.apps.cli.main import run
+from multiturn.benchmarks.runner.gauge import Fill
+from multiturn.benchmarks.runner.progress import Progress
+from multiturn.core.errors import InputError
+from multiturn.engines.scripted import ScriptedEngine
+
+ANSWERS = ["x = 1\nprint(x)\n", "print('nothing')\n", "y = = 2\n", "# only words\n"]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    """An engine that answers anything."""
+    path = tmp_path / "any.jsonl"
+    lines: list[dict[str, Any]] = [{"settings": {"slots": 4}}, {"answers": ANSWERS}]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return f"scripted:{path}"
+
+
+def bench(model: str, out: Path, *more: str) -> list[str]:
+    small = ["--limit", "2", "--cases", "1"]
+    return ["bench", "own", "-m", model, "-o", str(out), *small, *more]
+
+
+def test_a_grid_and_its_figures(model, tmp_path, capsys):
+    out = tmp_path / "runs"
+    grid = ("-a", "turns,concat", "-t", "0.2,0.8", "-n", "2")
+    assert run(bench(model, out, *grid)) == 0
+    said = capsys.readouterr()
+    assert "scripted-any: 16 of 16 samples, 16 new" in said.out
+    places = sorted(str(path.parent.relative_to(out)) for path in out.rglob("run.json"))
+    assert places == [
+        f"own/scripted-any/{arm}.published.t{t}" for arm in ("concat", "turns") for t in (0.2, 0.8)
+    ]
+
+    assert run(["bench", "show", str(out), "-k", "1,2,5", "--by", "category", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["schema"] == "multiturn.bench-figures/1"
+    assert len(figures["runs"]) == 4
+    for shown in figures["runs"]:
+        assert shown["complete"]
+        assert shown["samples"] == shown["expected"] == 4
+        strict = shown["oracles"]["strict"]
+        assert strict["pass_rate"] == strict["passed"] / 4
+        assert strict["pass_at_k"]["1"] == strict["pass_rate"]
+        assert strict["pass_at_k"]["5"] is None
+        assert sum(count["samples"] for count in strict["by"]["category"].values()) == 4
+
+    assert run(["bench", "show", str(out), "-k", "1,5", "--by", "problem"]) == 0
+    text = capsys.readouterr().out
+    assert "undefined" in text
+    assert "best of 2 temperatures" in text
+    assert "by problem" in text
+
+
+def test_the_same_command_goes_on_and_has_nothing_to_do(model, tmp_path, capsys):
+    out = tmp_path / "runs"
+    assert run(bench(model, out)) == 0
+    (samples,) = out.rglob("samples.jsonl")
+    before = samples.read_bytes()
+    capsys.readouterr()
+    assert run(bench(model, out)) == 0
+    said = capsys.readouterr().out
+    assert "going on: 2 of 2 samples were there" in said
+    assert samples.read_bytes() == before
+
+
+def test_another_run_in_its_place_is_refused_until_fresh_is_said(model, tmp_path, capsys):
+    out = tmp_path / "runs"
+    assert run(bench(model, out)) == 0
+    capsys.readouterr()
+    assert run(bench(model, out, "--seed", "1")) == 2
+    said = capsys.readouterr().err
+    assert "sampling.seed is 0 there and 1 here" in said
+    assert said.count("\n") == 1
+    assert run(bench(model, out, "--seed", "1", "--fresh")) == 0
+
+
+def test_figures_for_machines_after_a_run(model, tmp_path, capsys):
+    assert run(bench(model, tmp_path / "runs", "--json")) == 0
+    said = capsys.readouterr()
+    (shown,) = json.loads(said.out)["runs"]
+    assert shown["config"]["engine"]["engine"] == "scripted"
+    assert len(shown["config"]["engine"]["weights_sha256"] or "") in (0, 64)
+    assert str(tmp_path) not in json.dumps(shown["config"])
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("-a", "turn"), "unknown arm: got 'turn'"),
+        (("--truncation", "publshed"), "did you mean published"),
+        (("--header", "numpy"), "unknown header"),
+        (("-t", "hot"), "--temperature is not a number: got 'hot'"),
+        (("-t", "0", "-n", "3"), "at temperature 0 all samples of an item are alike"),
+        (("-n", "0"), "n is out of range: got 0"),
+        (("--limit", "0"), "limit is out of range"),
+        (("--problem", "no_such"), "no such problem: got 'no_such'"),
+        (("--budget", "0"), "budget is out of range"),
+        (("--in-flight", "0"), "in_flight is out of range"),
+        (("--file", "x.jsonl"), "the own problems come with the package"),
+        (("-m", "scripted:a/any.jsonl"), "two models would be kept under the name"),
+        (("--context", "80"), "more than the context window of 80"),
+        (("-m", "no-such-model"), "no-such-model"),
+    ],
+)
+def test_mistakes_are_one_line_and_nothing_is_written(model, tmp_path, capsys, options, told):
+    out = tmp_path / "runs"
+    assert run(bench(model, out, *options)) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert not list(out.rglob("samples*"))
+
+
+def test_mistakes_of_showing(tmp_path, capsys):
+    for options, told in (
+        ((str(tmp_path),), "no saved run"),
+        ((str(tmp_path / "nothing"),), "no saved run"),
+        ((str(tmp_path), "--by", "mood"), "unknown grouping: got 'mood'"),
+        ((str(tmp_path), "-k", "0.5"), "--k is no whole number"),
+        ((str(tmp_path), "-k", "x"), "--k is not a number"),
+    ):
+        assert run(["bench", "show", *options]) == 2
+        said = capsys.readouterr().err
+        assert told in said
+        assert said.count("\n") == 1
+
+
+def test_an_incomplete_run_is_shown_as_such(model, tmp_path, capsys):
+    out = tmp_path / "runs"
+    assert run(bench(model, out)) == 0
+    (complete,) = out.rglob("samples.jsonl")
+    first = complete.read_bytes().splitlines(keepends=True)[0]
+    complete.with_name("samples.partial.jsonl").write_bytes(first + b'{"torn')
+    complete.unlink()
+    capsys.readouterr()
+    assert run(["bench", "show", str(out), "-k", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "1 of 2" in said
+    # Not all items are there, so the benchmark's own figure is not known.
+    assert "undefined" in said
+
+
+def test_a_model_file_is_known_by_its_hash(tmp_path):
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"weights")
+    with ScriptedEngine(["x"]) as engine:
+        one = info_with_hash(engine, str(file)).weights_sha256
+        several = info_with_hash(engine, str(tmp_path)).weights_sha256
+        (tmp_path / "config.json").write_text("{}")
+        more = info_with_hash(engine, str(tmp_path)).weights_sha256
+        assert info_with_hash(engine, "smollm2-135m").weights_sha256 is None
+    assert one == "9a129038d9a00aed0cf6a7ea059ca50a813449061ab87848cf1a13eafdf33b2c"
+    assert len({one, several, more}) == 3
+
+
+def test_words_and_numbers_of_options():
+    assert words(["a, b", "c,,a"]) == ("a", "b", "c")
+    assert numbers(["0.2,0.8", "0.2"], "--t") == (0.2, 0.8)
+    with pytest.raises(InputError, match="--t is not a number"):
+        numbers(["0.2;0.8"], "--t")
+
+
+@pytest.mark.parametrize(
+    ("model", "label"),
+    [
+        ("qwen2.5-coder-0.5b", "qwen2.5-coder-0.5b"),
+        ("/somewhere/else/qwen.gguf", "qwen"),
+        ("checkpoints/nl-350m/", "nl-350m"),
+        ("https://user:key@host/v1#org/model name", "model-name"),
+        ("https://host:80/v1", "v1"),
+        ("..", "model"),
+    ],
+)
+def test_names_of_models_hold_no_path(model, label):
+    assert model_label(model) == label
+
+
+def test_progress_on_one_line():
+    fill = Fill(slots=4, seconds=10.0, waiting_seconds=0.1, busy_slots=3.9, requests=7)
+    progress = Progress(
+        done=30,
+        total=100,
+        new=20,
+        seconds=10.0,
+        label="turns",
+        passed={"strict": 3, "legacy": 6},
+        judged=12,
+        fill=fill,
+    )
+    assert progress_line(progress, several=True) == (
+        "30 of 100, 2/s, 35 s left, turns: strict 25.0 % legacy 50.0 %, engine 98 % full"
+    )
