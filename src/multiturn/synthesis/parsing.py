@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import warnings
 
-__all__ = ["parsed_expression", "parsed_module"]
+__all__ = ["faulty_line", "parsed_expression", "parsed_module"]
 
 LONGEST_SOURCE = 2_000_000
 """Characters; the parser takes some 100 times that in memory."""
@@ -26,12 +26,29 @@ def parsed_expression(source: str) -> ast.Expression | None:
     return tree if isinstance(tree, ast.Expression) else None
 
 
+def faulty_line(source: str) -> int | None:
+    """The line, from 1, at which `source` stops being a program; None where it parses.
+
+    0 where the fault has no line: the source is too long, too deep, or no text of a program.
+    """
+    fault = _parse(source, "exec")
+    if isinstance(fault, SyntaxError):
+        return fault.lineno or 0
+    return 0 if fault is None or isinstance(fault, Exception) else None
+
+
 def _parsed(source: str, mode: str) -> ast.AST | None:
+    tree = _parse(source, mode)
+    return tree if isinstance(tree, ast.AST) else None
+
+
+def _parse(source: str, mode: str) -> ast.AST | Exception | None:
+    """The tree, or the fault; None for a source that is too long to be looked at."""
     if len(source) > LONGEST_SOURCE:
         return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return compile(source, "program.py", mode, ast.PyCF_ONLY_AST, dont_inherit=True)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return None
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as fault:
+        return fault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from multiturn.synthesis.parsing import parsed_module
+from multiturn.synthesis.parsing import faulty_line, parsed_module
 
 __all__ = ["longest_that_parses", "parses", "without_repeat"]
 
@@ -22,10 +22,15 @@ def longest_that_parses(before: str, text: str) -> str:
         'x = 1'
     """
     lines = text.split("\n")
-    for count in range(len(lines), 0, -1):
+    lines_before = before.count("\n")
+    count = len(lines)
+    while count > 0:
         kept = "\n".join(lines[:count]).rstrip()
-        if parses(f"{before}{kept}\n"):
+        fault = faulty_line(f"{before}{kept}\n")
+        if fault is None:
             return kept
+        # The parser reads from the top: no beginning with the faulty line in it parses.
+        count = min(count - 1, fault - lines_before - 1) if fault else count - 1
     return ""
 
 
