@@ -61,12 +61,14 @@ def generate_naively(
             allowed=f"{config.context}",
             fix="shorten the prompt or ask for fewer tokens",
         )
-    tokens = jnp.zeros((1, total), jnp.int32).at[0, : len(prompt)].set(jnp.asarray(prompt))
+    # Room by steps of 64, so that texts of other lengths need no other compilation.
+    room = -(-total // 64) * 64
+    tokens = jnp.zeros((1, room), jnp.int32).at[0, : len(prompt)].set(jnp.asarray(prompt))
     for position in range(len(prompt), total):
         logits = _logits_before(parameters, tokens, position, config, kernel)
         token = choose(logits, sampling_key(seed, position), temperature, top_p, top_k)
         tokens = tokens.at[0, position].set(token)
-    return [int(token) for token in tokens[0, len(prompt) :]]
+    return [int(token) for token in tokens[0, len(prompt) : total]]
 
 
 @partial(jax.jit, static_argnames=("config", "kernel"))

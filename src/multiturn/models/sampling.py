@@ -33,6 +33,7 @@ def sampling_key(seed: int | Int[Array, ""], position: int | Int[Array, ""]) -> 
     return jax.random.fold_in(jax.random.key(seed), position)
 
 
+@jax.jit
 def choose(
     logits: Float[Array, " V"],
     key: Key[Array, ""],
@@ -82,7 +83,8 @@ def choose_rows(
 
     def from_all(tokens: Array) -> Array:
         drawn = _draw_from_all(logits, uniforms, scale)
-        return jnp.where(sampled & ~filtered, drawn, tokens)
+        chosen: Array = jnp.where(sampled & ~filtered, drawn, tokens)
+        return chosen
 
     def from_likely(tokens: Array) -> Array:
         drawn, sure = _draw_from_candidates(logits, uniforms, scale, top_p, top_k)
@@ -94,10 +96,12 @@ def choose_rows(
                 )
                 return found.at[row].set(token)
 
-            return jax.lax.cond(filtered[row] & ~sure[row], sort_it, lambda: found)
+            updated: Array = jax.lax.cond(filtered[row] & ~sure[row], sort_it, lambda: found)
+            return updated
 
-        drawn = jax.lax.fori_loop(0, logits.shape[0], one_row, drawn)
-        return jnp.where(filtered, drawn, tokens)
+        rows = logits.shape[0]
+        chosen: Array = jnp.where(filtered, jax.lax.fori_loop(0, rows, one_row, drawn), tokens)
+        return chosen
 
     tokens = jax.lax.cond(jnp.any(sampled & ~filtered), from_all, lambda tokens: tokens, best)
     drawn: Array = jax.lax.cond(jnp.any(filtered), from_likely, lambda tokens: tokens, tokens)
@@ -158,20 +162,25 @@ def _log_total(logits: Float[Array, "B V"], scale: Float[Array, " B"]) -> Float[
 
 
 def _candidates(logits: Float[Array, "B V"]) -> tuple[Float[Array, "B C"], Int[Array, "B C"]]:
-    """The most likely tokens of each row, greatest first, equals by id; and their ids."""
+    """The most likely tokens of each row, greatest first, equals by id; and their ids.
+
+    Of several that are as likely as the last of them, any may be among them.
+    """
     size = logits.shape[1]
     if size <= 4 * CANDIDATES * _BLOCK:
         values, ids = jax.lax.top_k(logits, min(CANDIDATES, size))
-        return values, ids
-    # A token among the first C has fewer than C tokens before it, so that fewer than C
-    # blocks have a greater maximum than its own: it is in one of the first C blocks.
-    blocks = _blocks(logits)
-    _, chosen = jax.lax.top_k(blocks.max(-1), CANDIDATES)
-    chosen = jnp.sort(chosen, axis=1)
-    inside = jnp.take_along_axis(blocks, chosen[:, :, None], axis=1)
-    values, places = jax.lax.top_k(inside.reshape(len(logits), -1), CANDIDATES)
-    block = jnp.take_along_axis(chosen, places // _BLOCK, axis=1)
-    return values, block * _BLOCK + places % _BLOCK
+    else:
+        # Fewer than C blocks have a token that is likelier than the last candidate, so that
+        # all such tokens are in the C blocks of greatest maximum.
+        blocks = _blocks(logits)
+        _, chosen = jax.lax.top_k(blocks.max(-1), CANDIDATES)
+        inside = jnp.take_along_axis(blocks, chosen[:, :, None], axis=1)
+        values, places = jax.lax.top_k(inside.reshape(logits.shape[0], -1), CANDIDATES)
+        block = jnp.take_along_axis(chosen, places // _BLOCK, axis=1)
+        ids = block * _BLOCK + places % _BLOCK
+    # `top_k` leaves equal values in any order on some devices.
+    falling, ids = jax.lax.sort((-values, ids), dimension=1, num_keys=2)
+    return -falling, ids
 
 
 def _draw_from_candidates(
@@ -179,9 +188,12 @@ def _draw_from_candidates(
 ) -> tuple[Int[Array, " B"], Bool[Array, " B"]]:
     """The draw of each row, and whether the candidates held all that is kept there."""
     values, ids = _candidates(logits)
-    inside = kept(values * scale[:, None], _log_total(logits, scale), top_p, top_k)
-    sure = ~inside[:, -1] | (values.shape[1] == logits.shape[1])
-    place = _point(values * scale[:, None], inside, uniforms)
+    ranked = values * scale[:, None]
+    inside = kept(ranked, _log_total(logits, scale), top_p, top_k)
+    least = jnp.where(inside, values, jnp.inf).min(1)
+    many = values.shape[1]
+    sure = ((least > values[:, -1]) & (top_k <= many)) | (many == logits.shape[1])
+    place = _point(ranked, inside, uniforms)
     return jnp.take_along_axis(ids, place[:, None], axis=1)[:, 0], sure
 
 

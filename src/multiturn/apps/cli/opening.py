@@ -92,7 +92,7 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
         if ask and not _agreed("Fetch it now? [Y/n] "):
             raise InputError(
                 f"the model {model} is not on this machine",
-                fix=f"multiturn models pull {model}, or name a GGUF file or a directory with --model",
+                fix=f"multiturn models pull {model}, or name a file with --model",
             )
         with pull_display() as display:
             pull(model, progress=display)
