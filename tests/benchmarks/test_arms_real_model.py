@@ -21,7 +21,7 @@ pytest.importorskip("xllamacpp")
 def engine(smollm2: Path) -> Iterator[Engine]:
     from multiturn.engines.open import open_engine
 
-    with open_engine(str(smollm2)) as opened:
+    with open_engine(str(smollm2), threads=1) as opened:
         yield opened
 
 

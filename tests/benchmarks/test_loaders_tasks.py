@@ -19,7 +19,7 @@ from multiturn.benchmarks.task import ArmSettings, Item, Task
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.engines.protocol import Completion, FinishReason, Timings
 from multiturn.sandbox.oracle import Judgement
-from multiturn.sandbox.protocol import Program, Sandbox
+from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
 OWN = {problem.id: problem for problem in own_problems()}
 
@@ -108,6 +108,33 @@ def test_shuffled_references_fail(sandbox) -> None:
         ).program
         passed += task.judge(item, program, sandbox)["strict"].passed
     assert passed < len(items) / 2
+
+
+USE_A_HELPER_THAT_NO_PROMPT_NAMES = {
+    "bracket_depth", "columns_of_text", "looping_sequence", "quarry_blocks",
+}  # fmt: skip
+
+
+def test_references_use_only_what_prompts_name(sandbox) -> None:
+    """What `gold_prefix` rests on: a turn that leaves what it was asked for is enough."""
+    forget = """
+for _name, _value in list(globals().items()):
+    if _name[0] != "_" and _name not in {named!r} and type(_value) is not type(_sys):
+        if getattr(_value, "__module__", "__main__") == "__main__":
+            del globals()[_name]
+"""
+    programs = []
+    for problem in OWN.values():
+        source, named = f"import sys as _sys\n{problem.header}\n", set()
+        references = problem.fill(problem.inputs[0]).references
+        for turn, reference in zip(problem.turns, references, strict=True):
+            named |= set(turn.leaves)
+            source += reference + forget.format(named=sorted(named))
+        programs.append((Program(source=source), Limits()))
+    ids = list(OWN)
+    results = sandbox.run_many(programs)
+    failed = {ids[at] for at, result in results if not result.outcome.finished}
+    assert failed == USE_A_HELPER_THAT_NO_PROMPT_NAMES
 
 
 def test_items_of_the_own_set() -> None:

@@ -65,7 +65,7 @@ def _one_item_equal(got: ArrayData, gold: object) -> bool:
 def _all_close(items: Sequence[object], gold: object) -> bool:
     """As `allclose` of numpy for a series and the array of `gold`, with its broadcasting."""
     if not isinstance(gold, list):
-        return all(_close(item, gold) for item in items) and isinstance(gold, int | float)
+        return isinstance(gold, int | float) and all(_close(item, gold) for item in items)
     if any(isinstance(row, list) for row in gold):
         shapes = {_shape(row) for row in gold}
         return len(shapes) == 1 and None not in shapes and all(_all_close(items, r) for r in gold)
