@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from multiturn.benchmarks.oracles.inside import _cast
 from multiturn.benchmarks.oracles.legacy import legacy_equal
 from multiturn.benchmarks.oracles.strict import strict_equal
-from multiturn.sandbox.encoding import decode, encode
+from multiturn.sandbox.encoding import SeriesData, decode, encode
+from multiturn.sandbox.oracle_compare import difference
 
 scalars = (
     st.none()
@@ -162,3 +163,15 @@ def test_strict_is_symmetric_for_json(one: Any, other: Any) -> None:
 )
 def test_strict_by_example(got: object, gold: object, equal: bool) -> None:
     assert strict_equal(got, gold) is equal
+
+
+def test_a_whole_number_beyond_every_float_is_just_not_equal() -> None:
+    series = SeriesData(None, (0,), "int64", (1,))
+    assert not legacy_equal(series, 10**400)
+    assert not legacy_equal(series, [10**400])
+
+
+def test_a_set_is_shown_in_one_order() -> None:
+    letters = set("hgfedcba")
+    assert difference(letters, 1).startswith("got {'a', 'b', 'c', 'd',")
+    assert difference(set(), 1) == "got set(), expected 1"

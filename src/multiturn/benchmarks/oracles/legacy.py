@@ -94,4 +94,7 @@ def _close(one: object, other: object) -> bool:
         return False
     if one == other:
         return True
-    return math.isfinite(other) and abs(one - other) <= 1e-8 + 1e-5 * abs(other)
+    try:
+        return math.isfinite(other) and abs(one - other) <= 1e-8 + 1e-5 * abs(other)
+    except OverflowError:  # a whole number beyond every float
+        return False
