@@ -48,7 +48,9 @@ def main() -> int:
     # Spread over the set, so that problems of every kind and length take part.
     measured = tuple(known[:: max(1, len(known) // problems)][:problems])
     others = tuple(name for name in known if name not in measured)[:: len(known) // 4][:4]
-    settings = ArmSettings(truncation=options.truncation)
+    settings = ArmSettings(
+        truncation=options.truncation, max_new_tokens=32 if options.quick else None
+    )
     effort = Effort(in_flight=options.in_flight)
     rounds = []
     with (
@@ -163,7 +165,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--context", type=int, default=None)
     parser.add_argument("--in-flight", type=int, default=None)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="Few problems, one round.")
+    parser.add_argument(
+        "--quick", action="store_true", help="Few problems, short texts, one round."
+    )
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
 

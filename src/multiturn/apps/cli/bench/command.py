@@ -293,7 +293,7 @@ def _run(
                 finally:
                     view.close()
             console.print(_last_line(model_label(settings.model), sitting))
-            stopped = sitting.cancelled
+            stopped = sitting.cancelled and not sitting.complete
             if stopped:
                 break
     runs = [read_run(place) for place in places]
