@@ -16,17 +16,14 @@ multiplies with each of them for every sequence.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
-from pathlib import Path
 from typing import Any
 
-from peers.drive import Case, Race, chosen_peers, measure_bounds
-from peers.hub_directory import RANDOM, prepare, prepared_place, tokenizer_of
+from peers.drive import Case, Race, measure_bounds
+from peers.hub_directory import RANDOM, prepare, tokenizer_of
 from peers.jobs import Job, Model, random_prompts, short_prompts
 from peers.machine import describe_machine
-from peers.roster import PEERS
+from peers.options import common_options, fill_in, numbers, save, say
 
 BYTES_A_WEIGHT = {"float32": 4.0, "bfloat16": 2.0, "int8": 1.0}
 
@@ -36,7 +33,10 @@ def main() -> None:
     options = _options()
     model = prepare(options.model, options.prepared)
     started = describe_machine()
-    race = Race(model, options.peers, options.threads, options.limit, written_per_second, _say)
+    race = Race(
+        model, options.peers, options.threads, options.limit, written_per_second, say,
+        dict(options.setting),
+    )  # fmt: skip
     race.prepare()
     result: dict[str, Any] = {
         "schema": "multiturn.bench-decode/1",
@@ -50,15 +50,15 @@ def main() -> None:
         "peers": race.peers,
     }
     for count in options.counts:
-        _say(f"{count} sequences: bounds, then each peer's best setting")
+        say(f"{count} sequences: bounds, then each peer's best setting")
         measured = measure_bounds(model, count, options.threads)
         result["bounds"][str(count)] = {
             **measured, "tokens_per_second": bounds(model, count, measured)
         }  # fmt: skip
         race.run(_case(model, count, options), options.repeats)
-        _save(result, options.out)  # as it comes: a run of an hour may be cut short
+        save(result, options.out)  # as it comes: a run of an hour may be cut short
     result["load_average_after"] = os.getloadavg()
-    _save(result, options.out)
+    save(result, options.out)
     print(table(result))
 
 
@@ -125,7 +125,7 @@ def _cell(case: dict[str, Any], title: str) -> str:
 
 def _case(model: Model, count: int, options: argparse.Namespace) -> Case:
     if model.name.endswith(RANDOM):
-        prompts = random_prompts(count, 30, tokenizer_of(model.gguf).size)
+        prompts = random_prompts(count, 18, 40, tokenizer_of(model.gguf).size)
     else:
         prompts = short_prompts(count, tokenizer_of(model.gguf).encode)
     search = Job(prompts=prompts, new_tokens=options.search_tokens, sample=True)
@@ -136,44 +136,20 @@ def _case(model: Model, count: int, options: argparse.Namespace) -> Case:
     return Case(f"{count} sequences", count, search, jobs)
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _save(result: dict[str, Any], out: Path | None) -> None:
-    if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
-
-
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--model", help="name, GGUF file, or codegen-350m-random")
-    parser.add_argument("--peers", default=",".join(PEERS), type=chosen_peers)
-    parser.add_argument("--counts", type=_numbers, help="of sequences, such as 1,16,64")
+    parser = common_options(__doc__)
+    parser.add_argument("--counts", type=numbers, help="of sequences, such as 1,16,64")
     parser.add_argument("--tokens", type=int, help="new ones for each sequence")
     parser.add_argument("--search-tokens", type=int, help="new ones while settings are compared")
-    parser.add_argument("--repeats", type=int)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--limit", type=float, default=300, help="seconds for one run of a peer")
-    parser.add_argument("--fast", action="store_true", help="a small model, few tokens, one round")
-    parser.add_argument("--prepared", type=Path, default=prepared_place())
-    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    whole = ("qwen2.5-coder-0.5b", [1, 16, 64], 64, 16, 3)
-    fast = ("smollm2-135m", [1, 16], 16, 8, 1)
-    names = ("model", "counts", "tokens", "search_tokens", "repeats")
-    for name, value in zip(names, fast if options.fast else whole, strict=True):
-        if getattr(options, name) is None:
-            setattr(options, name, value)
+    usual = {"model": "qwen2.5-coder-0.5b", "counts": [1, 16, 64], "repeats": 3}
+    fast = {"model": "smollm2-135m", "counts": [1, 16], "repeats": 1}
+    fill_in(
+        options,
+        {**usual, "tokens": 64, "search_tokens": 16},
+        {**fast, "tokens": 16, "search_tokens": 8},
+    )
     return options
-
-
-def _numbers(text: str) -> list[int]:
-    numbers = [int(part) for part in text.split(",")]
-    if not numbers or min(numbers) < 1:
-        raise argparse.ArgumentTypeError("whole numbers from 1 on, such as 1,16,64")
-    return numbers
 
 
 if __name__ == "__main__":

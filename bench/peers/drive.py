@@ -51,6 +51,7 @@ class Race:
         limit: seconds that one run may take; beyond it the peer has failed the case.
         measure: of a job and its seconds, the speed: tokens a second of some kind.
         say: is told lines of progress.
+        only: for some peers, a part of the name of the settings to try.
     """
 
     model: Model
@@ -59,6 +60,7 @@ class Race:
     limit: float
     measure: Callable[[Job, list[int], float], float]
     say: Callable[[str], None] = print
+    only: Mapping[str, str] = field(default_factory=dict)
     peers: dict[str, Record] = field(default_factory=dict)
 
     def prepare(self) -> None:
@@ -111,17 +113,20 @@ class Race:
         chosen: Mapping[str, tuple[Setting | None, Record]],
     ) -> None:
         speeds: dict[str, list[float]] = {name: [] for name in running}
+        work: dict[str, list[float]] = {name: [] for name in running}
         for _ in range(repeats):
             for name, process in list(running.items()):
                 process.resume()
                 try:
-                    counts, seconds = _run(process, job, self.limit)
+                    done = _run(process, job, self.limit)
                 except PeerFailedError as error:
                     chosen[name][1].setdefault("jobs", {})[title] = {"failed": str(error)}
                     del running[name]
                     continue
                 process.pause()
-                speeds[name].append(self.measure(job, counts, seconds))
+                speed = self._speed(job, done)
+                speeds[name].append(speed)
+                work[name].append(done["cpu_seconds"] / (speed * done["seconds"]))
                 chosen[name][1]["peak_bytes"] = process.peak_bytes
         first = speeds.get(self.names[0], []) if self.names else []
         for name in running:
@@ -132,19 +137,32 @@ class Race:
                 "tokens_per_second": statistics.median(found),
                 "all": found,
                 "ratio_to_first": statistics.median(ratios) if ratios else None,
+                # Hardly depends on what else the machine does, unless threads spin.
+                "cpu_seconds_per_token": statistics.median(work[name]),
             }
             chosen[name][1].setdefault("jobs", {})[title] = record
             self.say(
                 f"{case.name}, {title}: {self.peers[name]['title']} {statistics.median(found):.1f}"
             )
 
+    def _speed(self, job: Job, done: Record) -> float:
+        return self.measure(job, done["new_tokens"], done["seconds"])
+
     def _choose(self, name: str, case: Case) -> tuple[Setting | None, Record]:
         """The fastest setting for a case; a single one needs no search."""
-        settings = find(name).settings(self.model, case.count)
+        part = self.only.get(name, "")
+        settings = [
+            setting
+            for setting in find(name).settings(self.model, case.count)
+            if part in setting.name
+        ]
         record: Record = {"case": case.name, "count": case.count, "tried": []}
         self.peers[name]["cases"].append(record)
         if len(settings) == 1:
             return settings[0], record
+        if not settings:
+            record["failed"] = f"no setting has {part!r} in its name"
+            return None, record
         best, fastest = None, 0.0
         for setting in settings:
             tried: Record = {"setting": setting.name}
@@ -152,11 +170,11 @@ class Race:
             try:
                 with self._loaded(name, setting, {}) as process:
                     _run(process, case.search, self.limit)
-                    counts, seconds = _run(process, case.search, self.limit)
+                    done = _run(process, case.search, self.limit)
             except PeerFailedError as error:
                 tried["failed"] = str(error)
                 continue
-            tried["tokens_per_second"] = self.measure(case.search, counts, seconds)
+            tried["tokens_per_second"] = self._speed(case.search, done)
             if tried["tokens_per_second"] > fastest:
                 best, fastest = setting, tried["tokens_per_second"]
         if best is None:
@@ -213,9 +231,22 @@ def chosen_peers(text: str) -> list[str]:
     return [name for name in PEERS if name in names]
 
 
-def _run(process: PeerProcess, job: Job, limit: float) -> tuple[list[int], float]:
-    answer = process.ask({"do": "run", "job": asdict(job)}, limit=limit)
-    return answer["new_tokens"], answer["seconds"]
+def named_part(text: str) -> tuple[str, str]:
+    """``jax=int8`` of ``--setting`` as its two parts.
+
+    Raises:
+        SystemExit: it is no such pair, or names no peer.
+    """
+    name, equals, part = text.partition("=")
+    if not equals or name not in PEERS:
+        raise SystemExit(
+            f"error: no setting of a peer: got {text!r}; allowed: PEER=PART OF ITS SETTING'S NAME"
+        )
+    return name, part
+
+
+def _run(process: PeerProcess, job: Job, limit: float) -> Record:
+    return process.ask({"do": "run", "job": asdict(job)}, limit=limit)
 
 
 def _plain(model: Model) -> Record:

@@ -100,8 +100,8 @@ def long_prompts(count: int, tokens: int, encode: Encode) -> list[list[int]]:
     return [ids[row * step : row * step + tokens] for row in range(count)]
 
 
-def random_prompts(count: int, tokens: int, vocab_size: int) -> list[list[int]]:
-    """Random ids, for weights that are random too: `tokens` each, give or take a quarter."""
+def random_prompts(count: int, least: int, most: int, vocab_size: int) -> list[list[int]]:
+    """Random ids, for weights that are random too: `least` to `most` of them each."""
     random = np.random.default_rng(count)
-    lengths = random.integers(tokens * 3 // 4, tokens * 5 // 4 + 1, count)
+    lengths = random.integers(least, most + 1, count)
     return [random.integers(0, vocab_size, length).tolist() for length in lengths]
