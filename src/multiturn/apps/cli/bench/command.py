@@ -254,8 +254,6 @@ def show(
         print(document(runs, ks, names))
         return
     console = console_for(sys.stdout)
-    if not console.is_terminal:
-        console.width = 200  # a file has no edge to cut at
     show_runs(console, runs, ks)
     for run in runs:
         for name in names:

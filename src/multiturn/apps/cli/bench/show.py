@@ -22,26 +22,27 @@ SCHEMA = "multiturn.bench-figures/1"
 
 def show_runs(console: Console, runs: Sequence[SavedRun], ks: Sequence[int]) -> None:
     """A line for each run and oracle; below, the best temperature for each k."""
-    table = _table("task", "model", "arm", "truncation", "T", "samples", "oracle", "pass rate")
+    table = _table("run", "samples", "oracle", "pass rate")
+    table.columns[0].no_wrap = False  # what gives way on a narrow terminal
     for k in ks:
         table.add_column(f"pass@{k}", justify="right", no_wrap=True)
     lost = 0
     for run in runs:
         figures, config = figures_of(run, ks), run.config
         lost += figures.out_of_window
-        for oracle in config.oracles:
-            first = oracle == config.oracles[0]
-            count = figures.counts[oracle]
-            names = (config.task, config.model, config.arm, config.settings.truncation)
+        name = (
+            f"{config.task} {config.model} {config.arm} {config.settings.truncation} "
+            f"T {config.sampling.temperature:g}"
+        )
+        for place, oracle in enumerate(config.oracles):
             table.add_row(
-                *(name if first else "" for name in names),
-                f"{config.sampling.temperature:g}" if first else "",
-                _samples(run) if first else "",
+                "" if place else name,
+                "" if place else _samples(run),
                 oracle,
-                _rate(count),
+                _rate(figures.counts[oracle]),
                 *(percent(figures.pass_at_k[oracle][k]) for k in ks),
             )
-    console.print(table)
+    _print(console, table)
     if lost:
         console.print(
             f"{lost} samples outgrew the model's window and were written as far as it went"
@@ -58,7 +59,7 @@ def show_by(console: Console, run: SavedRun, by: str) -> None:
         name = "-" if key is None else str(key)
         rates = (_rate(columns[oracle][key]) for oracle in oracles)
         table.add_row(name, str(count.samples), *rates)
-    console.print(table)
+    _print(console, table)
 
 
 def document(runs: Sequence[SavedRun], ks: Sequence[int], by: Sequence[str]) -> str:
@@ -137,7 +138,13 @@ def _rate(count: Count) -> str:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    numeric = {"T", "samples", "pass rate"}
+    numeric = {"samples", "pass rate"}
     for column in columns:
         table.add_column(column, justify="right" if column in numeric else "left", no_wrap=True)
     return table
+
+
+def _print(console: Console, table: Table) -> None:
+    if not console.is_terminal:
+        console.width = 200  # a file has no edge to cut at
+    console.print(table)
