@@ -25,7 +25,7 @@ DEBIAN = (
     "golang-1.19", "golang-golang-x-tools", "prometheus", "etcd",
     # Java
     "guava-libraries", "commons-io", "commons-math3", "netty", "jackson-databind",
-    "libcommons-lang3-java", "joda-time", "tomcat10", "ant",
+    "libcommons-lang3-java", "tomcat10", "ant",
 )  # fmt: skip
 
 NPM = (

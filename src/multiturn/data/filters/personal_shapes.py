@@ -27,8 +27,8 @@ _NO_DOMAINS = frozenset(
     b"png jpg jpeg gif svg webp py js ts jsx tsx css scss html json md txt xml yaml yml so dll "
     b"lib java cpp self setter getter deleter property".split()
 )
-_INNER_V4 = re.compile(rb"\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\w.]*\d)(?!\w)")
-_V6 = re.compile(rb":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]*")
+_INNER_V4 = re.compile(rb"\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\.?\w)")
+_V6 = re.compile(rb":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,40}+")
 _V6_SIGNS = frozenset(b"0123456789abcdefABCDEF:")
 _LONGEST_V6 = 39
 
