@@ -28,7 +28,15 @@ log = logging.getLogger(__name__)
 
 _SOURCES = Path(__file__).parent / "cpp"
 _UNITS = ("decoder.cc", "api.cc", "ffi.cc")
-_FLAGS = ("-std=c++20", "-O3", "-march=native", "-fPIC", "-shared", "-pthread")
+_FLAGS = (
+    "-std=c++20",
+    "-O3",
+    "-march=native",
+    "-ffp-contract=off",  # see cpp/vectors.h
+    "-fPIC",
+    "-shared",
+    "-pthread",
+)
 _WARNINGS = ("-Wall", "-Wextra", "-Wno-psabi")
 _SECONDS = 300
 """After which a compiler is taken to hang."""

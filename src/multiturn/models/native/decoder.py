@@ -170,7 +170,8 @@ def logits_of(
     """The output head on normed states, in float32."""
     shaped: Any = jax.ShapeDtypeStruct
     shape = shaped((hidden.shape[0], config.vocab_size), jnp.float32)
-    logits: Array = jax.ffi.ffi_call(LOGITS, shape)(number, hidden.astype(jnp.float32))
+    call: Any = jax.ffi.ffi_call(LOGITS, shape)
+    logits: Array = call(number, hidden.astype(jnp.float32))
     return logits
 
 

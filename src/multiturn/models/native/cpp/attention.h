@@ -65,7 +65,8 @@ void score(const float* query, size_t query_pitch, const Number* keys, int vecto
       for (int v = 0; v < vectors; ++v) {
         const Floats k = load(key + v * kLanes);
 #pragma GCC unroll 4
-        for (int g = 0; g < G; ++g) sums[g] += k * load(query + g * query_pitch + v * kLanes);
+        for (int g = 0; g < G; ++g) 
+          sums[g] = fused(k, load(query + g * query_pitch + v * kLanes), sums[g]);
       }
 #pragma GCC unroll 4
       for (int g = 0; g < G; ++g) parts[g][kPlace[s]] = sums[g];
@@ -112,7 +113,8 @@ void mix(const float* weights, size_t weight_pitch, const Number* values, int si
 #pragma GCC unroll 4
     for (int g = 0; g < G; ++g)
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sums[g][v] += value[v] * weights[g * weight_pitch + s];
+      for (int v = 0; v < V; ++v) 
+        sums[g][v] = fused(value[v], weights[g * weight_pitch + s], sums[g][v]);
   }
 #pragma GCC unroll 4
   for (int g = 0; g < G; ++g)

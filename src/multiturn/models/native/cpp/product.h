@@ -20,7 +20,7 @@ struct Arithmetic<Precision::kFloat32> {
   static MT_INLINE Sums add(Sums sums, const uint8_t* row, const uint8_t* weights) {
     float x;
     std::memcpy(&x, row, 4);
-    return sums + x * load(reinterpret_cast<const float*>(weights));
+    return fused(load(reinterpret_cast<const float*>(weights)), x, sums);
   }
 };
 
@@ -40,8 +40,8 @@ struct Arithmetic<Precision::kBfloat16> {
     const uint32_t bits = static_cast<uint32_t>(x);
     const float first = to_float(static_cast<Bfloat16>(bits & 0xffff));
     const float second = to_float(static_cast<Bfloat16>(bits >> 16));
-    sums += first * reinterpret_cast<Floats>(pairs << 16);
-    return sums + second * reinterpret_cast<Floats>(pairs & 0xffff0000u);
+    sums = fused(reinterpret_cast<Floats>(pairs << 16), first, sums);
+    return fused(reinterpret_cast<Floats>(pairs & 0xffff0000u), second, sums);
 #endif
   }
 };
@@ -121,9 +121,9 @@ inline void tile(const Rows& rows, int row, const Matrix& matrix, int panel, int
 #pragma GCC unroll 8
         for (int v = 0; v < kVectors; ++v) {
           float* to = out + r * kPanel + v * kLanes;
-          const Floats part = __builtin_convertvector(sums[r][v], Floats) *
-                              (load(units + v * kLanes) * unit);
-          store(to, first && group * kStepsOfGroup == begin ? part : load(to) + part);
+          const Floats before = first && start == begin ? Floats{} : load(to);
+          store(to, fused(__builtin_convertvector(sums[r][v], Floats),
+                          load(units + v * kLanes) * unit, before));
         }
       }
     }

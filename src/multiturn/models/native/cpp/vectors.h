@@ -1,5 +1,8 @@
 // Sixteen numbers at a time, by the vector extensions that GCC and Clang share: one source
 // for every processor. Where a machine has narrower vectors the compiler splits them.
+//
+// The compiler is told not to fuse products and sums by itself (-ffp-contract=off), since it
+// would do so here and there, and a number would depend on which copy of a loop made it.
 #pragma once
 
 #include <cstddef>
@@ -60,6 +63,22 @@ MT_INLINE float to_float(Bfloat16 x) {
 
 MT_INLINE float to_float(float x) { return x; }
 
+// a * b + c, rounded once where the processor can.
+MT_INLINE Floats fused(Floats a, Floats b, Floats c) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Floats>(_mm512_fmadd_ps(reinterpret_cast<__m512>(a),
+                                                  reinterpret_cast<__m512>(b),
+                                                  reinterpret_cast<__m512>(c)));
+#elif defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  for (int lane = 0; lane < kLanes; ++lane) c[lane] = __builtin_fmaf(a[lane], b[lane], c[lane]);
+  return c;
+#else
+  return a * b + c;
+#endif
+}
+
+MT_INLINE Floats fused(Floats a, float b, Floats c) { return fused(a, splat(b), c); }
+
 MT_INLINE Floats larger(Floats a, Floats b) { return a > b ? a : b; }
 
 MT_INLINE Floats smaller(Floats a, Floats b) { return a < b ? a : b; }
@@ -97,14 +116,14 @@ MT_INLINE Floats nearest(Floats x) {
 MT_INLINE Floats exponential(Floats x) {
   x = smaller(larger(x, splat(-87.3f)), splat(88.3f));
   const Floats n = nearest(x * 1.44269504088896341f);
-  const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  const Floats r = fused(n, 2.12194440e-4f, fused(n, -0.693359375f, x));
   Floats y = splat(1.9875691500e-4f);
-  y = y * r + 1.3981999507e-3f;
-  y = y * r + 8.3334519073e-3f;
-  y = y * r + 4.1665795894e-2f;
-  y = y * r + 1.6666665459e-1f;
-  y = y * r + 5.0000001201e-1f;
-  y = (y * r) * r + r + 1.0f;
+  y = fused(y, r, splat(1.3981999507e-3f));
+  y = fused(y, r, splat(8.3334519073e-3f));
+  y = fused(y, r, splat(4.1665795894e-2f));
+  y = fused(y, r, splat(1.6666665459e-1f));
+  y = fused(y, r, splat(5.0000001201e-1f));
+  y = fused(y, r * r, r + 1.0f);
   const Ints power = (__builtin_convertvector(n, Ints) + 127) << 23;
   return y * reinterpret_cast<Floats>(power);
 }

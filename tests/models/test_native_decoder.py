@@ -1,0 +1,247 @@
+"""The native kernels against the decoder in plain JAX, and what they promise to the last bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from multiturn.core.errors import InputError
+from multiturn.models.arrays import initialize
+from multiturn.models.cache import empty_cache
+from multiturn.models.config import DecoderConfig, codegen_config, llama_config
+from multiturn.models.decoder import extend, logits_of
+from multiturn.models.native import decoder as native
+from multiturn.models.native.build import find_compiler
+from multiturn.models.native.decoder import NativeDecoder, Precision
+from multiturn.models.parameters import Parameters, declare
+
+pytestmark = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here")
+
+# Sizes that fill neither a panel of 64 outputs, nor a vector of 16, nor a group of 128 inputs.
+CONFIGS: dict[str, DecoderConfig] = {
+    "codegen": codegen_config(
+        layers=2, heads=3, head_size=24, rotary_size=8, vocab_size=300, context=512
+    ),
+    "llama": llama_config(
+        vocab_size=333, layers=2, width=93, heads=5, head_size=20, feed_forward_width=199
+    ),
+    "qwen": llama_config(
+        vocab_size=333,
+        layers=2,
+        width=96,
+        heads=14,
+        kv_heads=2,
+        head_size=16,
+        feed_forward_width=200,
+        qkv_bias=True,
+        tied_head=True,
+        rotary_stretch=2.0,
+    ),
+}
+CAPACITY = 192
+# Greatest difference of the logits from those of float32, which reach about 3 here.
+TOLERANCES: dict[Precision, float] = {"float32": 2e-5, "bfloat16": 0.06, "int8": 0.2}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept_library(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The library is compiled once for all tests here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MULTITURN_HOME", str(tmp_path_factory.mktemp("kernels")))
+        native.load_library()
+        yield
+
+
+@cache
+def parameters(name: str) -> Parameters:
+    """Random weights of ordinary size; scales and biases too, so that each one counts."""
+    first: Parameters = initialize(declare(CONFIGS[name]), seed=7)
+    leaves, structure = jax.tree.flatten(first)
+    noise = [
+        leaf + 0.06 * jax.random.normal(jax.random.key(index), leaf.shape)
+        for index, leaf in enumerate(leaves)
+    ]
+    return jax.tree.unflatten(structure, noise)
+
+
+@cache
+def packed(name: str, precision: Precision, threads: int = 2) -> NativeDecoder:
+    return NativeDecoder.pack(parameters(name), CONFIGS[name], precision, threads=threads)
+
+
+@partial(jax.jit, static_argnames="config", donate_argnames="cache")
+def native_step(number: Any, tokens: Any, counts: Any, cache: Any, config: DecoderConfig) -> Any:
+    hidden, cache = native.extend(number, tokens, counts, cache, config)
+    flat = hidden.reshape(-1, config.width)
+    logits = native.logits_of(number, flat, config)
+    return hidden, logits.reshape(*tokens.shape, -1), cache
+
+
+@partial(jax.jit, static_argnames="config")
+def plain_step(weights: Any, tokens: Any, counts: Any, cache: Any, config: DecoderConfig) -> Any:
+    hidden, cache = extend(weights, tokens, counts, cache, config)
+    return hidden, logits_of(weights, hidden), cache
+
+
+def read(
+    name: str, precision: Precision, pieces: list[np.ndarray], *, threads: int = 2
+) -> np.ndarray:
+    """The logits after each token of one text, read alone, piece by piece."""
+    config = CONFIGS[name]
+    state = native.empty_cache(config, 1, CAPACITY, precision)
+    found = []
+    for piece in pieces:
+        counts = jnp.array([len(piece)])
+        number = packed(name, precision, threads).number
+        _, logits, state = native_step(number, jnp.asarray(piece)[None], counts, state, config)
+        found.append(np.asarray(logits[0]))
+    return np.concatenate(found)
+
+
+@pytest.mark.parametrize("precision", TOLERANCES)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_equals_the_plain_decoder(name: str, precision: Precision) -> None:
+    config, weights = CONFIGS[name], parameters(name)
+    decoder = packed(name, precision)
+    plain = empty_cache(config, 3, CAPACITY)
+    ours = native.empty_cache(config, 3, CAPACITY, precision)
+    steps = [[7, 0, 5], [1, 3, 0], [7, 7, 7], [0, 1, 1]]
+    for index, counts in enumerate(steps):
+        tokens = jax.random.randint(jax.random.key(index), (3, 7), 0, 300)
+        wanted, wanted_logits, plain = plain_step(weights, tokens, jnp.array(counts), plain, config)
+        got, logits, ours = native_step(decoder.number, tokens, jnp.array(counts), ours, config)
+        real = np.arange(7) < np.array(counts)[:, None]
+        assert np.abs(logits - wanted_logits)[real].max() < TOLERANCES[precision]
+        assert not np.asarray(got)[~real].any()
+        assert np.array_equal(ours.lengths, plain.lengths)
+        if precision == "float32":
+            assert np.abs(got - wanted)[real].max() < TOLERANCES[precision]
+
+
+@pytest.mark.parametrize("precision", TOLERANCES)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_one_thread_and_three_give_the_same_bits(name: str, precision: Precision) -> None:
+    text = np.arange(150, dtype=np.int32) * 7 % 300
+    one = read(name, precision, [text], threads=1)
+    assert np.array_equal(one, read(name, precision, [text], threads=3))
+    assert np.array_equal(one, read(name, precision, [text[:1], text[1:]], threads=2))
+
+
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_a_text_does_not_depend_on_its_neighbours_or_on_how_it_is_cut(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(CONFIGS)))
+    precision: Precision = data.draw(st.sampled_from(sorted(TOLERANCES)))
+    config = CONFIGS[name]
+    tokens = st.integers(0, 299)
+    text = np.array(data.draw(st.lists(tokens, min_size=24, max_size=24)), np.int32)
+    alone = read(name, precision, [text])
+
+    rows, width = 5, 9
+    mine = data.draw(st.integers(0, rows - 1))
+    state = native.empty_cache(config, rows, CAPACITY, precision)
+    done = 0
+    while done < len(text):
+        counts = np.array(data.draw(st.lists(st.integers(0, width), min_size=rows, max_size=rows)))
+        counts[mine] = min(max(counts[mine], 1), len(text) - done)
+        batch = np.random.default_rng(done).integers(0, 300, (rows, width), dtype=np.int32)
+        batch[mine, : counts[mine]] = text[done : done + counts[mine]]
+        _, logits, state = native_step(
+            packed(name, precision).number, jnp.asarray(batch), jnp.asarray(counts), state, config
+        )
+        here = slice(done, done + counts[mine])
+        assert np.array_equal(np.asarray(logits[mine, : counts[mine]]), alone[here])
+        done += counts[mine]
+
+
+@pytest.mark.parametrize("capacity", [24, 33, 512])
+def test_the_capacity_changes_nothing(capacity: int) -> None:
+    config = CONFIGS["qwen"]
+    text = jnp.arange(20, dtype=jnp.int32)[None]
+    number = packed("qwen", "bfloat16").number
+    state = native.empty_cache(config, 1, capacity, "bfloat16")
+    _, logits, _ = native_step(number, text, jnp.array([20]), state, config)
+    assert np.array_equal(logits[0], read("qwen", "bfloat16", [np.asarray(text[0])]))
+
+
+def test_many_rows_go_through_in_parts() -> None:
+    config = CONFIGS["qwen"]
+    rows = 150  # more than the kernels take at once
+    tokens = jnp.arange(rows, dtype=jnp.int32)[:, None]
+    state = native.empty_cache(config, rows, 16, "float32")
+    number = packed("qwen", "float32").number
+    _, logits, _ = native_step(number, tokens, jnp.ones(rows, jnp.int32), state, config)
+    for row in (0, 127, 128, 149):
+        alone = read("qwen", "float32", [np.array([row], np.int32)])
+        assert np.array_equal(logits[row], alone)
+
+
+@pytest.mark.parametrize(
+    ("token", "count", "length", "says"),
+    [
+        (333, 1, 0, "vocabulary"),
+        (-1, 1, 0, "vocabulary"),
+        (5, 3, 0, "count"),
+        (5, -1, 0, "count"),
+        (5, 1, CAPACITY, "cache"),
+        (5, 2, CAPACITY - 1, "cache"),
+        (5, 1, -1, "cache"),
+        (5, 1, 2**31 - 1, "cache"),
+    ],
+)
+def test_what_is_out_of_range_is_refused(token: int, count: int, length: int, says: str) -> None:
+    config = CONFIGS["qwen"]
+    state = native.empty_cache(config, 2, CAPACITY, "float32")
+    state = replace(state, lengths=jnp.array([0, length], jnp.int32))
+    number = packed("qwen", "float32").number
+    tokens = jnp.array([[1, 2], [token, token]], jnp.int32)
+    with pytest.raises(jax.errors.JaxRuntimeError, match=says):
+        jax.block_until_ready(native_step(number, tokens, jnp.array([1, count]), state, config))
+
+
+def test_a_cache_of_another_precision_or_shape_is_refused() -> None:
+    config = CONFIGS["qwen"]
+    number = packed("qwen", "float32").number
+    one = jnp.ones((1, 1), jnp.int32)
+    for state in (
+        native.empty_cache(config, 1, 32, "bfloat16"),
+        native.empty_cache(replace(config, layers=3), 1, 32, "float32"),
+        native.empty_cache(config, 2, 32, "float32"),
+        empty_cache(config, 1, 32),
+    ):
+        with pytest.raises(jax.errors.JaxRuntimeError, match=r"cache|counts"):
+            jax.block_until_ready(native_step(number, one, jnp.array([1]), state, config))
+
+
+def test_a_closed_decoder_is_refused() -> None:
+    config = CONFIGS["qwen"]
+    decoder = NativeDecoder.pack(parameters("qwen"), config, "float32", threads=1)
+    assert decoder.bytes > 4 * config.width * config.vocab_size
+    decoder.close()
+    decoder.close()
+    assert decoder.bytes == 0
+    state = native.empty_cache(config, 1, 32, "float32")
+    with pytest.raises(jax.errors.JaxRuntimeError, match="closed"):
+        jax.block_until_ready(
+            native_step(decoder.number, jnp.ones((1, 1), int), jnp.array([1]), state, config)
+        )
+
+
+def test_senseless_arguments_are_refused_in_words() -> None:
+    config, weights = CONFIGS["qwen"], parameters("qwen")
+    with pytest.raises(InputError, match="float32, bfloat16, int8"):
+        NativeDecoder.pack(weights, config, "float16")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="threads"):
+        NativeDecoder.pack(weights, config, threads=0)
+    with pytest.raises(InputError, match="query has a wrong shape"):
+        NativeDecoder.pack(weights, replace(config, heads=12, head_size=16))
+    with pytest.raises(InputError, match="head"):
+        NativeDecoder.pack(weights, replace(config, tied_head=False))
