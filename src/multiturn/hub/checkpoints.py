@@ -8,7 +8,9 @@ are checked before the first value is read, so nothing is ever half loaded.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import numpy as np
 
 from multiturn.core.errors import InputError, ModelFileError, shown
 from multiturn.hub.checkpoints_configs import DescribedModel, describe_gguf, describe_hub
-from multiturn.hub.checkpoints_layouts import Layout
+from multiturn.hub.checkpoints_layouts import Layout, Rule
 from multiturn.hub.gguf_tensors import read_gguf_tensors
 from multiturn.hub.pickles import read_torch_pickle
 from multiturn.hub.safetensors_files import read_safetensors
@@ -27,6 +29,8 @@ from multiturn.models.config import DecoderConfig
 from multiturn.models.parameters import Layers, Parameters, declare
 
 __all__ = ["Checkpoint", "load_parameters", "open_checkpoint", "read_hub_tensors"]
+
+_ROWS_AT_ONCE = 32
 
 _INDEXED = (
     ("model.safetensors", "model.safetensors.index.json", read_safetensors),
@@ -107,7 +111,8 @@ def load_parameters(checkpoint: Checkpoint, dtype: str | None = None) -> Paramet
     declared = declare(checkpoint.config)
     outer = _empty_arrays(declared, dtype)
     blocks = _empty_arrays(declared.layers, dtype)
-    for rule in checkpoint.layout.rules:
+
+    def fill(rule: Rule) -> None:
         values = checkpoint.tensors[rule.name].read()
         if not rule.fields:
             if np.any(np.asarray(values)):
@@ -115,11 +120,27 @@ def load_parameters(checkpoint: Checkpoint, dtype: str | None = None) -> Paramet
                     f"{checkpoint.path.name}: the tensor {rule.name!r} is not zero",
                     fix="only checkpoints exported from CodeGen models are read in this layout",
                 )
-            continue
+            return
         for field, part in zip(rule.fields, rule.split(values), strict=True):
-            target = outer[field] if rule.layer is None else blocks[field][rule.layer]
-            target[...] = part.astype(target.dtype)
+            _copy(part, outer[field] if rule.layer is None else blocks[field][rule.layer])
+
+    # Each rule fills places of its own, and numpy works outside the interpreter's lock.
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as workers:
+        for _ in workers.map(fill, checkpoint.layout.rules):
+            pass
     return _assembled(outer, blocks)
+
+
+def _copy(source: np.ndarray[Any, Any], target: np.ndarray[Any, Any]) -> None:
+    """Copy, a few rows at a time: most sources lie the other way round in memory, and a
+    processor's cache holds few of the lines that one row then touches.
+    """
+    if source.ndim < 2:
+        target[...] = source.astype(target.dtype)
+        return
+    for at in range(0, len(target), _ROWS_AT_ONCE):
+        rows = slice(at, at + _ROWS_AT_ONCE)
+        np.copyto(target[rows], source[rows], casting="unsafe")
 
 
 def _empty_arrays(declared: Any, dtype: str) -> dict[str, Any]:

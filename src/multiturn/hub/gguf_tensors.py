@@ -15,6 +15,7 @@ import ml_dtypes
 import numpy as np
 
 from multiturn.core.errors import ModelFileError
+from multiturn.hub.ggml_types import GGML_TYPES
 from multiturn.hub.gguf import GGUFHeader, TensorInfo, read_gguf_header
 from multiturn.hub.tensors import StoredTensor, map_file
 
@@ -23,7 +24,7 @@ __all__ = ["READABLE_TYPES", "dequantize", "read_gguf_tensors"]
 Blocks = np.ndarray[Any, np.dtype[np.uint8]]
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
-_BLOCKS_AT_ONCE = 1 << 15
+_WEIGHTS_AT_ONCE = 1 << 17
 """Keeps the passing arrays small enough for a processor's cache."""
 
 
@@ -66,16 +67,26 @@ def dequantize(raw: np.ndarray[Any, Any], type_name: str, block_bytes: int) -> F
     """
     read = _READERS[type_name]
     blocks = np.frombuffer(raw, np.uint8).reshape(-1, block_bytes)
+    block_size = _BLOCK_SIZES[type_name]
     if type_name in ("F32", "F16", "BF16"):
         return read(blocks).reshape(-1)
-    parts = range(0, len(blocks), _BLOCKS_AT_ONCE)
-    done = [read(blocks[at : at + _BLOCKS_AT_ONCE]).reshape(-1) for at in parts]
-    return np.concatenate(done) if done else np.zeros(0, np.float32)
+    weights = np.empty(len(blocks) * block_size, np.float32)
+    step = max(1, _WEIGHTS_AT_ONCE // block_size)
+    for at in range(0, len(blocks), step):
+        done = read(blocks[at : at + step]).reshape(-1)
+        weights[at * block_size : at * block_size + len(done)] = done
+    return weights
 
 
 def _half(two_bytes: Blocks) -> Floats:
     """One float16 for each block, as a column."""
     return np.ascontiguousarray(two_bytes).view(np.float16).astype(np.float32)
+
+
+def _scaled(codes: np.ndarray[Any, Any], two_bytes: Blocks) -> Floats:
+    """The codes of each block times its scale."""
+    weights: Floats = np.multiply(codes, _half(two_bytes), dtype=np.float32)
+    return weights
 
 
 def _nibbles(packed: Blocks) -> Blocks:
@@ -103,27 +114,30 @@ def _bf16(blocks: Blocks) -> Floats:
 
 def _q8_0(blocks: Blocks) -> Floats:
     codes = np.ascontiguousarray(blocks[:, 2:]).view(np.int8)
-    return _half(blocks[:, :2]) * codes.astype(np.float32)
+    return _scaled(codes, blocks[:, :2])
 
 
 def _q4_0(blocks: Blocks) -> Floats:
-    codes = _nibbles(blocks[:, 2:]).astype(np.float32) - 8
-    return _half(blocks[:, :2]) * codes
+    codes = _nibbles(blocks[:, 2:]).view(np.int8) - np.int8(8)
+    return _scaled(codes, blocks[:, :2])
 
 
 def _q4_1(blocks: Blocks) -> Floats:
-    codes = _nibbles(blocks[:, 4:]).astype(np.float32)
-    return _half(blocks[:, :2]) * codes + _half(blocks[:, 2:4])
+    weights = _scaled(_nibbles(blocks[:, 4:]), blocks[:, :2])
+    weights += _half(blocks[:, 2:4])
+    return weights
 
 
 def _q5_0(blocks: Blocks) -> Floats:
     codes = _nibbles(blocks[:, 6:]) | _fifth_bits(blocks[:, 2:6])
-    return _half(blocks[:, :2]) * (codes.astype(np.float32) - 16)
+    return _scaled(codes.view(np.int8) - np.int8(16), blocks[:, :2])
 
 
 def _q5_1(blocks: Blocks) -> Floats:
     codes = _nibbles(blocks[:, 8:]) | _fifth_bits(blocks[:, 4:8])
-    return _half(blocks[:, :2]) * codes.astype(np.float32) + _half(blocks[:, 2:4])
+    weights = _scaled(codes, blocks[:, :2])
+    weights += _half(blocks[:, 2:4])
+    return weights
 
 
 def _k_scales(packed: Blocks) -> tuple[Floats, Floats]:
@@ -187,6 +201,8 @@ _READERS: dict[str, Callable[[Blocks], Floats]] = {
     "Q5_K": _q5_k,
     "Q6_K": _q6_k,
 }
+
+_BLOCK_SIZES = {kind.name: kind.block_size for kind in GGML_TYPES.values()}
 
 READABLE_TYPES = tuple(_READERS)
 """The number formats whose tensors can be read."""
