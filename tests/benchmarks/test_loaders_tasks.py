@@ -110,11 +110,6 @@ def test_shuffled_references_fail(sandbox) -> None:
     assert passed < len(items) / 2
 
 
-USE_A_HELPER_THAT_NO_PROMPT_NAMES = {
-    "bracket_depth", "columns_of_text", "looping_sequence", "quarry_blocks",
-}  # fmt: skip
-
-
 def test_references_use_only_what_prompts_name(sandbox) -> None:
     """What `gold_prefix` rests on: a turn that leaves what it was asked for is enough."""
     forget = """
@@ -134,7 +129,7 @@ for _name, _value in list(globals().items()):
     ids = list(OWN)
     results = sandbox.run_many(programs)
     failed = {ids[at] for at, result in results if not result.outcome.finished}
-    assert failed == USE_A_HELPER_THAT_NO_PROMPT_NAMES
+    assert failed == set()
 
 
 def test_items_of_the_own_set() -> None:
