@@ -37,7 +37,7 @@ Process = subprocess.Popen[str]
 Start = Callable[..., Process]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
     """Starts `multiturn bench`; ends what still runs afterwards."""
     started: list[Process] = []
@@ -60,6 +60,16 @@ def start() -> Iterator[Start]:
         process.communicate()
 
 
+@pytest.fixture(scope="module")
+def expected(start: Start, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The complete file of a run that nobody disturbed."""
+    place = tmp_path_factory.mktemp("whole")
+    _, said = start(write(place / "any.jsonl", 0.0), place / "runs").communicate(timeout=120)
+    assert said == ""
+    (found,) = place.rglob("samples.jsonl")
+    return found.read_bytes()
+
+
 def wait_for_samples(out: Path, process: subprocess.Popen[Any]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
@@ -72,9 +82,9 @@ def wait_for_samples(out: Path, process: subprocess.Popen[Any]) -> None:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
-def test_stopped_and_gone_on_with(answers, tmp_path, start, number, code):
+def test_stopped_and_gone_on_with(answers, tmp_path, start, expected, number, code):
     model = write(answers, 0.05)
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    broken = tmp_path / "broken"
     process = start(model, broken, in_flight=2)
     wait_for_samples(broken, process)
     process.send_signal(number)
@@ -87,11 +97,8 @@ def test_stopped_and_gone_on_with(answers, tmp_path, start, number, code):
     out, said = rest.communicate(timeout=120)
     assert rest.returncode == 0, said
     assert "going on: " in out
-    _, said = start(model, whole).communicate(timeout=120)
-    assert said == ""
-    (expected,) = whole.rglob("samples.jsonl")
     (found,) = broken.rglob("samples.jsonl")
-    assert found.read_bytes() == expected.read_bytes()
+    assert found.read_bytes() == expected
     assert found.read_bytes().count(b"\n") == 8
 
 
