@@ -228,6 +228,7 @@ class DataConfig:
             of packed shards.
         kind: which of these.
         pattern: the text files below the directory.
+        exclude: patterns of names below it that are left out.
         tokenizer: a directory with ``tokenizer.json``; or ``train:N``, a new vocabulary of N
             tokens, trained on the training files and kept with the run.
         held_out: the share of files, chosen by their names, that is kept for evaluation.
@@ -240,6 +241,7 @@ class DataConfig:
     path: str
     kind: Literal["text", "records", "packed"] = "text"
     pattern: str = "**/*.py"
+    exclude: tuple[str, ...] = ()
     tokenizer: str = ""
     held_out: float = 0.05
     held_out_path: str | None = None

@@ -132,6 +132,7 @@ def main(config: TrainConfig, *, data: Split | None = None, say: Say = _to_stder
                     with _profiled(config, directory, number):
                         state, metrics = step.train(state, batch, None)
                     loop.pending.append((number, batch_number, metrics))
+                    loop.catch_up()
                     next_batch = batch_number + 1
 
                     leaving = preemption.wanted(number)
@@ -153,6 +154,10 @@ def main(config: TrainConfig, *, data: Split | None = None, say: Say = _to_stder
                             loop.last_loss,
                         )
     return Outcome("finished", max(config.steps, newest or 0), loop.last_loss)
+
+
+_AHEAD = 2
+"""Steps queued on the devices beyond the one that runs."""
 
 
 def _silent(line: str) -> None:
@@ -178,6 +183,15 @@ class _Loop:
     """Steps whose figures are still on their way from the device, with their batches."""
     last_loss: float | None = None
     _last_batch: int | None = None
+
+    def catch_up(self) -> None:
+        """Wait until the device is a few steps behind at most.
+
+        Steps are queued without waiting for their results; with a whole log interval in the
+        queue, a run that is told to go would not have time to save.
+        """
+        if len(self.pending) > _AHEAD:
+            self.pending[-1 - _AHEAD][2].loss.block_until_ready()
 
     def settle(self) -> list[tuple[int, dict[str, float]]]:
         """Read the figures of all pending steps, and see that they are healthy.

@@ -71,7 +71,10 @@ def _check_fits(samples: Samples, length: int, vocab_size: int) -> None:
 
 def _open_text(config: DataConfig, length: int, kept: Path) -> Split:
     files = find_text_files(
-        Path(config.path).expanduser(), config.pattern, most_bytes=config.most_bytes
+        Path(config.path).expanduser(),
+        config.pattern,
+        exclude=config.exclude,
+        most_bytes=config.most_bytes,
     )
     train = [file for file in files if not chosen(file.name, config.held_out)]
     if not train:

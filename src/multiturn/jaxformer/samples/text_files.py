@@ -7,9 +7,10 @@ with the `data` package and read from shards.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,13 @@ class TextFile:
     text: str
 
 
-def find_text_files(directory: Path, pattern: str, *, most_bytes: int) -> list[TextFile]:
+def find_text_files(
+    directory: Path, pattern: str, *, exclude: Sequence[str] = (), most_bytes: int = 2**20
+) -> list[TextFile]:
     """The files that match, in the order of their names; equal texts are taken once.
 
-    What is no UTF-8, empty, or larger than `most_bytes` is left out.
+    What matches a pattern of `exclude` by its name below the directory, is no UTF-8, empty,
+    or larger than `most_bytes` is left out.
 
     Raises:
         InputError: no such directory, or no file matches.
@@ -42,6 +46,9 @@ def find_text_files(directory: Path, pattern: str, *, most_bytes: int) -> list[T
         raise InputError("no such directory of text files", got=str(directory))
     found, seen = [], set()
     for path in sorted(directory.glob(pattern)):
+        name = path.relative_to(directory).as_posix()
+        if any(fnmatch(name, left_out) for left_out in exclude):
+            continue
         if not path.is_file() or not 0 < path.stat().st_size <= most_bytes:
             continue
         content = path.read_bytes()
@@ -52,7 +59,7 @@ def find_text_files(directory: Path, pattern: str, *, most_bytes: int) -> list[T
             continue
         if digest not in seen:
             seen.add(digest)
-            found.append(TextFile(path.relative_to(directory).as_posix(), text))
+            found.append(TextFile(name, text))
     if not found:
         raise InputError(
             "no text file matches",

@@ -1,0 +1,199 @@
+"""Sequences by number: their order, how documents are packed, where they come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from multiturn.core.errors import InputError
+from multiturn.jaxformer.config import DataConfig
+from multiturn.jaxformer.samples.open import open_data
+from multiturn.jaxformer.samples.order import Order, shuffled
+from multiturn.jaxformer.samples.packed import Document, pack
+from multiturn.jaxformer.samples.protocol import Samples
+from multiturn.jaxformer.samples.records import read_records, record_document
+from multiturn.jaxformer.samples.text_files import chosen, find_text_files
+from multiturn.text.tokenizers_codegen import train_tokenizer
+
+unhurried = settings(deadline=None)  # A busy machine is no fault of the code.
+
+
+@unhurried
+@given(st.integers(1, 3000), st.integers(0, 2**32 - 1), st.integers(0, 5))
+def test_a_shuffle_is_a_permutation(count: int, seed: int, number: int) -> None:
+    places = shuffled(np.arange(count), count, (seed, number))
+    assert sorted(places.tolist()) == list(range(count))
+
+
+@unhurried
+@given(st.integers(1, 10**12), st.integers(0, 2**32 - 1), st.data())
+def test_a_place_of_a_shuffle_is_found_by_itself(
+    count: int, seed: int, data: st.DataObject
+) -> None:
+    places = data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=20))
+    together = shuffled(places, count, (seed, 0))
+    alone = [int(shuffled([place], count, (seed, 0))[0]) for place in places]
+    assert together.tolist() == alone
+    assert all(0 <= place < count for place in alone)
+
+
+def test_shuffles_differ_by_seed_and_pass_and_leave_little_in_place() -> None:
+    first = shuffled(np.arange(10_000), 10_000, (0, 0))
+    for key in ((0, 1), (1, 0)):
+        assert (shuffled(np.arange(10_000), 10_000, key) == first).mean() < 0.01
+    assert (first == np.arange(10_000)).mean() < 0.01
+    neighbours = np.abs(np.diff(first)).mean()
+    assert 3000 < neighbours < 3700  # A third of the range, as for independent draws.
+
+
+@unhurried
+@given(st.integers(1, 50), st.integers(1, 20), st.integers(0, 100))
+def test_every_pass_reads_each_sequence_once(count: int, batch: int, seed: int) -> None:
+    order = Order(count, batch, seed)
+    read = [index for number in range(3 * count) for index in order.sequences(number)]
+    for number in range(3):
+        assert sorted(read[number * count : (number + 1) * count]) == list(range(count))
+
+
+@unhurried
+@given(st.integers(1, 40), st.integers(1, 12), st.data())
+def test_hosts_read_their_rows_of_the_same_batch(
+    count: int, batch: int, data: st.DataObject
+) -> None:
+    rows = data.draw(st.lists(st.integers(0, batch - 1), unique=True))
+    order = Order(count, batch, 7)
+    whole = order.sequences(3)
+    assert order.sequences(3, rows) == [whole[row] for row in rows]
+
+
+def test_skipped_batches_are_passed_over() -> None:
+    order = Order(10, 2, 0, skip=((6, 6), (3, 5), (9, 9)))
+    assert [order.after(number) for number in (2, 3, 5, 6, 7, 9)] == [2, 7, 7, 7, 7, 10]
+
+
+@unhurried
+@given(
+    st.lists(st.lists(st.integers(0, 99), max_size=12), min_size=1, max_size=8),
+    st.integers(1, 9),
+)
+def test_packing_predicts_each_token_but_the_first_once(
+    texts: list[list[int]], length: int
+) -> None:
+    documents = [
+        Document(f"d{number}", np.asarray(ids, np.int32), len(ids))
+        for number, ids in enumerate(texts)
+    ]
+    stream = [token for ids in texts for token in ids]
+    if len(stream) < 2:
+        with pytest.raises(InputError, match="the data are empty"):
+            pack(documents, length=length, vocab_size=100, source="here")
+        return
+    samples = pack(documents, length=length, vocab_size=100, source="here")
+    assert isinstance(samples, Samples)
+    read = samples.read(range(samples.count))
+    counted = read.weights > 0
+    assert read.targets[counted].tolist() == stream[1:]
+    assert read.tokens[counted].tolist() == stream[:-1]
+    owners = [f"d{number}" for number, ids in enumerate(texts) for _ in ids]
+    for index in range(samples.count):
+        first, last = index * length, min((index + 1) * length, len(stream) - 1)
+        there = samples.origins(index)
+        assert set(owners[first : last + 1]) <= set(there)
+        # Two tokens are of one segment exactly where they are of one document.
+        row, mine = read.segments[index][: last - first], owners[first:last]
+        for place in range(1, len(mine)):
+            assert (row[place] == row[place - 1]) == (mine[place] == mine[place - 1])
+
+
+def test_other_data_have_another_fingerprint() -> None:
+    def made(ids: list[int], length: int = 4) -> str:
+        document = Document("d", np.asarray(ids, np.int32), 1)
+        return pack([document], length=length, vocab_size=9, source="").fingerprint
+
+    assert made([1, 2, 3]) == made([1, 2, 3])
+    assert len({made([1, 2, 3]), made([1, 2, 4]), made([1, 2, 3, 4]), made([1, 2, 3], 5)}) == 4
+
+
+def test_a_token_outside_the_vocabulary_is_named_with_its_document() -> None:
+    with pytest.raises(InputError, match=r"d7 has a token .* got 9; allowed: 0 to 8"):
+        pack([Document("d7", np.asarray([1, 9], np.int32), 2)], length=4, vocab_size=9, source="")
+
+
+def test_text_files_are_named_in_order_and_odd_ones_left_out(tmp_path: Path) -> None:
+    (tmp_path / "b.py").write_text("b = 1\n")
+    (tmp_path / "a.py").write_text("a = 1\n")
+    (tmp_path / "same.py").write_text("a = 1\n")
+    (tmp_path / "latin.py").write_bytes(b"# caf\xe9\n")
+    (tmp_path / "empty.py").write_text("")
+    (tmp_path / "large.py").write_text("x = 1\n" * 100)
+    (tmp_path / "not.txt").write_text("text")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "c.py").write_text("c = 1\n")
+    found = find_text_files(tmp_path, "**/*.py", exclude=("test/*",), most_bytes=100)
+    assert [file.name for file in found] == ["a.py", "b.py"]
+    with pytest.raises(InputError, match="no text file matches"):
+        find_text_files(tmp_path, "*.rs")
+    with pytest.raises(InputError, match="no such directory"):
+        find_text_files(tmp_path / "none", "*")
+
+
+def test_held_out_files_never_train(corpus: Path, tmp_path: Path) -> None:
+    config = DataConfig(path=str(corpus), tokenizer="train:310", held_out=0.2)
+    split = open_data(config, length=32, vocab_size=320, kept=tmp_path)
+    names = {name for index in range(split.train.count) for name in split.train.origins(index)}
+    held = split.held_out["python"]
+    kept = {name for index in range(held.count) for name in held.origins(index)}
+    assert kept and names.isdisjoint(kept)
+    assert kept == {path.name for path in corpus.iterdir() if chosen(path.name, 0.2)}
+    # The same again, with the vocabulary that was kept.
+    again = open_data(config, length=32, vocab_size=320, kept=tmp_path)
+    assert again.train.fingerprint == split.train.fingerprint
+
+
+def test_data_of_another_vocabulary_are_refused(corpus: Path, tmp_path: Path) -> None:
+    config = DataConfig(path=str(corpus), tokenizer="train:310")
+    with pytest.raises(InputError, match=r"another vocabulary .* got '310 tokens'.* model's 300"):
+        open_data(config, length=32, vocab_size=300, kept=tmp_path)
+
+
+RECORDS = """\
+{"turns": [{"prompt": "add one", "code": "x = x + 1"}, {"prompt": "print it", "code": "print(x)"}]}
+
+{"id": "second", "turns": [{"prompt": "two\\nlines", "code": "y = 2\\n"}]}
+"""
+
+
+def test_the_loss_of_records_is_on_their_code(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text(RECORDS)
+    records = list(read_records(path))
+    assert [record.id for record in records] == ["r.jsonl:1", "second"]
+    tokenizer = train_tokenizer(["x = x + 1\nprint(x)\n"] * 3, 300)
+    document = record_document(records[0], tokenizer)
+    assert document.weights is not None
+    whole = tokenizer.decode(document.tokens.tolist())
+    assert whole == "# add one\nx = x + 1\n\n# print it\nprint(x)\n\n<|endoftext|>"
+    counted = tokenizer.decode(document.tokens[document.weights > 0].tolist())
+    assert counted == "x = x + 1\n\nprint(x)\n\n<|endoftext|>"
+    second = tokenizer.decode(record_document(records[1], tokenizer).tokens.tolist())
+    assert second.startswith("# two\n# lines\ny = 2\n\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("{", "r.jsonl:2 is no JSON"),
+        ('{"turns": []}', "a record has no turns"),
+        ('{"turn": []}', "unknown key: got 'turn'; .*did you mean 'turns'"),
+        ('{"turns": [{"prompt": 1, "code": ""}]}', r"turns\[0\].prompt: expected text"),
+    ],
+)
+def test_a_bad_record_is_named(tmp_path: Path, line: str, told: str) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"turns": [{"prompt": "a", "code": "b"}]}\n' + line + "\n")
+    with pytest.raises(InputError, match=told):
+        list(read_records(path))

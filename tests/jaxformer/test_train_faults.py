@@ -1,0 +1,206 @@
+"""What goes wrong is told before time is spent, or stops the run with nothing bad saved."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+from multiturn.core.errors import InputError, StorageError
+from multiturn.jaxformer.config import (
+    BatchConfig,
+    CheckpointConfig,
+    MeshConfig,
+    TrainConfig,
+    WatchConfig,
+)
+from multiturn.jaxformer.run.checkpoints import Checkpoints
+from multiturn.jaxformer.run.feed import feeding
+from multiturn.jaxformer.run.guard import DivergenceError, Guard
+from multiturn.jaxformer.run.train import main
+from multiturn.jaxformer.run.weights import start_weights
+from multiturn.jaxformer.samples.open import open_data
+from multiturn.jaxformer.samples.order import Order
+from multiturn.jaxformer.samples.protocol import Samples, Sequences, Split
+
+
+class Poisoned:
+    """Samples of which one sequence gives a loss that is no number."""
+
+    def __init__(self, inner: Samples, index: int) -> None:
+        self._inner, self._index = inner, index
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def read(self, indexes: Sequence[int]) -> Sequences:
+        read = self._inner.read(indexes)
+        for row, index in enumerate(indexes):
+            if index == self._index:
+                read.weights[row] = np.nan
+        return read
+
+
+def test_a_loss_that_is_no_number_names_its_batch_and_files_and_can_be_skipped(
+    tiny: TrainConfig,
+) -> None:
+    split = open_data(tiny.data, length=32, vocab_size=320, kept=tiny.directory.parent)
+    order = Order(split.train.count, 8, tiny.data.seed)
+    bad = order.sequences(6)[3]
+    poisoned = Split(Poisoned(split.train, bad), {})
+    with pytest.raises(DivergenceError) as caught:
+        main(tiny, data=poisoned, say=lambda _: None)
+    error = caught.value
+    assert (error.trouble.step, error.trouble.batches) == (7, (6,))
+    assert set(split.train.origins(bad)) <= set(error.origins)
+    assert "data.skip=[[6,6]]" in str(error)
+    trouble = json.loads((tiny.directory / "trouble.json").read_text())
+    assert trouble["origins"] == list(error.origins)
+    with Checkpoints(tiny.directory / "checkpoints", read_only=True) as checkpoints:
+        assert checkpoints.latest() == 4
+
+    told: list[str] = []
+    mended = replace(tiny, data=replace(tiny.data, skip=((6, 6),)))
+    outcome = main(mended, data=poisoned, say=told.append)
+    assert outcome.status == "finished"
+    assert outcome.loss is not None and np.isfinite(outcome.loss)
+    assert "resumed at step 4 of 12" in told
+    assert not (tiny.directory / "trouble.json").exists()
+    with Checkpoints(tiny.directory / "checkpoints", read_only=True) as checkpoints:
+        # Twelve steps took thirteen batches.
+        assert checkpoints.progress(12).next_batch == 13
+
+    # --- The same finished run, asked for what does not fit it --------------------------
+    other = replace(mended, batch=BatchConfig(sequences=16, length=32))
+    with pytest.raises(InputError, match=r"another shape: batch\.sequences was 8, is 16"):
+        main(other, data=poisoned, say=lambda _: None)
+    elsewhere = Split(
+        open_data(
+            replace(tiny.data, held_out=0.3), length=32, vocab_size=320, kept=tiny.directory.parent
+        ).train,
+        {},
+    )
+    with pytest.raises(InputError, match="not those the run was trained on"):
+        main(mended, data=elsewhere, say=lambda _: None)
+    wider = replace(tiny.model, feed_forward_width=64)
+    with pytest.raises(InputError, match="feed_forward_width is 128 there, 64 here"):
+        start_weights(str(tiny.directory), wider, mesh=None)  # type: ignore[arg-type]
+
+
+def test_a_spike_is_told_from_a_bad_start_and_names_both_batches() -> None:
+    guard = Guard(2.0)
+    assert guard.check(1, 0, None, 100.0, 1.0) is None
+    for _ in range(60):
+        guard = guard.after(3.0)
+    assert guard.check(61, 60, 59, 5.9, 1.0) is None
+    found = guard.check(61, 60, 59, 6.1, 1.0)
+    assert found is not None and found.batches == (59, 60)
+    assert "leapt to 6.1 from a mean of 3" in found.reason
+    nothing = guard.check(61, 60, 59, 3.0, float("inf"))
+    assert nothing is not None and "gradient" in nothing.reason
+    assert Guard(0, 3.0, 60).check(61, 60, 59, 1e9, 1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"mesh": MeshConfig(data=3)}, "the mesh .* does not fit the"),
+        ({"start": "/no/such/model"}, "no such model"),
+    ],
+)
+def test_before_any_time_is_spent(tiny: TrainConfig, change: dict[str, Any], told: str) -> None:
+    begin = time.monotonic()
+    with pytest.raises(Exception, match=told):
+        main(replace(tiny, **change), say=lambda _: None)
+    assert time.monotonic() - begin < 60
+
+
+def test_an_empty_source_is_named(tiny: TrainConfig, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    data = replace(tiny.data, path=str(tmp_path / "empty"))
+    with pytest.raises(InputError, match="no text file matches"):
+        main(replace(tiny, data=data), say=lambda _: None)
+
+
+def test_a_second_run_in_the_directory_is_refused(tiny: TrainConfig) -> None:
+    tiny.directory.mkdir()
+    with (
+        FileLock(tiny.directory / ".lock"),
+        pytest.raises(InputError, match="another process trains"),
+    ):
+        main(tiny, say=lambda _: None)
+
+
+def test_no_room_for_checkpoints_is_told_at_the_start(tiny: TrainConfig, tmp_path: Path) -> None:
+    with Checkpoints(tmp_path / "c", CheckpointConfig()) as checkpoints:
+        checkpoints.check_room(1000, 2)
+        with pytest.raises(StorageError, match=r"no room for the checkpoints.*free at"):
+            checkpoints.check_room(10**17, 2)
+
+
+def test_what_the_reader_meets_is_raised_where_the_batch_is_asked_for() -> None:
+    class Broken:
+        length, count = 4, 10
+
+        def read(self, indexes: Sequence[int]) -> Sequences:
+            raise InputError("shard 3 cannot be read")
+
+    import jax
+    from jax.sharding import SingleDeviceSharding
+
+    place: Any = SingleDeviceSharding(jax.devices()[0])
+    before = threading.active_count()
+    broken: Any = Broken()
+    with (
+        pytest.raises(InputError, match="shard 3"),
+        feeding(broken, Order(10, 2, 0), 0, place) as batches,
+    ):
+        next(batches)
+    assert threading.active_count() == before
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 6 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", place], capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_disk_that_fills_up_during_a_save(tiny: TrainConfig, small_disk: Path) -> None:
+    config = replace(
+        tiny,
+        out=str(small_disk / "run"),
+        checkpoint=CheckpointConfig(every=1, keep_last=1),
+        watch=WatchConfig(log_every=100, peak_flops=1e11),
+    )
+
+    def fill(line: str) -> None:
+        if "tokens a step" not in line:
+            return
+        with (small_disk / "filler").open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 4096)
+            except OSError:
+                return
+
+    with pytest.raises(StorageError, match="saving a checkpoint failed, no space left"):
+        main(config, say=fill)
+    (small_disk / "filler").unlink()
+    assert main(config, say=lambda _: None).status == "finished"
