@@ -218,17 +218,20 @@ def measure_bounds(model: Model, rows: int, threads: int) -> Record:
 
 
 def chosen_peers(text: str) -> list[str]:
-    """The names of ``--peers``, in the order of `PEERS`.
+    """The names of ``--peers``, each once, those of `PEERS` first and in that order.
+
+    A name with a dot is a module of one's own with the functions of `roster.Peer`.
 
     Raises:
         SystemExit: a name that is none.
     """
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if strange := [name for name in names if name not in PEERS]:
+    names = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
+    own = [name for name in names if "." in name]
+    if strange := [name for name in names if name not in PEERS and name not in own]:
         raise SystemExit(
             f"error: no such peer: got {', '.join(strange)}; allowed: {', '.join(PEERS)}"
         )
-    return [name for name in PEERS if name in names]
+    return [name for name in PEERS if name in names] + own
 
 
 def named_part(text: str) -> tuple[str, str]:
@@ -238,7 +241,7 @@ def named_part(text: str) -> tuple[str, str]:
         SystemExit: it is no such pair, or names no peer.
     """
     name, equals, part = text.partition("=")
-    if not equals or name not in PEERS:
+    if not equals or not chosen_peers(name):
         raise SystemExit(
             f"error: no setting of a peer: got {text!r}; allowed: PEER=PART OF ITS SETTING'S NAME"
         )

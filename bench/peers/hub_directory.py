@@ -37,7 +37,7 @@ TOLERANCE = 2e-3
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class Source:
     """What a directory is made from."""
 
     config: DecoderConfig
@@ -65,7 +65,7 @@ def prepare(name: str, place: Path) -> Model:
         place.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(dir=place))
         try:
-            _write(work, source)
+            write_directory(work, source)
             if random:
                 write_gguf(
                     gguf, source.parameters, source.config, source.tokenizer, "float16", name=name
@@ -128,19 +128,20 @@ def check(model: Model) -> float:
     return difference
 
 
-def _gguf_source(gguf: Path) -> _Source:
+def _gguf_source(gguf: Path) -> Source:
     checkpoint = open_checkpoint(gguf)
-    return _Source(checkpoint.config, load_parameters(checkpoint, "float32"), tokenizer_of(gguf))
+    return Source(checkpoint.config, load_parameters(checkpoint, "float32"), tokenizer_of(gguf))
 
 
-def _random_source(name: str) -> _Source:
+def _random_source(name: str) -> Source:
     # A tokenizer of real words, so that text engines run; rows beyond it stay unused.
     config = named_config(name.removesuffix(RANDOM) + "-mono")
     tokenizer = tokenizer_of(pull("smollm2-135m"))
-    return _Source(config, initialize(declare(config), 0), tokenizer)
+    return Source(config, initialize(declare(config), 0), tokenizer)
 
 
-def _write(directory: Path, source: _Source) -> None:
+def write_directory(directory: Path, source: Source) -> None:
+    """Write weights, configuration and tokenizer as float32 in the hub's layout."""
     codegen = source.config.family == "codegen"
     layout = codegen_layout(source.config, groups=4) if codegen else llama_layout(source.config)
     describe = codegen_json if codegen else llama_json

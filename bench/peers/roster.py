@@ -57,8 +57,8 @@ class Peer(Protocol):
 
 
 def find(name: str) -> Peer:
-    """The peer of a name of `PEERS`."""
-    return cast(Peer, importlib.import_module(_MODULES[name]))
+    """The peer of a name of `PEERS`; or of a module that can be imported, by ``a.b``."""
+    return cast(Peer, importlib.import_module(_MODULES.get(name, name)))
 
 
 def missing_packages(peer: Peer) -> list[str]:
