@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from multiturn.core.errors import ContextOverflowError, EngineError, InputError
-from multiturn.engines.jax.backend import XlaBackend
+from multiturn.engines.jax.backend import Backend, XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
+from multiturn.engines.jax.native_backend import NativeBackend
 from multiturn.engines.jax.opening import open_jax
 from multiturn.engines.protocol import (
     Completion,
@@ -31,6 +33,7 @@ from multiturn.engines.protocol import (
 from multiturn.hub.checkpoints import load_parameters, open_checkpoint
 from multiturn.models.decoder import forward
 from multiturn.models.generate import generate_naively
+from multiturn.models.native.decoder import NativeDecoder
 from multiturn.models.parameters import Parameters
 from multiturn.text.tokenizers import Tokenizer, byte_letters, library
 from multiturn.text.truncation import StopStrings
@@ -46,7 +49,8 @@ class Opened:
     """A tiny model of random weights, whose tokens are the bytes below 128."""
 
     engine: JaxEngine
-    backend: XlaBackend
+    backend: Backend
+    weights: Any
     parameters: Parameters
 
     def naive(self, request: Request, index: int = 0) -> list[int]:
@@ -63,7 +67,7 @@ class Opened:
         )
 
     def another(self, **options) -> JaxEngine:
-        return JaxEngine(self.backend, self.parameters, ascii_tokenizer(), INFO, **options)
+        return JaxEngine(self.backend, self.weights, ascii_tokenizer(), INFO, **options)
 
 
 INFO = EngineInfo(
@@ -86,14 +90,23 @@ def ascii_tokenizer() -> Tokenizer:
     return Tokenizer(backend)
 
 
-@pytest.fixture(scope="module", params=["codegen", "llama"])
+@pytest.fixture(scope="module", params=["codegen", "llama", "codegen-native", "llama-native"])
 def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
-    checkpoint = open_checkpoint(GOLDEN / request.param)
+    family, _, native = request.param.partition("-")
+    checkpoint = open_checkpoint(GOLDEN / family)
     parameters = load_parameters(checkpoint, "float32")
-    # One number of rows: then a row's numbers are the same to the last bit in any company.
-    backend = XlaBackend(checkpoint.config, batches=(SLOTS,), pieces=(16,))
-    with JaxEngine(backend, parameters, ascii_tokenizer(), INFO) as engine:
-        yield Opened(engine, backend, parameters)
+    # XLA with one number of rows: then a row's numbers have the same bits in any company.
+    backend: Backend = XlaBackend(checkpoint.config, batches=(SLOTS,), pieces=(16,))
+    weights: Any = parameters
+    if native:
+        try:
+            decoder = NativeDecoder.pack(parameters, checkpoint.config, "float32", threads=2)
+        except EngineError as error:
+            pytest.skip(str(error))
+        backend = NativeBackend(checkpoint.config, "float32", batches=(1, SLOTS), pieces=(4, 16))
+        weights = decoder.number
+    with JaxEngine(backend, weights, ascii_tokenizer(), INFO) as engine:
+        yield Opened(engine, backend, weights, parameters)
 
 
 def all_at_once(engine: JaxEngine, requests: list[Request]) -> list[tuple[Completion, ...]]:
@@ -136,7 +149,7 @@ def test_batched_is_the_naive_generator_token_for_token(opened: Opened) -> None:
 )
 @given(data=st.data())
 def test_a_text_does_not_depend_on_its_company(opened: Opened, data: st.DataObject) -> None:
-    """The log-probabilities neither, to the last bit, since the batch has one size here."""
+    """The log-probabilities neither, to the last bit."""
 
     def request(seed: int) -> Request:
         return Request(
