@@ -16,6 +16,7 @@ import yaml
 from multiturn.core.errors import InputError, nearest
 from multiturn.core.records import read_record, to_plain
 from multiturn.models.config import DecoderConfig
+from multiturn.models.lora import LoraConfig
 
 __all__ = [
     "BatchConfig",
@@ -229,8 +230,9 @@ class DataConfig:
         kind: which of these.
         pattern: the text files below the directory.
         exclude: patterns of names below it that are left out.
-        tokenizer: a directory with ``tokenizer.json``; or ``train:N``, a new vocabulary of N
-            tokens, trained on the training files and kept with the run.
+        tokenizer: a directory with ``tokenizer.json``, a GGUF file, or the name of a known
+            model; or ``train:N``, a new vocabulary of N tokens, trained on the training files
+            and kept with the run.
         held_out: the share of files, chosen by their names, that is kept for evaluation.
         held_out_path: packed shards or records for evaluation, instead of a share.
         most_bytes: larger text files are left out.
@@ -334,8 +336,10 @@ class TrainConfig:
         schedule: of the learning rate.
         optimizer: AdamW.
         start: weights to begin with: a run's directory (its newest checkpoint), a
-            checkpoint in the hub's layout, or a GGUF file; the optimizer is fresh and the
-            step 0. None draws new weights from `seed`.
+            checkpoint in the hub's layout, a GGUF file, or the name of a known model; the
+            optimizer is fresh and the step 0. None draws new weights from `seed`.
+        lora: train small factors beside the matrices of `start`, which stay as they are;
+            None trains every array.
         seed: of first weights, and with the step's number of everything drawn later.
     """
 
@@ -353,6 +357,7 @@ class TrainConfig:
     checkpoint: CheckpointConfig = CheckpointConfig()
     watch: WatchConfig = WatchConfig()
     start: str | None = None
+    lora: LoraConfig | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:

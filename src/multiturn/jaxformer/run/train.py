@@ -12,6 +12,7 @@ import jax
 
 from multiturn.core.records import to_plain
 from multiturn.jaxformer.config import TrainConfig
+from multiturn.jaxformer.lora.trainee import place_base, trainee_of
 from multiturn.jaxformer.parallel.hosts import is_first, join_hosts
 from multiturn.jaxformer.parallel.mesh import batch_sharding, make_mesh
 from multiturn.jaxformer.run.checkpoints import Checkpoints, Progress, checkpoint_bytes
@@ -26,7 +27,7 @@ from multiturn.jaxformer.run.weights import start_weights
 from multiturn.jaxformer.samples.open import open_data
 from multiturn.jaxformer.samples.order import Order
 from multiturn.jaxformer.samples.protocol import Split
-from multiturn.jaxformer.step.state import TrainState, fresh_state, whole_model
+from multiturn.jaxformer.step.state import Trainee, TrainState, fresh_state
 from multiturn.jaxformer.step.step import Metrics, Step, make_step
 from multiturn.models.generate import generate_naively
 
@@ -73,7 +74,7 @@ def main(config: TrainConfig, *, data: Split | None = None, say: Say = _to_stder
     first = is_first()
     say = say if first else _silent
     mesh = make_mesh(config.mesh)
-    trainee = whole_model(config.model)
+    trainee = trainee_of(config)
     step = make_step(
         trainee,
         mesh,

@@ -1,0 +1,152 @@
+"""The published chain of training, NL -> Multi -> Mono, as configs.
+
+Each stage takes the weights of the one before and nothing else: a fresh optimizer, step 0.
+What the paper and its public code say stands in `FIGURES`, each figure with its mark:
+
+    V   read in public code or configuration
+    S   second-hand
+    M   from memory: likely, to be checked before it is quoted
+    P   this project's choice, where nothing is known
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from multiturn.jaxformer.config import (
+    BatchConfig,
+    CheckpointConfig,
+    DataConfig,
+    MeshConfig,
+    PrecisionConfig,
+    ScheduleConfig,
+    TrainConfig,
+    WatchConfig,
+)
+from multiturn.models.config import CODEGEN_SIZES, CODEGEN_STAGES
+
+__all__ = ["FIGURES", "Figure", "StageFigures", "chain"]
+
+_LENGTH = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number and how well it is known (see the module)."""
+
+    value: float
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageFigures:
+    """What sets one stage of one size apart from the others."""
+
+    peak: Figure
+    end: Figure
+    tokens: Figure
+    """Of one batch."""
+    steps: Figure
+
+
+def _v(value: float) -> Figure:
+    return Figure(value, "V")
+
+
+def _m(value: float) -> Figure:
+    return Figure(value, "M")
+
+
+def _s(value: float) -> Figure:
+    return Figure(value, "S")
+
+
+def _p(value: float) -> Figure:
+    return Figure(value, "P")
+
+
+FIGURES: dict[str, dict[str, StageFigures]] = {
+    "350m": {
+        "nl": StageFigures(_v(3.0e-4), _v(3.0e-5), _v(524_288), _v(350_000)),
+        "multi": StageFigures(_v(1.8e-4), _v(3.0e-5), _v(524_288), _v(150_000)),
+        "mono": StageFigures(_m(1.8e-4), _p(3.0e-5), _v(524_288), _v(150_000)),
+    },
+    "2b": {
+        "nl": StageFigures(_v(1.6e-4), _v(1.6e-5), _v(1_048_576), _m(350_000)),
+        "multi": StageFigures(_m(0.8e-4), _p(0.8e-5), _v(1_048_576), _m(150_000)),
+        "mono": StageFigures(_m(0.8e-4), _p(0.8e-5), _v(1_048_576), _m(150_000)),
+    },
+    "6b": {
+        "nl": StageFigures(_v(1.2e-4), _v(1.2e-5), _v(1_048_576), _m(350_000)),
+        "multi": StageFigures(_m(0.4e-4), _p(0.4e-5), _v(1_048_576), _m(150_000)),
+        "mono": StageFigures(_m(0.4e-4), _p(0.4e-5), _v(1_048_576), _m(150_000)),
+    },
+    "16b": {
+        "nl": StageFigures(_m(0.9e-4), _p(0.9e-5), _s(2_097_152), _m(350_000)),
+        "multi": StageFigures(_m(0.5e-4), _p(0.5e-5), _s(2_097_152), _m(150_000)),
+        "mono": StageFigures(_s(0.5e-4), _p(0.5e-5), _s(2_097_152), _m(150_000)),
+    },
+}
+"""Warm-up is 3,000 steps for all (V for 350M, M for the others); Adam's betas, the decay of
+0.1, the clip at 1 and the z-loss of 1e-4 are the defaults of the config (V)."""
+
+_CORPUS = {"nl": "pile", "multi": "bigquery", "mono": "bigpython"}
+
+
+def chain(
+    size: str,
+    *,
+    mesh: MeshConfig,
+    accumulate: int = 1,
+    precision: PrecisionConfig | None = None,
+) -> dict[str, TrainConfig]:
+    """The three stages of one size, by name.
+
+    The data are packed shards below ``data/``: ``data/pile``, ``data/bigquery`` and
+    ``data/bigpython``, each with its held-out part in ``held_out``. The cosine ends with the
+    run (P; the published code keeps the end rate from then on).
+
+    Args:
+        size: of `CODEGEN_SIZES`.
+        mesh: what suits the size and the devices.
+        accumulate: parts of a batch.
+        precision: bfloat16 with whole rematerialisation by default.
+    """
+    model = CODEGEN_SIZES[size]
+    found: dict[str, TrainConfig] = {}
+    before: str | None = None
+    for stage in CODEGEN_STAGES:
+        figures = FIGURES[size][stage]
+        steps = int(figures.steps.value)
+        out = f"runs/codegen-{size}-{stage}"
+        found[stage] = TrainConfig(
+            name=f"codegen-{size}-{stage}",
+            out=out,
+            model=model,
+            data=DataConfig(
+                path=f"data/{_CORPUS[stage]}",
+                kind="packed",
+                held_out_path=f"data/{_CORPUS[stage]}/held_out",
+            ),
+            batch=BatchConfig(
+                sequences=int(figures.tokens.value) // _LENGTH,
+                length=_LENGTH,
+                accumulate=accumulate,
+            ),
+            steps=steps,
+            schedule=ScheduleConfig(
+                peak=figures.peak.value,
+                end=figures.end.value,
+                warmup_steps=3_000,
+                decay_steps=steps,
+            ),
+            precision=precision or PrecisionConfig(compute="bfloat16", remat="full"),
+            mesh=mesh,
+            checkpoint=CheckpointConfig(every=1_000, keep_last=3, keep_every=10_000),
+            watch=WatchConfig(
+                log_every=10, evaluate_every=1_000, prompts=("# Print hello world.\n",)
+            ),
+            start=before,
+        )
+        before = out
+    return found

@@ -1,0 +1,67 @@
+"""What a config trains: the whole decoder, or small factors beside matrices that stay."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from multiturn.core.errors import InputError
+from multiturn.jaxformer.config import TrainConfig
+from multiturn.jaxformer.step.state import Trainee, whole_model
+from multiturn.models.config import DecoderConfig
+from multiturn.models.lora import LoraConfig, attach, declare_lora
+from multiturn.models.parameters import Parameters, declare
+from multiturn.models.sharding import TRAINING, Rules, shardings
+
+__all__ = ["LORA_RULES", "lora_trainee", "place_base", "trainee_of"]
+
+LORA_RULES: Rules = {**TRAINING, "rank": None}
+"""A factor is cut where its matrix is; the rank is too small to cut."""
+
+
+def trainee_of(config: TrainConfig) -> Trainee:
+    """What a run trains.
+
+    Raises:
+        InputError: it adapts no weights, or a matrix that the model has not.
+    """
+    if config.lora is None:
+        return whole_model(config.model)
+    if config.start is None:
+        raise InputError(
+            "a LoRA run has no weights to adapt",
+            fix="set start to a model's name, a GGUF file, a checkpoint or a run",
+        )
+    return lora_trainee(config.model, config.lora)
+
+
+def lora_trainee(config: DecoderConfig, lora: LoraConfig) -> Trainee:
+    """The factors are trained; the decoder's own arrays are what the step calls `kept`."""
+    return Trainee(
+        config, declare_lora(config, lora), partial(_attached, scale=lora.scale), LORA_RULES
+    )
+
+
+def _attached(trained: Any, kept: Any, *, scale: float) -> Parameters:
+    return attach(kept, trained, scale)
+
+
+def place_base(base: Parameters, config: TrainConfig, mesh: Mesh) -> Parameters:
+    """The arrays that stay as they are, in the type of computation, laid out on the mesh.
+
+    They are never changed, so no float32 copy of them is wanted: scales and biases of norms,
+    which work in float32, apart.
+    """
+    dtype = jnp.dtype(config.precision.compute)
+
+    def narrowed(path: Any, array: Any) -> Any:
+        wide = any("norm" in str(key) or "head_bias" in str(key) for key in path)
+        return array.astype(jnp.float32 if wide else dtype)
+
+    narrow = jax.tree_util.tree_map_with_path(narrowed, base)
+    placed: Parameters = jax.device_put(narrow, shardings(declare(config.model), mesh, TRAINING))
+    return placed
