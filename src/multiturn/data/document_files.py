@@ -20,7 +20,7 @@ from multiturn.data.document import Document
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["COLUMNS", "read_columns", "read_documents", "write_documents"]
+__all__ = ["COLUMNS", "count_documents", "read_columns", "read_documents", "write_documents"]
 
 COLUMNS = (
     "content",
@@ -97,6 +97,21 @@ def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]
     return _rows(path, columns)
 
 
+def count_documents(path: Path) -> int:
+    """How many documents a file has; only its last few bytes are read.
+
+    Raises:
+        StoreError: the file is broken or not one of these.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return int(pyarrow.parquet.read_metadata(path).num_rows)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise _unreadable(path) from error
+
+
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     import pyarrow
     import pyarrow.parquet
@@ -107,11 +122,15 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
                 table = file.read_row_group(group, columns=list(columns))
                 yield from zip(*(table.column(name).to_pylist() for name in columns), strict=True)
     except (pyarrow.ArrowException, OSError, KeyError, ValueError) as error:
-        raise StoreError(
-            "a file of documents cannot be read",
-            got=str(path),
-            fix="delete it and build again: only that part is made anew",
-        ) from error
+        raise _unreadable(path) from error
+
+
+def _unreadable(path: Path) -> StoreError:
+    return StoreError(
+        "a file of documents cannot be read",
+        got=str(path),
+        fix="delete it and build again: only that part is made anew",
+    )
 
 
 def _groups(documents: Iterable[Document]) -> Iterator[list[Document]]:

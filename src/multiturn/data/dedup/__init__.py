@@ -1,0 +1,1 @@
+"""Documents that are there twice: exactly, nearly, or against their authors' wish."""
