@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from multiturn.models.attention import Kernel, attend, causal_mask
 from multiturn.models.cache import KVCache
 from multiturn.models.config import DecoderConfig
+from multiturn.models.lora import project
 from multiturn.models.parameters import Layers, Parameters
 from multiturn.models.rotary import angles, rotate
 
@@ -214,7 +215,7 @@ def _norm(x: Array, scale: Array, bias: Array | None, config: DecoderConfig) -> 
 
 
 def _project(layout: str, x: Array, weight: Array, bias: Array | None) -> Array:
-    y = jnp.einsum(layout, x, weight, precision=_precision(x))
+    y = project(layout, x, weight, _precision(x))
     return y if bias is None else y + bias
 
 

@@ -102,7 +102,7 @@ def holding(path: Path, *, first: bool) -> Iterator[RunDirectory]:
         lock.release()
 
 
-_FIXED = ("model", "batch.sequences", "batch.length", "data.seed", "seed")
+_FIXED = ("model", "lora", "batch.sequences", "batch.length", "data.seed", "seed")
 """What cannot change between a checkpoint and its continuation: shapes, and data order."""
 
 _FREE = ("name", "out", "mesh", "hosts", "checkpoint", "watch", "steps", "data.skip")
@@ -119,7 +119,9 @@ def check_resumable(saved: Progress, config: TrainConfig, fingerprint: str) -> l
         InputError: another model, another batch, another order, or other data.
     """
     changed = changed_settings(saved.config, to_plain(config))
-    fixed = {key: pair for key, pair in changed.items() if _within(key, _FIXED)}
+    # The factors of a LoRA run mean nothing beside other weights.
+    names = (*_FIXED, "start") if config.lora else _FIXED
+    fixed = {key: pair for key, pair in changed.items() if _within(key, names)}
     if fixed:
         told = "; ".join(f"{key} was {old}, is {new}" for key, (old, new) in fixed.items())
         raise InputError(

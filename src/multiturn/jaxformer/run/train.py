@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import jax
+from jax.sharding import Mesh
 
 from multiturn.core.records import to_plain
 from multiturn.jaxformer.config import TrainConfig
@@ -30,6 +31,7 @@ from multiturn.jaxformer.samples.protocol import Split
 from multiturn.jaxformer.step.state import Trainee, TrainState, fresh_state
 from multiturn.jaxformer.step.step import Metrics, Step, make_step
 from multiturn.models.generate import generate_naively
+from multiturn.models.parameters import Parameters
 
 __all__ = ["Outcome", "main"]
 
@@ -107,13 +109,18 @@ def main(config: TrainConfig, *, data: Split | None = None, say: Say = _to_stder
                 say(f"resumed at step {newest} of {config.steps}")
             else:
                 checkpoints.check_room(checkpoint_bytes(step.state), config.checkpoint.keep_last)
-                begun = (
-                    None
-                    if config.start is None
-                    else start_weights(config.start, config.model, mesh)
+                state = fresh_state(
+                    trainee,
+                    step.optimizer,
+                    mesh,
+                    config.seed,
+                    parameters=None if config.lora else _begun(config, mesh),
                 )
-                state = fresh_state(trainee, step.optimizer, mesh, config.seed, parameters=begun)
                 next_batch, guard = 0, Guard(config.watch.spike)
+            # Of a LoRA run the starting weights are no part of the state: read at every start.
+            base = _begun(config, mesh) if config.lora else None
+            kept = None if base is None else place_base(base, config, mesh)
+            del base
             if first:
                 directory.trim_metrics(newest or 0)
                 directory.write_json("config.json", config)
@@ -125,13 +132,16 @@ def main(config: TrainConfig, *, data: Split | None = None, say: Say = _to_stder
                 feeding(split.train, order, next_batch, batch_sharding(mesh)) as batches,
                 Preemption() as preemption,
             ):
-                loop = _Loop(config, step, split, directory, record, say, guard)
+                loop = _Loop(config, trainee, kept, step, split, directory, record, say, guard)
                 meter = Meter(config, mesh, done=newest or 0)
                 say(meter.heading(split))
+                if newest is None and config.start is not None and config.watch.evaluate_every:
+                    with meter.paused():
+                        loop.evaluate(state, mesh, 0)
                 for number in range((newest or 0) + 1, config.steps + 1):
                     batch_number, batch = next(batches)
                     with _profiled(config, directory, number):
-                        state, metrics = step.train(state, batch, None)
+                        state, metrics = step.train(state, batch, kept)
                     loop.pending.append((number, batch_number, metrics))
                     loop.catch_up()
                     next_batch = batch_number + 1
@@ -161,6 +171,11 @@ _AHEAD = 2
 """Steps queued on the devices beyond the one that runs."""
 
 
+def _begun(config: TrainConfig, mesh: Mesh) -> Parameters | None:
+    """The weights that the config begins with, if it names some."""
+    return None if config.start is None else start_weights(config.start, config.model, mesh)
+
+
 def _silent(line: str) -> None:
     del line
 
@@ -174,6 +189,8 @@ class _Loop:
     """What the loop does beside its steps."""
 
     config: TrainConfig
+    trainee: Trainee
+    kept: Any
     step: Step
     split: Split
     directory: RunDirectory
@@ -237,6 +254,7 @@ class _Loop:
             mesh,
             rows=batch.sequences // batch.accumulate,
             most=watch.evaluate_sequences,
+            kept=self.kept,
         )
         for group, held_out in found.items():
             figures |= held_out.figures(group)
@@ -259,7 +277,7 @@ class _Loop:
             return
         for prompt in watch.prompts:
             written = generate_naively(
-                state.parameters,
+                self.trainee.assemble(state.parameters, self.kept),
                 self.config.model,
                 tokenizer.encode(prompt),
                 max_tokens=watch.prompt_tokens,

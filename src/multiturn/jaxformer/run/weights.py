@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
 from multiturn.hub.checkpoints import load_parameters, open_checkpoint
+from multiturn.hub.model_place import model_place
 from multiturn.jaxformer.config import MeshConfig, TrainConfig
 from multiturn.jaxformer.parallel.mesh import make_mesh
 from multiturn.jaxformer.run.checkpoints import Checkpoints
@@ -28,7 +29,8 @@ def start_weights(start: str, config: DecoderConfig, mesh: Mesh) -> Parameters:
     """The weights a run begins with, and nothing else of where they come from.
 
     Args:
-        start: a run's directory, a checkpoint in the hub's layout, or a GGUF file.
+        start: a run's directory, a checkpoint in the hub's layout, a GGUF file, or the name
+            of a known model, which is pulled if need be.
         config: of the model to train, which must be that of the weights.
         mesh: to lay a run's weights out on.
 
@@ -38,7 +40,7 @@ def start_weights(start: str, config: DecoderConfig, mesh: Mesh) -> Parameters:
     """
     path = Path(start).expanduser()
     if not (path / "checkpoints").is_dir():
-        checkpoint = open_checkpoint(path)
+        checkpoint = open_checkpoint(model_place(start))
         _check_same(checkpoint.config, config, start)
         return load_parameters(checkpoint, "float32")
     with Checkpoints(path / "checkpoints", read_only=True) as checkpoints:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from multiturn.core.errors import InputError
+from multiturn.hub.model_place import model_place, model_tokenizer
 from multiturn.jaxformer.config import DataConfig
 from multiturn.jaxformer.samples.packed import Document, pack
 from multiturn.jaxformer.samples.protocol import Samples, Split
@@ -132,10 +133,11 @@ def _tokenizer(
         if not config.tokenizer:
             raise InputError(
                 "the data need a tokenizer",
-                allowed="a directory with tokenizer.json, or train:N for text files",
+                allowed="a directory with tokenizer.json, a GGUF file, a known model's name, or "
+                "train:N for text files",
                 fix="set data.tokenizer",
             )
-        return from_hub_files(Path(config.tokenizer).expanduser())
+        return model_tokenizer(model_place(config.tokenizer))
     if (place / "tokenizer.json").exists():
         return from_hub_files(place)
     size = config.tokenizer.removeprefix(_TRAIN)

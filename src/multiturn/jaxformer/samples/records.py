@@ -1,15 +1,15 @@
 """Multi-turn records as training data: the loss is on the code, not on the prompts.
 
 A record is one JSON line, ``{"turns": [{"prompt": "...", "code": "..."}, ...]}`` with an
-optional ``"id"``, and is read in the benchmark's layout: each turn is its prompt as comment
-lines, its code, and a blank line.
+optional ``"id"`` and ``"header"``, and is read in the benchmark's layout: the header, such as
+imports, and then of each turn its prompt as comment lines, its code, and a blank line.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ class Record:
 
     turns: tuple[RecordTurn, ...]
     id: str = ""
+    header: str = ""
 
     def __post_init__(self) -> None:
         if not self.turns:
@@ -61,21 +62,19 @@ def read_records(path: Path) -> Iterator[Record]:
         except json.JSONDecodeError as error:
             raise InputError(f"{where} is no JSON: {error}") from error
         record = read_record(plain, Record, where=where)
-        yield Record(record.turns, record.id or where)
+        yield replace(record, id=record.id or where)
 
 
 def record_document(record: Record, tokenizer: Tokenizer) -> Document:
-    """One record as tokens; code and what ends it count, prompts do not."""
+    """One record as tokens; code and what ends it count, header and prompts do not."""
     ids: list[int] = []
     weights: list[float] = []
     size = 0
-    for turn in record.turns:
-        asked = "".join(f"# {line}\n" for line in turn.prompt.splitlines() or [""])
-        for text, weight in ((asked, 0.0), (turn.code.strip("\n") + "\n\n", 1.0)):
-            piece = tokenizer.encode(text)
-            ids += piece
-            weights += [weight] * len(piece)
-            size += len(text.encode("utf-8"))
+    for text, weight in _pieces(record):
+        piece = tokenizer.encode(text)
+        ids += piece
+        weights += [weight] * len(piece)
+        size += len(text.encode("utf-8"))
     end = list(tokenizer.end_of_text[:1])
     return Document(
         record.id,
@@ -83,3 +82,12 @@ def record_document(record: Record, tokenizer: Tokenizer) -> Document:
         size,
         np.asarray(weights + [1.0] * len(end), np.float32),
     )
+
+
+def _pieces(record: Record) -> Iterator[tuple[str, float]]:
+    """The text of a record in parts, each with how much its tokens count."""
+    if record.header.strip():
+        yield f"# Import libraries.\n\n{record.header.strip()}\n\n", 0.0
+    for turn in record.turns:
+        yield "".join(f"# {line}".rstrip() + "\n" for line in turn.prompt.split("\n")), 0.0
+        yield turn.code.strip("\n") + "\n\n", 1.0

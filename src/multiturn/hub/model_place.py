@@ -1,0 +1,44 @@
+"""From what a person calls a model to its files and its tokenizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from multiturn.hub.gguf import read_array, read_gguf_header
+from multiturn.hub.pull import pull
+from multiturn.hub.registry import REGISTRY
+from multiturn.text.tokenizers import Tokenizer
+from multiturn.text.tokenizers_files import from_hub_files
+from multiturn.text.tokenizers_gguf import from_gguf_metadata
+
+__all__ = ["model_place", "model_tokenizer"]
+
+
+def model_place(name_or_path: str) -> Path:
+    """The GGUF file or the checkpoint's directory; a known name is pulled first if need be.
+
+    Raises:
+        UnknownNameError, HubError, StorageError: the model's files could not be had.
+        ModelFileError: the path leads nowhere.
+    """
+    place = Path(name_or_path).expanduser()
+    if name_or_path not in REGISTRY and place.is_dir():
+        return place
+    return pull(name_or_path)
+
+
+def model_tokenizer(place: Path) -> Tokenizer:
+    """The tokenizer of a model: inside its GGUF file, or beside its weights.
+
+    Raises:
+        ModelFileError: there is none that can be read.
+    """
+    if place.is_dir():
+        return from_hub_files(place)
+    header = read_gguf_header(place)
+    lists = {
+        key: read_array(header, key)
+        for key in (f"tokenizer.ggml.{name}" for name in ("tokens", "merges", "token_type"))
+        if key in header.metadata
+    }
+    return from_gguf_metadata(header.metadata | lists)
