@@ -16,7 +16,7 @@ from multiturn.data.sources.wanted import CODE_ENDINGS, Wanted
 
 DEBIAN = (
     # C
-    "zlib", "libuv1", "redis", "nginx", "curl", "libpng1.6", "c-ares", "nghttp2", "mbedtls",
+    "zlib", "libuv1", "redis", "curl", "libpng1.6", "c-ares", "nghttp2", "mbedtls",
     "openssl", "libevent", "tmux", "lua5.4", "jansson",
     # C++
     "abseil", "re2", "googletest", "fmtlib", "nlohmann-json3", "leveldb", "snappy", "protobuf",

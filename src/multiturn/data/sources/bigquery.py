@@ -235,9 +235,16 @@ def _run(client: bigquery.Client, query: str, **settings: Any) -> bigquery.Query
         if not config.dry_run:
             job.result()
     except (GoogleAPIError, GoogleAuthError, OSError) as error:
-        message = getattr(error, "message", None) or str(error)
-        raise SourceError(f"BigQuery says: {message}") from error
+        raise SourceError(f"BigQuery says: {_message(error)}") from error
     return job
+
+
+def _message(error: Exception) -> str:
+    """BigQuery's own words, without the address and the number of the job around them."""
+    for entry in getattr(error, "errors", None) or ():
+        if isinstance(entry, dict) and entry.get("message"):
+            return str(entry["message"])
+    return str(getattr(error, "message", None) or error)
 
 
 def _price(scanned: int, dollars_per_tib: Decimal) -> Decimal:

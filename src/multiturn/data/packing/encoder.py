@@ -1,0 +1,115 @@
+"""Text into token ids, as fast as it is right.
+
+`gigatoken` does the work: it remembers how each word was cut, and took 32 MB a second on one
+core where the `tokenizers` library took 1.1 (docs/decisions/0026-tokenizing.md). It must give
+what `tokenizers` gives: one document of every few is cut by both, and a difference stops the
+build. Where it is not installed, or does not know the kind of tokenizer, `tokenizers` does all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multiturn.core.errors import InputError, MultiturnError
+from multiturn.text.tokenizers import Tokenizer, library
+from multiturn.text.tokenizers_files import from_hub_files
+
+__all__ = ["Encoder"]
+
+Numbers = np.ndarray[Any, Any]
+
+_CHECK_EVERY = 100
+_CHECK_BYTES = 1 << 16
+"""Of a document that is checked: its beginning is enough, and a long one would take seconds."""
+_REMEMBERED_BYTES = 256 << 20
+"""Of text, after which what was remembered is let go: it would grow with every new word."""
+
+
+class Encoder:
+    """The tokenizer of a directory, for many texts. One process, one thread.
+
+    Names of special tokens in a text are text, as everywhere in Multiturn.
+
+    Args:
+        directory: with ``tokenizer.json``.
+        check: whether the fast way is held against the plain one.
+
+    Raises:
+        ModelFileError: the tokenizer cannot be read.
+        InputError: it has no end of text.
+    """
+
+    def __init__(self, directory: Path, *, check: bool = True) -> None:
+        self.tokenizer: Tokenizer = from_hub_files(directory)
+        if not self.tokenizer.end_of_text:
+            raise InputError(
+                "the tokenizer has no end of text, which must follow each document",
+                got=str(directory),
+                fix="give its directory a config.json with eos_token_id, or use another",
+            )
+        self.end_of_text: int = self.tokenizer.end_of_text[0]
+        self._check = check
+        self._seen = self._spent = 0
+        plain = json.loads((directory / "tokenizer.json").read_text("utf-8"))
+        self._backend = library().Tokenizer.from_str(json.dumps(plain))
+        self._backend.encode_special_tokens = True
+        # What gigatoken finds special it cuts out of the text; here nothing is.
+        plain["added_tokens"] = [
+            token for token in plain.get("added_tokens", ()) if not token["special"]
+        ]
+        plain["post_processor"] = None
+        self._plain = json.dumps(plain)
+        self._fast = self._open_fast()
+
+    @property
+    def fast(self) -> bool:
+        """Whether `gigatoken` does the work."""
+        return self._fast is not None
+
+    def encode(self, texts: Sequence[bytes]) -> Iterator[Numbers]:
+        """The ids of each text, uint32 [n], with nothing added.
+
+        Raises:
+            MultiturnError: the fast way and the plain way differ.
+        """
+        if self._fast is None:
+            for found in self._backend.encode_batch_fast(
+                [text.decode("utf-8") for text in texts], add_special_tokens=False
+            ):
+                yield np.array(found.ids, np.uint32)
+            return
+        layout = self._fast.encode_batch(list(texts), parallel=False).layout
+        offsets, ids = layout.offsets.data, layout.content.data
+        self._spent += sum(map(len, texts))
+        if self._spent >= _REMEMBERED_BYTES:
+            self._fast, self._spent = self._open_fast(), 0
+        for number, text in enumerate(texts):
+            found = ids[offsets[number] : offsets[number + 1]]
+            if self._check and self._seen % _CHECK_EVERY == 0 and len(text) <= _CHECK_BYTES:
+                self._compare(text, found)
+            self._seen += 1
+            yield found
+
+    def _compare(self, text: bytes, found: Numbers) -> None:
+        expected = self._backend.encode(text.decode("utf-8"), add_special_tokens=False).ids
+        if found.tolist() != expected:
+            raise MultiturnError(
+                "gigatoken cuts a text otherwise than tokenizers does",
+                got=text[:60],
+                fix="uninstall gigatoken and build again, and report the text to its makers",
+            )
+
+    def _open_fast(self) -> Any:
+        try:
+            import gigatoken  # optional: it is only faster
+        except ModuleNotFoundError:
+            return None
+        try:
+            return gigatoken.Tokenizer.from_json(self._plain)
+        except (RuntimeError, ValueError):
+            return None  # a kind it does not know

@@ -1,0 +1,152 @@
+"""What a document's tokens are: its header, its text, and where it is turned around.
+
+**The language header.** With `header`, a document begins with one line, a comment of its
+language that names the language's key, and a newline::
+
+    # language: python
+    // language: cpp
+
+A document of a language without a line comment, such as English prose, has none.
+
+**Fill in the middle** (Bavarian et al., arXiv 2207.14255). A document is cut at two places
+drawn among its characters, into prefix, middle and suffix, and written as
+
+    PSM   <prefix> prefix <suffix> suffix <middle> middle <end of text>
+    SPM   <prefix> <suffix> suffix <middle> prefix middle <end of text>
+
+with special tokens between the parts. The header stays in front of all. Whether, how and where
+depends on the seed and the document's number alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from multiturn.core.errors import InputError
+from multiturn.text.languages import LANGUAGES
+from multiturn.text.tokenizers import Tokenizer
+
+__all__ = ["FillInTheMiddle", "Shape", "Sentinels", "header_of", "sentinels_of", "shape"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillInTheMiddle:
+    """The share of documents that is turned around.
+
+    Attributes:
+        rate: of all documents.
+        spm: of those, the share in the order suffix, prefix, middle.
+        prefix: the special token in front of the prefix, by its text.
+        suffix: in front of the suffix.
+        middle: in front of the middle.
+    """
+
+    rate: float = 0.5
+    spm: float = 0.5
+    prefix: str = "<|fim_prefix|>"
+    suffix: str = "<|fim_suffix|>"
+    middle: str = "<|fim_middle|>"
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "spm"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(
+                    f"FillInTheMiddle.{name} is no share", got=getattr(self, name), allowed="0 to 1"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Sentinels:
+    """The ids of the special tokens."""
+
+    prefix: int
+    suffix: int
+    middle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A document as it is to be tokenized.
+
+    Attributes:
+        pieces: texts and ids, in order. Each text is tokenized by itself.
+    """
+
+    pieces: tuple[bytes | int, ...]
+
+    def texts(self) -> Iterator[bytes]:
+        """The pieces that are text."""
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                yield piece
+
+
+def sentinels_of(tokenizer: Tokenizer, settings: FillInTheMiddle) -> Sentinels:
+    """The ids of the settings' tokens.
+
+    Raises:
+        InputError: the tokenizer has no such token.
+    """
+    ids = []
+    for text in (settings.prefix, settings.suffix, settings.middle):
+        token = tokenizer.token_id(text)
+        if token is None:
+            added = sorted(text for text, special in tokenizer.added.values() if special)
+            raise InputError(
+                "the tokenizer has no such special token",
+                got=text,
+                allowed=", ".join(added) or "none: it has no special tokens",
+                fix="name its tokens in FillInTheMiddle, or use a tokenizer that has them",
+            )
+        ids.append(token)
+    return Sentinels(*ids)
+
+
+def header_of(language: str) -> bytes:
+    """The line in front of a document of this language; empty where it has none.
+
+    Example:
+        >>> header_of("python"), header_of("java"), header_of("english")
+        (b'# language: python\\n', b'// language: java\\n', b'')
+    """
+    known = LANGUAGES.get(language)
+    return f"{known.comment} language: {language}\n".encode() if known else b""
+
+
+def shape(
+    content: bytes,
+    *,
+    header: bytes,
+    fill: FillInTheMiddle | None,
+    sentinels: Sentinels | None,
+    seed: Sequence[int],
+) -> Shape:
+    """The pieces of a document.
+
+    Args:
+        content: its text.
+        header: the line in front.
+        fill: whether to turn it around, and how often.
+        sentinels: the ids for that.
+        seed: of the draws: the recipe's, and the document's number.
+    """
+    if fill is None or sentinels is None:
+        return Shape((header + content,))
+    drawn = np.random.PCG64(np.random.SeedSequence(seed)).random_raw(4)
+    chance, order, first, second = (int(number) for number in drawn)
+    text = content.decode("utf-8")
+    if chance >= fill.rate * 2**64 or len(text) < 2:
+        return Shape((header + content,))
+    low, high = sorted((first % (len(text) + 1), second % (len(text) + 1)))
+    prefix, middle, suffix = (part.encode() for part in (text[:low], text[low:high], text[high:]))
+    head = (header,) if header else ()
+    if order < fill.spm * 2**64:
+        return Shape(
+            (*head, sentinels.prefix, sentinels.suffix, suffix, sentinels.middle, prefix + middle)
+        )
+    return Shape(
+        (*head, sentinels.prefix, prefix, sentinels.suffix, suffix, sentinels.middle, middle)
+    )
