@@ -130,6 +130,11 @@ class Batch:
         if fewer < self.rows:
             self._rearrange(fewer, self._capacity)
 
+    def close(self) -> None:
+        """Let all memory go, the weights too."""
+        self.jobs.clear()
+        self._state = self._weights = None
+
     @property
     def _capacity(self) -> int:
         cache = self._on_device().cache

@@ -16,7 +16,7 @@ from multiturn.engines.jax.native_backend import NativeBackend
 from multiturn.engines.protocol import EngineInfo
 from multiturn.hub.checkpoints import Checkpoint, load_parameters, open_checkpoint
 from multiturn.hub.gguf import read_array, read_gguf_header
-from multiturn.models.native.decoder import NativeDecoder
+from multiturn.models.native.decoder import NativeDecoder, Precision
 from multiturn.models.parameters import declare
 from multiturn.models.sharding import TENSOR_PARALLEL, shardings
 from multiturn.text.tokenizers import Tokenizer
@@ -33,7 +33,8 @@ Kernels = Literal["auto", "native", "xla"]
 """``native`` are this project's own for CPUs, which need a C++ compiler once; ``auto`` takes
 them where they can be had and one CPU computes."""
 
-_ACCELERATOR = {"pieces": (256,), "batches": (1, 8, 64)}
+_ACCELERATOR_PIECES = (256,)
+_ACCELERATOR_BATCHES = (1, 8, 64)
 
 
 def open_jax(
@@ -103,46 +104,55 @@ def _load(
     devices: int,
 ) -> tuple[Backend, Any, str]:
     """What computes the model, the weights for it, and its name for the records."""
-    on_cpu = jax.default_backend() == "cpu"
-    if kernels == "native" and not (on_cpu and devices == 1):
+    on_one_cpu = jax.default_backend() == "cpu" and devices == 1
+    if kernels == "native" and not on_one_cpu:
         raise InputError(
             "the native kernels are for one CPU", got=f"{devices} x {jax.default_backend()}"
         )
-    if dtype == "int8" and kernels == "xla":
-        raise InputError("int8 needs the native kernels", fix="leave kernels at auto")
-    if kernels != "xla" and on_cpu and devices == 1:
-        precision = "bfloat16" if dtype == "auto" else dtype
-        # The kernels pack a copy of the weights; half of the memory is enough to come from.
-        source = load_parameters(checkpoint, "float32")
+    if dtype == "int8" and (kernels == "xla" or not on_one_cpu):
+        raise InputError("int8 needs the native kernels, on one CPU", fix="take bfloat16")
+    if kernels != "xla" and on_one_cpu:
         try:
-            decoder = NativeDecoder.pack(source, checkpoint.config, precision, threads=threads)
+            return _native(checkpoint, "bfloat16" if dtype == "auto" else dtype, threads, slots)
         except EngineError:
+            # No compiler, or one that fails: XLA does the same, slower.
             if kernels == "native" or dtype == "int8":
                 raise
-        else:
-            native = NativeBackend(
-                checkpoint.config, precision, batches=_up_to(slots, NativeBackend.batches)
-            )
-            return native, decoder.number, f"cpu native {precision}"
+    return _xla(checkpoint, dtype, slots, devices)
+
+
+def _native(
+    checkpoint: Checkpoint, precision: Precision, threads: int | None, slots: int
+) -> tuple[Backend, Any, str]:
+    source = load_parameters(checkpoint, "float32")
+    decoder = NativeDecoder.pack(source, checkpoint.config, precision, threads=threads)
+    batches = _up_to(slots, NativeBackend.batches)
+    backend = NativeBackend(checkpoint.config, precision, batches=batches)
+    return backend, decoder.number, f"cpu native {precision}"
+
+
+def _xla(
+    checkpoint: Checkpoint, dtype: DType, slots: int, devices: int
+) -> tuple[Backend, Any, str]:
+    platform = jax.default_backend()
+    on_cpu = platform == "cpu"
     if dtype == "auto":
         dtype = "float32" if on_cpu else "bfloat16"
     weights = load_parameters(checkpoint, dtype)
     mesh = None
     if devices > 1:
         mesh = jax.make_mesh((devices,), ("model",), axis_types=(jax.sharding.AxisType.Auto,))
-        weights = jax.device_put(
-            weights, shardings(declare(checkpoint.config), mesh, TENSOR_PARALLEL)
-        )
-    sizes = XlaBackend if on_cpu else None
+        places = shardings(declare(checkpoint.config), mesh, TENSOR_PARALLEL)
+        weights = jax.device_put(weights, places)
     backend = XlaBackend(
         checkpoint.config,
         dtype=jnp.dtype(dtype),
         mesh=mesh,
-        pieces=XlaBackend.pieces if sizes else _ACCELERATOR["pieces"],
-        batches=_up_to(slots, XlaBackend.batches if sizes else _ACCELERATOR["batches"]),
+        pieces=XlaBackend.pieces if on_cpu else _ACCELERATOR_PIECES,
+        batches=_up_to(slots, XlaBackend.batches if on_cpu else _ACCELERATOR_BATCHES),
     )
     times = f"{devices} x " if devices > 1 else ""
-    return backend, weights, f"{times}{jax.default_backend()} xla {dtype}"
+    return backend, weights, f"{times}{platform} xla {dtype}"
 
 
 def _up_to(slots: int, sizes: tuple[int, ...]) -> tuple[int, ...]:

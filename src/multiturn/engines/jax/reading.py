@@ -137,11 +137,11 @@ class Reader:
             read += count
         return [float(one) for part in jax.device_get(found) for one in part]
 
-    def forget(self) -> None:
-        """Let all memory go."""
+    def close(self) -> None:
+        """Let all memory go, the weights too."""
         self._pool.clear()
         self._later.clear()
-        self._catching_up = None
+        self._catching_up = self._weights = None
 
     def _next_piece(self, tokens: Sequence[int], start: int) -> tuple[Any, int]:
         """The tokens from `start` on, as many as one piece has, padded; and how many."""

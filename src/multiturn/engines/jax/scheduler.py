@@ -77,7 +77,7 @@ class Scheduler:
         self._reading: tuple[Job, Reading] | None = None
         self._running: deque[Written] = deque()
         self._step_seconds = _BLOCK_SECONDS
-        self._settled = 0.0
+        self._settled: float | None = None
         self._closing = False
         self._ended: MultiturnError | None = None
         self._lock = Lock()
@@ -136,9 +136,8 @@ class Scheduler:
         self._waiting.clear()
         self._running.clear()
         self._reading = None
-        self._batch.jobs.clear()
-        self._batch.shrink()
-        self._reader.forget()
+        self._batch.close()
+        self._reader.close()
 
     def _go_round(self) -> None:
         while not self._closing:
@@ -154,6 +153,7 @@ class Scheduler:
                     self._batch.shrink()
             elif not self._running and not self._waiting and self._reading is None:
                 self._batch.shrink()
+                self._settled = None
 
     def _take_in(self) -> None:
         """Take new messages; wait for one where there is nothing else to do."""
@@ -280,8 +280,10 @@ class Scheduler:
     def _measure(self, count: int) -> None:
         """Keep a running mean of the time that one step takes."""
         now = time.perf_counter()
-        if count and self._running:
-            self._step_seconds += 0.3 * ((now - self._settled) / count - self._step_seconds)
+        if count and self._settled is not None:
+            # A compilation or the reading of a prompt in between says little about a step.
+            taken = min((now - self._settled) / count, 10 * _BLOCK_SECONDS)
+            self._step_seconds += 0.3 * (taken - self._step_seconds)
         self._settled = now
 
 
