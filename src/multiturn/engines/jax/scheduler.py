@@ -114,8 +114,7 @@ class Scheduler:
         except MultiturnError as fault:
             error = fault
         except BaseException as fault:  # whatever it is, nobody may wait for ever
-            error = EngineError(f"the sampler failed: {type(fault).__name__}: {fault}")
-            error.__cause__ = fault
+            error = _as_engine_error(fault)
         self._end(error)
 
     def _end(self, error: MultiturnError) -> None:
@@ -290,5 +289,13 @@ class Scheduler:
 def _answer(call: _Call) -> None:
     try:
         call.answer.set_result(call.what())
-    except BaseException as error:
+    except MultiturnError as error:
         call.answer.set_exception(error)
+    except Exception as fault:
+        call.answer.set_exception(_as_engine_error(fault))
+
+
+def _as_engine_error(fault: BaseException) -> EngineError:
+    error = EngineError(f"the sampler failed: {type(fault).__name__}: {fault}")
+    error.__cause__ = fault
+    return error
