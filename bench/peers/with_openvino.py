@@ -42,14 +42,14 @@ def environment(_setting: Setting) -> dict[str, str]:
 
 def prepare(model: Model) -> dict[str, Any]:
     """Make the graphs once: in float16, and compressed from it."""
-    if not _place(model, "float16").exists():
+    if not place_of(model, "float16").exists():
         wide = model.directory.with_name(f"{model.directory.name}.float16.gguf")
         _write_float16(model.gguf, wide)
-        _graph(wide, _place(model, "float16"))
+        _graph(wide, place_of(model, "float16"))
         wide.unlink()
     for weights in ("int8", "int8_sym", "int4"):
-        if not _place(model, weights).exists():
-            _compress(_place(model, "float16"), _place(model, weights), weights)
+        if not place_of(model, weights).exists():
+            _compress(place_of(model, "float16"), place_of(model, weights), weights)
     return {}
 
 
@@ -71,7 +71,7 @@ class _OpenVINO:
             "INFERENCE_NUM_THREADS": threads,
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": group,
         }
-        place = str(_place(model, weights))
+        place = str(place_of(model, weights))
         self._paged = paged
         if paged:
             scheduler = openvino_genai.SchedulerConfig()
@@ -110,7 +110,8 @@ class _OpenVINO:
         return config
 
 
-def _place(model: Model, weights: str) -> Path:
+def place_of(model: Model, weights: str) -> Path:
+    """Where the graph with these weights is kept."""
     return model.directory.with_name(f"{model.directory.name}.openvino-{weights}")
 
 
