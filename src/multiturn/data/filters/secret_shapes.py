@@ -118,7 +118,8 @@ _NO_SECRET = re.compile(
     re.IGNORECASE,
 )
 _FEWEST_SIGNS = 8
-_WORDS = re.compile(rb"[A-Za-z]+(?:[ _.:-][A-Za-z]+)*|\d+|[a-z]+(?:[A-Z][a-z]+)*\d{0,2}")
+# Names made of words: every letter stands beside another of its case.
+_WORDS = re.compile(rb"(?:(?:[A-Z]?[a-z]{2,}+|[A-Z]{2,}+)[ _.:-]?+)++\d{0,2}|\d++")
 
 
 def secrets_in(content: bytes, *, least_disorder: float) -> Iterator[Span]:
