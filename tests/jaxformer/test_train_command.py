@@ -6,6 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -91,3 +94,44 @@ def test_mistakes_are_one_line(recipe: Path, arguments: list[str], told: str) ->
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: ")
     assert told in done.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 6 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", place], capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_disk_that_fills_up(recipe: Path, small_disk: Path, compiled: dict[str, str]) -> None:
+    settings = [f"out={small_disk}/run", "checkpoint.keep_last=1", "watch.log_every=1000000"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENTRY, "train", recipe, "steps=1000000", *settings],
+        env={**os.environ, **compiled},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    saved = small_disk / "run" / "checkpoints"
+    limit = time.monotonic() + 200
+    while time.monotonic() < limit and not [
+        path for path in saved.glob("*") if path.name.isdigit()
+    ]:
+        time.sleep(0.01)
+    with (small_disk / "filler").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "Traceback" not in told
+    assert told.splitlines()[-1].startswith("error: saving a checkpoint failed, no space left")
+    (small_disk / "filler").unlink()
+    done = call(recipe, "steps=1", *settings, **compiled)
+    assert done.returncode == 0, done.stderr
+    assert "resumed at step" in done.stderr

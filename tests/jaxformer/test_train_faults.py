@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from multiturn.jaxformer.config import (
     CheckpointConfig,
     MeshConfig,
     TrainConfig,
-    WatchConfig,
 )
 from multiturn.jaxformer.run.checkpoints import Checkpoints
 from multiturn.jaxformer.run.feed import feeding
@@ -166,41 +164,3 @@ def test_what_the_reader_meets_is_raised_where_the_batch_is_asked_for() -> None:
     ):
         next(batches)
     assert threading.active_count() == before
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 6 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", place], capture_output=True, text=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
-def test_a_disk_that_fills_up_during_a_save(tiny: TrainConfig, small_disk: Path) -> None:
-    config = replace(
-        tiny,
-        out=str(small_disk / "run"),
-        checkpoint=CheckpointConfig(every=1, keep_last=1),
-        watch=WatchConfig(log_every=100, peak_flops=1e11),
-    )
-
-    def fill(line: str) -> None:
-        if "tokens a step" not in line:
-            return
-        with (small_disk / "filler").open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(b"x" * 4096)
-            except OSError:
-                return
-
-    with pytest.raises(StorageError, match="saving a checkpoint failed, no space left"):
-        main(config, say=fill)
-    (small_disk / "filler").unlink()
-    assert main(config, say=lambda _: None).status == "finished"

@@ -44,13 +44,15 @@ def recording(directory: RunDirectory, config: TrainConfig, *, first: bool) -> I
 
 
 def _json_lines(directory: RunDirectory, stack: ExitStack) -> Record:
+    # Unbuffered: nothing is left over that closing the file could fail to write.
     with reporting_storage(directory.metrics, "opening the metrics"):
-        file = stack.enter_context(directory.metrics.open("a", encoding="utf-8"))
+        file = stack.enter_context(directory.metrics.open("ab", buffering=0))
 
     def write(step: int, figures: Mapping[str, Any]) -> None:
+        line = (json.dumps({"step": step, **figures}) + "\n").encode("utf-8")
         with reporting_storage(directory.metrics, "writing the metrics"):
-            file.write(json.dumps({"step": step, **figures}) + "\n")
-            file.flush()
+            while line:
+                line = line[file.write(line) :]
 
     return write
 

@@ -153,9 +153,6 @@ def main(config: TrainConfig, *, data: Split | None = None, say: Say = _to_stder
                         meter.tell(loop.settle(), record, say)
                     if saving:
                         checkpoints.save(state, loop.progress(number, next_batch))
-                    if _due(number, config.watch.evaluate_every) or number == config.steps:
-                        with meter.paused():
-                            loop.evaluate(state, mesh, number)
                     if leaving:
                         checkpoints.wait()
                         say(f"saved at step {number}; the same command goes on from there")
@@ -164,6 +161,9 @@ def main(config: TrainConfig, *, data: Split | None = None, say: Say = _to_stder
                             number,
                             loop.last_loss,
                         )
+                    if _due(number, config.watch.evaluate_every) or number == config.steps:
+                        with meter.paused():
+                            loop.evaluate(state, mesh, number)
     return Outcome("finished", max(config.steps, newest or 0), loop.last_loss)
 
 
