@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -22,7 +21,7 @@ from multiturn.data.pipeline import read_marker
 from multiturn.data.progress import BuildProgress
 from multiturn.data.stage import StageContext
 
-__all__ = ["Progressing", "finished", "forget", "load_array", "mark", "run_pieces", "save_array"]
+__all__ = ["Progressing", "finished", "keep_only", "load_array", "mark", "run_pieces", "save_array"]
 
 SCHEMA = 1
 """That `pipeline.read_marker` reads."""
@@ -83,10 +82,17 @@ def load_array(path: Path) -> Numbers:
     return array
 
 
-def forget(folder: Path) -> None:
-    """Delete a folder of work that is done with."""
+def keep_only(folder: Path, wanted: Collection[Path]) -> None:
+    """Delete everything in the folder of a stage but these files: work that is done with, and
+    what an interrupted or an earlier run left behind.
+    """
     with reporting_storage(folder, "deleting files of work"):
-        shutil.rmtree(folder, ignore_errors=False)
+        for path in sorted(folder.rglob("*"), reverse=True):
+            if path.is_dir():
+                if not any(path.iterdir()):
+                    path.rmdir()
+            elif path not in wanted:
+                path.unlink()
 
 
 class Progressing:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from multiturn.core.errors import InputError
-from multiturn.data.dedup.words import mixed, runs_of, tokens_of
+from multiturn.data.dedup.words import runs_of, tokens_of
+from multiturn.data.mixing import mixed
 
 __all__ = ["MinHash"]
 

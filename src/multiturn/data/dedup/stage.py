@@ -32,7 +32,7 @@ from multiturn.data.ledger import DropFile, Ledger, Tally
 from multiturn.data.pieces import (
     Progressing,
     finished,
-    forget,
+    keep_only,
     load_array,
     mark,
     run_pieces,
@@ -85,8 +85,7 @@ class Deduplicate:
         tally = Tally()
         for of_part in run_pieces(context, _write, writings, progress):
             tally.add(of_part)
-        if work.exists():
-            forget(work)
+        keep_only(context.after, {path for piece in writings for path in piece.outputs})
         return tally
 
     def _writings(self, files: list[Path], context: StageContext, work: Path) -> list[_Writing]:
@@ -181,6 +180,11 @@ class _Writing:
     @property
     def label(self) -> str:
         return self.documents.stem
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        drops = (self.drops,) if self.keep_drops else ()
+        return self.output, self.output.with_suffix(".json"), self.clusters, *drops
 
 
 def _written(piece: _Writing) -> Tally | None:

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Tokens", "mixed", "runs_of", "tokens_of"]
+from multiturn.data.mixing import mixed
+
+__all__ = ["Tokens", "runs_of", "tokens_of"]
 
 Numbers = np.ndarray[Any, Any]
 
@@ -128,17 +130,6 @@ def _falling(places: Numbers) -> Numbers:
     with np.errstate(over="ignore"):
         falling: Numbers = _DOWN[rest] * known[blocks]
         return falling
-
-
-def mixed(values: Numbers) -> Numbers:
-    """The finalizer of MurmurHash3: every bit of the result depends on all of the value."""
-    with np.errstate(over="ignore"):
-        x: Numbers = values ^ (values >> np.uint64(33))
-        x = x * np.uint64(0xFF51AFD7ED558CCD)
-        x ^= x >> np.uint64(33)
-        x *= np.uint64(0xC4CEB9FE1A85EC53)
-        x ^= x >> np.uint64(33)
-        return x
 
 
 def runs_of(hashes: Numbers, length: int) -> Numbers:

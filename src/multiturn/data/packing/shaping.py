@@ -29,7 +29,7 @@ from multiturn.core.errors import InputError
 from multiturn.text.languages import LANGUAGES
 from multiturn.text.tokenizers import Tokenizer
 
-__all__ = ["FillInTheMiddle", "Shape", "Sentinels", "header_of", "sentinels_of", "shape"]
+__all__ = ["FillInTheMiddle", "Sentinels", "Shape", "header_of", "sentinels_of", "shape"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +109,8 @@ def header_of(language: str) -> bytes:
     """The line in front of a document of this language; empty where it has none.
 
     Example:
-        >>> header_of("python"), header_of("java"), header_of("english")
-        (b'# language: python\\n', b'// language: java\\n', b'')
+        >>> header_of("java").decode().splitlines(), header_of("english")
+        (['// language: java'], b'')
     """
     known = LANGUAGES.get(language)
     return f"{known.comment} language: {language}\n".encode() if known else b""

@@ -1,0 +1,1 @@
+"""Texts of benchmarks in a corpus: found, written down, and taken out."""

@@ -1,0 +1,89 @@
+"""Runs of words that a document shares with a problem.
+
+A word is a run of letters, digits and underscores; capital letters count as small ones and
+signs between words as nothing, so that another layout hides nothing. Runs are looked up by
+hash, and every find is compared as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from multiturn.data.decontamination.problems import Problem
+from multiturn.data.dedup.words import Tokens, runs_of, tokens_of
+
+__all__ = ["Find", "NgramIndex"]
+
+Numbers = np.ndarray[Any, Any]
+
+_FILTER_BITS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """A run of words of a problem that stands in a document.
+
+    Attributes:
+        file: of the problem.
+        problem: its name.
+        ngram: the words, small, with a space between.
+    """
+
+    file: str
+    problem: str
+    ngram: str
+
+
+class NgramIndex:
+    """All runs of `words` words in some problems.
+
+    Args:
+        problems: to look for.
+        words: in a run.
+    """
+
+    def __init__(self, problems: Iterable[Problem], words: int) -> None:
+        self._words = words
+        self._owners: dict[int, dict[str, set[tuple[str, str]]]] = {}
+        for problem in problems:
+            for text in problem.texts:
+                content = text.encode("utf-8", "surrogatepass")
+                tokens = tokens_of(content, words_only=True, fold=True)
+                for place, hashed in enumerate(runs_of(tokens.hashes, words).tolist()):
+                    run = _run(content, tokens, place, words)
+                    owners = self._owners.setdefault(hashed, {}).setdefault(run, set())
+                    owners.add((problem.file, problem.name))
+        self._hashes = np.array(sorted(self._owners), np.uint64)
+        # Most runs of a document are in no problem; a table of bits says so at once.
+        self._filter = np.zeros(1 << _FILTER_BITS, bool)
+        self._filter[self._hashes >> np.uint64(64 - _FILTER_BITS)] = True
+
+    def __len__(self) -> int:
+        """How many different runs."""
+        return sum(len(runs) for runs in self._owners.values())
+
+    def find(self, content: bytes) -> Iterator[Find]:
+        """Each run that the document shares, once for each problem that has it."""
+        tokens = tokens_of(content, words_only=True, fold=True)
+        hashes = runs_of(tokens.hashes, self._words)
+        likely = np.flatnonzero(self._filter[hashes >> np.uint64(64 - _FILTER_BITS)])
+        likely = likely[np.isin(hashes[likely], self._hashes)]
+        seen = set()
+        for place in likely.tolist():
+            run = _run(content, tokens, place, self._words)
+            if run in seen:
+                continue
+            seen.add(run)
+            for file, problem in sorted(self._owners[int(hashes[place])].get(run, ())):
+                yield Find(file, problem, run)
+
+
+def _run(content: bytes, tokens: Tokens, place: int, words: int) -> str:
+    places = range(place, place + words)
+    found = (content[int(tokens.begins[each]) : int(tokens.ends[each])] for each in places)
+    # Bytes have small letters for ASCII alone, just as the hashes.
+    return b" ".join(found).lower().decode("utf-8", "backslashreplace")

@@ -1,0 +1,196 @@
+"""Taking the problems of benchmarks out of a corpus, with an account of each find.
+
+    decontaminated/
+      part-00000.parquet ...      the documents that stay
+      part-00000.json             marker of the part: fingerprint, hash, tally, problems found
+      finds/part-00000.jsonl      a line for each find: document, its hash, file, problem, n-gram
+      problems.json               for each file of problems: how many, and which were found
+
+`problems.json` is what splits a benchmark's score into clean and contaminated problems.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.files import write_atomically
+from multiturn.data.decontamination.ngrams import NgramIndex
+from multiturn.data.decontamination.problems import read_problems
+from multiturn.data.document import Document
+from multiturn.data.document_files import read_documents, write_documents
+from multiturn.data.ledger import DropFile, Ledger, Tally
+from multiturn.data.pieces import Progressing, finished, keep_only, mark, run_pieces
+from multiturn.data.pipeline import hash_of
+from multiturn.data.stage import StageContext, document_files
+
+__all__ = ["Decontaminate"]
+
+REASON = "the text of a benchmark"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decontaminate:
+    """A stage that looks for the problems of benchmarks in every document.
+
+    Attributes:
+        problems: files of them (see `problems`).
+        words: a document is contaminated when it shares so many words in a row with a problem.
+        action: ``drop`` contaminated documents, or ``record`` what was found and keep them.
+        problems_hash: of the files, worked out here.
+    """
+
+    problems: tuple[Path, ...]
+    words: int = 10
+    action: Literal["drop", "record"] = "drop"
+    name: str = "decontaminated"
+    problems_hash: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        if not self.problems:
+            raise InputError("no problems to look for", fix="name a file of problems")
+        if self.words < 2:
+            raise InputError(
+                "Decontaminate.words is too small", got=self.words, allowed="2 or more"
+            )
+        hasher = hashlib.sha256()
+        for path in self.problems:
+            read_problems(path)  # says at once what is wrong with it
+            hasher.update(bytes.fromhex(hash_of(path)))
+        # Frozen: the only way to set a field. Changed problems are another recipe.
+        object.__setattr__(self, "problems_hash", hasher.hexdigest())
+
+    def run(self, context: StageContext) -> Tally:
+        """See `Stage`."""
+        pieces = [
+            _Looking(
+                documents=path,
+                output=context.after / path.name,
+                finds=context.after / "finds" / f"{path.stem}.jsonl",
+                drops=context.after / "drops" / f"{path.stem}.jsonl.zst"
+                if context.keep_drops
+                else None,
+                stage=self,
+                fingerprint=context.fingerprint,
+            )
+            for path in document_files(context.before)
+        ]
+        progress = Progressing(context, self.name, len(pieces))
+        tally: Tally = Tally()
+        found: Counter[tuple[str, str]] = Counter()
+        for of_part, problems in run_pieces(context, _look, pieces, progress):
+            tally.add(of_part)
+            for file, problem, documents in problems:
+                found[file, problem] += documents
+        summary = context.after / "problems.json"
+        write_atomically(summary, json.dumps(self._summary(found), indent=1, sort_keys=True))
+        keep_only(context.after, {summary, *(path for piece in pieces for path in piece.outputs)})
+        return tally
+
+    def _summary(self, found: Counter[tuple[str, str]]) -> dict[str, object]:
+        files: dict[str, object] = {}
+        for path in self.problems:
+            problems = read_problems(path)
+            files[path.name] = {
+                "sha256": hash_of(path),
+                "problems": len(problems),
+                # Of these nothing can be found: no text of theirs is long enough.
+                "too_short": sorted(
+                    p.name for p in problems if not len(NgramIndex([p], self.words))
+                ),
+                "documents_by_problem": {
+                    problem: count for (file, problem), count in found.items() if file == path.name
+                },
+            }
+        return {"words": self.words, "action": self.action, "files": files}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looking:
+    """One file of documents."""
+
+    documents: Path
+    output: Path
+    finds: Path
+    drops: Path | None
+    stage: Decontaminate
+    fingerprint: str
+
+    @property
+    def label(self) -> str:
+        return self.documents.stem
+
+    @property
+    def outputs(self) -> Iterable[Path]:
+        drops = () if self.drops is None else (self.drops,)
+        return self.output, self.output.with_suffix(".json"), self.finds, *drops
+
+
+_Problems = list[tuple[str, str, int]]
+
+
+def _look(piece: _Looking) -> tuple[Tally, _Problems]:
+    marker = piece.output.with_suffix(".json")
+    done = finished(marker, piece.fingerprint, *piece.outputs)
+    if done is not None:
+        return Tally.from_plain(done["tally"]), [tuple(row) for row in done["problems"]]
+    if piece.drops is None:
+        tally, problems = _look_with(piece, Ledger())
+    else:
+        with DropFile(piece.drops) as file:
+            tally, problems = _look_with(piece, Ledger(file))
+    mark(
+        marker,
+        piece.fingerprint,
+        sha256=hash_of(piece.output),
+        tally=tally.to_plain(),
+        problems=problems,
+    )
+    return tally, problems
+
+
+def _look_with(piece: _Looking, ledger: Ledger) -> tuple[Tally, _Problems]:
+    index = _index(piece.stage.problems, piece.stage.words, piece.stage.problems_hash)
+    found: Counter[tuple[str, str]] = Counter()
+    lines: list[str] = []
+
+    def staying() -> Iterator[Document]:
+        for document in read_documents(piece.documents):
+            finds = list(index.find(document.content))
+            found.update({(find.file, find.problem) for find in finds})
+            for find in finds:
+                row = {
+                    "document": document.id,
+                    "sha256": document.sha256,
+                    "file": find.file,
+                    "problem": find.problem,
+                    "ngram": find.ngram,
+                }
+                lines.append(json.dumps(row, ensure_ascii=True) + "\n")
+            if finds and piece.stage.action == "drop":
+                detail = f"{finds[0].file} {finds[0].problem}"
+                ledger.drop(piece.stage.name, document, REASON, detail=detail)
+                continue
+            if finds:
+                ledger.count(piece.stage.name, "documents with the text of a benchmark")
+            ledger.kept(document)
+            yield document
+
+    write_documents(piece.output, staying())
+    with reporting_storage(piece.finds, "writing what was found"):
+        piece.finds.parent.mkdir(exist_ok=True)
+    write_atomically(piece.finds, "".join(lines))
+    return ledger.tally, [(*key, count) for key, count in sorted(found.items())]
+
+
+@lru_cache(maxsize=1)
+def _index(paths: tuple[Path, ...], words: int, problems_hash: str) -> NgramIndex:
+    del problems_hash  # only told apart by it
+    return NgramIndex((problem for path in paths for problem in read_problems(path)), words)

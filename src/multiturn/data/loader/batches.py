@@ -1,0 +1,92 @@
+"""Batches of a packed corpus in its own order, for any number of hosts.
+
+The state of reading is one number, that of the next batch. A host reads its share of each
+batch's rows; another number of hosts reads the same batches. Shards lie in shuffled order, so
+the order of the corpus is a random one; each pass over it begins at another row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from multiturn.core.errors import InputError
+from multiturn.data.loader.corpus import PackedCorpus, Rows
+from multiturn.data.mixing import mixed_number
+
+__all__ = ["Batches", "Share"]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which of the hosts this is.
+
+    Attributes:
+        host: from 0.
+        hosts: in all.
+    """
+
+    host: int = 0
+    hosts: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.host < self.hosts:
+            raise InputError("no such host", got=self.host, allowed=f"0 to {self.hosts - 1}")
+
+
+class Batches(Iterator[Rows]):
+    """An endless iterator over batches; `state` and `restore` carry it over an interruption.
+
+    Args:
+        corpus: to read.
+        batch: rows in a batch, of all hosts together.
+        share: which of them this host reads.
+        seed: of where each pass begins.
+    """
+
+    def __init__(
+        self, corpus: PackedCorpus, batch: int, *, share: Share | None = None, seed: int = 0
+    ) -> None:
+        if batch < 1:
+            raise InputError("the batch is too small", got=batch, allowed="1 or more rows")
+        if not len(corpus):
+            raise InputError("the corpus has no rows", got=str(corpus.folder))
+        self._corpus, self._batch, self._seed = corpus, batch, seed
+        self._share = share or Share()
+        self._next = 0
+
+    def __next__(self) -> Rows:
+        """The rows of the next batch that are this host's."""
+        rows = self._corpus.read(self.indexes(self._next))
+        self._next += 1
+        return rows
+
+    def indexes(self, batch: int) -> list[int]:
+        """The global numbers of this host's rows of a batch."""
+        share, count = self._share, len(self._corpus)
+        first = batch * self._batch + self._batch * share.host // share.hosts
+        last = batch * self._batch + self._batch * (share.host + 1) // share.hosts
+        found = []
+        for sample in range(first, last):
+            number, place = divmod(sample, count)
+            found.append((place + self._turned(number)) % count)
+        return found
+
+    def state(self) -> dict[str, int]:
+        """What `restore` needs, on any number of hosts."""
+        return {"next": self._next, "batch": self._batch, "seed": self._seed}
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Go on where `state` was taken.
+
+        Raises:
+            InputError: it is of another batch or seed.
+        """
+        own = {"batch": self._batch, "seed": self._seed}
+        if {name: state.get(name) for name in own} != own:
+            raise InputError("the state is of other batches", got=state, allowed=str(own))
+        self._next = state["next"]
+
+    def _turned(self, number: int) -> int:
+        """How far a pass begins behind the first row; the first pass begins there."""
+        return mixed_number(self._seed, number) % len(self._corpus) if number else 0

@@ -1,0 +1,32 @@
+"""Numbers that look drawn at random and depend on nothing but what they are made from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["mixed", "mixed_number"]
+
+Numbers = np.ndarray[Any, Any]
+
+_STEP = 0x9E3779B97F4A7C15
+"""2^64 over the golden ratio: seeds next to each other end far apart."""
+
+
+def mixed(values: Numbers) -> Numbers:
+    """The finalizer of MurmurHash3: every bit of the result depends on all of the value."""
+    with np.errstate(over="ignore"):
+        x: Numbers = values ^ (values >> np.uint64(33))
+        x = x * np.uint64(0xFF51AFD7ED558CCD)
+        x ^= x >> np.uint64(33)
+        x *= np.uint64(0xC4CEB9FE1A85EC53)
+        x ^= x >> np.uint64(33)
+        return x
+
+
+def mixed_number(seed: int, number: int) -> int:
+    """A 64-bit number that looks drawn at random, the same for the same seed and number."""
+    start = np.array([seed & (1 << 64) - 1], np.uint64)
+    with np.errstate(over="ignore"):
+        return int(mixed(mixed(start + np.uint64(_STEP)) + np.uint64(number))[0])
