@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from multiturn.core.errors import InputError
+from multiturn.data.loader.corpus import PackedCorpus
 from multiturn.hub.model_place import model_place, model_tokenizer
 from multiturn.jaxformer.config import DataConfig
 from multiturn.jaxformer.samples.packed import Document, pack
 from multiturn.jaxformer.samples.protocol import Samples, Split
 from multiturn.jaxformer.samples.records import read_records, record_document
+from multiturn.jaxformer.samples.shards import ShardSamples
 from multiturn.jaxformer.samples.text_files import (
     chosen,
     find_text_files,
@@ -38,6 +40,7 @@ def open_data(config: DataConfig, *, length: int, vocab_size: int, kept: Path) -
     Raises:
         InputError: the data are missing or empty, or made for a larger vocabulary than the
             model has.
+        StoreError: there is no packed corpus, or it is broken.
         ModelFileError: the tokenizer cannot be read.
     """
     open_kind: dict[str, Callable[[DataConfig, int, Path], Split]] = {
@@ -118,11 +121,14 @@ def _open_records(config: DataConfig, length: int, kept: Path) -> Split:
 
 def _open_packed(config: DataConfig, length: int, kept: Path) -> Split:
     del length, kept
-    raise InputError(
-        "packed shards cannot be read yet",
-        got=config.path,
-        allowed="data.kind=text or data.kind=records",
-    )
+    corpus = PackedCorpus(Path(config.path).expanduser())
+    held: dict[str, Samples] = {}
+    if config.held_out_path:
+        path = Path(config.held_out_path).expanduser()
+        held[path.name] = ShardSamples(PackedCorpus(path))
+    # A corpus keeps the tokenizer it was made with.
+    place = config.tokenizer or str(corpus.folder / "tokenizer")
+    return Split(ShardSamples(corpus), held, model_tokenizer(model_place(place)))
 
 
 def _tokenizer(

@@ -1,0 +1,60 @@
+"""A packed corpus of the `data` package as training sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from multiturn.data.loader.corpus import PackedCorpus
+from multiturn.jaxformer.samples.protocol import Sequences
+
+__all__ = ["ShardSamples"]
+
+
+class ShardSamples:
+    """`Samples` over the rows of a packed corpus.
+
+    A row of T tokens predicts T - 1: the last token has no successor in its row and counts
+    nothing, and neither does what only fills a row up.
+    """
+
+    def __init__(self, corpus: PackedCorpus) -> None:
+        self._corpus = corpus
+
+    @property
+    def count(self) -> int:
+        """Rows."""
+        return len(self._corpus)
+
+    @property
+    def length(self) -> int:
+        """Tokens in a row."""
+        return self._corpus.length
+
+    @property
+    def vocab_size(self) -> int:
+        """Ids are below."""
+        return self._corpus.manifest.vocab_size
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the recipe and of the documents."""
+        return self._corpus.manifest.fingerprint
+
+    @property
+    def bytes_per_token(self) -> float | None:
+        """Of the corpus."""
+        return self._corpus.bytes_per_token
+
+    def read(self, indexes: Sequence[int]) -> Sequences:
+        """See `Samples`."""
+        rows = self._corpus.read(indexes)
+        targets = np.roll(rows.tokens, -1, axis=1)
+        weights = np.zeros(targets.shape, np.float32)
+        weights[:, :-1] = rows.segments[:, 1:] > 0
+        return Sequences(rows.tokens, targets, weights, rows.segments)
+
+    def origins(self, index: int) -> tuple[str, ...]:
+        """See `Samples`."""
+        return tuple(dict.fromkeys(piece.origin.id for piece in self._corpus.pieces(index)))
