@@ -11,8 +11,9 @@ filters. A list of the repositories' addresses and `git clone --bare` make such 
 import os
 from pathlib import Path
 
+from multiturn.benchmarks.problem_set import own_problems_path
 from multiturn.core.errors import InputError
-from multiturn.data.presets import code_steps
+from multiturn.data.presets import code_steps, corpus_stages
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.git import GitRepository
 from multiturn.data.sources.wanted import PYTHON_FILES
@@ -29,4 +30,5 @@ recipe = CorpusRecipe(
     name="bigpython",
     sources=tuple(GitRepository(path=path, wanted=PYTHON_FILES) for path in REPOSITORIES),
     steps=code_steps(("python",)),
+    stages=corpus_stages((own_problems_path(),)),
 )

@@ -12,8 +12,9 @@ few harmful files are dropped. Take steps out to come closer.
 
 import os
 
+from multiturn.benchmarks.problem_set import own_problems_path
 from multiturn.core.errors import InputError
-from multiturn.data.presets import code_steps
+from multiturn.data.presets import code_steps, corpus_stages
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.bigquery import GITHUB_FIELDS, GITHUB_LICENCES
 from multiturn.data.sources.parquet import Parquet
@@ -31,4 +32,5 @@ recipe = CorpusRecipe(
         Parquet(paths=(EXPORT,), fields=GITHUB_FIELDS, licences=GITHUB_LICENCES, label="github"),
     ),
     steps=code_steps(),
+    stages=corpus_stages((own_problems_path(),), header=True),
 )

@@ -8,7 +8,8 @@ Python is the matter of `local_python.py`. Debian's versions are those of the re
 is set up for; the plan of the build keeps what they were.
 """
 
-from multiturn.data.presets import code_steps
+from multiturn.benchmarks.problem_set import own_problems_path
+from multiturn.data.presets import code_steps, corpus_stages
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.debian import DebianSources
 from multiturn.data.sources.npm import NpmPackages
@@ -16,16 +17,14 @@ from multiturn.data.sources.wanted import CODE_ENDINGS, Wanted
 
 DEBIAN = (
     # C
-    "zlib", "libuv1", "redis", "curl", "libpng1.6", "c-ares", "nghttp2", "mbedtls",
-    "openssl", "libevent", "tmux", "lua5.4", "jansson",
+    "zlib", "c-ares", "duktape", "jansson", "lua5.4", "mbedtls", "mesa", "tmux",
     # C++
-    "abseil", "re2", "googletest", "fmtlib", "nlohmann-json3", "leveldb", "snappy", "protobuf",
-    "grpc", "capnproto", "spdlog", "libjsoncpp", "flatbuffers", "double-conversion",
+    "abseil", "capnproto", "double-conversion", "flatbuffers", "fmtlib", "googletest", "grpc",
+    "leveldb", "libjsoncpp", "nlohmann-json3", "re2", "snappy", "spdlog",
     # Go
-    "golang-1.19", "golang-golang-x-tools", "prometheus", "etcd",
+    "etcd", "golang-1.19", "golang-golang-x-tools",
     # Java
-    "guava-libraries", "commons-io", "commons-math3", "netty", "jackson-databind",
-    "libcommons-lang3-java", "tomcat10", "ant",
+    "ant", "antlr4", "bouncycastle", "commons-io", "commons-math3", "guava-libraries",
 )  # fmt: skip
 
 NPM = (
@@ -41,4 +40,5 @@ recipe = CorpusRecipe(
         NpmPackages(packages=NPM),
     ),
     steps=code_steps(("c", "cpp", "go", "java", "javascript")),
+    stages=corpus_stages((own_problems_path(),), header=True),
 )

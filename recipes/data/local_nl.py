@@ -6,7 +6,8 @@ Sources: the documentation in the source distributions and Debian source package
 through this machine's pip and apt. It stands in for The Pile where that cannot be had.
 """
 
-from multiturn.data.presets import prose_steps
+from multiturn.benchmarks.problem_set import own_problems_path
+from multiturn.data.presets import corpus_stages, prose_steps
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.debian import DebianSources
 from multiturn.data.sources.pypi import PyPIProjects
@@ -22,7 +23,7 @@ PYPI = (
     "swift==2.38.3", "sympy==1.14.0", "twisted==26.10.0",
 )  # fmt: skip
 
-DEBIAN = ("python3.11", "nodejs", "prometheus", "etcd", "kubernetes", "protobuf", "grpc")
+DEBIAN = ("etcd", "golang-1.19", "grpc", "mesa")
 
 recipe = CorpusRecipe(
     name="local-nl",
@@ -31,4 +32,5 @@ recipe = CorpusRecipe(
         DebianSources(packages=DEBIAN, wanted=PROSE),
     ),
     steps=prose_steps(),
+    stages=corpus_stages((own_problems_path(),)),
 )

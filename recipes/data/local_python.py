@@ -6,7 +6,8 @@ Sources: the standard library, the packages installed beside Multiturn, and the 
 distributions below, through this machine's pip. All permissive, at fixed versions.
 """
 
-from multiturn.data.presets import code_steps
+from multiturn.benchmarks.problem_set import own_problems_path
+from multiturn.data.presets import code_steps, corpus_stages
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.installed import InstalledPython
 from multiturn.data.sources.pypi import PyPIProjects
@@ -33,4 +34,5 @@ recipe = CorpusRecipe(
     name="local-python",
     sources=(InstalledPython(), PyPIProjects(projects=PROJECTS)),
     steps=code_steps(("python",)),
+    stages=corpus_stages((own_problems_path(),)),
 )

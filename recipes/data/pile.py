@@ -11,9 +11,11 @@ dropped, and secrets and personal data are redacted.
 
 import os
 
+from multiturn.benchmarks.problem_set import own_problems_path
 from multiturn.core.errors import InputError
 from multiturn.data.filters.redact import Redact
 from multiturn.data.filters.text import ValidText
+from multiturn.data.presets import corpus_stages
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.json_lines import Pile
 
@@ -25,4 +27,5 @@ recipe = CorpusRecipe(
     name="pile",
     sources=(Pile(paths=(FILES,)),),
     steps=(ValidText(least_bytes=1, most_bytes=64 << 20), Redact(most=10_000)),
+    stages=corpus_stages((own_problems_path(),)),
 )

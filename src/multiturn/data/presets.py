@@ -1,7 +1,12 @@
-"""Steps that belong together, in the order in which they cost least."""
+"""Steps and stages that belong together, in the order in which they cost least."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+from multiturn.data.decontamination.stage import Decontaminate
+from multiturn.data.dedup.stage import Deduplicate
 from multiturn.data.filters.generated import Generated
 from multiturn.data.filters.harmful import Harmful
 from multiturn.data.filters.language import KeepLanguages
@@ -11,9 +16,12 @@ from multiturn.data.filters.python_syntax import PythonSyntax
 from multiturn.data.filters.redact import Redact
 from multiturn.data.filters.text import ValidText
 from multiturn.data.languages import ENGLISH, PAPER_LANGUAGES
+from multiturn.data.packing.stage import Pack
+from multiturn.data.packing.vocabulary import NewTokenizer
+from multiturn.data.stage import Stage
 from multiturn.data.step import Step
 
-__all__ = ["code_steps", "prose_steps"]
+__all__ = ["code_steps", "corpus_stages", "prose_steps"]
 
 
 def code_steps(languages: tuple[str, ...] = PAPER_LANGUAGES) -> tuple[Step, ...]:
@@ -41,3 +49,21 @@ def prose_steps() -> tuple[Step, ...]:
         Harmful(),
         Redact(),
     )
+
+
+def corpus_stages(
+    problems: Sequence[Path] = (),
+    *,
+    tokenizer: Path | NewTokenizer | None = None,
+    header: bool = False,
+) -> tuple[Stage, ...]:
+    """One of each document, none with the text of a benchmark, packed into shards.
+
+    Args:
+        problems: files of the benchmarks' problems; none leaves that stage out.
+        tokenizer: a directory with ``tokenizer.json``; None trains one on the corpus.
+        header: whether documents begin with a line that names their language.
+    """
+    look = (Decontaminate(problems=tuple(problems)),) if problems else ()
+    pack = Pack(tokenizer=NewTokenizer() if tokenizer is None else tokenizer, header=header)
+    return (Deduplicate(), *look, pack)

@@ -71,9 +71,10 @@ class NgramIndex:
         tokens = tokens_of(content, words_only=True, fold=True)
         hashes = runs_of(tokens.hashes, self._words)
         likely = np.flatnonzero(self._filter[hashes >> np.uint64(64 - _FILTER_BITS)])
-        likely = likely[np.isin(hashes[likely], self._hashes)]
         seen = set()
         for place in likely.tolist():
+            if int(hashes[place]) not in self._owners:
+                continue
             run = _run(content, tokens, place, self._words)
             if run in seen:
                 continue

@@ -196,6 +196,12 @@ class PackedCorpus:
                 return self._origin(shard, span, inside)
         return None
 
+    def shard_tokens(self, shard: int) -> Numbers:
+        """All tokens of a shard, one row after the other, as a view of the file."""
+        tokens = _opened(self.folder, shard, self._shape(shard)).tokens
+        flat: Numbers = tokens.reshape(-1)
+        return flat
+
     def _origin(self, shard: int, span: Any, inside: int) -> Origin:
         about = _documents(self.folder, self._shape(shard))
         row = int(span["document"])

@@ -137,7 +137,7 @@ def _tokenize(piece: Tokenizing, ledger: Ledger) -> TokenRuns:
         if len(tokens) < piece.least_tokens:
             ledger.drop(piece.step, document, f"fewer than {piece.least_tokens} tokens")
             continue
-        ledger.count(piece.step, "documents")
+        ledger.kept(document)
         ledger.count(piece.step, f"tokens of {document.language or 'unknown'}", len(tokens))
         total += len(tokens)
         run.add(mixed_number(piece.seed, number), number, document, tokens.astype(piece.dtype))

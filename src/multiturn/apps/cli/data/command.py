@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from multiturn.apps.cli.data.queries import bigquery
+from multiturn.apps.cli.data.trace import trace
 from multiturn.apps.cli.optional import needing
 from multiturn.apps.cli.terminal import neutralize, one_line
 from multiturn.core.errors import InputError, StoreError, reporting_storage
@@ -23,6 +24,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Build a corpus from a recipe, and look at what is in it and why.")
 app.command("bigquery")(bigquery)
+app.command("trace")(trace)
 
 Corpus = Annotated[Path, typer.Argument(help="The folder that `build` wrote.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
