@@ -7,6 +7,7 @@ add up over parts, so that the account of the whole is the sum of the completion
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from multiturn.core.errors import reporting_storage
+from multiturn.core.files import fsync_directory
 from multiturn.data.document import Document
 
 __all__ = ["DropFile", "DropKeeper", "Ledger", "Tally"]
@@ -133,7 +135,8 @@ class DropFile(AbstractContextManager["DropFile"]):
     """Dropped documents as JSON lines, compressed with Zstandard.
 
     Each line has `id`, `source`, `path`, `revision`, `licence`, `language`, `sha256`, `step`,
-    `reason`, `detail` and `text`, in which bytes that are not UTF-8 are escaped.
+    `reason`, `detail` and `text`, in which bytes that are not UTF-8 are escaped. The file takes
+    its name when the block ends without an error.
 
     Raises:
         StorageError: the file cannot be written.
@@ -141,13 +144,14 @@ class DropFile(AbstractContextManager["DropFile"]):
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._partial = path.with_name(f".{path.name}.partial")
 
     def __enter__(self) -> Self:
         import zstandard  # optional: only who builds corpora has it
 
         with reporting_storage(self._path, "keeping the drops"):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = zstandard.open(self._path, "wb")
+            self._file = zstandard.open(self._partial, "wb")
         return self
 
     def __exit__(
@@ -158,6 +162,13 @@ class DropFile(AbstractContextManager["DropFile"]):
     ) -> None:
         with reporting_storage(self._path, "keeping the drops"):
             self._file.close()
+            if kind is None:
+                with self._partial.open("rb") as file:
+                    os.fsync(file.fileno())
+                self._partial.replace(self._path)
+                fsync_directory(self._path.parent)
+            else:
+                self._partial.unlink(missing_ok=True)
 
     def keep(self, document: Document, step: str, reason: str, detail: str) -> None:
         """Append one document."""

@@ -19,10 +19,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from multiturn.core.errors import StoreError, reporting_storage
 from multiturn.core.files import write_atomically
@@ -33,7 +36,7 @@ from multiturn.data.ledger import DropFile, Ledger, Tally
 from multiturn.data.progress import BuildListener, BuildProgress, silent
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.source import Part, Source
-from multiturn.data.stage import StageContext
+from multiturn.data.stage import Stage, StageContext
 from multiturn.data.step import Step, run_steps
 
 __all__ = ["COMPLETE", "DOCUMENTS", "Work", "build", "hash_of", "read_marker", "stage_names"]
@@ -92,35 +95,29 @@ def build(
 
     Raises:
         SourceError: a source cannot be had. What was finished stays.
+        StoreError: another build is at work in the folder.
         StorageError: the disk is full or a place cannot be written.
     """
     with reporting_storage(out, "making the folder of the corpus"):
         (out / DOCUMENTS).mkdir(parents=True, exist_ok=True)
-    works = _plan(recipe, out, downloads, keep_drops)
-    tally, mark = _read_parts(works, out / DOCUMENTS, executor, progress)
-    before = out / DOCUMENTS
-    for stage in recipe.stages:
-        mark = fingerprint((SCHEMA, mark, stage, recipe.seed, keep_drops))
-        after = out / stage.name
-        marker = read_marker(after / COMPLETE)
-        if marker is not None and marker["fingerprint"] == mark:
-            tally = Tally.from_plain(marker["tally"])
-        else:
-            with reporting_storage(after, "making the folder of a stage"):
-                after.mkdir(exist_ok=True)
-                (after / COMPLETE).unlink(missing_ok=True)
+    with _alone(out):
+        _sweep(out / DOCUMENTS)
+        works = _plan(recipe, out, downloads, keep_drops)
+        tally, mark = _read_parts(works, out / DOCUMENTS, executor, progress)
+        before = out / DOCUMENTS
+        for stage in recipe.stages:
+            mark = fingerprint((SCHEMA, mark, stage, recipe.seed, keep_drops))
             context = StageContext(
                 before=before,
-                after=after,
+                after=out / stage.name,
                 fingerprint=mark,
                 seed=recipe.seed,
                 executor=executor,
                 progress=progress,
                 keep_drops=keep_drops,
             )
-            tally = stage.run(context)
-            _mark(after / COMPLETE, mark, tally, files=_hashes(after))
-        before = after
+            tally = _run_stage(stage, context)
+            before = context.after
     return tally
 
 
@@ -134,11 +131,15 @@ def read_work(work: Work) -> tuple[Tally, str]:
     marker = read_marker(marker_path)
     if marker is not None and marker["fingerprint"] == work.fingerprint and work.output.exists():
         return Tally.from_plain(marker["tally"]), marker["sha256"]
-    if not work.keep_drops:
-        return _read_work(work, Ledger(), marker_path)
-    drops = work.folder / "drops" / f"part-{work.number:05d}.jsonl.zst"
-    with DropFile(drops) as file:
-        return _read_work(work, Ledger(file), marker_path)
+    if work.keep_drops:
+        with DropFile(work.folder / "drops" / f"part-{work.number:05d}.jsonl.zst") as drops:
+            tally = _write_part(work, Ledger(drops))
+    else:
+        tally = _write_part(work, Ledger())
+    digest = hash_of(work.output)
+    # Only now: everything that the marker speaks of is on the disk under its own name.
+    _mark(marker_path, work.fingerprint, tally, part=work.part.name, sha256=digest)
+    return tally, digest
 
 
 def hash_of(path: Path) -> str:
@@ -184,12 +185,43 @@ def stage_names(out: Path) -> list[str]:
     return [name for name in names if (out / name / COMPLETE).exists()]
 
 
-def _read_work(work: Work, ledger: Ledger, marker_path: Path) -> tuple[Tally, str]:
+def _run_stage(stage: Stage, context: StageContext) -> Tally:
+    """Run a stage, unless its marker says that this was done already."""
+    after = context.after
+    marker = read_marker(after / COMPLETE)
+    if marker is not None and marker["fingerprint"] == context.fingerprint:
+        return Tally.from_plain(marker["tally"])
+    with reporting_storage(after, "making the folder of a stage"):
+        after.mkdir(exist_ok=True)
+        (after / COMPLETE).unlink(missing_ok=True)
+    tally = stage.run(context)
+    _mark(after / COMPLETE, context.fingerprint, tally, files=_hashes(after))
+    return tally
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep a second build out of the folder."""
+    try:
+        with FileLock(out / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise StoreError(
+            "another build is at work in this folder", got=str(out), fix="wait for it, or stop it"
+        ) from error
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what a build that was killed had begun to write."""
+    with reporting_storage(folder, "deleting what an earlier build left unfinished"):
+        for path in folder.rglob(".part-*"):
+            path.unlink()
+
+
+def _write_part(work: Work, ledger: Ledger) -> Tally:
     documents = work.source.read(work.part, ledger, work.downloads)
     write_documents(work.output, run_steps(documents, work.steps, ledger))
-    digest = hash_of(work.output)
-    _mark(marker_path, work.fingerprint, ledger.tally, part=work.part.name, sha256=digest)
-    return ledger.tally, digest
+    return ledger.tally
 
 
 def _plan(recipe: CorpusRecipe, out: Path, downloads: Path, keep_drops: bool) -> list[Work]:
@@ -271,6 +303,7 @@ def _forget_others(folder: Path, wanted: set[Path]) -> None:
         for path in folder.glob("part-*.parquet"):
             if path not in wanted:
                 path.with_suffix(".json").unlink(missing_ok=True)
+                (folder / "drops" / f"{path.stem}.jsonl.zst").unlink(missing_ok=True)
                 path.unlink()
 
 
