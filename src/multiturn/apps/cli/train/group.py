@@ -25,7 +25,12 @@ class _RunByDefault(TyperGroup):
 app = typer.Typer(
     cls=_RunByDefault,
     rich_markup_mode=None,
-    no_args_is_help=True,
-    help="Train a model: `multiturn train RECIPE [KEY=VALUE]...`.",
+    add_completion=False,
 )
 app.command("run")(run)
+
+
+@app.callback()
+def train() -> None:
+    """Train a model: `multiturn train RECIPE [KEY=VALUE]...`."""
+    # Its being here keeps typer from taking a group of one command for that command.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Annotated
 
 import typer
@@ -46,6 +47,9 @@ def run(
     if show:
         print(json.dumps(to_plain(config), indent=1))
         return
+    # The libraries below log each fault that they also raise, which is told in one line.
+    for library in ("absl", "asyncio"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     outcome = main(config)
     codes = {"preempted": PREEMPTED, "interrupted": INTERRUPTED}
     if outcome.status in codes:
