@@ -65,8 +65,15 @@ def joined(expressions: Iterable[str]) -> str:
     Example:
         >>> joined(["MIT", "Apache-2.0 OR BSD-2-Clause", "MIT", ""])
         '(Apache-2.0 OR BSD-2-Clause) AND MIT'
+        >>> joined(["MIT AND Zlib", "ISC AND MIT"])
+        'ISC AND MIT AND Zlib'
     """
-    different = sorted({each for each in expressions if each})
+    parts: set[str] = set()
+    for expression in expressions:
+        if expression:
+            plain = "(" not in expression and " OR " not in expression
+            parts.update(expression.split(" AND ") if plain else [expression])
+    different = sorted(parts)
     if len(different) < 2:
         return "".join(different)
     return " AND ".join(f"({each})" if " " in each else each for each in different)

@@ -128,10 +128,12 @@ class _Apt:
         return [match["file"] for line in told.splitlines() if (match := _URI.match(line))]
 
     def download(self, package: str, folder: Path) -> None:
-        """Fetch the files of a source package; apt checks their hashes."""
+        """Fetch the upstream archives of a source package; apt checks their hashes."""
         with reporting_storage(folder, "keeping a download"):
             folder.mkdir(parents=True, exist_ok=True)
-        self._run("apt-get", "source", "--download-only", "-qq", package, folder=folder)
+        self._run(
+            "apt-get", "source", "--tar-only", "--download-only", "-qq", package, folder=folder
+        )
 
     def _configured(self) -> list[Path]:
         wanted = {"list": "Dir::Etc::sourcelist/f", "parts": "Dir::Etc::sourceparts/d"}
