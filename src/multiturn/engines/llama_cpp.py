@@ -12,7 +12,7 @@ from threading import Event as Flag
 from types import TracebackType
 from typing import Any, Self
 
-from multiturn.core.errors import EngineError, InputError
+from multiturn.core.errors import EngineError, InputError, ModelFileError
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.llama_server import LlamaServer, ServerOptions
 from multiturn.engines.protocol import (
@@ -24,6 +24,7 @@ from multiturn.engines.protocol import (
     Timings,
 )
 from multiturn.engines.requests import check_open, check_text, check_window
+from multiturn.hub.adapters.gguf import read_gguf_adapter
 from multiturn.hub.gguf import GGUFHeader, read_gguf_header
 
 __all__ = ["DEFAULT_CONTEXT", "LlamaCppEngine", "open_llama_cpp"]
@@ -43,6 +44,7 @@ def open_llama_cpp(
     threads: int | None = None,
     exact: bool = True,
     weights_sha256: str | None = None,
+    adapter: Path | None = None,
 ) -> LlamaCppEngine:
     """Load a GGUF model.
 
@@ -55,6 +57,7 @@ def open_llama_cpp(
         threads: by default one for each CPU this process may use.
         exact: see `ServerOptions.exact`.
         weights_sha256: the file's hash where it is known, for the records.
+        adapter: a LoRA adapter as a GGUF file.
 
     Raises:
         ModelFileError: the file is missing or not a whole GGUF file.
@@ -75,8 +78,30 @@ def open_llama_cpp(
         threads = available
     elif not 1 <= threads <= 512:
         raise InputError("the number of threads is out of range", got=threads, allowed="1 to 512")
-    server = LlamaServer(path, ServerOptions(context=context, threads=threads, exact=exact))
-    return LlamaCppEngine(server, header, context=context, weights_sha256=weights_sha256)
+    if adapter is not None:
+        _check_adapter(adapter, header)
+    options = ServerOptions(context=context, threads=threads, exact=exact, adapter=adapter)
+    server = LlamaServer(path, options)
+    return LlamaCppEngine(
+        server, header, context=context, weights_sha256=weights_sha256, adapter=adapter
+    )
+
+
+def _check_adapter(adapter: Path, header: GGUFHeader) -> None:
+    """llama.cpp may end the process over a broken adapter too, so it is read strictly first."""
+    if adapter.is_dir():
+        raise InputError(
+            "llama.cpp reads adapters as GGUF files, and this is a directory",
+            got=str(adapter),
+            fix="export the run with --to gguf-lora, or choose --engine jax",
+        )
+    architecture, _ = read_gguf_adapter(adapter)
+    if architecture != header.architecture:
+        raise ModelFileError(
+            f"the adapter {adapter.name} is for another model",
+            got=architecture,
+            allowed=header.architecture,
+        )
 
 
 class LlamaCppEngine:
@@ -97,13 +122,15 @@ class LlamaCppEngine:
         *,
         context: int,
         weights_sha256: str | None = None,
+        adapter: Path | None = None,
     ) -> None:
+        name = header.name or header.path.stem
         self._server = server
         self._closed = False
         self._bos = header.metadata.get("tokenizer.ggml.bos_token_id")
         self._info = EngineInfo(
             engine=f"llama_cpp xllamacpp {server.version}",
-            model=header.name or header.path.stem,
+            model=name if adapter is None else f"{name}+{adapter.name}",
             weights_sha256=weights_sha256,
             context_window=context,
             chat_template=header.chat_template,

@@ -44,11 +44,13 @@ class ServerOptions:
         threads: for decoding and for reading prompts.
         exact: use only kernels that give a token the same result however many are computed
             beside it, as far as llama.cpp has them; docs/decisions/0004-exact-cache.md.
+        adapter: a LoRA adapter as a GGUF file.
     """
 
     context: int
     threads: int
     exact: bool = True
+    adapter: Path | None = None
 
 
 class LlamaServer:
@@ -88,6 +90,8 @@ class LlamaServer:
         params.ui = False
         params.hostnames = [self._socket]
         params.api_keys = [self._key]
+        if options.adapter is not None:
+            params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(options.adapter), 1.0)]
         if options.exact:
             params.no_extra_bufts = True
             params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED

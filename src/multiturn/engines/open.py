@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from multiturn.core.errors import InputError, MissingDependencyError
+from multiturn.core.errors import InputError, MissingDependencyError, ModelFileError
 from multiturn.engines.http.open import open_http
 from multiturn.engines.http.settings import HttpSettings
 from multiturn.engines.llama_cpp import open_llama_cpp
@@ -44,7 +45,8 @@ def open_engine(
         model: a known name, which is pulled first if need be; or the path of a GGUF file or
             of a checkpoint's directory; or ``scripted:FILE``, for the engine that reads its
             lines from a script; or the address of a server, ``http://HOST:PORT/v1#MODEL``
-            (docs/http-engine.md).
+            (docs/http-engine.md). ``MODEL+ADAPTER`` adds a LoRA adapter, a PEFT directory or a
+            GGUF file, to the weights.
         directory: where models are kept; the user's own place by default.
         context: tokens of the context window; by default what suits the model.
         threads: threads to decode with; by default one for each CPU this process may use.
@@ -67,22 +69,55 @@ def open_engine(
         return open_http(model, settings=HttpSettings(context=context))
     if engine not in ENGINES:
         raise InputError("unknown engine", got=engine, allowed=", ".join(ENGINES))
+    model, adapter = _with_adapter(model)
     place = Path(model).expanduser()
     if model not in REGISTRY and place.is_dir():
         path = place
     else:
         path = pull(model, directory=directory, progress=progress)
     pinned = find_model(model).sha256 if model in single_file_models() else None
+    if pinned is not None and adapter is not None:
+        pinned = _hash_of_both(pinned, adapter)
     if engine == "auto":
-        in_llama = not path.is_dir() and find_spec("xllamacpp") is not None
+        as_gguf = not path.is_dir() and not (adapter is not None and adapter.is_dir())
+        in_llama = as_gguf and find_spec("xllamacpp") is not None
         engine = "llama.cpp" if in_llama or find_spec("jax") is None else "jax"
     if engine == "jax" or path.is_dir():
-        return _open_jax(path, engine, context, threads, pinned)
-    return open_llama_cpp(path, context=context, threads=threads, weights_sha256=pinned)
+        return _open_jax(path, engine, context, threads, pinned, adapter)
+    return open_llama_cpp(
+        path, context=context, threads=threads, weights_sha256=pinned, adapter=adapter
+    )
+
+
+def _with_adapter(model: str) -> tuple[str, Path | None]:
+    """A model and its adapter, where both are named; a plus sign may be part of a path too."""
+    base, plus, last = model.rpartition("+")
+    if not plus or not base or Path(model).expanduser().exists():
+        return model, None
+    adapter = Path(last).expanduser()
+    if not adapter.exists():
+        raise ModelFileError(
+            "no such adapter", got=last, fix="name a PEFT directory or a GGUF file after the +"
+        )
+    return base, adapter
+
+
+def _hash_of_both(weights: str, adapter: Path) -> str:
+    """One hash that stands for the weights with the adapter."""
+    digest = hashlib.sha256(weights.encode())
+    for file in sorted(adapter.iterdir()) if adapter.is_dir() else [adapter]:
+        if file.suffix in (".gguf", ".safetensors", ".json"):
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _open_jax(
-    path: Path, engine: EngineName, context: int | None, threads: int | None, pinned: str | None
+    path: Path,
+    engine: EngineName,
+    context: int | None,
+    threads: int | None,
+    pinned: str | None,
+    adapter: Path | None,
 ) -> Engine:
     if engine == "llama.cpp" and find_spec("jax") is not None:
         raise InputError(
@@ -98,4 +133,4 @@ def _open_jax(
         raise MissingDependencyError(
             error.name, extra="jax", purpose="running this model natively"
         ) from error
-    return open_jax(path, context=context, threads=threads, weights_sha256=pinned)
+    return open_jax(path, context=context, threads=threads, weights_sha256=pinned, adapter=adapter)

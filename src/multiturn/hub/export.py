@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +26,6 @@ from multiturn.core.errors import (
     UnknownNameError,
     reporting_storage,
 )
-from multiturn.core.files import fsync_directory
 from multiturn.core.records import to_plain
 from multiturn.hub.checkpoints import (
     Checkpoint,
@@ -38,7 +36,7 @@ from multiturn.hub.checkpoints import (
 from multiturn.hub.checkpoints_layouts import Layout, codegen_layout, gptj_layout, phi_layout
 from multiturn.hub.export_certificate import Agreement, check_with_llama_cpp, compare_logits
 from multiturn.hub.export_configs import codegen_json, gptj_json, phi_json
-from multiturn.hub.export_files import write_hub_checkpoint, write_json
+from multiturn.hub.export_files import whole_directory, write_hub_checkpoint, write_json
 from multiturn.hub.export_gguf import write_gguf
 from multiturn.hub.export_reference import (
     codegen_reference,
@@ -144,19 +142,8 @@ def export(source: Path, out: Path, to: str, *, groups: int | None = None) -> Ce
     tokenizer = _tokenizer_of(checkpoint)
     _check_exportable(checkpoint, tokenizer, to)
     parameters = load_parameters(checkpoint)
-    with reporting_storage(out, "exporting"):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        certificate = _write_and_check(work, checkpoint, parameters, tokenizer, to)
-        with reporting_storage(out, "exporting"):
-            work.chmod(0o755)
-            work.replace(out)
-            fsync_directory(out.parent)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
-    return certificate
+    with whole_directory(out) as work:
+        return _write_and_check(work, checkpoint, parameters, tokenizer, to)
 
 
 def _check_exportable(checkpoint: Checkpoint, tokenizer: Tokenizer | None, to: str) -> None:

@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from multiturn.core.errors import reporting_storage
+from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.files import fsync_directory
 from multiturn.hub.checkpoints_layouts import Layout, Rule
 from multiturn.hub.safetensors_files import NewTensor, write_safetensors
 from multiturn.hub.tensors import numpy_dtype
 from multiturn.models.parameters import Parameters
 
-__all__ = ["new_tensors", "write_hub_checkpoint", "write_json"]
+__all__ = ["new_tensors", "whole_directory", "write_hub_checkpoint", "write_json"]
 
 _SHARD_BYTES = 5_000_000_000  # what the hub's own tools cut at
+
+
+@contextmanager
+def whole_directory(out: Path) -> Iterator[Path]:
+    """A directory to write in that takes the name `out` when all went well, and goes otherwise.
+
+    Raises:
+        InputError: `out` is there and not an empty directory.
+        StorageError: the disk is full, or the place cannot be written.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError("the export's place is not empty", got=str(out), fix="name another place")
+    with reporting_storage(out, "exporting"):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        yield work
+        with reporting_storage(out, "exporting"):
+            work.chmod(0o755)
+            work.replace(out)
+            fsync_directory(out.parent)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
 
 
 def new_tensors(parameters: Parameters, layout: Layout, dtype: str) -> Iterator[NewTensor]:

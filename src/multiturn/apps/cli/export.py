@@ -20,10 +20,21 @@ app = typer.Typer(rich_markup_mode=None)
 @app.command()
 def export(
     source: Annotated[
-        Path, typer.Argument(metavar="SRC", help="A checkpoint's directory, or a GGUF file.")
+        Path,
+        typer.Argument(
+            metavar="SRC", help="A checkpoint's directory, a GGUF file, or a training run."
+        ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A directory to be made.")],
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="codegen, gptj, phi or gguf.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help="codegen, gptj, phi or gguf; of a run hub (the whole model, adapters merged), "
+            "peft or gguf-lora (the adapter alone).",
+        ),
+    ],
     groups: Annotated[
         int | None,
         typer.Option(
@@ -34,16 +45,22 @@ def export(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write a CodeGen checkpoint in another layout, and check it at once.
+    """Write a CodeGen checkpoint, or what a run trained, in another layout; check it at once.
 
     The same prompts go through the source and through the written files; how near they
     are is printed and kept in OUT/certificate.json. If they differ, nothing is kept.
     """
     # JAX takes a second to import, and `--help` must not wait for it.
-    with needing("jax", purpose="exporting a checkpoint"):
-        from multiturn.hub.export import export as write_export
+    if (source / "checkpoints").is_dir():
+        with needing("train", purpose="exporting a run"):
+            from multiturn.jaxformer.lora.export import export_run
 
-    certificate = write_export(source, out, to, groups=groups)
+        certificate = export_run(source, out, to)
+    else:
+        with needing("jax", purpose="exporting a checkpoint"):
+            from multiturn.hub.export import export as write_export
+
+        certificate = write_export(source, out, to, groups=groups)
     if as_json:
         print(json.dumps(to_plain(certificate), indent=1))
         return

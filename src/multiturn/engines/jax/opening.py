@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,14 +15,15 @@ from multiturn.engines.jax.backend import Backend, XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
 from multiturn.engines.jax.native_backend import NativeBackend
 from multiturn.engines.protocol import EngineInfo
+from multiturn.hub.adapters.merging import merge_adapter
 from multiturn.hub.checkpoints import Checkpoint, load_parameters, open_checkpoint
-from multiturn.hub.gguf import read_array, read_gguf_header
+from multiturn.hub.gguf import read_gguf_header
+from multiturn.hub.model_place import model_tokenizer
+from multiturn.models.config import DecoderConfig
 from multiturn.models.native.decoder import NativeDecoder, Precision
-from multiturn.models.parameters import declare
+from multiturn.models.parameters import Parameters, declare
 from multiturn.models.sharding import TENSOR_PARALLEL, shardings
 from multiturn.text.tokenizers import Tokenizer
-from multiturn.text.tokenizers_files import from_hub_files
-from multiturn.text.tokenizers_gguf import from_gguf_metadata
 
 __all__ = ["DType", "Kernels", "open_jax"]
 
@@ -48,6 +50,7 @@ def open_jax(
     devices: int = 1,
     cache_bytes: int = 2 << 30,
     weights_sha256: str | None = None,
+    adapter: Path | None = None,
 ) -> JaxEngine:
     """Load a model into the native sampler.
 
@@ -62,6 +65,7 @@ def open_jax(
         devices: over how many the model is split (its heads must divide by it).
         cache_bytes: how much memory may keep what sessions have read.
         weights_sha256: the file's hash where it is known, for the records.
+        adapter: a LoRA adapter that is added to the weights: a PEFT directory or a GGUF file.
 
     Raises:
         ModelFileError: the model cannot be read; the message says why.
@@ -81,10 +85,12 @@ def open_jax(
         if not least <= value <= most:
             raise InputError(f"{name} is out of range", got=value, allowed=f"{least} to {most}")
     tokenizer, template = _tokenizer(path)
-    backend, weights, name = _load(checkpoint, dtype, kernels, threads, slots, devices)
+    backend, weights, name = _load(
+        _Source(checkpoint, adapter), dtype, kernels, threads, slots, devices
+    )
     info = EngineInfo(
         engine=f"jax {jax.__version__} {name}",
-        model=_name(path),
+        model=_name(path) if adapter is None else f"{_name(path)}+{adapter.name}",
         weights_sha256=weights_sha256,
         context_window=context,
         chat_template=template,
@@ -95,8 +101,29 @@ def open_jax(
     return JaxEngine(backend, weights, tokenizer, info, cache_bytes=cache_bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the weights come from."""
+
+    checkpoint: Checkpoint
+    adapter: Path | None
+
+    @property
+    def config(self) -> DecoderConfig:
+        return self.checkpoint.config
+
+    def load(self, dtype: str) -> Parameters:
+        if self.adapter is None:
+            return load_parameters(self.checkpoint, dtype)
+        # Added in float32: a small change is lost where it is rounded before the sum.
+        base = load_parameters(self.checkpoint, "float32")
+        merged = merge_adapter(base, self.config, self.adapter, layout=self.checkpoint.layout)
+        narrow: Parameters = jax.tree.map(lambda array: array.astype(dtype), merged)
+        return narrow
+
+
 def _load(
-    checkpoint: Checkpoint,
+    source: _Source,
     dtype: DType,
     kernels: Kernels,
     threads: int | None,
@@ -113,39 +140,36 @@ def _load(
         raise InputError("int8 needs the native kernels, on one CPU", fix="take bfloat16")
     if kernels != "xla" and on_one_cpu:
         try:
-            return _native(checkpoint, "bfloat16" if dtype == "auto" else dtype, threads, slots)
+            return _native(source, "bfloat16" if dtype == "auto" else dtype, threads, slots)
         except EngineError:
             # No compiler, or one that fails: XLA does the same, slower.
             if kernels == "native" or dtype == "int8":
                 raise
-    return _xla(checkpoint, dtype, slots, devices)
+    return _xla(source, dtype, slots, devices)
 
 
 def _native(
-    checkpoint: Checkpoint, precision: Precision, threads: int | None, slots: int
+    source: _Source, precision: Precision, threads: int | None, slots: int
 ) -> tuple[Backend, Any, str]:
-    source = load_parameters(checkpoint, "float32")
-    decoder = NativeDecoder.pack(source, checkpoint.config, precision, threads=threads)
+    decoder = NativeDecoder.pack(source.load("float32"), source.config, precision, threads=threads)
     batches = _up_to(slots, NativeBackend.batches)
-    backend = NativeBackend(checkpoint.config, precision, batches=batches)
+    backend = NativeBackend(source.config, precision, batches=batches)
     return backend, decoder.number, f"cpu native {precision}"
 
 
-def _xla(
-    checkpoint: Checkpoint, dtype: DType, slots: int, devices: int
-) -> tuple[Backend, Any, str]:
+def _xla(source: _Source, dtype: DType, slots: int, devices: int) -> tuple[Backend, Any, str]:
     platform = jax.default_backend()
     on_cpu = platform == "cpu"
     if dtype == "auto":
         dtype = "float32" if on_cpu else "bfloat16"
-    weights = load_parameters(checkpoint, dtype)
+    weights = source.load(dtype)
     mesh = None
     if devices > 1:
         mesh = jax.make_mesh((devices,), ("model",), axis_types=(jax.sharding.AxisType.Auto,))
-        places = shardings(declare(checkpoint.config), mesh, TENSOR_PARALLEL)
+        places = shardings(declare(source.config), mesh, TENSOR_PARALLEL)
         weights = jax.device_put(weights, places)
     backend = XlaBackend(
-        checkpoint.config,
+        source.config,
         dtype=jnp.dtype(dtype),
         mesh=mesh,
         pieces=XlaBackend.pieces if on_cpu else _ACCELERATOR_PIECES,
@@ -162,15 +186,8 @@ def _up_to(slots: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
 
 def _tokenizer(path: Path) -> tuple[Tokenizer, str | None]:
     """The model's tokenizer, and its chat template if it has one."""
-    if path.is_dir():
-        return from_hub_files(path), _hub_template(path)
-    header = read_gguf_header(path)
-    lists = {
-        key: read_array(header, key)
-        for key in (f"tokenizer.ggml.{name}" for name in ("tokens", "merges", "token_type"))
-        if key in header.metadata
-    }
-    return from_gguf_metadata(header.metadata | lists), header.chat_template
+    template = _hub_template(path) if path.is_dir() else read_gguf_header(path).chat_template
+    return model_tokenizer(path), template
 
 
 def _hub_template(directory: Path) -> str | None:

@@ -13,12 +13,15 @@ from multiturn.core.records import to_plain
 from multiturn.hub.checkpoints import load_parameters, open_checkpoint
 from multiturn.hub.model_place import model_place
 from multiturn.jaxformer.config import MeshConfig, TrainConfig
+from multiturn.jaxformer.lora.run import read_factors
+from multiturn.jaxformer.lora.trainee import lora_trainee
 from multiturn.jaxformer.parallel.mesh import make_mesh
 from multiturn.jaxformer.run.checkpoints import Checkpoints
 from multiturn.jaxformer.run.directory import changed_settings
 from multiturn.jaxformer.step.state import whole_model, with_sharding
 from multiturn.models.arrays import abstract
 from multiturn.models.config import DecoderConfig
+from multiturn.models.lora import merge
 from multiturn.models.parameters import Parameters
 from multiturn.models.sharding import TRAINING, shardings
 
@@ -45,12 +48,15 @@ def start_weights(start: str, config: DecoderConfig, mesh: Mesh) -> Parameters:
         return load_parameters(checkpoint, "float32")
     with Checkpoints(path / "checkpoints", read_only=True) as checkpoints:
         step = _newest(checkpoints, path)
-        _check_same(checkpoints.config(step).model, config, start)
-        return _laid_out(checkpoints, step, config, mesh)
+        saved = checkpoints.config(step)
+        _check_same(saved.model, config, start)
+        return _laid_out(checkpoints, step, saved, mesh)
 
 
 def load_run(directory: Path, step: int | None = None) -> tuple[Parameters, TrainConfig]:
     """The weights of a run, its newest or those of `step`, on one device; and its config.
+
+    Those of a LoRA run are the ones it began with, the factors added in.
 
     Raises:
         InputError: there is no such checkpoint.
@@ -61,11 +67,15 @@ def load_run(directory: Path, step: int | None = None) -> tuple[Parameters, Trai
         step = _newest(checkpoints, directory) if step is None else step
         config = checkpoints.config(step)
         mesh = make_mesh(MeshConfig(data=1), jax.local_devices()[:1])
-        return _laid_out(checkpoints, step, config.model, mesh), config
+        return _laid_out(checkpoints, step, config, mesh), config
 
 
-def _laid_out(checkpoints: Checkpoints, step: int, config: DecoderConfig, mesh: Mesh) -> Parameters:
-    declared = whole_model(config).declared
+def _laid_out(checkpoints: Checkpoints, step: int, saved: TrainConfig, mesh: Mesh) -> Parameters:
+    if saved.lora is not None and saved.start is not None:
+        base = start_weights(saved.start, saved.model, mesh)
+        trainee = lora_trainee(saved.model, saved.lora)
+        return merge(base, read_factors(checkpoints, step, trainee, mesh), saved.lora.scale)
+    declared = whole_model(saved.model).declared
     shapes = jax.tree.map(
         with_sharding,
         abstract(declared),

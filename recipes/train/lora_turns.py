@@ -1,0 +1,51 @@
+"""LoRA on multi-turn records: smollm2-135m learns how turns become code.
+
+    python recipes/data/problem_records.py runs/records
+    multiturn train lora_turns
+
+Hardware: 2 CPU cores, 3 GB of memory. Time: under 12 minutes.
+Expected: the held-out loss, of the code of problems never seen, falls; docs/results/ has a
+log.
+Data: two cases of each of this project's own problems, four fifths of the problems to
+train on. The loss is on the code alone, and attention stays inside a record.
+
+Rank, alpha and rate are this project's choice; the targets are all matrices of a block, as
+recommended by Dettmers et al., arXiv 2305.14314.
+"""
+
+from multiturn.hub.checkpoints import open_checkpoint
+from multiturn.hub.model_place import model_place
+from multiturn.jaxformer.config import (
+    BatchConfig,
+    CheckpointConfig,
+    DataConfig,
+    OptimizerConfig,
+    PrecisionConfig,
+    ScheduleConfig,
+    TrainConfig,
+    WatchConfig,
+)
+from multiturn.models.lora import LORA_TARGETS, LoraConfig
+
+MODEL = "smollm2-135m"
+
+config = TrainConfig(
+    name="lora-turns",
+    out="runs/lora-turns",
+    model=open_checkpoint(model_place(MODEL)).config,
+    start=MODEL,
+    lora=LoraConfig(rank=8, alpha=16.0, targets=tuple(LORA_TARGETS)),
+    data=DataConfig(
+        path="runs/records/train.jsonl",
+        held_out_path="runs/records/held_out.jsonl",
+        kind="records",
+        tokenizer=MODEL,
+    ),
+    batch=BatchConfig(sequences=2, length=256, inside_documents=True),
+    steps=88,
+    schedule=ScheduleConfig(peak=1e-3, end=1e-4, warmup_steps=10, decay_steps=88),
+    optimizer=OptimizerConfig(decay=0.0, z_loss=0.0),
+    precision=PrecisionConfig(compute="float32"),
+    checkpoint=CheckpointConfig(every=44),
+    watch=WatchConfig(log_every=10, evaluate_every=44, evaluate_sequences=64),
+)

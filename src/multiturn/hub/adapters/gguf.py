@@ -1,0 +1,81 @@
+"""Adapters as GGUF files, as llama.cpp's ``--lora`` reads them.
+
+Source: llama.cpp, ``convert_lora_to_gguf.py`` and ``llama-adapter.cpp``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from multiturn.core.errors import MissingDependencyError, ModelFileError, reporting_storage
+from multiturn.hub.adapters.pairs import Pair
+from multiturn.hub.gguf_tensors import read_gguf_tensors
+
+__all__ = ["read_gguf_adapter", "write_gguf_adapter"]
+
+
+def write_gguf_adapter(
+    file: Path, pairs: Mapping[str, Pair], *, architecture: str, name: str
+) -> None:
+    """Write one file.
+
+    Args:
+        file: to write.
+        pairs: by the name of the tensor they belong to, as ``blk.0.attn_q.weight``; all of
+            one rank, for the format has one alpha.
+        architecture: of the model, as ``llama``.
+        name: what the file calls itself.
+
+    Raises:
+        MissingDependencyError: the package `gguf` is not installed.
+        StorageError: the disk is full, or the place cannot be written.
+    """
+    try:
+        import gguf
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("gguf", extra="jax", purpose="writing GGUF files") from error
+    alphas = {pair.scale * pair.rank for pair in pairs.values()}
+    if len(alphas) != 1:
+        raise ValueError(f"a GGUF adapter has one alpha, not {sorted(alphas)}")
+    writer = gguf.GGUFWriter(file, architecture)
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", alphas.pop())
+    writer.add_name(name)
+    for tensor, pair in pairs.items():
+        writer.add_tensor(f"{tensor}.lora_a", np.ascontiguousarray(pair.lora_a, np.float32))
+        writer.add_tensor(f"{tensor}.lora_b", np.ascontiguousarray(pair.lora_b, np.float32))
+    with reporting_storage(file, "writing the adapter"):
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+
+
+def read_gguf_adapter(file: Path) -> tuple[str, dict[str, Pair]]:
+    """The architecture, and the pairs by the name of the tensor they belong to.
+
+    Raises:
+        ModelFileError: the file is broken, or no LoRA adapter.
+    """
+    header, tensors = read_gguf_tensors(file)
+    alpha = header.metadata.get("adapter.lora.alpha")
+    if header.metadata.get("general.type") != "adapter" or not isinstance(alpha, int | float):
+        raise ModelFileError(
+            f"{file.name} is a GGUF file, but no LoRA adapter",
+            fix="name the adapter's file, not the model's",
+        )
+    names = {name.rpartition(".")[0] for name in tensors}
+    pairs = {}
+    for name in sorted(names):
+        two = [tensors.get(f"{name}.lora_{letter}") for letter in "ab"]
+        if two[0] is None or two[1] is None:
+            raise ModelFileError(f"{file.name}: {name!r} lacks one of its two factors")
+        lora_a, lora_b = (np.asarray(tensor.read(), np.float32) for tensor in two if tensor)
+        if lora_a.ndim != 2 or lora_b.ndim != 2 or lora_a.shape[0] != lora_b.shape[1]:
+            raise ModelFileError(f"{file.name}: the factors of {name!r} do not fit together")
+        pairs[name] = Pair(lora_a, lora_b, float(alpha) / len(lora_a) if alpha else 1.0)
+    return header.architecture, pairs

@@ -1,0 +1,97 @@
+"""An adapter in a layout of files: two matrices for each adapted tensor.
+
+Files keep ``lora_a`` as [r, in] and ``lora_b`` as [out, r], so that ``scale * lora_b lora_a``
+is added to a weight [out, in]. Where a layout keeps several matrices as one tensor (CodeGen's
+``qkv_proj``), their factors stand side by side and the rank is the sum of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from multiturn.hub.checkpoints_layouts import Layout, Rule
+from multiturn.models.lora import Factors
+
+__all__ = ["Pair", "pairs_of"]
+
+Values = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The factors of one tensor, float32.
+
+    Attributes:
+        lora_a: [r, in].
+        lora_b: [out, r].
+        scale: what their product is multiplied by.
+    """
+
+    lora_a: Values
+    lora_b: Values
+    scale: float
+
+    @property
+    def rank(self) -> int:
+        """Rows of `lora_a`."""
+        return int(self.lora_a.shape[0])
+
+    def product(self) -> Values:
+        """What is added to the tensor, [out, in]."""
+        added: Values = np.float32(self.scale) * (self.lora_b @ self.lora_a)
+        return added
+
+
+def pairs_of(factors: Factors, scale: float, layout: Layout) -> dict[str, Pair]:
+    """The pair of each adapted tensor of a layout, by the tensor's name."""
+    arrays: dict[str, tuple[Values, Values]] = {
+        name: (np.asarray(low.lora_a, np.float32), np.asarray(low.lora_b, np.float32))
+        for name, low in factors.items()
+    }
+    found = {}
+    for rule in layout.rules:
+        if rule.layer is not None and any(field in arrays for field in rule.fields):
+            found[rule.name] = _pair(rule, rule.layer, arrays, scale)
+    return found
+
+
+def _pair(
+    rule: Rule, layer: int, arrays: Mapping[str, tuple[Values, Values]], scale: float
+) -> Pair:
+    _, inner = rule.shape
+    adapted = {
+        field: (arrays[field][0][layer], arrays[field][1][layer])
+        for field in rule.fields
+        if field in arrays
+    }
+    lora_a = [a.reshape(inner, -1).T for a, _ in adapted.values()]
+    rank = sum(len(part) for part in lora_a)
+    # A layout's join orders what a matrix writes, and asks for all it reads: the ranks take
+    # the places of the first inputs, and the rest is cut off again.
+    outs = _out_shapes(rule, inner)
+    parts, at = [], 0
+    for field, out in zip(rule.fields, outs, strict=True):
+        padded = np.zeros((inner, *out), np.float32)
+        if field in adapted:
+            b = adapted[field][1]
+            padded[at : at + len(b)] = b.reshape(len(b), *out)
+            at += len(b)
+        parts.append(padded)
+    lora_b = rule.join(*parts)[:, :rank]
+    return Pair(np.concatenate(lora_a), np.ascontiguousarray(lora_b), scale)
+
+
+def _out_shapes(rule: Rule, inner: int) -> list[tuple[int, ...]]:
+    """The dimensions that each array of a rule writes."""
+    shapes = []
+    for part in rule.split(np.zeros(rule.shape, np.int8)):
+        read, cut = 1, 0
+        while read < inner:
+            read *= part.shape[cut]
+            cut += 1
+        shapes.append(part.shape[cut:])
+    return shapes

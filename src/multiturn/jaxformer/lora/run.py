@@ -1,0 +1,52 @@
+"""The factors that a LoRA run has trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+from jax.sharding import Mesh
+
+from multiturn.core.errors import InputError
+from multiturn.jaxformer.config import MeshConfig, TrainConfig
+from multiturn.jaxformer.lora.trainee import lora_trainee
+from multiturn.jaxformer.parallel.mesh import make_mesh
+from multiturn.jaxformer.run.checkpoints import Checkpoints
+from multiturn.jaxformer.step.state import Trainee, with_sharding
+from multiturn.models.arrays import abstract
+from multiturn.models.lora import Factors
+from multiturn.models.sharding import shardings
+
+__all__ = ["load_lora_run", "read_factors"]
+
+
+def load_lora_run(directory: Path, step: int | None = None) -> tuple[Factors, TrainConfig]:
+    """The factors of a run, its newest or those of `step`, on one device; and its config.
+
+    Raises:
+        InputError: there is no such checkpoint, or the run trained every array.
+    """
+    if not (directory / "checkpoints").is_dir():
+        raise InputError("no run in this directory", got=str(directory))
+    with Checkpoints(directory / "checkpoints", read_only=True) as checkpoints:
+        step = checkpoints.latest() if step is None else step
+        if step is None:
+            raise InputError("the run has no checkpoint yet", got=str(directory))
+        config = checkpoints.config(step)
+        if config.lora is None:
+            raise InputError("the run is no LoRA run", got=str(directory))
+        mesh = make_mesh(MeshConfig(data=1), jax.local_devices()[:1])
+        return read_factors(
+            checkpoints, step, lora_trainee(config.model, config.lora), mesh
+        ), config
+
+
+def read_factors(checkpoints: Checkpoints, step: int, trainee: Trainee, mesh: Mesh) -> Factors:
+    """The factors in a checkpoint, laid out on a mesh."""
+    shapes = jax.tree.map(
+        with_sharding,
+        abstract(trainee.declared),
+        shardings(trainee.declared, mesh, trainee.rules),
+    )
+    factors: Factors = checkpoints.parameters(step, shapes)
+    return factors
