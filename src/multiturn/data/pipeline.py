@@ -27,6 +27,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from multiturn import __version__
 from multiturn.core.errors import StoreError, reporting_storage
 from multiturn.core.files import write_atomically
 from multiturn.data.document_files import write_documents
@@ -62,8 +63,10 @@ class Work:
 
     @property
     def fingerprint(self) -> str:
-        """Of all that decides the result."""
-        return fingerprint((SCHEMA, self.source, self.part, self.steps, self.keep_drops))
+        """Of all that decides the result, the version of this program included."""
+        return fingerprint(
+            (SCHEMA, __version__, self.source, self.part, self.steps, self.keep_drops)
+        )
 
     @property
     def output(self) -> Path:
@@ -239,6 +242,7 @@ def _plan(recipe: CorpusRecipe, out: Path, downloads: Path, keep_drops: bool) ->
     indices = {id(source): index for index, source in enumerate(recipe.sources)}
     plan = {
         "schema": SCHEMA,
+        "multiturn": __version__,
         "recipe": recipe.name,
         "seed": recipe.seed,
         "sources": described,
