@@ -7,8 +7,8 @@ Hardware: 2 CPU cores. Time: about 10 minutes on quiet ones, estimated from the 
 time of a shorter run (0.47 seconds a step on a busy machine).
 Expected: fewer bits a byte on held-out files of the standard library than ``gzip -9`` of
 each of them; docs/results/micro.md has what was run.
-Data: this machine's Python standard library without ``test`` and ``tests`` (13 MB), every 20th file held
-out by a hash of its name; a vocabulary of 2,048 tokens trained on the other files.
+Data: this machine's Python standard library without ``test`` and ``tests`` (13 MB), every
+20th file held out by a hash of its name; a vocabulary of 2,048 tokens trained on the others.
 
 All figures are this project's choice. With about 4e13 floating-point operations to spend
 (10 minutes at 70 GFLOP/s), 20 tokens a parameter would want 0.6M parameters and 12M tokens;
