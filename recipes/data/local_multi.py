@@ -28,9 +28,11 @@ DEBIAN = (
 )  # fmt: skip
 
 NPM = (
-    "@cesium/engine", "three", "ol", "lodash", "core-js", "express", "eslint", "webpack", "rollup",
-    "mocha", "jquery", "moment", "d3", "mathjs", "ramda", "svelte", "fabric", "socket.io",
-    "@babel/core", "@babel/parser", "sequelize", "mongoose", "knex", "bluebird", "async",
+    "@cesium/engine@26.3.0", "three@0.187.0", "ol@10.11.0", "lodash@4.18.1", "core-js@3.51.0",
+    "express@5.3.0", "eslint@10.15.0", "webpack@5.112.2", "rollup@4.68.7", "mocha@12.0.3",
+    "jquery@4.0.0", "moment@2.31.0", "d3@7.9.2", "mathjs@15.2.0", "ramda@0.32.0", "svelte@5.57.3",
+    "fabric@7.4.0", "socket.io@4.8.4", "@babel/core@8.1.2", "@babel/parser@8.1.2",
+    "sequelize@6.37.8", "mongoose@9.12.1", "knex@3.3.0", "bluebird@3.7.2", "async@3.2.6",
 )  # fmt: skip
 
 recipe = CorpusRecipe(
