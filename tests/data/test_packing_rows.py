@@ -17,9 +17,7 @@ END = 60_000
 def test_every_token_is_in_a_row_once_or_in_a_short_tail(lengths, length, least_tail):
     least_tail = min(least_tail, length)
     tokens = np.arange(sum(lengths), dtype=np.uint16)  # each token is unlike all others
-    packed = pack_rows(
-        tokens, np.array(lengths), length=length, least_tail=least_tail, filling=END
-    )
+    packed = pack_rows(tokens, np.array(lengths), length=length, least_tail=least_tail, filling=END)
     assert packed.rows.shape[1:] == (length,)
     # What is not filling is there once, and only short tails are missing.
     there = packed.rows[packed.rows != END]

@@ -51,6 +51,8 @@ def finished(marker: Path, fingerprint: str, *outputs: Path) -> dict[str, Any] |
 def mark(marker: Path, fingerprint: str, **more: object) -> None:
     """Say that a piece is whole."""
     plain = {"schema": SCHEMA, "fingerprint": fingerprint, **more}
+    with reporting_storage(marker, "writing a marker"):
+        marker.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(marker, json.dumps(plain, indent=1, sort_keys=True))
 
 
