@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import socket
 from dataclasses import replace
@@ -36,8 +37,6 @@ def last_loss(config: TrainConfig) -> float:
 
 @pytest.mark.timeout(600)
 def test_two_processes_train_as_one(tiny: TrainConfig, program: Any) -> None:
-    import concurrent.futures
-
     # The first half by two processes of two devices each, the second by one of one device:
     # a checkpoint goes from one number of hosts to another.
     port = free_port()
@@ -52,7 +51,8 @@ def test_two_processes_train_as_one(tiny: TrainConfig, program: Any) -> None:
         done = list(pool.map(part, range(2)))
     for process in done:
         assert process.returncode == 0, process.stderr[-3000:]
-        assert process.stdout.strip() == "finished"
+        # Gloo, which carries CPU collectives, says on standard output who is connected.
+        assert process.stdout.splitlines()[-1] == "finished"
     resumed = program(PROGRAM, json.dumps(to_plain(tiny)))
     assert "resumed at step 6 of 12" in resumed.stderr, resumed.stderr[-3000:]
 
