@@ -1,0 +1,1 @@
+"""Running the pieces of a build on a cluster."""
