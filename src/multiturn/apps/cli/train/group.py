@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from multiturn.apps.cli.train.plan import plan
 from multiturn.apps.cli.train.run import run
 
 __all__ = ["app"]
@@ -28,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("run")(run)
+app.command("plan")(plan)
 
 
 @app.callback()

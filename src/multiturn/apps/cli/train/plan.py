@@ -1,0 +1,104 @@
+"""`multiturn train plan`: what a run would take on devices that are not here."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from multiturn.apps.cli import options
+from multiturn.apps.cli.optional import needing
+from multiturn.core.records import to_plain
+
+if TYPE_CHECKING:
+    from multiturn.jaxformer.plan.planning import Plan
+
+__all__ = ["plan"]
+
+_REFUSED = 1
+
+
+def plan(
+    recipe: Annotated[str, typer.Argument(help="As for `multiturn train`.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Changes, such as batch.accumulate=8."),
+    ] = None,
+    mesh: Annotated[
+        str, typer.Option("--mesh", help="Devices along each axis, as data=8,fsdp=4.")
+    ] = "data=1",
+    on: Annotated[
+        str,
+        typer.Option("--on", help="a100-80, h100, h200, tpu-v4, tpu-v5e or tpu-v5p."),
+    ] = "h100",
+    as_json: options.Json = False,
+) -> None:
+    """Compile the real train step for many devices, and tell what a run would take.
+
+    Nothing is trained and no weights are allocated: the step is compiled for virtual devices
+    on this CPU. A mesh that cannot hold the run is refused, and one that can is named.
+    """
+    with needing("train", purpose="planning a run"):
+        from multiturn.jaxformer.plan.accelerators import find_accelerator
+        from multiturn.jaxformer.plan.planning import mesh_of, plan_run, plan_that_fits
+        from multiturn.jaxformer.recipe import load_recipe
+
+    accelerator = find_accelerator(on)
+    wanted = mesh_of(mesh)
+    config = load_recipe(recipe, settings or [])
+    found = plan_run(config, wanted, accelerator)
+    if as_json:
+        print(json.dumps(to_plain(found), indent=1))
+    else:
+        _show(config.name, found)
+    if found.fits:
+        return
+    print(
+        f"refused: {found.memory / 1e9:.1f} GB a device do not fit "
+        f"{accelerator.title}'s {accelerator.memory / 1e9:.0f} GB"
+    )
+    better = plan_that_fits(config, found)
+    if better is None:
+        print("no mesh of up to four times as many devices was found to hold it")
+    else:
+        smaller, parts = better
+        sizes = smaller.mesh
+        print(
+            f"this holds it: --mesh fsdp={sizes.fsdp},tensor={sizes.tensor} "
+            f"batch.accumulate={parts}, with {smaller.memory / 1e9:.1f} GB a device"
+        )
+    raise typer.Exit(_REFUSED)
+
+
+def _show(name: str, plan: Plan) -> None:
+    compiled, axes = plan.compiled, plan.mesh
+    print(
+        f"{name} on {plan.devices} x {plan.accelerator.title} "
+        f"(data {axes.data}, fsdp {axes.fsdp}, tensor {axes.tensor}, sequence {axes.sequence}); "
+        f"compiled in {compiled.seconds:.0f} s"
+    )
+    print("memory on one device, GB")
+    for title, size in (
+        ("parameters", compiled.parameters),
+        ("optimizer", compiled.optimizer),
+        ("batch", compiled.batch),
+        ("gradients and activations, at most", compiled.temporary),
+        ("in all", plan.memory),
+    ):
+        print(f"  {title:<36}{size / 1e9:10.2f}")
+    print("FLOPs for each token, GFLOP")
+    print(f"  {'by the formula':<36}{plan.flops_per_token / 1e9:10.2f}")
+    print(f"  {'in the compiled products':<36}{plan.compiled_flops_per_token / 1e9:10.2f}")
+    print("collectives of one step, on one device")
+    for kind, traffic in compiled.work.traffic.items():
+        print(f"  {kind:<24}{traffic.count:12,}{traffic.bytes / 1e9:12.2f} GB")
+    low, high = plan.step_seconds
+    print("time of one step, s")
+    print(f"  {'products at the peak':<36}{plan.compute_seconds:10.3f}")
+    print(f"  {'collectives at the links':<36}{plan.link_seconds:10.3f}")
+    print(f"  {'step, traffic hidden or not':<36}{low:10.3f} to {high:.3f}")
+    best, worst = plan.utilisation
+    print(f"  model FLOPs utilisation at most {worst:.0%} to {best:.0%}")
+    days = [seconds / 86400 for seconds in plan.run_seconds]
+    print(f"  all steps: {days[0]:.1f} to {days[1]:.1f} days")

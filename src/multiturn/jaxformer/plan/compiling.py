@@ -1,0 +1,166 @@
+"""The real train step, compiled ahead of time for virtual devices.
+
+`compile_step` starts ``python -m multiturn.jaxformer.plan.compiling``, because the number of
+devices of a process is fixed before its first array. Nothing is allocated for the weights.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from multiturn.core.errors import InputError, MultiturnError
+from multiturn.core.records import read_record, to_plain
+from multiturn.jaxformer.config import TrainConfig
+from multiturn.jaxformer.lora.trainee import lora_trainee
+from multiturn.jaxformer.parallel.mesh import make_mesh
+from multiturn.jaxformer.plan.hlo import Work, count_work
+from multiturn.jaxformer.step.state import whole_model, with_sharding
+from multiturn.jaxformer.step.step import make_step
+from multiturn.models.arrays import abstract
+from multiturn.models.parameters import declare
+from multiturn.models.sharding import TRAINING, shardings
+
+__all__ = ["Compiled", "compile_step"]
+
+_PASS = "spmd-partitioning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """Of one device, in bytes and operations of one step.
+
+    Attributes:
+        parameters: the master weights, and arrays that are not trained.
+        optimizer: its moments.
+        batch: of tokens, targets and weights.
+        temporary: gradients and activations, as the CPU's compiler lays them out: it
+            computes in float32 where an accelerator has bfloat16, so this is an upper bound.
+        work: products and collectives.
+        xla_flops: XLA's own count, each loop's body once.
+        seconds: that lowering and compiling took.
+    """
+
+    parameters: int
+    optimizer: int
+    batch: int
+    temporary: int
+    work: Work
+    xla_flops: float
+    seconds: float
+
+
+def compile_step(config: TrainConfig, devices: int, *, timeout: float = 1800) -> Compiled:
+    """Compile the step of a config for its mesh.
+
+    Args:
+        config: its mesh must multiply to `devices`.
+        devices: how many virtual ones.
+        timeout: seconds.
+
+    Raises:
+        InputError: the mesh does not fit the devices, the batch or the arrays; or the
+            compiler failed or took too long.
+    """
+    with tempfile.TemporaryDirectory(prefix="multiturn-plan-") as dumped:
+        flags = (
+            f"--xla_force_host_platform_device_count={devices} --xla_dump_to={dumped} "
+            f"--xla_dump_hlo_pass_re={_PASS} --xla_dump_hlo_module_re=jit_train"
+        )
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "multiturn.jaxformer.plan.compiling", dumped],
+                input=json.dumps(to_plain(config)),
+                env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise InputError(
+                "compiling the step took too long",
+                got=f"more than {timeout:.0f} s",
+                fix="plan for fewer devices",
+            ) from error
+    last = done.stdout.strip().rpartition("\n")[2]
+    try:
+        answer = json.loads(last)
+    except ValueError as error:
+        told = done.stderr.strip().rpartition("\n")[2]
+        raise InputError(f"the step could not be compiled: {told}") from error
+    if "error" in answer:
+        raise InputError(answer["error"])
+    return read_record(answer, Compiled, where="the compiled step")
+
+
+def _main() -> None:
+    """Read a config from standard input, and print a `Compiled` or an error as JSON."""
+    try:
+        answer = to_plain(_compile(json.load(sys.stdin), Path(sys.argv[1])))
+    except MultiturnError as error:
+        answer = {"error": str(error)}
+    print(json.dumps(answer))
+
+
+def _compile(plain: object, dumped: Path) -> Compiled:
+    config = read_record(plain, TrainConfig, where="config")
+    mesh = make_mesh(config.mesh)
+    trainee = (
+        whole_model(config.model)
+        if config.lora is None
+        else lora_trainee(config.model, config.lora)
+    )
+    step = make_step(
+        trainee,
+        mesh,
+        batch=config.batch,
+        schedule=config.schedule,
+        optimizer=config.optimizer,
+        precision=config.precision,
+    )
+    kept = None
+    if config.lora is not None:
+        declared = declare(config.model, jnp.dtype(config.precision.compute))
+        places = shardings(declared, mesh, TRAINING)
+        kept = jax.tree.map(with_sharding, abstract(declared), places)
+    begin = time.monotonic()
+    compiled = step.lower(kept).compile()
+    seconds = time.monotonic() - begin
+    texts = sorted(dumped.glob(f"*after_{_PASS}*.txt"))
+    if not texts:
+        raise InputError("the compiler left no partitioned module")
+    costs = compiled.cost_analysis() or {}
+    return Compiled(
+        parameters=_bytes_of((step.state.parameters, kept)),
+        optimizer=_bytes_of(step.state.optimizer),
+        batch=_bytes_of(step.batch),
+        temporary=int(compiled.memory_analysis().temp_size_in_bytes),
+        work=count_work(texts[-1].read_text("utf-8")),
+        xla_flops=float(costs.get("flops", 0.0)),
+        seconds=seconds,
+    )
+
+
+def _bytes_of(shapes: object) -> int:
+    """On one device."""
+    total = 0
+    for shape in jax.tree.leaves(shapes):
+        part = shape.sharding.shard_shape(shape.shape)
+        size = jnp.dtype(shape.dtype).itemsize
+        for length in part:
+            size *= length
+        total += size
+    return total
+
+
+if __name__ == "__main__":
+    _main()
