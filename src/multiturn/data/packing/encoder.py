@@ -23,7 +23,7 @@ __all__ = ["Encoder"]
 
 Numbers = np.ndarray[Any, Any]
 
-_CHECK_EVERY = 100
+_CHECK_EVERY = 200
 _CHECK_BYTES = 1 << 16
 """Of a document that is checked: its beginning is enough, and a long one would take seconds."""
 _REMEMBERED_BYTES = 256 << 20
