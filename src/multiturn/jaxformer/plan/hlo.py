@@ -11,6 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 __all__ = ["Traffic", "Work", "count_work"]
 
@@ -36,14 +39,21 @@ _CONTRACTED = re.compile(r"lhs_contracting_dims=\{([\d,]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """All collectives of one kind in a step.
+    """All collectives of one kind among groups of one form, in a step.
 
     Attributes:
+        kind: one of `COLLECTIVES`.
+        group: how many devices take part in each.
+        span: how many devices lie between the first and the last of a group, both counted:
+            a group lies within a node where this is no more than the node has.
         count: how many.
         bytes: of their larger side, on one device: the result of a gather, what goes into
             a reduction.
     """
 
+    kind: str
+    group: int
+    span: int
     count: int
     bytes: int
 
@@ -54,11 +64,11 @@ class Work:
 
     Attributes:
         flops: of matrix products, two for a multiplication with its addition.
-        traffic: by kind of collective.
+        traffic: its collectives.
     """
 
     flops: float
-    traffic: Mapping[str, Traffic]
+    traffic: tuple[Traffic, ...]
 
 
 @dataclass
@@ -83,8 +93,8 @@ def count_work(text: str) -> Work:
     if entry is None:
         raise ValueError("the module has no entry")
     flops = 0.0
-    counts: Counter[str] = Counter()
-    sizes: Counter[str] = Counter()
+    counts: Counter[tuple[str, int, int]] = Counter()
+    sizes: Counter[tuple[str, int, int]] = Counter()
     for computation, times in _runs(computations, entry):
         cut = _only_sliced(computation)
         for line in computation.lines:
@@ -97,10 +107,12 @@ def count_work(text: str) -> Work:
                 flops += times * _product_flops(shape, rest, computation)
             elif operation in COLLECTIVES:
                 kind = "reduce-scatter" if name in cut else operation
-                counts[kind] += times
+                key = (kind, *_group(rest))
+                counts[key] += times
                 into = sum(_size(computation.shapes.get(o, "")) for o in _operands(rest))
-                sizes[kind] += times * max(_size(shape), into)
-    return Work(flops, {kind: Traffic(counts[kind], sizes[kind]) for kind in sorted(counts)})
+                sizes[key] += times * max(_size(shape), into)
+    traffic = (Traffic(*key, counts[key], sizes[key]) for key in sorted(counts))
+    return Work(flops, tuple(found for found in traffic if found.group > 1))
 
 
 def _parsed(text: str) -> tuple[dict[str, _Computation], str | None]:
@@ -156,6 +168,51 @@ def _only_sliced(computation: _Computation) -> set[str]:
         for operand in _operands(match[4]):
             users.setdefault(operand, []).append(match[3])
     return {name for name in reduced if set(users.get(name, [])) == {"dynamic-slice"}}
+
+
+def _group(rest: str) -> tuple[int, int]:
+    """Size and span of the widest group of a collective."""
+    groups = _groups(rest)
+    spans = [int(max(group) - min(group)) + 1 for group in groups]
+    return max(len(group) for group in groups), max(spans)
+
+
+def _groups(rest: str) -> list[list[int]]:
+    """The groups of a collective in any of the ways in which XLA writes them."""
+    pairs = re.search(r"source_target_pairs=\{(\{.*?\})\}", rest)
+    listed = re.search(r"replica_groups=\{(\{.*?\})\}", rest) or pairs
+    if listed is not None:
+        return [
+            [int(device) for device in group.split(",")]
+            for group in re.findall(r"\{([\d,]+)\}", listed[1])
+        ]
+    iota = re.search(r"replica_groups=\[([\d,]+)\]<=(\[[\d,]+\](?:T\([\d,]+\))?)", rest)
+    if iota is not None:
+        found: list[list[int]] = _ids(iota[2]).reshape(_numbers(iota[1])).tolist()
+        return found
+    mesh = re.search(r"replica_groups=mesh\[(.*?)\](.*?)\{([^}]*)\}", rest)
+    if mesh is None:
+        raise ValueError("a collective does not say between which devices it is")
+    axes = dict(re.findall(r"'(\w+)'=(\d+)", mesh[1]))
+    sizes = [int(size) for size in axes.values()]
+    order = re.search(r"(\[[\d,]+\](?:T\([\d,]+\))?)", mesh[2])
+    ids = _ids(order[1]) if order else np.arange(math.prod(sizes))
+    over = [list(axes).index(name) for name in re.findall(r"'(\w+)'", mesh[3])]
+    last = np.moveaxis(ids.reshape(sizes), over, range(-len(over), 0))
+    grouped: list[list[int]] = last.reshape(-1, math.prod(sizes[axis] for axis in over)).tolist()
+    return grouped
+
+
+def _ids(text: str) -> np.ndarray[Any, Any]:
+    """Device numbers in the order of ``[4,2]T(1,0)``: counted, shaped, turned."""
+    sizes, _, turned = text.partition("T")
+    shape = _numbers(sizes.strip("[]"))
+    ids = np.arange(math.prod(shape)).reshape(shape)
+    return (ids.transpose(_numbers(turned.strip("()"))) if turned else ids).reshape(-1)
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
 
 
 def _operands(rest: str) -> list[str]:

@@ -102,7 +102,7 @@ def plan_run(
     per_token = flops_per_token(config.model, config.batch.length)
     tokens = config.batch.tokens
     compute = compiled.work.flops / accelerator.flops
-    links = _link_seconds(compiled, devices, accelerator)
+    links = _link_seconds(compiled, accelerator)
     step = (max(compute, links), compute + links)
     ideal = per_token * tokens / devices / accelerator.flops
     return Plan(
@@ -170,14 +170,13 @@ def _rows(mesh: MeshConfig) -> int:
     return mesh.data * mesh.fsdp
 
 
-def _link_seconds(compiled: Compiled, devices: int, accelerator: Accelerator) -> float:
-    """Rings over all devices: a gather or a scatter passes all bytes once, a reduction twice."""
-    if devices == 1:
-        return 0.0
-    speed = accelerator.link if devices <= accelerator.near else accelerator.network
-    share = (devices - 1) / devices
-    passes = {"all-reduce": 2.0 * share, "collective-permute": 1.0}
-    return sum(
-        traffic.bytes * passes.get(kind, share) / speed
-        for kind, traffic in compiled.work.traffic.items()
-    )
+def _link_seconds(compiled: Compiled, accelerator: Accelerator) -> float:
+    """Rings over each group: a gather or a scatter passes all bytes once, a reduction twice."""
+    total = 0.0
+    for traffic in compiled.work.traffic:
+        near = traffic.span <= accelerator.near
+        speed = accelerator.link if near else accelerator.network
+        share = (traffic.group - 1) / traffic.group
+        passes = {"all-reduce": 2.0 * share, "collective-permute": 1.0}.get(traffic.kind, share)
+        total += traffic.bytes * passes / speed
+    return total

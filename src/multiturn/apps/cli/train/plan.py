@@ -91,8 +91,11 @@ def _show(name: str, plan: Plan) -> None:
     print(f"  {'by the formula':<36}{plan.flops_per_token / 1e9:10.2f}")
     print(f"  {'in the compiled products':<36}{plan.compiled_flops_per_token / 1e9:10.2f}")
     print("collectives of one step, on one device")
-    for kind, traffic in compiled.work.traffic.items():
-        print(f"  {kind:<24}{traffic.count:12,}{traffic.bytes / 1e9:12.2f} GB")
+    for traffic in compiled.work.traffic:
+        where = "near" if traffic.span <= plan.accelerator.near else "far"
+        among = f"among {traffic.group}, {where}"
+        moved = traffic.bytes / 1e9
+        print(f"  {traffic.kind:<18}{among:<16}{traffic.count:10,}{moved:12.2f} GB")
     low, high = plan.step_seconds
     print("time of one step, s")
     print(f"  {'products at the peak':<36}{plan.compute_seconds:10.3f}")
