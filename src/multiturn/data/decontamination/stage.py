@@ -44,10 +44,11 @@ class Decontaminate:
         problems: files of them (see `problems`).
         words: a document is contaminated when it shares so many words in a row with a problem.
         action: ``drop`` contaminated documents, or ``record`` what was found and keep them.
-        problems_hash: of the files, worked out here.
+        problems_hash: of the files and their names, worked out here; where they lie does not
+            matter.
     """
 
-    problems: tuple[Path, ...]
+    problems: tuple[Path, ...] = field(metadata={"described": False})
     words: int = 10
     action: Literal["drop", "record"] = "drop"
     name: str = "decontaminated"
@@ -63,7 +64,7 @@ class Decontaminate:
         hasher = hashlib.sha256()
         for path in self.problems:
             read_problems(path)  # says at once what is wrong with it
-            hasher.update(bytes.fromhex(hash_of(path)))
+            hasher.update(f"{path.name} {hash_of(path)}\n".encode())
         # Frozen: the only way to set a field. Changed problems are another recipe.
         object.__setattr__(self, "problems_hash", hasher.hexdigest())
 
