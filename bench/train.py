@@ -1,0 +1,182 @@
+"""Training on this machine: this trainer beside a plain torch loop on the same decoder.
+
+    python bench/train.py --torch-python PATH/TO/python --out bench/results/train.json
+    python bench/train.py --fast
+
+The decoder has the widths of CodeGen 350M, with fewer layers and a smaller vocabulary to fit.
+Both sides train on the same number of random tokens with AdamW and a clip, in processes of
+their own that take turns. A rate is told as a share of what one matrix product reaches in
+the same run, on whichever side reaches more. Without --torch-python this trainer runs alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+SHAPE = {
+    "layers": 4,
+    "heads": 16,
+    "head_size": 64,
+    "rotary_size": 32,
+    "vocab_size": 8192,
+    "length": 256,
+}
+FAST = SHAPE | {"layers": 1, "vocab_size": 1024, "length": 64}
+
+Json = dict[str, Any]
+
+
+def train_here(job: Json) -> Json:
+    """The same job in this process, by this project's step."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from multiturn.jaxformer.config import (
+        BatchConfig,
+        MeshConfig,
+        OptimizerConfig,
+        PrecisionConfig,
+        ScheduleConfig,
+    )
+    from multiturn.jaxformer.parallel.mesh import make_mesh
+    from multiturn.jaxformer.step.state import Batch, fresh_state, whole_model
+    from multiturn.jaxformer.step.step import make_step
+    from multiturn.models.config import codegen_config
+
+    shape, rows = dict(job["shape"]), job["rows"]
+    length = shape.pop("length")
+    mesh = make_mesh(MeshConfig(data=1), jax.devices()[:1])
+    trainee = whole_model(codegen_config(context=length, **shape))
+    step = make_step(
+        trainee,
+        mesh,
+        batch=BatchConfig(sequences=rows, length=length),
+        schedule=ScheduleConfig(peak=1e-4, end=1e-5, warmup_steps=1, decay_steps=1000),
+        optimizer=OptimizerConfig(z_loss=0.0),
+        precision=PrecisionConfig(compute=job["dtype"]),
+    )
+    state = fresh_state(trainee, step.optimizer, mesh, 0)
+    data = np.random.default_rng(0).integers(0, shape["vocab_size"], (rows, length + 1))
+    tokens = data.astype(np.int32)
+    nothing = np.zeros((rows, length), np.int32)
+    batch = Batch(tokens[:, :-1], tokens[:, 1:], np.ones((rows, length), np.float32), nothing)
+    seconds, loss = [], math.nan
+    for _ in range(job["steps"] + 1):
+        begin = time.perf_counter()
+        state, metrics = step.train(state, batch, None)
+        loss = float(metrics.loss)
+        seconds.append(time.perf_counter() - begin)
+    left, right = jnp.ones((1024, 1024), job["dtype"]), jnp.ones((1024, 4096), job["dtype"])
+    multiply = jax.jit(jnp.matmul)
+    multiply(left, right).block_until_ready()
+    best = math.inf
+    for _ in range(8):
+        begin = time.perf_counter()
+        multiply(left, right).block_until_ready()
+        best = min(best, time.perf_counter() - begin)
+    product = 2 * 1024 * 1024 * 4096 / best
+    return {
+        "seconds": seconds[1:],
+        "product_flops": product,
+        "loss": loss,
+        "version": jax.__version__,
+    }
+
+
+def run(command: list[str], job: Json) -> Json:
+    """One side's turn, in a process of its own."""
+    done = subprocess.run([*command, json.dumps(job)], capture_output=True, text=True, timeout=1200)
+    if done.returncode:
+        raise SystemExit(f"{command[-1]} failed: {done.stderr.strip().rpartition(chr(10))[2]}")
+    answer: Json = json.loads(done.stdout.strip().rpartition("\n")[2])
+    return answer
+
+
+def flops_per_token(shape: Json) -> float:
+    """As `jaxformer.run.flops`, which this process does not import: it starts no JAX."""
+    width = shape["heads"] * shape["head_size"]
+    weights = shape["layers"] * 12 * width**2 + width * shape["vocab_size"]
+    return 6 * weights + 6 * shape["layers"] * width * shape["length"]
+
+
+def main() -> None:
+    """Let both sides take turns, and print and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--torch-python", help="of an environment with torch")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=4, help="timed, in each turn")
+    parser.add_argument("--rows", type=int, default=4, help="sequences in a batch")
+    parser.add_argument("--fast", action="store_true", help="small shapes, to see that it works")
+    parser.add_argument("--child", metavar="JOB", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(train_here(json.loads(arguments.child))))
+        return
+    shape = FAST if arguments.fast else SHAPE
+    sides = {"multiturn": [sys.executable, __file__, "--child"]}
+    if arguments.torch_python:
+        sides["torch"] = [arguments.torch_python, str(HERE / "train_torch.py")]
+    threads = len(os.sched_getaffinity(0))
+    tokens = arguments.rows * shape["length"]
+    figures: Json = {}
+    for dtype in ("float32", "bfloat16"):
+        job = {
+            "shape": shape,
+            "dtype": dtype,
+            "rows": arguments.rows,
+            "steps": arguments.steps,
+            "threads": threads,
+        }
+        turns: dict[str, list[Json]] = {side: [] for side in sides}
+        for _ in range(arguments.rounds):
+            for side, command in sides.items():
+                turns[side].append(run(command, job))
+        bound = max(turn["product_flops"] for side in turns.values() for turn in side)
+        figures[dtype] = {"product_gflops": bound / 1e9}
+        for side, found in turns.items():
+            step = statistics.median(second for turn in found for second in turn["seconds"])
+            rate = tokens / step
+            share = rate * flops_per_token(shape) / bound
+            figures[dtype][side] = {
+                "step_seconds": step,
+                "tokens_per_second": rate,
+                "share_of_product_bound": share,
+                "own_product_gflops": max(turn["product_flops"] for turn in found) / 1e9,
+                "loss": found[-1]["loss"],
+                "version": found[-1]["version"],
+            }
+            print(
+                f"{dtype:9} {side:10} {rate:8.0f} tokens/s, {share:.0%} of the product bound "
+                f"({bound / 1e9:.0f} GFLOP/s)",
+                flush=True,
+            )
+    result = {
+        "command": " ".join(["python", *sys.argv]).replace(str(HERE.parent) + "/", ""),
+        "shape": shape,
+        "rows": arguments.rows,
+        "threads": threads,
+        "machine": platform.processor() or platform.machine(),
+        "load_average": os.getloadavg()[0],
+        "figures": figures,
+    }
+    if arguments.torch_python:
+        result["command"] = result["command"].replace(arguments.torch_python, "PYTHON_WITH_TORCH")
+    if arguments.out:
+        arguments.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
