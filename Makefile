@@ -73,8 +73,8 @@ $(RUNTIME): $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(DEVELOP): $(RUNTIME)
-	@echo "Installing JAX and what the tests need (900 MB on disk, about a minute)."
-	@$(PIP) install --constraint constraints.txt --editable '.[llama,science,jax]' --group dev
+	@echo "Installing JAX and what training, corpora and the tests need (SIZE on disk, about a minute)."
+	@$(PIP) install --constraint constraints.txt --editable '.[llama,science,jax,train,data,bigquery]' --group dev
 	@touch $@
 
 clean:

@@ -34,8 +34,11 @@ of them counts. `multiturn config` shows what holds and why.
 | 0 | it worked |
 | 1 | it worked, and the answer is no: a program failed, an expected output was not met |
 | 2 | something you can mend; one line on standard error says how |
+| 3 | `multiturn train` stopped: the loss is no number, or jumped |
 | 70 | a fault of Multiturn itself; the line says where the traceback is |
+| 75 | `multiturn train` was asked to stop and has saved; the same command goes on |
 | 130 | interrupted from the keyboard |
+| 143 | `multiturn bench` stopped by SIGTERM; the same command goes on |
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +25,9 @@ _SCRIPTED = "scripted:"
 def open_bench_engine(settings: Settings, console: Console) -> Engine:
     """Load the model of `settings`, or meet the server that has it.
 
+    A benchmark writes many texts at once, so ``auto`` takes the native sampler where it is
+    installed, for every kind of model.
+
     Raises:
         MultiturnError: as `open_engine` and `open_http` do.
     """
@@ -31,7 +35,16 @@ def open_bench_engine(settings: Settings, console: Console) -> Engine:
         # Nobody reads along, so a server that breaks off may simply be asked again.
         http = HttpSettings(live=False, context=settings.context)
         return open_http(settings.model, settings=http)
-    return open_model(settings, settings.model, console)
+    if settings.engine == "auto" and find_spec("jax") is not None:
+        settings = replace(settings, engine="jax")
+    engine = open_model(settings, settings.model, console)
+    if "cpu xla" in engine.info.engine:
+        from multiturn.models.native.build import native_status
+
+        status = native_status()
+        if not status.works:
+            console.print(f"{status.found}; fix: {status.fix}")
+    return engine
 
 
 def check_known(model: str) -> None:

@@ -77,6 +77,7 @@ def _checks(model: str | None, write: bool) -> Iterator[Check]:
     yield examine("settings", parts.check_settings)
     settings = _settings(model)
     yield examine("engine", parts.check_engine)
+    yield examine("batches", parts.check_kernels)
     yield examine("model", lambda: parts.check_model(settings))
     yield examine("sandbox", lambda: parts.check_sandbox(settings))
     yield examine("sessions", parts.check_sessions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+from importlib.util import find_spec
 
 from multiturn.apps.cli.doctor.check import Check
 from multiturn.apps.cli.settings import Settings, resolve_settings
@@ -22,6 +23,7 @@ from multiturn.synthesis.store import SessionStore
 
 __all__ = [
     "check_engine",
+    "check_kernels",
     "check_model",
     "check_sandbox",
     "check_sessions",
@@ -82,6 +84,26 @@ def check_engine() -> Check:
         state="fails",
         found=f"xllamacpp {version} is installed and does not load: {last}",
         fix="pip install --force-reinstall xllamacpp, on Python 3.11 to 3.13; or what it names",
+    )
+
+
+def check_kernels() -> Check:
+    """Whether the native sampler is installed, and its kernels for this processor compile."""
+    if find_spec("jax") is None:
+        return Check(
+            name="batches",
+            state="note",
+            found="JAX, which writes many texts at once, is not installed",
+            fix="pip install 'multiturn[jax]'",
+        )
+    from multiturn.models.native.build import native_status
+
+    status = native_status()
+    return Check(
+        name="batches",
+        state="works" if status.works else "note",
+        found=status.found,
+        fix=status.fix,
     )
 
 
@@ -150,7 +172,9 @@ def check_writing(settings: Settings) -> Check:
     """Whether the model really writes: loads it and lets it add a few tokens."""
     if locate(settings.model) is None:
         raise EngineError("the model is not here", fix=f"multiturn models pull {settings.model}")
-    with open_engine(settings.model, context=512, threads=settings.threads) as engine:
+    with open_engine(
+        settings.model, context=512, threads=settings.threads, engine=settings.engine
+    ) as engine:
         request = Request(prompt="# Print hello.\nprint(", max_tokens=16, temperature=0)
         done = generate(engine, request)[0]
     rate = len(done.tokens) / max(done.timings.total - done.timings.to_first_token, 1e-6)
