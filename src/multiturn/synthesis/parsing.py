@@ -6,12 +6,17 @@ The text is a model's or a program's, so odd escapes and the like are no news. N
 from __future__ import annotations
 
 import ast
+import threading
 import warnings
 
 __all__ = ["faulty_line", "parsed_expression", "parsed_module"]
 
 LONGEST_SOURCE = 2_000_000
 """Characters; the parser takes some 100 times that in memory."""
+
+_one_at_a_time = threading.Lock()
+"""Python 3.11 counts the depth of all trees that are being built in one place: two threads at
+once end in a SystemError. Nor may two threads change the filters of warnings at once."""
 
 
 def parsed_module(source: str) -> ast.Module | None:
@@ -47,7 +52,7 @@ def _parse(source: str, mode: str) -> ast.AST | Exception | None:
     if len(source) > LONGEST_SOURCE:
         return None
     try:
-        with warnings.catch_warnings():
+        with _one_at_a_time, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return compile(source, "program.py", mode, ast.PyCF_ONLY_AST, dont_inherit=True)
     except (SyntaxError, ValueError, MemoryError, RecursionError) as fault:

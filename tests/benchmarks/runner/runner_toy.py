@@ -13,7 +13,7 @@ import hashlib
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any
@@ -44,7 +44,7 @@ class ToyTask:
     name: str = "toy"
     problems_sha256: str = "toy"
     oracles: tuple[str, ...] = ("strict", "legacy")
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
     def items(self) -> Sequence[Item]:
         return [
