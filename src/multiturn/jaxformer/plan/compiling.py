@@ -133,18 +133,24 @@ def _compile(plain: object, dumped: Path) -> Compiled:
         places = shardings(declared, mesh, TRAINING)
         kept = jax.tree.map(with_sharding, abstract(declared), places)
     begin = time.monotonic()
-    compiled = step.lower(kept).compile()
+    lowered = step.lower(kept)
+    compiled = lowered.compile()
     seconds = time.monotonic() - begin
-    texts = sorted(dumped.glob(f"*after_{_PASS}*.txt"))
-    if not texts:
-        raise InputError("the compiler left no partitioned module")
+    if mesh.devices.size > 1:
+        texts = sorted(dumped.glob(f"*after_{_PASS}*.txt"))
+        if not texts:
+            raise InputError("the compiler left no partitioned module")
+        text = texts[-1].read_text("utf-8")
+    else:
+        # Nothing is partitioned, and the module is the one that goes in.
+        text = lowered.compiler_ir("hlo").get_hlo_module().to_string()
     costs = compiled.cost_analysis() or {}
     return Compiled(
         parameters=_bytes_of((step.state.parameters, kept)),
         optimizer=_bytes_of(step.state.optimizer),
         batch=_bytes_of(step.batch),
         temporary=int(compiled.memory_analysis().temp_size_in_bytes),
-        work=count_work(texts[-1].read_text("utf-8")),
+        work=count_work(text),
         xla_flops=float(costs.get("flops", 0.0)),
         seconds=seconds,
     )
