@@ -74,7 +74,7 @@ $(RUNTIME): $(BIN)/python pyproject.toml constraints.txt
 
 $(DEVELOP): $(RUNTIME)
 	@echo "Installing JAX and what training, corpora and the tests need (SIZE on disk, about a minute)."
-	@$(PIP) install --constraint constraints.txt --editable '.[llama,science,jax,train,data,bigquery]' --group dev
+	@$(PIP) install --constraint constraints.txt --editable '.[llama,science,jax,train,data,bigquery,cluster]' --group dev
 	@touch $@
 
 clean:
