@@ -11,18 +11,43 @@ does not is sorted whole.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int, Key
 
-__all__ = ["CANDIDATES", "choose", "choose_rows", "kept", "log_probabilities", "sampling_key"]
+__all__ = [
+    "CANDIDATES",
+    "Ranked",
+    "choose",
+    "choose_rows",
+    "kept",
+    "log_probabilities",
+    "rank",
+    "sampling_key",
+]
 
 CANDIDATES = 128
 """How many of the most likely tokens are looked at before a row is sorted whole."""
 
 _BLOCK = 32
 """Tokens whose greatest logit stands for all of them in the search for the candidates."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Ranked:
+    """What a draw with top-k or a nucleus needs to know of rows of logits."""
+
+    values: Float[Array, "B C"]
+    """The logits of the most likely tokens, greatest first, equals by id. There are
+    `CANDIDATES`, or the whole vocabulary. Of several that are as likely as the last of
+    them, any may be among them."""
+    ids: Int[Array, "B C"]
+    log_total: Float[Array, " B"]
+    """The logarithm of what the tempered, exponentiated logits of all tokens sum to."""
 
 
 def sampling_key(seed: int | Int[Array, ""], position: int | Int[Array, ""]) -> Key[Array, ""]:
@@ -59,6 +84,7 @@ def choose_rows(
     temperatures: Float[Array, " B"],
     top_p: Float[Array, " B"],
     top_k: Int[Array, " B"],
+    ranked: Ranked | None = None,
 ) -> Int[Array, " B"]:
     """The next token of each row.
 
@@ -71,12 +97,14 @@ def choose_rows(
             whose probabilities reach it are kept; 1 is off.
         top_k: only so many of the most likely tokens are kept, before the nucleus is taken;
             0 is off.
+        ranked: of the logits, where something faster than `rank` has found it. Rows without
+            top-k and nucleus need nothing of it but the first candidate.
 
     The kept tokens are lined up, most likely first and equals by id (where both filters
     are off: by id), each as long as it is likely, and the uniform number points at one.
     Rows are independent: neighbours change nothing.
     """
-    best = _most_likely(logits)
+    best = _most_likely(logits) if ranked is None else ranked.ids[:, 0]
     sampled = temperatures > 0
     filtered = sampled & ((top_p < 1) | (top_k > 0))
     scale = 1 / jnp.maximum(temperatures, 1e-6)
@@ -87,7 +115,9 @@ def choose_rows(
         return chosen
 
     def from_likely(tokens: Array) -> Array:
-        drawn, sure = _draw_from_candidates(logits, uniforms, scale, top_p, top_k)
+        found = rank(logits, scale) if ranked is None else ranked
+        drawn, sure = _draw_from_candidates(found, uniforms, scale, top_p, top_k)
+        sure |= found.values.shape[1] == logits.shape[1]
 
         def one_row(row: Array, found: Array) -> Array:
             def sort_it() -> Array:
@@ -106,6 +136,12 @@ def choose_rows(
     tokens = jax.lax.cond(jnp.any(sampled & ~filtered), from_all, lambda tokens: tokens, best)
     drawn: Array = jax.lax.cond(jnp.any(filtered), from_likely, lambda tokens: tokens, tokens)
     return drawn
+
+
+def rank(logits: Float[Array, "B V"], scale: Float[Array, " B"]) -> Ranked:
+    """What `choose_rows` needs to know of each row, whose logits are multiplied by `scale`."""
+    values, ids = _candidates(logits)
+    return Ranked(values, ids, _log_total(logits, scale))
 
 
 def log_probabilities(logits: Float[Array, "B V"], tokens: Int[Array, " B"]) -> Float[Array, " B"]:
@@ -162,10 +198,7 @@ def _log_total(logits: Float[Array, "B V"], scale: Float[Array, " B"]) -> Float[
 
 
 def _candidates(logits: Float[Array, "B V"]) -> tuple[Float[Array, "B C"], Int[Array, "B C"]]:
-    """The most likely tokens of each row, greatest first, equals by id; and their ids.
-
-    Of several that are as likely as the last of them, any may be among them.
-    """
+    """The values and ids of `Ranked`."""
     size = logits.shape[1]
     if size <= 4 * CANDIDATES * _BLOCK:
         values, ids = jax.lax.top_k(logits, min(CANDIDATES, size))
@@ -184,17 +217,15 @@ def _candidates(logits: Float[Array, "B V"]) -> tuple[Float[Array, "B C"], Int[A
 
 
 def _draw_from_candidates(
-    logits: Array, uniforms: Array, scale: Array, top_p: Array, top_k: Array
+    found: Ranked, uniforms: Array, scale: Array, top_p: Array, top_k: Array
 ) -> tuple[Int[Array, " B"], Bool[Array, " B"]]:
-    """The draw of each row, and whether the candidates held all that is kept there."""
-    values, ids = _candidates(logits)
-    ranked = values * scale[:, None]
-    inside = kept(ranked, _log_total(logits, scale), top_p, top_k)
-    least = jnp.where(inside, values, jnp.inf).min(1)
-    many = values.shape[1]
-    sure = ((least > values[:, -1]) & (top_k <= many)) | (many == logits.shape[1])
+    """The draw of each row, and whether the candidates surely held all that is kept there."""
+    ranked = found.values * scale[:, None]
+    inside = kept(ranked, found.log_total, top_p, top_k)
+    least = jnp.where(inside, found.values, jnp.inf).min(1)
+    sure = (least > found.values[:, -1]) & (top_k <= found.values.shape[1])
     place = _point(ranked, inside, uniforms)
-    return jnp.take_along_axis(ids, place[:, None], axis=1)[:, 0], sure
+    return jnp.take_along_axis(found.ids, place[:, None], axis=1)[:, 0], sure
 
 
 def _draw_from_sorted(

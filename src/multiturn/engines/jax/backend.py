@@ -17,15 +17,28 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from multiturn.models.attention import Kernel
 from multiturn.models.cache import KVCache, empty_cache
 from multiturn.models.config import DecoderConfig
 from multiturn.models.decoder import extend, logits_of
 from multiturn.models.parameters import Parameters
+from multiturn.models.sampling import choose_rows, log_probabilities
 
-__all__ = ["Backend", "XlaBackend"]
+__all__ = ["Backend", "RowOptions", "XlaBackend"]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class RowOptions:
+    """How the next token of each row is chosen; see `models.sampling.choose_rows`."""
+
+    temperature: Float[Array, " B"]
+    top_p: Float[Array, " B"]
+    top_k: Int[Array, " B"]
+    scored: Bool[Array, " B"]
+    """Whether the log-probability is asked for."""
 
 
 class Backend(Protocol):
@@ -89,6 +102,19 @@ class Backend(Protocol):
         """The output head on normed states, in float32."""
         ...
 
+    def choose(
+        self,
+        weights: Any,
+        logits: Float[Array, "B V"],
+        uniforms: Float[Array, " B"],
+        options: RowOptions,
+    ) -> tuple[Int[Array, " B"], Float[Array, " B"]]:
+        """The next token of each row: the meaning of `models.sampling.choose_rows`.
+
+        And its log-probability, which means nothing where the options do not ask for it.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class XlaBackend:
@@ -137,3 +163,16 @@ class XlaBackend:
     def logits(self, weights: Parameters, hidden: Array) -> Array:
         """See `models.decoder.logits_of`."""
         return logits_of(weights, hidden)
+
+    def choose(
+        self, weights: Parameters, logits: Array, uniforms: Array, options: RowOptions
+    ) -> tuple[Array, Array]:
+        """See `Backend`."""
+        del weights
+        token = choose_rows(logits, uniforms, options.temperature, options.top_p, options.top_k)
+        logprob: Array = jax.lax.cond(
+            jnp.any(options.scored),
+            lambda: log_probabilities(logits, token),
+            lambda: jnp.zeros(len(token), jnp.float32),
+        )
+        return token, logprob

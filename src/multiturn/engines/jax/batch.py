@@ -88,13 +88,14 @@ class Batch:
             temperature=request.temperature,
             top_p=request.top_p,
             top_k=request.top_k,
+            scored=request.logprobs,
         )
 
     def leave(self, job: Job) -> None:
         """Stop writing a job's continuation; its row is free."""
         if job.row is None:
             return
-        self._order(job.row, changed=True, token=0, remaining=0, temperature=0)
+        self._order(job.row, changed=True, token=0, remaining=0, temperature=0, scored=False)
         del self.jobs[job.row], self._lengths[job.row]
         job.row = None
 
@@ -196,6 +197,7 @@ def _orders(rows: int) -> Any:
         temperature=real,  # type: ignore[arg-type]
         top_p=real,  # type: ignore[arg-type]
         top_k=whole,  # type: ignore[arg-type]
+        scored=np.zeros(rows, bool),  # type: ignore[arg-type]
     )
 
 

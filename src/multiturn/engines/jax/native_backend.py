@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 from jax import Array
 
+from multiturn.engines.jax.backend import RowOptions
 from multiturn.models.cache import KVCache
 from multiturn.models.config import DecoderConfig
-from multiturn.models.native.decoder import Precision, empty_cache, extend, logits_of
+from multiturn.models.native.decoder import Precision, empty_cache, extend, logits_of, rank
+from multiturn.models.sampling import choose_rows
 
 __all__ = ["NativeBackend"]
 
@@ -47,3 +50,16 @@ class NativeBackend:
     def logits(self, weights: Array, hidden: Array) -> Array:
         """See `models.native.decoder.logits_of`."""
         return logits_of(weights, hidden, self.config)
+
+    def choose(
+        self, weights: Array, logits: Array, uniforms: Array, options: RowOptions
+    ) -> tuple[Array, Array]:
+        """See `Backend`. What reads all logits is native; the choice among few is XLA's."""
+        sampled = options.temperature > 0
+        filtered = sampled & ((options.top_p < 1) | (options.top_k > 0))
+        scale = 1 / jnp.maximum(options.temperature, 1e-6)
+        ranked, total = rank(weights, logits, scale, filtered, options.scored)
+        token = choose_rows(
+            logits, uniforms, options.temperature, options.top_p, options.top_k, ranked
+        )
+        return token, jnp.take_along_axis(logits, token[:, None], axis=1)[:, 0] - total

@@ -18,9 +18,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from multiturn.engines.jax.backend import Backend
+from multiturn.engines.jax.backend import Backend, RowOptions
 from multiturn.models.cache import KVCache
-from multiturn.models.sampling import choose_rows, log_probabilities, sampling_key
+from multiturn.models.sampling import log_probabilities, sampling_key
 
 __all__ = [
     "LONGEST_BLOCK",
@@ -71,12 +71,17 @@ class Orders:
     temperature: Float[Array, " B"]
     top_p: Float[Array, " B"]
     top_k: Int[Array, " B"]
+    scored: Bool[Array, " B"]
+    """Whether log-probabilities are asked for."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Block:
-    """What was written in one block; `NOTHING` and 0 where a row was at rest."""
+    """What was written in one block; `NOTHING` and 0 where a row was at rest.
+
+    0 too for a log-probability that was not asked for.
+    """
 
     tokens: Int[Array, "K B"]
     logprobs: Float[Array, "K B"]
@@ -130,13 +135,17 @@ def decode(
         logits = backend.logits(weights, hidden[:, 0])
         # The position of the token that is now chosen is the length of what comes before it.
         uniforms = jax.vmap(_uniform)(orders.seed, cache.lengths)
-        temperature = jnp.where(active, orders.temperature, 0)
-        token = choose_rows(logits, uniforms, temperature, orders.top_p, orders.top_k)
-        logprob = log_probabilities(logits, token)
+        options = RowOptions(
+            jnp.where(active, orders.temperature, 0),
+            orders.top_p,
+            orders.top_k,
+            active & orders.scored,
+        )
+        token, logprob = backend.choose(weights, logits, uniforms, options)
         ended = jnp.isin(token, jnp.asarray(ends, jnp.int32)) if ends else jnp.zeros_like(active)
         block = Block(
             block.tokens.at[step].set(jnp.where(active, token, NOTHING)),
-            block.logprobs.at[step].set(jnp.where(active, logprob, 0)),
+            block.logprobs.at[step].set(jnp.where(options.scored, logprob, 0)),
         )
         remaining = jnp.where(ended, 0, state.remaining - counts)
         return step + 1, State(cache, jnp.where(active, token, state.token), remaining), block

@@ -13,11 +13,12 @@ import jax.ffi
 from multiturn.core.errors import EngineError
 from multiturn.models.native.build import built_library
 
-__all__ = ["EXTEND", "LOGITS", "Library", "Spec", "load_library"]
+__all__ = ["EXTEND", "LOGITS", "RANK", "Library", "Spec", "load_library"]
 
 EXTEND = "multiturn_native_extend"
 """The name that XLA knows `decoder.extend` by."""
 LOGITS = "multiturn_native_logits"
+RANK = "multiturn_native_rank"
 
 _ROOM = 400
 """Bytes for the words of a fault."""
@@ -116,6 +117,11 @@ def _load(path: Path) -> Library:
     functions.mt_bytes.restype = ctypes.c_int64
     functions.mt_destroy.restype = None
     capsule: Any = jax.ffi.pycapsule
-    for name, handler in ((EXTEND, functions.mt_extend), (LOGITS, functions.mt_logits)):
+    handlers = {
+        EXTEND: functions.mt_extend,
+        LOGITS: functions.mt_logits,
+        RANK: functions.mt_rank,
+    }
+    for name, handler in handlers.items():
         jax.ffi.register_ffi_target(name, capsule(handler), platform="cpu")
     return Library(path, functions)

@@ -377,4 +377,12 @@ void Decoder::logits(const float* hidden, int rows, float* logits) {
   }
 }
 
+void Decoder::rank(const Ranking& ranking) {
+  const std::lock_guard<std::mutex> alone(busy_);
+  std::vector<RowRanker> rankers(team_.size(), RowRanker(ranking.size, ranking.candidates));
+  team_.run([&](Team::Member& member) {
+    member.share(ranking.rows, [&](int row) { rankers[member.index()].rank(ranking, row); });
+  });
+}
+
 }  // namespace mt

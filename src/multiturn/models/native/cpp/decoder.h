@@ -9,6 +9,7 @@
 
 #include "matrix.h"
 #include "pool.h"
+#include "ranking.h"
 
 namespace mt {
 
@@ -50,6 +51,9 @@ class Decoder {
 
   // models.decoder.logits_of: hidden B D to logits B V, both float32.
   void logits(const float* hidden, int rows, float* logits);
+
+  // What models.sampling chooses the next tokens by; the rows are shared among the threads.
+  void rank(const Ranking& ranking);
 
   const Spec& spec() const { return spec_; }
   bool half_cache() const { return precision_ != Precision::kFloat32; }

@@ -1,4 +1,4 @@
-// The decoder as two custom calls of XLA.
+// The decoder as three custom calls of XLA.
 //
 // The cache is changed in place: the caller says by input_output_aliases that each result is
 // its argument. Everything that comes in is checked here, since inside a compiled program
@@ -83,6 +83,29 @@ ffi::Error logits(Numbers number, FloatsIn hidden, FloatsOut out) {
   });
 }
 
+ffi::Error rank(Numbers number, FloatsIn logits, FloatsIn scales, Numbers wanted, Numbers scored,
+                FloatsOut values, ffi::ResultBuffer<ffi::DataType::S32> ids, FloatsOut totals,
+                FloatsOut plain_totals) {
+  return guarded(number, [&](mt::Decoder& decoder) {
+    const auto shape = logits.dimensions();
+    const auto found = values->dimensions();
+    if (shape.size() != 2 || shape[1] < 1) return wrong("logits have the shape B V");
+    if (found.size() != 2 || found[0] != shape[0] || found[1] < 1 || found[1] > shape[1] ||
+        ids->element_count() != values->element_count())
+      return wrong("candidates have the shape B C, C at most V");
+    const size_t rows = shape[0];
+    if (scales.element_count() != rows || wanted.element_count() != rows ||
+        scored.element_count() != rows || totals->element_count() != rows ||
+        plain_totals->element_count() != rows)
+      return wrong("what is wanted of the logits is one number for each row");
+    decoder.rank({static_cast<int>(rows), static_cast<int>(shape[1]), static_cast<int>(found[1]),
+                  logits.typed_data(), scales.typed_data(), wanted.typed_data(),
+                  scored.typed_data(), values->typed_data(), ids->typed_data(),
+                  totals->typed_data(), plain_totals->typed_data()});
+    return ffi::Error::Success();
+  });
+}
+
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_extend, extend,
@@ -100,3 +123,15 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_extend, extend,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     mt_logits, logits,
     ffi::Ffi::Bind().Arg<Numbers>().Arg<FloatsIn>().Ret<ffi::Buffer<ffi::DataType::F32>>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_rank, rank,
+                              ffi::Ffi::Bind()
+                                  .Arg<Numbers>()
+                                  .Arg<FloatsIn>()
+                                  .Arg<FloatsIn>()
+                                  .Arg<Numbers>()
+                                  .Arg<Numbers>()
+                                  .Ret<ffi::Buffer<ffi::DataType::F32>>()
+                                  .Ret<ffi::Buffer<ffi::DataType::S32>>()
+                                  .Ret<ffi::Buffer<ffi::DataType::F32>>()
+                                  .Ret<ffi::Buffer<ffi::DataType::F32>>());
