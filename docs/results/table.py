@@ -1,0 +1,85 @@
+"""The table of a folder of runs, from their records alone.
+
+    python docs/results/table.py docs/results/multi-turn
+
+Pass rates with 95 % intervals from 10,000 resamples of whole problems, since the cases of a
+problem are not independent; how far the strict rate lies above that of the arm `turns` under
+the same truncation, resampled together; and the mean tokens of a sample, read and written.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import random
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+RESAMPLES = 10_000
+
+Passed = dict[str, list[bool]]
+
+
+def samples_of(path: Path) -> list[dict[str, Any]]:
+    with lzma.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def by_problem(samples: list[dict[str, Any]], oracle: str) -> Passed:
+    found: Passed = defaultdict(list)
+    for sample in samples:
+        passed = sample["verdicts"][oracle]["judgement"] == "passed"
+        found[sample["item"]["problem"]].append(passed)
+    return found
+
+
+def rate(passed: Passed, problems: list[str]) -> float:
+    drawn = [each for problem in problems for each in passed[problem]]
+    return 100 * sum(drawn) / len(drawn)
+
+
+def interval(figure: Any, problems: list[str]) -> str:
+    chance = random.Random(0)
+    drawn = sorted(figure(chance.choices(problems, k=len(problems))) for _ in range(RESAMPLES))
+    low, high = drawn[RESAMPLES // 40], drawn[-RESAMPLES // 40]
+    return f"{figure(problems):.1f} ({low:.1f} to {high:.1f})"
+
+
+def main() -> None:
+    runs = {}
+    for path in sorted(Path(sys.argv[1]).rglob("samples.jsonl.xz")):
+        record = json.loads((path.parent / "run.json").read_text())
+        key = (record["task"], record["model"], record["settings"]["truncation"], record["arm"])
+        runs[key] = samples_of(path)
+    print("| set | model | truncation | arm | n | strict, % | legacy, % | minus turns | tokens |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for key, samples in runs.items():
+        task, model, truncation, arm = key
+        strict = by_problem(samples, "strict")
+        problems = sorted(strict)
+        cells = [interval(lambda drawn, p=strict: rate(p, drawn), problems)]
+        if "legacy" in samples[0]["verdicts"]:
+            legacy = by_problem(samples, "legacy")
+            cells.append(interval(lambda drawn, p=legacy: rate(p, drawn), problems))
+        else:
+            cells.append("")
+        turns = runs.get((task, model, truncation, "turns"))
+        if turns is None or arm == "turns":
+            cells.append("")
+        else:
+            other = by_problem(turns, "strict")
+            cells.append(
+                interval(lambda drawn, p=strict, o=other: rate(p, drawn) - rate(o, drawn), problems)
+            )
+        read, written = (
+            sum(step[name] for sample in samples for step in sample["steps"]) / len(samples)
+            for name in ("prompt_tokens", "new_tokens")
+        )
+        cells.append(f"{read:.0f}, {written:.0f}")
+        print(f"| {task} | {model} | {truncation} | {arm} | {len(samples)} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
