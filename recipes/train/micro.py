@@ -1,7 +1,7 @@
 """A model of 1.9M parameters that compresses Python better than gzip.
 
     multiturn train micro
-    python recipes/train/micro_against_gzip.py
+    python bench/micro_against_gzip.py
 
 Hardware: 2 CPU cores. Time: about 10 minutes on quiet ones, estimated from the processor
 time of a shorter run (0.47 seconds a step on a busy machine).

@@ -1,6 +1,6 @@
 """Bits a byte of a trained model on each file it has not seen, beside ``gzip -9``.
 
-    python recipes/train/micro_against_gzip.py [RUN] [--out FILE.json]
+    python bench/micro_against_gzip.py [RUN] [--out FILE.json]
 
 RUN is the directory of a run that trained on text files, runs/micro by default. Each
 held-out file is read on its own, in windows that overlap by half, so that a token is
