@@ -116,7 +116,9 @@ def test_most_rows_need_no_sorting_and_some_do() -> None:
     peaked = jnp.zeros(size).at[:3].set(20.0)
     logits = jnp.stack([peaked, jnp.zeros(size)])
     half, one = jnp.full(2, 0.5), jnp.ones(2)
-    _, sure = sampling._draw_from_candidates(logits, half, one, 0.9 * one, jnp.zeros(2, int))
+    _, sure = sampling._draw_from_candidates(
+        sampling.rank(logits, one), half, one, 0.9 * one, jnp.zeros(2, int)
+    )
     assert sure.tolist() == [True, False]
 
 

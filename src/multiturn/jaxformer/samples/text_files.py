@@ -75,7 +75,7 @@ def chosen(name: str, share: float) -> bool:
 
     Example:
         >>> sum(chosen(f"file{number}.py", 0.25) for number in range(1000))
-        250
+        258
     """
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") < share * 2**64
