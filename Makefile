@@ -73,7 +73,7 @@ $(RUNTIME): $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(DEVELOP): $(RUNTIME)
-	@echo "Installing JAX and what training, corpora and the tests need (SIZE on disk, about a minute)."
+	@echo "Installing JAX and what training, corpora and the tests need (1.3 GB on disk, about two minutes)."
 	@$(PIP) install --constraint constraints.txt --editable '.[llama,science,jax,train,data,bigquery,cluster]' --group dev
 	@touch $@
 
