@@ -24,7 +24,7 @@ demo: $(RUNTIME)
 setup: $(DEVELOP)
 
 test: $(DEVELOP)
-	@echo "Running the tests; they fetch a small model (94 MB) once and take about 10 minutes."
+	@echo "Running the tests; they fetch a small model (94 MB) once and take about 25 minutes."
 	$(BIN)/python -m pytest -m "not slow"
 
 check: $(DEVELOP) static test
