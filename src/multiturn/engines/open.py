@@ -18,7 +18,7 @@ from multiturn.hub.progress import ProgressListener, silent
 from multiturn.hub.pull import pull
 from multiturn.hub.registry import REGISTRY, find_model, single_file_models
 
-__all__ = ["ENGINES", "EngineName", "open_engine"]
+__all__ = ["ENGINES", "SCRIPTED", "SERVERS", "EngineName", "open_engine"]
 
 EngineName = Literal["auto", "llama.cpp", "jax"]
 """``auto`` is llama.cpp for GGUF files, which is quickest for one text at a time, where it is

@@ -13,13 +13,11 @@ from multiturn.apps.cli.opening import open_model
 from multiturn.apps.cli.settings import Settings
 from multiturn.engines.http.open import open_http
 from multiturn.engines.http.settings import HttpSettings
+from multiturn.engines.open import SCRIPTED, SERVERS
 from multiturn.engines.protocol import Engine, EngineInfo
 from multiturn.hub.registry import find_model
 
 __all__ = ["check_known", "info_with_hash", "open_bench_engine"]
-
-_SERVERS = ("http://", "https://")
-_SCRIPTED = "scripted:"
 
 
 def open_bench_engine(settings: Settings, console: Console) -> Engine:
@@ -31,7 +29,7 @@ def open_bench_engine(settings: Settings, console: Console) -> Engine:
     Raises:
         MultiturnError: as `open_engine` and `open_http` do.
     """
-    if settings.model.startswith(_SERVERS):
+    if settings.model.startswith(SERVERS):
         # Nobody reads along, so a server that breaks off may simply be asked again.
         http = HttpSettings(live=False, context=settings.context)
         return open_http(settings.model, settings=http)
@@ -53,7 +51,7 @@ def check_known(model: str) -> None:
     Raises:
         UnknownNameError: it is neither a path that is there nor a known name.
     """
-    elsewhere = model.startswith((*_SERVERS, _SCRIPTED))
+    elsewhere = model.startswith((*SERVERS, SCRIPTED))
     if not elsewhere and not Path(model).expanduser().exists():
         find_model(model)
 
@@ -65,8 +63,8 @@ def info_with_hash(engine: Engine, model: str) -> EngineInfo:
     script, of the script.
     """
     info = engine.info
-    path = Path(model.removeprefix(_SCRIPTED)).expanduser()
-    if model.startswith(_SCRIPTED):
+    path = Path(model.removeprefix(SCRIPTED)).expanduser()
+    if model.startswith(SCRIPTED):
         info = replace(info, model=path.name)  # a record holds no paths
     if info.weights_sha256 is not None or not path.exists():
         return info
