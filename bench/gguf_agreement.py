@@ -28,9 +28,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
-from multiturn.hub.gguf import ArrayInfo, read_array, read_gguf_header
-from multiturn.hub.gguf_tensors import read_gguf_tensors
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
+from multiturn.hub.formats.gguf import ArrayInfo, read_array, read_gguf_header
+from multiturn.hub.formats.gguf_tensors import read_gguf_tensors
 from multiturn.hub.llama_cpp_library import import_xllamacpp
 from multiturn.models.cache import empty_cache
 from multiturn.models.decoder import extend, logits_of

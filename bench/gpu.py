@@ -38,7 +38,7 @@ from peers.options import save, say
 
 from multiturn.engines.jax import steps
 from multiturn.engines.jax.backend import XlaBackend
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.models.arrays import initialize
 from multiturn.models.config import DecoderConfig, named_config
 from multiturn.models.decoder import forward, hidden_states, logits_of

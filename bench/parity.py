@@ -25,8 +25,8 @@ import numpy as np
 import torch
 import transformers
 
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
-from multiturn.hub.export import EXPORT_FORMATS, export
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
+from multiturn.hub.exports.export import EXPORT_FORMATS, export
 from multiturn.models.decoder import forward
 from multiturn.models.generate import generate_naively
 

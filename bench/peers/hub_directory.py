@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from multiturn.core.places import places
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
-from multiturn.hub.checkpoints_layouts import codegen_layout, llama_layout
-from multiturn.hub.export_configs import codegen_json, llama_json
-from multiturn.hub.export_files import write_hub_checkpoint
-from multiturn.hub.export_gguf import write_gguf
-from multiturn.hub.gguf import ArrayInfo, read_array, read_gguf_header
+from multiturn.hub.checkpoints.layouts import codegen_layout, llama_layout
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
+from multiturn.hub.exports.configs import codegen_json, llama_json
+from multiturn.hub.exports.files import write_hub_checkpoint
+from multiturn.hub.exports.gguf import write_gguf
+from multiturn.hub.formats.gguf import ArrayInfo, read_array, read_gguf_header
 from multiturn.hub.pull import pull
 from multiturn.models.arrays import initialize
 from multiturn.models.config import DecoderConfig, named_config

@@ -154,7 +154,7 @@ def _write_float16(source: Path, target: Path) -> None:
     """The same model with every matrix as float16."""
     import gguf
 
-    from multiturn.hub.gguf_tensors import read_gguf_tensors
+    from multiturn.hub.formats.gguf_tensors import read_gguf_tensors
 
     reader = gguf.GGUFReader(source)
     architecture = reader.get_field("general.architecture").contents()

@@ -13,7 +13,7 @@ Rank, alpha and rate are this project's choice; the targets are all matrices of 
 recommended by Dettmers et al., arXiv 2305.14314.
 """
 
-from multiturn.hub.checkpoints import open_checkpoint
+from multiturn.hub.checkpoints.reading import open_checkpoint
 from multiturn.hub.model_place import model_place
 from multiturn.jaxformer.config import (
     BatchConfig,

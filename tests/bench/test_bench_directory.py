@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.models.arrays import initialize
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
 from multiturn.models.parameters import declare

@@ -27,7 +27,7 @@ from multiturn.core.errors import (
     NetworkError,
     StorageError,
 )
-from multiturn.hub.patience import Retries, Timeouts
+from multiturn.hub.sources.patience import Retries, Timeouts
 
 LINE = {
     "id": "7",

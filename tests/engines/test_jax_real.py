@@ -16,7 +16,7 @@ from multiturn.core.errors import InputError
 from multiturn.engines.jax.opening import open_jax
 from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Request, generate
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.models.decoder import forward
 from multiturn.models.generate import generate_naively
 
@@ -60,7 +60,7 @@ from test_jax_sampler import INFO, MIXED, ascii_tokenizer
 from multiturn.engines.jax.backend import XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
 from multiturn.engines.protocol import generate
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.models.parameters import declare
 from multiturn.models.sharding import TENSOR_PARALLEL, shardings
 

@@ -30,7 +30,7 @@ from multiturn.engines.protocol import (
     Scorer,
     generate,
 )
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.models.decoder import forward
 from multiturn.models.generate import generate_naively
 from multiturn.models.native.decoder import NativeDecoder

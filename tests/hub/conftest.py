@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from multiturn.hub.checksums import Checksum
-from multiturn.hub.patience import Retries, Timeouts
 from multiturn.hub.registry import HubFile, ModelEntry, WheelPart, WheelParts
-from multiturn.hub.sources import Hub
+from multiturn.hub.sources.patience import Retries, Timeouts
+from multiturn.hub.sources.source import Hub
 
 
 @dataclass(frozen=True)

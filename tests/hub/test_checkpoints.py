@@ -18,8 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiturn.core.errors import InputError, ModelFileError
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
-from multiturn.hub.checkpoints_layouts import (
+from multiturn.hub.checkpoints.layouts import (
     codegen_layout,
     gguf_llama_layout,
     gguf_phi2_layout,
@@ -27,9 +26,10 @@ from multiturn.hub.checkpoints_layouts import (
     llama_layout,
     phi_layout,
 )
-from multiturn.hub.export_configs import codegen_json, llama_json
-from multiturn.hub.export_files import write_hub_checkpoint
-from multiturn.hub.safetensors_files import NewTensor, read_safetensors, write_safetensors
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
+from multiturn.hub.exports.configs import codegen_json, llama_json
+from multiturn.hub.exports.files import write_hub_checkpoint
+from multiturn.hub.formats.safetensors_files import NewTensor, read_safetensors, write_safetensors
 from multiturn.models.config import codegen_config, llama_config, named_config
 from multiturn.models.parameters import Parameters, declare, named_arrays
 

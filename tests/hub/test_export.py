@@ -10,14 +10,14 @@ import jax
 import numpy as np
 import pytest
 
-import multiturn.hub.export as export_module
+import multiturn.hub.exports.export as export_module
 from multiturn.core.errors import HubError, InputError, ModelFileError, UnknownNameError
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
-from multiturn.hub.export import EXPORT_FORMATS, export
-from multiturn.hub.export_certificate import compare_logits
-from multiturn.hub.export_configs import codegen_json
-from multiturn.hub.export_files import write_hub_checkpoint
-from multiturn.hub.gguf import ArrayInfo, read_array, read_gguf_header
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
+from multiturn.hub.exports.certificate import compare_logits
+from multiturn.hub.exports.configs import codegen_json
+from multiturn.hub.exports.export import EXPORT_FORMATS, export
+from multiturn.hub.exports.files import write_hub_checkpoint
+from multiturn.hub.formats.gguf import ArrayInfo, read_array, read_gguf_header
 from multiturn.models.arrays import Constant
 from multiturn.models.config import codegen_config
 from multiturn.models.parameters import declare
@@ -104,7 +104,7 @@ def test_an_export_beyond_tolerance_fails_and_leaves_nothing(
 ) -> None:
     """The Phi layout written without its permutation of queries and keys."""
     monkeypatch.setattr(
-        "multiturn.hub.checkpoints_layouts._pairs_apart", lambda c: np.arange(c.head_size)
+        "multiturn.hub.checkpoints.layouts._pairs_apart", lambda c: np.arange(c.head_size)
     )
     with pytest.raises(HubError, match="differs from its source"):
         export(source, tmp_path / "out", "phi")

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from multiturn.core.errors import ModelFileError
-from multiturn.hub.ggml_types import GGML_TYPES, GGMLType
-from multiturn.hub.gguf import ArrayInfo, read_array, read_gguf_header
+from multiturn.hub.formats.ggml_types import GGML_TYPES, GGMLType
+from multiturn.hub.formats.gguf import ArrayInfo, read_array, read_gguf_header
 
 TEXT, ARRAY, BOOL, UINT32, INT32, FLOAT32 = 8, 9, 7, 4, 5, 6
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from multiturn.core.errors import ModelFileError
-from multiturn.hub.ggml_types import GGML_TYPES
-from multiturn.hub.gguf_tensors import READABLE_TYPES, dequantize, read_gguf_tensors
+from multiturn.hub.formats.ggml_types import GGML_TYPES
+from multiturn.hub.formats.gguf_tensors import READABLE_TYPES, dequantize, read_gguf_tensors
 
 KINDS = {kind.name: kind for kind in GGML_TYPES.values()}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
-from multiturn.hub.export_certificate import check_with_llama_cpp
-from multiturn.hub.gguf import ArrayInfo, read_array, read_gguf_header
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
+from multiturn.hub.exports.certificate import check_with_llama_cpp
+from multiturn.hub.formats.gguf import ArrayInfo, read_array, read_gguf_header
 from multiturn.models.decoder import forward
 from multiturn.text.tokenizers_gguf import from_gguf_metadata
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from multiturn.core.errors import HashMismatchError, NetworkError
-from multiturn.hub.package_index import open_package_index
 from multiturn.hub.partial import SourceFailedError
-from multiturn.hub.pip_settings import PipSettings, read_pip_settings
 from multiturn.hub.progress import Phase, Progress
 from multiturn.hub.pull import pull_entry
 from multiturn.hub.registry import WheelParts
+from multiturn.hub.sources.package_index import open_package_index
+from multiturn.hub.sources.pip_settings import PipSettings, read_pip_settings
 from multiturn.hub.store import ModelStore
 
 

@@ -20,7 +20,7 @@ from multiturn.hub.adapters.gguf import read_gguf_adapter, write_gguf_adapter
 from multiturn.hub.adapters.merging import merge_adapter
 from multiturn.hub.adapters.pairs import pairs_of
 from multiturn.hub.adapters.peft import PEFT_CONFIG, PEFT_WEIGHTS, read_peft, write_peft
-from multiturn.hub.checkpoints_layouts import (
+from multiturn.hub.checkpoints.layouts import (
     Layout,
     codegen_layout,
     gguf_llama_layout,

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiturn.core.errors import ModelFileError
-from multiturn.hub.pickles import read_torch_pickle
+from multiturn.hub.formats.pickles import read_torch_pickle
 
 REAL = Path(__file__).parent.parent / "golden" / "codegen-pickle" / "pytorch_model.bin"
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from multiturn.hub.partial import SourceFailedError
-from multiturn.hub.pip_settings import PYPI, PipSettings, read_pip_settings
+from multiturn.hub.sources.pip_settings import PYPI, PipSettings, read_pip_settings
 
 
 @pytest.fixture

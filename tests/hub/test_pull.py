@@ -16,11 +16,11 @@ from multiturn.core.errors import (
     StorageError,
     UnknownNameError,
 )
-from multiturn.hub.patience import Timeouts
 from multiturn.hub.progress import Phase, Progress
 from multiturn.hub.pull import locate, model_state, pull, pull_entry
 from multiturn.hub.registry import REGISTRY, ModelEntry, WheelParts
-from multiturn.hub.sources import Hub
+from multiturn.hub.sources.patience import Timeouts
+from multiturn.hub.sources.source import Hub
 from multiturn.hub.store import FileState, ModelStore
 
 

@@ -22,10 +22,10 @@ PULLER = """
 import resource, sys
 from pathlib import Path
 from multiturn.core.errors import MultiturnError
-from multiturn.hub.patience import Retries
+from multiturn.hub.sources.patience import Retries
 from multiturn.hub.pull import pull_entry
 from multiturn.hub.registry import HubFile, ModelEntry
-from multiturn.hub.sources import Hub
+from multiturn.hub.sources.source import Hub
 from multiturn.hub.store import ModelStore
 
 root, endpoint, sha256, size, file_limit = sys.argv[1:]

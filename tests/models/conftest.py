@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from multiturn.hub.checkpoints import Checkpoint, load_parameters, open_checkpoint
+from multiturn.hub.checkpoints.reading import Checkpoint, load_parameters, open_checkpoint
 from multiturn.models.config import DecoderConfig
 from multiturn.models.parameters import Parameters
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
-from multiturn.hub.gguf import read_array, read_gguf_header
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
+from multiturn.hub.formats.gguf import read_array, read_gguf_header
 from multiturn.models.decoder import forward
 from multiturn.models.native import decoder as native
 from multiturn.models.native.build import find_compiler

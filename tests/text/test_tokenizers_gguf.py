@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from multiturn.core.errors import ModelFileError
-from multiturn.hub.gguf import ArrayInfo, read_array, read_gguf_header
+from multiturn.hub.formats.gguf import ArrayInfo, read_array, read_gguf_header
 from multiturn.hub.llama_cpp_library import import_xllamacpp
 from multiturn.text.tokenizers import Tokenizer
 from multiturn.text.tokenizers_gguf import from_gguf_metadata

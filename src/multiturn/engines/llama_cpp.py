@@ -25,7 +25,7 @@ from multiturn.engines.protocol import (
 )
 from multiturn.engines.requests import check_open, check_text, check_window
 from multiturn.hub.adapters.gguf import read_gguf_adapter
-from multiturn.hub.gguf import GGUFHeader, read_gguf_header
+from multiturn.hub.formats.gguf import GGUFHeader, read_gguf_header
 
 __all__ = ["DEFAULT_CONTEXT", "LlamaCppEngine", "open_llama_cpp"]
 

@@ -1,5 +1,9 @@
-"""A model's name becomes verified files on this machine.
+"""A model's name becomes verified files on this machine, and files become parameters.
 
-`pull` is the door: it takes a name of the registry, or the path of a GGUF file, and returns
-the local path. `gguf` reads what a model file says about itself.
+registry, pull, store  names, what is fetched for them, where it lies
+sources                where bytes may come from
+formats                files that hold tensors
+checkpoints            from files to a decoder's parameters
+exports                and back, in the layouts of other engines
+adapters               LoRA adapters as files
 """

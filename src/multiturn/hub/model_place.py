@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from multiturn.hub.gguf import read_array, read_gguf_header
+from multiturn.hub.formats.gguf import read_array, read_gguf_header
 from multiturn.hub.pull import pull
 from multiturn.hub.registry import REGISTRY
 from multiturn.text.tokenizers import Tokenizer

@@ -25,7 +25,7 @@ from multiturn.hub.manifest import Manifest, read_manifest, write_manifest
 from multiturn.hub.partial import PartialFile, SourceFailedError
 from multiturn.hub.progress import Phase, Progress, ProgressListener, silent
 from multiturn.hub.registry import REGISTRY, HubFile, ModelEntry, WheelParts, find_model
-from multiturn.hub.sources import Hub, Source, hub_settings
+from multiturn.hub.sources.source import Hub, Source, hub_settings
 from multiturn.hub.store import (
     FileState,
     ModelStore,
@@ -336,9 +336,9 @@ def _wanted_without_network(entry: ModelEntry, store: ModelStore) -> list[Wanted
 def _wanted(entry: ModelEntry, store: ModelStore, hub: Hub) -> list[Wanted]:
     """The files of a model with their sources; asks the hub what they are if need be."""
     # httpx and unearth take 0.3 s to import; a model that is here needs neither.
-    from multiturn.hub.hub_api import list_repository
-    from multiturn.hub.hub_source import HubSource
-    from multiturn.hub.wheels import WheelSource
+    from multiturn.hub.sources.hub_api import list_repository
+    from multiturn.hub.sources.hub_source import HubSource
+    from multiturn.hub.sources.wheels import WheelSource
 
     home = store.directory(entry.name)
     if entry.repository is None:

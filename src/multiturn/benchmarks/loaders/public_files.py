@@ -9,14 +9,14 @@ from pathlib import Path
 from multiturn.core.errors import HashMismatchError, reporting_storage
 from multiturn.core.places import places
 from multiturn.hub.checksums import Checksum
-from multiturn.hub.download import download
 from multiturn.hub.partial import PartialFile
-from multiturn.hub.patience import Retries, Timeouts
 from multiturn.hub.progress import Phase, ProgressListener, silent
 from multiturn.hub.pull import Wanted, ensure
-from multiturn.hub.sources import Source, Tell
+from multiturn.hub.sources.download import download
+from multiturn.hub.sources.patience import Retries, Timeouts
+from multiturn.hub.sources.source import Source, Tell
+from multiturn.hub.sources.transport import http_client, tls_context
 from multiturn.hub.store import ModelStore
-from multiturn.hub.transport import http_client, tls_context
 
 __all__ = ["PublicFile", "UrlSource", "checked_bytes", "fetch"]
 

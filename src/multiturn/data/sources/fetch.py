@@ -11,7 +11,7 @@ import httpx
 
 from multiturn.core.errors import HashMismatchError, reporting_storage
 from multiturn.data.source import SourceError
-from multiturn.hub.transport import PASSING_STATUSES, reason_of, status_reason
+from multiturn.hub.sources.transport import PASSING_STATUSES, reason_of, status_reason
 
 __all__ = ["fetch"]
 

@@ -12,9 +12,9 @@ from multiturn.data.source import Part, SourceError
 from multiturn.data.sources.archives import documents_of_archive
 from multiturn.data.sources.fetch import fetch
 from multiturn.data.sources.wanted import PYTHON_FILES, Wanted
-from multiturn.hub.package_index import PackageIndex, SdistLink, open_package_index
 from multiturn.hub.partial import SourceFailedError
-from multiturn.hub.pip_settings import read_pip_settings
+from multiturn.hub.sources.package_index import PackageIndex, SdistLink, open_package_index
+from multiturn.hub.sources.pip_settings import read_pip_settings
 
 __all__ = ["PyPIProjects"]
 

@@ -18,7 +18,7 @@ from multiturn.engines.http.faults import BrokenOffError, refusal
 from multiturn.engines.http.key import Key
 from multiturn.engines.http.settings import Patience
 from multiturn.hub.partial import SourceFailedError
-from multiturn.hub.transport import reason_of, tls_context
+from multiturn.hub.sources.transport import reason_of, tls_context
 
 __all__ = ["Connection", "open_client"]
 

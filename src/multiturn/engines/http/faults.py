@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from multiturn.core.errors import ContextOverflowError, EngineError, MultiturnError, shown
 from multiturn.engines.http.key import Key
-from multiturn.hub.transport import PASSING_STATUSES
+from multiturn.hub.sources.transport import PASSING_STATUSES
 
 __all__ = ["BrokenOffError", "message_in", "refusal", "retry_after"]
 

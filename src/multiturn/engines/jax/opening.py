@@ -16,8 +16,8 @@ from multiturn.engines.jax.engine import JaxEngine
 from multiturn.engines.jax.native_backend import NativeBackend
 from multiturn.engines.protocol import EngineInfo
 from multiturn.hub.adapters.merging import merge_adapter
-from multiturn.hub.checkpoints import Checkpoint, load_parameters, open_checkpoint
-from multiturn.hub.gguf import read_gguf_header
+from multiturn.hub.checkpoints.reading import Checkpoint, load_parameters, open_checkpoint
+from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.model_place import model_tokenizer
 from multiturn.models.config import DecoderConfig
 from multiturn.models.native.decoder import NativeDecoder, Precision

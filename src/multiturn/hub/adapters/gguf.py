@@ -12,7 +12,7 @@ import numpy as np
 
 from multiturn.core.errors import MissingDependencyError, ModelFileError, reporting_storage
 from multiturn.hub.adapters.pairs import Pair
-from multiturn.hub.gguf_tensors import read_gguf_tensors
+from multiturn.hub.formats.gguf_tensors import read_gguf_tensors
 
 __all__ = ["read_gguf_adapter", "write_gguf_adapter"]
 

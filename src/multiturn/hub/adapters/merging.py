@@ -14,7 +14,7 @@ from multiturn.core.errors import ModelFileError
 from multiturn.hub.adapters.gguf import read_gguf_adapter
 from multiturn.hub.adapters.pairs import Pair
 from multiturn.hub.adapters.peft import read_peft
-from multiturn.hub.checkpoints_layouts import (
+from multiturn.hub.checkpoints.layouts import (
     Layout,
     codegen_layout,
     gguf_llama_layout,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.hub.checkpoints_layouts import Layout, Rule
+from multiturn.hub.checkpoints.layouts import Layout, Rule
 from multiturn.models.lora import Factors
 
 __all__ = ["Pair", "pairs_of"]

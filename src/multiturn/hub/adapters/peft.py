@@ -16,8 +16,8 @@ import numpy as np
 
 from multiturn.core.errors import ModelFileError
 from multiturn.hub.adapters.pairs import Pair
-from multiturn.hub.export_files import write_json
-from multiturn.hub.safetensors_files import NewTensor, read_safetensors, write_safetensors
+from multiturn.hub.exports.files import write_json
+from multiturn.hub.formats.safetensors_files import NewTensor, read_safetensors, write_safetensors
 
 __all__ = ["PEFT_CONFIG", "PEFT_WEIGHTS", "read_peft", "write_peft"]
 

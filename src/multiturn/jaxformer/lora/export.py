@@ -20,18 +20,18 @@ from multiturn.hub.adapters.gguf import write_gguf_adapter
 from multiturn.hub.adapters.merging import merge_adapter
 from multiturn.hub.adapters.pairs import pairs_of
 from multiturn.hub.adapters.peft import write_peft
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
-from multiturn.hub.checkpoints_layouts import (
+from multiturn.hub.checkpoints.layouts import (
     Layout,
     codegen_layout,
     gguf_llama_layout,
     gguf_phi2_layout,
     llama_layout,
 )
-from multiturn.hub.export import CERTIFICATE, Certificate
-from multiturn.hub.export_certificate import compare_logits
-from multiturn.hub.export_configs import codegen_json, llama_json
-from multiturn.hub.export_files import whole_directory, write_hub_checkpoint, write_json
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
+from multiturn.hub.exports.certificate import compare_logits
+from multiturn.hub.exports.configs import codegen_json, llama_json
+from multiturn.hub.exports.export import CERTIFICATE, Certificate
+from multiturn.hub.exports.files import whole_directory, write_hub_checkpoint, write_json
 from multiturn.hub.model_place import model_place, model_tokenizer
 from multiturn.jaxformer.config import MeshConfig, TrainConfig
 from multiturn.jaxformer.lora.run import load_lora_run

@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 
 from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
-from multiturn.hub.checkpoints import load_parameters, open_checkpoint
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.hub.model_place import model_place
 from multiturn.jaxformer.config import MeshConfig, TrainConfig
 from multiturn.jaxformer.lora.run import read_factors

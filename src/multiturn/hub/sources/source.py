@@ -12,9 +12,9 @@ from typing import Protocol
 from urllib.parse import quote, urlsplit
 
 from multiturn.hub.partial import PartialFile
-from multiturn.hub.patience import Retries, Timeouts
 from multiturn.hub.progress import Phase
 from multiturn.hub.registry import HubFile
+from multiturn.hub.sources.patience import Retries, Timeouts
 
 __all__ = ["HUGGING_FACE", "Hub", "Source", "Tell", "hub_settings"]
 

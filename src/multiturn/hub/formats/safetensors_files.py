@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from multiturn.core.errors import reporting_storage
-from multiturn.hub.tensors import StoredTensor, broken, map_file, numpy_dtype
+from multiturn.hub.formats.tensors import StoredTensor, broken, map_file, numpy_dtype
 
 __all__ = ["NewTensor", "read_safetensors", "write_safetensors"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from multiturn.core.errors import InputError, ModelFileError
-from multiturn.hub.checkpoints_layouts import (
+from multiturn.hub.checkpoints.layouts import (
     Layout,
     codegen_layout,
     gguf_llama_layout,
@@ -17,8 +17,8 @@ from multiturn.hub.checkpoints_layouts import (
     llama_layout,
     phi_layout,
 )
-from multiturn.hub.gguf import GGUFHeader
-from multiturn.hub.tensors import Tensors
+from multiturn.hub.formats.gguf import GGUFHeader
+from multiturn.hub.formats.tensors import Tensors
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
 
 __all__ = ["DescribedModel", "describe_gguf", "describe_hub"]

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from multiturn.core.errors import ModelFileError
-from multiturn.hub.tensors import StoredTensor, broken, map_file, numpy_dtype
+from multiturn.hub.formats.tensors import StoredTensor, broken, map_file, numpy_dtype
 
 __all__ = ["read_torch_pickle"]
 

@@ -19,12 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from multiturn.core.errors import InputError, ModelFileError, shown
-from multiturn.hub.checkpoints_configs import DescribedModel, describe_gguf, describe_hub
-from multiturn.hub.checkpoints_layouts import Layout, Rule
-from multiturn.hub.gguf_tensors import read_gguf_tensors
-from multiturn.hub.pickles import read_torch_pickle
-from multiturn.hub.safetensors_files import read_safetensors
-from multiturn.hub.tensors import FLOAT_DTYPES, StoredTensor, Tensors, numpy_dtype
+from multiturn.hub.checkpoints.configs import DescribedModel, describe_gguf, describe_hub
+from multiturn.hub.checkpoints.layouts import Layout, Rule
+from multiturn.hub.formats.gguf_tensors import read_gguf_tensors
+from multiturn.hub.formats.pickles import read_torch_pickle
+from multiturn.hub.formats.safetensors_files import read_safetensors
+from multiturn.hub.formats.tensors import FLOAT_DTYPES, StoredTensor, Tensors, numpy_dtype
 from multiturn.models.config import DecoderConfig
 from multiturn.models.parameters import Layers, Parameters, declare
 

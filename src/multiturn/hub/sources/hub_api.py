@@ -14,12 +14,12 @@ import httpx
 
 from multiturn.core.errors import InputError
 from multiturn.hub.checksums import Checksum
-from multiturn.hub.hub_source import hub_client
 from multiturn.hub.manifest import Manifest, ManifestFile
 from multiturn.hub.partial import SourceFailedError
 from multiturn.hub.registry import HubRepository
-from multiturn.hub.sources import Hub
-from multiturn.hub.transport import reason_of, status_reason
+from multiturn.hub.sources.hub_source import hub_client
+from multiturn.hub.sources.source import Hub
+from multiturn.hub.sources.transport import reason_of, status_reason
 
 __all__ = ["list_repository"]
 

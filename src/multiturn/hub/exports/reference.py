@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.hub.tensors import Tensors
+from multiturn.hub.formats.tensors import Tensors
 
 __all__ = ["codegen_reference", "gptj_reference", "phi2_gguf_reference", "phi_reference"]
 

@@ -27,24 +27,24 @@ from multiturn.core.errors import (
     reporting_storage,
 )
 from multiturn.core.records import to_plain
-from multiturn.hub.checkpoints import (
+from multiturn.hub.checkpoints.layouts import Layout, codegen_layout, gptj_layout, phi_layout
+from multiturn.hub.checkpoints.reading import (
     Checkpoint,
     load_parameters,
     open_checkpoint,
     read_hub_tensors,
 )
-from multiturn.hub.checkpoints_layouts import Layout, codegen_layout, gptj_layout, phi_layout
-from multiturn.hub.export_certificate import Agreement, check_with_llama_cpp, compare_logits
-from multiturn.hub.export_configs import codegen_json, gptj_json, phi_json
-from multiturn.hub.export_files import whole_directory, write_hub_checkpoint, write_json
-from multiturn.hub.export_gguf import write_gguf
-from multiturn.hub.export_reference import (
+from multiturn.hub.exports.certificate import Agreement, check_with_llama_cpp, compare_logits
+from multiturn.hub.exports.configs import codegen_json, gptj_json, phi_json
+from multiturn.hub.exports.files import whole_directory, write_hub_checkpoint, write_json
+from multiturn.hub.exports.gguf import write_gguf
+from multiturn.hub.exports.reference import (
     codegen_reference,
     gptj_reference,
     phi2_gguf_reference,
     phi_reference,
 )
-from multiturn.hub.gguf_tensors import read_gguf_tensors
+from multiturn.hub.formats.gguf_tensors import read_gguf_tensors
 from multiturn.models.config import DecoderConfig
 from multiturn.models.decoder import forward
 from multiturn.models.parameters import Parameters

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from multiturn.core.errors import ModelFileError
-from multiturn.hub.ggml_types import FILE_TYPES, GGML_TYPES, GGMLType
-from multiturn.hub.gguf_reader import ArrayInfo, FormatError, GGUFReader, Scalar
+from multiturn.hub.formats.ggml_types import FILE_TYPES, GGML_TYPES, GGMLType
+from multiturn.hub.formats.gguf_reader import ArrayInfo, FormatError, GGUFReader, Scalar
 
 __all__ = ["ArrayInfo", "GGUFHeader", "TensorInfo", "Value", "read_array", "read_gguf_header"]
 

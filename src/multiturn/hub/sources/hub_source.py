@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from multiturn.hub.download import download
 from multiturn.hub.partial import PartialFile, SourceFailedError
 from multiturn.hub.progress import Phase
 from multiturn.hub.registry import HubFile
-from multiturn.hub.sources import Hub, Tell
-from multiturn.hub.transport import http_client, tls_context
+from multiturn.hub.sources.download import download
+from multiturn.hub.sources.source import Hub, Tell
+from multiturn.hub.sources.transport import http_client, tls_context
 
 __all__ = ["HubSource", "hub_client"]
 

@@ -15,9 +15,9 @@ import ml_dtypes
 import numpy as np
 
 from multiturn.core.errors import ModelFileError
-from multiturn.hub.ggml_types import GGML_TYPES
-from multiturn.hub.gguf import GGUFHeader, TensorInfo, read_gguf_header
-from multiturn.hub.tensors import StoredTensor, map_file
+from multiturn.hub.formats.ggml_types import GGML_TYPES
+from multiturn.hub.formats.gguf import GGUFHeader, TensorInfo, read_gguf_header
+from multiturn.hub.formats.tensors import StoredTensor, map_file
 
 __all__ = ["READABLE_TYPES", "dequantize", "read_gguf_tensors"]
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from multiturn.core.errors import InputError, reporting_storage
 from multiturn.core.files import fsync_directory
-from multiturn.hub.checkpoints_layouts import Layout, Rule
-from multiturn.hub.safetensors_files import NewTensor, write_safetensors
-from multiturn.hub.tensors import numpy_dtype
+from multiturn.hub.checkpoints.layouts import Layout, Rule
+from multiturn.hub.formats.safetensors_files import NewTensor, write_safetensors
+from multiturn.hub.formats.tensors import numpy_dtype
 from multiturn.models.parameters import Parameters
 
 __all__ = ["new_tensors", "whole_directory", "write_hub_checkpoint", "write_json"]
