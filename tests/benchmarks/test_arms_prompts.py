@@ -242,6 +242,22 @@ def test_steps_say_what_was_written_and_what_cut_it() -> None:
     assert (step.prompt_tokens, step.new_tokens) == (11, 5)
 
 
+@pytest.mark.parametrize("arm", ARMS)
+def test_asked_ends_an_answer_where_the_arm_itself_would_go_on(arm: str) -> None:
+    more = "\n\n# 4. Print it.\nprint(x)"
+    _, written = lead(
+        arm,
+        [f"x = 1{more}"] * 3,
+        ArmSettings(truncation="asked"),
+        turn=1 if arm == "gold_prefix" else None,
+        run=lambda _source: FakeSandbox.printed(""),
+    )
+    in_one_piece = arm in ("concat", "prose")
+    for step in written.steps:
+        assert step.text == ("x = 1" + more if in_one_piece else "x = 1")
+        assert step.cut_by == (None if in_one_piece else "own step")
+
+
 def test_a_budget_is_shared_by_all_asks() -> None:
     talk, written = lead("turns", ["a", "b", "c"], replace(PLAIN, budget=12, max_new_tokens=6))
     assert [ask.max_tokens for ask in talk.asks] == [6, 6, 2]

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiturn.benchmarks.arms.truncating import AnswerFence, Fair, StartingOver, truncation_for
+from multiturn.benchmarks.arms.layout import NEXT_TURN, item_beyond
+from multiturn.benchmarks.arms.truncating import (
+    AnswerFence,
+    Fair,
+    OwnStep,
+    StartingOver,
+    truncation_for,
+)
 from multiturn.synthesis.parsing import parsed_module
 from multiturn.text.truncation import PublishedRule, StopRule
 
@@ -18,7 +27,8 @@ FUNCTION = 'def double(x):\n    """Twice x."""\n'
 PIECES = [
     "x = 1\n", "x = 1", "print(x)\n", "    return x\n", "def f():\n", "# a step\n", "# Sort",
     SPECIFICATION, "# Sort the list.\n", "```\n", "```python\n", "``", "`", "Here it is:\n", "\n",
-    "\n\n\n", "(", ")", "'''", "<|endoftext|>", "<|endof", " ", "é", "if x:\n", "\\\n", ",",
+    "\n\n\n", "\n# ", "# 2. Sort it.\n", "# 3. Print it.\n", "# 12", ". ", "import re\n",
+    "(", ")", "'''", "<|endoftext|>", "<|endof", " ", "é", "if x:\n", "\\\n", ",",
 ]  # fmt: skip
 texts = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 contexts = st.sampled_from(["", CONTEXT, FUNCTION, "x = (\n"])
@@ -27,6 +37,8 @@ rules = st.one_of(
     contexts.map(lambda context: StartingOver(context, SPECIFICATION)),
     contexts.map(lambda context: Fair(context, SPECIFICATION).stop),
     contexts.map(lambda context: Fair(context).stop),
+    st.builds(OwnStep, contexts, st.sampled_from([NEXT_TURN, item_beyond(2)])),
+    contexts.map(lambda context: Fair(context, SPECIFICATION, NEXT_TURN).stop),
 )
 
 
@@ -147,6 +159,66 @@ def test_what_cut_is_said(text: str, said: tuple[str | None, str | None]) -> Non
     cut = rule.stop.find(text)
     _, late = rule.finish(text if cut is None else text[: cut.position])
     assert (late, cut and cut.reason) == said
+
+
+def asked(text: str, next_step: re.Pattern[str] | None = NEXT_TURN) -> str:
+    """What is kept of an answer under ``asked``."""
+    rule = truncation_for("asked", CONTEXT, SPECIFICATION, next_step)
+    cut = rule.stop.find(text)
+    return rule.finish(text if cut is None else text[: cut.position])[0]
+
+
+ONE_TURN = {
+    "the next turn as the arm writes it": "x.sort()\n\n# Print it.\nprint(x)",
+    "after more empty lines": "x.sort()\n\n\n\n# Print it.\nprint(x)",
+    "as the last thing": "x.sort()\n\n# ",
+    "before a fence": "x.sort()\n\n# Print it.\n```\n",
+}
+
+
+@pytest.mark.parametrize("text", ONE_TURN.values(), ids=list(ONE_TURN))
+def test_a_turn_ends_where_the_model_opens_the_next(text: str) -> None:
+    assert asked(text) == "x.sort()"
+
+
+WITHIN_ONE_TURN = {
+    "a comment before any code": "# First.\n\n# Sort it.\nx.sort()",
+    "a comment after an import": "import re\n\n# Sort it.\nx.sort()",
+    "a comment without an empty line before it": "x.sort()\n# Print it.\nprint(x)",
+    "a comment in a block": "def f():\n    pass\n\n    # Sort it.\n    x.sort()",
+    "a comment sign in a string": "y = '''\n\n# Sort it.\n'''",
+    "another kind of comment": "x.sort()\n\n#: Sorted.\nx.sort()",
+    "several functions and prints": "def f():\n    print(1)\n\ndef g():\n    pass\n\nf()\nprint(x)",
+}
+
+
+@pytest.mark.parametrize("text", WITHIN_ONE_TURN.values(), ids=list(WITHIN_ONE_TURN))
+def test_what_opens_no_turn_ends_none(text: str) -> None:
+    assert asked(text) == text
+
+
+def test_in_a_fence_that_the_answer_opens_all_steps_belong_to_it() -> None:
+    steps = "x.sort()\n\n# Print it.\nprint(x)"
+    assert asked(f"```python\n{steps}\n```\nDone.") == steps
+
+
+def test_a_list_ends_at_an_item_that_it_does_not_have() -> None:
+    answer = "# 1. Sort it.\nx.sort()\n\n# 2. Print it.\nprint(x)"
+    items = item_beyond(2)
+    assert asked(f"{answer}\n\n# 3. Reverse it.\nx.reverse()", items) == answer
+    assert asked(f"{answer}\n\n# 12. Reverse it.\nx.reverse()", items) == answer
+    assert asked(f"{answer}\n# 3 of them.", items) == f"{answer}\n# 3 of them."
+    # Before any code the model only lengthens the list, and answers afterwards.
+    longer = f"# 3. Reverse it.\n\n{answer}"
+    assert asked(longer, items) == longer
+
+
+@pytest.mark.parametrize("text", KEPT.values(), ids=list(KEPT))
+def test_in_one_piece_asked_is_fair(text: str) -> None:
+    more = f"{text}\n\n# Another step.\nx = 1"
+    assert asked(more, None) == more
+    in_one_piece = truncation_for("asked", CONTEXT, SPECIFICATION)
+    assert in_one_piece == truncation_for("fair", CONTEXT, SPECIFICATION, NEXT_TURN)
 
 
 @given(texts)

@@ -19,7 +19,7 @@ from multiturn.sandbox.protocol import Limits, Sandbox
 
 __all__ = ["Arm", "ArmSettings", "HeaderStyle", "Item", "Task", "Truncation"]
 
-Truncation = Literal["published", "fair", "none"]
+Truncation = Literal["published", "fair", "asked", "none"]
 HeaderStyle = Literal["published", "packages", "none"]
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from multiturn.benchmarks.arms.layout import SEPARATOR, comment, filled, header_text
+from multiturn.benchmarks.arms.layout import (
+    SEPARATOR,
+    comment,
+    filled,
+    header_text,
+    item_beyond,
+)
 from multiturn.benchmarks.arms.writing import Writer
 from multiturn.benchmarks.dialogue import Dialogue, Written
 from multiturn.benchmarks.problem_set import Problem
@@ -60,7 +67,7 @@ class Listed:
         del turn
         prompts = filled(problem, case).prompts
         listed = "\n".join(f"{number}. {prompt}" for number, prompt in enumerate(prompts, 1))
-        return _at_once(problem, listed, settings)
+        return _at_once(problem, listed, settings, item_beyond(len(prompts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +95,15 @@ class Prose:
         return _at_once(problem, filled(problem, case).single, settings)
 
 
-def _at_once(problem: Problem, text: str, settings: ArmSettings) -> Dialogue:
+def _at_once(
+    problem: Problem,
+    text: str,
+    settings: ArmSettings,
+    next_step: re.Pattern[str] | None = None,
+) -> Dialogue:
     specification = comment(text)
     program = header_text(problem, settings.header) + specification
     # As many tokens as all turns together may have.
     writer = Writer(settings, problem.max_gen_length * len(problem.turns))
-    program += (yield from writer.answer(program, specification)) + SEPARATOR
+    program += (yield from writer.answer(program, specification, next_step)) + SEPARATOR
     return Written(program=program, steps=tuple(writer.steps))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from multiturn.benchmarks.arms.feedback import outcome_comment
 from multiturn.benchmarks.arms.layout import (
+    NEXT_TURN,
     SEPARATOR,
     comment,
     filled,
@@ -145,7 +146,7 @@ class GoldPrefix:
         specification = comment(case_filled.prompts[turn])
         program += specification
         writer = Writer(settings, problem.max_gen_length)
-        program += (yield from writer.answer(program, specification)) + SEPARATOR
+        program += (yield from writer.answer(program, specification, NEXT_TURN)) + SEPARATOR
         # What a reference imports, later ones may use without a word in any prompt.
         rest = (imports_of(references[turn]), *references[turn + 1 :])
         program += SEPARATOR.join(part for part in rest if part)
@@ -164,5 +165,5 @@ def _in_turns(
             program += outcome_comment((yield from writer.execute(program)))
         specification = comment(prompt)
         program += specification
-        program += (yield from writer.answer(program, specification)) + SEPARATOR
+        program += (yield from writer.answer(program, specification, NEXT_TURN)) + SEPARATOR
     return Written(program=program, steps=tuple(writer.steps))

@@ -10,6 +10,7 @@ Source: Nijkamp et al., the sampler of the published Multi-Turn Programming Benc
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 
 from multiturn.benchmarks.problem_set import FilledProblem, Package, Problem, header
@@ -17,10 +18,22 @@ from multiturn.benchmarks.task import HeaderStyle
 from multiturn.core.errors import InputError
 from multiturn.synthesis.parsing import parsed_module
 
-__all__ = ["SEPARATOR", "comment", "filled", "header_text", "imports_of", "require_references"]
+__all__ = [
+    "NEXT_TURN",
+    "SEPARATOR",
+    "comment",
+    "filled",
+    "header_text",
+    "imports_of",
+    "item_beyond",
+    "require_references",
+]
 
 SEPARATOR = "\n\n"
 """What follows every completion."""
+
+NEXT_TURN = re.compile(f"(?<={SEPARATOR})# ")
+"""How a turn begins after the program so far."""
 
 _ALWAYS: tuple[Package, ...] = ("numpy",)
 _COMMENT = "# Import libraries.\n\n"
@@ -49,6 +62,17 @@ def comment(text: str) -> str:
         '# Sort it.\n# Print it.\n'
     """
     return "".join(f"# {line}".rstrip() + "\n" for line in text.split("\n"))
+
+
+def item_beyond(count: int) -> re.Pattern[str]:
+    r"""How an item begins that a numbered list in a comment does not have.
+
+    Example:
+        >>> bool(item_beyond(3).search("# 4. Print it.")), bool(item_beyond(3).search("# 3. Sort"))
+        (True, False)
+    """
+    known = "|".join(str(number) for number in range(1, count + 1))
+    return re.compile(rf"^# (?!(?:{known})\. )\d{{1,4}}\. ", re.MULTILINE)
 
 
 def filled(problem: Problem, case: int) -> FilledProblem:

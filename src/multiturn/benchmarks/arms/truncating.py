@@ -17,7 +17,18 @@ from multiturn.synthesis.parsing import parsed_module
 from multiturn.synthesis.trimming import longest_that_parses
 from multiturn.text.truncation import AnyOf, Cut, KeepAll, PublishedRule, StopRule, StopStrings
 
-__all__ = ["AnswerFence", "Fair", "StartingOver", "Truncate", "Unchanged", "truncation_for"]
+__all__ = [
+    "AnswerFence",
+    "Fair",
+    "OwnStep",
+    "StartingOver",
+    "Truncate",
+    "Unchanged",
+    "truncation_for",
+]
+
+LONGEST_OPENING = "# 1234. "
+"""As long as what opens a step in any arm's form can be."""
 
 END_OF_TEXT = "<|endoftext|>"
 FENCE = "```"
@@ -36,16 +47,20 @@ class Truncate(Protocol):
         ...
 
 
-def truncation_for(name: Truncation, context: str, specification: str) -> Truncate:
+def truncation_for(
+    name: Truncation, context: str, specification: str, next_step: re.Pattern[str] | None = None
+) -> Truncate:
     """The truncation by that name for a text that continues `context`.
 
     Args:
-        name: ``published``, ``fair`` or ``none``.
+        name: ``published``, ``fair``, ``asked`` or ``none``.
         context: the program so far.
         specification: the comment that the text answers.
+        next_step: how the arm opens the step after the last that was asked for; ``asked`` ends
+            the text where the model does so. None for an arm that asks in one piece.
     """
-    if name == "fair":
-        return Fair(context, specification)
+    if name in ("fair", "asked"):
+        return Fair(context, specification, next_step if name == "asked" else None)
     return Unchanged(PublishedRule() if name == "published" else KeepAll())
 
 
@@ -68,17 +83,22 @@ class Fair:
     the whole specification, or at the end-of-text string. Of that, the longest beginning of
     whole lines that parses after `context` is kept. Where the answer opens a fence itself,
     what is inside is the answer. Without a specification its repetition is not looked for.
+
+    With `next_step` the answer also ends where the model opens a step of its own.
     """
 
     context: str
     specification: str = ""
+    next_step: re.Pattern[str] | None = None
 
     @property
     def stop(self) -> StopRule:
-        """The first of the three to come."""
+        """The first of them to come."""
         rules: tuple[StopRule, ...] = (AnswerFence(self.context), StopStrings((END_OF_TEXT,)))
         if self.specification.strip():
             rules = (*rules, StartingOver(self.context, self.specification))
+        if self.next_step is not None:
+            rules = (*rules, OwnStep(self.context, self.next_step))
         return AnyOf(rules)
 
     def finish(self, text: str) -> tuple[str, str | None]:
@@ -139,6 +159,34 @@ class StartingOver:
             written = _answer(self.context, text[:start])
             if _has_code(self.context, written, imports=False):
                 return Cut(start, "repetition")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStep:
+    r"""Cuts where a model that has answered opens a step that it was not asked for.
+
+    It does so in the arm's own form, which is what it has read so far. As long as no code but
+    imports is there, a comment may belong to the answer. In an answer that opens a fence all
+    comments do: its end is the closing fence.
+
+    Example:
+        >>> OwnStep("# Sort x.\n", re.compile("(?<=\n\n)# ")).find("x.sort()\n\n# Print x.")
+        Cut(position=10, reason='own step')
+    """
+
+    context: str
+    opening: re.Pattern[str]
+    lookahead: int = len(LONGEST_OPENING) - 1
+
+    def find(self, text: str) -> Cut | None:
+        """The first opening of a step after code."""
+        for match in self.opening.finditer(text):
+            before = text[: match.start()]
+            if next(_line_starts(FENCE, before), None) is not None:
+                return None
+            if _has_code(self.context, before, imports=False):
+                return Cut(match.start(), "own step")
         return None
 
 

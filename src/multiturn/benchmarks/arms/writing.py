@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 
 from multiturn.benchmarks.arms.truncating import Truncate, truncation_for
@@ -32,9 +33,17 @@ class Writer:
         """Whether the budget is used up."""
         return self._left is not None and self._left <= 0
 
-    def answer(self, program: str, specification: str) -> Generator[Move, Reply, str]:
-        """Ask for what a comment at the end of a program describes."""
-        rule = truncation_for(self._settings.truncation, program, specification)
+    def answer(
+        self, program: str, specification: str, next_step: re.Pattern[str] | None = None
+    ) -> Generator[Move, Reply, str]:
+        """Ask for what a comment at the end of a program describes.
+
+        Args:
+            program: with the comment.
+            specification: the comment.
+            next_step: how the arm would open a further step; see `truncation_for`.
+        """
+        rule = truncation_for(self._settings.truncation, program, specification, next_step)
         return (yield from self.write(program, rule))
 
     def write(self, prompt: str, rule: Truncate) -> Generator[Move, Reply, str]:

@@ -166,6 +166,6 @@ def _context(prompt: str) -> str:
 
 
 def _truncation(name: Truncation, prompt: str) -> Truncate:
-    if name == "fair":
+    if name in ("fair", "asked"):
         return Fair(prompt)
     return Unchanged(StopStrings(HUMAN_EVAL_STOPS) if name == "published" else KeepAll())

@@ -81,7 +81,7 @@ Truncations = Annotated[
     list[str] | None,
     typer.Option(
         "--truncation",
-        metavar="published|fair|none",
+        metavar="published|fair|asked|none",
         help="The rule that ends a written text; several with commas. By default published.",
     ),
 ]

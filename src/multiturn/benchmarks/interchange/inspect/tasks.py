@@ -76,8 +76,8 @@ def multiturn(
     Args:
         benchmark: `own` or `mtpb`.
         arm: one of the project's arms.
-        truncation: `published`, `fair` or `none`; chat models write fences, which only `fair`
-            understands.
+        truncation: `published`, `fair`, `asked` or `none`; chat models write fences, which only
+            `fair` and `asked` understand.
         cases: the first so many cases of each problem.
         path: the file of `mtpb`.
     """
