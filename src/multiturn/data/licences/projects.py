@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from posixpath import dirname
 
+from multiturn.data.licences.debian import DebianCopyright
 from multiturn.data.licences.expressions import joined
 from multiturn.data.licences.packages import (
     declared_expression,
@@ -45,12 +46,18 @@ class ProjectLicences:
     (PEP 639): that is meant for exactly this, and settles it. A notice deeper in the tree, as
     vendored code has, holds for its own folder in place of those above.
 
+    Debian's copyright file, where there is one, was written for each file of the package: what
+    it says of files by name settles it, and what it says of all others (``Files: *``) holds in
+    place of the notices at the top.
+
     Args:
         default: holds where there is no notice at all.
+        copyright: of a Debian package.
     """
 
-    def __init__(self, default: str = "") -> None:
+    def __init__(self, default: str = "", copyright: DebianCopyright | None = None) -> None:
         self._default = default
+        self._copyright = copyright
         self._found: dict[str, set[str]] = {}
         self._settled: dict[str, str] = {}
 
@@ -73,11 +80,23 @@ class ProjectLicences:
         elif found:
             self._found.setdefault(folder, set()).add(found)
 
-    def of(self, path: str) -> str:
-        """The licence of a file; empty where nothing is known."""
+    def of(self, path: str, top: str = "") -> str:
+        """The licence of a file; empty where nothing is known.
+
+        Args:
+            path: as it was given to `add`.
+            top: the folder that holds the whole project, where an archive has one.
+        """
+        stated = None
+        if self._copyright is not None:
+            stated = self._copyright.of(path.removeprefix(f"{top}/") if top else path)
+        if stated is not None and stated.by_name:
+            return stated.licence
         folder = path
         while folder:
             folder = dirname(folder)
+            if stated is not None and folder in ("", top):
+                return stated.licence
             if folder in self._settled:
                 return self._settled[folder]
             if folder in self._found:

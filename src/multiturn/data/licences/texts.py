@@ -3,7 +3,7 @@
 Each rule names sentences that are in every copy of a licence whatever its line breaks, quotes
 and copyright line, and none that other licences share. A text that holds several licences is
 under all of them as far as this can tell, so a copyleft one among them is never overlooked.
-docs/decisions/0021-licences.md says why this is a table of our own.
+docs/decisions/0021-licences-by-phrases.md says why this is a table of our own.
 """
 
 from __future__ import annotations

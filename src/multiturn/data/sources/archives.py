@@ -69,7 +69,7 @@ class Archives:
             wanted=self.wanted,
             ledger=ledger,
             filed_under=self.name,
-            licence=self.licence,
+            licences=ProjectLicences(self.licence),
         )
 
 
@@ -81,7 +81,7 @@ def documents_of_archive(
     wanted: Wanted,
     ledger: Ledger,
     filed_under: str,
-    licence: str = "",
+    licences: ProjectLicences | None = None,
 ) -> Iterator[Document]:
     """The files of an archive, each with the licence of the nearest notice.
 
@@ -96,22 +96,26 @@ def documents_of_archive(
         wanted: which members are read.
         ledger: is told what is dropped.
         filed_under: the name that drops are filed under.
-        licence: where the archive holds no notice.
+        licences: what is known beside the notices in the archive, which are added to it.
     """
-    licences = ProjectLicences(licence)
+    licences = licences or ProjectLicences()
+    tops: set[str] = set()
     try:
         with open_members(path) as members:
             for member in members:
+                folder, inside, _ = member.path.partition("/")
+                tops.add(folder if inside else "")
                 if _is_notice(member):
                     licences.add(member.path, member.read())
     except ArchiveError:
         pass  # the second reading meets the same fault, and reports it
+    top = tops.pop() if len(tops) == 1 else ""
     try:
         with open_members(path) as members:
             for member in members:
                 document = _document(member, source, revision, wanted, ledger, filed_under)
                 if document is not None:
-                    document.licence = licences.of(member.path)
+                    document.licence = licences.of(member.path, top)
                     yield document
     except ArchiveError as error:
         broken = Document(content=b"", source=source, path=path.name, revision=revision)

@@ -10,28 +10,37 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from multiturn.core.errors import reporting_storage
 from multiturn.data.document import Document
 from multiturn.data.ledger import Ledger
+from multiturn.data.licences.debian import DebianCopyright
+from multiturn.data.licences.projects import ProjectLicences
 from multiturn.data.source import Part, SourceError
 from multiturn.data.sources.archives import documents_of_archive
+from multiturn.data.sources.debian_packaging import copyright_file
 from multiturn.data.sources.wanted import ALL_FILES, Wanted
 
 __all__ = ["DebianSources"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[A-Za-z0-9.+~:-]+)?")
 _URI = re.compile(r"'[^']*' (?P<file>\S+) (?P<size>\d+) (?P<hash>\S*)")
-_UPSTREAM = re.compile(r".*\.orig(-[\w-]+)?\.tar\.(gz|bz2|xz)|[^/]*(?<!\.debian)\.tar\.(gz|bz2|xz)")
+_UPSTREAM = re.compile(
+    r".*\.orig(-(?P<component>[\w-]+))?\.tar\.(gz|bz2|xz)|[^/]*(?<!\.debian)\.tar\.(gz|bz2|xz)"
+)
+_PACKAGING = re.compile(r".*\.(debian\.tar\.(gz|bz2|xz)|diff\.gz)")
 _SECONDS = 1800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DebianSources:
     """The upstream archives of source packages.
+
+    The licence of each file is what the package's ``debian/copyright`` says, where that is
+    machine-readable; else what the nearest notice says.
 
     Attributes:
         packages: names of source packages, perhaps with ``=version``; else the newest that
@@ -58,6 +67,7 @@ class DebianSources:
             described = next((name for name in files if name.endswith(".dsc")), "")
             project, _, version = described.removesuffix(".dsc").partition("_")
             archives = [name for name in files if _UPSTREAM.fullmatch(name)]
+            packaging = [name for name in files if _PACKAGING.fullmatch(name)]
             if not archives or not version:
                 raise SourceError("apt names no upstream archive", got=package)
             parts.append(
@@ -67,6 +77,8 @@ class DebianSources:
                         "package": package.partition("=")[0],
                         "version": version,
                         "archives": archives,
+                        # A native package has its packaging within its archive.
+                        "packaging": (packaging or archives)[0],
                     },
                 )
             )
@@ -78,16 +90,20 @@ class DebianSources:
         package = str(part.detail["package"])
         version = str(part.detail["version"])
         archives = cast(list[str], part.detail["archives"])
+        packaging = str(part.detail["packaging"])
         folder = downloads / "debian" / "archives"
-        if not all((folder / name).exists() for name in archives):
+        needed = [*archives, packaging]
+        if not all((folder / name).exists() for name in needed):
             apt.download(package, folder)
-        for name in archives:
+        for name in needed:
             if not (folder / name).exists():
                 raise SourceError(
                     f"apt no longer has {package} {version}",
                     got=name,
                     fix="build anew in another folder",
                 )
+        stated = DebianCopyright.parse(copyright_file(folder / packaging))
+        for name in archives:
             yield from documents_of_archive(
                 folder / name,
                 source=f"debian:{package}",
@@ -95,8 +111,16 @@ class DebianSources:
                 wanted=self.wanted,
                 ledger=ledger,
                 filed_under=self.name,
-                licence=self.licence,
+                licences=ProjectLicences(self.licence, _within(stated, name)),
             )
+
+
+def _within(stated: DebianCopyright | None, archive: str) -> DebianCopyright | None:
+    """As it holds for the paths of one archive: a further one is unpacked below the first."""
+    match = _UPSTREAM.fullmatch(archive)
+    if stated is None or match is None or not match["component"]:
+        return stated
+    return replace(stated, folder=match["component"])
 
 
 class _Apt:
@@ -128,12 +152,10 @@ class _Apt:
         return [match["file"] for line in told.splitlines() if (match := _URI.match(line))]
 
     def download(self, package: str, folder: Path) -> None:
-        """Fetch the upstream archives of a source package; apt checks their hashes."""
+        """Fetch the archives of a source package, unpacked by nobody; apt checks their hashes."""
         with reporting_storage(folder, "keeping a download"):
             folder.mkdir(parents=True, exist_ok=True)
-        self._run(
-            "apt-get", "source", "--tar-only", "--download-only", "-qq", package, folder=folder
-        )
+        self._run("apt-get", "source", "--download-only", "-qq", package, folder=folder)
 
     def _configured(self) -> list[Path]:
         wanted = {"list": "Dir::Etc::sourcelist/f", "parts": "Dir::Etc::sourceparts/d"}
