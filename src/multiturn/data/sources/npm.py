@@ -115,8 +115,9 @@ def _npm(*arguments: str) -> object:
     except subprocess.TimeoutExpired as error:
         raise SourceError(f"npm {what} took more than {_SECONDS} seconds") from error
     if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("npm error")]
-        reason = "; ".join(line.removeprefix("npm error").strip() for line in lines[:2])
+        told = done.stderr.strip().splitlines()
+        lines = [line for line in told if line.startswith("npm error")][:2] or told[-1:]
+        reason = "; ".join(line.removeprefix("npm error").strip() for line in lines)
         raise SourceError(
             f"npm {what} failed: {reason or 'it does not say why'}",
             fix="check the name and version, or take it out of the recipe",
