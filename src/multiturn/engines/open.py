@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from multiturn.core.errors import InputError, MissingDependencyError, ModelFileError
+from multiturn.core.errors import InputError, MissingDependencyError
 from multiturn.engines.http.open import open_http
 from multiturn.engines.http.settings import HttpSettings
 from multiturn.engines.llama_cpp import open_llama_cpp
+from multiturn.engines.model_name import Script, Server, read_model_name
 from multiturn.engines.protocol import Engine
 from multiturn.engines.scripted import ScriptedEngine, read_script
+from multiturn.hub.fingerprints import fingerprint_with_adapter
 from multiturn.hub.progress import ProgressListener, silent
 from multiturn.hub.pull import pull
-from multiturn.hub.registry import REGISTRY, find_model, single_file_models
+from multiturn.hub.registry import REGISTRY
 
-__all__ = ["ENGINES", "SCRIPTED", "SERVERS", "EngineName", "open_engine"]
+__all__ = ["ENGINES", "EngineName", "open_engine"]
 
 EngineName = Literal["auto", "llama.cpp", "jax"]
 """``auto`` is llama.cpp for GGUF files, which is quickest for one text at a time, where it is
 installed; and jax, the native sampler, for checkpoint directories and where it is not."""
 
 ENGINES: tuple[EngineName, ...] = ("auto", "llama.cpp", "jax")
-
-SCRIPTED = "scripted:"
-SERVERS = ("http://", "https://")
 
 
 def open_engine(
@@ -42,11 +40,10 @@ def open_engine(
     """Load a model.
 
     Args:
-        model: a known name, which is pulled first if need be; or the path of a GGUF file or
-            of a checkpoint's directory; or ``scripted:FILE``, for the engine that reads its
-            lines from a script; or the address of a server, ``http://HOST:PORT/v1#MODEL``
-            (docs/http-engine.md). ``MODEL+ADAPTER`` adds a LoRA adapter, a PEFT directory or a
-            GGUF file, to the weights.
+        model: as `read_model_name` takes it. A known name is pulled first if need be;
+            ``scripted:FILE`` is the engine that reads its lines from a script; servers are
+            described in docs/http-engine.md; the adapter of ``MODEL+ADAPTER`` is a PEFT
+            directory or a GGUF file.
         directory: where models are kept; the user's own place by default.
         context: tokens of the context window; by default what suits the model.
         threads: threads to decode with; by default one for each CPU this process may use.
@@ -59,25 +56,24 @@ def open_engine(
         MissingDependencyError: the package that runs such models is not installed.
         EngineError: the model could not be loaded, or no server answers.
     """
-    if model.startswith(SCRIPTED):
-        path = Path(model.removeprefix(SCRIPTED)).expanduser()
-        script, settings = read_script(path)
+    name = read_model_name(model)
+    if isinstance(name, Script):
+        script, settings = read_script(name.path)
         if context is not None:
             settings = replace(settings, context_window=context)
         return ScriptedEngine(script, settings=settings, model=model)
-    if model.startswith(SERVERS):
-        return open_http(model, settings=HttpSettings(context=context))
+    if isinstance(name, Server):
+        return open_http(name.address, settings=HttpSettings(context=context))
     if engine not in ENGINES:
         raise InputError("unknown engine", got=engine, allowed=", ".join(ENGINES))
-    model, adapter = _with_adapter(model)
-    place = Path(model).expanduser()
-    if model not in REGISTRY and place.is_dir():
-        path = place
+    adapter, pinned = name.adapter, None
+    if isinstance(name.model, Path):
+        path = name.model
     else:
-        path = pull(model, directory=directory, progress=progress)
-    pinned = find_model(model).sha256 if model in single_file_models() else None
+        path = pull(name.model, directory=directory, progress=progress)
+        pinned = REGISTRY[name.model].sha256
     if pinned is not None and adapter is not None:
-        pinned = _hash_of_both(pinned, adapter)
+        pinned = fingerprint_with_adapter(pinned, adapter)
     if engine == "auto":
         as_gguf = not path.is_dir() and not (adapter is not None and adapter.is_dir())
         in_llama = as_gguf and find_spec("xllamacpp") is not None
@@ -87,28 +83,6 @@ def open_engine(
     return open_llama_cpp(
         path, context=context, threads=threads, weights_sha256=pinned, adapter=adapter
     )
-
-
-def _with_adapter(model: str) -> tuple[str, Path | None]:
-    """A model and its adapter, where both are named; a plus sign may be part of a path too."""
-    base, plus, last = model.rpartition("+")
-    if not plus or not base or Path(model).expanduser().exists():
-        return model, None
-    adapter = Path(last).expanduser()
-    if not adapter.exists():
-        raise ModelFileError(
-            "no such adapter", got=last, fix="name a PEFT directory or a GGUF file after the +"
-        )
-    return base, adapter
-
-
-def _hash_of_both(weights: str, adapter: Path) -> str:
-    """One hash that stands for the weights with the adapter."""
-    digest = hashlib.sha256(weights.encode())
-    for file in sorted(adapter.iterdir()) if adapter.is_dir() else [adapter]:
-        if file.suffix in (".gguf", ".safetensors", ".json"):
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def _open_jax(

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
 import pytest
 
 from multiturn.apps.cli.bench.engines import info_with_hash
@@ -15,7 +17,14 @@ from multiturn.apps.cli.main import run
 from multiturn.benchmarks.runner.gauge import Fill
 from multiturn.benchmarks.runner.progress import Progress
 from multiturn.core.errors import InputError
+from multiturn.engines.model_name import Script, Server, Weights
 from multiturn.engines.scripted import ScriptedEngine
+from multiturn.hub.adapters.gguf import write_gguf_adapter
+from multiturn.hub.adapters.pairs import pairs_of
+from multiturn.hub.checkpoints.layouts import gguf_llama_layout
+from multiturn.hub.checkpoints.reading import open_checkpoint
+from multiturn.hub.fingerprints import fingerprint, fingerprint_with_adapter
+from multiturn.models.lora import LoraConfig, declare_lora
 
 ANSWERS = ["x = 1\nprint(x)\n", "print('nothing')\n", "y = = 2\n", "# only words\n"]
 
@@ -114,6 +123,8 @@ def test_figures_for_machines_after_a_run(model, tmp_path, capsys):
         (("-m", "scripted:a/any.jsonl"), "two models would be kept under the name"),
         (("--context", "80"), "more than the context window of 80"),
         (("-m", "no-such-model"), "no-such-model"),
+        (("-m", "smollm2-135m+no-adapter"), "no such adapter: got 'no-adapter'"),
+        (("-m", "http://user:key@host/v1"), "an address has a user name, a password"),
     ],
 )
 def test_mistakes_are_one_line_and_nothing_is_written(model, tmp_path, capsys, options, told):
@@ -168,6 +179,33 @@ def test_a_model_file_is_known_by_its_hash(tmp_path):
     assert len({one, several, more}) == 3
 
 
+@pytest.fixture
+def adapter(smollm2: Path, tmp_path: Path) -> Path:
+    """A small adapter of the small model, as a GGUF file."""
+    config = open_checkpoint(smollm2).config
+    lora = LoraConfig(rank=1, alpha=1.0, targets=("query",))
+    draw = np.random.default_rng(0)
+    factors = jax.tree.map(
+        lambda info: draw.normal(0, 0.1, info.shape).astype("float32"), declare_lora(config, lora)
+    )
+    pairs = pairs_of(factors, lora.scale, gguf_llama_layout(config, "llama"))
+    file = tmp_path / "my adapter.gguf"
+    write_gguf_adapter(file, pairs, architecture="llama", name="an adapter")
+    return file
+
+
+def test_a_model_with_an_adapter_is_told_from_the_model(smollm2, adapter, tmp_path):
+    out = tmp_path / "runs"
+    short = ("--engine", "llama.cpp", "--limit", "1", "--max-new-tokens", "4")
+    assert run(bench(f"{smollm2}+{adapter}", out, *short)) == 0
+    (record,) = out.rglob("run.json")
+    config = json.loads(record.read_text())
+    assert config["model"] == f"{smollm2.stem}+my-adapter"
+    assert record.parent.parent.name == config["model"]
+    expected = fingerprint_with_adapter(fingerprint(smollm2), adapter)
+    assert config["engine"]["weights_sha256"] == expected
+
+
 def test_words_and_numbers_of_options():
     assert words(["a, b", "c,,a"]) == ("a", "b", "c")
     assert numbers(["0.2,0.8", "0.2"], "--t") == (0.2, 0.8)
@@ -178,12 +216,15 @@ def test_words_and_numbers_of_options():
 @pytest.mark.parametrize(
     ("model", "label"),
     [
-        ("qwen2.5-coder-0.5b", "qwen2.5-coder-0.5b"),
-        ("/somewhere/else/qwen.gguf", "qwen"),
-        ("checkpoints/nl-350m/", "nl-350m"),
-        ("https://user:key@host/v1#org/model name", "model-name"),
-        ("https://host:80/v1", "v1"),
-        ("..", "model"),
+        (Weights("qwen2.5-coder-0.5b"), "qwen2.5-coder-0.5b"),
+        (Weights(Path("/somewhere/else/qwen.gguf")), "qwen"),
+        (Weights(Path("checkpoints/nl-350m/")), "nl-350m"),
+        (Weights("smollm2-135m", Path("/somewhere/my adapter")), "smollm2-135m+my-adapter"),
+        (Weights(Path("/somewhere/a.gguf"), Path("/somewhere/b.gguf")), "a+b"),
+        (Server("https://user:key@host/v1#org/model name"), "model-name"),
+        (Server("https://host:80/v1"), "v1"),
+        (Script(Path("/somewhere/any.jsonl")), "scripted-any"),
+        (Weights(Path("..")), "model"),
     ],
 )
 def test_names_of_models_hold_no_path(model, label):

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from multiturn.apps.cli import options
-from multiturn.apps.cli.bench.engines import check_known, info_with_hash, open_bench_engine
+from multiturn.apps.cli.bench.engines import info_with_hash, open_bench_engine
 from multiturn.apps.cli.bench.grid import (
     Grid,
     check_names,
@@ -35,6 +35,7 @@ from multiturn.benchmarks.runner.run import Effort, Sitting, run_cells
 from multiturn.benchmarks.runner.saved import find_runs, read_run
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError, UnknownNameError
+from multiturn.engines.model_name import read_model_name
 from multiturn.sandbox.open import open_sandbox
 
 __all__ = ["app"]
@@ -189,7 +190,7 @@ def _command(benchmark: str) -> Callable[..., None]:
             for name in (dict.fromkeys(model) if model else (None,))
         ]
         for each in models:
-            check_known(each.model)
+            read_model_name(each.model)  # before another model has run for hours
         _check_apart(models)
         truncations, header_style = check_names(words(truncation or ["published"]), header)
         samplings = tuple(
@@ -275,7 +276,7 @@ def _run(
         for settings in models:
             with open_bench_engine(settings, console) as engine, signals.caught() as cancel:
                 info = info_with_hash(engine, settings.model)
-                cells = list(grid.cells(out, model_label(settings.model), info, sandbox))
+                cells = list(grid.cells(out, _label(settings), info, sandbox))
                 places += [cell.place for cell in cells]
                 view = ProgressView(console, several=len(cells) > 1)
                 try:
@@ -290,7 +291,7 @@ def _run(
                     )
                 finally:
                     view.close()
-            console.print(_last_line(model_label(settings.model), sitting))
+            console.print(_last_line(_label(settings), sitting))
             stopped = sitting.cancelled and not sitting.complete
             if stopped:
                 break
@@ -302,6 +303,10 @@ def _run(
     if stopped:
         say("stopped; the same command goes on with what is there", label=None)
         raise typer.Exit(signals.exit_code)
+
+
+def _label(settings: Settings) -> str:
+    return model_label(read_model_name(settings.model))
 
 
 def _last_line(model: str, sitting: Sitting) -> str:
@@ -341,7 +346,7 @@ def _check_apart(models: list[Settings]) -> None:
     """Refuse models whose runs would share a directory."""
     labels: dict[str, str] = {}
     for settings in models:
-        label = model_label(settings.model)
+        label = _label(settings)
         if label in labels:
             raise InputError(
                 f"two models would be kept under the name {label}",

@@ -13,6 +13,7 @@ from multiturn.benchmarks.runner.cells import Cell
 from multiturn.benchmarks.runner.config import SampleSettings, Selection, describe_run
 from multiturn.benchmarks.task import ArmSettings, HeaderStyle, Task, Truncation
 from multiturn.core.errors import InputError, UnknownNameError
+from multiturn.engines.model_name import ModelName, Script, Server, Weights
 from multiturn.engines.protocol import EngineInfo
 from multiturn.hub.progress import ProgressListener, silent
 from multiturn.sandbox.protocol import Sandbox
@@ -113,18 +114,29 @@ def numbers(said: Sequence[str], option: str) -> tuple[float, ...]:
     return tuple(found)
 
 
-def model_label(model: str) -> str:
+def model_label(name: ModelName) -> str:
     """What stands for a model in names of directories and in records: no path, no address.
 
     Example:
-        >>> model_label("smollm2-135m"), model_label("models/My model.gguf")
+        >>> model_label(Weights("smollm2-135m")), model_label(Weights(Path("models/My model.gguf")))
         ('smollm2-135m', 'My-model')
-        >>> model_label("http://localhost:8000/v1#org/coder"), model_label("scripted:a/b.jsonl")
+        >>> model_label(Weights("smollm2-135m", adapter=Path("runs/short-turns")))
+        'smollm2-135m+short-turns'
+        >>> model_label(Server("http://host/v1#org/coder")), model_label(Script(Path("b.jsonl")))
         ('coder', 'scripted-b')
     """
-    scripted = model.startswith("scripted:")
-    name = model.removeprefix("scripted:").rpartition("#")[2].rstrip("/").rpartition("/")[2]
+    match name:
+        case Server(address):
+            return _label(address.rpartition("#")[2].rstrip("/").rpartition("/")[2])
+        case Script(path):
+            return f"scripted-{_label(path.name)}"
+        case Weights(model, adapter):
+            label = _label(Path(model).name)
+            return label if adapter is None else f"{label}+{_label(adapter.name)}"
+
+
+def _label(name: str) -> str:
+    """A name as part of a path that needs no quotes."""
     for suffix in (".gguf", ".jsonl"):
         name = name.removesuffix(suffix)
-    name = re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "model"
-    return f"scripted-{name}" if scripted else name
+    return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "model"

@@ -6,11 +6,13 @@ import importlib.metadata
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 from multiturn.apps.cli.doctor.check import Check
 from multiturn.apps.cli.settings import Settings, resolve_settings
 from multiturn.core.errors import EngineError
 from multiturn.core.places import places
+from multiturn.engines.model_name import Script, Server, Weights, read_model_name
 from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Request, generate
 from multiturn.hub.pull import locate
@@ -109,29 +111,41 @@ def check_kernels() -> Check:
 
 def check_model(settings: Settings) -> Check:
     """Whether the model that would be used is here, whole and checked."""
-    path = locate(settings.model)
+    name = read_model_name(settings.model)
+    used = name.model if isinstance(name, Weights) else None
     others = tuple(
-        f"also here: {name}"
-        for name, entry in REGISTRY.items()
-        if name != settings.model and entry.file is not None and _is_here(name)
+        f"also here: {other}"
+        for other, entry in REGISTRY.items()
+        if other != used and entry.file is not None and locate(other) is not None
     )
+    if isinstance(name, Server):
+        found = f"{name.address}, a server, which was not asked"
+        return Check(name="model", state="note", found=found, details=others)
+    if isinstance(name, Script):
+        if name.path.is_file():
+            return Check(name="model", state="works", found=f"the script {name.path}")
+        found = f"the script {name.path} is not there"
+        return Check(name="model", state="fails", found=found, fix="name a script that is there")
+    path = _place_of(name)
     if path is not None:
-        size = path.stat().st_size / 1e6 if path.is_file() else 0
+        files = path.iterdir() if path.is_dir() else [path]
+        size = sum(file.stat().st_size for file in files if file.is_file()) / 1e6
         found = f"{settings.model}, {size:.0f} MB, {path}"
         return Check(name="model", state="works", found=found, details=others)
-    entry = REGISTRY[settings.model]
+    entry = REGISTRY[str(name.model)]
     size_words = f" ({entry.bytes / 1e6:.0f} MB)" if entry.bytes else ""
     return Check(
         name="model",
         state="note",
-        found=f"{settings.model} is not here yet; the first use fetches it{size_words}",
+        found=f"{entry.name} is not here yet; the first use fetches it{size_words}",
         details=others,
-        fix=f"multiturn models pull {settings.model}",
+        fix=f"multiturn models pull {entry.name}",
     )
 
 
-def _is_here(name: str) -> bool:
-    return locate(name) is not None
+def _place_of(weights: Weights) -> Path | None:
+    """Where a model is; None where it has to be fetched."""
+    return weights.model if isinstance(weights.model, Path) else locate(weights.model)
 
 
 def check_sandbox(settings: Settings) -> Check:
@@ -170,8 +184,9 @@ def check_sessions() -> Check:
 
 def check_writing(settings: Settings) -> Check:
     """Whether the model really writes: loads it and lets it add a few tokens."""
-    if locate(settings.model) is None:
-        raise EngineError("the model is not here", fix=f"multiturn models pull {settings.model}")
+    name = read_model_name(settings.model)
+    if isinstance(name, Weights) and _place_of(name) is None:
+        raise EngineError("the model is not here", fix=f"multiturn models pull {name.model}")
     with open_engine(
         settings.model, context=512, threads=settings.threads, engine=settings.engine
     ) as engine:

@@ -1,0 +1,45 @@
+"""One hash that stands for all the weights that a model is made of.
+
+It is part of a saved run, which is only gone on with where it is the same. So what it is
+computed from must not change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+__all__ = ["fingerprint", "fingerprint_with_adapter"]
+
+_ADAPTER_FILES = (".gguf", ".safetensors", ".json")
+
+
+def fingerprint(path: Path) -> str:
+    """The sha256 of a file; that of a checkpoint's directory is of its files' hashes and names.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    files = sorted(each for each in path.iterdir() if each.is_file())
+    listed = "".join(f"{fingerprint(file)}  {file.name}\n" for file in files)
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def fingerprint_with_adapter(weights: str, adapter: Path) -> str:
+    """The hash of weights together with an adapter, a PEFT directory or a file.
+
+    Args:
+        weights: their own hash.
+        adapter: what is added to them; notes and the like in its directory do not count.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    digest = hashlib.sha256(weights.encode())
+    for file in sorted(adapter.iterdir()) if adapter.is_dir() else [adapter]:
+        if file.suffix in _ADAPTER_FILES:
+            digest.update(bytes.fromhex(fingerprint(file)))
+    return digest.hexdigest()

@@ -1,0 +1,49 @@
+"""What the doctor says of a model, in each form in which one can be named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from multiturn.apps.cli.doctor.parts import check_model
+from multiturn.apps.cli.settings import Settings
+from multiturn.core.errors import MultiturnError
+
+
+def test_a_model_that_is_not_here_and_one_with_an_adapter(tmp_path: Path) -> None:
+    for name in ("smollm2-135m", f"smollm2-135m+{tmp_path}"):
+        check = check_model(Settings(model=name))
+        assert check.state == "note"
+        assert check.found.startswith("smollm2-135m is not here yet")
+        assert check.fix == "multiturn models pull smollm2-135m"
+
+
+def test_files_and_directories(tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(bytes(2_000_000))
+    (tmp_path / "config.json").write_bytes(bytes(1_000_000))
+    for name in (str(file), f"{file}+{tmp_path}"):
+        check = check_model(Settings(model=name))
+        assert check.state == "works"
+        assert f"2 MB, {file}" in check.found
+    assert f"3 MB, {tmp_path}" in check_model(Settings(model=str(tmp_path))).found
+
+
+def test_servers_and_scripts(tmp_path: Path) -> None:
+    server = check_model(Settings(model="http://localhost:1/v1#coder"))
+    assert (server.state, server.fix) == ("note", None)
+    assert "http://localhost:1/v1#coder, a server" in server.found
+    script = tmp_path / "script.jsonl"
+    assert check_model(Settings(model=f"scripted:{script}")).state == "fails"
+    script.write_text("")
+    assert check_model(Settings(model=f"scripted:{script}")).state == "works"
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [("smollm2-135m+none", "no such adapter"), ("smollm3", "unknown model"), ("./x", "no such")],
+)
+def test_mistakes(model: str, told: str) -> None:
+    with pytest.raises(MultiturnError, match=told):
+        check_model(Settings(model=model))

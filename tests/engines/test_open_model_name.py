@@ -1,0 +1,97 @@
+"""What a person calls a model: every form, and every way to misspell one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multiturn.core.errors import InputError, ModelFileError, MultiturnError, UnknownNameError
+from multiturn.engines.model_name import Script, Server, Weights, read_model_name
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A checkpoint, a file, an adapter, and names with plus signs."""
+    for directory in ("nl-350m", "adapter", "c++"):
+        (tmp_path / directory).mkdir()
+    for file in ("small.gguf", "turns.gguf", "c++/a+b.gguf", "c++/a"):
+        (tmp_path / file).write_bytes(b"GGUF")
+    return tmp_path
+
+
+def test_every_form(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, checkpoint, adapter = place / "small.gguf", place / "nl-350m", place / "adapter"
+    assert read_model_name("smollm2-135m") == Weights("smollm2-135m")
+    assert read_model_name(str(file)) == Weights(file)
+    assert read_model_name(str(checkpoint)) == Weights(checkpoint)
+    assert read_model_name(f"smollm2-135m+{adapter}") == Weights("smollm2-135m", adapter)
+    assert read_model_name(f"{file}+{place / 'turns.gguf'}") == Weights(file, place / "turns.gguf")
+    assert read_model_name(f"{checkpoint}+{adapter}") == Weights(checkpoint, adapter)
+    assert read_model_name("scripted:a+b.jsonl") == Script(Path("a+b.jsonl"))
+    server = "http://localhost:8000/v1#org/model+x"
+    assert read_model_name(server) == Server(server)
+    monkeypatch.setenv("HOME", str(place))
+    assert read_model_name("~/nl-350m+~/adapter") == Weights(checkpoint, adapter)
+
+
+def test_a_plus_sign_may_be_part_of_a_path(place: Path) -> None:
+    both = place / "c++" / "a+b.gguf"
+    assert read_model_name(str(both)) == Weights(both)
+    adapter = place / "adapter"
+    assert read_model_name(f"{both}+{adapter}") == Weights(both, adapter)
+    assert read_model_name(f"{place}/c+++{adapter}") == Weights(place / "c++", adapter)
+
+
+def test_a_name_wins_over_a_path(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    Path("smollm2-135m").mkdir()
+    assert read_model_name("smollm2-135m") == Weights("smollm2-135m")
+    assert read_model_name("./smollm2-135m") == Weights(Path("smollm2-135m"))
+    assert read_model_name("smollm2-135m+adapter") == Weights("smollm2-135m", Path("adapter"))
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "told"),
+    [
+        ("smollm2-135n", UnknownNameError, "smollm2-135m"),
+        ("smollm2-135m+no-adapter", ModelFileError, "no such adapter.*no-adapter"),
+        ("smollm2-135m+", ModelFileError, "no such adapter"),
+        ("smollm2-135n+adapter", UnknownNameError, "smollm2-135m"),
+        ("smollm2-135n+no-adapter", UnknownNameError, "smollm2-135n"),
+        ("./none.gguf+adapter", ModelFileError, "no such model file.*none.gguf'"),
+        ("c++/none.gguf", ModelFileError, r"no such model file.*c\+\+/none.gguf"),
+        ("./none+no-adapter", ModelFileError, r"no such model file.*none\+no-adapter"),
+        ("+adapter", UnknownNameError, "unknown model"),
+        ("~nobody-of-this-name/model.gguf", ModelFileError, "cannot be reached"),
+        ("", InputError, "empty"),
+        ("http://user:secret@host/v1", InputError, "a password"),
+        ("http://", InputError, "not an address"),
+        ("x" * 5000, UnknownNameError, "unknown model"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+    error: type[MultiturnError],
+    told: str,
+) -> None:
+    monkeypatch.chdir(place)
+    with pytest.raises(error, match=told) as raised:
+        read_model_name(said)
+    assert "\n" not in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+@given(st.text(st.sampled_from("ab+/.~:# \0é\n"), max_size=12) | st.text(max_size=20))
+def test_whatever_is_said_is_a_model_or_a_mistake(said: str) -> None:
+    try:
+        name = read_model_name(said)
+    except MultiturnError:
+        return
+    if isinstance(name, Weights):
+        assert isinstance(name.model, str) or name.model.exists()
+        assert name.adapter is None or name.adapter.exists()
