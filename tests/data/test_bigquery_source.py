@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 
 pytest.importorskip("google.cloud.bigquery")
@@ -106,6 +107,10 @@ def test_what_is_exported_comes_back_as_documents(client: Any, service: Any, rea
         dollars_per_tib=Decimal(1024),
     )
     assert billed.bytes == service.billed > 0
+    (exported,) = (service.bucket / "bucket" / "github").glob("*.parquet")
+    # The tests of the recipe `bigquery` write files of this shape.
+    columns = ["repo_name", "ref", "path", "license", "content"]
+    assert pyarrow.parquet.read_schema(exported).names == columns
     source = Parquet(
         paths=(str(service.bucket / "bucket" / "github"),),
         fields=bigquery.GITHUB_FIELDS,

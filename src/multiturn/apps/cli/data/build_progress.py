@@ -72,12 +72,14 @@ class _Lines:
 
     def __init__(self) -> None:
         self._last = 0.0
+        self._stage = ""
 
     def __call__(self, progress: BuildProgress, /) -> None:
-        ended = progress.done == progress.total
-        if not ended and time.monotonic() - self._last < _QUIET_SECONDS:
+        turning = progress.stage != self._stage or progress.done == progress.total
+        if not turning and time.monotonic() - self._last < _QUIET_SECONDS:
             return
         self._last = time.monotonic()
+        self._stage = progress.stage
         size = f", {human_size(progress.bytes)}" if progress.bytes else ""
         print(
             f"{progress.stage}: {progress.done} of {progress.total}{size}",
