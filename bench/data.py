@@ -10,9 +10,10 @@ which some are planted again with a few lines changed, and do the paper's filter
 14 bands with 8 rows over runs of 5 tokens, and byte-level BPE with the same vocabulary. This
 project also finds exact duplicates, packs rows and keeps the way back; datatrove does not pack.
 Each runs in a process of its own; seconds are the processor's, which other load on the machine
-stretches far less than the clock's. A planted pair counts as found when not both are kept.
+stretches far less than the clock's. With `--repeats` the sides take turns, and the medians are
+compared. A planted pair counts as found when not both are kept.
 
-With `--scale`, only this project, at 10 MB to 1 GB: speed and the most memory of any process.
+With `--scale`, only this project, at 10 MB to 1 GB: speed and the most memory it held.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ import platform
 import random
 import re
 import resource
+import shutil
+import statistics
 import subprocess
 import sys
 import sysconfig
@@ -66,6 +69,7 @@ def main() -> None:
     parser.add_argument("--peer", help="the Python that has datatrove; none leaves it out")
     parser.add_argument("--mb", type=int, default=100, help="of text")
     parser.add_argument("--quick", action="store_true", help="5 MB")
+    parser.add_argument("--repeats", type=int, default=1, help="of each side")
     parser.add_argument("--scale", action="store_true", help="10 MB to 1 GB")
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[10, 30, 100, 300, 1000], help="of --scale, in MB"
@@ -77,7 +81,7 @@ def main() -> None:
         result = (
             scale(work, options.sizes)
             if options.scale
-            else compare(work, 5 if options.quick else options.mb, options.peer)
+            else compare(work, 5 if options.quick else options.mb, options.peer, options.repeats)
         )
     result["machine"] = {
         "processor": _processor(),
@@ -90,43 +94,28 @@ def main() -> None:
     print(text)
 
 
-def compare(work: Path, megabytes: int, peer: str | None) -> dict[str, Any]:
-    """Both sides on one corpus."""
+def compare(work: Path, megabytes: int, peer: str | None, repeats: int) -> dict[str, Any]:
+    """Both sides on one corpus, in turns."""
     given = work / "given"
     planted, size = make_corpus(given, megabytes * 1_000_000, plant=True)
     tokenizer = make_tokenizer(given, work / "tokenizer")
-    sides = {
-        "multiturn": [
-            sys.executable,
-            __file__,
-            "--child",
-            str(given),
-            str(work / "own"),
-            str(tokenizer),
-        ]
-    }
+    sides = {"multiturn": [sys.executable, __file__, "--child", str(given), "OUT", str(tokenizer)]}
     if peer:
-        json_file = str(tokenizer / "tokenizer.json")
-        sides["datatrove"] = [
-            peer,
-            str(BENCH / "data_datatrove.py"),
-            str(given),
-            str(work / "peer"),
-            json_file,
-        ]
+        script, json_file = str(BENCH / "data_datatrove.py"), str(tokenizer / "tokenizer.json")
+        sides["datatrove"] = [peer, script, str(given), "OUT", json_file]
+    runs: dict[str, list[dict[str, Any]]] = {side: [] for side in sides}
+    for _ in range(repeats):
+        for side, command in sides.items():
+            with tempfile.TemporaryDirectory(dir=work) as out:
+                report = run_side([out if word == "OUT" else word for word in command])
+            dropped = set(report.pop("dropped"))
+            found = sum(1 for copy, original in planted.items() if {copy, original} & dropped)
+            runs[side].append({**report, "recall": found / len(planted), "dropped": len(dropped)})
+            print(side, json.dumps(runs[side][-1]), file=sys.stderr, flush=True)
     result: dict[str, Any] = {"megabytes": size / 1e6, "planted": len(planted), "sides": {}}
-    for side, command in sides.items():
-        report, seconds, memory = run_side(command)
-        dropped = set(report.pop("dropped"))
-        found = sum(1 for copy, original in planted.items() if {copy, original} & dropped)
-        result["sides"][side] = {
-            "processor_seconds": seconds,
-            "megabytes_a_second": size / 1e6 / seconds,
-            "seconds_by_step": report["seconds"],
-            "peak_megabytes": memory,
-            "recall": found / len(planted),
-            "dropped": len(dropped),
-        }
+    for side, done in runs.items():
+        seconds = statistics.median(run["processor_seconds"] for run in done)
+        result["sides"][side] = {"megabytes_a_second": size / 1e6 / seconds, "runs": done}
     if peer:
         own, other = result["sides"]["multiturn"], result["sides"]["datatrove"]
         result["times_as_fast"] = own["megabytes_a_second"] / other["megabytes_a_second"]
@@ -141,24 +130,14 @@ def scale(work: Path, sizes: list[int]) -> dict[str, Any]:
         given = work / f"given-{megabytes}"
         _, size = make_corpus(given, megabytes * 1_000_000, plant=False)
         tokenizer = tokenizer or make_tokenizer(given, work / "tokenizer")
-        own = [
-            sys.executable,
-            __file__,
-            "--child",
-            str(given),
-            str(work / f"own-{megabytes}"),
-            str(tokenizer),
-        ]
-        report, seconds, memory = run_side(own)
-        rows.append(
-            {
-                "megabytes": size / 1e6,
-                "processor_seconds": seconds,
-                "megabytes_a_second": size / 1e6 / seconds,
-                "peak_megabytes": memory,
-                "seconds_by_step": report["seconds"],
-            }
-        )
+        with tempfile.TemporaryDirectory(dir=work) as out:
+            report = run_side(
+                [sys.executable, __file__, "--child", str(given), out, str(tokenizer)]
+            )
+        shutil.rmtree(given)
+        del report["dropped"]
+        speed = size / 1e6 / report["processor_seconds"]
+        rows.append({"megabytes": size / 1e6, "megabytes_a_second": speed, **report})
         print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     return {"scale": rows}
 
@@ -189,11 +168,21 @@ def run_here(given: Path, work: Path, tokenizer: Path) -> dict[str, Any]:
         }
         for stage in ("documents", "deduplicated")
     }
-    return {"seconds": seconds, "dropped": sorted(paths["documents"] - paths["deduplicated"])}
+    return {
+        "seconds_by_step": seconds,
+        "peak_megabytes": peak_megabytes(),
+        "dropped": sorted(paths["documents"] - paths["deduplicated"]),
+    }
 
 
-def run_side(command: list[str]) -> tuple[dict[str, Any], float, float]:
-    """What it printed last, the processor seconds of it all, and its most memory in MB."""
+def peak_megabytes() -> float:
+    """The most memory that this process held. What `getrusage` says counts its parent in."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+
+
+def run_side(command: list[str]) -> dict[str, Any]:
+    """What it printed last, and the processor seconds of it all."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
@@ -204,8 +193,7 @@ def run_side(command: list[str]) -> tuple[dict[str, Any], float, float]:
         raise SystemExit(f"{command[1]} failed:\n{error.decode()[-3000:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    # The most of any child so far: sizes grow, and the peer comes last.
-    return json.loads(out.decode().splitlines()[-1]), spent, after.ru_maxrss / 1e3
+    return {"processor_seconds": spent, **json.loads(out.decode().splitlines()[-1])}
 
 
 def make_corpus(folder: Path, wanted: int, *, plant: bool) -> tuple[dict[str, str], int]:

@@ -2,8 +2,8 @@
 
     python bench/data_datatrove.py INPUT_FOLDER WORK_FOLDER TOKENIZER_JSON
 
-Prints one line of JSON: processor seconds of each step, and the ids of what was dropped as a
-near-duplicate. One process, one task; settings are datatrove's own defaults.
+Prints one line of JSON: processor seconds of each step, the most memory held, and the ids of what
+was dropped as a near-duplicate. One process, one task; settings are datatrove's own defaults.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ def main() -> None:
     for path in sorted(Path(places["dropped"]).rglob("*.jsonl.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as file:
             dropped += [json.loads(line)["id"] for line in file]
-    print(json.dumps({"seconds": seconds, "dropped": dropped}))
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+    print(json.dumps({"seconds_by_step": seconds, "peak_megabytes": peak, "dropped": dropped}))
 
 
 if __name__ == "__main__":
