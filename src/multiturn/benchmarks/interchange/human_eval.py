@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
-import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from multiturn.benchmarks.dialogue import Written
+from multiturn.benchmarks.interchange.given import (
+    Given,
+    Line,
+    judge_given,
+    numbered,
+    read_lines,
+    text_of,
+)
 from multiturn.benchmarks.interchange.replay import replay
-from multiturn.benchmarks.runner.samples import Sample, sample_of
+from multiturn.benchmarks.runner.samples import Sample
 from multiturn.benchmarks.task import ArmSettings, Item, Task
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError
 from multiturn.core.files import write_atomically
 from multiturn.sandbox.protocol import Sandbox
 
-__all__ = ["GivenCompletion", "read_completions", "score_completions", "write_completions"]
+__all__ = [
+    "GivenCompletion",
+    "completion_of",
+    "given_completions",
+    "read_completions",
+    "score_completions",
+    "write_completions",
+]
 
 _AS_IT_IS = ArmSettings(truncation="none")
 """Whoever wrote the completions has cut them already."""
@@ -41,38 +51,38 @@ def read_completions(path: Path) -> tuple[GivenCompletion, ...]:
         InputError: a line is no sample, or there is none; names the line.
         StorageError: the file cannot be read.
     """
-    with reporting_storage(path, "reading the samples"):
-        data = path.read_bytes()
-    try:
-        if data.startswith(b"\x1f\x8b"):
-            data = gzip.decompress(data)
-        lines = data.decode("utf-8").split("\n")
-    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is neither text nor packed text: {error}") from error
-    found = [
-        _read_line(line, f"{path.name}: line {number}")
-        for number, line in enumerate(lines, 1)
-        if line.strip()
-    ]
-    if not found:
-        raise InputError(f"{path.name} has no samples")
-    return tuple(found)
+    return tuple(completion_of(line) for line in read_lines(path))
 
 
-def _read_line(line: str, where: str) -> GivenCompletion:
-    try:
-        data: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} is no JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise InputError(f"{where} is no mapping", got=line)
-    values = []
-    for key in ("task_id", "completion"):
-        value = data.get(key)
-        if not isinstance(value, str):
-            raise InputError(f"{where}: {key} is missing or no text", got=value)
-        values.append(value)
-    return GivenCompletion(*values)
+def completion_of(line: Line) -> GivenCompletion:
+    """What a line says.
+
+    Raises:
+        InputError: it is no sample.
+    """
+    return GivenCompletion(text_of(line, "task_id"), text_of(line, "completion"))
+
+
+def given_completions(completions: Sequence[GivenCompletion], task: Task) -> tuple[Given, ...]:
+    """Completions as samples of a task: each after the prompt of its item.
+
+    Raises:
+        InputError: a `task_id` is not of this task, or its arm does not ask for one text.
+    """
+    items = {item.id: item for item in task.items()}
+    for number, one in enumerate(completions, 1):
+        if one.task_id not in items:
+            raise InputError(
+                f"sample {number} is for a task that {task.name} does not have", got=one.task_id
+            )
+    return numbered(
+        (items[one.task_id], _written(task, items[one.task_id], one.completion))
+        for one in completions
+    )
+
+
+def _written(task: Task, item: Item, completion: str) -> Written:
+    return replay(task.dialogue(item, _AS_IT_IS), lambda _: completion)
 
 
 def score_completions(
@@ -96,28 +106,7 @@ def score_completions(
         InputError: a `task_id` is not of this task. Raised before anything is run.
         SandboxUnavailableError: the sandbox failed.
     """
-    items = {item.id: item for item in task.items()}
-    for number, one in enumerate(given, 1):
-        if one.task_id not in items:
-            raise InputError(
-                f"sample {number} is for a task that {task.name} does not have", got=one.task_id
-            )
-    before: Counter[str] = Counter()
-    jobs = []
-    for one in given:
-        jobs.append((items[one.task_id], before[one.task_id], one.completion))
-        before[one.task_id] += 1
-
-    def judge(job: tuple[Item, int, str]) -> Sample:
-        item, number, completion = job
-        written = replay(task.dialogue(item, _AS_IT_IS), lambda _: completion)
-        return sample_of(item, number, written, task.judge(item, written.program, sandbox))
-
-    def judged() -> Iterator[Sample]:
-        with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
-            yield from pool.map(judge, jobs)
-
-    return judged()
+    return judge_given(given_completions(given, task), task, sandbox, threads=threads)
 
 
 def write_completions(samples: Iterable[Sample], path: Path) -> None:

@@ -62,6 +62,11 @@ class ProblemTask:
         self._problems = {problem.id: problem for problem in problems}
         self._items = tuple(item for problem in problems for item in _items(problem, arm))
 
+    @property
+    def problems(self) -> Mapping[str, Problem]:
+        """The problems by id, in the order of their items."""
+        return self._problems
+
     def items(self) -> Sequence[Item]:
         """The cases of all problems; of each case the turns, where the arm samples turns."""
         return self._items

