@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,38 @@ def test_whatever_is_said_is_a_model_or_a_mistake(said: str) -> None:
     if isinstance(name, Weights):
         assert isinstance(name.model, str) or name.model.exists()
         assert name.adapter is None or name.adapter.exists()
+
+
+# What comes with the extra `jax` alone, and is not installed without it.
+OF_JAX = ("gguf", "jax", "jaxlib", "jaxtyping", "ml_dtypes", "numpy", "safetensors", "tokenizers")
+WITHOUT_JAX = f"""
+import sys
+sys.modules.update(dict.fromkeys({OF_JAX!r}))
+from multiturn.apps.cli.main import run
+from multiturn.core.errors import MissingDependencyError
+from multiturn.engines.open import open_engine
+script, model, adapter = sys.argv[1:]
+open_engine("scripted:" + script)
+open_engine(model, engine="llama.cpp", context=64).close()
+try:
+    open_engine(model + "+" + adapter, engine="llama.cpp", context=64)
+except MissingDependencyError as error:
+    assert "multiturn[jax]" in str(error), error
+else:
+    raise SystemExit("an adapter was read without numpy")
+assert run(["config"]) == 0
+"""
+
+
+def test_without_the_extra_jax_llama_cpp_writes(smollm2: Path, tmp_path: Path) -> None:
+    script, adapter = tmp_path / "script.jsonl", tmp_path / "adapter.gguf"
+    script.write_text('{"answers": ["x"]}\n')
+    adapter.write_bytes(b"GGUF")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_JAX, script, smollm2, adapter],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

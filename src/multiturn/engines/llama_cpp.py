@@ -12,7 +12,12 @@ from threading import Event as Flag
 from types import TracebackType
 from typing import Any, Self
 
-from multiturn.core.errors import EngineError, InputError, ModelFileError
+from multiturn.core.errors import (
+    EngineError,
+    InputError,
+    MissingDependencyError,
+    ModelFileError,
+)
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.llama_server import LlamaServer, ServerOptions
 from multiturn.engines.protocol import (
@@ -24,7 +29,6 @@ from multiturn.engines.protocol import (
     Timings,
 )
 from multiturn.engines.requests import check_open, check_text, check_window
-from multiturn.hub.adapters.gguf import read_gguf_adapter
 from multiturn.hub.formats.gguf import GGUFHeader, read_gguf_header
 
 __all__ = ["DEFAULT_CONTEXT", "LlamaCppEngine", "open_llama_cpp"]
@@ -95,6 +99,16 @@ def _check_adapter(adapter: Path, header: GGUFHeader) -> None:
             got=str(adapter),
             fix="export the run with --to gguf-lora, or choose --engine jax",
         )
+    try:
+        # JAX and numpy come along, which nothing else here needs: they are of another extra,
+        # and take most of a second to import.
+        from multiturn.hub.adapters.gguf import read_gguf_adapter
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("multiturn"):
+            raise
+        raise MissingDependencyError(
+            error.name, extra="jax", purpose="checking an adapter"
+        ) from error
     architecture, _ = read_gguf_adapter(adapter)
     if architecture != header.architecture:
         raise ModelFileError(
