@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from multiturn.apps.cli.main import run
 
 RECIPE = """
 from pathlib import Path
@@ -33,43 +34,54 @@ def work(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def data(work: Path, *arguments: str) -> Any:
-    return subprocess.run(
-        [Path(sys.executable).with_name("multiturn"), "data", *arguments],
-        cwd=work,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def test_a_corpus_from_its_recipe_to_each_document(work: Path) -> None:
-    built = data(work, "build", "recipe.py", "--keep-drops", "--workers", "1")
+Data = Callable[..., Done]
+
+
+@pytest.fixture
+def data(work: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Data:
+    """Does what the installed script does, in this process: a new one takes half a second."""
+    monkeypatch.chdir(work)
+
+    def call(*arguments: str) -> Done:
+        code = run(["data", *arguments])
+        return Done(code, *capsys.readouterr())
+
+    return call
+
+
+def test_a_corpus_from_its_recipe_to_each_document(work: Path, data: Data) -> None:
+    built = data("build", "recipe.py", "--keep-drops", "--workers", "1")
     assert built.returncode == 0, built.stderr
     assert "corpora/mine: 2 documents" in built.stdout
     assert "documents: 1 of 1" in built.stderr
-    stats = json.loads(data(work, "stats", "corpora/mine", "--json").stdout)
+    stats = json.loads(data("stats", "corpora/mine", "--json").stdout)
     assert stats["documents"] == 2
     assert stats["tables"]["Dropped, by step and reason"] == [
         {"name": "python syntax: no valid syntax", "documents": 1, "bytes": 38}
     ]
-    assert "redact: email" in data(work, "stats", "corpora/mine").stdout
-    page = data(work, "stats", "corpora/mine", "--html", "out/page.html")
+    assert "redact: email" in data("stats", "corpora/mine").stdout
+    page = data("stats", "corpora/mine", "--html", "out/page.html")
     assert page.returncode == 0
     assert (work / "out" / "page.html").read_text().startswith("<!doctype html>")
-    shown = data(work, "show", "corpora/mine")
+    shown = data("show", "corpora/mine")
     assert "directory:code:mail.py  python  MIT" in shown.stdout
-    one = data(work, "show", "corpora/mine", "directory:code:mail.py")
+    one = data("show", "corpora/mine", "directory:code:mail.py")
     assert "<EMAIL>" in one.stdout
     assert "somewhere" not in one.stdout
-    dropped = data(work, "show", "corpora/mine", "--dropped")
+    dropped = data("show", "corpora/mine", "--dropped")
     assert dropped.stdout.startswith("directory:code:old.py  python syntax: no valid syntax")
-    assert "1 files, all as they were made" in data(work, "verify", "corpora/mine").stdout
+    assert "1 files, all as they were made" in data("verify", "corpora/mine").stdout
 
 
-def test_mistakes_are_one_line_each(work: Path) -> None:
-    data(work, "build", "recipe.py", "--workers", "1")
+def test_mistakes_are_one_line_each(work: Path, data: Data) -> None:
+    data("build", "recipe.py", "--workers", "1")
     (part,) = (work / "corpora" / "mine" / "documents").glob("*.parquet")
     part.write_bytes(b"broken")
     for arguments, told in (
@@ -85,14 +97,14 @@ def test_mistakes_are_one_line_each(work: Path) -> None:
         (["bigquery", "--export", "gs://a/b"], "an export costs money"),
         (["bigquery", "--export", "gs://a/b", "--spend-at-most", "much"], "is no amount"),
     ):
-        done = data(work, *arguments)
+        done = data(*arguments)
         assert done.returncode == 2, (arguments, done.stdout, done.stderr)
         assert told in done.stderr
         assert "Traceback" not in done.stderr
         assert done.stderr.count("error: ") == 1
 
 
-def test_the_query_can_be_read_before_anybody_is_asked(work: Path) -> None:
-    done = data(work, "bigquery", "--language", "go", "--sql")
+def test_the_query_can_be_read_before_anybody_is_asked(data: Data) -> None:
+    done = data("bigquery", "--language", "go", "--sql")
     assert done.returncode == 0, done.stderr
     assert r"\.(go)$" in done.stdout

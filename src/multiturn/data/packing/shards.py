@@ -106,16 +106,16 @@ def make_shard(piece: Sharding) -> Shard:
     if done is not None:
         return Shard(**done["shard"])
     tokens, entries, abouts = _gathered(piece)
-    packed = _shuffled(
-        pack_rows(
-            tokens,
-            entries["length"],
-            length=piece.length,
-            least_tail=piece.least_tail,
-            filling=piece.filling,
-        ),
-        mixed_number(piece.seed, piece.number),
+    total = len(tokens)
+    packed = pack_rows(
+        tokens,
+        entries["length"],
+        length=piece.length,
+        least_tail=piece.least_tail,
+        filling=piece.filling,
     )
+    del tokens  # as large as the shard: two copies are enough at a time
+    packed = _shuffled(packed, mixed_number(piece.seed, piece.number))
     save_array(paths["tokens.npy"], packed.rows)
     save_array(paths["spans.npy"], packed.spans)
     starts = np.searchsorted(packed.spans["row"], np.arange(len(packed.rows) + 1))
@@ -127,7 +127,7 @@ def make_shard(piece: Sharding) -> Shard:
         rows=len(packed.rows),
         tokens=kept,
         documents=len(entries),
-        bytes=round(int(entries["bytes"].sum()) * kept / max(len(tokens), 1)),
+        bytes=round(int(entries["bytes"].sum()) * kept / max(total, 1)),
         dropped_tokens=packed.dropped,
         dropped_tails=packed.dropped_tails,
         files={path.name: hash_of(path) for path in paths.values()},
