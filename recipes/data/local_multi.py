@@ -24,7 +24,7 @@ DEBIAN = (
     # Go
     "etcd", "golang-1.19", "golang-golang-x-tools",
     # Java
-    "ant", "antlr4", "bouncycastle", "commons-io", "commons-math3", "guava-libraries",
+    "ant", "antlr4", "bouncycastle", "commons-io", "guava-libraries",
 )  # fmt: skip
 
 NPM = (
