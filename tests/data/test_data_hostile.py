@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import resource
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import zstandard
 
 from multiturn.data.document_files import write_documents
+from multiturn.data.filters.text import ValidText
 from multiturn.data.source import SourceError
 from multiturn.data.sources.archives import Archives
 from multiturn.data.sources.directory import Directory
@@ -242,13 +244,14 @@ def test_a_line_of_two_gigabytes_is_dropped_and_the_next_is_read(
 
 def test_lines_that_are_no_records_are_dropped(tmp_path: Path, read_all: Any) -> None:
     path = tmp_path / "rows.jsonl"
-    deep = b"[" * 100_000
+    deep, latin = b"[" * 100_000, b'{"text": "caf\xe9"}'
+    half = b'{"text": "\\ud800"}'
     path.write_bytes(
-        b"\n".join([b"{", b'{"text": 3}', b"[]", b'{"other": "x"}', deep, b'{"text": "\\ud800"}'])
+        b"\n".join([b"{", b'{"text": 3}', b"[]", b'{"other": "x"}', deep, latin, half])
     )
     documents, ledger = read_all(JsonLines(paths=(str(path),)))
     assert ledger.tally.drops == {
-        ("lines", "a line that is no JSON"): 2,
+        ("lines", "a line that is no JSON"): 3,
         ("lines", "a record without text"): 3,
     }
     # Half a character is JSON and no text; the step `ValidText` drops it.
@@ -307,6 +310,27 @@ def test_parquet_broken_in_the_middle_stops_the_run(tmp_path: Path, read_all: An
     path.write_bytes(content)
     with pytest.raises(SourceError, match="Parquet file is broken"):
         read_all(Parquet(paths=(str(path),)))
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_row_of_parquet_that_is_no_utf8_is_dropped_and_the_next_is_read(
+    tmp_path: Path, read_all: Any, large: bool
+) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    kind, wide = (pyarrow.large_string(), "q") if large else (pyarrow.string(), "i")
+    # What claims to be text is not looked at when it is written, so anybody may have written it.
+    latin = b"caf\xe9 " * 20
+    ends = struct.pack(f"<3{wide}", 0, len(latin), len(latin) + len(GOOD))
+    texts = pyarrow.Array.from_buffers(
+        kind, 2, [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(latin + GOOD)]
+    )
+    path = tmp_path / "x.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"content": texts}), path)
+    documents, ledger = read_all(Parquet(paths=(str(path),)))
+    assert [d.content for d in ValidText().run(documents, ledger)] == [GOOD]
+    assert ledger.tally.drops == {("text", "not UTF-8"): 1}
 
 
 def test_missing_and_empty_places_are_named(tmp_path: Path, read_all: Any) -> None:

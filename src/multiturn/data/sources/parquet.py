@@ -86,7 +86,7 @@ class Parquet:
                     ledger.drop(self.name, unread, reason, size=about.total_byte_size)
                     continue
                 row = 0
-                for batch in _reading(path, file, group, names):
+                for batch in _reading(path, file, group, names, raw=self.content):
                     for values in zip(*(batch[name] for name in names), strict=True):
                         yield from self._document(f"{place}:{row}", values, ledger)
                         row += 1
@@ -129,8 +129,12 @@ class Parquet:
 
 
 def _reading(
-    path: str, file: pyarrow.parquet.ParquetFile, group: int, names: list[str]
+    path: str, file: pyarrow.parquet.ParquetFile, group: int, names: list[str], *, raw: str
 ) -> Iterator[dict[str, list[object]]]:
+    """The rows of a group as lists by column; text of the column `raw` is not decoded.
+
+    So a row that is no UTF-8 is a document like another, for `ValidText` to drop.
+    """
     import pyarrow
 
     batches = file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=names)
@@ -139,10 +143,20 @@ def _reading(
             batch = next(batches, None)
             if batch is None:
                 return
-            columns = cast(dict[str, list[object]], batch.to_pydict())
+            columns = {name: _values(batch.column(name), raw=name == raw) for name in names}
         except (pyarrow.ArrowException, OSError, ValueError) as error:
             raise _broken(path, error) from error
         yield columns
+
+
+def _values(column: pyarrow.Array, *, raw: bool) -> list[object]:
+    import pyarrow
+
+    if raw and pyarrow.types.is_string(column.type):
+        column = column.cast(pyarrow.binary())
+    elif raw and pyarrow.types.is_large_string(column.type):
+        column = column.cast(pyarrow.large_binary())
+    return cast(list[object], column.to_pylist())
 
 
 def _part(path: str, groups: list[int]) -> Part:
