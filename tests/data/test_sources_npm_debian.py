@@ -169,11 +169,11 @@ def test_an_npm_archive_of_other_bytes_than_promised_stops_the_run(
     assert not list((tmp_path / "downloads").rglob("*.tgz"))
 
 
-def write_packages(folder: Path, packages: dict[str, tuple[str, dict[str, bytes]]]) -> None:
+def write_packages(folder: Path, packages: list[tuple[str, str, dict[str, bytes]]]) -> None:
     """A flat repository of source packages: their files and the index `Sources`."""
     folder.mkdir()
     paragraphs = []
-    for name, (version, files) in packages.items():
+    for name, version, files in packages:
         for file, content in files.items():
             (folder / file).write_bytes(content)
         kinds = {"Files": "md5", "Checksums-Sha256": "sha256"}
@@ -209,8 +209,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     added = "".join(f"+{line}\n" for line in COPYRIGHT.splitlines())
     write_packages(
         folder,
-        {
-            "thing": (
+        [
+            (
+                "thing",
                 "1.0-2",
                 {
                     "thing_1.0-2.dsc": b"Source: thing\n",
@@ -225,7 +226,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                     "thing_1.0-2.debian.tar.xz": tar("xz", debian__copyright=COPYRIGHT),
                 },
             ),
-            "older": (
+            (
+                "older",
                 "2.0-1",
                 {
                     "older_2.0-1.dsc": b"Source: older\n",
@@ -235,7 +237,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                     ),
                 },
             ),
-            "native": (
+            ("older", "3.0-1", {"older_3.0-1.dsc": b"", "older_3.0.orig.tar.gz": tar("gz")}),
+            (
+                "native",
                 "3",
                 {
                     "native_3.dsc": b"Source: native\n",
@@ -244,7 +248,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                     ),
                 },
             ),
-        },
+        ],
     )
     (tmp_path / "sources.list").write_text(f"deb [trusted=yes] copy:{folder} ./\n")
     settings = tmp_path / "apt.conf"
@@ -288,6 +292,6 @@ def test_debian_files_of_other_bytes_than_promised_stop_the_run(
     archive = repository / "older_2.0.orig.tar.gz"
     archive.write_bytes(archive.read_bytes()[:-1] + b"x")
     with pytest.raises(SourceError, match="apt failed"):
-        read_all(DebianSources(packages=("older",)))
+        read_all(DebianSources(packages=("older=2.0-1",)))
     with pytest.raises(SourceError, match=r"apt failed.*absent"):
         read_all(DebianSources(packages=("absent",)))

@@ -75,6 +75,7 @@ class DebianSources:
                     f"{project} {version}",
                     {
                         "package": package.partition("=")[0],
+                        "asked": package,
                         "version": version,
                         "archives": archives,
                         # A native package has its packaging within its archive.
@@ -94,7 +95,7 @@ class DebianSources:
         folder = downloads / "debian" / "archives"
         needed = [*archives, packaging]
         if not all((folder / name).exists() for name in needed):
-            apt.download(package, folder)
+            apt.download(str(part.detail["asked"]), folder)
         for name in needed:
             if not (folder / name).exists():
                 raise SourceError(
