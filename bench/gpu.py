@@ -133,6 +133,7 @@ def _decode(config: DecoderConfig, weights: Any, rows: int, small: bool) -> Resu
         temperature=jnp.full((rows,), 0.8, jnp.float32),
         top_p=jnp.full((rows,), 0.95, jnp.float32),
         top_k=jnp.zeros((rows,), jnp.int32),
+        scored=jnp.zeros((rows,), bool),
     )
     times = []
     begun = time.perf_counter()

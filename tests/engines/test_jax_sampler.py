@@ -270,7 +270,7 @@ def test_a_stop_rule_that_fails_ends_its_own_request_only(opened: Opened) -> Non
 class FailingBackend(XlaBackend):
     """Runs out of something when it decodes."""
 
-    def logits(self, weights, hidden):
+    def logits(self, weights, hidden, room=None):
         raise RuntimeError("out of memory")
 
 

@@ -162,6 +162,53 @@ def test_a_text_does_not_depend_on_its_neighbours_or_on_how_it_is_cut(data: st.D
         done += counts[mine]
 
 
+@pytest.mark.parametrize("precision", TOLERANCES)
+def test_prompts_read_together_are_those_read_alone(precision: Precision) -> None:
+    """Each with a cache of its own, of any capacity, some of them with nothing to read."""
+    config, number = CONFIGS["qwen"], packed("qwen", precision).number
+    texts = [np.arange(size, dtype=np.int32) * 7 % 300 for size in (70, 0, 9, 1)]
+    caches = [native.empty_cache(config, 1, size, precision) for size in (80, 16, 64, 16)]
+    step = jax.jit(native.extend_each, donate_argnames="caches")
+    for begin, end in ((0, 5), (5, 70)):
+        counts = [len(text[begin:end]) for text in texts]
+        tokens = np.zeros((4, 65), np.int32)
+        for row, text in enumerate(texts):
+            tokens[row, : counts[row]] = text[begin:end]
+        caches = list(step(number, jnp.asarray(tokens), jnp.asarray(counts), caches=caches))
+    for text, state in zip(texts, caches, strict=True):
+        assert state.lengths.tolist() == [len(text)]
+        alone = native.empty_cache(config, 1, state.keys.shape[3], precision)
+        if len(text):
+            counts = jnp.array([len(text)])
+            _, _, alone = native_step(number, jnp.asarray(text)[None], counts, alone, config)
+        np.testing.assert_array_equal(state.keys, alone.keys)
+        np.testing.assert_array_equal(state.values, alone.values)
+
+
+def test_one_strange_cache_among_others_is_refused() -> None:
+    config, number = CONFIGS["qwen"], packed("qwen", "float32").number
+    good = native.empty_cache(config, 1, 32, "float32")
+    two, one = jnp.ones((2, 1), jnp.int32), jnp.ones(2, jnp.int32)
+    for strange in (
+        native.empty_cache(config, 1, 32, "bfloat16"),
+        native.empty_cache(replace(config, layers=3), 1, 32, "float32"),
+    ):
+        with pytest.raises(jax.errors.JaxRuntimeError, match="cache"):
+            jax.block_until_ready(native.extend_each(number, two, one, [good, strange]))
+    full = replace(good, lengths=jnp.array([32], jnp.int32))
+    with pytest.raises(jax.errors.JaxRuntimeError, match="do not fit"):
+        jax.block_until_ready(native.extend_each(number, two, one, [good, full]))
+
+
+def test_logits_written_over_others_are_the_same() -> None:
+    config, number = CONFIGS["qwen"], packed("qwen", "float32").number
+    hidden = jax.random.normal(jax.random.key(0), (5, config.width))
+    wanted = native.logits_of(number, hidden, config)
+    into = jax.jit(partial(native.logits_of, config=config), donate_argnames="room")
+    room = jnp.full((5, config.vocab_size), jnp.nan)
+    np.testing.assert_array_equal(into(number, hidden, room=room), wanted)
+
+
 @pytest.mark.parametrize("capacity", [24, 33, 512])
 def test_the_capacity_changes_nothing(capacity: int) -> None:
     config = CONFIGS["qwen"]
@@ -241,7 +288,10 @@ def test_senseless_arguments_are_refused_in_words() -> None:
         NativeDecoder.pack(weights, config, "float16")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="threads"):
         NativeDecoder.pack(weights, config, threads=0)
-    with pytest.raises(InputError, match="query has a wrong shape"):
+    with pytest.raises(InputError, match="query of layer 0 has a wrong shape"):
         NativeDecoder.pack(weights, replace(config, heads=12, head_size=16))
-    with pytest.raises(InputError, match="head"):
+    with pytest.raises(InputError, match="no head"):
         NativeDecoder.pack(weights, replace(config, tied_head=False))
+    strange = ("query", 7, np.zeros((1, 1)))
+    with pytest.raises(InputError, match="query of layer 7"):
+        NativeDecoder.pack_each([strange], config)

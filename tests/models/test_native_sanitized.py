@@ -37,6 +37,12 @@ for config in (
             hidden, cache = native.extend(packed.number, tokens, jnp.array(counts), cache, config)
             logits = native.logits_of(packed.number, hidden[:, -1], config)
             assert np.isfinite(logits).all()
+        rows = [native.empty_cache(config, 1, size, precision) for size in (140, 20, 33)]
+        counts = jnp.array([131, 0, 33])
+        tokens = jnp.arange(3 * 131, dtype=jnp.int32).reshape(3, -1) % 70
+        native.extend_each(packed.number, tokens, counts, rows)
+        room = jnp.zeros_like(logits)
+        assert np.array_equal(native.logits_of(packed.number, hidden[:, -1], config, room), logits)
         packed.close()
 print("done")
 """

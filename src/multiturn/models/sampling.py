@@ -4,13 +4,15 @@ A draw takes one uniform number for a token and finds where it falls in the cumu
 probabilities of the tokens that top-k and the nucleus keep. With a vocabulary of 150,000
 that costs little more than reading the logits twice: the nucleus nearly always lies within
 the `CANDIDATES` most likely tokens, which are found without sorting the rest. A row where it
-does not is sorted whole.
+does not is looked at again with more of them, where somebody finds those fast, or is sorted
+whole.
 """
 
 # ruff: noqa: F722 - shapes in annotations
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -30,7 +32,7 @@ __all__ = [
 ]
 
 CANDIDATES = 128
-"""How many of the most likely tokens are looked at before a row is sorted whole."""
+"""How many of the most likely tokens are looked at first."""
 
 _BLOCK = 32
 """Tokens whose greatest logit stands for all of them in the search for the candidates."""
@@ -43,8 +45,8 @@ class Ranked:
 
     values: Float[Array, "B C"]
     """The logits of the most likely tokens, greatest first, equals by id. There are
-    `CANDIDATES`, or the whole vocabulary. Of several that are as likely as the last of
-    them, any may be among them."""
+    `CANDIDATES` or more, or the whole vocabulary. Of several that are as likely as the last
+    of them, any may be among them."""
     ids: Int[Array, "B C"]
     log_total: Float[Array, " B"]
     """The logarithm of what the tempered, exponentiated logits of all tokens sum to."""
@@ -85,6 +87,7 @@ def choose_rows(
     top_p: Float[Array, " B"],
     top_k: Int[Array, " B"],
     ranked: Ranked | None = None,
+    rank_more: Callable[[Int[Array, ""]], Ranked] | None = None,
 ) -> Int[Array, " B"]:
     """The next token of each row.
 
@@ -99,6 +102,8 @@ def choose_rows(
             0 is off.
         ranked: of the logits, where something faster than `rank` has found it. Rows without
             top-k and nucleus need nothing of it but the first candidate.
+        rank_more: the same of one row, given by its number, with more candidates: for a row
+            whose nucleus those of `ranked` do not hold.
 
     The kept tokens are lined up, most likely first and equals by id (where both filters
     are off: by id), each as long as it is likely, and the uniform number points at one.
@@ -120,13 +125,24 @@ def choose_rows(
         sure |= found.values.shape[1] == logits.shape[1]
 
         def one_row(row: Array, found: Array) -> Array:
-            def sort_it() -> Array:
-                token = _draw_from_sorted(
+            def sorted_whole() -> Array:
+                return _draw_from_sorted(
                     logits[row], uniforms[row], scale[row], top_p[row], top_k[row]
                 )
-                return found.at[row].set(token)
 
-            updated: Array = jax.lax.cond(filtered[row] & ~sure[row], sort_it, lambda: found)
+            def ranked_again() -> Array:
+                if rank_more is None:
+                    return sorted_whole()
+                alone = (values[row][None] for values in (uniforms, scale, top_p, top_k))
+                token, sure = _draw_from_candidates(rank_more(row), *alone)
+                drawn: Array = jax.lax.cond(sure[0], lambda: token[0], sorted_whole)
+                return drawn
+
+            updated: Array = jax.lax.cond(
+                filtered[row] & ~sure[row],
+                lambda: found.at[row].set(ranked_again()),
+                lambda: found,
+            )
             return updated
 
         rows = logits.shape[0]

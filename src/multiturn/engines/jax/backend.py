@@ -53,8 +53,10 @@ class Backend(Protocol):
         slot_axis: which axis of the cache's keys and values counts the slots (tokens).
             Axis 1 counts the rows. The sampler copies rows and lengthens them by these two
             axes alone; the other axes are the backend's own business.
-        pieces: the lengths T that prompts are read in, ascending; a piece that is shorter
-            is padded to the next of them. Each is one compilation for each capacity.
+        pieces: the lengths T that texts are read in, ascending; a piece that is shorter
+            is padded to the next of them, or to the last by `read`. Each is one compilation
+            for each capacity.
+        together: of how many prompts `read` takes a piece at once, ascending from 1.
         seamless: a token's numbers depend, to the last bit, on the tokens before it alone:
             not on how many are read with it (T), on the other rows, on the number of
             rows or on the capacity. If not, `extend` must at least give the same bits for
@@ -77,6 +79,9 @@ class Backend(Protocol):
     def batches(self) -> tuple[int, ...]: ...
 
     @property
+    def together(self) -> tuple[int, ...]: ...
+
+    @property
     def seamless(self) -> bool: ...
 
     def empty(self, rows: int, capacity: int) -> KVCache:
@@ -92,14 +97,37 @@ class Backend(Protocol):
     ) -> tuple[Float[Array, "B T D"], KVCache]:
         """Read more tokens of each row: the meaning of `models.decoder.extend`.
 
-        B is one (a prompt) or one of `batches` with T = 1 (decoding). A row with count 0
+        B is one (a text) or one of `batches` with T = 1 (decoding). A row with count 0
         stays as it is and may be skipped; its hidden state then means nothing, but is finite.
         Lengths never exceed the capacity. The cache is donated: change it in place.
         """
         ...
 
-    def logits(self, weights: Any, hidden: Float[Array, "B D"]) -> Float[Array, "B V"]:
-        """The output head on normed states, in float32."""
+    def read(
+        self,
+        weights: Any,
+        tokens: Int[Array, "R T"],
+        counts: Int[Array, " R"],
+        caches: tuple[KVCache, ...],
+    ) -> tuple[KVCache, ...]:
+        """As `extend`, for R prompts that each have a cache of one row, and without the states.
+
+        R is one of `together`, T the last of `pieces`.
+        """
+        ...
+
+    def room(self, rows: int) -> Array:
+        """Memory that `logits` may use, kept from step to step: see there."""
+        ...
+
+    def logits(
+        self, weights: Any, hidden: Float[Array, "B D"], room: Array | None = None
+    ) -> tuple[Float[Array, "B V"], Array | None]:
+        """The output head on normed states, in float32; and the room for the next time.
+
+        Where the logits are tens of megabytes, fresh memory in each step costs a tenth of its
+        time, a fault for each page. The room is donated: the logits may be written over it.
+        """
         ...
 
     def choose(
@@ -130,6 +158,7 @@ class XlaBackend:
         mesh: where the weights are split by `models.sharding.TENSOR_PARALLEL`; the cache is
             then split by heads as they are.
         pieces: see `Backend`.
+        together: see `Backend`. Prompts read side by side would have other bits than alone.
         batches: see `Backend`.
     """
 
@@ -138,6 +167,7 @@ class XlaBackend:
     kernel: Kernel = "auto"
     mesh: Mesh | None = None
     pieces: tuple[int, ...] = (32,)
+    together: tuple[int, ...] = (1,)
     batches: tuple[int, ...] = (1, 4, 16, 64)
     slot_axis: int = 2
     seamless: bool = False
@@ -160,9 +190,23 @@ class XlaBackend:
         """See `models.decoder.extend`."""
         return extend(weights, tokens, counts, cache, self.config, kernel=self.kernel)
 
-    def logits(self, weights: Parameters, hidden: Array) -> Array:
+    def read(
+        self, weights: Parameters, tokens: Array, counts: Array, caches: tuple[KVCache, ...]
+    ) -> tuple[KVCache, ...]:
+        """See `Backend`."""
+        (cache,) = caches
+        _, cache = self.extend(weights, tokens, counts, cache)
+        return (cache,)
+
+    def room(self, rows: int) -> Array:
+        """None is needed: XLA writes where it likes."""
+        return jnp.zeros((rows, 0), jnp.float32)
+
+    def logits(
+        self, weights: Parameters, hidden: Array, room: Array | None = None
+    ) -> tuple[Array, Array | None]:
         """See `models.decoder.logits_of`."""
-        return logits_of(weights, hidden)
+        return logits_of(weights, hidden), room
 
     def choose(
         self, weights: Parameters, logits: Array, uniforms: Array, options: RowOptions

@@ -59,9 +59,9 @@ class Batch:
         return len(self._orders.seed)
 
     @property
-    def full(self) -> bool:
-        """Whether no other job can join."""
-        return len(self.jobs) == self._backend.batches[-1]
+    def free(self) -> int:
+        """How many other jobs can join."""
+        return self._backend.batches[-1] - len(self.jobs)
 
     def join(self, job: Job, prefix: Prefix, *, others: int = 0) -> None:
         """Begin to write a job's continuation.

@@ -10,10 +10,20 @@ from jax import Array
 from multiturn.engines.jax.backend import RowOptions
 from multiturn.models.cache import KVCache
 from multiturn.models.config import DecoderConfig
-from multiturn.models.native.decoder import Precision, empty_cache, extend, logits_of, rank
-from multiturn.models.sampling import choose_rows
+from multiturn.models.native.decoder import (
+    Precision,
+    empty_cache,
+    extend,
+    extend_each,
+    logits_of,
+    rank,
+)
+from multiturn.models.sampling import Ranked, choose_rows
 
 __all__ = ["NativeBackend"]
+
+_MORE_CANDIDATES = 2048
+"""Of a row whose nucleus does not lie within the first `sampling.CANDIDATES`."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +37,14 @@ class NativeBackend:
         config: of the model.
         precision: of the packed weights.
         pieces: see `Backend`.
+        together: see `Backend`.
         batches: see `Backend`.
     """
 
     config: DecoderConfig
     precision: Precision
     pieces: tuple[int, ...] = (8, 64, 256)
+    together: tuple[int, ...] = (1, 2, 4, 8, 16)
     batches: tuple[int, ...] = (1, 8, 64)
     slot_axis: int = 3
     seamless: bool = True
@@ -47,9 +59,22 @@ class NativeBackend:
         """See `models.native.decoder.extend`."""
         return extend(weights, tokens, counts, cache, self.config)
 
-    def logits(self, weights: Array, hidden: Array) -> Array:
+    def read(
+        self, weights: Array, tokens: Array, counts: Array, caches: tuple[KVCache, ...]
+    ) -> tuple[KVCache, ...]:
+        """See `models.native.decoder.extend_each`."""
+        return extend_each(weights, tokens, counts, caches)
+
+    def room(self, rows: int) -> Array:
+        """The logits' own."""
+        return jnp.zeros((rows, self.config.vocab_size), jnp.float32)
+
+    def logits(
+        self, weights: Array, hidden: Array, room: Array | None = None
+    ) -> tuple[Array, Array | None]:
         """See `models.native.decoder.logits_of`."""
-        return logits_of(weights, hidden, self.config)
+        logits = logits_of(weights, hidden, self.config, room)
+        return logits, logits
 
     def choose(
         self, weights: Array, logits: Array, uniforms: Array, options: RowOptions
@@ -59,7 +84,20 @@ class NativeBackend:
         filtered = sampled & ((options.top_p < 1) | (options.top_k > 0))
         scale = 1 / jnp.maximum(options.temperature, 1e-6)
         ranked, total = rank(weights, logits, scale, filtered, options.scored)
+
+        def rank_more(row: Array) -> Ranked:
+            yes = jnp.ones(1, bool)
+            one = logits[row][None]
+            more, _ = rank(weights, one, scale[row][None], yes, ~yes, _MORE_CANDIDATES)
+            return more
+
         token = choose_rows(
-            logits, uniforms, options.temperature, options.top_p, options.top_k, ranked
+            logits,
+            uniforms,
+            options.temperature,
+            options.top_p,
+            options.top_k,
+            ranked,
+            rank_more,
         )
         return token, jnp.take_along_axis(logits, token[:, None], axis=1)[:, 0] - total

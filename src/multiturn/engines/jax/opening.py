@@ -16,7 +16,12 @@ from multiturn.engines.jax.engine import JaxEngine
 from multiturn.engines.jax.native_backend import NativeBackend
 from multiturn.engines.protocol import EngineInfo
 from multiturn.hub.adapters.merging import merge_adapter
-from multiturn.hub.checkpoints.reading import Checkpoint, load_parameters, open_checkpoint
+from multiturn.hub.checkpoints.reading import (
+    Checkpoint,
+    each_array,
+    load_parameters,
+    open_checkpoint,
+)
 from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.model_place import model_tokenizer
 from multiturn.models.config import DecoderConfig
@@ -151,7 +156,12 @@ def _load(
 def _native(
     source: _Source, precision: Precision, threads: int | None, slots: int
 ) -> tuple[Backend, Any, str]:
-    decoder = NativeDecoder.pack(source.load("float32"), source.config, precision, threads=threads)
+    if source.adapter is None:
+        arrays = each_array(source.checkpoint)
+        decoder = NativeDecoder.pack_each(arrays, source.config, precision, threads=threads)
+    else:
+        merged = source.load("float32")
+        decoder = NativeDecoder.pack(merged, source.config, precision, threads=threads)
     batches = _up_to(slots, NativeBackend.batches)
     backend = NativeBackend(source.config, precision, batches=batches)
     return backend, decoder.number, f"cpu native {precision}"

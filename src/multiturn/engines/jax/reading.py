@@ -14,13 +14,16 @@ import numpy as np
 from multiturn.engines.jax import steps
 from multiturn.engines.jax.backend import Backend
 from multiturn.engines.jax.batch import capacity_for
-from multiturn.engines.jax.prefixes import Prefix, PrefixPool
+from multiturn.engines.jax.prefixes import Prefix, PrefixPool, common_length
 from multiturn.models.cache import KVCache
 
 __all__ = ["Reader", "Reading"]
 
+_WORTH_WAITING = 16
+"""Tokens that a prompt must share with one that is being read, to wait for it."""
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Reading:
     """A beginning of a prompt on its way into a cache.
 
@@ -45,6 +48,21 @@ class Reading:
         """Whether all was read."""
         return self.prefix is not None or self.read == len(self.tokens)
 
+    def would_save(self, tokens: Sequence[int], cached: int) -> bool:
+        """Whether `tokens`, of which so many are there, had better wait until this is read.
+
+        It costs them a call or so, and others go first meanwhile: worth a call's tokens.
+        """
+        more = common_length(self.tokens, tokens) - cached
+        return more > 0 and more >= min(_WORTH_WAITING, len(tokens) - cached)
+
+    @property
+    def row(self) -> KVCache:
+        """The cache of what is still being read."""
+        if self.cache is None:
+            raise RuntimeError("nothing is left to read")
+        return self.cache
+
 
 class Reader:
     """Reads tokens into caches of one row, and keeps them for those who may build on them.
@@ -59,6 +77,16 @@ class Reader:
         self._later: deque[tuple[list[int], str | None]] = deque()
         self._catching_up: Reading | None = None
 
+    def better_later(
+        self, tokens: list[int], session: str | None, beside: Sequence[Reading]
+    ) -> bool:
+        """Whether a prompt should not be read beside others now, but build on one of them."""
+        alike = [other for other in beside if other.would_save(tokens, 0)]
+        if not alike:
+            return False
+        _, same = self._pool.find(tokens, session)
+        return any(other.would_save(tokens, same) for other in alike)
+
     def begin(self, tokens: list[int], session: str | None) -> Reading:
         """Find out what of `tokens` is there already, and prepare to read the rest."""
         prefix, same = self._pool.find(tokens, session)
@@ -71,15 +99,44 @@ class Reader:
             cache = steps.branched(self._backend, prefix.cache, np.int32(same), capacity)
         return Reading(tokens, session, same, cache=cache, read=same)
 
-    def read_piece(self, reading: Reading) -> None:
-        """Read the next piece."""
-        if reading.cache is None:
-            raise RuntimeError("nothing is left to read")
-        piece, count = self._next_piece(reading.tokens, reading.read)
-        reading.cache = steps.read(
-            self._backend, self._weights, reading.cache, piece, np.int32(count)
-        )
-        reading.read += count
+    def read_pieces(self, readings: Sequence[Reading], most: int) -> int:
+        """Read on, several prompts in one call where the backend can.
+
+        Args:
+            readings: none of them done; the first come first.
+            most: tokens, about: the last call may go beyond.
+
+        Returns:
+            How many tokens were read.
+        """
+        unread = list(readings)
+        read = 0
+        while unread and read < most:
+            # Of one capacity, since each combination of shapes is compiled.
+            shape = unread[0].row.keys.shape
+            alike = [reading for reading in unread if reading.row.keys.shape == shape]
+            rows = max(count for count in self._backend.together if count <= len(alike))
+            read += self._read_together(alike[:rows], most - read)
+            unread = [reading for reading in unread if reading not in alike[:rows]]
+        return read
+
+    def _read_together(self, readings: list[Reading], most: int) -> int:
+        """Read a piece of each of so many as one call takes; fewer tokens where that is enough."""
+        length = self._backend.pieces[-1]
+        tokens = np.zeros((len(readings), length), np.int32)
+        counts = np.zeros(len(readings), np.int32)
+        for row, reading in enumerate(readings):
+            count = min(length, len(reading.tokens) - reading.read)
+            if self._backend.seamless and row > 0:
+                count = min(count, max(0, most - int(counts.sum())))
+            counts[row] = count
+            tokens[row, :count] = reading.tokens[reading.read : reading.read + count]
+        caches = tuple(reading.row for reading in readings)
+        caches = steps.read(self._backend, self._weights, caches, tokens, counts)
+        for reading, cache, count in zip(readings, caches, counts.tolist(), strict=True):
+            reading.cache = cache
+            reading.read += count
+        return int(counts.sum())
 
     def finish(self, reading: Reading) -> Prefix:
         """What holds the tokens, in use by one more until `release`."""
@@ -89,9 +146,7 @@ class Reader:
             prefix.sessions |= sessions
             prefix.users += 1
             return prefix
-        if reading.cache is None:
-            raise RuntimeError("nothing was read")
-        prefix = Prefix(reading.tokens, reading.cache, _bytes(reading.cache), sessions, users=1)
+        prefix = Prefix(reading.tokens, reading.row, _bytes(reading.row), sessions, users=1)
         self._pool.add(prefix)
         return prefix
 
@@ -115,7 +170,7 @@ class Reader:
             self._catching_up = self.begin(*self._later.popleft())
         reading = self._catching_up
         if not reading.done:
-            self.read_piece(reading)
+            self.read_pieces([reading], 1)
         if reading.done:
             self.release(self.finish(reading))
             self._catching_up = None

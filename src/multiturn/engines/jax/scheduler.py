@@ -30,8 +30,8 @@ from multiturn.engines.protocol import FinishReason
 
 __all__ = ["Scheduler"]
 
-_PIECES_BETWEEN_BLOCKS = 4
-"""How much is read while others wait for their next token."""
+_TOKENS_BETWEEN_BLOCKS = 256
+"""How much is read, about, while others wait for their next token."""
 
 _BLOCK_SECONDS = 0.04
 """How long a block should take: long beside what the host does, short to somebody reading."""
@@ -74,7 +74,7 @@ class Scheduler:
         self._batch = Batch(backend, weights, ends)
         self._inbox: queue.SimpleQueue[Ticket | _Call | None] = queue.SimpleQueue()
         self._waiting: deque[Job] = deque()
-        self._reading: tuple[Job, Reading] | None = None
+        self._reading: dict[Job, Reading] = {}
         self._running: deque[Written] = deque()
         self._step_seconds = _BLOCK_SECONDS
         self._settled: float | None = None
@@ -121,8 +121,7 @@ class Scheduler:
         """Tell everybody who waits, and let the memory go."""
         with self._lock:
             self._ended = error
-        jobs = [*self._waiting, *self._batch.jobs.values()]
-        jobs += [self._reading[0]] if self._reading else []
+        jobs = [*self._waiting, *self._reading, *self._batch.jobs.values()]
         tickets = {id(job.ticket): job.ticket for job in jobs}
         while not self._inbox.empty():
             message = self._inbox.get()
@@ -134,7 +133,7 @@ class Scheduler:
             ticket.fail(error)
         self._waiting.clear()
         self._running.clear()
-        self._reading = None
+        self._reading.clear()
         self._batch.close()
         self._reader.close()
 
@@ -150,7 +149,7 @@ class Scheduler:
                 self._settle(self._running.popleft())
                 if not (self._waiting or self._reading):
                     self._batch.shrink()
-            elif not self._running and not self._waiting and self._reading is None:
+            elif not (self._running or self._waiting or self._reading):
                 self._batch.shrink()
                 self._settled = None
 
@@ -173,38 +172,45 @@ class Scheduler:
                 _answer(message)
 
     def _drop_unwanted(self) -> None:
-        kept: deque[Job] = deque()
-        for job in self._waiting:
-            if job.ticket.unwanted:
-                job.finish(FinishReason.CANCELLED)
-            else:
-                kept.append(job)
-        self._waiting = kept
-        if self._reading and self._reading[0].ticket.unwanted:
-            self._reading[0].finish(FinishReason.CANCELLED)
-            self._reading = None
+        for job in [job for job in (*self._waiting, *self._reading) if job.ticket.unwanted]:
+            job.finish(FinishReason.CANCELLED)
+        self._forget(lambda job: job.ticket.unwanted)
         for job in list(self._batch.jobs.values()):
             if job.ticket.unwanted:
                 self._finish(job, FinishReason.CANCELLED)
 
+    def _forget(self, unwanted: Callable[[Job], bool]) -> None:
+        """Neither wait for some jobs any more nor read for them."""
+        self._waiting = deque(job for job in self._waiting if not unwanted(job))
+        self._reading = {
+            job: reading for job, reading in self._reading.items() if not unwanted(job)
+        }
+
     def _read_and_join(self) -> None:
-        """Read prompts, and let jobs join while there is room."""
-        pieces = 0
-        while not self._batch.full and (self._waiting or self._reading):
-            if self._reading is None:
-                job = self._waiting.popleft()
-                reading = self._reader.begin(job.ticket.prompt[:-1], job.ticket.request.session)
-                job.cached_tokens = reading.cached
-                self._reading = job, reading
-            job, reading = self._reading
-            while not reading.done:
-                if pieces >= _PIECES_BETWEEN_BLOCKS and self._batch.jobs:
-                    return
-                self._reader.read_piece(reading)
-                pieces += 1
+        """Read prompts, many at once, and let jobs join while there is room."""
+        self._begin_reading()
+        unread = [reading for reading in self._reading.values() if not reading.done]
+        self._reader.read_pieces(unread, _TOKENS_BETWEEN_BLOCKS)
+        read = [(job, reading) for job, reading in self._reading.items() if reading.done]
+        for place, (job, reading) in enumerate(read, start=1):
+            del self._reading[job]
             job.prefix = self._reader.finish(reading)
-            self._reading = None
-            self._batch.join(job, job.prefix, others=len(self._waiting))
+            others = len(read) - place + len(self._reading) + len(self._waiting)
+            self._batch.join(job, job.prefix, others=others)
+
+    def _begin_reading(self) -> None:
+        """Begin to read for as many of those who wait as there will be rows for."""
+        later: deque[Job] = deque()
+        while self._waiting and len(self._reading) < self._batch.free:
+            job = self._waiting.popleft()
+            tokens, session = job.ticket.prompt[:-1], job.ticket.request.session
+            if self._reader.better_later(tokens, session, tuple(self._reading.values())):
+                later.append(job)
+                continue
+            reading = self._reader.begin(tokens, session)
+            job.cached_tokens = reading.cached
+            self._reading[job] = reading
+        self._waiting = later + self._waiting
 
     def _block_length(self) -> int:
         steps_in_time = int(_BLOCK_SECONDS / max(self._step_seconds, 1e-6))
@@ -271,9 +277,7 @@ class Scheduler:
         for job in [job for job in self._batch.jobs.values() if job.ticket is ticket]:
             self._let_go(job)
             job.done = True
-        self._waiting = deque(job for job in self._waiting if job.ticket is not ticket)
-        if self._reading and self._reading[0].ticket is ticket:
-            self._reading = None
+        self._forget(lambda job: job.ticket is ticket)
         ticket.events.put(error)
 
     def _measure(self, count: int) -> None:

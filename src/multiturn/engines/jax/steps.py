@@ -56,6 +56,8 @@ class State:
     """The last token of each row, which the cache does not hold yet."""
     remaining: Int[Array, " B"]
     """How many tokens each row may still write; 0 for a row at rest."""
+    room: Array | None
+    """See `Backend.room`."""
 
 
 @jax.tree_util.register_dataclass
@@ -96,7 +98,8 @@ def empty(backend: Backend, rows: int, capacity: int) -> KVCache:
 def empty_state(backend: Backend, rows: int, capacity: int) -> State:
     """A batch of rows at rest."""
     nothing = jnp.zeros((rows,), jnp.int32)
-    return State(empty(backend, rows, capacity), nothing, jnp.zeros_like(nothing))
+    cache = empty(backend, rows, capacity)
+    return State(cache, nothing, jnp.zeros_like(nothing), backend.room(rows))
 
 
 @partial(jax.jit, static_argnames=("backend", "ends"), donate_argnames=("state",))
@@ -117,6 +120,7 @@ def decode(
         state.cache,
         jnp.where(orders.changed, orders.token, state.token),
         jnp.where(orders.changed, orders.remaining, state.remaining),
+        state.room,
     )
     blank = Block(
         jnp.full((LONGEST_BLOCK, rows), NOTHING, jnp.int32),
@@ -132,7 +136,7 @@ def decode(
         active = state.remaining > 0
         counts = active.astype(jnp.int32)
         hidden, cache = backend.extend(weights, state.token[:, None], counts, state.cache)
-        logits = backend.logits(weights, hidden[:, 0])
+        logits, room = backend.logits(weights, hidden[:, 0], state.room)
         # The position of the token that is now chosen is the length of what comes before it.
         uniforms = jax.vmap(_uniform)(orders.seed, cache.lengths)
         options = RowOptions(
@@ -148,7 +152,8 @@ def decode(
             block.logprobs.at[step].set(jnp.where(options.scored, logprob, 0)),
         )
         remaining = jnp.where(ended, 0, state.remaining - counts)
-        return step + 1, State(cache, jnp.where(active, token, state.token), remaining), block
+        token = jnp.where(active, token, state.token)
+        return step + 1, State(cache, token, remaining, room), block
 
     _, state, block = jax.lax.while_loop(go_on, one_step, (jnp.int32(0), start, blank))
     return state, block
@@ -158,13 +163,16 @@ def _uniform(seed: Array, position: Array) -> Array:
     return jax.random.uniform(sampling_key(seed, position))
 
 
-@partial(jax.jit, static_argnames=("backend",), donate_argnames=("cache",))
+@partial(jax.jit, static_argnames=("backend",), donate_argnames=("caches",))
 def read(
-    backend: Backend, weights: Any, cache: KVCache, tokens: Int[Array, "1 T"], count: Array
-) -> KVCache:
-    """Read `count` more tokens of a prompt into a cache of one row."""
-    _, cache = backend.extend(weights, tokens, count[None], cache)
-    return cache
+    backend: Backend,
+    weights: Any,
+    caches: tuple[KVCache, ...],
+    tokens: Int[Array, "R T"],
+    counts: Int[Array, " R"],
+) -> tuple[KVCache, ...]:
+    """Read the next tokens of R prompts, `counts` of each, into caches of one row."""
+    return backend.read(weights, tokens, counts, caches)
 
 
 @partial(jax.jit, static_argnames=("backend",), donate_argnames=("cache",))
@@ -178,7 +186,8 @@ def read_scored(
 ) -> tuple[KVCache, Float[Array, " T"]]:
     """As `read`; and the log-probability of the token that follows each."""
     hidden, cache = backend.extend(weights, tokens, count[None], cache)
-    return cache, log_probabilities(backend.logits(weights, hidden[0]), following)
+    logits, _ = backend.logits(weights, hidden[0])
+    return cache, log_probabilities(logits, following)
 
 
 @partial(jax.jit, static_argnames=("backend",), donate_argnames=("state",))
@@ -192,7 +201,7 @@ def put(backend: Backend, state: State, row: Array, prefix: KVCache, length: Arr
         )
         corner = [jnp.int32(0)] * all_rows.ndim
         corner[1] = row
-        return jax.lax.dynamic_update_slice(all_rows, fitting, corner)
+        return _written_over(all_rows, fitting, corner)
 
     cache = replace(
         state.cache,
@@ -242,7 +251,8 @@ def rearranged(
         values=_fitted(backend, jnp.take(state.cache.values, rows, axis=1), wanted.values),
         lengths=state.cache.lengths[rows],
     )
-    return State(cache, state.token[rows], jnp.where(resting, 0, state.remaining[rows]))
+    remaining = jnp.where(resting, 0, state.remaining[rows])
+    return State(cache, state.token[rows], remaining, backend.room(rows.shape[0]))
 
 
 def _fitted(backend: Backend, old: Array, new: Array) -> Array:
@@ -250,4 +260,16 @@ def _fitted(backend: Backend, old: Array, new: Array) -> Array:
     axis = backend.slot_axis
     kept = jax.lax.slice_in_dim(old, 0, min(old.shape[axis], new.shape[axis]), axis=axis)
     corner = [jnp.int32(0)] * new.ndim
-    return jax.lax.dynamic_update_slice(new, kept, corner)
+    return _written_over(new, kept, corner)
+
+
+def _written_over(whole: Array, part: Array, corner: list[Array]) -> Array:
+    """`whole` with `part` in it. Of bfloat16 as bits: XLA's CPU would take all of the array
+    through float32 to change a few numbers of it.
+    """
+    if whole.dtype != jnp.bfloat16:
+        return jax.lax.dynamic_update_slice(whole, part, corner)
+    bits = jax.lax.bitcast_convert_type(whole, jnp.uint16)
+    new = jax.lax.bitcast_convert_type(part, jnp.uint16)
+    written = jax.lax.dynamic_update_slice(bits, new, corner)
+    return jax.lax.bitcast_convert_type(written, jnp.bfloat16)

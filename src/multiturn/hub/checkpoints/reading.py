@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from multiturn.hub.formats.tensors import FLOAT_DTYPES, StoredTensor, Tensors, n
 from multiturn.models.config import DecoderConfig
 from multiturn.models.parameters import Layers, Parameters, declare
 
-__all__ = ["Checkpoint", "load_parameters", "open_checkpoint", "read_hub_tensors"]
+__all__ = ["Checkpoint", "each_array", "load_parameters", "open_checkpoint", "read_hub_tensors"]
 
 _ROWS_AT_ONCE = 32
 
@@ -113,15 +114,7 @@ def load_parameters(checkpoint: Checkpoint, dtype: str | None = None) -> Paramet
     blocks = _empty_arrays(declared.layers, dtype)
 
     def fill(rule: Rule) -> None:
-        values = checkpoint.tensors[rule.name].read()
-        if not rule.fields:
-            if np.any(np.asarray(values)):
-                raise ModelFileError(
-                    f"{checkpoint.path.name}: the tensor {rule.name!r} is not zero",
-                    fix="only checkpoints exported from CodeGen models are read in this layout",
-                )
-            return
-        for field, part in zip(rule.fields, rule.split(values), strict=True):
+        for field, part in _read_rule(checkpoint, rule):
             _copy(part, outer[field] if rule.layer is None else blocks[field][rule.layer])
 
     # Each rule fills places of its own, and numpy works outside the interpreter's lock.
@@ -129,6 +122,44 @@ def load_parameters(checkpoint: Checkpoint, dtype: str | None = None) -> Paramet
         for _ in workers.map(fill, checkpoint.layout.rules):
             pass
     return _assembled(outer, blocks)
+
+
+def each_array(checkpoint: Checkpoint) -> Iterator[tuple[str, int | None, np.ndarray[Any, Any]]]:
+    """The arrays of a checkpoint one after another, for who keeps them in a form of their own.
+
+    No more than a few tensors are in memory at once, those being read ahead.
+
+    Yields:
+        The name, as ``query`` of `Layers` or ``embedding`` of `Parameters`; the block that it
+        is of, None for those outside; the values, in the checkpoint's own type.
+
+    Raises:
+        ModelFileError: a tensor holds what its dtype cannot.
+    """
+    workers = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(workers) as pool:
+        rules = deque(checkpoint.layout.rules)
+        ahead: deque[tuple[Rule, Future[list[tuple[str, np.ndarray[Any, Any]]]]]] = deque()
+        while rules or ahead:
+            while rules and len(ahead) < workers:
+                rule = rules.popleft()
+                ahead.append((rule, pool.submit(_read_rule, checkpoint, rule)))
+            rule, reading = ahead.popleft()
+            for field, part in reading.result():
+                yield field, rule.layer, part
+
+
+def _read_rule(checkpoint: Checkpoint, rule: Rule) -> list[tuple[str, np.ndarray[Any, Any]]]:
+    """The arrays that one tensor holds, by name."""
+    values = checkpoint.tensors[rule.name].read()
+    if rule.fields:
+        return list(zip(rule.fields, rule.split(values), strict=True))
+    if np.any(np.asarray(values)):
+        raise ModelFileError(
+            f"{checkpoint.path.name}: the tensor {rule.name!r} is not zero",
+            fix="only checkpoints exported from CodeGen models are read in this layout",
+        )
+    return []
 
 
 def _copy(source: np.ndarray[Any, Any], target: np.ndarray[Any, Any]) -> None:

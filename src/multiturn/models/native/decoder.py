@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -19,12 +20,29 @@ from jaxtyping import Bool, Float, Int
 from multiturn.core.errors import InputError
 from multiturn.models.cache import KVCache
 from multiturn.models.config import DecoderConfig
-from multiturn.models.native.library import EXTEND, LOGITS, RANK, Library, Spec, load_library
+from multiturn.models.native.library import (
+    EXTEND,
+    EXTEND_EACH,
+    LOGITS,
+    LOGITS_INTO,
+    RANK,
+    Library,
+    Spec,
+    load_library,
+)
 from multiturn.models.parameters import Parameters, declare, named_arrays
 from multiturn.models.rotary import angles
 from multiturn.models.sampling import CANDIDATES, Ranked
 
-__all__ = ["NativeDecoder", "Precision", "empty_cache", "extend", "logits_of", "rank"]
+__all__ = [
+    "NativeDecoder",
+    "Precision",
+    "empty_cache",
+    "extend",
+    "extend_each",
+    "logits_of",
+    "rank",
+]
 
 Precision = Literal["float32", "bfloat16", "int8"]
 """Of the weights and of what they are multiplied with. Sums, norms, the residual stream and
@@ -68,7 +86,7 @@ class NativeDecoder:
         """Pack a copy of the weights; the parameters are not needed afterwards.
 
         Args:
-            parameters: float32 or bfloat16 arrays.
+            parameters: arrays of any floating type.
             config: of the model.
             precision: see `Precision`.
             threads: None takes one for each processor that this process may use.
@@ -78,16 +96,40 @@ class NativeDecoder:
                 is not as the configuration declares it.
             EngineError: the kernels cannot be compiled here.
         """
+        return cls.pack_each(_apart(parameters), config, precision, threads=threads)
+
+    @classmethod
+    def pack_each(
+        cls,
+        arrays: Iterable[tuple[str, int | None, Any]],
+        config: DecoderConfig,
+        precision: Precision = "bfloat16",
+        *,
+        threads: int | None = None,
+    ) -> Self:
+        """As `pack`, of arrays that come one by one, so that all of them never need be there.
+
+        Args:
+            arrays: each with its name, as ``query`` of `Layers` or ``embedding`` of
+                `Parameters`, and the layer that it is of, None for those outside the layers;
+                every one once, in any order.
+            config: as in `pack`.
+            precision: as in `pack`.
+            threads: as in `pack`.
+
+        Raises:
+            InputError: as in `pack`; or an array is missing, strange or comes twice.
+            EngineError: the kernels cannot be compiled here.
+        """
         if precision not in _PRECISIONS:
             raise InputError("unknown precision", got=precision, allowed=", ".join(_PRECISIONS))
         threads = len(os.sched_getaffinity(0)) if threads is None else threads
         if not 1 <= threads <= 1024:
             raise InputError("threads is out of range", got=threads, allowed="1 to 1024")
-        _check_arrays(parameters, config)
         library = load_library()
         number = library.create(_spec(config, precision, threads))
         try:
-            _fill(library, number, parameters, config)
+            _fill(library, number, arrays, config)
         except BaseException:
             library.destroy(number)
             raise
@@ -165,14 +207,55 @@ def extend(
     return hidden, KVCache(keys=keys, values=values, lengths=cache.lengths + counts)
 
 
+def extend_each(
+    number: Int[Array, " 1"],
+    tokens: Int[Array, "B T"],
+    counts: Int[Array, " B"],
+    caches: Sequence[KVCache],
+) -> tuple[KVCache, ...]:
+    """As `extend`, of rows that each have a cache of their own, for who needs no states.
+
+    Args:
+        number: of the `NativeDecoder`.
+        tokens: as there.
+        counts: as there.
+        caches: of one row each, from `empty_cache`, of any capacities. Donate them.
+
+    Returns:
+        The grown caches.
+
+    Raises:
+        jax.errors.JaxRuntimeError: as there.
+    """
+    old = [part for cache in caches for part in (cache.keys, cache.values)]
+    shaped: Any = jax.ShapeDtypeStruct
+    call: Any = jax.ffi.ffi_call(
+        EXTEND_EACH,
+        [shaped(part.shape, part.dtype) for part in old],
+        input_output_aliases={4 + place: place for place in range(len(old))},
+    )
+    lengths = jnp.concatenate([cache.lengths for cache in caches])
+    numbers = (tokens, counts, lengths)
+    new = call(number, *(values.astype(jnp.int32) for values in numbers), *old)
+    return tuple(
+        KVCache(new[2 * row], new[2 * row + 1], cache.lengths + counts[row])
+        for row, cache in enumerate(caches)
+    )
+
+
 def logits_of(
-    number: Int[Array, " 1"], hidden: Float[Array, "B D"], config: DecoderConfig
+    number: Int[Array, " 1"],
+    hidden: Float[Array, "B D"],
+    config: DecoderConfig,
+    room: Float[Array, "B V"] | None = None,
 ) -> Float[Array, "B V"]:
-    """The output head on normed states, in float32."""
+    """The output head on normed states, in float32; written over `room`, if that is donated."""
     shaped: Any = jax.ShapeDtypeStruct
     shape = shaped((hidden.shape[0], config.vocab_size), jnp.float32)
+    hidden = hidden.astype(jnp.float32)
+    into: Any = jax.ffi.ffi_call(LOGITS_INTO, shape, input_output_aliases={2: 0})
     call: Any = jax.ffi.ffi_call(LOGITS, shape)
-    logits: Array = call(number, hidden.astype(jnp.float32))
+    logits: Array = call(number, hidden) if room is None else into(number, hidden, room)
     return logits
 
 
@@ -182,6 +265,7 @@ def rank(
     scale: Float[Array, " B"],
     wanted: Bool[Array, " B"],
     scored: Bool[Array, " B"],
+    candidates: int = CANDIDATES,
 ) -> tuple[Ranked, Float[Array, " B"]]:
     """The meaning of `models.sampling.rank`, on the decoder's threads; cheaper by much.
 
@@ -195,6 +279,7 @@ def rank(
         wanted: whether a row needs more than its most likely token; where it does not,
             the other candidates are -inf, and the total means nothing.
         scored: whether a row needs the second result; it is 0 where not.
+        candidates: how many there are, if the vocabulary has as many.
 
     Returns:
         What the choice is made of; and the logarithm of the sum of the exponentials of all
@@ -202,7 +287,7 @@ def rank(
     """
     rows, size = logits.shape
     shaped: Any = jax.ShapeDtypeStruct
-    many = min(CANDIDATES, size)
+    many = min(candidates, size)
     each = shaped((rows,), jnp.float32)
     found = (shaped((rows, many), jnp.float32), shaped((rows, many), jnp.int32))
     call: Any = jax.ffi.ffi_call(RANK, (*found, each, each))
@@ -233,43 +318,72 @@ def _spec(config: DecoderConfig, precision: Precision, threads: int) -> Spec:
     )
 
 
-def _check_arrays(parameters: Parameters, config: DecoderConfig) -> None:
-    """Every array is there, in its shape: the kernels read as far as the declaration says."""
-    declared = dict(named_arrays(declare(config)))
-    given = dict(named_arrays(parameters))
-    if declared.keys() != given.keys():
-        strange = sorted(declared.keys() ^ given.keys())
-        raise InputError(
-            "the parameters are not those of this configuration", got=", ".join(strange)
-        )
-    for name, info in declared.items():
-        array = given[name]
-        if array.shape != info.shape:
-            raise InputError(
-                f"the array {name} has a wrong shape", got=array.shape, allowed=str(info.shape)
-            )
-
-
-def _fill(library: Library, number: int, parameters: Parameters, config: DecoderConfig) -> None:
-    def send(name: str, layer: int, array: Any) -> None:
-        values = np.ascontiguousarray(array)
-        half = values.dtype == ml_dtypes.bfloat16
-        if not half:
-            values = np.ascontiguousarray(values, np.float32)
-        library.set(number, name, layer, values.ctypes.data, is_bfloat16=half)
-
+def _apart(parameters: Parameters) -> Iterator[tuple[str, int | None, Any]]:
+    """Each array; those of the layers one layer at a time."""
     for name, array in named_arrays(parameters):
         values = np.asarray(array)
         if name.startswith("layers."):
-            for layer in range(config.layers):
-                send(name.removeprefix("layers."), layer, values[layer])
-        elif name == "embedding":
-            send("embedding" if config.tied_head else "untied_embedding", -1, values)
+            for layer, part in enumerate(values):
+                yield name.removeprefix("layers."), layer, part
         else:
-            send(name, -1, values)
+            yield name, None, values
+
+
+def _declared(config: DecoderConfig) -> dict[tuple[str, int | None], tuple[int, ...]]:
+    """The shape of every array, those of the layers for each layer."""
+    declared = declare(config)
+    shapes: dict[tuple[str, int | None], tuple[int, ...]] = {}
+    for name, info in named_arrays(declared):
+        if name.startswith("layers."):
+            for layer in range(config.layers):
+                shapes[name.removeprefix("layers."), layer] = info.shape[1:]
+        else:
+            shapes[name, None] = info.shape
+    return shapes
+
+
+def _fill(
+    library: Library,
+    number: int,
+    arrays: Iterable[tuple[str, int | None, Any]],
+    config: DecoderConfig,
+) -> None:
+    """Hand every array over, in its shape: the kernels read as far as the declaration says."""
+    missing = _declared(config)
+
+    def send(name: str, layer: int | None, values: np.ndarray[Any, Any]) -> None:
+        half = values.dtype == ml_dtypes.bfloat16
+        values = np.ascontiguousarray(values, None if half else np.float32)
+        place = -1 if layer is None else layer
+        library.set(number, name, place, values.ctypes.data, is_bfloat16=half)
+
+    for name, layer, array in arrays:
+        shape = missing.pop((name, layer), None)
+        if shape is None:
+            raise InputError(
+                "the parameters are not those of this configuration", got=_shown(name, layer)
+            )
+        values = np.asarray(array)
+        if values.shape != shape:
+            raise InputError(
+                f"the array {_shown(name, layer)} has a wrong shape",
+                got=values.shape,
+                allowed=str(shape),
+            )
+        apart = name == "embedding" and not config.tied_head
+        send("untied_embedding" if apart else name, layer, values)
+    if missing:
+        raise InputError(
+            "the parameters are not those of this configuration",
+            got=f"no {', '.join(_shown(*one) for one in list(missing)[:3])}",
+        )
     cosine, sine = _angle_tables(config)
-    send("cosine", -1, cosine)
-    send("sine", -1, sine)
+    send("cosine", None, cosine)
+    send("sine", None, sine)
+
+
+def _shown(name: str, layer: int | None) -> str:
+    return name if layer is None else f"{name} of layer {layer}"
 
 
 def _angle_tables(config: DecoderConfig) -> tuple[np.ndarray, np.ndarray]:

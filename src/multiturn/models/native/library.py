@@ -13,11 +13,22 @@ import jax.ffi
 from multiturn.core.errors import EngineError
 from multiturn.models.native.build import built_library
 
-__all__ = ["EXTEND", "LOGITS", "RANK", "Library", "Spec", "load_library"]
+__all__ = [
+    "EXTEND",
+    "EXTEND_EACH",
+    "LOGITS",
+    "LOGITS_INTO",
+    "RANK",
+    "Library",
+    "Spec",
+    "load_library",
+]
 
 EXTEND = "multiturn_native_extend"
 """The name that XLA knows `decoder.extend` by."""
+EXTEND_EACH = "multiturn_native_extend_each"
 LOGITS = "multiturn_native_logits"
+LOGITS_INTO = "multiturn_native_logits_into"
 RANK = "multiturn_native_rank"
 
 _ROOM = 400
@@ -119,7 +130,9 @@ def _load(path: Path) -> Library:
     capsule: Any = jax.ffi.pycapsule
     handlers = {
         EXTEND: functions.mt_extend,
+        EXTEND_EACH: functions.mt_extend_each,
         LOGITS: functions.mt_logits,
+        LOGITS_INTO: functions.mt_logits_into,
         RANK: functions.mt_rank,
     }
     for name, handler in handlers.items():

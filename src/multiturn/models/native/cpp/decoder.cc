@@ -179,7 +179,7 @@ std::vector<Decoder::Token> Decoder::real_tokens(const Batch& batch) const {
     if (count == 0) continue;
     if (count < 0 || count > batch.length)
       throw std::invalid_argument("a row's count is not between 0 and the tokens given");
-    if (length < 0 || length > batch.capacity - count)
+    if (length < 0 || length > batch.caches[row].capacity - count)
       throw std::invalid_argument("a row's tokens do not fit its cache");
     if (length + count > spec_.positions)
       throw std::invalid_argument("a row is longer than the model's context");
@@ -197,9 +197,14 @@ std::vector<Decoder::Token> Decoder::real_tokens(const Batch& batch) const {
 void Decoder::extend(const Batch& batch) {
   const std::lock_guard<std::mutex> alone(busy_);
   const std::vector<Token> tokens = real_tokens(batch);
-  const size_t hidden = static_cast<size_t>(batch.rows) * batch.length * spec_.width;
-  std::memset(batch.hidden, 0, hidden * sizeof(float));
-  const int pitch = divide_up(batch.capacity, kLanes) * kLanes;
+  if (batch.hidden != nullptr) {
+    const size_t hidden = static_cast<size_t>(batch.rows) * batch.length * spec_.width;
+    std::memset(batch.hidden, 0, hidden * sizeof(float));
+  }
+  int capacity = 0;
+  for (int row = 0; row < batch.rows; ++row)
+    capacity = std::max(capacity, batch.caches[row].capacity);
+  const int pitch = divide_up(capacity, kLanes) * kLanes;
   if (pitch > scratch_pitch_) {
     const size_t each = static_cast<size_t>(kHeadsAtOnce) * pitch + 2 * spec_.width;
     scratch_ = Memory<float>(each * team_.size());
@@ -223,11 +228,11 @@ void Decoder::read(const Token* tokens, int count, const Batch& batch) {
                                           (kHeadsAtOnce * scratch_pitch_ + 2 * s.width);
     float* row = scores + kHeadsAtOnce * scratch_pitch_;
 
-    // The first position of a head in the cache.
-    const auto place = [&](auto* cache, int layer, const Token& token, int kv_head) {
+    // Where a head of a row begins in the keys or values.
+    const auto place = [&](const CacheRow& cache, int layer, int kv_head) {
       const size_t before =
-          (static_cast<size_t>(layer) * batch.rows + token.row) * s.kv_heads + kv_head;
-      return cache + before * batch.capacity * head;
+          (static_cast<size_t>(layer) * cache.rows + cache.row) * s.kv_heads + kv_head;
+      return before * cache.capacity * head;
     };
     const auto norm = [&](const std::vector<float>& weight, const std::vector<float>& bias) {
       member.share(count, [&](int i) {
@@ -280,17 +285,18 @@ void Decoder::read(const Token* tokens, int count, const Batch& batch) {
         for (int n = 0; n < s.heads + s.kv_heads; ++n)
           rotate(x + n * s.head_size, cosine_.data() + at, sine_.data() + at, s.rotary_size,
                  s.rotary_adjacent);
-        const auto keep_all = [&](auto* cache, const float* from) {
+        const CacheRow& cache = batch.caches[token.row];
+        const auto keep_all = [&](auto* to, const float* from) {
           for (int n = 0; n < s.kv_heads; ++n)
             keep(from + n * s.head_size, s.head_size, head,
-                 place(cache, index, token, n) + static_cast<size_t>(token.position) * head);
+                 to + place(cache, index, n) + static_cast<size_t>(token.position) * head);
         };
         if (half_cache()) {
-          keep_all(static_cast<Bfloat16*>(batch.keys), x + q);
-          keep_all(static_cast<Bfloat16*>(batch.values), x + q + k);
+          keep_all(static_cast<Bfloat16*>(cache.keys), x + q);
+          keep_all(static_cast<Bfloat16*>(cache.values), x + q + k);
         } else {
-          keep_all(static_cast<float*>(batch.keys), x + q);
-          keep_all(static_cast<float*>(batch.values), x + q + k);
+          keep_all(static_cast<float*>(cache.keys), x + q);
+          keep_all(static_cast<float*>(cache.values), x + q + k);
         }
       });
       member.share(count * s.kv_heads, [&](int unit) {
@@ -302,15 +308,16 @@ void Decoder::read(const Token* tokens, int count, const Batch& batch) {
         // The queries wait, padded, where their mixed values will be.
         for (int g = 0; g < group; ++g)
           keep(from + g * s.head_size, s.head_size, head, mixed + static_cast<size_t>(g) * head);
+        const CacheRow& cache = batch.caches[token.row];
+        const size_t at = place(cache, index, kv_head);
         const auto run = [&](auto* keys, auto* values) {
-          attend(mixed, group, place(keys, index, token, kv_head),
-                 place(values, index, token, kv_head), vectors_, token.position + 1, scale, scores,
+          attend(mixed, group, keys + at, values + at, vectors_, token.position + 1, scale, scores,
                  scratch_pitch_, mixed);
         };
         if (half_cache())
-          run(static_cast<const Bfloat16*>(batch.keys), static_cast<const Bfloat16*>(batch.values));
+          run(static_cast<const Bfloat16*>(cache.keys), static_cast<const Bfloat16*>(cache.values));
         else
-          run(static_cast<const float*>(batch.keys), static_cast<const float*>(batch.values));
+          run(static_cast<const float*>(cache.keys), static_cast<const float*>(cache.values));
       });
       member.share(count, [&](int i) {
         const float* mixed = mixed_.data() + i * mixed_pitch;
@@ -345,6 +352,7 @@ void Decoder::read(const Token* tokens, int count, const Batch& batch) {
       });
       product(inner_rows_, layer.down, layer.down_bias, stream_.data(), s.width, true, plain);
     }
+    if (batch.hidden == nullptr) return;
     member.share(count, [&](int i) {
       normalize(stream_.data() + static_cast<size_t>(i) * s.width, final_norm_scale_,
                 final_norm_bias_, s.width, s.layer_norm, s.norm_eps,

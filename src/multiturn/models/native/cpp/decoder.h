@@ -24,16 +24,23 @@ struct Spec {
   float norm_eps;
 };
 
-// New tokens of a few rows, and the cache that they are read into.
+// One row of a cache: keys and values L B K S H, the last padded to whole vectors; float32, or
+// bfloat16 where the precision is not float32.
+struct CacheRow {
+  void* keys;
+  void* values;
+  int rows, row;  // B, and which of them
+  int capacity;   // S
+};
+
+// New tokens of a few rows, and the caches that they are read into.
 struct Batch {
-  int rows, length;          // B, T
-  const int32_t* tokens;     // B T
-  const int32_t* counts;     // B: how many of a row's tokens are real
-  const int32_t* lengths;    // B: positions filled before
-  void* keys;                // L B K S H, the last padded to whole vectors; float32, or
-  void* values;              //   bfloat16 where the precision is not float32
-  int capacity;              // S
-  float* hidden;             // B T D
+  int rows, length;        // B, T
+  const int32_t* tokens;   // B T
+  const int32_t* counts;   // B: how many of a row's tokens are real
+  const int32_t* lengths;  // B: positions filled before
+  const CacheRow* caches;  // B
+  float* hidden;           // B T D, or null where nobody asks
 };
 
 class Decoder {
@@ -44,7 +51,8 @@ class Decoder {
   // `name` may also be "cosine" and "sine", positions times rotary_size / 2.
   void set(const std::string& name, int layer, const void* data, bool is_bfloat16);
 
-  // models.decoder.extend: the normed states of the new tokens; those of padding are 0.
+  // models.decoder.extend: the normed states of the new tokens, if they are asked for; those of
+  // padding are 0.
   // Throws std::invalid_argument, having changed nothing, where a token or a length is out
   // of range.
   void extend(const Batch& batch);
