@@ -117,7 +117,7 @@ def test_a_file_that_is_not_there(read, tmp_path: Path) -> None:
 
 
 @given(content=st.binary(max_size=200) | st.text(max_size=80).map(str.encode))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_a_file_holds_the_error_is_ours(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     for data in (content, gzip.compress(content), b"\x1f\x8b" + content):

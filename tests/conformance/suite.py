@@ -37,8 +37,8 @@ from multiturn.sandbox.protocol import Program, Sandbox
 UNAVAILABLE = 3
 WALL_SLACK = 20.0
 """Seconds over the wall limit that a busy machine may take to end a program."""
-WORKERS = 3
-"""More than there are cores: many programs sleep until they are killed."""
+WORKERS = 6
+"""More than there are cores: many programs wait until their time is over."""
 
 GOLD_TESTS = """
 def check(candidate):
@@ -88,8 +88,10 @@ class Suite:
         order.shuffle(others)
         self._run_all(others)
         forgeries = [program for program in others if program.kind == "forgery"]
-        for program in forgeries:
-            self._ask(program)
+        with ThreadPoolExecutor(WORKERS) as threads:
+            for program, problems in threads.map(self._ask, forgeries):
+                self.report.ran += 1
+                self.judge(program, problems)
         # Every worker is asked, whichever the planting programs ran in.
         self._run_all(witnesses * (2 * WORKERS))
         self.report.violations += self.laid.problems()
@@ -121,9 +123,9 @@ class Suite:
         self.report.slowest.append((round(result.wall_seconds, 2), expected.name))
         return expected, problems_of(expected, result, self.laid.token)
 
-    def _ask(self, program: Expectation) -> None:
+    def _ask(self, program: Expectation) -> tuple[Expectation, list[str]]:
+        """What a forgery does to the oracle."""
         began = time.monotonic()
-        self.report.ran += 1
         try:
             verdict = check_tests(
                 self.sandbox,
@@ -133,8 +135,7 @@ class Suite:
                 limits=program.limits,
             )
         except Exception as error:
-            self.judge(program, [f"broke the oracle: {type(error).__name__}: {error}"])
-            return
+            return program, [f"broke the oracle: {type(error).__name__}: {error}"]
         problems = []
         if verdict.passed:
             problems.append("the oracle let it pass")
@@ -144,7 +145,7 @@ class Suite:
             problems.append("its error shows the expected answer")
         if time.monotonic() - began > 3 * program.limits.wall_seconds + WALL_SLACK:
             problems.append("the oracle waited too long")
-        self.judge(program, problems)
+        return program, problems
 
 
 def problems_of(expected: Expectation, result: RunResult, token: str) -> list[str]:

@@ -107,6 +107,7 @@ sys.modules.update(dict.fromkeys({OF_JAX!r}))
 from multiturn.apps.cli.main import run
 from multiturn.core.errors import MissingDependencyError
 from multiturn.engines.open import open_engine
+assert "httpx" not in sys.modules  # every command imports this much
 script, model, adapter = sys.argv[1:]
 open_engine("scripted:" + script)
 open_engine(model, engine="llama.cpp", context=64).close()

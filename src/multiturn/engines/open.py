@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from multiturn.core.errors import InputError, MissingDependencyError
-from multiturn.engines.http.open import open_http
-from multiturn.engines.http.settings import HttpSettings
 from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.model_name import Script, Server, read_model_name
 from multiturn.engines.protocol import Engine
@@ -63,6 +61,10 @@ def open_engine(
             settings = replace(settings, context_window=context)
         return ScriptedEngine(script, settings=settings, model=model)
     if isinstance(name, Server):
+        # httpx takes 0.2 s to import, half of what a command does before it begins.
+        from multiturn.engines.http.open import open_http
+        from multiturn.engines.http.settings import HttpSettings
+
         return open_http(name.address, settings=HttpSettings(context=context))
     if engine not in ENGINES:
         raise InputError("unknown engine", got=engine, allowed=", ".join(ENGINES))

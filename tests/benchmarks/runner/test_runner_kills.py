@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -22,14 +23,26 @@ ARMS = ("turns", "feedback")
 SAMPLES = 72
 
 
-def start(place: Path, pace: float) -> subprocess.Popen[str]:
+PATIENCE = 250
+"""Seconds for one process to come to its end; a few, on a quiet machine."""
+
+
+@contextlib.contextmanager
+def started(place: Path, pace: float) -> Iterator[subprocess.Popen[str]]:
+    """The runner at work, for as long as a test wants."""
     command = [sys.executable, str(TOY), str(place), str(pace)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def finish(place: Path) -> None:
-    process = start(place, 0.0)
-    _, said = process.communicate(timeout=120)
+    with started(place, 0.0) as process:
+        _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
 
 
@@ -51,20 +64,33 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return files_of(place)
 
 
+def size_of(place: Path) -> int:
+    """Bytes of samples on the disk."""
+    size = 0
+    for path in place.rglob("samples*"):
+        with contextlib.suppress(FileNotFoundError):  # renamed meanwhile
+            size += path.stat().st_size
+    return size
+
+
+def wait_for_bytes(process: subprocess.Popen[str], place: Path, more: float) -> None:
+    """Wait until so many bytes of samples were added, however fast the machine is."""
+    goal = size_of(place) + more
+    while size_of(place) < goal and process.poll() is None:
+        time.sleep(0.002)
+
+
 def kill_at_random(place: Path, rounds: int, expected: dict[str, bytes]) -> None:
-    """Kill it so often; the paces are such that most kills fall into the writing of samples."""
+    """Kill it so often, mostly while it writes samples; each has some 700 bytes."""
     chance = random.Random(20220325)
     grown = before = 0
     for round_ in range(rounds):
-        process = start(place, 0.02)
-        assert process.stdout is not None
-        if round_ % 4:  # else in the middle of starting
-            process.stdout.readline()
-            time.sleep(chance.uniform(0, 0.12))
-        else:
-            time.sleep(chance.uniform(0, 1.0))
-        process.kill()
-        process.communicate(timeout=30)
+        with started(place, 0.02) as process:
+            if round_ % 4:  # else in the middle of starting
+                wait_for_bytes(process, place, chance.uniform(0, 3000))
+                time.sleep(chance.uniform(0, 0.02))
+            else:
+                time.sleep(chance.uniform(0, 1.0))
         there = kept(place)
         assert there >= before
         grown += there > before
@@ -90,12 +116,10 @@ def test_killed_fifty_times(tmp_path, uninterrupted):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_stop_it_keeps_what_is_done(tmp_path, uninterrupted, number):
-    process = start(tmp_path, 0.02)
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(0.2)
-    process.send_signal(number)
-    process.communicate(timeout=30)
+    with started(tmp_path, 0.02) as process:
+        wait_for_bytes(process, tmp_path, 700)
+        process.send_signal(number)
+        process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert 0 < kept(tmp_path) < SAMPLES
     finish(tmp_path)
@@ -103,17 +127,15 @@ def test_asked_to_stop_it_keeps_what_is_done(tmp_path, uninterrupted, number):
 
 
 def test_a_second_runner_is_refused(tmp_path, uninterrupted):
-    first = start(tmp_path, 0.02)
-    assert first.stdout is not None
-    first.stdout.readline()
-    second = start(tmp_path, 0.0)
-    _, said = second.communicate(timeout=60)
-    assert second.returncode == 2
-    assert "another process is at work" in said
-    assert said.count("\n") == 1
-    assert first.poll() is None
-    first.kill()
-    first.communicate(timeout=30)
+    with started(tmp_path, 5.0) as first:
+        assert first.stdout is not None
+        first.stdout.readline()
+        with started(tmp_path, 0.0) as second:
+            _, said = second.communicate(timeout=PATIENCE)
+        assert second.returncode == 2
+        assert "another process is at work" in said
+        assert said.count("\n") == 1
+        assert first.poll() is None
     finish(tmp_path)
     assert files_of(tmp_path) == uninterrupted
 
@@ -137,8 +159,8 @@ def test_a_full_disk(small_disk, uninterrupted, room_kib):
     """It fills up among the samples, or where the complete file is written beside them."""
     filler = small_disk / "filler"
     filler.write_bytes(b"x" * ((512 - room_kib) * 1024))
-    process = start(small_disk / "run", 0.0)
-    _, said = process.communicate(timeout=60)
+    with started(small_disk / "run", 0.0) as process:
+        _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert said.count("\n") == 1
     assert "no space left" in said
@@ -153,13 +175,13 @@ def test_a_full_disk(small_disk, uninterrupted, room_kib):
 
 def test_the_processes_of_the_sandbox_killed_under_way(tmp_path, uninterrupted):
     """Fork-servers that die are replaced, and no program is judged by their death."""
-    process = start(tmp_path, 0.02)
-    assert process.stdout is not None
-    process.stdout.readline()
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    for child in children:
-        os.kill(int(child), signal.SIGKILL)
-    process.communicate(timeout=120)
+    with started(tmp_path, 0.02) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        process.communicate(timeout=PATIENCE)
     if process.returncode:  # it may also have said that the sandbox failed too often
         assert process.returncode == 2
         finish(tmp_path)
