@@ -245,6 +245,7 @@ def rearranged(
 ) -> State:
     """The named rows, in that order, with another capacity; some put to rest."""
     wanted = backend.empty(rows.shape[0], capacity)
+
     cache = replace(
         wanted,
         keys=_fitted(backend, jnp.take(state.cache.keys, rows, axis=1), wanted.keys),
@@ -259,8 +260,7 @@ def _fitted(backend: Backend, old: Array, new: Array) -> Array:
     """`new` with what fits of `old` at its beginning."""
     axis = backend.slot_axis
     kept = jax.lax.slice_in_dim(old, 0, min(old.shape[axis], new.shape[axis]), axis=axis)
-    corner = [jnp.int32(0)] * new.ndim
-    return _written_over(new, kept, corner)
+    return _written_over(new, kept, [jnp.int32(0)] * new.ndim)
 
 
 def _written_over(whole: Array, part: Array, corner: list[Array]) -> Array:
