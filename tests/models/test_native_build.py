@@ -26,8 +26,8 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     sources = tmp_path / "cpp"
     sources.mkdir()
     (sources / "quick.cc").write_text(f'extern "C" {QUICK}')
-    monkeypatch.setattr(build, "_SOURCES", sources)
-    monkeypatch.setattr(build, "_UNITS", ("quick.cc",))
+    made = build.Sources("kernels", (sources / "quick.cc",), (sources,))
+    monkeypatch.setattr(build, "_DECODER", made)
     return sources
 
 
@@ -83,8 +83,8 @@ def test_processes_that_ask_at_once_get_one_whole_library(tmp_path: Path) -> Non
     program = (
         "import ctypes, pathlib, sys\n"
         "from multiturn.models.native import build\n"
-        "build._SOURCES, build._UNITS = pathlib.Path(sys.argv[1]), ('quick.cc',)\n"
-        "path = build.built_library()\n"
+        "source = pathlib.Path(sys.argv[1])\n"
+        "path = build.built_library(build.Sources('kernels', (source / 'quick.cc',), (source,)))\n"
         "assert ctypes.CDLL(str(path)).answer() == 42\n"
         "print(path)\n"
     )

@@ -34,6 +34,7 @@ __all__ = [
 
 Dtype = Literal["float32", "bfloat16"]
 Remat = Literal["none", "full", "dots"]
+Kernels = Literal["auto", "xla", "native"]
 
 
 def _check(*rules: tuple[str, Any, bool, str]) -> None:
@@ -148,11 +149,15 @@ class PrecisionConfig:
         remat: what the backward pass computes again instead of keeping: ``none``; ``full``,
             each block but its input; ``dots``, each block but its matrix products.
         loss_bytes: most memory for the logits of one slice of the loss, on one device.
+        kernels: what computes products and attention: ``xla``; ``native``, this project's
+            own on one CPU device, compiled at first use; ``auto``, native for bfloat16 on
+            one CPU device where a compiler is found.
     """
 
     compute: Dtype = "bfloat16"
     remat: Remat = "none"
     loss_bytes: int = 2**27
+    kernels: Kernels = "auto"
 
     def __post_init__(self) -> None:
         _check(("loss_bytes", self.loss_bytes, self.loss_bytes >= 1, "1 or more"))

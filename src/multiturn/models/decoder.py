@@ -16,6 +16,8 @@ from multiturn.models.attention import Kernel, attend, causal_mask
 from multiturn.models.cache import KVCache
 from multiturn.models.config import DecoderConfig
 from multiturn.models.lora import project
+from multiturn.models.native.training.attention import causal_attention
+from multiturn.models.native.training.products import einsum as native_einsum
 from multiturn.models.parameters import Layers, Parameters
 from multiturn.models.rotary import angles, rotate
 
@@ -23,6 +25,9 @@ __all__ = ["extend", "forward", "hidden_states", "logits_of"]
 
 Attend = Callable[[Array, Array, Array], tuple[Array, Any]]
 """Queries, keys and values of the new tokens -> the mixed values, and what to carry on."""
+
+Einsum = Callable[..., Array]
+"""As `jnp.einsum`."""
 
 
 def _unconstrained(x: Array) -> Array:
@@ -55,6 +60,7 @@ def hidden_states(
     rematerialize: bool | Callable[..., Any] = False,
     unroll: bool | int = 1,
     constrain: Callable[[Array], Array] = _unconstrained,
+    native: bool = False,
 ) -> Float[Array, "B T D"]:
     """The normed states that the output head reads, for whole sequences.
 
@@ -70,6 +76,8 @@ def hidden_states(
             what else is kept.
         unroll: how many blocks stand in one turn of the loop over them; True is all.
         constrain: pins the stream between blocks to its place on a mesh.
+        native: compute products and attention by `native.training`, whose kernels must be
+            loaded, on one CPU device; `kernel` then has no meaning.
     """
     batch, length = tokens.shape
     positions = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (batch, length))
@@ -78,12 +86,15 @@ def hidden_states(
         mask = mask & (segments[:, :, None] == segments[:, None, :])
     mask = jnp.broadcast_to(mask, (batch, length, length))
     cos, sin = angles(positions, config.rotary)
+    einsum = native_einsum if native else jnp.einsum
 
     def step(x: Array, layer: Layers) -> tuple[Array, None]:
         def whole(query: Array, key: Array, value: Array) -> tuple[Array, None]:
+            if native:
+                return causal_attention(query, key, value, segments), None
             return attend(query, key, value, mask, kernel), None
 
-        x, _ = _block(x, layer, config, cos, sin, whole)
+        x, _ = _block(x, layer, config, cos, sin, whole, einsum)
         return constrain(x), None
 
     if rematerialize:
@@ -174,32 +185,33 @@ def _block(
     cos: Array,
     sin: Array,
     attention: Attend,
+    einsum: Einsum = jnp.einsum,
 ) -> tuple[Float[Array, "B T D"], Any]:
     """One layer; `layer` holds its arrays without the leading axis."""
     normed = _norm(x, layer.norm_scale, layer.norm_bias, config)
-    query = _project("btd,dnh->btnh", normed, layer.query, layer.query_bias)
-    key = _project("btd,dkh->btkh", normed, layer.key, layer.key_bias)
-    value = _project("btd,dkh->btkh", normed, layer.value, layer.value_bias)
+    query = _project("btd,dnh->btnh", normed, layer.query, layer.query_bias, einsum)
+    key = _project("btd,dkh->btkh", normed, layer.key, layer.key_bias, einsum)
+    value = _project("btd,dkh->btkh", normed, layer.value, layer.value_bias, einsum)
     query = rotate(query, cos, sin, config.rotary)
     key = rotate(key, cos, sin, config.rotary)
     mixed, carried = attention(query, key, value)
-    attended = _project("btnh,nhd->btd", mixed, layer.attention_out, None)
+    attended = _project("btnh,nhd->btd", mixed, layer.attention_out, None, einsum)
     if config.parallel:
-        return attended + _feed_forward(normed, layer) + x, carried
+        return attended + _feed_forward(normed, layer, einsum) + x, carried
     x = x + attended
     if layer.mlp_norm_scale is None:
         raise ValueError("a sequential block needs a norm before its feed-forward")
     normed = _norm(x, layer.mlp_norm_scale, layer.mlp_norm_bias, config)
-    return x + _feed_forward(normed, layer), carried
+    return x + _feed_forward(normed, layer, einsum), carried
 
 
-def _feed_forward(x: Float[Array, "B T D"], layer: Layers) -> Float[Array, "B T D"]:
-    up = _project("btd,df->btf", x, layer.up, layer.up_bias)
+def _feed_forward(x: Float[Array, "B T D"], layer: Layers, einsum: Einsum) -> Float[Array, "B T D"]:
+    up = _project("btd,df->btf", x, layer.up, layer.up_bias, einsum)
     if layer.gate is None:
         up = jax.nn.gelu(up, approximate=True)
     else:
-        up = jax.nn.silu(_project("btd,df->btf", x, layer.gate, None)) * up
-    return _project("btf,fd->btd", up, layer.down, layer.down_bias)
+        up = jax.nn.silu(_project("btd,df->btf", x, layer.gate, None, einsum)) * up
+    return _project("btf,fd->btd", up, layer.down, layer.down_bias, einsum)
 
 
 def _norm(x: Array, scale: Array, bias: Array | None, config: DecoderConfig) -> Array:
@@ -214,8 +226,8 @@ def _norm(x: Array, scale: Array, bias: Array | None, config: DecoderConfig) -> 
     return wide.astype(x.dtype)
 
 
-def _project(layout: str, x: Array, weight: Array, bias: Array | None) -> Array:
-    y = project(layout, x, weight, _precision(x))
+def _project(layout: str, x: Array, weight: Array, bias: Array | None, einsum: Einsum) -> Array:
+    y = project(layout, x, weight, _precision(x), einsum)
     return y if bias is None else y + bias
 
 

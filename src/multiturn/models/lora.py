@@ -10,6 +10,7 @@ for training; `merge` adds them in, for everything else.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -176,7 +177,13 @@ def _flat(array: Array, inner: int) -> Array:
     return array.reshape(array.shape[0], inner, array.shape[-1])
 
 
-def project(layout: str, x: Array, weight: Array | Adapted, precision: jax.lax.Precision) -> Array:
+def project(
+    layout: str,
+    x: Array,
+    weight: Array | Adapted,
+    precision: jax.lax.Precision,
+    einsum: Callable[..., Array] = jnp.einsum,
+) -> Array:
     """The product that an einsum names, through the factors as well where there are some.
 
     Args:
@@ -184,13 +191,14 @@ def project(layout: str, x: Array, weight: Array | Adapted, precision: jax.lax.P
         x: the states.
         weight: of one layer.
         precision: of the products.
+        einsum: what computes them.
     """
     if not isinstance(weight, Adapted):
-        return jnp.einsum(layout, x, weight, precision=precision)
+        return einsum(layout, x, weight, precision=precision)
     states, matrix, out = layout.replace("->", ",").split(",")
     read = "".join(axis for axis in matrix if axis in states)
     written = matrix.removeprefix(read)
     kept = "".join(axis for axis in states if axis not in read)
-    low = jnp.einsum(f"{states},{read}r->{kept}r", x, weight.lora_a, precision=precision)
-    change = jnp.einsum(f"{kept}r,r{written}->{out}", low, weight.lora_b, precision=precision)
-    return jnp.einsum(layout, x, weight.base, precision=precision) + weight.scale * change
+    low = einsum(f"{states},{read}r->{kept}r", x, weight.lora_a, precision=precision)
+    change = einsum(f"{kept}r,r{written}->{out}", low, weight.lora_b, precision=precision)
+    return einsum(layout, x, weight.base, precision=precision) + weight.scale * change

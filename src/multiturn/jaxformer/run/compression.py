@@ -30,6 +30,7 @@ def text_bits(
     text: str,
     *,
     window: int,
+    native: bool = False,
 ) -> float:
     """The sum of ``-log2 p(token)`` over a text and the end of text after it.
 
@@ -43,6 +44,7 @@ def text_bits(
         tokenizer: of the model, with an end of text.
         text: any.
         window: tokens of context; even.
+        native: compute by `models.native.training`, whose kernels must be loaded.
 
     Raises:
         InputError: the window does not fit the model, or there is no end of text.
@@ -65,12 +67,14 @@ def text_bits(
             part = stream[start : start + window + 1]
             tokens[row, : len(part)] = part
             counted[row, 0 if start == 0 else window // 2 : len(part) - 1] = 1
-        losses = _losses(parameters, tokens[:, :-1], tokens[:, 1:], config)
+        losses = _losses(parameters, tokens[:, :-1], tokens[:, 1:], config, native)
         total += float((np.asarray(losses, np.float64) * counted).sum())
     return total / math.log(2)
 
 
-@partial(jax.jit, static_argnames="config")
-def _losses(parameters: Parameters, tokens: Any, targets: Any, config: DecoderConfig) -> Array:
-    hidden = hidden_states(parameters, tokens, config)
-    return token_losses(parameters, hidden, jnp.asarray(targets), slices=1)
+@partial(jax.jit, static_argnames=("config", "native"))
+def _losses(
+    parameters: Parameters, tokens: Any, targets: Any, config: DecoderConfig, native: bool
+) -> Array:
+    hidden = hidden_states(parameters, tokens, config, native=native)
+    return token_losses(parameters, hidden, jnp.asarray(targets), native=native)

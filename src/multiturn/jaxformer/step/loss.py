@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
+from multiturn.models.native.training.products import product
 from multiturn.models.parameters import Parameters
 
 __all__ = ["next_token_loss", "slices_for", "token_losses"]
@@ -36,6 +37,7 @@ def next_token_loss(
     *,
     z_loss: float = 0.0,
     slices: int = 1,
+    native: bool = False,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """The weighted sums over all tokens, in float32; the caller divides by the weights' sum.
 
@@ -46,13 +48,14 @@ def next_token_loss(
         weights: how much each counts; 0 leaves it out.
         z_loss: the factor of logZ^2.
         slices: in how many parts the tokens are taken; must divide T.
+        native: compute products by `models.native.training`.
 
     Returns:
         The loss with its z-term, to differentiate; and the cross-entropy alone, to report,
         through which no gradient flows.
     """
     head, bias = _head(parameters)
-    total, entropy = _sliced_loss(hidden, head, bias, targets, weights, z_loss, slices)
+    total, entropy = _sliced_loss(hidden, head, bias, targets, weights, z_loss, slices, native)
     return total, jax.lax.stop_gradient(entropy)
 
 
@@ -62,13 +65,14 @@ def token_losses(
     targets: Int[Array, "B T"],
     *,
     slices: int = 1,
+    native: bool = False,
 ) -> Float[Array, "B T"]:
     """The cross-entropy of each target, in float32, for evaluation."""
     head, bias = _head(parameters)
 
     def one(part: Any) -> Array:
         x, target = part
-        return _slice_entropy(x, head, bias, target)[2]
+        return _slice_entropy(x, head, bias, target, native)[2]
 
     found = jax.lax.map(one, _parts((hidden, targets), slices))
     return jnp.moveaxis(found, 0, 2).reshape(targets.shape)
@@ -92,7 +96,7 @@ def _head(parameters: Parameters) -> tuple[Array, Array]:
     return head, jnp.zeros((), jnp.float32) if bias is None else bias
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(5, 6))
+@partial(jax.custom_vjp, nondiff_argnums=(5, 6, 7))
 def _sliced_loss(
     hidden: Array,
     head: Array,
@@ -101,10 +105,11 @@ def _sliced_loss(
     weights: Array,
     z_loss: float,
     slices: int,
+    native: bool,
 ) -> tuple[Array, Array]:
     def body(sums: tuple[Array, Array], part: Any) -> tuple[tuple[Array, Array], None]:
         x, target, weight = part
-        _, log_z, entropy = _slice_entropy(x, head, bias, target)
+        _, log_z, entropy = _slice_entropy(x, head, bias, target, native)
         total = jnp.sum(weight * (entropy + z_loss * jnp.square(log_z)))
         return (sums[0] + total, sums[1] + jnp.sum(weight * entropy)), None
 
@@ -121,13 +126,14 @@ def _forward(
     weights: Array,
     z_loss: float,
     slices: int,
+    native: bool,
 ) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
     """As `_sliced_loss`, with the gradients of its first result."""
 
     def body(carried: Any, part: Any) -> tuple[Any, Array]:
         total, plain, d_head, d_bias = carried
         x, target, weight = part
-        logits, log_z, entropy = _slice_entropy(x, head, bias, target)
+        logits, log_z, entropy = _slice_entropy(x, head, bias, target, native)
         total += jnp.sum(weight * (entropy + z_loss * jnp.square(log_z)))
         plain += jnp.sum(weight * entropy)
         # d entropy / d logits = p - onehot;  d logZ^2 / d logits = 2 logZ p.
@@ -136,12 +142,8 @@ def _forward(
         d_logits = scale * jnp.exp(logits - log_z[..., None]) - weight[..., None] * hit
         d_bias += jnp.sum(d_logits, axis=(0, 1)) if bias.ndim else 0.0
         narrow = d_logits.astype(x.dtype)
-        precision = _precision(x)
-        d_head += jnp.einsum(
-            "btd,btv->dv", x, narrow, precision=precision, preferred_element_type=jnp.float32
-        )
-        d_x = jnp.einsum("btv,dv->btd", narrow, head, precision=precision)
-        return (total, plain, d_head, d_bias), d_x
+        d_head_here, d_x = _head_gradients(x, head, narrow, native)
+        return (total, plain, d_head + d_head_here, d_bias), d_x
 
     zero = jnp.zeros((), jnp.float32)
     start = (zero, zero, jnp.zeros(head.shape, jnp.float32), jnp.zeros(bias.shape, jnp.float32))
@@ -152,9 +154,13 @@ def _forward(
 
 
 def _backward(
-    z_loss: float, slices: int, gradients: tuple[Array, ...], outer: tuple[Array, Array]
+    z_loss: float,
+    slices: int,
+    native: bool,
+    gradients: tuple[Array, ...],
+    outer: tuple[Array, Array],
 ) -> tuple[Any, ...]:
-    del z_loss, slices
+    del z_loss, slices, native
     d_hidden, d_head, d_bias = gradients
     scale = outer[0]
     return (
@@ -169,15 +175,38 @@ def _backward(
 _sliced_loss.defvjp(_forward, _backward)
 
 
-def _slice_entropy(x: Array, head: Array, bias: Array, target: Array) -> tuple[Array, Array, Array]:
+def _slice_entropy(
+    x: Array, head: Array, bias: Array, target: Array, native: bool
+) -> tuple[Array, Array, Array]:
     """The float32 logits of one slice, their log-normalizer, and the cross-entropy."""
-    logits = jnp.einsum(
-        "btd,dv->btv", x, head, precision=_precision(x), preferred_element_type=jnp.float32
-    )
+    if native:
+        logits = product(_rows(x), head, dtype=jnp.float32).reshape(*x.shape[:-1], -1)
+    else:
+        logits = jnp.einsum(
+            "btd,dv->btv", x, head, precision=_precision(x), preferred_element_type=jnp.float32
+        )
     logits = logits + bias.astype(jnp.float32)
     log_z = jax.nn.logsumexp(logits, axis=-1)
     picked = jnp.take_along_axis(logits, target[..., None], axis=-1)[..., 0]
     return logits, log_z, log_z - picked
+
+
+def _head_gradients(x: Array, head: Array, d_logits: Array, native: bool) -> tuple[Array, Array]:
+    """Of the head, in float32, and of the states, in their type."""
+    if native:
+        d_rows = _rows(d_logits)
+        d_head = product(_rows(x), d_rows, a_turned=True, dtype=jnp.float32)
+        return d_head, product(d_rows, head, b_turned=True).reshape(x.shape)
+    precision = _precision(x)
+    d_head = jnp.einsum(
+        "btd,btv->dv", x, d_logits, precision=precision, preferred_element_type=jnp.float32
+    )
+    return d_head, jnp.einsum("btv,dv->btd", d_logits, head, precision=precision)
+
+
+def _rows(array: Array) -> Array:
+    """[B, T, N] as [B T, N]."""
+    return array.reshape(-1, array.shape[-1])
 
 
 def _parts(arrays: tuple[Array, ...], slices: int) -> tuple[Array, ...]:

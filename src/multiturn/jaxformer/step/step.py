@@ -30,6 +30,7 @@ from multiturn.jaxformer.parallel.mesh import (
     stream_sharding,
     table_sharding,
 )
+from multiturn.jaxformer.step.kernels import native_wanted
 from multiturn.jaxformer.step.loss import next_token_loss, slices_for, token_losses
 from multiturn.jaxformer.step.optimizer import learning_rate, make_optimizer
 from multiturn.jaxformer.step.state import Batch, Trainee, TrainState, state_shapes, with_sharding
@@ -38,6 +39,9 @@ from multiturn.models.decoder import hidden_states
 from multiturn.models.parameters import Parameters
 
 __all__ = ["REMAT", "Metrics", "Step", "make_step"]
+
+_MOST_UNROLLED = 8
+"""Blocks that stand one after the other in the compiled step."""
 
 REMAT: dict[str, Any] = {
     "none": False,
@@ -96,18 +100,25 @@ def make_step(
     schedule: ScheduleConfig,
     optimizer: OptimizerConfig,
     precision: PrecisionConfig,
-    unroll: bool | int = 1,
+    unroll: bool | int | None = None,
 ) -> Step:
     """Put the step together; nothing is compiled or allocated yet.
 
     Raises:
-        InputError: the mesh does not divide the batch, the heads or an array.
+        InputError: the mesh does not divide the batch, the heads or an array; native kernels
+            are asked for where they cannot be.
+        EngineError: native kernels are asked for and cannot be compiled.
     """
     check_divides(mesh, trainee.config, batch)
     updates = make_optimizer(optimizer, schedule)
     state_shape = state_shapes(trainee, updates, mesh)
     rate = learning_rate(schedule)
-    forward = _Forward(trainee, mesh, batch, precision, unroll)
+    native = native_wanted(precision, mesh)
+    if unroll is None:
+        # A loop over blocks copies what each keeps for the backward pass; a long unrolled
+        # program takes long to compile.
+        unroll = native and trainee.config.layers <= _MOST_UNROLLED
+    forward = _Forward(trainee, mesh, batch, precision, unroll, native)
     placed = jax.tree.map(lambda shape: shape.sharding, state_shape)
     everywhere, rows = replicated(mesh), batch_sharding(mesh)
 
@@ -170,6 +181,7 @@ class _Forward:
     batch: BatchConfig
     precision: PrecisionConfig
     unroll: bool | int
+    native: bool
 
     def summed(self, decoder: Parameters, part: Batch, z_loss: float) -> tuple[Array, Array]:
         narrow = self._narrowed(decoder)
@@ -181,12 +193,15 @@ class _Forward:
             _as_array(part.weights),
             z_loss=z_loss,
             slices=self._slices(),
+            native=self.native,
         )
 
     def by_token(self, decoder: Parameters, part: Batch) -> Array:
         narrow = self._narrowed(decoder)
         hidden = self._hidden(narrow, part)
-        return token_losses(narrow, hidden, _as_array(part.targets), slices=self._slices())
+        return token_losses(
+            narrow, hidden, _as_array(part.targets), slices=self._slices(), native=self.native
+        )
 
     def _hidden(self, decoder: Parameters, part: Batch) -> Array:
         stream = stream_sharding(self.mesh)
@@ -198,6 +213,7 @@ class _Forward:
             rematerialize=REMAT[self.precision.remat],
             unroll=self.unroll,
             constrain=lambda x: _as_array(pinned(x, stream)),
+            native=self.native,
         )
 
     def _narrowed(self, decoder: Parameters) -> Parameters:

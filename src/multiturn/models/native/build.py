@@ -22,12 +22,18 @@ from multiturn.core.errors import EngineError, MultiturnError, reporting_storage
 from multiturn.core.files import write_atomically
 from multiturn.core.places import places
 
-__all__ = ["Compiler", "NativeStatus", "built_library", "find_compiler", "native_status"]
+__all__ = [
+    "Compiler",
+    "NativeStatus",
+    "Sources",
+    "built_library",
+    "find_compiler",
+    "native_status",
+]
 
 log = logging.getLogger(__name__)
 
-_SOURCES = Path(__file__).parent / "cpp"
-_UNITS = ("decoder.cc", "api.cc", "ffi.cc")
+_CPP = Path(__file__).parent / "cpp"
 _FLAGS = (
     "-std=c++20",
     "-O3",
@@ -40,6 +46,28 @@ _FLAGS = (
 _WARNINGS = ("-Wall", "-Wextra", "-Wno-psabi")
 _SECONDS = 300
 """After which a compiler is taken to hang."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What one library is compiled from.
+
+    Attributes:
+        name: of the library.
+        units: files given to the compiler.
+        read: directories whose files decide what comes out.
+    """
+
+    name: str
+    units: tuple[Path, ...]
+    read: tuple[Path, ...]
+
+
+_DECODER = Sources(
+    name="kernels",
+    units=tuple(_CPP / name for name in ("decoder.cc", "api.cc", "ffi.cc")),
+    read=(_CPP,),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +107,21 @@ def find_compiler() -> Compiler | None:
     return None
 
 
-def built_library(*, extra_flags: tuple[str, ...] = ()) -> Path:
+def built_library(sources: Sources | None = None, *, extra_flags: tuple[str, ...] = ()) -> Path:
     """The compiled library, compiled now if it is not kept yet.
 
     Several processes may ask at once: one compiles and the others wait for it. A kept file
     that is not as it was written is compiled again.
 
     Args:
+        sources: of the library; None is the decoder's.
         extra_flags: added to the compiler's, as for a sanitizer.
 
     Raises:
         EngineError: no compiler was found, or it failed.
         StorageError: the library cannot be kept.
     """
+    sources = sources or _DECODER
     compiler = find_compiler()
     if compiler is None:
         raise EngineError(
@@ -100,14 +130,14 @@ def built_library(*, extra_flags: tuple[str, ...] = ()) -> Path:
             fix="install g++, or: pip install ziglang",
         )
     directory = places().models.parent / "native"
-    path = directory / f"kernels-{_key(compiler, extra_flags)}.so"
+    path = directory / f"{sources.name}-{_key(compiler, sources, extra_flags)}.so"
     if _is_whole(path):
         return path
     with reporting_storage(directory, "keeping the native kernels"):
         directory.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         if not _is_whole(path):
-            _compile(compiler, extra_flags, path)
+            _compile(compiler, sources, extra_flags, path)
     return path
 
 
@@ -122,11 +152,12 @@ def native_status() -> NativeStatus:
     return NativeStatus(True, f"{path.stat().st_size / 1e3:.0f} kB, compiled by {first}")
 
 
-def _key(compiler: Compiler, extra_flags: tuple[str, ...]) -> str:
+def _key(compiler: Compiler, sources: Sources, extra_flags: tuple[str, ...]) -> str:
     """A short name for everything that decides what the compiler would write."""
     digest = hashlib.sha256()
-    for source in sorted(_SOURCES.iterdir()):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    for directory in sources.read:
+        for source in sorted(directory.iterdir()):
+            digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     told = (*compiler.command, compiler.version, *_FLAGS, *extra_flags, version("jaxlib"))
     digest.update("\0".join((*told, _processor())).encode())
     return digest.hexdigest()[:20]
@@ -151,7 +182,9 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _compile(compiler: Compiler, extra_flags: tuple[str, ...], path: Path) -> None:
+def _compile(
+    compiler: Compiler, sources: Sources, extra_flags: tuple[str, ...], path: Path
+) -> None:
     log.info("compiling the native CPU kernels, once")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as room:
         made = Path(room) / "kernels.so"
@@ -162,7 +195,7 @@ def _compile(compiler: Compiler, extra_flags: tuple[str, ...], path: Path) -> No
             *extra_flags,
             "-isystem",
             jax.ffi.include_dir(),
-            *(str(_SOURCES / unit) for unit in _UNITS),
+            *(str(unit) for unit in sources.units),
             "-o",
             str(made),
         ]

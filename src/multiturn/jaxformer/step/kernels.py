@@ -1,0 +1,52 @@
+"""Whether a step is computed by the native kernels for the CPU or by XLA's."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from jax.sharding import Mesh
+
+from multiturn.core.errors import EngineError, InputError
+from multiturn.jaxformer.config import PrecisionConfig
+from multiturn.models.native.training.library import load_training_kernels
+
+__all__ = ["native_wanted"]
+
+log = logging.getLogger(__name__)
+
+
+def native_wanted(precision: PrecisionConfig, mesh: Mesh) -> bool:
+    """Whether to use the native kernels, which are loaded then.
+
+    XLA cannot split a foreign call over devices, so that they are for one device alone. For
+    float32 they are about as fast as XLA's products, and are used where asked for by name.
+
+    Raises:
+        InputError: they are asked for by name on another mesh than one CPU device.
+        EngineError: they are asked for by name and cannot be compiled.
+    """
+    fits = _is_one_cpu(mesh)
+    if precision.kernels == "native" and not fits:
+        raise InputError(
+            "native kernels do not fit the mesh",
+            got=f"{mesh.size} {mesh.devices.flat[0].platform} devices",
+            allowed="one CPU device",
+            fix="set precision.kernels=auto",
+        )
+    if precision.kernels == "native":
+        load_training_kernels()
+        return True
+    if precision.kernels == "xla" or not fits or precision.compute == "float32":
+        return False
+    try:
+        load_training_kernels()
+    except EngineError as error:
+        log.warning("training runs on XLA's products, slower: %s", error.what)
+        return False
+    return True
+
+
+def _is_one_cpu(mesh: Mesh) -> bool:
+    device: Any = mesh.devices.flat[0]
+    return bool(mesh.size == 1 and device.platform == "cpu")

@@ -1,0 +1,144 @@
+"""A training step on the native kernels is the step on XLA's, and is refused where it cannot be."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from multiturn.core.errors import EngineError, InputError
+from multiturn.jaxformer.config import MeshConfig, PrecisionConfig, TrainConfig
+from multiturn.jaxformer.lora.trainee import lora_trainee
+from multiturn.jaxformer.parallel.mesh import make_mesh
+from multiturn.jaxformer.step import kernels
+from multiturn.jaxformer.step.kernels import native_wanted
+from multiturn.jaxformer.step.state import Batch, Trainee, fresh_state, whole_model
+from multiturn.jaxformer.step.step import make_step
+from multiturn.models.arrays import initialize
+from multiturn.models.config import llama_config
+from multiturn.models.lora import LoraConfig
+from multiturn.models.native.build import find_compiler
+from multiturn.models.parameters import declare
+
+needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here")
+
+LLAMA = llama_config(
+    vocab_size=320,
+    layers=2,
+    width=32,
+    heads=4,
+    kv_heads=2,
+    feed_forward_width=48,
+    context=32,
+    qkv_bias=True,
+    tied_head=True,
+)
+
+
+def one_cpu() -> Any:
+    return make_mesh(MeshConfig(data=1), jax.devices("cpu")[:1])
+
+
+def three_steps(
+    tiny: TrainConfig, trainee: Trainee, precision: PrecisionConfig, kept: Any = None
+) -> tuple[list[float], list[float], Any]:
+    """Losses, gradient norms and what was trained."""
+    mesh = one_cpu()
+    step = make_step(
+        trainee,
+        mesh,
+        batch=replace(tiny.batch, inside_documents=True),
+        schedule=tiny.schedule,
+        optimizer=tiny.optimizer,
+        precision=precision,
+    )
+    state = fresh_state(trainee, step.optimizer, mesh, 0)
+    draw = np.random.default_rng(0)
+    tokens = draw.integers(0, 320, (8, 33)).astype(np.int32)
+    segments = np.cumsum(draw.random((8, 32)) < 0.1, axis=1).astype(np.int32)
+    weights = (draw.random((8, 32)) < 0.9).astype(np.float32)
+    batch = Batch(tokens[:, :-1], tokens[:, 1:], weights, segments)
+    losses, norms = [], []
+    for _ in range(3):
+        state, metrics = step.train(state, batch, kept)
+        losses.append(float(metrics.loss))
+        norms.append(float(metrics.gradient_norm))
+    return losses, norms, state.parameters
+
+
+@needs_compiler
+@pytest.mark.parametrize("family", ["codegen", "llama", "lora"])
+def test_native_equals_xla(tiny: TrainConfig, family: str) -> None:
+    kept = None
+    if family == "lora":
+        trainee = lora_trainee(tiny.model, LoraConfig(rank=3, targets=("query", "down")))
+        kept = initialize(declare(tiny.model, jnp.float32), 1)
+    else:
+        trainee = whole_model(tiny.model if family == "codegen" else LLAMA)
+    found = {
+        name: three_steps(tiny, trainee, PrecisionConfig(compute="float32", kernels=name), kept)
+        for name in ("native", "xla")
+    }
+    losses, norms, trained = found["native"]
+    np.testing.assert_allclose(losses, found["xla"][0], rtol=1e-6)
+    np.testing.assert_allclose(norms, found["xla"][1], rtol=1e-5)
+    # Adam divides by the root of the squares: where a gradient is nearly 0, its last bits count.
+    for mine, theirs in zip(
+        jax.tree.leaves(trained), jax.tree.leaves(found["xla"][2]), strict=True
+    ):
+        assert float(jnp.mean(jnp.abs(mine - theirs))) < 2e-6
+
+
+@needs_compiler
+def test_bfloat16_is_native_by_itself_and_near_float32(tiny: TrainConfig) -> None:
+    trainee = whole_model(tiny.model)
+    wide, wide_norms, _ = three_steps(tiny, trainee, PrecisionConfig(compute="float32"))
+    half, half_norms, _ = three_steps(tiny, trainee, PrecisionConfig(compute="bfloat16"))
+    np.testing.assert_allclose(half, wide, rtol=2e-3)
+    np.testing.assert_allclose(half_norms, wide_norms, rtol=2e-2)
+    assert half != wide
+
+
+@needs_compiler
+def test_which_kernels_are_taken() -> None:
+    mesh = one_cpu()
+    wanted = {
+        (kernels, compute): native_wanted(PrecisionConfig(compute=compute, kernels=kernels), mesh)
+        for kernels in ("auto", "xla", "native")
+        for compute in ("float32", "bfloat16")
+    }
+    assert [key for key, native in wanted.items() if native] == [
+        ("auto", "bfloat16"),
+        ("native", "float32"),
+        ("native", "bfloat16"),
+    ]
+
+
+def test_several_devices_are_refused_by_name_and_run_on_xla_otherwise() -> None:
+    class Two:
+        size = 2
+        devices = np.asarray(jax.devices("cpu")[:1] * 2)
+
+    two: Any = Two()
+    with pytest.raises(InputError, match=r"do not fit the mesh: got '?2 cpu devices"):
+        native_wanted(PrecisionConfig(kernels="native"), two)
+    assert not native_wanted(PrecisionConfig(), two)
+
+
+def test_without_a_compiler_training_runs_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none() -> None:
+        raise EngineError("no C++ compiler was found")
+
+    monkeypatch.setattr(kernels, "load_training_kernels", none)
+    with caplog.at_level(logging.WARNING):
+        assert not native_wanted(PrecisionConfig(), one_cpu())
+    assert "training runs on XLA's products, slower: no C++ compiler was found" in caplog.text
+    with pytest.raises(EngineError, match="no C"):
+        native_wanted(PrecisionConfig(kernels="native"), one_cpu())
