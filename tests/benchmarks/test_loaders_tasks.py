@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from multiturn.benchmarks.problem_set import own_problems
 from multiturn.benchmarks.task import ArmSettings, Item, Task
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.engines.protocol import Completion, FinishReason, Timings
-from multiturn.sandbox.oracle import Judgement
+from multiturn.sandbox.oracle import Judgement, Verdict
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
 OWN = {problem.id: problem for problem in own_problems()}
@@ -59,35 +60,43 @@ ALL_BUT_SHUFFLED = sorted(set(ARMS) - {"shuffled"})
 
 def passes_throughout(arm: str, truncation: str, sandbox: Sandbox, *, step: int) -> None:
     task = open_task("own", arm=arm)
-    failed = []
-    for item in task.items()[::step]:
+
+    def verdicts_on(item: Item) -> Mapping[str, Verdict]:
         program = write_reference(task, item, ArmSettings(truncation=truncation), sandbox)
-        verdicts = task.judge(item, program, sandbox)
-        if not all(verdict.passed for verdict in verdicts.values()):
-            failed.append((item.id, {name: v.describe() for name, v in verdicts.items()}))
+        return task.judge(item, program, sandbox)
+
+    items = task.items()[::step]
+    with ThreadPoolExecutor(2) as pool:
+        failed = [
+            (item.id, {name: verdict.describe() for name, verdict in verdicts.items()})
+            for item, verdicts in zip(items, pool.map(verdicts_on, items), strict=True)
+            if not all(verdict.passed for verdict in verdicts.values())
+        ]
     assert not failed
 
 
-@pytest.mark.parametrize("truncation", ["published", "fair", "none"])
+@pytest.mark.parametrize("truncation", ["published", "fair", "asked", "none"])
 @pytest.mark.parametrize("arm", ["turns", "gold_prefix", "feedback"])
 def test_references_pass_turn_by_turn_under_every_truncation(arm, truncation, sandbox) -> None:
     passes_throughout(arm, truncation, sandbox, step=150)
 
 
-@pytest.mark.parametrize("truncation", ["fair", "none"])
+@pytest.mark.parametrize("truncation", ["fair", "asked", "none"])
 @pytest.mark.parametrize("arm", ["concat", "listed", "prose"])
 def test_references_pass_at_once(arm, truncation, sandbox) -> None:
     passes_throughout(arm, truncation, sandbox, step=150)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("truncation", ["fair", "none"])
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("truncation", ["fair", "asked", "none"])
 @pytest.mark.parametrize("arm", ALL_BUT_SHUFFLED)
 def test_every_reference_passes(arm, truncation, sandbox) -> None:
     passes_throughout(arm, truncation, sandbox, step=1)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("arm", ["turns", "gold_prefix", "feedback"])
 def test_every_reference_passes_as_published(arm, sandbox) -> None:
     passes_throughout(arm, "published", sandbox, step=1)

@@ -110,6 +110,7 @@ def test_killed_at_random_moments(tmp_path, uninterrupted):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_killed_fifty_times(tmp_path, uninterrupted):
     kill_at_random(tmp_path / "run", 50, uninterrupted)
 
