@@ -3,6 +3,7 @@
     python bench/train.py --torch-python PATH/TO/python --out bench/results/train.json
     python bench/train.py --fast
 
+This trainer stands there twice: on its native kernels for one CPU device and on XLA's.
 The decoder has the widths of CodeGen 350M, with fewer layers and a smaller vocabulary to fit.
 Both sides train on the same number of random tokens with AdamW and a clip, in processes of
 their own that take turns. A rate is told as a share of what one matrix product reaches in
@@ -65,7 +66,7 @@ def train_here(job: Json) -> Json:
         batch=BatchConfig(sequences=rows, length=length),
         schedule=ScheduleConfig(peak=1e-4, end=1e-5, warmup_steps=1, decay_steps=1000),
         optimizer=OptimizerConfig(z_loss=0.0),
-        precision=PrecisionConfig(compute=job["dtype"]),
+        precision=PrecisionConfig(compute=job["dtype"], kernels=job["kernels"]),
     )
     state = fresh_state(trainee, step.optimizer, mesh, 0)
     data = np.random.default_rng(0).integers(0, shape["vocab_size"], (rows, length + 1))
@@ -126,7 +127,8 @@ def main() -> None:
         print(json.dumps(train_here(json.loads(arguments.child))))
         return
     shape = FAST if arguments.fast else SHAPE
-    sides = {"multiturn": [sys.executable, __file__, "--child"]}
+    here = [sys.executable, __file__, "--child"]
+    sides = {"native": here, "xla": here}
     if arguments.torch_python:
         sides["torch"] = [arguments.torch_python, str(HERE / "train_torch.py")]
     threads = len(os.sched_getaffinity(0))
@@ -143,7 +145,7 @@ def main() -> None:
         turns: dict[str, list[Json]] = {side: [] for side in sides}
         for _ in range(arguments.rounds):
             for side, command in sides.items():
-                turns[side].append(run(command, job))
+                turns[side].append(run(command, job | {"kernels": side}))
         bound = max(turn["product_flops"] for side in turns.values() for turn in side)
         figures[dtype] = {"product_gflops": bound / 1e9}
         for side, found in turns.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from multiturn.jaxformer.plan.accelerators import ACCELERATORS, find_accelerator
 from multiturn.jaxformer.plan.compiling import Compiled, compile_step
 from multiturn.jaxformer.plan.hlo import Traffic, count_work
 from multiturn.jaxformer.plan.planning import mesh_of, plan_run, plan_that_fits
+from multiturn.jaxformer.recipe import load_recipe
 from multiturn.jaxformer.run.flops import flops_per_token
 
 MODULE = """\
@@ -79,9 +81,12 @@ def test_the_real_step_on_four_devices(tiny: TrainConfig) -> None:
     assert whole.work.flops == pytest.approx(formula, rel=0.25)
 
 
-def test_a_mesh_that_does_not_divide_is_told(tiny: TrainConfig) -> None:
-    with pytest.raises(InputError, match="heads"):
-        compile_step(replace(tiny, mesh=mesh_of("tensor=3")), 3)
+@pytest.mark.parametrize(
+    ("mesh", "told"), [("tensor=3", r"heads"), ("data=3", r"sequences"), ("sequence=3", r"length")]
+)
+def test_a_mesh_that_does_not_divide_is_told(tiny: TrainConfig, mesh: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        compile_step(replace(tiny, mesh=mesh_of(mesh)), 3)
 
 
 def test_what_does_not_fit_is_refused_and_what_would_is_named(tiny: TrainConfig) -> None:
@@ -101,6 +106,19 @@ def test_what_does_not_fit_is_refused_and_what_would_is_named(tiny: TrainConfig)
     better = plan_that_fits(tiny, refused, compile_for=compiled)
     assert better is not None and better[0].fits
     assert better[0].devices == 1 and better[1] > 1
+
+
+@pytest.mark.slow
+def test_16b_does_not_fit_one_node_of_h100s_whole_and_the_mesh_that_does_is_named() -> None:
+    """The real recipe, its step compiled for each mesh that is tried."""
+    recipe = Path(__file__).parents[2] / "recipes" / "train" / "codegen_16b.py"
+    config = load_recipe(f"{recipe}:nl", ["batch.accumulate=64"])
+    refused = plan_run(config, mesh_of("data=8"), ACCELERATORS["h100"])
+    # Weights and two moments in float32, whole on every device.
+    assert refused.memory > 12 * 16e9
+    assert not refused.fits
+    better = plan_that_fits(config, refused)
+    assert better is not None and better[0].fits and better[0].mesh.fsdp > 1
 
 
 def test_words_that_are_wrong() -> None:

@@ -66,7 +66,7 @@ def adapting_bits(
     """The bits of each part of a text, and of the end of text after it.
 
     The text begins after an end of text, with the model as it was given. A token is predicted
-    from all that stands before it in a window that ends with its part.
+    from all that stands before it in the window that ends with its part.
 
     Args:
         parameters: of the model; not changed.
@@ -92,16 +92,16 @@ def adapting_bits(
     stream = np.asarray([end, *tokenizer.encode(text), end], np.int32)
     learner = _learner(adaptation)
     moments = learner.init(parameters)
-    for first in range(0, len(stream) - 1, adaptation.part):
-        last = min(first + adaptation.part, len(stream) - 1)
-        start = max(0, last - window)
-        seen = stream[start : last + 1]
+    part = adaptation.part
+    for first in range(0, len(stream) - 1, part):
+        start = max(0, first + part - window)
+        seen = stream[start : first + part + 1]
         tokens = np.zeros((1, window + 1), np.int32)
         tokens[0, : len(seen)] = seen
-        counted = np.zeros((1, window), np.float32)
-        counted[0, first - start : last - start] = 1
+        counted = np.zeros((1, part), np.float32)
+        counted[0, : len(stream) - 1 - first] = 1
         nats, parameters, moments = _coded(
-            parameters, moments, tokens, counted, config, adaptation, native
+            parameters, moments, tokens, first - start, counted, config, adaptation, native
         )
         yield float(nats) / math.log(2)
 
@@ -115,16 +115,19 @@ def _coded(
     parameters: Any,
     moments: Any,
     tokens: Any,
+    first: Any,
     counted: Any,
     config: DecoderConfig,
     adaptation: Adaptation,
     native: bool,
 ) -> tuple[Array, Any, Any]:
-    """What a part costs, in nats, and the model that has learnt from it."""
+    """What the part from `first` on costs, in nats, and the model that has learnt from it."""
+    part = partial(jax.lax.dynamic_slice_in_dim, slice_size=adaptation.part, axis=1)
+    targets = part(jnp.asarray(tokens), first + 1)
 
     def cost(current: Parameters) -> Array:
-        hidden = hidden_states(current, tokens[:, :-1], config, native=native)
-        return next_token_loss(current, hidden, tokens[:, 1:], counted, native=native)[0]
+        hidden = hidden_states(current, tokens[:, :-1], config, native=native, unroll=True)
+        return next_token_loss(current, part(hidden, first), targets, counted, native=native)[0]
 
     nats, gradient = jax.value_and_grad(cost)(parameters)
     mean = jax.tree.map(lambda found: found / jnp.sum(counted), gradient)

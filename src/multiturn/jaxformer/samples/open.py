@@ -121,14 +121,24 @@ def _open_records(config: DataConfig, length: int, kept: Path) -> Split:
 
 def _open_packed(config: DataConfig, length: int, kept: Path) -> Split:
     del length, kept
-    corpus = PackedCorpus(Path(config.path).expanduser())
+    corpus = _whole_corpus(Path(config.path).expanduser())
     held: dict[str, Samples] = {}
     if config.held_out_path:
         path = Path(config.held_out_path).expanduser()
-        held[path.name] = ShardSamples(PackedCorpus(path))
+        held[path.name] = ShardSamples(_whole_corpus(path))
     # A corpus keeps the tokenizer it was made with.
     place = config.tokenizer or str(corpus.folder / "tokenizer")
     return Split(ShardSamples(corpus), held, model_tokenizer(model_place(place)))
+
+
+def _whole_corpus(path: Path) -> PackedCorpus:
+    """A corpus of which each shard was looked into: a cut one is told now, not on the way."""
+    corpus, row = PackedCorpus(path), 0
+    for shard in corpus.manifest.shards:
+        if shard.rows:
+            corpus.read([row])
+        row += shard.rows
+    return corpus
 
 
 def _tokenizer(
