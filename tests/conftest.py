@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("multiturn", deadline=None)
+settings.load_profile("multiturn")
 
 # Models are shared by all tests of a run, and kept between runs like any user's.
 MODELS = Path(os.environ.get("MULTITURN_TEST_MODELS", "~/.cache/multiturn/models")).expanduser()

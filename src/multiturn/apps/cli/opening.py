@@ -13,11 +13,12 @@ from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import StatusLine
 from multiturn.apps.cli.settings import Settings
 from multiturn.core.errors import InputError
+from multiturn.engines.model_name import Weights, read_model_name
 from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Engine
 from multiturn.hub.progress import human_size
 from multiturn.hub.pull import locate, pull
-from multiturn.hub.registry import REGISTRY
+from multiturn.hub.registry import REGISTRY, ModelEntry
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.loop import Synthesizer
@@ -83,19 +84,11 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
     """Load a model, fetching it first where it is not here.
 
     Raises:
-        InputError: the person did not want it fetched.
+        InputError: the person did not want it fetched, or no model is called so.
     """
-    entry = REGISTRY.get(model)
-    if entry is not None and locate(model) is None:
-        size = f"{human_size(entry.bytes)}, " if entry.bytes else ""
-        console.print(f"The model {model} is not on this machine yet ({size}{entry.licence}).")
-        if ask and not _agreed("Fetch it now? [Y/n] "):
-            raise InputError(
-                f"the model {model} is not on this machine",
-                fix=f"multiturn models pull {model}, or name a file with --model",
-            )
-        with pull_display() as display:
-            pull(model, progress=display)
+    name = read_model_name(model)
+    if isinstance(name, Weights) and name.model in REGISTRY and locate(name.model) is None:
+        _fetch(REGISTRY[str(name.model)], console, ask=ask)
     status = StatusLine(console)
     status.show(f"loading {model}")
     try:
@@ -105,6 +98,18 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
             )
     finally:
         status.clear()
+
+
+def _fetch(entry: ModelEntry, console: Console, *, ask: bool) -> None:
+    size = f"{human_size(entry.bytes)}, " if entry.bytes else ""
+    console.print(f"The model {entry.name} is not on this machine yet ({size}{entry.licence}).")
+    if ask and not _agreed("Fetch it now? [Y/n] "):
+        raise InputError(
+            f"the model {entry.name} is not on this machine",
+            fix=f"multiturn models pull {entry.name}, or name a file with --model",
+        )
+    with pull_display() as display:
+        pull(entry.name, progress=display)
 
 
 def _agreed(question: str) -> bool:
