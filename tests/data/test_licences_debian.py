@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiturn.data.licences.debian import DebianCopyright, _as_expression, _spdx
@@ -128,11 +128,13 @@ def test_short_names(name: str, licence: str | None, permitted: bool) -> None:
 
 
 @given(st.text(max_size=80))
+@settings(deadline=None)
 def test_no_text_breaks_the_names(name: str) -> None:
     _spdx(name, {})
 
 
 @given(st.binary(max_size=300))
+@settings(deadline=None)
 def test_no_bytes_break_the_reader(content: bytes) -> None:
     copyright = DebianCopyright.parse(FORMAT.encode() + content)
     if copyright is not None:
@@ -140,6 +142,7 @@ def test_no_bytes_break_the_reader(content: bytes) -> None:
 
 
 @given(st.text(alphabet="ab/.*?+(", min_size=1, max_size=8), st.text(alphabet="ab/.+(", max_size=8))
+@settings(deadline=None)
 def test_globs_are_those_of_a_plain_matcher(glob: str, path: str) -> None:
     # Without brackets and backslashes, fnmatch has the same two wildcards over slashes.
     expected = fnmatch.fnmatchcase(path, glob)
@@ -151,6 +154,12 @@ def test_many_stars_cost_no_time() -> None:
     copyright = DebianCopyright.parse(f"{FORMAT}\nFiles: {glob}\nLicense: MIT\n".encode())
     assert copyright is not None
     assert copyright.of("a" * 5000) is None
+
+
+def test_more_globs_than_can_be_held_are_as_none_at_all(capfd: pytest.CaptureFixture[str]) -> None:
+    globs = "\n ".join(f"folder-{number}/*/some-file-?.c" for number in range(30_000))
+    assert DebianCopyright.parse(f"{FORMAT}\nFiles: {globs}\nLicense: MIT\n".encode()) is None
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_is_said_by_name_stands_above_notices_and_the_rest_below_those_deeper() -> None:

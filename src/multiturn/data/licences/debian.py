@@ -24,7 +24,7 @@ _FORMAT = re.compile(r"copyright-format/1\.0|\bdep-?5\b", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 _OPERATOR = re.compile(r"\s+(and/or|and|or)\s+", re.IGNORECASE)
 _EXCEPTION = re.compile(r"[\s-]with[\s-].*", re.IGNORECASE | re.DOTALL)
-_GNU = re.compile(r"([al]?gpl|gfdl)-?v?(\d)(\.\d)?(\.0)?(\+?)", re.IGNORECASE)
+_GNU = re.compile(r"([al]?gpl|gfdl)-?v?(\d)(\.\d)?(\+?)", re.IGNORECASE)
 _NO_LETTER = re.compile(r"[^A-Za-z0-9.]+")
 
 _NAMES = {
@@ -96,9 +96,9 @@ class DebianCopyright:
             name, body = _name_and_text(fields.get("license", ""))
             licence = _spdx(name, {**texts, name.lower(): body} if body else texts)
             try:
-                pattern = re2.compile("(?s)" + "|".join(map(_as_expression, globs)))
+                pattern = re2.compile("(?s)" + "|".join(map(_as_expression, globs)), _quiet())
             except re2.error:
-                return None  # thousands of globs in one stanza: not worth the memory
+                return None  # a hundred thousand globs in one stanza: more than re2 will hold
             stanzas.append(_Stanza(pattern, StatedLicence(licence, "*" not in globs)))
         return cls(tuple(stanzas)) if stanzas else None
 
@@ -111,6 +111,12 @@ class DebianCopyright:
             if stanza.pattern.fullmatch(in_tree):
                 return stanza.stated
         return None
+
+
+def _quiet() -> re2.Options:
+    options = re2.Options()
+    options.log_errors = False
+    return options
 
 
 def _paragraphs(text: str) -> Iterator[dict[str, str]]:
@@ -192,7 +198,7 @@ def _one(name: str, texts: Mapping[str, str]) -> str:
     """
     bare = _EXCEPTION.sub("", name.strip())
     if gnu := _GNU.fullmatch(bare):
-        family, major, minor, _, later = gnu.groups()
+        family, major, minor, later = gnu.groups()
         named = f"{family.upper()}-{major}{minor or '.0'}-{'or-later' if later else 'only'}"
     else:
         named = _NAMES.get(bare.lower(), bare)
