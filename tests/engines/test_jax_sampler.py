@@ -254,6 +254,24 @@ def test_cancelling_under_load_leaves_the_others_alone(opened: Opened) -> None:
     assert [list(one.tokens) for one in found] == [expected]
 
 
+@pytest.mark.parametrize("looks", [0, 1, 2, 3, 5, 8])
+def test_a_cancel_at_any_moment_is_answered(opened: Opened, looks: int) -> None:
+    """Between two looks of the sampler at it too; then the next request goes on as ever."""
+
+    class Late(threading.Event):
+        left = looks
+
+        def is_set(self) -> bool:
+            self.left -= 1
+            return self.left < 0
+
+    asked = Request(prompt=TEXTS[4] * 3, n=2, max_tokens=100)
+    events = opened.engine.stream(asked, cancel=Late())
+    done = [event for event in events if isinstance(event, Completion)]
+    assert [one.finish_reason for one in done] == [FinishReason.CANCELLED] * 2
+    assert generate(opened.engine, MIXED[0])[0].tokens == tuple(opened.naive(MIXED[0]))
+
+
 def test_a_stop_rule_that_fails_ends_its_own_request_only(opened: Opened) -> None:
     class Broken:
         lookahead = 0

@@ -44,9 +44,14 @@ class Reading:
     read: int = 0
 
     @property
+    def unread(self) -> int:
+        """How many tokens are left to be read."""
+        return 0 if self.prefix is not None else len(self.tokens) - self.read
+
+    @property
     def done(self) -> bool:
         """Whether all was read."""
-        return self.prefix is not None or self.read == len(self.tokens)
+        return self.unread == 0
 
     def would_save(self, tokens: Sequence[int], cached: int) -> bool:
         """Whether `tokens`, of which so many are there, had better wait until this is read.

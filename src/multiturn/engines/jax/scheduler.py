@@ -172,9 +172,11 @@ class Scheduler:
                 _answer(message)
 
     def _drop_unwanted(self) -> None:
-        for job in [job for job in (*self._waiting, *self._reading) if job.ticket.unwanted]:
+        # Asked once: who cancels meanwhile must be neither forgotten nor told twice.
+        unwanted = {job for job in (*self._waiting, *self._reading) if job.ticket.unwanted}
+        for job in unwanted:
             job.finish(FinishReason.CANCELLED)
-        self._forget(lambda job: job.ticket.unwanted)
+        self._forget(unwanted.__contains__)
         for job in list(self._batch.jobs.values()):
             if job.ticket.unwanted:
                 self._finish(job, FinishReason.CANCELLED)
@@ -199,9 +201,16 @@ class Scheduler:
             self._batch.join(job, job.prefix, others=others)
 
     def _begin_reading(self) -> None:
-        """Begin to read for as many of those who wait as there will be rows for."""
+        """Begin to read for those who wait: for as many as there will be rows for, and no more
+        than is soon read, since each takes the memory of its whole prompt.
+        """
         later: deque[Job] = deque()
-        while self._waiting and len(self._reading) < self._batch.free:
+        unread = sum(reading.unread for reading in self._reading.values())
+        while (
+            self._waiting
+            and len(self._reading) < self._batch.free
+            and unread < 2 * _TOKENS_BETWEEN_BLOCKS
+        ):
             job = self._waiting.popleft()
             tokens, session = job.ticket.prompt[:-1], job.ticket.request.session
             if self._reader.better_later(tokens, session, tuple(self._reading.values())):
@@ -210,6 +219,7 @@ class Scheduler:
             reading = self._reader.begin(tokens, session)
             job.cached_tokens = reading.cached
             self._reading[job] = reading
+            unread += reading.unread
         self._waiting = later + self._waiting
 
     def _block_length(self) -> int:
