@@ -3,7 +3,9 @@
     python docs/results/table.py docs/results/multi-turn
 
 Pass rates with 95 % intervals from 10,000 resamples of whole problems, since the cases of a
-problem are not independent; how far the strict rate lies above that of the arm `turns` under
+problem are not independent. Where no sample passes, or all do, resamples are all alike and say
+nothing; there the exact interval of Clopper and Pearson stands, as if each problem were one
+draw. Then how far the strict rate lies above that of the arm `turns` under
 the same truncation, resampled together; and the mean tokens of a sample, read and written.
 """
 
@@ -40,6 +42,15 @@ def rate(passed: Passed, problems: list[str]) -> float:
     return 100 * sum(drawn) / len(drawn)
 
 
+def rate_and_interval(passed: Passed, problems: list[str]) -> str:
+    figure = rate(passed, problems)
+    if 0 < figure < 100:
+        return interval(lambda drawn: rate(passed, drawn), problems)
+    farthest = 100 * (1 - 0.025 ** (1 / len(problems)))
+    low, high = (0, farthest) if figure == 0 else (100 - farthest, 100)
+    return f"{figure:.1f} ({low:.1f} to {high:.1f})"
+
+
 def interval(figure: Any, problems: list[str]) -> str:
     chance = random.Random(0)
     drawn = sorted(figure(chance.choices(problems, k=len(problems))) for _ in range(RESAMPLES))
@@ -59,10 +70,10 @@ def main() -> None:
         task, model, truncation, arm = key
         strict = by_problem(samples, "strict")
         problems = sorted(strict)
-        cells = [interval(lambda drawn, p=strict: rate(p, drawn), problems)]
+        cells = [rate_and_interval(strict, problems)]
         if "legacy" in samples[0]["verdicts"]:
             legacy = by_problem(samples, "legacy")
-            cells.append(interval(lambda drawn, p=legacy: rate(p, drawn), problems))
+            cells.append(rate_and_interval(legacy, problems))
         else:
             cells.append("")
         turns = runs.get((task, model, truncation, "turns"))
@@ -70,9 +81,11 @@ def main() -> None:
             cells.append("")
         else:
             other = by_problem(turns, "strict")
-            cells.append(
-                interval(lambda drawn, p=strict, o=other: rate(p, drawn) - rate(o, drawn), problems)
-            )
+
+            def difference(drawn: list[str], ours: Passed = strict, turns: Passed = other) -> float:
+                return rate(ours, drawn) - rate(turns, drawn)
+
+            cells.append(interval(difference, problems))
         read, written = (
             sum(step[name] for sample in samples for step in sample["steps"]) / len(samples)
             for name in ("prompt_tokens", "new_tokens")

@@ -156,12 +156,11 @@ def test_what_the_reader_meets_is_raised_where_the_batch_is_asked_for() -> None:
     from jax.sharding import SingleDeviceSharding
 
     place: Any = SingleDeviceSharding(jax.devices()[0])
-    before = set(threading.enumerate())
     broken: Any = Broken()
     with (
         pytest.raises(InputError, match="shard 3"),
         feeding(broken, Order(10, 2, 0), 0, place) as batches,
     ):
         next(batches)
-    # Threads of earlier tests may end meanwhile; none of this one's own may stay.
-    assert set(threading.enumerate()) <= before
+    # By name: threads of other libraries come and go as they like.
+    assert "feed" not in {thread.name for thread in threading.enumerate()}
