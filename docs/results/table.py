@@ -64,9 +64,13 @@ def main() -> None:
         record = json.loads((path.parent / "run.json").read_text())
         key = (record["task"], record["model"], record["settings"]["truncation"], record["arm"])
         runs[key] = samples_of(path)
+    for task, model, truncation, arm in list(runs):
+        # For an arm that asks in one piece the rule `asked` is `fair`, so these samples are both.
+        if truncation == "fair" and arm in ("concat", "prose"):
+            runs[task, model, "asked", arm] = runs[task, model, truncation, arm]
     print("| set | model | truncation | arm | n | strict, % | legacy, % | minus turns | tokens |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for key, samples in runs.items():
+    for key, samples in sorted(runs.items(), key=lambda run: run[0]):
         task, model, truncation, arm = key
         strict = by_problem(samples, "strict")
         problems = sorted(strict)
