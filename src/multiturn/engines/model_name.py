@@ -29,6 +29,11 @@ class Weights:
     model: str | Path
     adapter: Path | None = None
 
+    @property
+    def place(self) -> Path | None:
+        """Where the model is on this machine; None where it has to be fetched."""
+        return self.model if isinstance(self.model, Path) else locate(self.model)
+
 
 @dataclass(frozen=True, slots=True)
 class Server:

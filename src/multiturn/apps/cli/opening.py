@@ -17,7 +17,7 @@ from multiturn.engines.model_name import Weights, read_model_name
 from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Engine
 from multiturn.hub.progress import human_size
-from multiturn.hub.pull import locate, pull
+from multiturn.hub.pull import pull
 from multiturn.hub.registry import REGISTRY, ModelEntry
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Sandbox
@@ -87,7 +87,7 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
         InputError: the person did not want it fetched, or no model is called so.
     """
     name = read_model_name(model)
-    if isinstance(name, Weights) and name.model in REGISTRY and locate(name.model) is None:
+    if isinstance(name, Weights) and name.place is None:
         _fetch(REGISTRY[str(name.model)], console, ask=ask)
     status = StatusLine(console)
     status.show(f"loading {model}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 
 from rich.console import Console
 
@@ -15,7 +14,6 @@ from multiturn.engines.http.settings import HttpSettings
 from multiturn.engines.model_name import Script, Server, read_model_name
 from multiturn.engines.protocol import Engine, EngineInfo
 from multiturn.hub.fingerprints import fingerprint, fingerprint_with_adapter
-from multiturn.hub.pull import locate
 
 __all__ = ["info_with_hash", "open_bench_engine"]
 
@@ -58,7 +56,7 @@ def info_with_hash(engine: Engine, model: str) -> EngineInfo:
         return replace(info, weights_sha256=info.weights_sha256 or fingerprint(name.path))
     if isinstance(name, Server) or info.weights_sha256 is not None:
         return info
-    path = name.model if isinstance(name.model, Path) else locate(name.model)
+    path = name.place
     if path is None:
         return info
     weights = fingerprint(path)

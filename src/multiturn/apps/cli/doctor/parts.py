@@ -6,7 +6,6 @@ import importlib.metadata
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 from multiturn.apps.cli.doctor.check import Check
 from multiturn.apps.cli.settings import Settings, resolve_settings
@@ -126,7 +125,7 @@ def check_model(settings: Settings) -> Check:
             return Check(name="model", state="works", found=f"the script {name.path}")
         found = f"the script {name.path} is not there"
         return Check(name="model", state="fails", found=found, fix="name a script that is there")
-    path = _place_of(name)
+    path = name.place
     if path is not None:
         files = path.iterdir() if path.is_dir() else [path]
         size = sum(file.stat().st_size for file in files if file.is_file()) / 1e6
@@ -141,11 +140,6 @@ def check_model(settings: Settings) -> Check:
         details=others,
         fix=f"multiturn models pull {entry.name}",
     )
-
-
-def _place_of(weights: Weights) -> Path | None:
-    """Where a model is; None where it has to be fetched."""
-    return weights.model if isinstance(weights.model, Path) else locate(weights.model)
 
 
 def check_sandbox(settings: Settings) -> Check:
@@ -185,7 +179,7 @@ def check_sessions() -> Check:
 def check_writing(settings: Settings) -> Check:
     """Whether the model really writes: loads it and lets it add a few tokens."""
     name = read_model_name(settings.model)
-    if isinstance(name, Weights) and _place_of(name) is None:
+    if isinstance(name, Weights) and name.place is None:
         raise EngineError("the model is not here", fix=f"multiturn models pull {name.model}")
     with open_engine(
         settings.model, context=512, threads=settings.threads, engine=settings.engine
