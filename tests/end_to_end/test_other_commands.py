@@ -49,6 +49,14 @@ def test_run_tells_machines_what_became_of_it(
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("end", "code"), [("exit()", 0), ("raise SystemExit(0)", 0), ("exit(3)", 1)]
+)
+def test_run_takes_exit_0_for_success(call: Any, end: str, code: int) -> None:
+    done = call("run", "-", stdin=f"def main():\n    print(42)\n    {end}\nmain()\n")
+    assert (done.returncode, done.stdout) == (code, "42\n")
+
+
 def test_run_does_not_touch_the_persons_files(call: Any, home: Path) -> None:
     (home / "secret").write_text("secret")
     done = call("run", "-", stdin=f"print(open({str(home / 'secret')!r}).read())")

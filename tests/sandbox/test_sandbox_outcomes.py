@@ -36,7 +36,26 @@ def run(sandbox: Sandbox, source: str, limits: Limits = QUICK, **more) -> RunRes
             "x = 1\ny = (",
             Outcome(Status.SYNTAX_ERROR, error="SyntaxError: '(' was never closed", line=2),
         ),
-        ("import sys; sys.exit(0)", Outcome(Status.EARLY_EXIT, exit_code=0)),
+        ("import sys; sys.exit(0)", Outcome(Status.FINISHED)),
+        ("import sys; sys.exit()", Outcome(Status.FINISHED)),
+        ("import sys; sys.exit(False)", Outcome(Status.FINISHED)),
+        ("raise SystemExit", Outcome(Status.FINISHED)),
+        ("exit()", Outcome(Status.FINISHED)),
+        ("quit(0)", Outcome(Status.FINISHED)),
+        ("import sys\ndef main(): return 0\nsys.exit(main())", Outcome(Status.FINISHED)),
+        (
+            "class Leave(SystemExit): pass\ndef f():\n  raise Leave(0)\nf()",
+            Outcome(Status.FINISHED),
+        ),
+        ("import atexit, sys; atexit.register(sys.exit, 0)", Outcome(Status.FINISHED)),
+        ("import sys; sys.exit(256)", Outcome(Status.FINISHED)),
+        ("import sys; sys.exit(1)", Outcome(Status.EARLY_EXIT, exit_code=1)),
+        ("import sys; sys.exit(True)", Outcome(Status.EARLY_EXIT, exit_code=1)),
+        ("import sys; sys.exit(-1)", Outcome(Status.EARLY_EXIT, exit_code=255)),
+        ("import sys; sys.exit(0.0)", Outcome(Status.EARLY_EXIT, exit_code=1)),
+        ("import sys; sys.exit('')", Outcome(Status.EARLY_EXIT, exit_code=1)),
+        ("exit(2)", Outcome(Status.EARLY_EXIT, exit_code=2)),
+        ("import os; os._exit(0)", Outcome(Status.EARLY_EXIT, exit_code=0)),
         ("import sys; sys.exit('no')", Outcome(Status.EARLY_EXIT, exit_code=1)),
         ("import os; os._exit(7)", Outcome(Status.EARLY_EXIT, exit_code=7)),
         ("import ctypes; ctypes.string_at(0)", Outcome(Status.KILLED, signal="SIGSEGV")),
@@ -50,6 +69,29 @@ def test_outcomes(sandbox, source, expected):
     assert result.outcome == expected
     assert result.rung is sandbox.rung
     assert result.retries == 0
+
+
+def test_exit_with_0_does_what_an_end_does(sandbox):
+    source = """
+import atexit, sys, threading, time
+atexit.register(print, "handler")
+threading.Thread(target=lambda: (time.sleep(0.1), print("thread"))).start()
+x = 3
+sys.stdout.write("unflushed ")
+sys.exit(0)
+print("never")
+"""
+    result = run(sandbox, source, result="x + 1")
+    assert result.outcome == Outcome(Status.FINISHED)
+    assert result.stdout == b"unflushed thread\nhandler\n"
+    assert result.value == 4
+
+
+def test_a_result_that_cannot_be_had_is_the_programs_error(sandbox):
+    assert run(sandbox, "x = 1", result="y").outcome == Outcome(
+        Status.RAISED, error="NameError: name 'y' is not defined"
+    )
+    assert run(sandbox, "x = 1", result="exit(0)").outcome.status is Status.EARLY_EXIT
 
 
 @pytest.mark.parametrize("source", ["x = '\0'", "'\ud800'", "(" * 5000, "\N{NO-BREAK SPACE}x = 1"])

@@ -29,11 +29,13 @@ class InProcessSandbox:
         self.programs.append(program.source)
         names: dict[str, object] = {"__name__": "__main__"}
         printed = io.StringIO()
-        outcome = Outcome(Status.FINISHED)
+        outcome, value = Outcome(Status.FINISHED), None
         try:
             code = compile(program.source, "program.py", "exec", dont_inherit=True)
             with contextlib.redirect_stdout(printed):
                 exec(code, names)
+                if program.result is not None:
+                    value = eval(program.result, names)
         except SyntaxError as error:
             outcome = Outcome(Status.SYNTAX_ERROR, f"SyntaxError: {error.msg}", error.lineno)
         except Exception as error:
@@ -44,7 +46,7 @@ class InProcessSandbox:
             outcome=outcome,
             rung=self.rung,
             stdout=printed.getvalue().encode(),
-            value=names.get(program.result) if program.result else None,
+            value=value,
         )
 
     def run_many(

@@ -17,13 +17,15 @@ class Status(Enum):
     """How a run ended. The values are part of the schema of saved results."""
 
     FINISHED = "finished"
-    """Ran to its end. Whether what it printed is right is for an oracle to say."""
+    """Ran to its end, or left by `SystemExit` with code 0, as ``sys.exit(main())`` does. Whether
+    what it printed is right is for an oracle to say."""
     RAISED = "raised"
     """An exception reached the top; `Outcome.error` and `Outcome.line` say which and where."""
     SYNTAX_ERROR = "syntax_error"
     """It does not parse, or does not compile."""
     EARLY_EXIT = "early_exit"
-    """It left before its end (`sys.exit`, `os._exit`). Never a pass."""
+    """It left by `SystemExit` with another code than 0, or by `os._exit` with any; a program
+    whose functions are called, by either with any. Never a pass."""
     TIMED_OUT_CPU = "timed_out_cpu"
     TIMED_OUT_WALL = "timed_out_wall"
     OUT_OF_MEMORY = "out_of_memory"

@@ -42,8 +42,9 @@ class Program:
         source: the text of the program.
         language: a key of the table of languages.
         stdin: what it can read; end of file follows.
-        result: name of a global variable whose value is handed back as plain data in
-            `RunResult.value` when the program finished (Python only).
+        result: name of a global variable, or another expression, whose value is handed back
+            as plain data in `RunResult.value` when the program finished (Python only). It is
+            evaluated after the program, whose outcome is `Status.RAISED` where that fails.
         seed: seeds `random` and numpy's global generator before it starts, where given.
     """
 

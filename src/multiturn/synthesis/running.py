@@ -15,7 +15,6 @@ from multiturn.synthesis.session import Example, Run
 
 __all__ = ["Ran", "run_program", "run_programs"]
 
-EXAMPLE = "_value_of_example"
 CANCEL_POLL_SECONDS = 0.05
 
 Results = Iterator[tuple[int, RunResult]]
@@ -85,10 +84,7 @@ def _values(
     ]
     if not asked:
         return {}
-    programs = (
-        (_program(f"{source}\n{EXAMPLE} = (\n{expression}\n)\n", EXAMPLE), limits)
-        for _, expression in asked
-    )
+    programs = ((_program(source, expression), limits) for _, expression in asked)
     return {
         asked[at][0]: result.value
         for at, result in _watched(sandbox.run_many(programs), cancel)

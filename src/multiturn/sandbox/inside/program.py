@@ -28,6 +28,8 @@ from multiturn.sandbox.wire import Kind, receive_call, send
 __all__ = ["run_program"]
 
 FILE_NAME = "program.py"
+RESULT_NAME = "result"
+"""The file's name of the expression whose value is handed back."""
 ERROR_LENGTH = 2000
 BALLAST_BYTES = 2 << 20
 """Let go when memory is used up, so that there is room to say so. Address space, never touched."""
@@ -49,13 +51,15 @@ def run_program(job: Job, wire: socket.socket) -> None:
     del job
     say(Kind.STARTED)
     module = _fresh_main()
-    ended = _run_main(source, wanted, module, say)
+    ended = _run_main(source, wanted, module, say, keep=keep)
     if keep and ended:
         _serve_calls(module, wire, say)
     _end(module)
 
 
-def _run_main(source: str, wanted: str | None, module: types.ModuleType, say: Send) -> bool:
+def _run_main(
+    source: str, wanted: str | None, module: types.ModuleType, say: Send, *, keep: bool
+) -> bool:
     """Compile and run the main program; whether it ran to its end."""
     ballast = _ballast()
     try:
@@ -65,7 +69,7 @@ def _run_main(source: str, wanted: str | None, module: types.ModuleType, say: Se
         _report(error, say, Kind.RAISED, status="syntax_error")
         return False
     try:
-        exec(code, module.__dict__)
+        _execute(code, module, keep=keep)
         _join_threads()
         value = _encode_result(module, wanted)
     except SystemExit as error:
@@ -77,6 +81,23 @@ def _run_main(source: str, wanted: str | None, module: types.ModuleType, say: Se
         return False
     say(Kind.FINISHED, value)
     return True
+
+
+def _execute(code: types.CodeType, module: types.ModuleType, *, keep: bool) -> None:
+    """Execute the main program; a `SystemExit` with code 0 is its normal end.
+
+    Except for a program that is kept for calls: its functions were perhaps never defined.
+    """
+    try:
+        exec(code, module.__dict__)
+    except SystemExit as error:
+        if keep or not _is_success(error.code):
+            raise
+
+
+def _is_success(code: object) -> bool:
+    """Whether the process would have exited with 0."""
+    return code is None or (isinstance(code, int) and int(code) & 0xFF == 0)
 
 
 def _ballast() -> mmap.mmap:
@@ -117,9 +138,8 @@ def _seed(seed: int | None) -> None:
 def _encode_result(module: types.ModuleType, name: str | None) -> bytes:
     if name is None:
         return encode(None)
-    if name not in module.__dict__:
-        raise NameError(f"name {name!r} is not defined")
-    return _encode(module.__dict__[name])
+    # Evaluated after the program's end, so a program that exits with 0 has its value too.
+    return _encode(eval(compile(f"(\n{name}\n)", RESULT_NAME, "eval"), module.__dict__))
 
 
 def _encode(value: object) -> bytes:
