@@ -7,3 +7,7 @@ checkpoints            from files to a decoder's parameters
 exports                and back, in the layouts of other engines
 adapters               LoRA adapters as files
 """
+
+from multiturn.core.lazy import lazy_exports
+
+__getattr__, __dir__ = lazy_exports(__name__, __file__)

@@ -11,3 +11,7 @@ One alphabet of axes stands in every signature of this package:
 forward pass as plain functions, `cache` keeps keys and values, `generate` is the naive
 oracle that faster engines are held against, `plan` counts without allocating.
 """
+
+from multiturn.core.lazy import lazy_exports
+
+__getattr__, __dir__ = lazy_exports(__name__, __file__)

@@ -15,7 +15,6 @@ import typer
 from multiturn.apps.cli import options
 from multiturn.apps.cli.bench.engines import info_with_hash, open_bench_engine
 from multiturn.apps.cli.bench.grid import (
-    Grid,
     check_names,
     model_label,
     numbers,
@@ -32,6 +31,7 @@ from multiturn.apps.cli.screen import console_for
 from multiturn.apps.cli.settings import Settings, resolve_settings
 from multiturn.benchmarks.pass_at_k import BY
 from multiturn.benchmarks.runner.config import SampleSettings, Selection
+from multiturn.benchmarks.runner.grid import Grid
 from multiturn.benchmarks.runner.run import Effort, Sitting, run_cells
 from multiturn.benchmarks.runner.saved import find_runs, read_run
 from multiturn.benchmarks.task import ArmSettings

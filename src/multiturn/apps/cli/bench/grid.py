@@ -1,60 +1,21 @@
-"""What a command asks for, as the cells of a grid: arms, truncations and temperatures."""
+"""What a person types for a grid: names of arms, truncations, temperatures and models."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar, cast, get_args
 
 from multiturn.benchmarks.loaders.open_task import open_task
-from multiturn.benchmarks.runner.cells import Cell
-from multiturn.benchmarks.runner.config import SampleSettings, Selection, describe_run
-from multiturn.benchmarks.task import ArmSettings, HeaderStyle, Task, Truncation
+from multiturn.benchmarks.task import HeaderStyle, Task, Truncation
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.engines.model_name import ModelName, Script, Server, Weights
-from multiturn.engines.protocol import EngineInfo
 from multiturn.hub.progress import ProgressListener, silent
-from multiturn.sandbox.protocol import Sandbox
 
-__all__ = ["Grid", "check_names", "model_label", "numbers", "open_tasks", "words"]
+__all__ = ["check_names", "model_label", "numbers", "open_tasks", "words"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """Every combination of its parts, for one model."""
-
-    tasks: tuple[Task, ...]
-    """One for each arm."""
-    settings: tuple[ArmSettings, ...]
-    """One for each truncation."""
-    samplings: tuple[SampleSettings, ...]
-    """One for each temperature."""
-    selection: Selection
-
-    def cells(self, out: Path, model: str, engine: EngineInfo, sandbox: Sandbox) -> Iterator[Cell]:
-        """The runs, each with its place below `out`."""
-        for task in self.tasks:
-            for settings in self.settings:
-                for sampling in self.samplings:
-                    name = f"{task.arm}.{settings.truncation}.t{sampling.temperature:g}"
-                    yield Cell(
-                        label=f"{model} {task.arm} {settings.truncation} t{sampling.temperature:g}",
-                        task=task,
-                        config=describe_run(
-                            task,
-                            model=model,
-                            engine=engine,
-                            sandbox=sandbox,
-                            settings=settings,
-                            sampling=sampling,
-                            selection=self.selection,
-                        ),
-                        place=out / task.name / model / name,
-                    )
 
 
 def open_tasks(

@@ -1,0 +1,45 @@
+from .api import run_benchmark as run_benchmark
+from .loaders.open_task import open_task as open_task
+from .pass_at_k import mean_pass_at_k as mean_pass_at_k
+from .pass_at_k import pass_at_k as pass_at_k
+from .problem_set import Problem as Problem
+from .problem_set import own_problems as own_problems
+from .runner.config import (
+    RunConfig as RunConfig,
+)
+from .runner.config import (
+    SampleSettings as SampleSettings,
+)
+from .runner.config import (
+    Selection as Selection,
+)
+from .runner.progress import Progress as Progress
+from .runner.samples import Sample as Sample
+from .runner.saved import SavedRun as SavedRun
+from .runner.saved import find_runs as find_runs
+from .runner.saved import read_run as read_run
+from .task import Arm as Arm
+from .task import ArmSettings as ArmSettings
+from .task import Item as Item
+from .task import Task as Task
+
+__all__ = [
+    "Arm",
+    "ArmSettings",
+    "find_runs",
+    "Item",
+    "mean_pass_at_k",
+    "open_task",
+    "own_problems",
+    "pass_at_k",
+    "Problem",
+    "Progress",
+    "read_run",
+    "run_benchmark",
+    "RunConfig",
+    "Sample",
+    "SampleSettings",
+    "SavedRun",
+    "Selection",
+    "Task",
+]

@@ -1,0 +1,96 @@
+"""A benchmark as one call, for programs and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event as Flag
+
+from multiturn.benchmarks.loaders.open_task import open_task
+from multiturn.benchmarks.runner.config import SampleSettings, Selection
+from multiturn.benchmarks.runner.grid import Grid
+from multiturn.benchmarks.runner.progress import ProgressListener, unwatched
+from multiturn.benchmarks.runner.run import run_cells
+from multiturn.benchmarks.runner.saved import SavedRun, read_run
+from multiturn.benchmarks.task import ArmSettings
+from multiturn.engines.protocol import Engine
+from multiturn.sandbox.protocol import Sandbox
+
+__all__ = ["run_benchmark"]
+
+
+def run_benchmark(
+    benchmark: str,
+    engine: Engine,
+    sandbox: Sandbox,
+    *,
+    model: str,
+    out: Path = Path("runs"),
+    arms: Sequence[str] = (),
+    settings: ArmSettings | None = None,
+    sampling: SampleSettings | None = None,
+    selection: Selection | None = None,
+    file: Path | None = None,
+    any_hash: bool = False,
+    progress: ProgressListener = unwatched,
+    cancel: Flag | None = None,
+) -> tuple[SavedRun, ...]:
+    """Run a benchmark, or the samples that are still missing of an earlier run.
+
+    Every sample is on the disk as soon as it is finished; the same call continues after a stop.
+
+    Args:
+        benchmark: ``own``, this project's problems; ``mtpb``, the published ones; ``humaneval``.
+        engine: writes.
+        sandbox: runs the programs.
+        model: names the model in the records and in the directory below `out`.
+        out: the directory of runs.
+        arms: how the problems are asked; see `multiturn.benchmarks.arms.registry.ARMS`. The
+            usual arm of the benchmark by default.
+        settings: truncation, header and budgets.
+        sampling: samples of each item, temperature, nucleus and seed.
+        selection: which cases and problems are run; all by default.
+        file: the problem file of ``mtpb`` or ``humaneval``; downloaded by default.
+        any_hash: accept a `file` that is not the published one.
+        progress: called about four times a second.
+        cancel: set it from another thread to stop soon.
+
+    Returns:
+        One run for each arm, read back from its directory; complete unless cancelled.
+
+    Raises:
+        UnknownNameError: no benchmark or arm has this name.
+        InputError: the problems lack what an arm needs, or a directory belongs to another run.
+        ContextOverflowError: a prompt does not fit the model's window; nothing was written.
+        EngineError, SandboxUnavailableError: the engine or the sandbox failed, and trying again
+            did not help. What was finished stays.
+        NetworkError, HashMismatchError, StorageError: a file is not available, is not the
+            published one, or cannot be read or written.
+
+    Example:
+        ::
+
+            from multiturn import Selection, open_engine, open_sandbox, run_benchmark
+
+            with open_engine("smollm2-135m") as engine, open_sandbox() as sandbox:
+                [run] = run_benchmark(
+                    "own",
+                    engine,
+                    sandbox,
+                    model="smollm2-135m",
+                    selection=Selection(cases=1, limit=5),
+                )
+                print(sum(sample.verdicts["strict"].passed for sample in run.samples))
+    """
+    tasks = tuple(
+        open_task(benchmark, arm=arm, path=file, any_hash=any_hash) for arm in (arms or (None,))
+    )
+    grid = Grid(
+        tasks=tasks,
+        settings=(settings or ArmSettings(),),
+        samplings=(sampling or SampleSettings(),),
+        selection=selection or Selection(),
+    )
+    cells = list(grid.cells(out, model, engine.info, sandbox))
+    run_cells(cells, engine, sandbox, listen=progress, cancel=cancel)
+    return tuple(read_run(cell.place) for cell in cells)

@@ -1,0 +1,49 @@
+"""Every combination of arms, truncations and temperatures that one call asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from multiturn.benchmarks.runner.cells import Cell
+from multiturn.benchmarks.runner.config import SampleSettings, Selection, describe_run
+from multiturn.benchmarks.task import ArmSettings, Task
+from multiturn.engines.protocol import EngineInfo
+from multiturn.sandbox.protocol import Sandbox
+
+__all__ = ["Grid"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Every combination of its parts, for one model."""
+
+    tasks: tuple[Task, ...]
+    """One for each arm."""
+    settings: tuple[ArmSettings, ...]
+    """One for each truncation."""
+    samplings: tuple[SampleSettings, ...]
+    """One for each temperature."""
+    selection: Selection
+
+    def cells(self, out: Path, model: str, engine: EngineInfo, sandbox: Sandbox) -> Iterator[Cell]:
+        """The runs, each with its place below `out`."""
+        for task in self.tasks:
+            for settings in self.settings:
+                for sampling in self.samplings:
+                    name = f"{task.arm}.{settings.truncation}.t{sampling.temperature:g}"
+                    yield Cell(
+                        label=f"{model} {task.arm} {settings.truncation} t{sampling.temperature:g}",
+                        task=task,
+                        config=describe_run(
+                            task,
+                            model=model,
+                            engine=engine,
+                            sandbox=sandbox,
+                            settings=settings,
+                            sampling=sampling,
+                            selection=self.selection,
+                        ),
+                        place=out / task.name / model / name,
+                    )

@@ -1,0 +1,70 @@
+"""Building a corpus as one call, for programs and notebooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from multiturn.core.places import places
+from multiturn.data.executor import local_executor
+from multiturn.data.ledger import Tally
+from multiturn.data.pipeline import build
+from multiturn.data.progress import BuildListener, silent
+from multiturn.data.recipe import CorpusRecipe, load_recipe
+
+__all__ = ["build_corpus"]
+
+
+def build_corpus(
+    recipe: CorpusRecipe | Path,
+    out: Path | None = None,
+    *,
+    workers: int | None = None,
+    keep_drops: bool = False,
+    downloads: Path | None = None,
+    progress: BuildListener = silent,
+) -> Tally:
+    """Build a corpus, or what is still missing of it after an interruption.
+
+    Args:
+        recipe: what to build; or the Python file that defines it.
+        out: the directory to build in; ``corpora/NAME`` by default.
+        workers: processes; one for each core by default.
+        keep_drops: also write the documents that were dropped, with the reasons.
+        downloads: where files from the network are kept between builds; the user's cache by
+            default.
+        progress: called after each finished piece.
+
+    Returns:
+        Documents and bytes kept and dropped by the last stage, by language, licence and source.
+
+    Raises:
+        InputError: the file defines no recipe, or the recipe is not a valid one.
+        SourceError: a source is not available. What was finished stays.
+        StoreError: another build is running in `out`.
+        StorageError: the disk is full or a directory cannot be written.
+
+    Example:
+        ::
+
+            from pathlib import Path
+            from multiturn import CorpusRecipe, build_corpus
+            from multiturn.data.presets import code_steps
+            from multiturn.data.sources.directory import Directory
+
+            recipe = CorpusRecipe(
+                name="mine",
+                sources=(Directory(path=Path("src"), licence="Apache-2.0"),),
+                steps=code_steps(("python",)),
+            )
+            print(build_corpus(recipe).documents.total())
+    """
+    if isinstance(recipe, Path):
+        recipe = load_recipe(recipe)
+    return build(
+        recipe,
+        out or Path("corpora") / recipe.name,
+        executor=local_executor(workers),
+        downloads=downloads or places().downloads,
+        keep_drops=keep_drops,
+        progress=progress,
+    )

@@ -1,0 +1,59 @@
+from .api import train as train
+from .chain import chain as chain
+from .config import (
+    BatchConfig as BatchConfig,
+)
+from .config import (
+    CheckpointConfig as CheckpointConfig,
+)
+from .config import (
+    DataConfig as DataConfig,
+)
+from .config import (
+    HostsConfig as HostsConfig,
+)
+from .config import (
+    MeshConfig as MeshConfig,
+)
+from .config import (
+    OptimizerConfig as OptimizerConfig,
+)
+from .config import (
+    PrecisionConfig as PrecisionConfig,
+)
+from .config import (
+    ScheduleConfig as ScheduleConfig,
+)
+from .config import (
+    TrainConfig as TrainConfig,
+)
+from .config import (
+    WatchConfig as WatchConfig,
+)
+from .lora.export import export_run as export_run
+from .plan.planning import Plan as Plan
+from .plan.planning import plan_run as plan_run
+from .recipe import load_recipe as load_recipe
+from .run.guard import DivergenceError as DivergenceError
+from .run.train import Outcome as Outcome
+
+__all__ = [
+    "BatchConfig",
+    "chain",
+    "CheckpointConfig",
+    "DataConfig",
+    "DivergenceError",
+    "export_run",
+    "HostsConfig",
+    "load_recipe",
+    "MeshConfig",
+    "OptimizerConfig",
+    "Outcome",
+    "Plan",
+    "plan_run",
+    "PrecisionConfig",
+    "ScheduleConfig",
+    "train",
+    "TrainConfig",
+    "WatchConfig",
+]
