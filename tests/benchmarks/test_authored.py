@@ -49,7 +49,7 @@ def test_a_faulty_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"turns\[0\].*did you mean 'reference'"):
         read_authored([path])
     path.write_text("turns: [", encoding="utf-8")
-    with pytest.raises(InputError, match=r"seats\.yaml is no YAML"):
+    with pytest.raises(InputError, match=r"seats\.yaml: line 1, column 9: not YAML"):
         read_authored([path])
 
 

@@ -44,6 +44,47 @@ def test_settings_are_changed_by_dotted_keys(tiny: TrainConfig) -> None:
 
 
 @pytest.mark.parametrize(
+    ("assignment", "value"),
+    [
+        ("data.pattern=**/*.py", "**/*.py"),
+        ("data.pattern=*.py", "*.py"),
+        ("data.pattern=!x", "!x"),
+        ("data.pattern=a: b #c", "a: b #c"),
+        ("data.pattern='**/*.py'", "**/*.py"),
+        ('data.pattern="*.md"', "*.md"),
+        ("data.path=NO", "NO"),
+        ("data.path=2024-01-01", "2024-01-01"),
+        ("data.path=123", "123"),
+        ("data.path=&x", "&x"),
+        ("data.path=null", "null"),
+        ("data.held_out_path=null", None),
+        ("data.held_out_path=~/x", "~/x"),
+        ("data.held_out=1e-3", 0.001),
+        ("data.most_bytes=1_000", 1000),
+        ("data.seed=0123", 123),
+        ('data.exclude=["*.md", NO]', ("*.md", "NO")),
+        ("data.tokenizer=train:2048", "train:2048"),
+    ],
+)
+def test_a_value_is_what_was_typed(tiny: TrainConfig, assignment: str, value: object) -> None:
+    changed = overridden(tiny, [assignment])
+    assert getattr(changed.data, assignment.partition("=")[0].removeprefix("data.")) == value
+
+
+def test_what_a_shell_makes_of_a_pattern_is_told(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.py").touch()
+    with pytest.raises(InputError, match=r"shell put the names.*'data.pattern=\*\*/\*.py'"):
+        overridden(tiny, ["data.pattern=", "a.py"])
+    with pytest.raises(InputError, match=r"data.pattern stands twice: got '\*.py and \*.md'"):
+        overridden(tiny, ["data.pattern=*.py", "data.pattern=*.md"])
+    with pytest.raises(InputError, match=r"cannot be read.*'data.exclude=\[\"\*.py\"\]'"):
+        overridden(tiny, ["data.exclude=[*.py]"])
+
+
+@pytest.mark.parametrize(
     ("assignment", "told"),
     [
         ("schedule.pek=1", "unknown setting: got 'schedule.pek'.*did you mean schedule.peak"),

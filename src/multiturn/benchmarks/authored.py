@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
-import yaml
-
 from multiturn.benchmarks.problem_set import Category, Difficulty, Package, Problem, Turn
 from multiturn.core.errors import InputError, reporting_storage
 from multiturn.core.records import read_record
+from multiturn.core.yaml_text import read_yaml
 
 __all__ = ["AuthoredProblem", "Change", "problems_directory", "read_authored"]
 
@@ -136,15 +135,12 @@ def read_authored(paths: Iterable[Path]) -> dict[str, AuthoredProblem]:
     for path in sorted(paths, key=lambda path: path.stem):
         with reporting_storage(path, "reading a problem"):
             text = path.read_text(encoding="utf-8")
-        try:
-            data = yaml.load(text, Loader=_Loader)
-        except yaml.YAMLError as error:
-            raise InputError(f"{path.name} is no YAML: {error}") from error
+        documents = read_yaml(text, where=path.name)
+        if len(documents) != 1:
+            raise InputError(
+                f"{path.name}: a problem file holds one document", got=len(documents), allowed="1"
+            )
         if path.stem in found:
             raise InputError("two problems have the same file name", got=path.stem)
-        found[path.stem] = read_record(data, AuthoredProblem, where=path.name)
+        found[path.stem] = read_record(documents[0], AuthoredProblem, where=path.name)
     return found
-
-
-# libyaml is some ten times as fast as the Python parser, where PyYAML was built with it.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import yaml
+from typing import Any, Literal, get_type_hints
 
 from multiturn.core.errors import InputError, nearest
 from multiturn.core.records import read_record, to_plain
+from multiturn.jaxformer.assignments import read_assignments, read_setting
 from multiturn.models.config import DecoderConfig
 from multiturn.models.lora import LoraConfig
 
@@ -384,55 +383,41 @@ class TrainConfig:
 
 
 def overridden(config: TrainConfig, assignments: Iterable[str]) -> TrainConfig:
-    """The config with ``key=value`` changes, each key a dotted path, each value YAML.
+    """The config with ``key=value`` changes, each key a dotted path.
+
+    A value is read as its key needs it: text as it stands, so that ``**/*.py`` needs no quotes
+    of YAML's, and anything else as YAML 1.2.
 
     Raises:
-        InputError: no ``=``, a key that is not there (with the nearest ones), a value of the
-            wrong type, or one that the config refuses.
+        InputError: no ``=``, a key that is not there (with the nearest ones) or stands twice, a
+            value of the wrong type, or one that the config refuses.
 
     Example:
         >>> overridden(config, ["schedule.peak=1e-3", "steps=200"])  # doctest: +SKIP
     """
     plain = to_plain(config)
     known = _keys(config)
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise InputError(
-                "a setting is not key=value", got=assignment, fix=f"write {assignment}=VALUE"
-            )
+    for key, text in read_assignments(assignments).items():
         if key not in known:
             raise _unknown_key(key, known)
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"the value of {key} cannot be read", got=text) from error
         *parents, last = key.split(".")
         place = plain
         for parent in parents:
             place = place[parent]
-        place[last] = _number(value, known[key])
+        place[last] = read_setting(key, text, known[key])
     return read_record(plain, TrainConfig, where="config")
 
 
-def _number(value: object, before: object) -> object:
-    # YAML 1.1 reads 1e-3, without a dot, as text.
-    if isinstance(value, str) and (before is None or isinstance(before, float)):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _keys(record: Any, prefix: str = "") -> Mapping[str, object]:
-    found: dict[str, object] = {}
+def _keys(record: Any, prefix: str = "") -> Mapping[str, Any]:
+    """The dotted keys of all settings, with the types of their values."""
+    found: dict[str, Any] = {}
+    kinds = get_type_hints(type(record))
     for field in fields(record):
         value = getattr(record, field.name)
         if is_dataclass(value):
             found |= _keys(value, f"{prefix}{field.name}.")
         else:
-            found[prefix + field.name] = value
+            found[prefix + field.name] = kinds[field.name]
     return found
 
 

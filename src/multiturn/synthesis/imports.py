@@ -8,12 +8,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
-
 from multiturn.core.errors import InputError
 from multiturn.core.records import read_record
+from multiturn.core.yaml_text import read_yaml
 from multiturn.synthesis.samples import Sample
 from multiturn.synthesis.specification import Specification
+from multiturn.synthesis.written import (
+    check_written,
+    may_be_followed,
+    read_json_float,
+    read_json_int,
+    unwritten,
+)
 
 __all__ = ["parse_specifications", "read_specifications"]
 
@@ -88,18 +94,7 @@ def _specification(data: Any, *, where: str) -> Specification:
 
 
 def _yaml(text: str, where: str) -> Places:
-    try:
-        documents = list(yaml.load_all(text, Loader=_StrictLoader))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"{where}: line {mark.line + 1}, column {mark.column + 1}" if mark else where
-        raise InputError(
-            f"{place}: not YAML, {error.problem or error.context}",
-            fix="mend that line; text with a colon, a brace or a # in it needs quotes",
-        ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not YAML, {error}") from error
-    documents = [document for document in documents if document is not None]
+    documents = read_yaml(text, where=where, check=check_written, free=may_be_followed)
     for number, document in enumerate(documents, start=1):
         yield (where if len(documents) == 1 else f"{where}, document {number}"), document
 
@@ -121,13 +116,28 @@ def _json_lines(text: str, where: str) -> Places:
 
 def _loads(text: str, where: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        data = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=read_json_int,
+            parse_float=read_json_float,
+        )
     except json.JSONDecodeError as error:
         raise InputError(
             f"{where}: not JSON, {error.msg.lower()} (line {error.lineno}, column {error.colno})"
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON, {error}") from error
+    items = data if isinstance(data, list) else [data]
+    plain = [_unwritten(item, where) for item in items]
+    return plain if isinstance(data, list) else plain[0]
+
+
+def _unwritten(data: Any, where: str) -> Any:
+    # The published benchmark's samples are read as its own programs read them.
+    published = isinstance(data, dict) and "prompts" in data
+    return unwritten(data, where=where, variables=not published)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -143,53 +153,21 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML without what makes a specification read otherwise than it looks.
-
-    A key that stands twice is refused, and so are anchors and aliases, with which a small
-    file can stand for an endless one.
-    """
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise yaml.MarkedYAMLError(
-                problem="anchors and aliases are not read here", problem_mark=event.start_mark
-            )
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str | int | float | bool | None):
-                raise yaml.MarkedYAMLError(
-                    problem="a key is not plain text", problem_mark=key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def _refuse_odd_values(data: Any, where: str) -> None:
-    """YAML reads an unquoted date as a date and ``.nan`` as a number; JSON has neither."""
+    """YAML reads ``.nan`` as a number and JSON ``1e999`` as infinite; no program prints either."""
     waiting = [data]
     while waiting:
         value = waiting.pop()
         if isinstance(value, Mapping):
+            waiting += value.keys()
             waiting += value.values()
         elif isinstance(value, list):
             waiting += value
         elif isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{where}: a number is not finite", got=value, fix="quote it")
-        elif value is not None and not isinstance(value, str | int | float | bool):
+        elif isinstance(value, str) and any(0xD800 <= ord(sign) < 0xE000 for sign in value):
             raise InputError(
-                f"{where}: a value is a {type(value).__name__}, not text, number, list or mapping",
-                got=str(value),
-                fix="put it in quotes",
+                f"{where}: a text holds half a character", got=value, fix="write the whole one"
             )
 
 

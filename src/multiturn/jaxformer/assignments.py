@@ -1,0 +1,104 @@
+"""``key=value`` on the command line, as shells hand it over."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from multiturn.core.errors import InputError
+from multiturn.core.yaml_scalars import read_plain_1_2
+from multiturn.core.yaml_text import read_yaml
+
+__all__ = ["read_assignments", "read_setting"]
+
+
+def read_assignments(assignments: Iterable[str]) -> dict[str, str]:
+    """The texts of ``key=value`` arguments by their keys.
+
+    Raises:
+        InputError: an argument is none, or a key stands twice: a shell has expanded a pattern.
+    """
+    found: dict[str, str] = {}
+    before = ""
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise _no_assignment(assignment, before)
+        if found.get(key, text) != text:
+            raise InputError(
+                f"the setting {key} stands twice",
+                got=f"{found[key]} and {text}",
+                fix=f"give it once; where the shell expanded {{...}}, write '{key}=...' in quotes",
+            )
+        found[key] = text
+        before = key
+    return found
+
+
+def _no_assignment(assignment: str, before: str) -> InputError:
+    if before and Path(assignment).exists():
+        # `data.pattern= **/*.py`: the shell put the names of files where the pattern stood.
+        return InputError(
+            "a setting is not key=value: the shell put the names of files for a pattern",
+            got=assignment,
+            fix=f"write the pattern in quotes and without a space: '{before}=**/*.py'",
+        )
+    return InputError(
+        "a setting is not key=value",
+        got=assignment,
+        fix=f"write {assignment}=VALUE, with quotes around it where VALUE has spaces",
+    )
+
+
+def read_setting(key: str, text: str, kind: Any) -> object:
+    """The value of a setting, as plain data.
+
+    Args:
+        key: the setting, for errors.
+        text: what stands behind the ``=``.
+        kind: the type that the setting has.
+
+    Raises:
+        InputError: the text cannot be read.
+    """
+    options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    if type(None) in options and text in ("null", "~", ""):
+        return None
+    if any(option is str or get_origin(option) is Literal for option in options):
+        return _text(key, text)
+    if text[:1] not in ("[", "{", "'", '"'):
+        return _number(read_plain_1_2(text.strip()), options)
+    return _yaml(key, text)
+
+
+def _number(value: object, options: tuple[Any, ...]) -> object:
+    # Python reads some numbers, such as `1_000`, that YAML 1.2 takes for text.
+    if isinstance(value, str) and (int in options or float in options):
+        try:
+            return int(value) if int in options else float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _text(key: str, text: str) -> object:
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return _yaml(key, text)
+    return text
+
+
+def _yaml(key: str, text: str) -> object:
+    try:
+        [value] = read_yaml(text, where=f"the value of {key}", scalar=read_plain_1_2)
+    except (InputError, ValueError) as error:
+        raise InputError(
+            f"the value of {key} cannot be read",
+            got=text,
+            fix="write it as YAML; in a list, text with * or & in it needs quotes: "
+            f"'{key}=[\"*.py\"]'"
+            if text[:1] == "["
+            else "write it as YAML",
+        ) from error
+    return value
