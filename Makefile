@@ -4,6 +4,7 @@
 #   make test    set up, pass the tests
 #   make check   all that CI runs
 #   make slow    the proofs that take minutes: kills, soaks, random orders
+#   make docs    the documentation site, into site/
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,10 +14,10 @@ DEVELOP := $(VENV)/.develop-ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SPECIFICATION ?= examples/demo.yaml
 
-.PHONY: help demo setup test check format static slow parity lock clean
+.PHONY: help demo setup test check format static slow docs parity lock clean
 
 help:
-	@sed -n '3,6s/^#   //p' Makefile
+	@sed -n '3,7s/^#   //p' Makefile
 
 demo: $(RUNTIME)
 	@$(BIN)/multiturn synth $(SPECIFICATION) --demo
@@ -39,6 +40,11 @@ slow: $(DEVELOP)
 	@echo "Running the slow proofs; they take about an hour."
 	$(BIN)/python -m pytest -m slow --timeout 3600
 
+docs: $(DEVELOP)
+	@$(PIP) install --constraint constraints.txt --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The site is in site/index.html."
+
 # The live comparison with transformers. Elsewhere than in CI, torch brings gigabytes.
 parity: $(DEVELOP)
 	@$(PIP) install --constraint constraints.txt --group peers
@@ -50,7 +56,7 @@ format: $(DEVELOP)
 
 # Every version, with no word of where it comes from: that is the reader's pip's business.
 lock: $(DEVELOP)
-	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group peers --universal \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group docs --group peers --universal \
 	  --python-version 3.11 --no-annotate --no-header --no-emit-index-url --upgrade \
 	  --output-file constraints.txt
 
