@@ -30,7 +30,7 @@ PROBLEM = Problem(
         Turn(prompt='Keep the even ones in "evens"', reference="evens = [x for x in xs if ~x & 1]"),
         Turn(prompt="Print their sum.", reference="print(sum(evens))"),
     ),
-    single='Given the list {xs} in "xs", print the sum\nof its even numbers.',
+    single='Given the list {xs} in "xs", print the sum\n# of its even numbers.',
     generate="",
     inputs=({"xs": [1, 2]}, {"xs": []}),
     outputs=(2, 0),
@@ -116,7 +116,7 @@ def test_turns_is_the_published_layout() -> None:
 def test_concat_is_one_line() -> None:
     talk, written = lead("concat", ["print(2)"])
     asked = (
-        f'{HEADER}# Assign the list [1, 2] to "xs". Keep the even ones in "evens". '
+        f'{HEADER}# Assign the list [1, 2] to "xs". Keep the even ones in "evens" '
         "Print their sum.\n"
     )
     assert talk.prompts == [asked]
@@ -287,10 +287,10 @@ def test_headers(style, packages, header) -> None:
     assert talk.prompts[0] == f'{header}# Assign the list [1, 2] to "xs".\n'
 
 
-def test_a_prompt_of_several_lines_is_all_comment() -> None:
-    problem = replace(PROBLEM, inputs=({"xs": "'a\nimport os'"},))
+def test_a_value_of_several_lines_stands_as_it_does_for_the_published_sampler() -> None:
+    problem = replace(PROBLEM, inputs=({"xs": "'a\nb = 2'"},))
     talk, _ = lead("turns", ["", "", ""], problem=problem)
-    assert talk.prompts[0] == f"{HEADER}# Assign the list 'a\n# import os' to \"xs\".\n"
+    assert talk.prompts[0] == f"{HEADER}# Assign the list 'a\nb = 2' to \"xs\".\n"
 
 
 @pytest.mark.parametrize("arm", ["prose", "gold_prefix"])

@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 
 from multiturn.core.errors import InputError
+from multiturn.core.records import to_plain
 from multiturn.synthesis.export import write_specifications
 from multiturn.synthesis.imports import parse_specifications, read_specifications
 from multiturn.synthesis.session import Example
-from multiturn.synthesis.specification import ABSENT, Case, Specification, TurnTemplate
+from multiturn.synthesis.specification import (
+    ABSENT,
+    Case,
+    PublishedSpecification,
+    Specification,
+    TurnTemplate,
+)
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "mtpb_sample.jsonl"
 
@@ -138,7 +145,12 @@ def test_mistakes_are_one_line_that_names_the_place(text, fault):
         ('{"turns": ["a"], "turns": ["b"]}', "the key 'turns' stands twice"),
         ('{"turns": ["a"], "expect": NaN}', "NaN is no JSON number"),
         ("[" * 100_000, "not JSON"),
-        ('{"prompts": ["a"], "inputs": [{}], "outputs": []}', "not equally many: got '1 and 0'"),
+        ('{"prompts": ["a"], "inputs": [{}], "outputs": []}', "no case.*: got '1 inputs and 0 out"),
+        ('{"prompts": [], "inputs": [{}], "outputs": [1]}', "there are no prompts"),
+        ('{"prompts": [" \\n"], "inputs": [{}], "outputs": [1]}', "the turn is empty"),
+        ('{"prompts": ["{x.real}"], "inputs": [{"x": 1}], "outputs": [1]}', "an attribute"),
+        ('{"prompts": ["{x:>9999}"], "inputs": [{"x": 1}], "outputs": [1]}', "width of a field"),
+        ('{"prompts": ["a"], "inputs": [{}], "outputs": [1], "max_gen_len": 1}', "max_gen_length"),
         ('{"prompts": ["{x}"], "inputs": [{"y": 1}], "outputs": [1]}', "'x' has no value"),
         ('{"prompts": ["a"], "inputs": [{}], "outputs": [1], "output": 1}', "unknown key"),
     ],
@@ -182,14 +194,17 @@ def test_export_to_the_published_format_and_back(tmp_path):
     )
     path = tmp_path / "out.jsonl"
     write_specifications(path, found)
-    assert read_specifications(path) == found
+    [again] = read_specifications(path)
+    assert isinstance(again, PublishedSpecification)
+    assert to_plain(again) == to_plain(found[0])
+    write_specifications(path, (again,))
     for bad, fault in (
         (Specification(turns=("a",)), "does not say what is expected"),
         (Specification(turns=(TurnTemplate(prompt="a", expect=1),), expect=1), "has no place"),
     ):
         with pytest.raises(InputError, match=fault):
             write_specifications(path, (bad,))
-    assert read_specifications(path) == found
+    assert read_specifications(path) == (again,)
 
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published samples are not beside us")

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from multiturn.core.errors import InputError, reporting_storage
 from multiturn.core.records import read_record, to_plain
+from multiturn.text.format_template import format_template
 
 __all__ = [
     "CATEGORIES",
@@ -53,7 +54,8 @@ class Turn:
     """One step of a problem.
 
     Attributes:
-        prompt: what is asked for; ``{name}`` stands for a variable, ``{{`` and ``}}`` for braces.
+        prompt: what is asked for, a template as `format_template` fills it: ``{name}`` stands for
+            a variable, ``{{`` and ``}}`` for braces.
         reference: code that does it; ``<<name>>`` stands for a variable as a Python literal.
         leaves: the names that the prompt asks for and that must be there after the turn.
     """
@@ -77,13 +79,13 @@ class Problem:
     """One problem. `inputs` and `outputs` are the fixed cases and their right answers.
 
     A published problem has no references, single specification, generator or difficulty: the
-    texts are empty and `difficulty` is None.
+    texts are empty and `difficulty` is None. Its category is whatever its author called it.
     """
 
     id: str
     name: str
     description: str
-    category: Category
+    category: str
     difficulty: Difficulty | None
     packages: tuple[Package, ...]
     max_gen_length: int
@@ -151,16 +153,14 @@ def fill_prompt(template: str, variables: Mapping[str, object]) -> str:
     """Put variables into a prompt.
 
     Raises:
-        InputError: a variable is missing, or the braces do not match.
+        InputError: a variable is missing, the braces do not match, or the template asks for
+            more than its variables; see `format_template`.
 
     Example:
         >>> fill_prompt('Set "x" to {x}, not to {{1}}.', {"x": [2]})
         'Set "x" to [2], not to {1}.'
     """
-    try:
-        return template.format(**variables)
-    except (KeyError, IndexError, ValueError) as error:
-        raise InputError(f"a prompt cannot be filled: {error!r}", got=template) from error
+    return format_template(template, variables)
 
 
 def fill_code(template: str, variables: Mapping[str, object]) -> str:
@@ -204,7 +204,7 @@ def read_problems(path: Path) -> tuple[Problem, ...]:
         StorageError: the file cannot be read.
     """
     with reporting_storage(path, "reading the problem set"):
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     return tuple(
         _read_line(line, f"{path.name}: line {number}") for number, line in enumerate(lines, 1)
     )
@@ -213,7 +213,7 @@ def read_problems(path: Path) -> tuple[Problem, ...]:
 def _read_line(text: str, where: str) -> Problem:
     try:
         data = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is no JSON: {error}") from error
     line = read_record(data, _Line, where=where)
     turns = zip(line.prompts, line.references, line.leaves, strict=True)
@@ -248,7 +248,7 @@ def _to_line(problem: Problem) -> _Line:
         id=problem.id,
         name=problem.name,
         description=problem.description,
-        category=problem.category,
+        category=cast(Category, problem.category),
         prompts=tuple(turn.prompt for turn in problem.turns),
         inputs=problem.inputs,
         outputs=problem.outputs,

@@ -10,7 +10,7 @@ from typing import Any
 
 from multiturn.core.errors import InputError, nearest
 from multiturn.core.files import write_atomically
-from multiturn.synthesis.samples import Sample, sample_line
+from multiturn.synthesis.samples import Sample, published_prompt, sample_line
 from multiturn.synthesis.session import Run, Session
 from multiturn.synthesis.specification import Specification
 
@@ -95,7 +95,9 @@ def to_sample(session: Session) -> str:
             fix="mend the last turn, or export it as .py",
         )
     sample = Sample(
-        prompts=tuple(turn.prompt.replace("{", "{{").replace("}", "}}") for turn in turns),
+        prompts=tuple(
+            published_prompt(turn.prompt).replace("{", "{{").replace("}", "}}") for turn in turns
+        ),
         inputs=({},),
         outputs=(run.stdout.rstrip().split("\n")[-1],),
         id=session.id,

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from multiturn.core.errors import InputError
 from multiturn.core.records import read_record
 from multiturn.core.yaml_text import read_yaml
-from multiturn.synthesis.samples import Sample
+from multiturn.synthesis.samples import read_sample
 from multiturn.synthesis.specification import Specification
 from multiturn.synthesis.written import (
     check_written,
@@ -87,7 +87,7 @@ def _specification(data: Any, *, where: str) -> Specification:
     _refuse_odd_values(data, where)
     if isinstance(data, Mapping) and "prompts" in data:
         try:
-            return read_record(data, Sample, where=where).to_specification()
+            return read_sample(data, where=where).to_specification()
         except InputError as error:
             raise _placed(error, where) from error
     return read_record(data, Specification, where=where)

@@ -112,6 +112,7 @@ class Synthesizer:
         *,
         sampling: Sampling | None = None,
         examples: Sequence[Example] = (),
+        as_it_is: bool = False,
         cancel: Flag | None = None,
     ) -> Iterator[LoopEvent]:
         """Write the next step after the current turn.
@@ -121,6 +122,7 @@ class Synthesizer:
             prompt: what this step should do, in plain language.
             sampling: for this turn only; the session's own by default.
             examples: what must come out of this step; ranks candidates, drives retries.
+            as_it_is: keep blank space at the ends of the prompt.
             cancel: set it from any thread to stop soon; `TurnCancelled` is the last event.
                 Closing the iterator discards the turn too.
 
@@ -134,7 +136,7 @@ class Synthesizer:
             session=session,
             style=choose_style(self.engine.info, session.style),
             history=_steps(session.path()),
-            prompt=checked_turn(prompt),
+            prompt=checked_turn(prompt, as_it_is=as_it_is),
             examples=tuple(examples),
             sampling=sampling or session.settings.sampling,
             cancel=cancel,

@@ -141,7 +141,11 @@ def _attempts(
             if number == len(case.turns) and case.expect is not ABSENT:
                 examples += (Example(expected=case.expect),)
             for event in synthesizer.take_turn(
-                session, turn.prompt, examples=examples, cancel=cancel
+                session,
+                turn.prompt,
+                examples=examples,
+                as_it_is=turn.as_it_is,
+                cancel=cancel,
             ):
                 yield event
                 if isinstance(event, TurnCancelled):

@@ -3,25 +3,41 @@
 Keys: `id`, `name`, `description`, `category`, `prompts` (templates), `inputs` (one table of
 variables for each case), `outputs` (one value for each case), `max_gen_length` (256 where
 absent). Source: the Multi-Turn Programming Benchmark, github.com/salesforce/CodeGen.
+
+The published sampler needs `id`, `prompts`, `inputs` and `outputs`, and looks at no other key
+but `max_gen_length`. So files that it reads may have anything under the others.
 """
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from multiturn.core.errors import InputError
-from multiturn.core.records import to_plain
-from multiturn.synthesis.specification import ABSENT, Case, Specification
+from multiturn.core.records import read_record, to_plain
+from multiturn.synthesis.session import commented
+from multiturn.synthesis.specification import (
+    ABSENT,
+    Case,
+    PublishedSpecification,
+    Specification,
+)
 
-__all__ = ["Sample", "sample_line"]
+__all__ = ["USUAL_LENGTH", "Sample", "published_prompt", "read_sample", "sample_line"]
+
+USUAL_LENGTH = 256
+"""Tokens of a turn where a problem does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One problem, with the format's own names."""
+    """One problem, with the format's own names.
+
+    Inputs and outputs are paired as ``zip`` does it: what one has beyond the other is no case.
+    """
 
     prompts: tuple[str, ...]
     inputs: tuple[Mapping[str, object], ...]
@@ -30,16 +46,26 @@ class Sample:
     name: str = ""
     description: str = ""
     category: str = ""
-    max_gen_length: int = 256
+    max_gen_length: int = USUAL_LENGTH
 
     def __post_init__(self) -> None:
-        if len(self.inputs) != len(self.outputs):
+        if not self.prompts:
+            raise InputError("there are no prompts", fix="add one")
+        if not self.cases:
             raise InputError(
-                "inputs and outputs are not equally many",
-                got=f"{len(self.inputs)} and {len(self.outputs)}",
+                "there is no case, which is an input with its output",
+                got=f"{len(self.inputs)} inputs and {len(self.outputs)} outputs",
+                fix="add one of each; the input is {} where there are no variables",
             )
-        if not self.inputs:
-            raise InputError("there are no inputs", fix="add one, {} where there are no variables")
+        if self.max_gen_length < 1:
+            raise InputError(
+                "max_gen_length is out of range", got=self.max_gen_length, allowed="1 or more"
+            )
+
+    @property
+    def cases(self) -> tuple[tuple[Mapping[str, object], object], ...]:
+        """Each input with its output."""
+        return tuple(zip(self.inputs, self.outputs, strict=False))
 
     def to_specification(self) -> Specification:
         """The problem as a specification; each input with its output becomes a case.
@@ -47,7 +73,7 @@ class Sample:
         Raises:
             InputError: a variable of a prompt is in no input.
         """
-        return Specification(
+        return PublishedSpecification(
             turns=self.prompts,
             name=self.name,
             description=self.description,
@@ -55,8 +81,7 @@ class Sample:
             id=str(self.id),
             max_tokens=self.max_gen_length,
             cases=tuple(
-                Case(variables=variables, expect=expected)
-                for variables, expected in zip(self.inputs, self.outputs, strict=True)
+                Case(variables=variables, expect=expected) for variables, expected in self.cases
             ),
             unused_variables=True,
         )
@@ -81,15 +106,86 @@ class Sample:
                 fix="add 'expect'",
             )
         return cls(
-            prompts=tuple(turn.prompt for turn in specification.templates),
+            prompts=tuple(
+                turn.prompt
+                if isinstance(specification, PublishedSpecification)
+                else published_prompt(turn.prompt)
+                for turn in specification.templates
+            ),
             inputs=tuple({**specification.variables, **case.variables} for case in cases),
             outputs=tuple(case.expect for case in cases),
             id=specification.id,
             name=specification.name,
             description=specification.description,
             category=specification.category,
-            max_gen_length=specification.max_tokens or 256,
+            max_gen_length=specification.max_tokens or USUAL_LENGTH,
         )
+
+
+def read_sample(data: object, *, where: str) -> Sample:
+    """A problem in plain data.
+
+    Args:
+        data: as JSON gives it. Where a key that no sampler looks at holds something else than
+            text, that stands as JSON in its place. A key that is not of the format is left
+            out, but for one that looks like a missing one misspelt.
+        where: the place that it came from, named in errors.
+
+    Raises:
+        InputError: it is no problem; names the place.
+    """
+    if not isinstance(data, Mapping):
+        return read_record(data, Sample, where=where)  # which says what is wrong
+    known = [field.name for field in fields(Sample)]
+    found = {key: value for key, value in data.items() if key in known}
+    for key in data.keys() - found.keys():
+        _refuse_misspelt(str(key), known, found, where)
+    for name in ("name", "description", "category"):
+        value = found.get(name, "")
+        if not isinstance(value, str):
+            found[name] = "" if value is None else json.dumps(value)
+    if found.get("id", "") is None:
+        del found["id"]
+    if "max_gen_length" in found:
+        found["max_gen_length"] = _length(found["max_gen_length"])
+    return read_record(found, Sample, where=where)
+
+
+def _refuse_misspelt(key: str, known: list[str], found: Mapping[str, object], where: str) -> None:
+    """See that a key which is not of the format is no slip of the pen."""
+    near = difflib.get_close_matches(key.casefold(), known, n=1, cutoff=0.8)
+    missing = [name for name in known if name not in found]
+    near = near or difflib.get_close_matches(key.casefold(), missing, n=1, cutoff=0.5)
+    if near:
+        raise InputError(
+            f"{where}: unknown key",
+            got=key,
+            allowed=", ".join(known),
+            fix=f"did you mean {near[0]!r}?",
+        )
+
+
+def _length(value: object) -> object:
+    """A number of tokens, also where it is written as 128.0 or "128"; null is the usual one."""
+    if value is None:
+        return USUAL_LENGTH
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10:
+        return int(value)
+    return value
+
+
+def published_prompt(turn: str) -> str:
+    r"""A turn of a person's as a prompt of the published format.
+
+    There each line after the first has its own ``# ``.
+
+    Example:
+        >>> published_prompt("Print:\n- a\n- b\n")
+        'Print:\n# - a\n# - b'
+    """
+    return commented(turn.strip()).removeprefix("# ").removesuffix("\n")
 
 
 def sample_line(sample: Sample) -> str:

@@ -330,11 +330,18 @@ class Session:
 def commented(prompt: str) -> str:
     r"""A turn as Python comment lines, each ending with a newline.
 
+    A line after the first that is a comment already stays as it is, as in the prompts of the
+    published benchmark, and so do blanks at the ends of lines.
+
     Example:
-        >>> commented("Read the file.\nCount its lines.")
-        '# Read the file.\n# Count its lines.\n'
+        >>> commented("Read the file.\nCount its lines. ")
+        '# Read the file.\n# Count its lines. \n'
+        >>> commented("Write triple(n).\n# triple(2) = 6")
+        '# Write triple(n).\n# triple(2) = 6\n'
     """
-    return "".join(f"# {line}".rstrip() + "\n" for line in prompt.split("\n"))
+    first, *others = prompt.split("\n")
+    marked = (line if line.startswith("#") else f"# {line}" if line else "#" for line in others)
+    return "".join(f"{line}\n" for line in (f"# {first}", *marked))
 
 
 def program_text(header: str, steps: list[tuple[str, str]]) -> str:

@@ -14,6 +14,7 @@ from multiturn.core.errors import InputError, nearest
 from multiturn.synthesis.parsing import parsed_expression
 from multiturn.synthesis.session import Example
 from multiturn.synthesis.turn_text import checked_turn
+from multiturn.text.format_template import format_template
 
 __all__ = [
     "ABSENT",
@@ -21,6 +22,7 @@ __all__ = [
     "Case",
     "FilledCase",
     "FilledTurn",
+    "PublishedSpecification",
     "Specification",
     "TurnTemplate",
     "fill_template",
@@ -77,6 +79,8 @@ class FilledTurn:
 
     prompt: str
     examples: tuple[Example, ...]
+    as_it_is: bool = False
+    """Whether blank space at the prompt's ends belongs to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +161,7 @@ class Specification:
         turns, used = [], set[str]()
         for turn_number, turn in enumerate(self.templates, start=1):
             try:
-                text, names = fill_template(turn.prompt, variables)
-                prompt = checked_turn(text)
+                prompt, names = self._prompt(turn.prompt, variables)
             except InputError as error:
                 raise InputError(
                     f"{at}turn {turn_number}: {error.what}",
@@ -173,7 +176,7 @@ class Specification:
             ]
             if turn.expect is not ABSENT:
                 examples.append(Example(expected=turn.expect))
-            turns.append(FilledTurn(prompt, tuple(examples)))
+            turns.append(FilledTurn(prompt, tuple(examples), self._as_it_is))
         unused = sorted(set(variables) - used)
         if unused and not self.unused_variables:
             raise InputError(
@@ -181,6 +184,31 @@ class Specification:
                 fix=f"write {{{unused[0]}}} in a turn, or remove the variable",
             )
         return FilledCase(number, tuple(turns), case.expect)
+
+    @property
+    def _as_it_is(self) -> bool:
+        return False
+
+    def _prompt(self, template: str, variables: Mapping[str, object]) -> tuple[str, set[str]]:
+        """A turn with its variables put in, and the names of those it uses."""
+        text, names = fill_template(template, variables)
+        return checked_turn(text), names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedSpecification(Specification):
+    """A problem of the published benchmark's format.
+
+    Its prompts are templates of `str.format` and stand in the program as the published sampler
+    lays them out: ``# `` before the first character, nothing stripped.
+    """
+
+    @property
+    def _as_it_is(self) -> bool:
+        return True
+
+    def _prompt(self, template: str, variables: Mapping[str, object]) -> tuple[str, set[str]]:
+        return checked_turn(format_template(template, variables), as_it_is=True), set()
 
 
 def fill_template(template: str, variables: Mapping[str, object]) -> tuple[str, set[str]]:

@@ -15,8 +15,12 @@ LONGEST_CODE = 200_000
 """Characters of code that a person may put in place of a step's."""
 
 
-def checked_turn(text: str) -> str:
+def checked_turn(text: str, *, as_it_is: bool = False) -> str:
     r"""The turn without surrounding blank space, its line ends made ``\n``.
+
+    Args:
+        text: what a person wrote, or a prompt of a problem.
+        as_it_is: keep the blank space, as the published benchmark does with its prompts.
 
     Raises:
         InputError: it is empty, too long, or has control characters (tabs and line ends are
@@ -26,8 +30,10 @@ def checked_turn(text: str) -> str:
         >>> checked_turn("  Print it.\r\nTwice. ")
         'Print it.\nTwice.'
     """
-    turn = _with_plain_line_ends(text).strip()
-    if not turn:
+    turn = _with_plain_line_ends(text)
+    if not as_it_is:
+        turn = turn.strip()
+    if not turn.strip():
         raise InputError("the turn is empty", fix="say what the next step should do")
     if len(turn) > LONGEST_TURN:
         raise InputError(

@@ -21,15 +21,13 @@ from multiturn.core.errors import InputError
 
 __all__ = ["Concat", "Listed", "Prose"]
 
-_ENDS = (".", "!", "?", ":", ";")
-
 
 @dataclass(frozen=True, slots=True)
 class Concat:
     """The paper's single-turn arm: all prompts run together in one comment.
 
-    The paper does not publish its layout. Here the prompts stand in one line, with a space
-    between them, and with a full stop after one that ends without.
+    The paper does not publish its layout. Here the prompts stand as they are, with a space
+    between them.
     """
 
     name: str = "concat"
@@ -44,9 +42,8 @@ class Concat:
     ) -> Dialogue:
         """One question."""
         del turn
-        prompts = [prompt.strip() for prompt in filled(problem, case).prompts]
-        ended = [prompt if prompt.endswith(_ENDS) else f"{prompt}." for prompt in prompts]
-        return _at_once(problem, " ".join(ended), settings)
+        prompts = filled(problem, case).prompts
+        return _at_once(problem, comment(" ".join(prompts)), settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ class Listed:
         """One question."""
         del turn
         prompts = filled(problem, case).prompts
-        listed = "\n".join(f"{number}. {prompt}" for number, prompt in enumerate(prompts, 1))
+        listed = "".join(comment(f"{number}. {prompt}") for number, prompt in enumerate(prompts, 1))
         return _at_once(problem, listed, settings, item_beyond(len(prompts)))
 
 
@@ -92,16 +89,15 @@ class Prose:
         """One question."""
         del turn
         self.turns(problem)
-        return _at_once(problem, filled(problem, case).single, settings)
+        return _at_once(problem, comment(filled(problem, case).single), settings)
 
 
 def _at_once(
     problem: Problem,
-    text: str,
+    specification: str,
     settings: ArmSettings,
     next_step: re.Pattern[str] | None = None,
 ) -> Dialogue:
-    specification = comment(text)
     program = header_text(problem, settings.header) + specification
     # As many tokens as all turns together may have.
     writer = Writer(settings, problem.max_gen_length * len(problem.turns))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from multiturn.benchmarks.arms.layout import comment
 from multiturn.sandbox.outcomes import RunResult
 
 __all__ = ["outcome_comment"]
@@ -29,7 +28,7 @@ def outcome_comment(result: RunResult) -> str:
         said.append(f"The program so far {_shown(result.outcome.describe())}.")
     elif not lines:
         said.append("The program so far ran and printed nothing.")
-    return comment("\n".join(said)) + "\n"
+    return "".join(f"# {line}".rstrip() + "\n" for line in said) + "\n"
 
 
 def _shown(line: str) -> str:

@@ -4,7 +4,9 @@ r"""The published layout: prompts as comments in a program that grows.
     # PROMPT\n
     COMPLETION\n\n
 
-Source: Nijkamp et al., the sampler of the published Multi-Turn Programming Benchmark.
+Source: Nijkamp et al., the sampler of the published Multi-Turn Programming Benchmark. A prompt
+stands there as it is: blanks at its ends stay, and where it has several lines, its author has
+put the ``# `` before each of them but the first.
 """
 
 from __future__ import annotations
@@ -54,14 +56,14 @@ def header_text(problem: Problem, style: HeaderStyle) -> str:
     return f"{_COMMENT}{imports}{SEPARATOR}" if imports else ""
 
 
-def comment(text: str) -> str:
-    r"""Text as comment lines.
+def comment(prompt: str) -> str:
+    r"""A prompt as the published sampler lays it out: nothing of it stripped, nothing added.
 
     Example:
-        >>> comment("Sort it.\nPrint it.")
-        '# Sort it.\n# Print it.\n'
+        >>> comment("Sort it. \n# Print it.")
+        '# Sort it. \n# Print it.\n'
     """
-    return "".join(f"# {line}".rstrip() + "\n" for line in text.split("\n"))
+    return f"# {prompt}\n"
 
 
 def item_beyond(count: int) -> re.Pattern[str]:
@@ -88,7 +90,15 @@ def filled(problem: Problem, case: int) -> FilledProblem:
             allowed=f"0 to {len(problem.inputs) - 1}",
         )
     variables: Mapping[str, object] = problem.inputs[case]
-    return problem.fill(variables)
+    try:
+        return problem.fill(variables)
+    except InputError as error:
+        raise InputError(
+            f"the problem {problem.id}, case {case}: {error.what}",
+            got=error.got,
+            allowed=error.allowed,
+            fix=error.fix,
+        ) from error
 
 
 def require_references(problem: Problem, arm: str) -> None:

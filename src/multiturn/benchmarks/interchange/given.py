@@ -53,7 +53,7 @@ def read_lines(path: Path) -> tuple[Line, ...]:
     try:
         if data.startswith(b"\x1f\x8b"):
             data = gzip.decompress(data)
-        lines = data.decode("utf-8").split("\n")
+        lines = data.decode("utf-8-sig").split("\n")
     except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} is neither text nor packed text: {error}") from error
     found = [

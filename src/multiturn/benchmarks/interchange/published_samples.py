@@ -1,7 +1,8 @@
 """The format in which the published sampler of the multi-turn benchmark writes samples.
 
-A line has the problem's ``id``, the table of its variables as ``input``, and the whole
-program, header and prompts included, as ``completions``.
+A line has the problem's ``id``, the table of its variables as ``input``, the case's right
+answer as ``gold_output``, the whole program, header and prompts included, as ``completions``,
+and the pieces of that program as ``prompts_completions``.
 
 Source: Nijkamp et al., `mtpb_sample.py` and `mtpb_exec.py` of the published benchmark.
 """
@@ -9,11 +10,13 @@ Source: Nijkamp et al., `mtpb_sample.py` and `mtpb_exec.py` of the published ben
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from multiturn.benchmarks.dialogue import Written
 from multiturn.benchmarks.interchange.given import Given, Line, numbered, text_of
 from multiturn.benchmarks.loaders.tasks import ProblemTask
+from multiturn.benchmarks.problem_set import Problem
 from multiturn.benchmarks.task import Item
 from multiturn.core.errors import InputError
 
@@ -23,35 +26,74 @@ __all__ = ["given_programs"]
 def given_programs(lines: Sequence[Line], task: ProblemTask) -> tuple[Given, ...]:
     """Whole programs as samples of a task.
 
-    A line's own ``gold_output`` does not count, nor does any other key: a program is held
-    against the value that the problem set has.
+    A program is held against the value that the problem set has. A line's own ``gold_output``
+    only tells cases of one input apart. Where it cannot, the lines go to these cases in turn,
+    so that each has its share of a complete file. No other key counts.
 
     Args:
-        lines: as read.
+        lines: as read, in any order.
         task: a multi-turn set under an arm that asks for whole programs.
 
     Raises:
         InputError: a line is no sample, or not of a problem and a case that the task has.
     """
-    items = {(item.problem, item.case): item for item in task.items() if item.turn is None}
-    return numbered((_item_of(line, task, items), _program_of(line)) for line in lines)
+    cases = _Cases(task)
+    return numbered((cases.item_of(line), _program_of(line)) for line in lines)
 
 
 def _program_of(line: Line) -> Written:
     return Written(program=text_of(line, "completions"), steps=())
 
 
-def _item_of(line: Line, task: ProblemTask, items: dict[tuple[str, int], Item]) -> Item:
-    name = str(line.data.get("id"))
-    problem = task.problems.get(name)
-    if problem is None:
-        raise InputError(f"{line.where}: {task.name} has no such problem", got=name)
-    # As JSON, where 1 and true differ.
-    variables = json.dumps(line.data.get("input"), sort_keys=True)
-    for case, known in enumerate(problem.inputs):
-        if json.dumps(known, sort_keys=True) == variables:
-            return items[name, case]
-    raise InputError(
-        f"{line.where}: the problem {name} has no case with this input",
-        got=line.data.get("input"),
-    )
+class _Cases:
+    """The cases of a task, each found by the variables that a line has."""
+
+    def __init__(self, task: ProblemTask) -> None:
+        self._task = task
+        self._items = {
+            (item.problem, item.case): item for item in task.items() if item.turn is None
+        }
+        self._known: dict[str, dict[str, list[int]]] = {}
+        self._given: Counter[Item] = Counter()
+
+    def item_of(self, line: Line) -> Item:
+        """The item whose sample a line is."""
+        name = _id_of(line)
+        problem = self._task.problems.get(name)
+        if problem is None:
+            raise InputError(
+                f"{line.where}: {self._task.name} has no such problem", got=str(line.data.get("id"))
+            )
+        if name not in self._known:
+            self._known[name] = _by_variables(problem)
+        alike = self._known[name].get(_as_json(line.data.get("input")))
+        if not alike:
+            raise InputError(
+                f"{line.where}: the problem {name} has no case with this input",
+                got=line.data.get("input"),
+            )
+        gold = _as_json(line.data.get("gold_output"))
+        named = [case for case in alike if _as_json(problem.outputs[case]) == gold]
+        items = [self._items[name, case] for case in named or alike]
+        item = min(items, key=lambda each: self._given[each])
+        self._given[item] += 1
+        return item
+
+
+def _by_variables(problem: Problem) -> dict[str, list[int]]:
+    """The cases of a problem by their variables; several where they have the same."""
+    found: dict[str, list[int]] = {}
+    for case, variables in enumerate(problem.inputs):
+        found.setdefault(_as_json(variables), []).append(case)
+    return found
+
+
+def _id_of(line: Line) -> str:
+    """The problem's id, which some files write as a number; no id is empty."""
+    name = line.data.get("id")
+    return str(name) if isinstance(name, str | int) and not isinstance(name, bool) else ""
+
+
+def _as_json(value: object) -> str:
+    """The value as text of its own: in Python 1 and true are equal."""
+    return json.dumps(value, sort_keys=True)

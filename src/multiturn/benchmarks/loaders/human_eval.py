@@ -91,17 +91,17 @@ def read_human_eval(
     """
     data, sha256 = checked_bytes(path, HUMAN_EVAL, any_hash=any_hash)
     try:
-        text = (_unpacked(data) if data.startswith(_GZIP) else data).decode("utf-8")
+        text = (_unpacked(data) if data.startswith(_GZIP) else data).decode("utf-8-sig")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} is neither text nor packed text: {error}") from error
     problems = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         where = f"{path.name}: line {number}"
         try:
             record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{where} is no JSON: {error}") from error
         problems.append(read_record(record, HumanEvalProblem, where=where))
     if not problems:

@@ -6,17 +6,15 @@ Source: Nijkamp et al., "CodeGen", in the public repository of its authors.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.benchmarks.loaders.public_files import PublicFile, UrlSource, checked_bytes, fetch
-from multiturn.benchmarks.problem_set import Category, Problem, Turn
+from multiturn.benchmarks.problem_set import Problem, Turn
 from multiturn.core.errors import InputError
-from multiturn.core.records import read_record
 from multiturn.hub.progress import ProgressListener, silent
+from multiturn.synthesis.samples import read_sample
 
-__all__ = ["MTPB", "MTPB_URL", "USUAL_LENGTH", "fetch_published", "read_published"]
+__all__ = ["MTPB", "MTPB_URL", "fetch_published", "read_published"]
 
 MTPB = PublicFile(
     name="mtpb",
@@ -25,32 +23,6 @@ MTPB = PublicFile(
     sha256="3ab79ddb160f484a63491330ba72204930d56cc946f7c0c5fb469622a941f89c",
 )
 MTPB_URL = "https://raw.githubusercontent.com/salesforce/CodeGen/main/codegen1/benchmark/mtpb.jsonl"
-USUAL_LENGTH = 256
-"""Tokens of a turn where a problem does not say."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PublishedLine:
-    """A problem as it stands in the published file."""
-
-    id: str
-    name: str
-    description: str
-    category: Category
-    prompts: tuple[str, ...]
-    inputs: tuple[Mapping[str, object], ...]
-    outputs: tuple[object, ...]
-    max_gen_length: int = USUAL_LENGTH
-
-    def __post_init__(self) -> None:
-        if not self.prompts:
-            raise InputError("there are no prompts")
-        if len(self.inputs) != len(self.outputs):
-            raise InputError("inputs and outputs are not of one length")
-        if self.max_gen_length < 1:
-            raise InputError(
-                "max_gen_length is out of range", got=self.max_gen_length, allowed="1 or more"
-            )
 
 
 def fetch_published(
@@ -68,7 +40,8 @@ def read_published(path: Path, *, any_hash: bool = False) -> tuple[tuple[Problem
     """The problems of a file of the published format, and its sha256.
 
     They are in the order of their numbers, as the published sampler takes them. They have no
-    references, no single specification and no difficulty; their programs may use numpy.
+    references, no single specification and no difficulty; their programs may use numpy. Their
+    cases are the inputs with their outputs, paired as that sampler pairs them.
 
     Args:
         path: of the file.
@@ -81,7 +54,8 @@ def read_published(path: Path, *, any_hash: bool = False) -> tuple[tuple[Problem
     """
     data, sha256 = checked_bytes(path, MTPB, any_hash=any_hash)
     try:
-        lines = data.decode("utf-8").splitlines()
+        # At line feeds alone: text in JSON may have other ends of lines in it.
+        lines = data.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name} is no UTF-8 text: {error.reason}") from error
     problems = [
@@ -91,33 +65,42 @@ def read_published(path: Path, *, any_hash: bool = False) -> tuple[tuple[Problem
     ]
     if not problems:
         raise InputError(f"{path.name} holds no problems")
-    ids = [problem.id for problem in problems]
-    if twice := next((each for each in ids if ids.count(each) > 1), None):
-        raise InputError(f"{path.name} has two problems of one id", got=twice)
+    seen = set()
+    for problem in problems:
+        if problem.id in seen:
+            raise InputError(f"{path.name} has two problems of one id", got=problem.id)
+        seen.add(problem.id)
     return tuple(sorted(problems, key=_number)), sha256
 
 
+_MAX_DIGITS = 18
+
+
 def _number(problem: Problem) -> tuple[int, str]:
-    return (int(problem.id), "") if problem.id.isdecimal() else (0, problem.id)
+    is_number = problem.id.isdecimal() and len(problem.id) <= _MAX_DIGITS
+    return (int(problem.id), "") if is_number else (0, problem.id)
 
 
 def _problem(text: str, where: str) -> Problem:
     try:
         data = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is no JSON: {error}") from error
-    line = read_record(data, _PublishedLine, where=where)
+    sample = read_sample(data, where=where)
+    if sample.id == "":
+        raise InputError(f"{where}: the key 'id' is missing", fix="add it")
+    inputs, outputs = zip(*sample.cases, strict=True)
     return Problem(
-        id=line.id,
-        name=line.name,
-        description=line.description,
-        category=line.category,
+        id=str(sample.id),
+        name=sample.name,
+        description=sample.description,
+        category=sample.category,
         difficulty=None,
         packages=("numpy",),
-        max_gen_length=line.max_gen_length,
-        turns=tuple(Turn(prompt=prompt, reference="") for prompt in line.prompts),
+        max_gen_length=sample.max_gen_length,
+        turns=tuple(Turn(prompt=prompt, reference="") for prompt in sample.prompts),
         single="",
         generate="",
-        inputs=line.inputs,
-        outputs=line.outputs,
+        inputs=inputs,
+        outputs=outputs,
     )

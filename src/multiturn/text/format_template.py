@@ -1,0 +1,127 @@
+"""Templates of problem files, filled as `str.format` fills them, without what it lets through.
+
+A problem file comes from anywhere, and `str.format` gives its templates the attributes of
+every value and room for gigabytes of padding. The published sampler fills prompts with
+``str.format``, so every template that asks for no more than its variables must come out as
+there, to the character.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from string import Formatter
+from typing import Any
+
+from multiturn.core.errors import InputError, nearest
+
+__all__ = ["MAX_FILLED", "MAX_WIDTH", "format_template"]
+
+MAX_WIDTH = 1000
+"""Largest width and precision of a format specification."""
+
+MAX_FILLED = 1_000_000
+"""Characters of a filled template: more than any model reads."""
+
+_SPECIFICATION = re.compile(
+    r"(?:.?[<>=^])?[-+ ]?z?#?0?(?P<width>\d*)[,_]?(?:\.(?P<precision>\d+))?[,_]?[a-zA-Z%]?",
+    re.DOTALL,
+)
+_PLAIN = (str, int, float, bool, type(None), list, dict)
+
+
+def format_template(template: str, variables: Mapping[str, object]) -> str:
+    """The template with its variables put in.
+
+    ``{name}`` is the value as `str` gives it, ``{{`` and ``}}`` are braces. ``{name!r}`` and
+    the other conversions, ``{name[0]}`` and ``{name[key]}`` for an item, and format
+    specifications (``{name:.2f}``, ``{name:>{width}}``) mean what they mean to `str.format`.
+    An attribute (``{name.real}``) is refused, and so are a width or precision above
+    `MAX_WIDTH` and a result above `MAX_FILLED`.
+
+    Args:
+        template: of one prompt.
+        variables: plain data, as JSON has it, by name.
+
+    Raises:
+        InputError: a variable or an item is missing, the braces do not match, a value cannot
+            be formatted so, or the template asks for what is refused.
+
+    Example:
+        >>> format_template("Set {{x}} to {x[1]!r}, not {y:.2f}.", {"x": ["a", "b"], "y": 1})
+        "Set {x} to 'b', not 1.00."
+    """
+    try:
+        text = _SafeFormatter(template).vformat(template, (), variables)
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            "a filled prompt has half a character (a lone surrogate), which no text can hold",
+            got=template,
+        ) from error
+    except (KeyError, IndexError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise InputError(
+            f"a prompt cannot be filled: {type(error).__name__}: {error}", got=template
+        ) from error
+    return text
+
+
+class _SafeFormatter(Formatter):
+    """`str.format` over plain data: items but no attributes, and an end to padding."""
+
+    def __init__(self, template: str) -> None:
+        self._template = template
+        self._size = 0
+
+    def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> object:
+        del args
+        if isinstance(key, str) and key in kwargs:
+            return kwargs[key]
+        if isinstance(key, int):
+            raise InputError(
+                "a prompt cannot be filled: a field has no name",
+                got=self._template,
+                allowed="{name} for a variable, {{ and }} for braces",
+            )
+        near = nearest(key, kwargs, most=1)
+        raise InputError(
+            f"a prompt cannot be filled: the variable {key!r} has no value",
+            got=self._template,
+            allowed=", ".join(map(str, kwargs)) or None,
+            fix=f"did you mean {{{near[0]}}}?" if near else "double the braces",
+        )
+
+    def get_field(
+        self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Any, str]:
+        first, _, _ = field_name.partition("[")
+        if "." in first or re.search(r"\]\s*\.", field_name):
+            raise InputError(
+                "a prompt asks for an attribute of a value, which is not given out",
+                got=f"{{{field_name}}}",
+                allowed="{name}, {name[0]}, {name[key]}",
+            )
+        value, used = super().get_field(field_name, args, kwargs)
+        if not isinstance(value, _PLAIN):
+            raise InputError("a variable is no plain data", got=type(value).__name__)
+        return value, str(used)
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        match = _SPECIFICATION.fullmatch(format_spec)
+        if match is None:
+            raise ValueError(f"invalid format specification {format_spec[:40]!r}")
+        for name in ("width", "precision"):
+            digits = match[name] or "0"
+            if len(digits) > len(str(MAX_WIDTH)) or int(digits) > MAX_WIDTH:
+                raise InputError(
+                    f"the {name} of a field is out of range",
+                    got=f"{{:{format_spec}}}",
+                    allowed=f"up to {MAX_WIDTH}",
+                )
+        text = str(super().format_field(value, format_spec))
+        self._size += len(text)
+        if self._size > MAX_FILLED:
+            raise InputError(
+                "a filled prompt is too long", allowed=f"up to {MAX_FILLED:,} characters"
+            )
+        return text
