@@ -13,7 +13,7 @@ from multiturn.core.errors import EngineError, InputError
 from multiturn.engines.http.address import Address
 from multiturn.engines.http.chunks import WholeCharacters, read_chunk
 from multiturn.engines.http.dialects import completion_body
-from multiturn.engines.http.events import EventReader
+from multiturn.engines.http.events import EventReader, ServerEvent
 from multiturn.engines.http.faults import BrokenOffError, retry_after
 from multiturn.engines.http.identity import Identity, check_same
 from multiturn.engines.http.key import Key
@@ -21,6 +21,12 @@ from multiturn.engines.http.settings import HttpSettings, Patience
 from multiturn.engines.protocol import Request
 
 NO_KEY = Key(None, "OPENAI_API_KEY")
+
+
+def _event(value: object) -> ServerEvent:
+    return ServerEvent(json.dumps(value))
+
+
 REQUEST = Request(prompt="x", seed=7, top_k=0)
 
 
@@ -29,12 +35,12 @@ def test_events_do_not_depend_on_how_the_bytes_are_split(texts: list[str], data)
     wanted = [json.dumps({"t": text}, ensure_ascii=False) for text in texts]
     # The escapes keep line breaks out; surrogates cannot be sent.
     wanted = [one.encode("utf-8", "replace").decode() for one in wanted]
-    line_end = data.draw(st.sampled_from(["\n", "\r\n"]))
+    line_end = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
     stream = "".join(f"data: {one}{line_end}{line_end}: ping{line_end}" for one in wanted).encode()
     reader, found = EventReader(), []
     while stream:
         size = data.draw(st.integers(1, len(stream)))
-        found += reader.feed(stream[:size])
+        found += [event.data for event in reader.feed(stream[:size])]
         stream = stream[size:]
     assert found == wanted
 
@@ -64,7 +70,7 @@ json_values = st.recursive(
 @given(json_values)
 def test_any_json_is_a_chunk_or_broken(value: object) -> None:
     try:
-        chunk = read_chunk(json.dumps({"choices": [value], "usage": value}), NO_KEY)
+        chunk = read_chunk(_event({"choices": [value], "usage": value}), NO_KEY)
     except (BrokenOffError, EngineError):
         return
     assert isinstance(chunk.text, str) and all(isinstance(token, int) for token in chunk.tokens)
@@ -111,7 +117,7 @@ def test_tokens_and_log_probabilities_are_read_from_every_form() -> None:
         }],
         "usage": {"prompt_tokens": 9, "completion_tokens": 2},
     }  # fmt: skip
-    chunk = read_chunk(json.dumps(vllm), NO_KEY)
+    chunk = read_chunk(_event(vllm), NO_KEY)
     assert (chunk.text, chunk.tokens, chunk.written, chunk.prompt_tokens) == ("ab", (5, 6), 2, 9)
     assert chunk.logprobs[0] == -0.5 and math.isnan(chunk.logprobs[1])
     content = [{"id": 33, "token": "1", "logprob": -1.0}]
@@ -119,7 +125,7 @@ def test_tokens_and_log_probabilities_are_read_from_every_form() -> None:
         "choices": [{"delta": {"content": "1"}, "logprobs": {"content": content}}],
         "timings": {"cache_n": 4, "predicted_n": 1},
     }
-    chunk = read_chunk(json.dumps(llama), NO_KEY)
+    chunk = read_chunk(_event(llama), NO_KEY)
     assert (chunk.text, chunk.tokens, chunk.logprobs) == ("1", (33,), (-1.0,))
     assert (chunk.written, chunk.cached_tokens) == (1, 4)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,10 @@ installed; and jax, the native sampler, for checkpoint directories and where it 
 ENGINES: tuple[EngineName, ...] = ("auto", "llama.cpp", "jax")
 
 
+def _unheard(notice: str) -> None:
+    del notice
+
+
 def open_engine(
     model: str,
     *,
@@ -34,6 +39,7 @@ def open_engine(
     threads: int | None = None,
     engine: EngineName = "auto",
     progress: ProgressListener = silent,
+    listen: Callable[[str], None] = _unheard,
 ) -> Engine:
     """Load a model.
 
@@ -47,6 +53,8 @@ def open_engine(
         threads: threads to decode with; by default one for each CPU this process may use.
         engine: see `EngineName`.
         progress: is told how the pull goes.
+        listen: is told, a line at a time, when a server is waited for, and of parameters that
+            one does not take; from another thread.
 
     Raises:
         InputError: an option is out of range, or the script is not one.
@@ -65,7 +73,7 @@ def open_engine(
         from multiturn.engines.http.open import open_http
         from multiturn.engines.http.settings import HttpSettings
 
-        return open_http(name.address, settings=HttpSettings(context=context))
+        return open_http(name.address, settings=HttpSettings(context=context), listen=listen)
     if engine not in ENGINES:
         raise InputError("unknown engine", got=engine, allowed=", ".join(ENGINES))
     adapter, pinned = name.adapter, None

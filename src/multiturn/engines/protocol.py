@@ -6,6 +6,7 @@ ends with one `Completion` for each of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -140,10 +141,10 @@ class Completion:
 
     @property
     def mean_logprob(self) -> float | None:
-        """Mean log-probability of the tokens of `text`; None where undefined."""
-        if self.logprobs is None or self.text_tokens == 0:
-            return None
-        return sum(self.logprobs[: self.text_tokens]) / self.text_tokens
+        """Mean log-probability of those tokens of `text` whose own is known; None where none is."""
+        told = self.logprobs[: self.text_tokens] if self.logprobs is not None else ()
+        known = [value for value in told if math.isfinite(value)]
+        return sum(known) / len(known) if known else None
 
 
 Event = Delta | Completion

@@ -8,6 +8,7 @@ All records are frozen. A change gives a new record; the store makes it durable 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -215,11 +216,12 @@ def rank(candidate: Candidate) -> tuple[bool, int, bool, float]:
     ones whose unfinished end was left out; then mean log-probability.
     """
     logprob = candidate.mean_logprob
+    known = logprob is not None and math.isfinite(logprob)
     return (
         candidate.finished,
         sum(candidate.agreed),
         not candidate.trimmed,
-        float("-inf") if logprob is None else logprob,
+        logprob if logprob is not None and known else float("-inf"),
     )
 
 

@@ -23,7 +23,7 @@ from multiturn.apps.cli.terminal import neutralize
 from multiturn.core.errors import MultiturnError
 from multiturn.core.places import places
 
-__all__ = ["INTERNAL_FAULT", "INTERRUPTED", "report", "say"]
+__all__ = ["INTERNAL_FAULT", "INTERRUPTED", "note", "report", "say"]
 
 INTERNAL_FAULT = 70
 """What `sysexits.h` calls EX_SOFTWARE."""
@@ -94,3 +94,15 @@ def _keep(trace: str) -> Path | None:
             continue
         return directory / name
     return None
+
+
+def note(line: str) -> None:
+    """One line on standard error beside whatever else is shown; safe to call from any thread.
+
+    On a terminal it takes the place of a line that changes, which comes back below it.
+    """
+    if sys.stderr.isatty():
+        line = "\x1b[2mnote:\x1b[0m " + neutralize(" ".join(line.split()))
+        print(f"\r\x1b[K{line}", file=sys.stderr, flush=True)
+    else:
+        say(line, label="note")

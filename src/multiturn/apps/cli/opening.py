@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from multiturn.apps.cli.faults import note
 from multiturn.apps.cli.interrupts import unseen_keys
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import StatusLine
@@ -94,7 +95,11 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
     try:
         with unseen_keys():
             return open_engine(
-                model, context=settings.context, threads=settings.threads, engine=settings.engine
+                model,
+                context=settings.context,
+                threads=settings.threads,
+                engine=settings.engine,
+                listen=note,
             )
     finally:
         status.clear()

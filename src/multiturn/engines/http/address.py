@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -94,6 +95,8 @@ def _read_address(text: str) -> tuple[Address, str]:
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise InputError("not an address of a server", got=text, allowed=_EXAMPLE)
     path = parts.path.rstrip("/") or "/v1"
-    for ending in ("/completions", "/chat"):  # people paste the whole endpoint
+    for ending in ("/completions", "/chat", "/models"):  # people paste the whole endpoint
         path = path.removesuffix(ending)
-    return Address(f"{parts.scheme}://{parts.netloc}{path}"), unquote(parts.fragment)
+    # A server has one name, however its letters and slashes are written.
+    path = re.sub("/{2,}", "/", path).rstrip("/")
+    return Address(f"{parts.scheme}://{parts.netloc.lower()}{path}"), unquote(parts.fragment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,8 +13,8 @@ import httpx
 
 from multiturn.core.errors import EngineError
 from multiturn.engines.http.address import Address
+from multiturn.engines.http.answers import MAX_ANSWER_BYTES, AnswerReader
 from multiturn.engines.http.chunks import Chunk, read_chunk
-from multiturn.engines.http.events import EventReader
 from multiturn.engines.http.faults import BrokenOffError, refusal
 from multiturn.engines.http.key import Key
 from multiturn.engines.http.settings import Patience
@@ -22,8 +23,12 @@ from multiturn.hub.sources.transport import reason_of, tls_context
 
 __all__ = ["Connection", "open_client"]
 
-_MOST_ANSWER_BYTES = 64 * 2**20
-_MOST_REFUSAL_BYTES = 64 * 2**10
+_MAX_REFUSAL_BYTES = 64 * 2**10
+_REFUSAL_SECONDS = 5.0
+"""How long a server may take to say why it refuses; what has come until then is shown."""
+_MAX_REDIRECTS = 3
+_SAME_REQUEST = (307, 308)
+"""Redirects after which the same request is sent again; after the others it becomes a GET."""
 _LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
@@ -80,19 +85,32 @@ class Connection:
     async def _ask(
         self, method: str, url: str, body: Mapping[str, object] | None, seconds: float
     ) -> Any:
+        answer = b""
         try:
             async with asyncio.timeout(seconds), self._send(method, url, body) as response:
                 if response.status_code in (404, 405, 501):
                     return None
                 await self._check(response)
-                return json.loads(await _read_up_to(response, _MOST_ANSWER_BYTES))
+                async for piece in response.aiter_bytes():
+                    answer += piece
+                    if len(answer) > MAX_ANSWER_BYTES:
+                        raise BrokenOffError(f"its answer has over {MAX_ANSWER_BYTES:,} bytes")
+                    if len(answer) < _MAX_REFUSAL_BYTES and answer.rstrip()[-1:] in (b"}", b"]"):
+                        # A server that does not say where its answer ends may not close, too.
+                        with contextlib.suppress(ValueError, RecursionError):
+                            return json.loads(answer.decode("utf-8-sig"))
+                return json.loads(answer.decode("utf-8-sig"))
         except TimeoutError as error:
             raise BrokenOffError(f"it gave no answer within {seconds:g} s") from error
         except (ValueError, RecursionError) as error:
-            raise BrokenOffError("it answered with what is not JSON") from error
+            page = answer.lstrip()[:1] == b"<"
+            what = "a web page" if page else "what is not JSON"
+            raise BrokenOffError(f"it answered with {what}") from error
 
     async def stream(self, url: str, body: Mapping[str, object]) -> AsyncGenerator[Chunk, None]:
-        """The events of a completion, up to the server's word that it is whole.
+        """The events of a completion, as far as the answer goes.
+
+        Whoever reads them knows where it ends, and need not wait for the connection to be closed.
 
         Raises:
             BrokenOffError: it broke off, or says what makes no sense.
@@ -100,29 +118,34 @@ class Connection:
         """
         async with self._send("POST", url, body) as response:
             await self._check(response)
-            if "text/event-stream" not in response.headers.get("content-type", ""):
-                # A server that cannot stream answers in one piece.
-                whole = await _read_up_to(response, _MOST_ANSWER_BYTES)
-                yield read_chunk(whole.decode("utf-8", "replace"), self._key)
-                return
-            reader = EventReader()
-            async for piece in response.aiter_raw():
-                for data in reader.feed(piece):
-                    if data.strip() == "[DONE]":
-                        return
-                    yield read_chunk(data, self._key)
+            reader = AnswerReader()
+            async for piece in response.aiter_bytes():
+                for event in reader.feed(piece):
+                    yield read_chunk(event, self._key)
+            for event in reader.end():
+                yield read_chunk(event, self._key)
 
     @asynccontextmanager
     async def _send(
         self, method: str, url: str, body: Mapping[str, object] | None
     ) -> AsyncIterator[httpx.Response]:
-        """The response while it is open; faults of the network become `BrokenOffError`."""
+        """The response while it is open; faults of the network become `BrokenOffError`.
+
+        A redirect within the server is followed: some add or take away a slash. Keys and
+        prompts go nowhere else.
+        """
         try:
-            async with self._client.stream(
-                method, url, json=body, headers=self._key.headers()
-            ) as response:
-                yield response
-        except httpx.TransportError as error:
+            for _ in range(_MAX_REDIRECTS):
+                async with self._client.stream(
+                    method, url, json=body, headers=self._key.headers()
+                ) as response:
+                    place = _within(response, method)
+                    if place is None:
+                        yield response
+                        return
+                    url = place
+            raise BrokenOffError("it redirects without end")
+        except httpx.RequestError as error:
             raise BrokenOffError(self._key.hidden_in(reason_of(error))) from error
         except httpx.InvalidURL as error:
             raise EngineError(f"not an address ({error})", got=str(self.address)) from error
@@ -130,18 +153,23 @@ class Connection:
     async def _check(self, response: httpx.Response) -> None:
         if response.status_code == httpx.codes.OK:
             return
-        body = await _read_up_to(response, _MOST_REFUSAL_BYTES, cut=True)
+        body = bytearray()
+        with contextlib.suppress(TimeoutError, httpx.RequestError):
+            async with asyncio.timeout(_REFUSAL_SECONDS):
+                async for piece in response.aiter_bytes():
+                    body += piece
+                    if len(body) > _MAX_REFUSAL_BYTES:
+                        break
         headers = {name.lower(): value for name, value in response.headers.items()}
-        text = body.decode("utf-8", "replace")
+        text = body[:_MAX_REFUSAL_BYTES].decode("utf-8", "replace")
         raise refusal(response.status_code, headers, text, self._key)
 
 
-async def _read_up_to(response: httpx.Response, most: int, *, cut: bool = False) -> bytes:
-    body = bytearray()
-    async for piece in response.aiter_raw():
-        body += piece
-        if len(body) > most:
-            if cut:
-                break
-            raise BrokenOffError(f"its answer has more than {most:,} bytes")
-    return bytes(body[:most])
+def _within(response: httpx.Response, method: str) -> str | None:
+    """Where a redirect within the same server leads; None for any other answer."""
+    there = response.next_request
+    if there is None or (method != "GET" and response.status_code not in _SAME_REQUEST):
+        return None
+    here = response.request.url
+    same = (there.url.scheme, there.url.host, there.url.port) == (here.scheme, here.host, here.port)
+    return str(there.url) if same else None

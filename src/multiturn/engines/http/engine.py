@@ -20,6 +20,7 @@ from multiturn.engines.http.dialects import completion_body
 from multiturn.engines.http.faults import BrokenOffError
 from multiturn.engines.http.fleet import Fleet
 from multiturn.engines.http.identity import Identity, tokenize
+from multiturn.engines.http.parameters import ServerParameters
 from multiturn.engines.http.settings import HttpSettings
 from multiturn.engines.http.writing import Order, write
 from multiturn.engines.protocol import (
@@ -64,12 +65,14 @@ class HttpEngine:
         identity: Identity,
         settings: HttpSettings,
         info: EngineInfo,
+        parameters: ServerParameters,
     ) -> None:
         self._background = background
         self._fleet = fleet
         self._slots = asyncio.Semaphore(info.slots)
         self._identity = identity
         self._settings = settings
+        self._parameters = parameters
         self._info = info
         self._closed = False
         # An engine that is forgotten, or open when the program ends, leaves no thread.
@@ -175,7 +178,7 @@ class HttpEngine:
 
     async def _write(self, order: Order) -> None:
         async with self._slots:
-            await write(order, self._fleet, self._settings.patience)
+            await write(order, self._fleet, self._settings.patience, self._parameters)
 
     def _stream(self, orders: Sequence[Order], events: _Events, cancel: Flag) -> Iterator[Event]:
         missing = {order.index: order for order in orders}

@@ -2,63 +2,137 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import dataclass
+
 from multiturn.engines.http.faults import BrokenOffError
 
-__all__ = ["MOST_LINE_BYTES", "EventReader"]
+__all__ = ["DONE", "MAX_EVENT_BYTES", "EventReader", "ServerEvent"]
 
-MOST_LINE_BYTES = 8 * 2**20
-"""Of one line. A token with twenty alternatives takes a few thousand."""
+MAX_EVENT_BYTES = 8 * 2**20
+"""Of one line, and of one event. A token with twenty alternatives takes a few thousand."""
+
+DONE = "[DONE]"
+"""The data of the event with which OpenAI's API ends a stream."""
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One event of an answer."""
+
+    data: str
+    name: str = ""
+    """What kind of event it is, where the server says so: ``error``."""
 
 
 class EventReader:
-    r"""Takes bytes in pieces of any size and gives the data of each event.
+    r"""Takes bytes in pieces of any size and gives the events in them.
 
-    Lines are decoded when they are whole, so a character may be split between pieces. Of the
-    fields only `data` counts; `error`, which some servers send as a field of its own, is given
-    as data.
+    Lines end with LF, CR or both, and are decoded when they are whole, so a character may be
+    split between pieces. A data line that is a whole JSON object is an event at once: some
+    servers leave the blank line out, and some neither close the connection after the last
+    event. An event without data is none. `error`, which some servers send as a field of its
+    own, becomes an event of that name.
 
     Example:
         >>> reader = EventReader()
         >>> reader.feed(b'data: {"a"')
         []
-        >>> reader.feed(b': 1}\n\n: a comment\n\ndata: [DONE]\n\n')
+        >>> [event.data for event in reader.feed(b': 1}\n\n: a comment\n\ndata: [DONE]\n\n')]
         ['{"a": 1}', '[DONE]']
     """
 
     def __init__(self) -> None:
         self._line = bytearray()
+        self._after_return = False
+        self._first = True
         self._data: list[str] = []
+        self._size = 0
+        self._name = ""
 
-    def feed(self, piece: bytes) -> list[str]:
-        """The data of the events that `piece` completes.
+    def feed(self, piece: bytes) -> list[ServerEvent]:
+        """The events that `piece` completes.
 
         Raises:
-            BrokenOffError: a line is too long, or is not UTF-8.
+            BrokenOffError: a line or an event is too long, or is not UTF-8.
         """
-        found: list[str] = []
-        *whole, rest = piece.split(b"\n")
+        found: list[ServerEvent] = []
+        if not piece:
+            return found
+        if self._after_return and piece.startswith(b"\n"):
+            piece = piece[1:]  # the second half of a line's end
+        self._after_return = piece.endswith(b"\r")
+        *whole, rest = _LINE_END.split(piece)
         for line in whole:
             self._line += line
-            self._check()
-            self._take(self._line.removesuffix(b"\r"), found)
+            self._check(len(self._line))
+            self._take(bytes(self._line), found)
             self._line.clear()
         self._line += rest
-        self._check()
+        self._check(len(self._line))
         return found
 
-    def _check(self) -> None:
-        if len(self._line) > MOST_LINE_BYTES:
-            raise BrokenOffError(f"it sent a line of more than {MOST_LINE_BYTES:,} bytes")
+    def end(self) -> list[ServerEvent]:
+        """The event that the end of the stream completes, where a server leaves out line ends.
 
-    def _take(self, line: bytearray, found: list[str]) -> None:
+        Raises:
+            BrokenOffError: the last line is not UTF-8.
+        """
+        found: list[ServerEvent] = []
+        self._take(bytes(self._line), found)
+        self._line.clear()
+        self._take(b"", found)
+        return found
+
+    def _check(self, size: int) -> None:
+        if size > MAX_EVENT_BYTES:
+            raise BrokenOffError(
+                f"it sent a line or an event of more than {MAX_EVENT_BYTES:,} bytes"
+            )
+
+    def _take(self, line: bytes, found: list[ServerEvent]) -> None:
+        if self._first:
+            line, self._first = line.removeprefix(_BYTE_ORDER_MARK), False
         if not line:
-            if self._data:
-                found.append("\n".join(self._data))
-                self._data.clear()
+            self._give("\n".join(self._data), found)
+            self._name = ""
             return
         try:
             name, _, value = line.decode("utf-8").partition(":")
         except UnicodeDecodeError as error:
             raise BrokenOffError(f"it sent what is not UTF-8 ({error.reason})") from error
-        if name in ("data", "error"):
-            self._data.append(value.removeprefix(" "))
+        value = value.removeprefix(" ")
+        if name == "event":
+            self._name = value.strip()
+        elif name == "error":
+            found.append(ServerEvent(value, "error"))
+        elif name == "data":
+            self._data.append(value)
+            self._size += len(line)
+            self._check(self._size)
+            if len(self._data) == 1 and _is_whole(value):
+                self._give(value, found)
+
+    def _give(self, data: str, found: list[ServerEvent]) -> None:
+        self._data.clear()
+        self._size = 0
+        if data.strip():
+            found.append(ServerEvent(data, self._name))
+
+
+def _is_whole(data: str) -> bool:
+    """Whether the first line of an event is all of it."""
+    data = data.strip()
+    if data == DONE:
+        return True
+    if not (data.startswith("{") and data.endswith("}")):
+        return False
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -3,23 +3,59 @@
 from __future__ import annotations
 
 import email.utils
+import html
 import json
+import re
 import time
+from datetime import UTC
 from http import HTTPStatus
 
 from multiturn.core.errors import ContextOverflowError, EngineError, MultiturnError, shown
 from multiturn.engines.http.key import Key
 from multiturn.hub.sources.transport import PASSING_STATUSES
 
-__all__ = ["BrokenOffError", "message_in", "refusal", "retry_after"]
+__all__ = [
+    "BrokenOffError",
+    "ErrorEventError",
+    "RefusedError",
+    "message_in",
+    "refusal",
+    "retry_after",
+    "status_told",
+]
 
 _OVERFLOW_SIGNS = (
     "context_length_exceeded",
     "exceed_context_size",
+    "exceeds the available context",
     "maximum context length",
+    "maximum model length",
     "context size",
+    "context window",
+    "context length",
     "longer than the model's context",
+    "`inputs` tokens + `max_new_tokens` must be",
 )
+_LASTING_SIGNS = ("insufficient_quota", "billing_hard_limit", "insufficient_balance")
+"""What 429 may mean beside "too many at the moment": waiting does not help."""
+
+_STATUS_WORDS = {
+    "rate_limit": 429,
+    "ratelimit": 429,
+    "too_many_requests": 429,
+    "overloaded": 503,
+    "unavailable": 503,
+    "context_length_exceeded": 400,
+    "exceed_context_size": 400,
+    "invalid_request": 400,
+    "badrequest": 400,
+    "bad_request": 400,
+    "validation": 422,
+    "authentication": 401,
+    "unauthorized": 401,
+    "permission": 403,
+    "not_found": 404,
+}
 
 
 class BrokenOffError(Exception):
@@ -28,12 +64,43 @@ class BrokenOffError(Exception):
     Args:
         reason: what the server did, to follow its address: ``"it answered HTTP 503"``.
         after: seconds that the server asks to be left alone, where it says so.
+        status: of HTTP, where it answered with one.
+        body: what it answered, where that may say more.
     """
 
-    def __init__(self, reason: str, *, after: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        after: float | None = None,
+        status: int | None = None,
+        body: str = "",
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.after = after
+        self.status = status
+        self.body = body
+
+    @property
+    def not_ready(self) -> bool:
+        """Whether the server is there and asks for patience: it loads, or has too much to do."""
+        return self.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+
+
+class ErrorEventError(BrokenOffError):
+    """A server said in the middle of its answer that it failed.
+
+    Whatever came before and comes after, that answer is not whole.
+    """
+
+
+class RefusedError(EngineError):
+    """A server refuses a request, and would refuse it again."""
+
+    status = 400
+    body = ""
+    """What it answered, which may repeat the key; shown to nobody as it is."""
 
 
 def refusal(
@@ -48,9 +115,15 @@ def refusal(
         key: is taken out of the message, should the server repeat it.
     """
     said = key.hidden_in(message_in(body))
-    if status in PASSING_STATUSES or status >= 500:
+    lasting = status == HTTPStatus.TOO_MANY_REQUESTS and any(s in body for s in _LASTING_SIGNS)
+    if (status in PASSING_STATUSES or status >= 500) and not lasting:
         told = f" ({shown(said, most=160)})" if said else ""
-        return BrokenOffError(f"it answered HTTP {status}{told}", after=retry_after(headers))
+        return BrokenOffError(
+            f"it answered HTTP {status}{told}",
+            after=retry_after(headers),
+            status=status,
+            body=body,
+        )
     if status in (400, 413, 422) and any(sign in body.lower() for sign in _OVERFLOW_SIGNS):
         return ContextOverflowError(
             f"the server says that the request does not fit: {shown(said, most=200)}",
@@ -74,36 +147,88 @@ def refusal(
             got=said or None,
             fix="check the address, which mostly ends in /v1, and the model's name",
         )
-    return EngineError(
+    refused = RefusedError(
         f"the server refused the request (HTTP {status}): {shown(said or 'no reason', most=200)}"
     )
+    refused.status, refused.body = status, body
+    return refused
+
+
+def status_told(error: object, otherwise: int) -> int:
+    """The status that an error in the middle of an answer stands for.
+
+    Args:
+        error: what the server says of it: an object with a code, or a text.
+        otherwise: where it says nothing of the kind.
+
+    Example:
+        >>> status_told({"code": "429"}, 500), status_told({"type": "invalid_request_error"}, 500)
+        (429, 400)
+    """
+    if not isinstance(error, dict):
+        return otherwise
+    for name in ("code", "status", "status_code", "http_code"):
+        code = error.get(name)
+        if isinstance(code, str) and code.strip().isdecimal():
+            code = int(code.strip()[:9])
+        if isinstance(code, int) and not isinstance(code, bool) and 300 <= code < 600:
+            return code
+    words = " ".join(str(error.get(name, "")) for name in ("code", "type", "status", "error_type"))
+    words = words.lower()
+    return next((status for word, status in _STATUS_WORDS.items() if word in words), otherwise)
 
 
 def message_in(body: str) -> str:
-    """What an error's body says, in one line."""
+    """What an error's body says, in one line; of a web page its title."""
+    text = body.lstrip("\ufeff").strip()
     try:
-        data = json.loads(body)
+        data = json.loads(text)
     except (ValueError, RecursionError):
-        return " ".join(body.split())
-    for _ in range(3):
-        if not isinstance(data, dict):
+        return " ".join((_page_text(text) if text.startswith("<") else text).split())
+    for _ in range(5):
+        if isinstance(data, list) and len(data) == 1:
+            data = data[0]
+        elif isinstance(data, dict):
+            named = (data.get(name) for name in _MESSAGE_NAMES)
+            data = next((value for value in named if value), "")
+        else:
             break
-        data = data.get("error") or data.get("message") or data.get("detail") or ""
     return " ".join(str(data).split())
+
+
+_MESSAGE_NAMES = ("error", "message", "detail", "errors", "error_message", "msg", "reason", "title")
+
+
+def _page_text(page: str) -> str:
+    page = page[:65536]
+    title = re.search(r"<title[^>]*>([^<]*)", page, re.IGNORECASE)
+    if title and title[1].strip():
+        return html.unescape(title[1])
+    page = re.sub(r"(?is)<(script|style)\b.{0,65536}?</\1>", " ", page)
+    return html.unescape(re.sub(r"<[^>]*>", " ", page))
 
 
 def retry_after(headers: dict[str, str]) -> float | None:
     """Seconds that a `Retry-After` asks for, which is a number or a date.
 
+    `retry-after-ms`, which OpenAI sends beside it, is more exact and counts first.
+
     Example:
         >>> retry_after({"retry-after": "2"}), retry_after({"retry-after": "soon"})
         (2.0, None)
+        >>> retry_after({"retry-after-ms": "1500"})
+        1.5
     """
+    exact = headers.get("retry-after-ms", "").strip()
+    if exact.isascii() and exact.isdigit():
+        return min(float(exact) / 1000, 1e9)
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value), 1e9)
     try:
         date = email.utils.parsedate_to_datetime(value)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)  # HTTP knows no other
         return max(date.timestamp() - time.time(), 0.0)
     except (ValueError, TypeError, OverflowError):
         return None

@@ -11,9 +11,12 @@ from collections.abc import Awaitable, Callable
 from multiturn.core.errors import EngineError, MultiturnError
 from multiturn.engines.http.connection import Connection
 from multiturn.engines.http.faults import BrokenOffError
+from multiturn.engines.http.notices import NoticeListener, unheard
 from multiturn.engines.http.settings import Patience
 
 __all__ = ["Fleet", "Server"]
+
+_SILENT_SECONDS = 5.0
 
 Check = Callable[[Connection], Awaitable[str | None]]
 """Asks a server that was gone whether it is what it was; gives the difference, if any."""
@@ -29,6 +32,8 @@ class Server:
         self.failures = 0
         """In a row."""
         self.rests_until = 0.0
+        self.silent_until = 0.0
+        """Until then no further failure is told to the person."""
         self.reason = ""
         """Of the last failure."""
         self.unknown = False
@@ -48,12 +53,20 @@ class Fleet:
         connections: to the servers.
         patience: how long a rest is.
         check: is asked about a server that could not be reached, before it is used again.
+        listen: is told when a server is waited for.
     """
 
-    def __init__(self, connections: list[Connection], patience: Patience, check: Check) -> None:
+    def __init__(
+        self,
+        connections: list[Connection],
+        patience: Patience,
+        check: Check,
+        listen: NoticeListener = unheard,
+    ) -> None:
         self.servers = [Server(connection) for connection in connections]
         self._patience = patience
         self._check = check
+        self._listen = listen
 
     async def choose(self, session: str | None = None) -> Server:
         """The server for the next request; waits where all of them rest.
@@ -71,8 +84,14 @@ class Fleet:
             if await self._is_itself(server):
                 return server
 
-    def failed(self, server: Server, fault: BrokenOffError) -> None:
-        """Let a server rest. Many requests that fail together count once."""
+    def failed(self, server: Server, fault: BrokenOffError, *, again: bool = True) -> None:
+        """Let a server rest. Many requests that fail together count once.
+
+        Args:
+            server: the one that failed.
+            fault: how.
+            again: whether the request will be made again.
+        """
         now = time.monotonic()
         server.reason = fault.reason
         # A server that asks for a pause is there, and will be the same afterwards.
@@ -89,6 +108,12 @@ class Fleet:
         if fault.after is not None:
             rest = fault.after + 0.1 * rest
         server.rests_until = max(server.rests_until, now + rest)
+        if again and rest <= 1.1 * self._patience.longest_wait and now >= server.silent_until:
+            # Many requests may fail one after the other; a line for each would say no more.
+            server.silent_until = now + min(rest, _SILENT_SECONDS)
+            self._listen(
+                f"{server.connection.address}: {fault.reason}; asking again in {rest:.1f} s"
+            )
 
     def worked(self, server: Server) -> None:
         """Say that a request went well."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from multiturn.core.errors import EngineError, InputError, UnknownNameError
@@ -14,6 +16,16 @@ from multiturn.engines.http.settings import HttpSettings, ServerKind
 __all__ = ["Identity", "identify", "tokenize"]
 
 _SECONDS = 15.0
+_WINDOWS = (
+    "loaded_context_length",
+    "max_model_len",
+    "context_window",
+    "context_length",
+    "max_context_length",
+    "max_total_tokens",
+)
+"""What servers call the window of a model in the list of their models."""
+
 _OWNERS: dict[str, ServerKind] = {"llamacpp": "llama.cpp", "vllm": "vllm", "sglang": "sglang"}
 
 
@@ -52,11 +64,12 @@ async def identify(connection: Connection, settings: HttpSettings) -> Identity:
     model = _choose(settings.model, known)
     entry = known.get(model, {})
     kind = settings.server or _OWNERS.get(str(entry.get("owned_by", "")).lower(), "other")
-    context = _positive(entry.get("max_model_len"))
+    context = next((size for name in _WINDOWS if (size := _positive(entry.get(name)))), None)
     if kind == "llama.cpp":
-        props = await connection.get(f"{root}/props", seconds=_SECONDS)
+        props = await _beside(connection.get(f"{root}/props", seconds=_SECONDS))
         props = props if isinstance(props, dict) else {}
-        own = props.get("default_generation_settings") or {}
+        own = props.get("default_generation_settings")
+        own = own if isinstance(own, dict) else {}
         return Identity(
             kind=kind,
             version=props.get("build_info"),
@@ -70,10 +83,14 @@ async def identify(connection: Connection, settings: HttpSettings) -> Identity:
         )
     version = tokens = None
     if kind in ("vllm", "sglang"):
-        found = await connection.get(f"{root}/version", seconds=_SECONDS)
+        found = await _beside(connection.get(f"{root}/version", seconds=_SECONDS))
         version = found.get("version") if isinstance(found, dict) else None
         body = {"model": model, "prompt": "a"}
-        tokens = await connection.post(f"{root}/tokenize", body, seconds=_SECONDS)
+        tokens = await _beside(connection.post(f"{root}/tokenize", body, seconds=_SECONDS))
+    elif context is None and settings.context is None:
+        # Text generation inference says there what it was started with.
+        found = await _beside(connection.get(f"{root}/info", seconds=_SECONDS))
+        context = _positive(found.get("max_total_tokens")) if isinstance(found, dict) else None
     return Identity(
         kind=kind,
         version=version,
@@ -82,6 +99,22 @@ async def identify(connection: Connection, settings: HttpSettings) -> Identity:
         slots=None,
         tokenizes=isinstance(tokens, dict) and isinstance(tokens.get("tokens"), list),
     )
+
+
+async def _beside(question: Awaitable[Any]) -> Any:
+    """The answer to what only tells more; None where the server does not give it.
+
+    Raises:
+        BrokenOffError: the server says that it is not ready.
+    """
+    try:
+        return await question
+    except BrokenOffError as fault:
+        if fault.not_ready:
+            raise
+        return None
+    except EngineError:
+        return None
 
 
 async def tokenize(
@@ -128,17 +161,28 @@ def _part(answer: object, name: str, kind: type) -> Any:
 
 
 def _models(listed: object) -> dict[str, dict[str, Any]]:
-    data = listed.get("data") if isinstance(listed, dict) else None
-    entries = [entry for entry in data or [] if isinstance(entry, dict) and "id" in entry]
-    return {str(entry["id"]): entry for entry in entries}
+    """The models of a list, by the name to ask for; some servers give the bare list."""
+    if isinstance(listed, dict):
+        listed = listed.get("data") or listed.get("models")
+    found: dict[str, dict[str, Any]] = {}
+    for entry in listed if isinstance(listed, list) else ():
+        entry = {"id": entry} if isinstance(entry, str) else entry
+        if isinstance(entry, dict):
+            name = entry.get("id") or entry.get("name") or entry.get("model")
+            if isinstance(name, str) and name:
+                found.setdefault(name, entry)
+    return found
 
 
 def _choose(wanted: str | None, known: dict[str, dict[str, Any]]) -> str:
     """The model to ask for; a server that lists none is believed to have the one named."""
     if wanted is not None:
-        if known and wanted not in known:
-            raise UnknownNameError("model of the server", wanted, known)
-        return wanted
+        patterns = (name for name in known if "*" in name)  # a proxy's, for a whole provider
+        if not known or wanted in known or any(fnmatchcase(wanted, each) for each in patterns):
+            return wanted
+        if f"{wanted}:latest" in known:  # the tag that Ollama adds
+            return f"{wanted}:latest"
+        raise UnknownNameError("model of the server", wanted, known)
     if len(known) == 1:
         return next(iter(known))
     if not known:
@@ -153,7 +197,7 @@ def _choose(wanted: str | None, known: dict[str, dict[str, Any]]) -> str:
 
 
 def _positive(value: object) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def check_same(first: Identity, other: Identity) -> str | None:

@@ -16,6 +16,8 @@ from multiturn.engines.http.faults import BrokenOffError
 from multiturn.engines.http.fleet import Fleet
 from multiturn.engines.http.identity import Identity, agreed, check_same, identify
 from multiturn.engines.http.key import read_key
+from multiturn.engines.http.notices import NoticeListener, unheard
+from multiturn.engines.http.parameters import ServerParameters
 from multiturn.engines.http.settings import HttpSettings
 from multiturn.engines.protocol import EngineInfo
 
@@ -26,16 +28,21 @@ _SLOTS = 16
 
 
 def open_http(
-    addresses: str | Iterable[str], *, settings: HttpSettings | None = None
+    addresses: str | Iterable[str],
+    *,
+    settings: HttpSettings | None = None,
+    listen: NoticeListener = unheard,
 ) -> HttpEngine:
     """Find out what runs at some addresses, and speak to it.
 
-    A server that cannot be reached now is used as soon as it can be; one must answer.
+    A server that cannot be reached now is used as soon as it can be; one must answer. Where the
+    only ones that answer say that they are not ready (they load the model), they are waited for.
 
     Args:
         addresses: ``http://HOST:PORT/v1``, several as a list or with commas between, all with
             the same model; ``#MODEL`` at an end names the one to ask for.
         settings: how to speak to them.
+        listen: is told when a server is waited for, and of parameters that one does not take.
 
     Raises:
         InputError: an address or setting makes no sense, or the servers do not tell what was
@@ -53,16 +60,16 @@ def open_http(
     settings = replace(settings, model=settings.model or named)
     background = Background("http-engine")
     try:
-        fleet, identity, answering = background.run(_meet(found, settings))
+        fleet, identity, answering = background.run(_meet(found, settings, listen))
         info = _info(identity, answering, len(found), settings)
     except BaseException:
         background.close()
         raise
-    return HttpEngine(background, fleet, identity, settings, info)
+    return HttpEngine(background, fleet, identity, settings, info, ServerParameters(listen))
 
 
 async def _meet(
-    addresses: tuple[Address, ...], settings: HttpSettings
+    addresses: tuple[Address, ...], settings: HttpSettings, listen: NoticeListener
 ) -> tuple[Fleet, Identity, list[Identity]]:
     """Ask every server who it is."""
     keys = [read_key(settings.key_variable, address) for address in addresses]
@@ -70,9 +77,7 @@ async def _meet(
     connections = [
         Connection(client, address, key) for address, key in zip(addresses, keys, strict=True)
     ]
-    answers = await asyncio.gather(
-        *(identify(connection, settings) for connection in connections), return_exceptions=True
-    )
+    answers = await _ask_all(connections, settings, listen)
     known: list[Identity] = []
     absent: list[tuple[int, BrokenOffError]] = []
     for place, answer in enumerate(answers):
@@ -94,17 +99,45 @@ async def _meet(
     if not known:
         reasons = "; ".join(f"{addresses[place]}: {fault.reason}" for place, fault in absent)
         raise EngineError(
-            f"no server answers ({reasons})", fix="start one, or check the address and the port"
+            f"no server answers ({reasons})",
+            fix="start one, wait until it has loaded, or check the address and the port",
         )
     identity = agreed(known)
 
     async def check(connection: Connection) -> str | None:
         return check_same(identity, await identify(connection, settings))
 
-    fleet = Fleet(connections, settings.patience, check)
+    fleet = Fleet(connections, settings.patience, check, listen)
     for place, fault in absent:
         fleet.failed(fleet.servers[place], fault)
     return fleet, identity, known
+
+
+async def _ask_all(
+    connections: list[Connection], settings: HttpSettings, listen: NoticeListener
+) -> list[Identity | BaseException]:
+    """What each server says of itself; those that load are waited for until one is there."""
+    patience = settings.patience
+    answers: list[Identity | BaseException] = []
+    for attempt in range(patience.attempts):
+        answers = await asyncio.gather(
+            *(identify(connection, settings) for connection in connections), return_exceptions=True
+        )
+        waits = [
+            max(each.after or 0.0, min(patience.first_wait * 2**attempt, patience.longest_wait))
+            for each in answers
+            if isinstance(each, BrokenOffError) and each.not_ready
+        ]
+        lasting = any(not isinstance(each, BrokenOffError) for each in answers)
+        wait = min(waits, default=None)
+        if lasting or wait is None or wait > patience.longest_wait:
+            break
+        if attempt + 1 < patience.attempts:
+            for connection, each in zip(connections, answers, strict=True):
+                if isinstance(each, BrokenOffError):
+                    listen(f"{connection.address}: {each.reason}; asking again in {wait:.1f} s")
+            await asyncio.sleep(wait)
+    return answers
 
 
 def _info(
@@ -114,7 +147,8 @@ def _info(
     window = min(windows, default=None)
     if window is None and settings.context is None:
         raise InputError(
-            "the server does not tell its context window", fix="say how many tokens it has"
+            "the server does not tell its context window",
+            fix="say how many tokens it has, with --context (in Python: HttpSettings.context)",
         )
     if window is not None and settings.context is not None and settings.context > window:
         raise InputError(

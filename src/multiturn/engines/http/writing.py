@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from multiturn.core.errors import EngineError
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.http.chunks import Chunk, WholeCharacters
-from multiturn.engines.http.faults import BrokenOffError
+from multiturn.engines.http.faults import BrokenOffError, ErrorEventError, RefusedError
 from multiturn.engines.http.fleet import Fleet, Server
+from multiturn.engines.http.parameters import ServerParameters
 from multiturn.engines.http.settings import Patience
 from multiturn.engines.protocol import (
     UNKNOWN_TOKEN,
@@ -27,7 +28,26 @@ from multiturn.engines.protocol import (
 
 __all__ = ["Order", "write"]
 
-_MOST_TOKEN_CHARACTERS = 1024
+_ACCOUNTS_SECONDS = 1.0
+"""How long a server is heard after the reason for the end: its counts come at once or never."""
+
+_LENGTH_REASONS = frozenset({"length", "max_tokens", "max_length", "model_length", "token_limit"})
+_FILTER_REASONS = frozenset(
+    {
+        "content_filter",
+        "content_filtered",
+        "safety",
+        "recitation",
+        "sensitive",
+        "prohibited_content",
+    }
+)
+_FAILURE_REASONS = frozenset(
+    {"abort", "aborted", "error", "cancelled", "canceled", "timeout", "network_error",
+     "insufficient_system_resource", "load", "unload"}
+)  # fmt: skip
+
+_MAX_TOKEN_CHARACTERS = 1024
 """Far more than any token has; a server that writes on and on is found out by it."""
 
 
@@ -63,8 +83,8 @@ class _Attempt:
     """Characters that arrived."""
     characters: WholeCharacters = field(default_factory=WholeCharacters)
 
-    def take(self, chunk: Chunk) -> None:
-        """Add what an event tells."""
+    def take(self, chunk: Chunk, limit: int) -> None:
+        """Add what an event tells; `limit` is the most tokens that were asked for."""
         if chunk.prompt_tokens is not None:
             self.prompt_tokens = chunk.prompt_tokens
         if chunk.cached_tokens is not None:
@@ -75,7 +95,7 @@ class _Attempt:
         have = len(self.writing.tokens)
         # Servers hold back tokens that end inside a character, and tell only the last's id;
         # and the token that ends the text is counted but never shown.
-        hidden = max((chunk.written or 0) - have - known, 0)
+        hidden = max(min(chunk.written or 0, limit) - have - known, 0)
         for place in range(hidden + known):
             shown = place - hidden
             token = chunk.tokens[shown] if 0 <= shown < len(chunk.tokens) else UNKNOWN_TOKEN
@@ -91,7 +111,8 @@ class _Attempt:
         """
         self.length += len(chunk.text)
         counted = max(chunk.written or 0, len(chunk.tokens))
-        if counted > most or self.length > most * _MOST_TOKEN_CHARACTERS:
+        # Proxies count with a tokenizer of their own, and some servers count the end as well.
+        if counted > 2 * most + 64 or self.length > most * _MAX_TOKEN_CHARACTERS:
             raise BrokenOffError(f"it wrote more than the {most} tokens asked for")
 
     def end(self) -> None:
@@ -101,11 +122,14 @@ class _Attempt:
         self.certain += self.writing.finish()
 
 
-async def write(order: Order, fleet: Fleet, patience: Patience) -> None:
+async def write(
+    order: Order, fleet: Fleet, patience: Patience, parameters: ServerParameters
+) -> None:
     """Write a continuation: its deltas, then its one `Completion`.
 
     An attempt that breaks off is begun again from nothing, with the same seed. Text that was
     given out cannot be taken back; an attempt that writes another text ends the continuation.
+    A refusal that is about a parameter which can be left out costs no attempt.
 
     Raises:
         EngineError: the attempts are used up, or what was given out cannot be continued.
@@ -131,16 +155,23 @@ async def write(order: Order, fleet: Fleet, patience: Patience) -> None:
             given = attempt.certain
 
     try:
-        for _ in range(patience.attempts):
+        while len(reasons) < patience.attempts:
             server = await fleet.choose(order.request.session)
             attempt = _Attempt(Continuation(order.index, order.request.stop))
             last = last if order.live else attempt
+            body = parameters.fit(order.body)
             server.busy += 1
             try:
-                reason = await _try(order, server, attempt, patience, give_out)
+                reason = await _try(order, body, server, attempt, patience, give_out)
+            except RefusedError as fault:
+                if not parameters.learn(body, fault):
+                    raise
+                continue
             except BrokenOffError as fault:
-                fleet.failed(server, fault)
+                if parameters.learn(body, fault):
+                    continue
                 reasons.append(f"{server.connection.address}: {fault.reason}")
+                fleet.failed(server, fault, again=len(reasons) < patience.attempts)
                 continue
             finally:
                 server.busy -= 1
@@ -170,6 +201,7 @@ async def write(order: Order, fleet: Fleet, patience: Patience) -> None:
 
 async def _try(
     order: Order,
+    body: Mapping[str, object],
     server: Server,
     attempt: _Attempt,
     patience: Patience,
@@ -177,52 +209,90 @@ async def _try(
 ) -> FinishReason:
     """One attempt, up to its end or its cut."""
     url = f"{server.connection.address.base}/{order.path}"
-    finish: str | None = None
-    clock = asyncio.get_running_loop()
     limit = patience.first_token
+    end = _End()
+    clock = asyncio.get_running_loop()
     try:
         async with (
             asyncio.timeout(limit) as alarm,
-            aclosing(server.connection.stream(url, order.body)) as chunks,
+            aclosing(server.connection.stream(url, body)) as chunks,
         ):
             async for chunk in chunks:
                 attempt.check_length(chunk, order.request.max_tokens)
                 before = len(attempt.writing.tokens)
-                attempt.take(chunk)
-                finish = finish or chunk.finish
-                if len(attempt.writing.tokens) > before:
+                attempt.take(chunk, order.request.max_tokens)
+                end.take(chunk)
+                grew = len(attempt.writing.tokens) > before
+                if grew and math.isnan(attempt.first):
+                    attempt.first = time.perf_counter() - order.started
+                if grew or chunk.alive:
                     limit = patience.between_tokens
                     alarm.reschedule(clock.time() + limit)
-                    if math.isnan(attempt.first):
-                        attempt.first = time.perf_counter() - order.started
                 if order.live:
                     give_out(attempt)
                 if attempt.writing.cut is not None:
                     return FinishReason.STOP
+                if end.said:
+                    break
+                if end.near and chunk.about:
+                    alarm.reschedule(clock.time() + min(limit, _ACCOUNTS_SECONDS))
+    except ErrorEventError:
+        raise
     except (BrokenOffError, TimeoutError) as error:
         # After the reason for the end only the accounts follow; the text is whole without.
-        if finish is None and isinstance(error, TimeoutError):
+        if not end.near and isinstance(error, TimeoutError):
             raise BrokenOffError(f"it wrote nothing for {limit:g} s") from error
-        if finish is None:
+        if not end.near:
             raise
-    return _reason(finish)
+    return _reason(end, attempt, order.request.max_tokens)
 
 
-def _reason(finish: str | None) -> FinishReason:
-    """Why the server says that the text ends."""
-    match finish:
-        case None:
-            raise BrokenOffError("it ended the stream before the text was whole")
-        case "abort" | "error":
-            raise BrokenOffError(f"it gave up ({finish})")
-        case "content_filter":
-            raise EngineError(
-                "the server's content filter ended the text, so that it is not the model's"
-            )
-        case "length":
-            return FinishReason.LENGTH
-        case _:
-            return FinishReason.END_OF_TEXT
+@dataclass(slots=True)
+class _End:
+    """What a server has said of the end of its text."""
+
+    reason: str | None = None
+    said: bool = False
+    """It says that nothing follows."""
+    begun: bool = False
+    """It has said something of the text at all."""
+    doubtful: bool = False
+    """It gave a reason and went on: its reasons say nothing about where the end is."""
+
+    @property
+    def near(self) -> bool:
+        """Whether no text will follow."""
+        return self.reason is not None and not self.doubtful
+
+    def take(self, chunk: Chunk) -> None:
+        """Hear what an event says of it."""
+        self.begun |= chunk.about
+        self.said |= chunk.done
+        if chunk.text and self.reason is not None:
+            self.doubtful = True
+        if self.reason not in _FAILURE_REASONS | _FILTER_REASONS:
+            self.reason = chunk.finish or self.reason
+
+
+def _reason(end: _End, attempt: _Attempt, limit: int) -> FinishReason:
+    """Why the server says that the text ends.
+
+    Raises:
+        BrokenOffError: it did not say that, or says that it failed.
+        EngineError: the text is not the model's.
+    """
+    if end.reason is None and not (end.said and end.begun):
+        raise BrokenOffError("it ended the stream before the text was whole")
+    if end.reason in _FAILURE_REASONS:
+        raise BrokenOffError(f"it gave up ({end.reason})")
+    if end.reason in _FILTER_REASONS:
+        raise EngineError(
+            "the server's content filter ended the text, so that it is not the model's"
+        )
+    filled = end.reason is None and len(attempt.writing.tokens) >= limit
+    if filled or end.reason in _LENGTH_REASONS:
+        return FinishReason.LENGTH
+    return FinishReason.END_OF_TEXT
 
 
 def _completion(order: Order, attempt: _Attempt, reason: FinishReason) -> Completion:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from rich.console import Console
 
+from multiturn.apps.cli.faults import note
 from multiturn.apps.cli.opening import open_model
 from multiturn.apps.cli.settings import Settings
 from multiturn.engines.http.open import open_http
@@ -31,7 +32,7 @@ def open_bench_engine(settings: Settings, console: Console) -> Engine:
     if isinstance(name, Server):
         # Nobody reads along, so a server that breaks off may simply be asked again.
         http = HttpSettings(live=False, context=settings.context)
-        return open_http(name.address, settings=http)
+        return open_http(name.address, settings=http, listen=note)
     if settings.engine == "auto" and find_spec("jax") is not None:
         settings = replace(settings, engine="jax")
     engine = open_model(settings, settings.model, console)

@@ -1,0 +1,108 @@
+"""An answer in whatever form a server gives it, as events.
+
+What is asked for is a stream of server-sent events. What comes may be that under another
+content type or under none, one JSON object in one piece, a JSON object on each line, or a web
+page. The first byte tells these apart; the content type does not.
+"""
+
+from __future__ import annotations
+
+import json
+
+from multiturn.engines.http.events import EventReader, ServerEvent
+from multiturn.engines.http.faults import BrokenOffError, message_in
+
+__all__ = ["MAX_ANSWER_BYTES", "AnswerReader"]
+
+MAX_ANSWER_BYTES = 64 * 2**20
+"""Of an answer in one piece."""
+
+_MAX_TRIES = 64
+"""How often it is tried whether an object in one piece is whole, before its end is waited for."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class AnswerReader:
+    r"""Takes bytes in pieces of any size and gives the events of an answer of any form.
+
+    Example:
+        >>> reader = AnswerReader()
+        >>> reader.feed(b'{"choices": ['), reader.feed(b']}')
+        ([], [ServerEvent(data='{"choices": []}', name='answer')])
+    """
+
+    def __init__(self) -> None:
+        self._events: EventReader | None = None
+        self._held = bytearray()
+        self._in_lines = True
+        self._tries = 0
+
+    def feed(self, piece: bytes) -> list[ServerEvent]:
+        """The events that `piece` completes.
+
+        Raises:
+            BrokenOffError: it is too long, or is not UTF-8.
+        """
+        if self._events is not None:
+            return self._events.feed(piece)
+        self._held += piece
+        if len(self._held) > MAX_ANSWER_BYTES:
+            raise BrokenOffError(f"its answer has more than {MAX_ANSWER_BYTES:,} bytes")
+        first = self._held.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1]
+        if not first or (len(self._held) < 3 and _BYTE_ORDER_MARK.startswith(self._held)):
+            return []
+        if first not in b"{[<":
+            self._events = EventReader()
+            held, self._held = bytes(self._held), bytearray()
+            return self._events.feed(held)
+        return self._objects() if first != b"<" else []
+
+    def end(self) -> list[ServerEvent]:
+        """The events that the end of the answer completes.
+
+        Raises:
+            BrokenOffError: the answer is a web page, or is not UTF-8.
+        """
+        if self._events is not None:
+            return self._events.end()
+        rest = bytes(self._held).removeprefix(_BYTE_ORDER_MARK).strip()
+        self._held.clear()
+        if not rest:
+            return []
+        text = rest.decode("utf-8", "replace")
+        if rest.startswith(b"<"):
+            raise BrokenOffError(f"it answered with a web page ({message_in(text)[:160]})")
+        return [ServerEvent(text, "answer")]
+
+    def _objects(self) -> list[ServerEvent]:
+        """The whole objects in what is held: one on each line, or one over several."""
+        found: list[ServerEvent] = []
+        while self._in_lines and b"\n" in self._held:
+            line, _, rest = bytes(self._held).partition(b"\n")
+            if line.strip() and not _is_object(line):
+                self._in_lines = False
+                break
+            self._held = bytearray(rest)
+            if line.strip():
+                found.append(_event(line))
+        if self._tries < _MAX_TRIES and self._held.rstrip().endswith(b"}"):
+            self._tries += 1
+            whole = bytes(self._held)
+            if _is_object(whole):
+                self._held.clear()
+                self._tries = 0
+                found.append(_event(whole))
+        return found
+
+
+def _is_object(data: bytes) -> bool:
+    try:
+        return isinstance(json.loads(data.removeprefix(_BYTE_ORDER_MARK)), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _event(data: bytes) -> ServerEvent:
+    text = data.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "replace").strip()
+    return ServerEvent(text, "answer")
