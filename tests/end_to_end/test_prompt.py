@@ -193,6 +193,101 @@ def test_a_turn_of_several_lines(terminal: Any, script: str, home: Path) -> None
     ]
 
 
+def test_searching_the_history_keeps_the_line(terminal: Any, script: str, home: Path) -> None:
+    person = terminal("--model", script, *HEADER)
+    person.wait_for("1> ")
+    person.type("Make the list")
+    person.wait_for("2> ")
+    # Enter takes what was found, and nothing is sent before it is pressed again.
+    person.press("r")
+    person.wait_for("I-search backward")
+    person.press("Make")
+    person.wait_for("Make the list")
+    person.type("")
+    person.press(" once more")
+    person.wait_for("once more")
+    person.type("")
+    person.wait_for("✓ finished")
+    person.wait_for("3> ")
+    # Given up, the search leaves what was being typed; Enter without a find does so too.
+    for leave in ("g", "c"):
+        person.press("Sort ")
+        person.wait_for("Sort")
+        person.press("r")
+        person.wait_for("I-search backward")
+        person.press("Make")
+        person.wait_for("Make")
+        person.press(leave)
+        person.press("it now")
+        person.wait_for("it now")
+        person.type("")
+        person.wait_for("✓ finished")
+        person.wait_for("> ")
+    person.press("Sort ")
+    person.wait_for("Sort")
+    person.press("r")
+    person.wait_for("I-search backward")
+    person.press("zzz")
+    person.wait_for("zzz")
+    person.type("")
+    person.press("it last")
+    person.wait_for("it last")
+    person.type("")
+    person.wait_for("✓ finished")
+    person.wait_for("6> ")
+    # What stood there when something else was taken is one line further down.
+    person.press("Add it")
+    person.wait_for("Add it")
+    person.press("r")
+    person.wait_for("I-search backward")
+    person.press("once")
+    person.wait_for("once")
+    person.type("")
+    person.press("\x1b[B" * 9)
+    person.press(" up")
+    person.wait_for("up")
+    person.type("")
+    person.wait_for("│ 6")
+    person.wait_for("7> ")
+    assert person.leave() == 0
+    prompts = saved(home)[0]["prompts"]
+    assert prompts == [
+        "Make the list", "Make the list once more", "Sort it now", "Sort it now", "Sort it last",
+        "Add it up",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        ("Make the list", 0),
+        ("Fail", 1),
+        ("Make the list\nFail", 1),
+        ("Fail\nMake the list", 1),
+        ("Make the list\nFail\n/undo", 0),
+        ("Make the list\nFail\n/undo\nSort it", 0),
+        ("Make the list\nFail\n/branch 1", 0),
+        ("Fail\n/quit\n", 1),
+        ("Fail\n/open new\nMake the list", 1),
+        ("/sessions", 0),
+        ("", 0),
+        ("/undoo", 2),
+        ("Break down", 2),
+    ],
+)
+def test_the_exit_code_of_piped_turns(call: Any, script: str, lines: str, code: int) -> None:
+    done = call("--model", script, *HEADER, stdin=f"{lines}\n")
+    assert done.returncode == code, done.stdout + done.stderr
+
+
+def test_the_exit_code_of_a_session_that_is_piped_into(call: Any, script: str) -> None:
+    assert call("--model", script, *HEADER, stdin="Fail\n").returncode == 1
+    assert call("--continue", stdin="/show\n").returncode == 0
+    assert call("--continue", stdin="/run\n").returncode == 1
+    assert call("--continue", stdin="Make the list\n").returncode == 1
+    assert call("--continue", stdin="/branch 0\nMake the list\n").returncode == 0
+
+
 def test_editing_in_ones_own_editor(terminal: Any, script: str, tmp_path: Path) -> None:
     editor = tmp_path / "my editor"
     editor.write_text('#!/bin/sh\nprintf "numbers = [9]\\nprint(numbers)\\n" > "$1"\n')

@@ -31,6 +31,8 @@ __all__ = ["app"]
 
 app = typer.Typer(rich_markup_mode=None)
 
+_FAILED = 1
+
 
 @app.command()
 def prompt(
@@ -64,7 +66,7 @@ def prompt(
     Say in plain language what the program should do first, then the next step, and so on.
     The model writes the code of each step and the program so far runs in the sandbox.
     Commands begin with a slash; /help lists them. Turns may also come from a pipe, one on
-    each line.
+    each line; the exit code is 1 if the program that they make fails in the end.
     """
     flags: dict[str, object] = {
         "style": style,
@@ -99,8 +101,8 @@ def prompt(
         conversation = Conversation(workshop, settings, console, resumed)
         if at_terminal:
             _talk(conversation, console)
-        else:
-            _follow_pipe(conversation)
+        elif not _follow_pipe(conversation):
+            raise typer.Exit(_FAILED)
 
 
 def _resumed(store: SessionStore, name: str | None, latest: bool) -> Session | None:
@@ -143,8 +145,13 @@ def _talk(conversation: Conversation, console: Console) -> None:
         console.print(f"Saved. Go on with: multiturn --session {session.id}")
 
 
-def _follow_pipe(conversation: Conversation) -> None:
-    """Take each line of standard input for a turn or a command; the first fault ends it."""
+def _follow_pipe(conversation: Conversation) -> bool:
+    """Take each line of standard input for a turn or a command; the first fault ends it.
+
+    Returns:
+        Whether the program that these lines left behind ran without an error; true where they
+        neither wrote nor ran one.
+    """
     if sys.stdin.isatty():
         raise InputError(
             "the prompt needs a terminal to write to, and standard output is none",
@@ -162,6 +169,7 @@ def _follow_pipe(conversation: Conversation) -> None:
         except LeaveError:
             break
         conversation.console.print()
+    return conversation.works
 
 
 def _lines() -> Iterator[str]:

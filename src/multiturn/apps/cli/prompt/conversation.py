@@ -56,6 +56,19 @@ class Conversation:
         self.settings = settings
         self.console = console
         self.session = session
+        self._resumed = session
+        self._ran = False
+        self._left_failing = False
+
+    @property
+    def works(self) -> bool:
+        """Whether the programs ran without an error; those that were not written or run here do."""
+        if self._left_failing:
+            return False
+        touched = self._ran or self.session is not self._resumed
+        if not touched or self.session is None or self.session.turn is None:
+            return True
+        return self.session.turn.choice.finished
 
     @property
     def number(self) -> int:
@@ -143,6 +156,7 @@ class Conversation:
     def run(self) -> None:
         """Run the program so far once more."""
         session, _ = self._here()
+        self._ran = True
         show_run(self.console, self.workshop.synthesizer.run(session), program=session.program())
 
     def show(self, what: str = "") -> None:
@@ -194,7 +208,7 @@ class Conversation:
     def open(self, name: str) -> None:
         """Go on with another session, or begin a new one."""
         if name == "new":
-            self.session = None
+            self._leave()
             self._say("a new session begins with the next turn")
             return
         session = self.workshop.store.find(name)
@@ -205,8 +219,14 @@ class Conversation:
                 style="yellow",
             )
             session = self.workshop.synthesizer.adopt(session)
-        self.session = session
+        self._leave()
+        self.session = self._resumed = session
         self.show("turns")
+
+    def _leave(self) -> None:
+        self._left_failing = not self.works
+        self.session = self._resumed = None
+        self._ran = False
 
     def model(self, name: str = "") -> None:
         """Change the model, or say which it is."""
@@ -221,7 +241,9 @@ class Conversation:
             ),
         )
         if self.session is not None:
+            resumed = self.session is self._resumed
             self.session = self.workshop.synthesizer.adopt(self.session)
+            self._resumed = self.session if resumed else self._resumed
         self._say(f"the next turn is written by {name}", style="green")
 
     def _follow(self, events: Iterator[LoopEvent], candidates: int, before: str) -> None:

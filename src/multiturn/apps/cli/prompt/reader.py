@@ -8,10 +8,12 @@ from pathlib import Path
 from prompt_toolkit import PromptSession, print_formatted_text
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
+from prompt_toolkit.filters import is_searching
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import Lexer, PygmentsLexer
+from prompt_toolkit.search import accept_search
 from prompt_toolkit.styles import Style
 from pygments.lexers.python import PythonLexer
 
@@ -85,8 +87,13 @@ def _continuation(_width: int, _line: int, _wrapped: int) -> FormattedText:
 
 
 def _keys(*, send_with_escape: bool = False) -> KeyBindings:
-    """Enter sends and Alt-Enter adds a line; the other way round where code is edited."""
+    """Enter sends and Alt-Enter adds a line; the other way round where code is edited.
+
+    While the history is searched (Ctrl-R), Enter takes what was found into the line and sends
+    nothing; what was typed before is one line further down. Ctrl-C or Ctrl-G gives it back.
+    """
     keys = KeyBindings()
+    writing = ~is_searching
 
     def send(event: KeyPressEvent) -> None:
         event.current_buffer.validate_and_handle()
@@ -94,12 +101,18 @@ def _keys(*, send_with_escape: bool = False) -> KeyBindings:
     def add_line(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
+    @keys.add("enter", filter=is_searching)
+    def take_what_was_found(event: KeyPressEvent) -> None:
+        accept_search()
+        line = event.app.current_buffer
+        line.cursor_position = len(line.text)
+
     if send_with_escape:
         # Alt-Enter arrives as these two keys; plain Enter adds a line by itself.
-        keys.add("escape", "enter")(send)
+        keys.add("escape", "enter", filter=writing)(send)
         return keys
-    keys.add("enter")(send)
-    keys.add("escape", "enter")(add_line)
+    keys.add("enter", filter=writing)(send)
+    keys.add("escape", "enter", filter=writing)(add_line)
     return keys
 
 
