@@ -155,7 +155,7 @@ def test_a_zip_that_lies_about_sizes_gives_no_more_than_it_claims(
     archive.write_bytes(content.replace(claimed, (100).to_bytes(4, "little")))
     documents, ledger = read_all(Archives(paths=(archive,)))
     assert not documents
-    assert reasons(ledger) == {"a broken archive"}
+    assert reasons(ledger) == {"a broken member of an archive"}
 
 
 @pytest.mark.parametrize("ending", ["tar.gz", "tar.bz2", "tar.xz", "tar.zst", "zip", "tar"])

@@ -1,73 +1,90 @@
-"""Archives read as streams of members: nothing is unpacked to disk, nothing grows unbounded."""
+"""Archives read as streams of members: nothing is unpacked to disk, nothing grows unbounded.
+
+What kind an archive is of is asked of its first bytes, and of its name only where these say
+nothing.
+"""
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-import stat
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol, cast
 
-from multiturn.data.sources.wanted import unsafe_path
+from multiturn.data.sources.archive_members import BROKEN, ArchiveError, Member, MemberError
+from multiturn.data.sources.compressed import compression_of
+from multiturn.data.sources.tar_members import tar_members
+from multiturn.data.sources.zip_members import zip_members
 
-__all__ = ["ARCHIVE_ENDINGS", "ArchiveError", "Member", "open_members"]
+__all__ = [
+    "ARCHIVE_ENDINGS",
+    "UNREAD_ENDINGS",
+    "ArchiveError",
+    "Member",
+    "MemberError",
+    "is_archive",
+    "kind_of",
+    "open_members",
+]
 
 ARCHIVE_ENDINGS = (
-    ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip", ".whl",
+    ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.lzma",
+    ".tar.zst", ".tar.zstd", ".tzst", ".zip", ".whl", ".jar", ".egg", ".crate", ".gem",
 )  # fmt: skip
+"""Of archives that are read."""
+_PACKED_ENDINGS = (".gz", ".bz2", ".xz", ".lzma", ".zst", ".zstd")
+"""Of compressed files, which may be tars."""
+UNREAD_ENDINGS = (
+    ".7z", ".rar", ".tar.z", ".tar.lz", ".tlz", ".tar.lz4", ".tar.lzo", ".tar.br", ".cpio",
+    ".z", ".lz", ".lz4", ".lzo", ".br", ".ar", ".deb", ".rpm", ".cab", ".iso", ".dmg",
+)  # fmt: skip
+"""Of archives that are not read, and are named instead of passed over."""
 
-_SLACK_BYTES = 64 << 20
-_MOST_RATIO = 120
+_UNREAD = {
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "rar",
+    b"\x1f\x9d": "compress (.Z)",
+    b"LZIP": "lzip",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\x89LZO": "lzop",
+    b"!<arch>\n": "ar",
+    b"070701": "cpio",
+    b"MSCF": "cab",
+    b"\xed\xab\xee\xdb": "rpm",
+}
+_ZIP_BEGINS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_ZIP_ENDINGS = (".zip", ".whl", ".jar", ".egg")
+
+SLACK_BYTES = 64 << 20
+MAX_RATIO = 120
 """Text packs to a tenth, seldom to a fiftieth; what a bomb unpacks to is a thousand times it."""
-_MOST_MEMBERS = 1_000_000
-_MOST_READ = 32 << 20
-_ZIP_FLAG_ENCRYPTED = 1
-
-_BROKEN = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    NotImplementedError,
-    ValueError,
-    OverflowError,
-    RuntimeError,
-)
+_MAX_MEMBERS = 1_000_000
 
 
-class ArchiveError(Exception):
-    """An archive cannot be read on from here: it is broken, or a bomb. Says why."""
+def is_archive(name: str) -> bool:
+    """Whether a file is an archive or compressed by its name, of a kind that is read or not.
 
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One entry of an archive.
-
-    Attributes:
-        path: as the archive has it.
-        size: in bytes, as the archive claims.
-        fault: why it cannot be a document (it leads out of the archive, it is a link, a
-            device ...); None for a plain file. Folders are not given at all.
-        read: gives at most `size` bytes; must be called before the next member.
+    Example:
+        >>> is_archive("a.TAR.GZ"), is_archive("a.rar"), is_archive("a.py")
+        (True, True, False)
     """
-
-    path: str
-    size: int
-    fault: str | None
-    read: Callable[[], bytes]
+    return name.lower().endswith((*ARCHIVE_ENDINGS, *_PACKED_ENDINGS, *UNREAD_ENDINGS))
 
 
-class _Readable(Protocol):
-    def read(self, size: int = -1, /) -> bytes: ...
+def kind_of(path: Path) -> str:
+    """``zip`` or ``tar``; or, where it is neither, the name of the kind that it is."""
+    with path.open("rb") as file:
+        begin = file.read(512)
+    for magic, found in _UNREAD.items():
+        if begin.startswith(magic):
+            return found
+    name = path.name.lower()
+    if begin.startswith(_ZIP_BEGINS):
+        return "zip"
+    if name.endswith(_ZIP_ENDINGS):
+        from_name = "zip"
+    else:
+        from_name = next((end for end in UNREAD_ENDINGS if name.endswith(end)), "tar")
+    return "tar" if compression_of("", begin) else from_name
 
 
 @contextmanager
@@ -75,148 +92,23 @@ def open_members(path: Path) -> Iterator[Iterator[Member]]:
     """The members of an archive, in its order.
 
     Raises:
-        ArchiveError: from the iterator or a member's `read`: it is broken, encrypted, or
-            unpacks to more than 120 times its size and 64 MiB.
+        ArchiveError: from the iterator, after all members that can be read: it is broken, of
+            a kind that is not read, or unpacks to more than 120 times its size and 64 MiB.
     """
     try:
-        packed = path.stat().st_size
-        limit = packed * _MOST_RATIO + _SLACK_BYTES
-        if path.name.lower().endswith((".zip", ".whl")):
-            with zipfile.ZipFile(path) as archive:
-                yield _guarded(_zip_members(archive, limit))
-        else:
-            with path.open("rb") as file, _decompressed(path.name.lower(), file) as stream:
-                bounded = _Bounded(cast(_Readable, stream), limit)
-                with tarfile.open(fileobj=cast(IO[bytes], bounded), mode="r|") as tar:
-                    yield _guarded(_tar_members(tar))
-    except _BROKEN as error:
-        raise ArchiveError(_reason(error)) from error
+        kind = kind_of(path)
+        if kind not in ("zip", "tar"):
+            raise ArchiveError("an archive of a kind that is not read", kind)
+        reader = zip_members if kind == "zip" else tar_members
+        with path.open("rb") as file:
+            limit = path.stat().st_size * MAX_RATIO + SLACK_BYTES
+            yield _bounded(reader(file, path.name, limit))
+    except OSError as error:
+        raise ArchiveError(BROKEN, error.strerror or str(error)) from error
 
 
-def _guarded(members: Iterator[Member]) -> Iterator[Member]:
-    try:
-        for number, member in enumerate(members):
-            if number >= _MOST_MEMBERS:
-                raise ArchiveError("an archive of too many members")
-            yield member
-    except _BROKEN as error:
-        raise ArchiveError(_reason(error)) from error
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, _BombError):
-        return "an archive that unpacks to far too much"
-    if isinstance(error, RuntimeError) and "encrypted" in str(error):
-        return "an encrypted archive"
-    return "a broken archive"
-
-
-class _BombError(ValueError):
-    """More came out of an archive than can be meant."""
-
-
-class _Bounded:
-    """Reads on until more came than allowed."""
-
-    def __init__(self, stream: _Readable, limit: int) -> None:
-        self._stream = stream
-        self._left = limit
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _MOST_READ:
-            raise _BombError
-        data = self._stream.read(size)
-        self._left -= len(data)
-        if self._left < 0:
-            raise _BombError
-        return data
-
-
-@contextmanager
-def _decompressed(name: str, file: IO[bytes]) -> Iterator[object]:
-    if name.endswith((".gz", ".tgz")):
-        with gzip.open(file) as stream:
-            yield stream
-    elif name.endswith(".bz2"):
-        with bz2.open(file) as stream:
-            yield stream
-    elif name.endswith(".xz"):
-        with lzma.open(file) as stream:
-            yield stream
-    elif name.endswith(".zst"):
-        import zstandard
-
-        try:
-            with zstandard.ZstdDecompressor().stream_reader(file) as stream:
-                yield stream
-        except zstandard.ZstdError as error:
-            raise OSError(str(error)) from error
-    else:
-        yield file
-
-
-def _tar_members(tar: tarfile.TarFile) -> Iterator[Member]:
-    for info in tar:
-        # A stream cannot go back, so what was read of it need not be remembered.
-        tar.members = []  # type: ignore[attr-defined]
-        if info.isdir():
-            continue
-        path = info.name.removeprefix("./")
-        fault = _fault_of_path(path)
-        if fault is None and not info.isreg():
-            fault = "a link" if info.issym() or info.islnk() else "a device"
-        yield Member(path, max(info.size, 0), fault, _tar_reader(tar, info))
-
-
-def _tar_reader(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], bytes]:
-    def read() -> bytes:
-        try:
-            file = tar.extractfile(info)
-            if file is None:
-                raise ArchiveError("a broken archive")
-            data = file.read(info.size)
-        except _BROKEN as error:
-            raise ArchiveError(_reason(error)) from error
-        if len(data) != info.size:
-            raise ArchiveError("a broken archive")
-        return data
-
-    return read
-
-
-def _zip_members(archive: zipfile.ZipFile, limit: int) -> Iterator[Member]:
-    for info in archive.infolist():
-        if info.is_dir():
-            continue
-        # Members may overlap in the file, so their sum is bounded, not each by itself.
-        limit -= info.file_size
-        if limit < 0:
-            raise _BombError
-        path = info.filename.removeprefix("./")
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        fault = _fault_of_path(path)
-        if fault is None and info.flag_bits & _ZIP_FLAG_ENCRYPTED:
-            fault = "an encrypted file"
-        if fault is None and kind not in (0, stat.S_IFREG):
-            fault = "a link" if kind == stat.S_IFLNK else "a device"
-        yield Member(path, info.file_size, fault, _zip_reader(archive, info))
-
-
-def _zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], bytes]:
-    def read() -> bytes:
-        try:
-            with archive.open(info) as file:
-                # A size that was a lie is noticed by the checksum, which is known at the end.
-                data = file.read(info.file_size)
-                more = file.read(1)
-        except _BROKEN as error:
-            raise ArchiveError(_reason(error)) from error
-        if more or len(data) != info.file_size:
-            raise ArchiveError("a broken archive")
-        return data
-
-    return read
-
-
-def _fault_of_path(path: str) -> str | None:
-    return "a path that leads out of the archive" if unsafe_path(path) else None
+def _bounded(members: Iterator[Member]) -> Iterator[Member]:
+    for number, member in enumerate(members):
+        if number >= _MAX_MEMBERS:
+            raise ArchiveError("an archive of too many members")
+        yield member

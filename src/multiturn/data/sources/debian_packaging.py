@@ -7,7 +7,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from multiturn.data.sources.archive_streams import ArchiveError, open_members
+from multiturn.data.sources.archive_members import ArchiveError, MemberError
+from multiturn.data.sources.archive_streams import open_members
 
 __all__ = ["added_file", "copyright_file"]
 
@@ -36,7 +37,7 @@ def copyright_file(packaging: Path) -> bytes:
                 below_top = member.path.partition("/")[2]
                 if _COPYRIGHT in (member.path, below_top) and not member.fault:
                     return member.read() if member.size <= _MOST_BYTES else b""
-    except ArchiveError:
+    except (ArchiveError, MemberError):
         pass
     return b""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import importlib.util
 import logging
@@ -18,26 +19,38 @@ from pathlib import Path
 import jax.ffi
 from filelock import FileLock
 
-from multiturn.core.errors import EngineError, MultiturnError, reporting_storage
+from multiturn.core.errors import EngineError, InputError, MultiturnError, reporting_storage
 from multiturn.core.files import write_atomically
 from multiturn.core.places import places
 
 __all__ = [
+    "CPU_VARIABLE",
     "Compiler",
     "NativeStatus",
     "Sources",
     "built_library",
     "find_compiler",
     "native_status",
+    "processor_flags",
+    "target_processor",
 ]
 
 log = logging.getLogger(__name__)
+
+CPU_VARIABLE = "MULTITURN_CPU"
+"""The environment variable that names the processor to compile for, in place of this one."""
+_NATIVE = "native"
+_X86_LEVELS = {
+    "x86-64-v2": ("sse4_2", "ssse3", "popcnt"),
+    "x86-64-v3": ("avx2", "fma", "f16c", "bmi2"),
+    "x86-64-v4": ("avx512f", "avx512bw", "avx512dq", "avx512vl"),
+}
+"""The levels of x86-64's psABI, each with flags by which the kernel names what it needs."""
 
 _CPP = Path(__file__).parent / "cpp"
 _FLAGS = (
     "-std=c++20",
     "-O3",
-    "-march=native",
     "-ffp-contract=off",  # see cpp/vectors.h
     "-fPIC",
     "-shared",
@@ -119,9 +132,11 @@ def built_library(sources: Sources | None = None, *, extra_flags: tuple[str, ...
 
     Raises:
         EngineError: no compiler was found, or it failed.
+        InputError: `CPU_VARIABLE` names no processor, or one that has more than this one.
         StorageError: the library cannot be kept.
     """
     sources = sources or _DECODER
+    target = target_processor()
     compiler = find_compiler()
     if compiler is None:
         raise EngineError(
@@ -130,35 +145,90 @@ def built_library(sources: Sources | None = None, *, extra_flags: tuple[str, ...
             fix="install g++, or: pip install ziglang",
         )
     directory = places().models.parent / "native"
-    path = directory / f"{sources.name}-{_key(compiler, sources, extra_flags)}.so"
+    path = directory / f"{sources.name}-{_key(compiler, sources, target, extra_flags)}.so"
     if _is_whole(path):
         return path
     with reporting_storage(directory, "keeping the native kernels"):
         directory.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         if not _is_whole(path):
-            _compile(compiler, sources, extra_flags, path)
+            _compile(compiler, sources, target, extra_flags, path)
     return path
 
 
+def target_processor() -> str:
+    """What the kernels are compiled for: this processor, or what ``MULTITURN_CPU`` names.
+
+    Another name than ``native`` makes kernels with fewer instructions than this machine has:
+    ``x86-64-v3`` gives those of a machine with AVX2 and nothing more.
+
+    Raises:
+        InputError: the name is not known, or this machine has less than it asks for.
+    """
+    named = os.environ.get(CPU_VARIABLE, "").strip() or _NATIVE
+    if named == _NATIVE:
+        return named
+    here = processor_flags()
+    runs = [level for level, needed in _X86_LEVELS.items() if here.issuperset(needed)]
+    if named not in runs:
+        known = named in _X86_LEVELS
+        raise InputError(
+            f"{CPU_VARIABLE} names a processor that "
+            + ("has instructions which this one lacks" if known else "is not known"),
+            got=named,
+            allowed=", ".join((_NATIVE, *runs)),
+        )
+    return named
+
+
+def processor_flags() -> frozenset[str]:
+    """The instruction sets of this machine's first processor, as the kernel names them."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    for line in text.split("\n"):
+        key, _, value = line.partition(":")
+        if key.strip() in ("flags", "Features"):
+            return frozenset(value.split())
+    return frozenset()
+
+
 def native_status() -> NativeStatus:
-    """Whether the kernels compile here; compiles them if they are not kept yet."""
+    """Whether the kernels compile here, and which; compiles them if they are not kept yet."""
     compiler = find_compiler()
     try:
         path = built_library()
+        variant = _variant_of(path)
     except MultiturnError as error:
         return NativeStatus(False, f"CPU batches run on XLA, slower: {error.what}", error.fix)
     first = compiler.version.splitlines()[0] if compiler and compiler.version else "a compiler"
-    return NativeStatus(True, f"{path.stat().st_size / 1e3:.0f} kB, compiled by {first}")
+    target = target_processor()
+    said = "" if target == _NATIVE else f" ({CPU_VARIABLE}={target})"
+    size = path.stat().st_size / 1e3
+    return NativeStatus(True, f"native kernels for {variant}{said}, {size:.0f} kB, by {first}")
 
 
-def _key(compiler: Compiler, sources: Sources, extra_flags: tuple[str, ...]) -> str:
+def _variant_of(path: Path) -> str:
+    """The instructions that a library was compiled with, as it says itself."""
+    try:
+        ask = ctypes.CDLL(str(path)).mt_variant
+    except (OSError, AttributeError) as error:
+        raise EngineError(
+            "the native CPU kernels do not load", got=str(error), fix=f"remove {path.parent}"
+        ) from error
+    ask.restype = ctypes.c_char_p
+    told: bytes = ask()
+    return told.decode("ascii")
+
+
+def _key(compiler: Compiler, sources: Sources, target: str, extra_flags: tuple[str, ...]) -> str:
     """A short name for everything that decides what the compiler would write."""
     digest = hashlib.sha256()
     for directory in sources.read:
         for source in sorted(directory.iterdir()):
             digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    told = (*compiler.command, compiler.version, *_FLAGS, *extra_flags, version("jaxlib"))
+    told = (*compiler.command, compiler.version, *_FLAGS, target, *extra_flags, version("jaxlib"))
     digest.update("\0".join((*told, _processor())).encode())
     return digest.hexdigest()[:20]
 
@@ -183,7 +253,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _compile(
-    compiler: Compiler, sources: Sources, extra_flags: tuple[str, ...], path: Path
+    compiler: Compiler, sources: Sources, target: str, extra_flags: tuple[str, ...], path: Path
 ) -> None:
     log.info("compiling the native CPU kernels, once")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as room:
@@ -191,6 +261,7 @@ def _compile(
         command = [
             *compiler.command,
             *_FLAGS,
+            f"-march={target}",
             *_WARNINGS,
             *extra_flags,
             "-isystem",

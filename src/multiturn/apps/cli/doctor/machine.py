@@ -22,7 +22,10 @@ MEMORY_WANTED = 1500 << 20
 """Bytes: the default model, its cache, and a program that runs."""
 
 # Vector instructions that decide how quickly a model computes.
-_FAST = ("avx512f", "avx2", "fma", "f16c", "avx", "asimd", "asimddp", "sve")
+_FAST = (
+    "amx_tile", "amx_bf16", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni",
+    "avx2", "fma", "f16c", "avx", "sse4_2", "asimd", "asimddp", "bf16", "i8mm", "sve",
+)  # fmt: skip
 
 
 def check_python() -> Check:

@@ -25,6 +25,34 @@ void say(const char* words, char* to, int32_t room) {
 
 extern "C" {
 
+// The instructions that the kernels of this library were compiled with: those that the sources
+// ask for by name.
+__attribute__((visibility("default"))) const char* mt_variant() {
+#if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
+  return "AVX-512 with BF16 and VNNI";
+#elif defined(__AVX512BF16__)
+  return "AVX-512 with BF16";
+#elif defined(__AVX512VNNI__)
+  return "AVX-512 with VNNI";
+#elif defined(__AVX512F__)
+  return "AVX-512";
+#elif defined(__AVX2__) && defined(__FMA__)
+  return "AVX2 and FMA";
+#elif defined(__AVX2__)
+  return "AVX2 without FMA";
+#elif defined(__AVX__)
+  return "AVX";
+#elif defined(__x86_64__)
+  return "SSE";
+#elif defined(__ARM_FEATURE_SVE)
+  return "SVE";
+#elif defined(__ARM_NEON)
+  return "NEON";
+#else
+  return "plain vectors";
+#endif
+}
+
 // The number of a new decoder, above 0; or 0, with the reason in `fault`.
 __attribute__((visibility("default"))) int32_t mt_create(const mt::Spec* spec, char* fault, int32_t room) {
   try {
