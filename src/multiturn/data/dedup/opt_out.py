@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Self
 
 from multiturn.core.errors import InputError
+from multiturn.data.dedup.opt_out_lines import ALLOWED, Repository, read_hash, read_repository
 from multiturn.data.document import Document
 from multiturn.data.step import Filter
 
 __all__ = ["OptOut"]
 
-_HASH = re.compile(r"[0-9a-fA-F]{64}")
+_COMMENT = re.compile(r"(?:^|\s)#.*")
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +33,11 @@ class OptOut(Filter):
     """Drops documents of some repositories, and documents of some SHA-256.
 
     Attributes:
-        repositories: a document goes when its source is one of these, with or without the
-            kind before the colon: ``owner/name`` takes out ``bigquery:owner/name`` too.
-            Capital letters make no difference.
+        repositories: a document goes when its source is one of these, as far as both are named:
+            ``owner/name`` takes out ``bigquery:owner/name`` and
+            ``git:https://github.com/owner/name.git`` too, and so does the address in any of its
+            forms; ``pypi:name`` takes out that package alone. Capital letters make no
+            difference.
         hashes: SHA-256 of files as their source gave them, in hexadecimal.
     """
 
@@ -33,35 +47,94 @@ class OptOut(Filter):
     hashes: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        wrong = sorted(entry for entry in self.hashes if not _HASH.fullmatch(entry))
-        if wrong:
-            raise InputError("no SHA-256", got=wrong[0], allowed="64 hexadecimal digits")
+        repositories, hashes = set(), set()
+        for entry in self.repositories:
+            if (repository := read_repository(entry)) is None:
+                raise InputError("no repository", got=entry, allowed=ALLOWED)
+            repositories.add(str(repository))
+        for entry in self.hashes:
+            if (digest := read_hash(entry)) is None:
+                raise InputError("no SHA-256", got=entry, allowed="64 hexadecimal digits")
+            hashes.add(digest)
         # Frozen: the only way to give a field the form in which it is looked up.
-        object.__setattr__(
-            self, "repositories", frozenset(entry.casefold() for entry in self.repositories)
-        )
-        object.__setattr__(self, "hashes", frozenset(entry.lower() for entry in self.hashes))
+        object.__setattr__(self, "repositories", frozenset(repositories))
+        object.__setattr__(self, "hashes", frozenset(hashes))
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
         """A list with a repository or a SHA-256 on each line; ``#`` begins a comment.
 
+        Repositories may be written as addresses, and hashes with their files, as `sha256sum`
+        and other programs print them.
+
         Raises:
-            InputError: the file cannot be read.
+            InputError: the file cannot be read, or a line says neither; the message has its
+                number. A request that was not understood must not be passed over.
         """
-        try:
-            lines = path.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"the opt-out list cannot be read: {error}", got=str(path)) from error
-        entries = {entry for line in lines if (entry := line.partition("#")[0].strip())}
-        hashes = frozenset(entry for entry in entries if _HASH.fullmatch(entry))
-        return cls(repositories=frozenset(entries - hashes), hashes=hashes)
+        repositories, hashes = set(), set()
+        for number, line in enumerate(_LINE_END.split(_text(path)), 1):
+            entry = _COMMENT.sub("", line).strip("\ufeff\0 \t\x0b\x0c\x1a\xa0")
+            if not entry:
+                continue
+            if digest := read_hash(entry):
+                hashes.add(digest)
+            elif read_repository(entry) is not None:
+                repositories.add(entry)
+            else:
+                raise InputError(
+                    f"line {number} of {path.name} names nothing that can be left out",
+                    got=entry,
+                    allowed=ALLOWED,
+                    fix="correct the line, or put # in front of what is a remark",
+                )
+        return cls(repositories=frozenset(repositories), hashes=frozenset(hashes))
 
     def judge(self, document: Document) -> str | None:
         """Whether it is on the list, and by what."""
         if document.sha256 in self.hashes:
             return "opted out by hash"
-        source = document.source.casefold()
-        if source in self.repositories or source.partition(":")[2] in self.repositories:
-            return "opted out by repository"
+        if self.repositories:
+            index = _by_path(self.repositories)
+            for found in _repositories_of(document.source):
+                if any(found.matches(entry) for entry in index.get(found.path, ())):
+                    return "opted out by repository"
         return None
+
+
+def _text(path: Path) -> str:
+    """The text of a list, in the encoding that its byte order mark names."""
+    try:
+        content = path.read_bytes()
+        for mark, encoding in _MARKS:
+            if content.startswith(mark):
+                return content[len(mark) :].decode(encoding)
+        return content.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the opt-out list cannot be read: {error}", got=str(path), allowed="a file of UTF-8"
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def _by_path(entries: frozenset[str]) -> Mapping[str, tuple[Repository, ...]]:
+    """Entries by what must be equal in any case."""
+    found: dict[str, tuple[Repository, ...]] = {}
+    for entry in entries:
+        if (repository := read_repository(entry)) is not None:
+            for name in _names(repository):
+                found[name.path] = (*found.get(name.path, ()), name)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _repositories_of(source: str) -> tuple[Repository, ...]:
+    """What a document's source may be called in a list."""
+    found = read_repository(source)
+    return (Repository(source.casefold()),) if found is None else _names(found)
+
+
+def _names(repository: Repository) -> tuple[Repository, ...]:
+    """A repository; and, if it is a bare name, how the package index would spell that."""
+    if repository.kind or repository.host or "/" in repository.path:
+        return (repository,)
+    return repository, Repository(re.sub(r"[-_.]+", "-", repository.path), kind="pypi")
