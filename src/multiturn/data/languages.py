@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ENGLISH", "PAPER_LANGUAGES", "detect", "english_share"]
+from multiturn.text.languages import LANGUAGES
+
+__all__ = ["ENGLISH", "PAPER_LANGUAGES", "detect", "english_share", "language_key"]
 
 PAPER_LANGUAGES = ("c", "cpp", "go", "java", "javascript", "python")
 """Those of the paper's multi-lingual data."""
@@ -24,6 +26,13 @@ _BY_ENDING = {
     "txt": ENGLISH, "md": ENGLISH, "markdown": ENGLISH, "rst": ENGLISH, "text": ENGLISH,
     "adoc": ENGLISH,
 }  # fmt: skip
+_BY_NAME = {
+    **{entry.name.casefold(): key for key, entry in LANGUAGES.items()},
+    "cplusplus": "cpp", "cxx": "cpp", "golang": "go", "js": "javascript",
+    "ecmascript": "javascript", "node": "javascript", "nodejs": "javascript", "jsx": "javascript",
+    "py": "python", "python2": "python", "python3": "python", "en": ENGLISH, "eng": ENGLISH,
+}  # fmt: skip
+"""Keys by the names that people and other programs use, in small letters."""
 _BY_INTERPRETER = {b"python": "python", b"node": "javascript", b"nodejs": "javascript"}
 
 _HEAD = 32 << 10
@@ -67,6 +76,17 @@ def detect(path: str, content: bytes) -> str:
         match = _INTERPRETER.match(content[:200])
         return _BY_INTERPRETER.get(match[1], "") if match else ""
     return found
+
+
+def language_key(name: str) -> str:
+    """The key of a language by any of its names; a name not known here in small letters.
+
+    Example:
+        >>> language_key("C++"), language_key(" Python "), language_key("Fortran")
+        ('cpp', 'python', 'fortran')
+    """
+    folded = name.strip().casefold()
+    return _BY_NAME.get(folded, folded)
 
 
 def english_share(content: bytes) -> float:

@@ -36,7 +36,7 @@ from multiturn.data.fingerprint import describe, fingerprint
 from multiturn.data.ledger import DropFile, Ledger, Tally
 from multiturn.data.progress import BuildListener, BuildProgress, silent
 from multiturn.data.recipe import CorpusRecipe
-from multiturn.data.source import Part, Source
+from multiturn.data.source import Part, Source, SourceError
 from multiturn.data.stage import Stage, StageContext
 from multiturn.data.step import Step, run_steps
 
@@ -47,6 +47,7 @@ SCHEMA = 1
 DOCUMENTS = "documents"
 COMPLETE = "complete.json"
 _READ_BYTES = 1 << 20
+_REASONS_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,8 @@ def build(
         the tally of the last stage.
 
     Raises:
-        SourceError: a source cannot be had. What was finished stays.
+        SourceError: a source cannot be had, or every document was dropped. What was finished
+            stays.
         StoreError: another build is at work in the folder.
         StorageError: the disk is full or a place cannot be written.
     """
@@ -107,6 +109,7 @@ def build(
         _sweep(out / DOCUMENTS)
         works = _plan(recipe, out, downloads, keep_drops)
         tally, mark = _read_parts(works, out / DOCUMENTS, executor, progress)
+        _check_left(tally)
         before = out / DOCUMENTS
         for stage in recipe.stages:
             mark = fingerprint((SCHEMA, mark, stage, recipe.seed, keep_drops))
@@ -143,6 +146,23 @@ def read_work(work: Work) -> tuple[Tally, str]:
     # Only now: everything that the marker speaks of is on the disk under its own name.
     _mark(marker_path, work.fingerprint, tally, part=work.part.name, sha256=digest)
     return tally, digest
+
+
+def _check_left(tally: Tally) -> None:
+    """Raise where nothing is left: whoever builds a corpus does not mean an empty one."""
+    if tally.documents.total():
+        return
+    total = tally.drops.total()
+    often = tally.drops.most_common(_REASONS_TOLD)
+    reasons = "; ".join(f"{count} by {step}: {reason}" for (step, reason), count in often)
+    raise SourceError(
+        f"nothing is left of the sources: all of {total} documents were dropped"
+        if total
+        else "there are no documents in the sources",
+        got=reasons or None,
+        fix="look at the recipe: the columns of a table, the languages and licences that it keeps; "
+        "--keep-drops writes down each drop",
+    )
 
 
 def hash_of(path: Path) -> str:

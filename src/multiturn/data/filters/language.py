@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from multiturn.data.document import Document
-from multiturn.data.languages import PAPER_LANGUAGES, detect
+from multiturn.data.languages import PAPER_LANGUAGES, detect, language_key
 from multiturn.data.step import Filter
 
 __all__ = ["KeepLanguages"]
@@ -17,17 +17,23 @@ class KeepLanguages(Filter):
     """Detects the language of documents that have none yet, and drops those not wanted.
 
     Attributes:
-        languages: that are kept.
+        languages: that are kept, by their keys or names in any case.
     """
 
     name: ClassVar[str] = "language"
 
     languages: tuple[str, ...] = PAPER_LANGUAGES
 
+    def __post_init__(self) -> None:
+        # Frozen: the only way to give a field the form in which it is looked up.
+        object.__setattr__(self, "languages", tuple(map(language_key, self.languages)))
+
     def judge(self, document: Document) -> str | None:
         """The reason to drop the document; None lets it pass."""
         if not document.language:
             document.language = detect(document.path, document.content)
+        elif document.language not in self.languages:
+            document.language = language_key(document.language)
         if document.language in self.languages:
             return None
         return f"another language ({document.language or 'unknown'})"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from multiturn.data.document import Document
 from multiturn.data.ledger import Ledger
-from multiturn.data.licences.expressions import PERMISSIVE, joined, permits
+from multiturn.data.licences.expressions import PERMISSIVE, canonical, joined, permits
 from multiturn.data.licences.texts import licence_of_header
 
 __all__ = ["AllowedLicence"]
@@ -22,7 +23,7 @@ class AllowedLicence:
     besides what the source knows of its project: both must be allowed.
 
     Attributes:
-        allowed: SPDX identifiers.
+        allowed: SPDX identifiers, in any case.
         keep_unknown: let documents pass of which nothing is known.
     """
 
@@ -31,9 +32,14 @@ class AllowedLicence:
     allowed: frozenset[str] = PERMISSIVE
     keep_unknown: bool = False
 
+    def __post_init__(self) -> None:
+        # Frozen: the only way to give a field the form in which it is looked up.
+        object.__setattr__(self, "allowed", frozenset(map(_in_canon, self.allowed)))
+
     def run(self, documents: Iterable[Document], ledger: Ledger) -> Iterator[Document]:
         """Yield the documents whose licence is allowed."""
         for document in documents:
+            document.licence = _in_canon(document.licence)
             stated, settled = licence_of_header(document.content)
             if stated and settled:
                 document.licence = stated
@@ -48,3 +54,9 @@ class AllowedLicence:
                 yield document
             else:
                 ledger.drop(self.name, document, "an unknown licence")
+
+
+@lru_cache(maxsize=4096)
+def _in_canon(expression: str) -> str:
+    """As SPDX writes it, where it is SPDX in other letters."""
+    return canonical(expression) or expression

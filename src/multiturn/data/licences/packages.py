@@ -10,7 +10,12 @@ from email.parser import BytesHeaderParser
 from multiturn.data.licences.expressions import canonical, joined
 from multiturn.data.licences.texts import licence_of_text
 
-__all__ = ["declared_expression", "licence_of_npm_package", "licence_of_python_package"]
+__all__ = [
+    "declared_expression",
+    "licence_of_npm_package",
+    "licence_of_python_package",
+    "licence_of_words",
+]
 
 _CLASSIFIERS = {
     "MIT License": "MIT",
@@ -102,7 +107,7 @@ def licence_of_python_package(metadata: bytes) -> str:
     ]
     if any(classified):
         return joined(classified)
-    return _from_words(_first(headers, "License"))
+    return licence_of_words(_first(headers, "License"))
 
 
 def licence_of_npm_package(package_json: bytes) -> str:
@@ -113,12 +118,12 @@ def licence_of_npm_package(package_json: bytes) -> str:
         return ""
     match package:
         case {"license": str(name)} | {"license": {"type": str(name)}}:
-            return _from_words(name)
+            return licence_of_words(name)
         case {"licenses": [*entries]}:
             names = [
                 entry["type"] for entry in entries if isinstance(entry, dict) and "type" in entry
             ]
-            return canonical(" OR ".join(_from_words(str(name)) or "?" for name in names))
+            return canonical(" OR ".join(licence_of_words(str(name)) or "?" for name in names))
     return ""
 
 
@@ -127,7 +132,13 @@ def _first(headers: Message, name: str) -> str:
     return str(headers.get(name) or "").strip()
 
 
-def _from_words(words: str) -> str:
+def licence_of_words(words: str) -> str:
+    """The licence that free words name, or whose text they are; empty where it is not known.
+
+    Example:
+        >>> licence_of_words("The Apache License, Version 2.0"), licence_of_words("ours alone")
+        ('Apache-2.0', '')
+    """
     if len(words) > 200 or "\n" in words:
         return licence_of_text(words.encode("utf-8", errors="replace"))
     squeezed = _NO_LETTER.sub("", words.lower())

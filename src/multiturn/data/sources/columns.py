@@ -1,16 +1,35 @@
-"""Fields of a document that come from the columns or keys of a table."""
+"""Fields of a document that come from the columns or keys of a table.
+
+A table says the same in many ways: nothing is None, NaN or a word for it, a licence is one name
+or a list of names, a text is a string or bytes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from multiturn.core.errors import UnknownNameError
 from multiturn.data.document import Document
+from multiturn.data.languages import language_key
+from multiturn.data.licences.expressions import canonical, joined
+from multiturn.data.licences.packages import licence_of_words
 
-__all__ = ["check_fields", "set_field"]
+__all__ = ["FieldError", "check_fields", "fill_fields", "is_missing"]
 
 _FIELDS = ("source", "path", "revision", "licence", "language")
 _METADATA = "metadata."
+_NOTHING = frozenset({"", "nan", "none", "null", "<na>", "n/a", "na", "nil"})
+"""What programs write for a value that is not there, in small letters."""
+_LICENCE_KEYS = ("spdx_id", "spdx", "expression", "type", "license", "licence", "key", "name", "id")
+"""Of a licence that is an object, as hubs and package managers give it."""
+_SEPARATORS = re.compile(r"\s*[,;|]\s*")
+
+
+class FieldError(ValueError):
+    """The value of a field is no text; the document is dropped. Says why."""
 
 
 def check_fields(fields: Iterable[str]) -> None:
@@ -24,26 +43,116 @@ def check_fields(fields: Iterable[str]) -> None:
             raise UnknownNameError("document field", field, (*_FIELDS, f"{_METADATA}*"))
 
 
-def set_field(
-    document: Document, field: str, value: object, *, label: str, licences: Mapping[str, str]
+def fill_fields(
+    document: Document,
+    values: Iterable[tuple[str, object]],
+    *,
+    label: str,
+    licences: Mapping[str, str],
 ) -> None:
-    """Set a field from a table's value; None leaves it as it is.
+    """Set fields from a table's values; what is missing leaves a field as it is.
 
     Args:
         document: to change.
-        field: one that `check_fields` lets pass.
-        value: of the table.
+        values: each field, one that `check_fields` lets pass, with its value.
         label: goes before the value where it is the document's source.
-        licences: what the values of a licence column mean, as SPDX.
+        licences: what the values of a licence column mean, as SPDX, in any case. Others are
+            taken as SPDX, or as the words that packages use; several hold together.
+
+    Raises:
+        FieldError: a value is no text.
     """
-    if value is None:
-        return
-    text = str(value)
-    if field == "source":
-        document.source = f"{label}:{text}"
-    elif field == "licence":
-        document.licence = licences.get(text, text)
-    elif field.startswith(_METADATA):
-        document.metadata[field.removeprefix(_METADATA)] = text
+    for field, value in values:
+        if field == "licence":
+            document.licence = _licence_of(value, licences) or document.licence
+        elif field == "language":
+            document.language = _language_of(value) or document.language
+        elif is_missing(value):
+            continue
+        elif field == "source":
+            document.source = f"{label}:{_text(value, field)}"
+        elif field.startswith(_METADATA):
+            document.metadata[field.removeprefix(_METADATA)] = _text(value, field)
+        else:
+            setattr(document, field, _text(value, field) or getattr(document, field))
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value stands for nothing: None, or the NaN that data frames have for it."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _text(value: object, field: str) -> str:
+    """A value as text.
+
+    Raises:
+        FieldError: it is bytes that are not UTF-8, or holds half of a surrogate pair.
+    """
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise FieldError(f"a {field} that is not UTF-8") from error
+    if isinstance(value, Mapping | list | tuple):
+        try:
+            text = json.dumps(value, ensure_ascii=False, default=_plain)
+        except (TypeError, ValueError, RecursionError):
+            text = str(value)
     else:
-        setattr(document, field, text)
+        text = str(value)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise FieldError("half of a surrogate pair") from error
+    return text
+
+
+def _plain(value: object) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def _word(value: object, field: str) -> str:
+    """A name; empty where the value says that there is none."""
+    if is_missing(value):
+        return ""
+    word = _text(value, field).strip()
+    return "" if word.casefold() in _NOTHING else word
+
+
+def _licence_of(value: object, licences: Mapping[str, str]) -> str:
+    """The SPDX expression that a value means; several hold together."""
+    if isinstance(value, Mapping):
+        value = next((value[key] for key in _LICENCE_KEYS if not is_missing(value.get(key))), None)
+    if isinstance(value, list | tuple | set):
+        return joined(_licence_of(each, licences) for each in value)
+    word = _word(value, "licence")
+    if not word:
+        return ""
+    if word.startswith("["):
+        try:
+            listed = json.loads(word.replace("'", '"'))
+        except ValueError:
+            listed = None
+        if isinstance(listed, list):
+            return _licence_of(listed, licences)
+    if found := _known(word, licences):
+        return found
+    parts = [part for part in _SEPARATORS.split(word) if part]
+    known = [_known(part, licences) for part in parts]
+    return joined(known) if len(parts) > 1 and all(known) else word
+
+
+def _known(word: str, licences: Mapping[str, str]) -> str:
+    for name in (word, word.casefold()):
+        if name in licences:
+            return licences[name]
+    folded = {name.casefold(): meant for name, meant in licences.items()}
+    return folded.get(word.casefold()) or canonical(word) or licence_of_words(word)
+
+
+def _language_of(value: object) -> str:
+    """The key of a language. Of several nobody knows which holds: it is detected, then."""
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        keys = {_language_of(each) for each in value} - {""}
+        return keys.pop() if len(keys) == 1 else ""
+    return language_key(_word(value, "language"))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,13 +12,19 @@ from typing import IO, Any, Protocol, cast
 from multiturn.data.document import Document
 from multiturn.data.ledger import Ledger
 from multiturn.data.source import Part, SourceError
-from multiturn.data.sources.columns import check_fields, set_field
+from multiturn.data.sources.columns import FieldError, check_fields, fill_fields
+from multiturn.data.sources.compressed import BrokenStreamError, Decompressed, compression_of
 from multiturn.data.sources.remote_files import expand, open_remote
 
 __all__ = ["JsonLines", "Pile"]
 
 _CHUNK = 1 << 20
-_ENDINGS = (".jsonl", ".json", ".ndjson", ".jsonl.zst", ".json.gz", ".jsonl.gz", ".ndjson.gz")
+_ENDINGS = tuple(
+    f"{name}{packed}"
+    for name in (".jsonl", ".json", ".ndjson")
+    for packed in ("", ".gz", ".zst", ".zstd", ".bz2", ".xz", ".lzma")
+)
+_HALF = "half of a surrogate pair"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,16 +77,20 @@ class JsonLines:
         if not isinstance(text, str):
             ledger.drop(self.name, _unread(self.label, place), "a record without text")
             return None
-        document = Document(
-            # Halves of surrogate pairs, which JSON can carry, are no text: found out later.
-            content=text.encode("utf-8", "surrogatepass"),
-            source=self.label,
-            path=place,
-            licence=self.licence,
-        )
-        for name, key in self.fields.items():
-            value = _look_up(row, key)
-            set_field(document, name, value, label=self.label, licences=self.licences)
+        try:
+            document = Document(
+                content=text.encode("utf-8"),
+                source=self.label,
+                path=place,
+                licence=self.licence,
+            )
+            values = [(name, _look_up(row, key)) for name, key in self.fields.items()]
+            fill_fields(document, values, label=self.label, licences=self.licences)
+        except (UnicodeEncodeError, FieldError) as error:
+            # JSON can carry what is no text.
+            reason = _HALF if isinstance(error, UnicodeEncodeError) else str(error)
+            ledger.drop(self.name, _unread(self.label, place), reason)
+            return None
         return document
 
 
@@ -118,11 +126,12 @@ class Pile:
         for place, row in read_objects(address, self.most_line_bytes, ledger, self.name, "pile"):
             match row:
                 case {"text": str(text), "meta": {"pile_set_name": str(subset)}}:
-                    document = Document(
-                        content=text.encode("utf-8", "surrogatepass"),
-                        source=f"pile:{subset}",
-                        path=place,
-                    )
+                    try:
+                        content, _ = text.encode("utf-8"), subset.encode("utf-8")
+                    except UnicodeEncodeError:
+                        ledger.drop(self.name, _unread("pile", place), _HALF)
+                        continue
+                    document = Document(content=content, source=f"pile:{subset}", path=place)
                 case _:
                     ledger.drop(self.name, _unread("pile", place), "a record without text")
                     continue
@@ -137,10 +146,12 @@ def read_objects(
 ) -> Iterator[tuple[str, Any]]:
     """The JSON value of each line, with its place: ``00.jsonl.zst:17``.
 
-    Lines that are too long or no JSON are dropped with their reason.
+    Lines end with a line feed and nothing else: other ends of lines may stand in a string.
+    Lines that are too long, no JSON, or say the same key twice are dropped with their reason.
 
     Raises:
-        SourceError: the file is empty, cannot be opened, or its compression is broken.
+        SourceError: the file is empty, cannot be opened, or its compression is broken; the
+            message says how many lines could be read.
     """
     file_name = address.rpartition("/")[2]
     number = 0
@@ -153,14 +164,26 @@ def read_objects(
             if not line.strip():
                 continue
             try:
-                value = json.loads(line)
-            except (ValueError, RecursionError):
-                reason = "a line that is no JSON"
+                value = json.loads(line, object_pairs_hook=_unique)
+            except (ValueError, RecursionError) as error:
+                twice = isinstance(error, _TwiceError)
+                reason = "a key that stands twice" if twice else "a line that is no JSON"
                 ledger.drop(filed_under, _unread(label, place), reason, size=size)
                 continue
             yield place, value
     if number == 0:
         raise SourceError("an empty file", got=address, fix="take it out of the recipe")
+
+
+class _TwiceError(ValueError):
+    """An object has a key twice: nobody knows which is meant."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _TwiceError
+    return found
 
 
 class _Stream(Protocol):
@@ -170,8 +193,9 @@ class _Stream(Protocol):
 def _lines(stream: _Stream, most: int, address: str) -> Iterator[tuple[bytes | None, int]]:
     """Each line and its size; None in place of one longer than `most`, which is not kept."""
     held: list[bytes] = []
-    size = 0
-    while chunk := _read(stream, address):
+    size = count = 0
+    while chunk := _read(stream, address, count):
+        count += chunk.count(b"\n")
         begin = 0
         while (end := chunk.find(b"\n", begin)) >= 0:
             size += end - begin
@@ -191,28 +215,21 @@ def _lines(stream: _Stream, most: int, address: str) -> Iterator[tuple[bytes | N
         yield (b"".join(held) if size <= most else None), size
 
 
-def _read(stream: _Stream, address: str) -> bytes:
+def _read(stream: _Stream, address: str, lines: int) -> bytes:
     try:
         return stream.read(_CHUNK)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (BrokenStreamError, OSError, ValueError) as error:
         raise SourceError(
-            f"it cannot be read to its end, {error}", got=address, fix="fetch it again"
+            f"it cannot be read to its end, {error}, after {lines} lines",
+            got=address,
+            fix="fetch it again",
         ) from error
 
 
 @contextmanager
 def _decompressed(address: str, file: IO[bytes]) -> Iterator[_Stream]:
-    if address.endswith(".zst"):
-        import pyarrow
-
-        # Unlike the module `zstandard`, this one says so when a file is cut off.
-        with pyarrow.CompressedInputStream(pyarrow.PythonFile(file), "zstd") as stream:
-            yield cast(_Stream, stream)
-    elif address.endswith(".gz"):
-        with gzip.open(file) as unzipped:
-            yield cast(_Stream, unzipped)
-    else:
-        yield file
+    compression = compression_of(address)
+    yield Decompressed(file, compression) if compression else cast(_Stream, file)
 
 
 def _look_up(row: object, key: str) -> object:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from multiturn.data.document import Document
 from multiturn.data.ledger import Ledger
 from multiturn.data.source import Part, SourceError
-from multiturn.data.sources.columns import check_fields, set_field
+from multiturn.data.sources.columns import FieldError, check_fields, fill_fields, is_missing
 from multiturn.data.sources.remote_files import expand, open_remote
 
 if TYPE_CHECKING:
+    import pyarrow
     import pyarrow.parquet
 
 __all__ = ["Parquet"]
@@ -31,13 +32,16 @@ class Parquet:
     Attributes:
         paths: paths, globs and folders, as fsspec takes them: ``gs://bucket/export/``,
             ``hf://datasets/owner/name@revision/data/*.parquet``, ``exports/*.parquet``.
-        content: the column of the text, of type string or binary.
+        content: the column of the text, of type string or binary. A dot goes into a struct:
+            ``meta.text``.
         fields: the columns of other fields of a document, by the field:
             ``{"path": "path", "source": "repo_name"}``. ``metadata.x`` may be such a field too.
+            The licence may be a list of names, which hold together.
         label: what stands in the documents' `source`; before a colon and the value where a
             column gives it.
         licence: of documents where no column gives it.
-        licences: what the licence column's values mean, as SPDX; values not in it are kept.
+        licences: what the licence column's values mean, as SPDX, in any case; others are
+            taken as SPDX or as the words that packages use.
     """
 
     paths: tuple[str, ...]
@@ -75,8 +79,8 @@ class Parquet:
         """The rows of one run."""
         del downloads
         path = str(part.detail["path"])
-        names = [self.content, *self.fields.values()]
         with self._open(path) as file:
+            columns = self._columns(path, file)
             for group in cast(list[int], part.detail["groups"]):
                 about = file.metadata.row_group(group)
                 place = f"{path.rpartition('/')[2]}:{group}"
@@ -86,8 +90,8 @@ class Parquet:
                     ledger.drop(self.name, unread, reason, size=about.total_byte_size)
                     continue
                 row = 0
-                for batch in _reading(path, file, group, names, raw=self.content):
-                    for values in zip(*(batch[name] for name in names), strict=True):
+                for batch in _reading(path, file, group, columns):
+                    for values in zip(*batch, strict=True):
                         yield from self._document(f"{place}:{row}", values, ledger)
                         row += 1
 
@@ -95,16 +99,31 @@ class Parquet:
         self, place: str, values: tuple[object, ...], ledger: Ledger
     ) -> Iterator[Document]:
         content, *others = values
-        if isinstance(content, str):
-            content = content.encode("utf-8", "surrogatepass")
-        if not isinstance(content, bytes):
-            unread = Document(content=b"", source=self.label, path=place)
+        unread = Document(content=b"", source=self.label, path=place)
+        if is_missing(content) or not isinstance(content, bytes):
             ledger.drop(self.name, unread, "a row without text")
             return
         document = Document(content=content, source=self.label, path=place, licence=self.licence)
-        for name, value in zip(self.fields, others, strict=True):
-            set_field(document, name, value, label=self.label, licences=self.licences)
+        try:
+            values_by_field = zip(self.fields, others, strict=True)
+            fill_fields(document, values_by_field, label=self.label, licences=self.licences)
+        except FieldError as error:
+            ledger.drop(self.name, unread, str(error))
+            return
         yield document
+
+    def _columns(self, path: str, file: pyarrow.parquet.ParquetFile) -> list[_Column]:
+        """The columns to read: that of the text, then those of the fields."""
+        schema = file.schema_arrow
+        found = [_column(path, schema, name) for name in (self.content, *self.fields.values())]
+        if not _is_text(found[0].type):
+            raise SourceError(
+                f"the column {self.content} of {path} is no text",
+                got=str(found[0].type),
+                allowed="string or binary",
+                fix="name the column of the text with content=",
+            )
+        return found
 
     @contextmanager
     def _open(self, path: str) -> Iterator[pyarrow.parquet.ParquetFile]:
@@ -117,46 +136,124 @@ class Parquet:
             except (pyarrow.ArrowException, OSError) as error:
                 raise _broken(path, error) from error
             with file:
-                columns = set(file.schema_arrow.names)
-                missing = [n for n in (self.content, *self.fields.values()) if n not in columns]
-                if missing:
-                    raise SourceError(
-                        f"{path} has no such column",
-                        got=", ".join(missing),
-                        allowed=", ".join(sorted(columns)),
-                    )
+                self._columns(path, file)
                 yield file
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column, or a field of a struct.
+
+    Attributes:
+        name: as the file has it, with dots into structs.
+        top: the column that it is in.
+        inside: the names of fields within that.
+        type: of its values.
+    """
+
+    name: str
+    top: str
+    inside: tuple[str, ...]
+    type: pyarrow.DataType
+
+
+def _column(path: str, schema: pyarrow.Schema, name: str) -> _Column:
+    import pyarrow
+
+    top = name
+    inside: tuple[str, ...] = ()
+    if name not in schema.names and "." in name:
+        top, *steps = name.split(".")
+        inside = tuple(steps)
+    count = schema.names.count(top)
+    if count > 1:
+        raise SourceError(
+            f"{path} has two columns of one name: nobody knows which is meant",
+            got=top,
+            fix="write the file anew with names that differ",
+        )
+    found: Any = schema.field(top).type if count else None
+    for step in inside:
+        is_struct = found is not None and pyarrow.types.is_struct(found)
+        index = found.get_field_index(step) if is_struct else -1
+        found = found.field(index).type if index >= 0 else None
+    if found is None:
+        raise SourceError(
+            f"{path} has no such column", got=name, allowed=", ".join(sorted(set(schema.names)))
+        )
+    return _Column(name, top, inside, found)
+
+
+def _is_text(kind: pyarrow.DataType) -> bool:
+    import pyarrow
+
+    if pyarrow.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return any(test(kind) for test in _text_tests()) or bool(pyarrow.types.is_null(kind))
+
+
+def _text_tests() -> tuple[Callable[[pyarrow.DataType], bool], ...]:
+    import pyarrow
+
+    types = pyarrow.types
+    return (
+        types.is_string, types.is_large_string, types.is_string_view,
+        types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary,
+    )  # fmt: skip
+
+
 def _reading(
-    path: str, file: pyarrow.parquet.ParquetFile, group: int, names: list[str], *, raw: str
-) -> Iterator[dict[str, list[object]]]:
-    """The rows of a group as lists by column; text of the column `raw` is not decoded.
+    path: str, file: pyarrow.parquet.ParquetFile, group: int, columns: list[_Column]
+) -> Iterator[list[list[object]]]:
+    """The rows of a group as a list of values for each column; text is not decoded.
 
     So a row that is no UTF-8 is a document like another, for `ValidText` to drop.
     """
     import pyarrow
 
+    names = list(dict.fromkeys(column.name for column in columns))
     batches = file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=names)
     while True:
         try:
             batch = next(batches, None)
             if batch is None:
                 return
-            columns = {name: _values(batch.column(name), raw=name == raw) for name in names}
-        except (pyarrow.ArrowException, OSError, ValueError) as error:
+            found = {name: _values(batch, column) for name, column in _by_name(columns).items()}
+        except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
             raise _broken(path, error) from error
-        yield columns
+        yield [found[column.name] for column in columns]
 
 
-def _values(column: pyarrow.Array, *, raw: bool) -> list[object]:
+def _by_name(columns: list[_Column]) -> dict[str, _Column]:
+    return {column.name: column for column in columns}
+
+
+def _values(batch: pyarrow.RecordBatch, column: _Column) -> list[object]:
+    import pyarrow
+    import pyarrow.compute
+
+    array = batch.column(column.top)
+    for step in column.inside:
+        array = pyarrow.compute.struct_field(array, [array.type.get_field_index(step)])
+    if pyarrow.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return cast(list[object], array.cast(_undecoded(array.type)).to_pylist())
+
+
+def _undecoded(kind: pyarrow.DataType) -> pyarrow.DataType:
+    """A type with bytes in place of text, so that a value that is no UTF-8 harms no other."""
     import pyarrow
 
-    if raw and pyarrow.types.is_string(column.type):
-        column = column.cast(pyarrow.binary())
-    elif raw and pyarrow.types.is_large_string(column.type):
-        column = column.cast(pyarrow.large_binary())
-    return cast(list[object], column.to_pylist())
+    types = pyarrow.types
+    if types.is_list(kind):
+        return pyarrow.list_(_undecoded(kind.value_type))
+    if types.is_large_list(kind):
+        return pyarrow.large_list(_undecoded(kind.value_type))
+    if types.is_large_string(kind):
+        return pyarrow.large_binary()
+    if types.is_string(kind) or types.is_string_view(kind):
+        return pyarrow.binary()
+    return kind
 
 
 def _part(path: str, groups: list[int]) -> Part:

@@ -21,7 +21,7 @@ def expand(patterns: Sequence[str], endings: tuple[str, ...]) -> list[str]:
     Args:
         patterns: as fsspec takes them: ``data/*.parquet``, ``gs://bucket/export/``,
             ``hf://datasets/owner/name@revision/data/*.parquet``.
-        endings: of the files to take from a folder.
+        endings: of the files to take from a folder, in small letters; theirs may be large.
 
     Raises:
         SourceError: a pattern names nothing, or its storage cannot be reached.
@@ -34,7 +34,7 @@ def expand(patterns: Sequence[str], endings: tuple[str, ...]) -> list[str]:
             if any(sign in path for sign in "*?["):
                 names = system.glob(path)
             elif system.isdir(path):
-                names = [name for name in system.find(path) if name.endswith(endings)]
+                names = [name for name in system.find(path) if name.lower().endswith(endings)]
             else:
                 names = [path] if system.exists(path) else []
             found += [system.unstrip_protocol(name) for name in sorted(names)]
