@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from multiturn.benchmarks.oracles.inside import _cast
 from multiturn.benchmarks.oracles.legacy import legacy_equal
-from multiturn.benchmarks.oracles.strict import strict_equal
 from multiturn.sandbox.encoding import SeriesData, decode, encode
 from multiturn.sandbox.oracle_compare import difference
+from multiturn.sandbox.oracle_values import same_value
 
 scalars = (
     st.none()
@@ -109,10 +109,10 @@ def test_legacy_takes_arrays_and_series_as_published(
 
 @given(golds)
 def test_strict_passes_every_gold_as_json_or_not(gold: Any) -> None:
-    assert strict_equal(gold, gold)
-    assert strict_equal(json.loads(json.dumps(gold)), gold)
+    assert same_value(gold, gold)
+    assert same_value(json.loads(json.dumps(gold)), gold)
     if isinstance(gold, list):
-        assert strict_equal(tuple(gold), gold)
+        assert same_value(tuple(gold), gold)
 
 
 def kind_of(value: object) -> str:
@@ -125,13 +125,13 @@ def kind_of(value: object) -> str:
 
 @given(values, golds)
 def test_strict_never_passes_another_type(value: Any, gold: Any) -> None:
-    if strict_equal(value, gold):
+    if same_value(value, gold):
         assert kind_of(value) == kind_of(gold)
 
 
 @given(golds, golds)
 def test_strict_is_symmetric_for_json(one: Any, other: Any) -> None:
-    assert strict_equal(one, other) is strict_equal(other, one)
+    assert same_value(one, other) is same_value(other, one)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_strict_is_symmetric_for_json(one: Any, other: Any) -> None:
     ],
 )
 def test_strict_by_example(got: object, gold: object, equal: bool) -> None:
-    assert strict_equal(got, gold) is equal
+    assert same_value(got, gold) is equal
 
 
 def test_a_whole_number_beyond_every_float_is_just_not_equal() -> None:

@@ -1,4 +1,4 @@
-"""Each quirk of the published scorer by name: `legacy` has it, `strict` does not."""
+"""Each quirk of the published scorer by name, and what `strict` says of the same program."""
 
 from __future__ import annotations
 
@@ -62,20 +62,20 @@ SAME = [
     Quirk("print with an end", "print(3, end='')", 3, True, True),
     Quirk("print of nothing", "print(3)\nprint()", 3, False, True),
     Quirk("leaves by os._exit", "import os\nprint(3)\nos._exit(0)", 3, False, False),
-    Quirk("leaves by sys.exit", "import sys\nprint(3)\nsys.exit()", 3, False, False),
 ]
 
 QUIRKS = [
+    Quirk("leaves by sys.exit", "import sys\nprint(3)\nsys.exit()", 3, False, True),
     Quirk("a dict gold always fails", "print({'a': 1})", {"a": 1}, False, True),
     Quirk("a dict gold fails for pairs", "print([('a', 1)])", {"a": 1}, False, False),
     Quirk("a null gold always fails", "print(None)", None, False, True),
     Quirk("int() lets 2.99 equal 2", "print(2.99)", 2, True, False),
-    Quirk("int() lets '255' equal 255", "print('255')", 255, True, False),
+    Quirk("int() lets '255' equal 255", "print('255')", 255, True, True),
     Quirk("int() lets True equal 1", "print(True)", 1, True, False),
-    Quirk("float() lets '2.5' equal 2.5", "print('2.5')", 2.5, True, False),
-    Quirk("str() lets 255 equal '255'", "print(255)", "255", True, False),
-    Quirk("str() lets True equal 'True'", "print(True)", "True", True, False),
-    Quirk("bool gold is compared as text", "print('True')", True, True, False),
+    Quirk("float() lets '2.5' equal 2.5", "print('2.5')", 2.5, True, True),
+    Quirk("str() lets 255 equal '255'", "print(255)", "255", True, True),
+    Quirk("str() lets True equal 'True'", "print(True)", "True", True, True),
+    Quirk("bool gold is compared as text", "print('True')", True, True, True),
     Quirk("bool gold: 1 is not True as text", "print(1)", True, False, False),
     Quirk("list() lets 'abc' equal ['a', 'b', 'c']", "print('abc')", ["a", "b", "c"], True, False),
     Quirk("list() takes the keys of a dict", "print({'a': 1})", ["a"], True, False),
@@ -91,7 +91,7 @@ QUIRKS = [
     Quirk("prints, then hangs", "print(3)\nwhile True:\n    pass", 3, True, False),
     Quirk("prints, then sleeps", "import time\nprint(3)\ntime.sleep(60)", 3, True, False),
     Quirk("prints, then recurses", "def f():\n    f()\nprint(3)\nf()\nx = 0", 3, True, False),
-    Quirk("exit and quit are crashes", "print(3)\nexit()", 3, True, False),
+    Quirk("exit and quit are crashes", "print(3)\nexit()", 3, True, True),
     Quirk("the first argument counts alone", "print(3, 'apples')", 3, True, False),
     Quirk("a label hides the value", "print('total:', 3)", 3, False, False),
     Quirk("a last assignment is printed", "x = 3", 3, True, False),
@@ -207,7 +207,6 @@ HOSTILE = {
     "spoils the record": "import sys\nw = sys._getframe(1).f_locals['watch']\n"
     "w.shown = object()\nw.stack.append(0)\nprint = None",
     "another encoder": "import multiturn.sandbox.encoding as e\ne.encode = lambda *a, **k: b'x'",
-    "an exit handler": "import atexit\natexit.register(print, [1, 2])",
     "a metaclass": "class M(type):\n  __instancecheck__ = lambda c, o: True\n"
     "class X(metaclass=M): pass\nprint(X)",
 }
@@ -256,17 +255,17 @@ def test_other_cases_of_a_sample_problem_fail(
 
 
 TRICKS = {
-    "2": [("'1.8'", False, False), ("tuple(g)", True, True), ("' '.join(g)", False, False)],
-    "5": [("g + 0.9", True, False), ("str(g)", True, False), ("float(g)", True, True)],
+    "2": [("'1.8'", False, False), ("tuple(g)", True, True), ("' '.join(g)", False, True)],
+    "5": [("g + 0.9", True, False), ("str(g)", True, True), ("float(g)", True, True)],
     "9": [("[g]", False, False), ("g.lower()", False, False), ("(g,)", False, False)],
-    "16": [("g == 2", False, False), ("[g]", False, False), ("str(g) + ' '", True, False)],
-    "27": [("list(g)", False, False), ("g + ' '", False, False), ("repr(g)", False, False)],
-    "33": [("g + 1e-7", True, True), ("f'{g}'", True, False), ("g + 1e-2", False, False)],
-    "40": [("str(g)", True, False), ("int(g)", False, False), ("not g", False, False)],
+    "16": [("g == 2", False, False), ("[g]", False, False), ("str(g) + ' '", True, True)],
+    "27": [("list(g)", False, False), ("g + ' '", False, True), ("repr(g)", False, True)],
+    "33": [("g + 1e-7", True, True), ("f'{g}'", True, True), ("g + 1e-2", False, False)],
+    "40": [("str(g)", True, True), ("int(g)", False, False), ("not g", False, False)],
     "61": [("np.int64(g)", True, True), ("g + 0.5", True, False), ("np.array([g])", False, False)],
-    "75": [("g + 1e-5", False, False), ("np.float64(g)", True, True), ("str(g)", True, False)],
+    "75": [("g + 1e-5", False, False), ("np.float64(g)", True, True), ("str(g)", True, True)],
     "89": [("g", False, True), ("list(g.items())", False, False), ("dict(g, x=1)", False, False)],
-    "112": [("g == 'True'", True, False), ("g + '.'", False, False), ("g", True, True)],
+    "112": [("g == 'True'", True, True), ("g + '.'", False, False), ("g", True, True)],
 }
 """By sample problem: what is printed of its gold value g, and the verdicts of both oracles."""
 

@@ -56,7 +56,8 @@ def test_printed_text_is_right_wrong_absent_or_prevented(sandbox):
     wrong = check("print(1)\nprint(3)")
     assert wrong.judgement is Judgement.WRONG_ANSWER
     assert "line 2: '3' is not '2'" in wrong.describe()
-    exited = check("print(1)\nprint(2)\nimport sys; sys.exit(0)")
+    assert check("print(1)\nprint(2)\nimport sys; sys.exit(0)").passed
+    exited = check("print(1)\nprint(2)\nimport sys; sys.exit(1)")
     assert exited.judgement is Judgement.PREVENTED
     spinning = check("while True: pass")
     assert spinning.outcome.status in (Status.TIMED_OUT_CPU, Status.TIMED_OUT_WALL)

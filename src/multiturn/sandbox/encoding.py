@@ -19,6 +19,7 @@ Both ends use this module; it imports nothing but the standard library.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -66,8 +67,11 @@ class ArrayData:
     def tolist(self) -> Any:
         """Nested lists of the array's shape, or the one item of an array without axes."""
         rows: list[Any] = list(self.items)
-        for length in reversed(self.shape[1:]):
-            count = len(rows) // length if length else 0
+        for axis in range(len(self.shape) - 1, 0, -1):
+            # By the shape, as five rows without columns have no items to count them by.
+            count, length = math.prod(self.shape[:axis]), self.shape[axis]
+            if count > MAX_NODES:
+                return Opaque(f"array of {count} rows without columns")
             rows = [rows[at * length : (at + 1) * length] for at in range(count)]
         return rows if self.shape else rows[0]
 
@@ -251,7 +255,8 @@ def _from_science(value: Any) -> Any:
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         if isinstance(value, numpy.ndarray):
-            flat = value.reshape(-1).tolist()
+            # A matrix stays one of two axes whatever its shape is set to.
+            flat = numpy.asarray(value).reshape(-1).tolist()
             return ArrayData(str(value.dtype), tuple(map(int, value.shape)), tuple(flat))
         if isinstance(value, numpy.generic):
             return ScalarData(str(value.dtype), value.item())

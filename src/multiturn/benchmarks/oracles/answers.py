@@ -6,7 +6,7 @@ The expected value never enters the program's process; only its kind does.
 from __future__ import annotations
 
 from multiturn.benchmarks.oracles.legacy import legacy_equal
-from multiturn.benchmarks.oracles.strict import strict_equal
+from multiturn.benchmarks.oracles.strict import strict
 from multiturn.benchmarks.oracles.watched import LIMITS, Watched, watch
 from multiturn.sandbox.oracle import Judgement, Verdict
 from multiturn.sandbox.oracle_compare import difference
@@ -36,7 +36,7 @@ def judge_answer(
     """
     kind = "null" if gold is None else type(gold).__name__
     watched = watch(sandbox, source, kind, limits)
-    return {"strict": _strict(watched, gold), "legacy": _legacy(watched, gold)}
+    return {"strict": strict(watched, gold), "legacy": _legacy(watched, gold)}
 
 
 def _legacy(watched: Watched, gold: object) -> Verdict:
@@ -47,17 +47,8 @@ def _legacy(watched: Watched, gold: object) -> Verdict:
         return Verdict(Judgement.PREVENTED, outcome=outcome)
     if watched.has_published:
         return Verdict(Judgement.WRONG_ANSWER, difference(watched.published, gold), outcome)
-    if watched.has_shown:
+    if not watched.judged:
+        return Verdict(Judgement.WRONG_ANSWER, "sys.exit ends the published scorer", outcome)
+    if watched.stdout:
         return Verdict(Judgement.WRONG_ANSWER, "what it printed last cannot be compared", outcome)
     return Verdict(Judgement.NO_OUTPUT, outcome=outcome)
-
-
-def _strict(watched: Watched, gold: object) -> Verdict:
-    outcome = watched.outcome
-    if not outcome.finished:
-        return Verdict(Judgement.PREVENTED, outcome=outcome)
-    if not watched.has_shown:
-        return Verdict(Judgement.NO_OUTPUT, outcome=outcome)
-    if strict_equal(watched.shown, gold):
-        return Verdict(Judgement.PASSED, outcome=outcome)
-    return Verdict(Judgement.WRONG_ANSWER, difference(watched.shown, gold), outcome)

@@ -1,16 +1,19 @@
 """What runs a program that is to be judged, in the process of that program.
 
 This file is the program of a sandbox; nothing imports it. `run` gives the candidate a module
-of its own in which `print` notes its arguments, and returns what both oracles need as plain
-data: for the legacy one the argument of the last print, looked at when all is over and cast
-to the kind of the expected value (of which nothing but the kind is known here); for the
-strict one what was printed last, as it was at that moment.
+of its own in which `print` notes its arguments, and returns what the oracles need besides the
+text that was printed, as plain data. For the legacy oracle that is the argument of the last
+print, looked at when all is over and cast to the kind of the expected value (of which nothing
+but the kind is known here). For the strict one it is an array or table that was printed last,
+whose text is not all of it, and the value of a bare expression at the end.
 """
 
 from __future__ import annotations
 
 import ast
+import atexit
 import builtins
+import contextlib
 import io
 import linecache
 import signal
@@ -19,7 +22,7 @@ import traceback
 import types
 from typing import Any
 
-from multiturn.sandbox.encoding import EncodingError, Opaque, encode
+from multiturn.sandbox.encoding import encode
 
 _FILE = "solution.py"
 _FRAMES, _ARRAYS = "pan" + "das", "num" + "py"
@@ -38,46 +41,94 @@ class _Leave(SystemExit):
     """Raised by `exit` and `quit`, which the published scorer has taken away."""
 
 
-class _Sink(io.TextIOBase):
-    """Takes what is printed and counts it; only values are judged."""
+class _Counted(io.FileIO):
+    """Standard output, up to a limit; what comes after it is counted and thrown away.
 
-    def __init__(self) -> None:
-        self.size = 0
+    The sandbox would end the program there, and the published scorer knows no such limit.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(1, "w", closefd=False)
+        self.name = "<stdout>"
+        self.size, self.max_bytes = 0, max_bytes
+
+    def write(self, data: Any) -> int:
+        size = memoryview(data).nbytes
+        if self.size + size <= self.max_bytes:
+            size = super().write(data) or 0
+        self.size += size
+        return size
+
+
+class _Nowhere(io.TextIOBase):
+    """Takes what only the published scorer prints."""
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        self.size += len(text)
         return len(text)
 
 
 class _Watch:
     """The `print` of a program, and what it saw."""
 
-    def __init__(self, space: dict[str, Any], sink: _Sink) -> None:
-        self.space, self.sink = space, sink
+    def __init__(self, space: dict[str, Any], max_bytes: int) -> None:
+        self.space = space
         # The published scorer keeps its notes under this name among the program's own.
         self.stack = space["print_stack"] = []
-        self.shown: bytes | None = None
+        self.table: tuple[str, bytes] | None = None
+        self.bare: tuple[str, bytes | None] | None = None
+        self.raw = _Counted(max_bytes)
+        self.out = io.TextIOWrapper(
+            io.BufferedWriter(self.raw),
+            encoding=sys.stdout.encoding,
+            errors=sys.stdout.errors,
+            line_buffering=bool(sys.stdout.line_buffering),
+        )
+        self._print, self._printing = builtins.print, False
 
     def print(self, *args: Any, **kwargs: Any) -> None:
         self.stack.append(args)
-        builtins.print(*args, **kwargs)
-        if kwargs.get("file") in (None, self.sink) and args:
-            self.shown = _encoded(args[0] if len(args) == 1 else args)
+        # A program may put its own in the place of the builtin one, and call this from there.
+        used = self._print if self._printing else builtins.print
+        self._printing = True
+        try:
+            used(*args, **kwargs)
+        finally:
+            self._printing = False
+        self.table = _table(args)
+
+    def flush(self) -> None:
+        with contextlib.suppress(Exception):
+            self.out.flush()
 
     def note(self, value: Any) -> Any:
         """Stands around a bare expression at the end, whose value a notebook would show."""
-        if value is not None:
-            self.shown = _encoded(value)
+        self.flush()
+        if value is not None and not self.raw.size:
+            with contextlib.suppress(Exception):
+                table = _table((value,))
+                text = str(value)[: self.raw.max_bytes]
+                self.bare = (text, table[1] if table else None)
         return value
 
     def wrap(self, value: Any) -> Any:
-        """Stands around the value of the last statement, which the published scorer prints."""
-        shown = self.shown
-        self.space.get("print", builtins.print)(value)
-        self.shown = shown
+        """Stands around the value of the last statement, which the published scorer prints.
+
+        Nothing of that may be seen of the program as it was written.
+        """
+        table, usual = self.table, sys.stdout
+        sys.stdout = _Nowhere()
+        try:
+            self.space.get("print", builtins.print)(value)
+        except _TimeoutError:
+            raise
+        except Exception:
+            pass  # It ends the program there as well, and the verdict is made as ever.
+        finally:
+            sys.stdout = usual
+        self.table = table
         return value
 
     def published(self, kind: str) -> bytes | None:
@@ -90,30 +141,36 @@ class _Watch:
             return None
 
 
-def run(source: str, kind: str, cpu_seconds: float, wall_seconds: float) -> dict[str, Any]:
-    """Run the program; what became of it, and its answers."""
+def run(
+    source: str, kind: str, cpu_seconds: float, wall_seconds: float, max_bytes: int
+) -> dict[str, Any]:
+    """Run the program; what became of it, and what was printed besides text."""
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     space = module.__dict__
-    sink = _Sink()
-    watch = _Watch(space, sink)
-    space.update(print=watch.print)
+    watch = _Watch(space, max_bytes)
+    space.update(print=watch.print, __builtins__=builtins, __file__=_FILE)
     vars(builtins).update(exit=_leave, quit=_leave)
     linecache.cache[_FILE] = (len(source), None, source.splitlines(keepends=True), _FILE)
     try:
-        code = compile(_wrapped(source, space, watch), _FILE, "exec", dont_inherit=True)
+        code, judged = _compiled(source, space, watch)
     except Exception as error:
         line = error.lineno if isinstance(error, SyntaxError) else None
         return {"status": "syntax_error", "error": _described(error), "line": line}
     late: list[str] = []
+    # The frames below the program's own are none of its depth.
+    sys.setrecursionlimit(sys.getrecursionlimit() + _depth())
+    # What handlers and threads print after the program's end is printed too.
+    sys.stdout = sys.__stdout__ = watch.out  # type: ignore[misc]
+    atexit.register(watch.flush)
     _set_alarms(late, cpu_seconds, wall_seconds)
-    usual, sys.stdout = sys.stdout, sink
     ended: dict[str, Any] = {"status": "finished"}
-    judged = True
     try:
         exec(code, space)
     except SystemExit as error:
-        ended = {"status": "early_exit", "exit_code": _exit_code(error)}
+        left_with = _exit_code(error)
+        if left_with:
+            ended = {"status": "early_exit", "exit_code": left_with}
         # `sys.exit` ends the published scorer itself; there never is a verdict.
         judged = isinstance(error, _Leave)
     except Exception as error:
@@ -122,14 +179,36 @@ def run(source: str, kind: str, cpu_seconds: float, wall_seconds: float) -> dict
     except BaseException as error:
         ended = {"status": "raised", "error": _described(error), "line": _line(error)}
         judged = False
-    finally:
-        sys.stdout = usual
     if late:
         ended = {"status": late[0]}
     # A cast may take for ever too: `list` of an endless generator.
     published = watch.published(kind) if judged else None
     _stop_alarms()
-    return ended | {"legacy": published, "strict": watch.shown, "printed": sink.size}
+    watch.flush()
+    return ended | {
+        "legacy": published,
+        "judged": judged,
+        "printed": watch.raw.size,
+        "table": watch.table,
+        "bare": watch.bare,
+    }
+
+
+def _compiled(source: str, space: dict[str, Any], watch: _Watch) -> tuple[types.CodeType, bool]:
+    """The program, and whether the published scorer can parse it."""
+    try:
+        tree = _wrapped(source, space, watch)
+        return compile(tree, _FILE, "exec", dont_inherit=True), True
+    except RecursionError:
+        # Its syntax tree is too deep for Python's own objects, which an interpreter needs not.
+        return compile(source, _FILE, "exec", dont_inherit=True), False
+
+
+def _depth() -> int:
+    frame, count = sys._getframe(1), 0
+    while frame.f_back is not None:
+        frame, count = frame.f_back, count + 1
+    return count
 
 
 def _wrapped(source: str, space: dict[str, Any], watch: _Watch) -> ast.Module:
@@ -178,11 +257,31 @@ def _cast(value: Any, kind: str) -> Any:
     return value
 
 
-def _encoded(value: Any) -> bytes:
+def _table(args: tuple[Any, ...]) -> tuple[str, bytes] | None:
+    """Arrays, series and frames among what was printed: their text, and what they are."""
+    if not any(map(_is_table, args)) or not all(
+        _is_table(each) or _is_plain(each) for each in args
+    ):
+        return None
     try:
-        return encode(value, opaque=True)
-    except EncodingError:
-        return encode(Opaque(type(value).__qualname__[:200]))
+        text = " ".join(map(str, args))
+        return text, encode(args[0] if len(args) == 1 else args, opaque=True)
+    except Exception:
+        return None
+
+
+def _is_table(value: Any) -> bool:
+    arrays, frames = sys.modules.get(_ARRAYS), sys.modules.get(_FRAMES)
+    kinds = [arrays.ndarray] if arrays is not None else []
+    if frames is not None:
+        kinds += [frames.Series, frames.DataFrame, frames.Index]
+    # What prints itself in a way of the program's own is what it prints.
+    own = getattr(getattr(type(value), "__str__", None), "__code__", None)
+    return isinstance(value, tuple(kinds)) and getattr(own, "co_filename", "") != _FILE
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) in (str, int, float, bool, type(None))
 
 
 def _leave(code: object = None) -> None:

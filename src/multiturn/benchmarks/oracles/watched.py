@@ -9,6 +9,7 @@ from pathlib import Path
 from multiturn.core.errors import InputError
 from multiturn.core.records import read_record
 from multiturn.sandbox.encoding import EncodingError, Opaque, decode
+from multiturn.sandbox.oracle_printed import Table
 from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
@@ -20,6 +21,8 @@ LIMITS = Limits(cpu_seconds=20.0, wall_seconds=60.0)
 _INSIDE = Path(__file__).with_name("inside.py")
 _SLACK_SECONDS = 2.0
 """What the sandbox waits beyond the alarm that the program itself hears."""
+_SLACK_BYTES = 1 << 16
+"""What may be printed beyond the limit past `sys.stdout` before the sandbox ends the program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +30,15 @@ class Watched:
     """What became of a program, and its last answer as each oracle sees it."""
 
     outcome: Outcome
+    judged: bool = False
+    """Whether the published scorer would have come to judge it at all."""
     has_published: bool = False
     """Whether the published scorer would have come to compare `published`."""
     published: object = None
-    has_shown: bool = False
-    """Whether anything was shown."""
-    shown: object = None
-    """What was printed last: the one argument, or the tuple of all where there were several."""
+    stdout: str = ""
+    """All that was printed; where nothing was, the bare expression at the end, as text."""
+    table: Table | None = None
+    """What was printed last, where that was an array, series or frame."""
 
 
 def watch(sandbox: Sandbox, source: str, kind: str, limits: Limits = LIMITS) -> Watched:
@@ -49,12 +54,14 @@ def watch(sandbox: Sandbox, source: str, kind: str, limits: Limits = LIMITS) -> 
     Raises:
         SandboxUnavailableError: the sandbox failed.
     """
-    call = f"\n_report = run({source!a}, {kind!r}, {limits.cpu_seconds}, {limits.wall_seconds})\n"
+    asked = f"{source!a}, {kind!r}, {limits.cpu_seconds}, {limits.wall_seconds}"
+    call = f"\n_report = run({asked}, {limits.output_bytes})\n"
     program = Program(source=_inside() + call, result="_report")
     outer = replace(
         limits,
         cpu_seconds=limits.cpu_seconds + _SLACK_SECONDS,
         wall_seconds=limits.wall_seconds + _SLACK_SECONDS,
+        output_bytes=limits.output_bytes + _SLACK_BYTES,
     )
     run = sandbox.run(program, outer)
     if not run.outcome.finished:
@@ -76,8 +83,10 @@ class _Report:
     line: int | None = None
     exit_code: int | None = None
     printed: int = 0
+    judged: bool = False
     legacy: bytes | None = None
-    strict: bytes | None = None
+    table: tuple[str, bytes] | None = None
+    bare: tuple[str, bytes | None] | None = None
 
 
 def _read(run: RunResult, limits: Limits) -> Watched:
@@ -89,13 +98,24 @@ def _read(run: RunResult, limits: Limits) -> Watched:
     status = report.status
     if status is Status.FINISHED and report.printed > limits.output_bytes:
         status = Status.TOO_MUCH_OUTPUT
+    stdout, table = run.stdout_text, report.table
+    if not stdout and report.bare is not None:
+        text, value = report.bare
+        stdout, table = f"{text}\n", None if value is None else (text, value)
     return Watched(
         outcome=Outcome(status, error=report.error, line=report.line, exit_code=report.exit_code),
+        judged=report.judged,
         has_published=report.legacy is not None,
         published=_value(report.legacy),
-        has_shown=report.strict is not None,
-        shown=_value(report.strict),
+        stdout=stdout,
+        table=None if table is None else _table(*table),
     )
+
+
+def _table(text: str, data: bytes) -> Table | None:
+    value = _value(data)
+    # What cannot be read is known by its text alone.
+    return None if isinstance(value, Opaque) else Table(text, value)
 
 
 def _value(data: bytes | None) -> object:

@@ -1,0 +1,234 @@
+r"""Whether what a program printed last is what was expected, as a person would read it.
+
+docs/benchmarks.md states the rule, and docs/decisions/0034-printed-text.md why it is so. Only
+text that was printed and values that the text hides (see `Table`) are looked at, both outside
+the program's process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from multiturn.sandbox.encoding import ArrayData, FrameData, SeriesData
+from multiturn.sandbox.oracle_reading import Pairs, plain, read_value
+from multiturn.sandbox.oracle_values import same_value
+
+__all__ = ["Table", "last_printed", "printed"]
+
+_SEPARATORS = (" ", ", ", ",", "; ", ";", " | ", "|", "\t", "\n")
+_PARTED = re.compile("[,;|]")
+# The closing quote may be absent, so that no text takes more than one pass.
+_QUOTED = re.compile(r"'[^'\\]*(?:\\.[^'\\]*)*'?|\"[^\"\\]*(?:\\.[^\"\\]*)*\"?")
+_OPENING, _CLOSING = frozenset("[({"), frozenset("])}")
+_SHOWN_LINES = 20
+
+MAX_OWN, MAX_MORE = 40, 10_000
+"""Text is read as a value where it has at most so many characters for each of the expected
+value's own, and so many more: reading takes a time that the program does not choose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An array, series or frame that was printed: its text rounds and leaves out.
+
+    Attributes:
+        text: how it was printed.
+        value: what it was, as `multiturn.sandbox.encoding` reads it.
+    """
+
+    text: str
+    value: object
+
+
+def printed(stdout: str, gold: object, table: Table | None = None) -> bool:
+    r"""Whether what was printed last is `gold`, as text or as a value.
+
+    Args:
+        stdout: all that was printed.
+        gold: plain data as JSON and YAML have it.
+        table: the argument of the last ``print``, where that was an array, series or frame.
+
+    Example:
+        >>> printed("1\na, b\n", "a, b"), printed("2.50\n", 2.5), printed("1 2 3\n", [1, 2, 3])
+        (True, True, True)
+        >>> printed("total: 3\n", 3), printed("3\n4\n", 3), printed("True\n", 1)
+        (False, False, False)
+    """
+    if not stdout:
+        return False
+    lines = _lines(stdout)
+    if table is not None and not isinstance(gold, str) and _ends_with(lines, _lines(table.text)):
+        if any(same_value(content, gold) for content in _contents(table.value)):
+            return True
+        if _is_hidden(table.value):
+            return False
+    if _ends_blank(stdout) and _prints_nothing(gold):
+        return True
+    if isinstance(gold, str) and _is_text(lines, gold):
+        return True
+    lines = _tail(lines, MAX_OWN * _size(gold) + MAX_MORE)
+    return bool(lines) and _printed(lines, gold)
+
+
+def last_printed(stdout: str, table: Table | None = None) -> object:
+    """What was printed last, for a message: the value, or the last lines where it is none."""
+    lines = _lines(stdout)
+    if table is not None and _ends_with(lines, _lines(table.text)):
+        return table.value.tolist() if isinstance(table.value, ArrayData) else table.value
+    found, value = read_value(_block(_tail(lines, MAX_MORE)) or "")
+    return plain(value) if found else "\n".join(lines[-_SHOWN_LINES:])
+
+
+def _lines(text: str) -> list[str]:
+    """Lines without white space at their ends, and without empty ones at the end."""
+    lines = [line.rstrip() for line in text.split("\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _size(gold: object) -> int:
+    try:
+        return len(repr(gold))
+    except ValueError:  # a whole number that is too long for text
+        return 0
+
+
+def _tail(lines: list[str], characters: int) -> list[str]:
+    """The last lines that have so many characters together."""
+    for at in range(len(lines) - 1, -1, -1):
+        characters -= len(lines[at]) + 1
+        if characters < 0:
+            return lines[at + 1 :]
+    return lines
+
+
+def _ends_with(lines: list[str], last: list[str]) -> bool:
+    return lines[len(lines) - len(last) :] == last
+
+
+def _ends_blank(stdout: str) -> bool:
+    """Whether the last line is blank, as ``print(*[])`` leaves it."""
+    *_, before, after = ["", *stdout.split("\n")[-2:]]
+    return not before.strip() and not after.strip()
+
+
+def _prints_nothing(gold: object) -> bool:
+    if isinstance(gold, list) and len(gold) <= 1:
+        return all(map(_prints_nothing, gold))
+    return isinstance(gold, str) and not gold.strip()
+
+
+def _printed(lines: list[str], gold: object) -> bool:
+    if isinstance(gold, str) and _is_text(lines, gold):
+        return True
+    block = _block(lines)
+    if block is not None and _reads_as(block, gold):
+        return True
+    if isinstance(gold, list | tuple) and gold:
+        return _is_list(lines, list(gold))
+    return isinstance(gold, Mapping) and bool(gold) and _is_mapping(lines, gold)
+
+
+def _is_text(lines: list[str], gold: str) -> bool:
+    wanted = _lines(gold.replace("\r\n", "\n"))
+    return bool(wanted) and _ends_with(lines, wanted)
+
+
+def _reads_as(text: str, gold: object) -> bool:
+    for joined in (True, False):
+        found, value = read_value(text, joined=joined)
+        if found and same_value(value, gold):
+            return True
+    return False
+
+
+def _block(lines: list[str]) -> str | None:
+    """The last line; where it closes brackets, the lines from where they were opened."""
+    open_brackets = 0
+    for at in range(len(lines) - 1, -1, -1):
+        for letter in _QUOTED.sub("", lines[at]):
+            open_brackets += (letter in _CLOSING) - (letter in _OPENING)
+        if open_brackets <= 0:
+            return "\n".join(lines[at:])
+    return None
+
+
+def _is_list(lines: list[str], gold: list[object]) -> bool:
+    """Whether the items stand side by side, or one a line."""
+    if all(isinstance(item, str) for item in gold):
+        for separator in _SEPARATORS:
+            if _is_text(lines, separator.join(map(str, gold))):
+                return True
+    block = _block(lines)
+    if block is not None:
+        if _reads_as(f"[{block}]", gold):
+            return True
+        if any(_are_items(items, gold) for items in _parted(lines[-1])):
+            return True
+    if len(lines) < len(gold):
+        return False
+    last = lines[-len(gold) :]
+    if all(_printed([line], item) for line, item in zip(last, gold, strict=True)):
+        return True
+    return _reads_as("[" + "\n".join(last) + "]", gold)
+
+
+def _parted(line: str) -> Iterator[list[str]]:
+    """The items of a line, parted by commas and the like, or by blanks."""
+    parts = [part.strip() for part in _PARTED.split(line)]
+    yield parts if parts[-1] else parts[:-1]
+    yield line.split()
+
+
+def _are_items(items: list[str], gold: list[object]) -> bool:
+    return len(items) == len(gold) and all(
+        not isinstance(wanted, list | tuple | Mapping) and _printed([item], wanted)
+        for item, wanted in zip(items, gold, strict=True)
+    )
+
+
+def _is_mapping(lines: list[str], gold: Mapping[Any, object]) -> bool:
+    """Whether each of the last lines is a key and its value, in any order: ``a: 1`` or ``a 1``."""
+    left = {str(key): value for key, value in gold.items()}
+    lengths = {len(key) for key in left}
+    if len(lines) < len(left):
+        return False
+    for line in lines[-len(left) :]:
+        for key in (line[:length] for length in lengths if line[length : length + 1] in (":", " ")):
+            rest = line[len(key) :].lstrip().removeprefix(":").strip()
+            if key in left and _printed([rest], left[key]):
+                del left[key]
+                break
+        else:
+            return False
+    return not left
+
+
+def _contents(value: object) -> Iterator[object]:
+    """What a person takes a table for: its rows, its columns by name, its items by index."""
+    yield value
+    if isinstance(value, SeriesData):
+        yield Pairs(list(zip(value.index, value.items, strict=True)))
+    if isinstance(value, FrameData):
+        rows = [list(row) for row in zip(*value.items, strict=True)]
+        if rows:
+            yield rows
+            yield [Pairs(list(zip(value.columns, row, strict=True))) for row in rows]
+        yield Pairs(list(zip(value.columns, map(list, value.items), strict=True)))
+        yield Pairs(
+            [
+                (name, Pairs(list(zip(value.index, items, strict=True))))
+                for name, items in zip(value.columns, value.items, strict=True)
+            ]
+        )
+
+
+def _is_hidden(value: object) -> bool:
+    """Whether the text does not say what the value is: numpy writes [] for five empty rows."""
+    if isinstance(value, ArrayData):
+        return len(value.shape) > 1 and 0 in value.shape
+    return isinstance(value, SeriesData | FrameData)

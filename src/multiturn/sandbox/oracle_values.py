@@ -1,0 +1,122 @@
+"""Whether a value is the expected one, as far as JSON and YAML tell values apart."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+from multiturn.sandbox.encoding import ArrayData, ScalarData, SeriesData
+from multiturn.sandbox.oracle_reading import Members, Pairs
+
+__all__ = ["TOLERANCE", "same_value"]
+
+TOLERANCE = 1e-6
+"""How far floats may differ: absolutely, as published, or as a part of the larger one."""
+
+
+def same_value(got: object, gold: object) -> bool:
+    """Whether a value is the expected one.
+
+    `gold` comes from JSON or YAML, which have only lists and mostly text as keys. So tuples,
+    arrays and series count as lists, numpy's scalars as the numbers they are, and a key that
+    is text also stands for one that is written so. A set agrees with a list of its members in
+    any order. Whole numbers agree exactly, with floats within the tolerance; true and false
+    are no numbers, and text is only equal to text.
+
+    Args:
+        got: plain data of any origin, or what `oracle_reading` has read.
+        gold: what is expected.
+
+    Example:
+        >>> same_value((1, 0.30000000004), [1.0, 0.3]), same_value({1: None}, {"1": None})
+        (True, True)
+        >>> same_value(2.99, 2), same_value("255", 255), same_value("ab", ["a", "b"])
+        (False, False, False)
+    """
+    got, gold = _plain(got), _plain(gold)
+    if isinstance(got, bool) or isinstance(gold, bool):
+        return got is gold
+    if isinstance(got, int | float) and isinstance(gold, int | float):
+        return _same_number(got, gold)
+    if isinstance(got, Members):
+        return isinstance(gold, list | Members) and _same_members(got.items, _items(gold))
+    if isinstance(got, list) and isinstance(gold, list):
+        return len(got) == len(gold) and all(map(same_value, got, gold))
+    if isinstance(got, Pairs) and isinstance(gold, Pairs):
+        return _same_mapping(got.items, gold.items)
+    return type(got) is type(gold) and bool(got == gold)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, ScalarData):
+        return value.value
+    if isinstance(value, ArrayData):
+        return value.tolist()
+    if isinstance(value, SeriesData):
+        return list(value.items)
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, set | frozenset):
+        return Members(list(value))
+    return Pairs(list(value.items())) if isinstance(value, Mapping) else value
+
+
+def _items(value: list[object] | Members) -> list[object]:
+    return value.items if isinstance(value, Members) else value
+
+
+def _same_number(got: float, gold: float) -> bool:
+    if isinstance(got, int) and isinstance(gold, int):
+        return got == gold
+    try:
+        if math.isnan(got) or math.isnan(gold):
+            return math.isnan(got) and math.isnan(gold)
+        return math.isclose(got, gold, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    except OverflowError:  # a whole number beyond every float
+        return False
+
+
+def _same_members(got: Sequence[object], gold: Sequence[object]) -> bool:
+    """Whether each member of one has a member of the other to itself."""
+    if len(got) != len(gold):
+        return False
+    left = list(got)
+    for wanted in gold:
+        # One that is equal to the bit first, so that near ones leave it to who needs it.
+        near = [at for at, member in enumerate(left) if same_value(member, wanted)]
+        if not near:
+            return False
+        left.pop(next((at for at in near if left[at] == wanted), near[0]))
+    return True
+
+
+def _same_mapping(got: list[tuple[object, object]], gold: list[tuple[object, object]]) -> bool:
+    """Whether the keys are the same, as text, and each has the same value.
+
+    A key twice in what was read (JSON's text can have it) is no mapping of that size.
+    """
+    if len(got) != len(gold):
+        return False
+    for name in (_key, _json_key):
+        by_text = {name(key): value for key, value in got}
+        if len(by_text) == len(got) and all(
+            _key(key) in by_text and same_value(by_text[_key(key)], value) for key, value in gold
+        ):
+            return True
+    return False
+
+
+def _key(key: object) -> str:
+    """A key as Python writes it; what is too large for text is no key of JSON's."""
+    key = _plain(key)
+    try:
+        return str(tuple(key) if isinstance(key, list) else key)
+    except (ValueError, RecursionError):
+        return f"<{type(key).__name__}>"
+
+
+def _json_key(key: object) -> str:
+    """A key as `json.dumps` writes it: ``True`` is ``true`` there, and ``None`` is ``null``."""
+    key = _plain(key)
+    return json.dumps(key) if key is None or isinstance(key, bool) else _key(key)
