@@ -142,24 +142,31 @@ def _revived(value: Any) -> Any:
     if kind == "Opaque":
         return Unknown(value.type_name)
     if kind == "ScalarData":
-        return _imported(_ARRAYS).dtype(value.dtype).type(value.value)
+        # As a plain number: at the precision of a float16, infinity equals 10**12.
+        return _revived(value.value)
     if kind == "ArrayData":
-        return _imported(_ARRAYS).array(value.items, dtype=value.dtype).reshape(value.shape)
+        content = tuple(map(_revived, value.items))
+        return _imported(_ARRAYS).array(content, dtype=_wide(value.dtype)).reshape(value.shape)
     if kind == "SeriesData":
         items, index = list(value.items), list(value.index)
         series = _imported(_FRAMES).Series
-        return series(items, index=index, dtype=value.dtype, name=value.name)
+        return series(items, index=index, dtype=_wide(value.dtype), name=value.name)
     if kind == "FrameData":
         columns = {at: list(items) for at, items in enumerate(value.items)}
         frame = _imported(_FRAMES).DataFrame(columns, index=list(value.index))
-        frame = frame.astype(dict(enumerate(value.dtypes)))
+        frame = frame.astype(dict(enumerate(map(_wide, value.dtypes))))
         frame.columns = list(value.columns)
         return frame
     if kind in ("list", "tuple", "set", "frozenset"):
         return type(value)(_revived(item) for item in value)
     if kind == "dict":
-        return {key: _revived(item) for key, item in value.items()}
+        return {_revived(key): _revived(item) for key, item in value.items()}
     return value
+
+
+def _wide(dtype: str) -> str:
+    """The type of the same kind at the precision of Python's own numbers."""
+    return {"float16": "float64", "float32": "float64", "complex64": "complex128"}.get(dtype, dtype)
 
 
 def _imported(name: str) -> Any:
