@@ -30,6 +30,8 @@ _FRAMES, _ARRAYS = "pan" + "das", "num" + "py"
 
 _WHOLE = ("uint8", "int16", "int32", "int64")
 _REAL = ("float16", "float32", "float64")
+_EXACT = (("decimal", "Decimal"), ("fractions", "Fraction"))
+_LARGE = 10**5000
 _KINDS: dict[str, type] = {"str": str, "int": int, "float": float, "list": list, "dict": dict}
 
 
@@ -238,7 +240,7 @@ def _cast(value: Any, kind: str) -> Any:
     """What the published scorer makes of a value, up to where it compares."""
     type_, module = type(value), type(value).__module__
     if type_.__name__ == "Series" and module.partition(".")[0] == _FRAMES:
-        return value
+        return type_(value.to_numpy())
     if type_ is list:
         if value and type(value[0]) is tuple:
             value = [list(item) for item in value]
@@ -254,6 +256,42 @@ def _cast(value: Any, kind: str) -> Any:
         return value if type(value) is bool else str(value)
     if type(value) is not _KINDS[kind]:
         value = _KINDS[kind](value)
+    return _comparable(value) if kind == "list" else value
+
+
+def _comparable(value: Any) -> Any:
+    """A value whose parts compare with JSON as they do, made of plain data.
+
+    Without it, numbers of Python's library and numpy's matrices inside of a list would be
+    unlike everything.
+    """
+    type_ = type(value)
+    if isinstance(value, list):
+        return [_comparable(item) for item in list.__iter__(value)]
+    if isinstance(value, tuple):
+        return tuple(_comparable(item) for item in tuple.__iter__(value))
+    if isinstance(value, dict):
+        return {key: _comparable(item) for key, item in dict.items(value)}
+    if type_ is complex:
+        return value if value.imag else value.real
+    if (type_.__module__, type_.__name__) in _EXACT:
+        return _plain_number(value)
+    arrays = sys.modules.get(_ARRAYS)
+    if arrays is not None and isinstance(value, arrays.matrix):
+        return arrays.asarray(value)
+    return value
+
+
+def _plain_number(value: Any) -> Any:
+    """The plain number that is equal to the bit; the value itself where there is none."""
+    try:
+        if float(value) == value:
+            return float(value)
+        # Larger ones stand in no file, and take long to write out.
+        if abs(value) < _LARGE and int(value) == value:
+            return int(value)
+    except (ArithmeticError, ValueError):
+        pass  # Not a number, or infinite.
     return value
 
 

@@ -15,7 +15,7 @@ from multiturn.sandbox.encoding import ArrayData, ScalarData, SeriesData
 
 __all__ = ["legacy_equal"]
 
-_NUMERIC = re.compile(r"bool|u?int\d+|float\d+")
+_NUMERIC = re.compile(r"bool|u?int\d+|float\d+|complex\d+|object")
 
 
 def legacy_equal(got: object, gold: object) -> bool:
@@ -90,7 +90,7 @@ def _shape(value: object) -> tuple[int, ...] | None:
 
 
 def _close(one: object, other: object) -> bool:
-    if not isinstance(one, int | float) or not isinstance(other, int | float):
+    if not isinstance(one, int | float | complex) or not isinstance(other, int | float):
         return False
     if one == other:
         return True
