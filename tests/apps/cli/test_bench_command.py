@@ -17,6 +17,7 @@ from multiturn.apps.cli.main import run
 from multiturn.benchmarks.runner.gauge import Fill
 from multiturn.benchmarks.runner.progress import Progress
 from multiturn.core.errors import InputError
+from multiturn.core.places import places
 from multiturn.engines.model_name import Script, Server, Weights
 from multiturn.engines.scripted import ScriptedEngine
 from multiturn.hub.adapters.gguf import write_gguf_adapter
@@ -246,3 +247,104 @@ def test_progress_on_one_line():
     assert progress_line(progress, several=True) == (
         "30 of 100, 2/s, 35 s left, turns: strict 25.0 % legacy 50.0 %, engine 98 % full"
     )
+
+
+def sampled(out: Path) -> dict[str, Any]:
+    """What the only run's record says of the settings that can come from elsewhere."""
+    (record,) = out.rglob("run.json")
+    config = json.loads(record.read_text())
+    return {
+        **config["sampling"],
+        "max_new_tokens": config["settings"]["max_new_tokens"],
+        "header": config["settings"]["header"],
+        **{name: config["limits"][name] for name in ("cpu_seconds", "wall_seconds")},
+        "memory_mib": config["limits"]["memory_bytes"] >> 20,
+    }
+
+
+# A setting, its text elsewhere, what the run then has, and the same on the command line.
+SETTINGS = [
+    ("n", "3", 3, ("-n", "2"), 2),
+    ("temperature", "0.7", 0.7, ("-t", "0.4"), 0.4),
+    ("top_p", "0.5", 0.5, ("--top-p", "0.25"), 0.25),
+    ("seed", "11", 11, ("--seed", "0"), 0),
+    ("max_tokens", "77", 77, ("--max-new-tokens", "5"), 5),
+    ("header", "none", "none", ("--header", "packages"), "packages"),
+    ("cpu_seconds", "7", 7.0, ("--cpu-seconds", "6"), 6.0),
+    ("wall_seconds", "33", 33.0, ("--wall-seconds", "32"), 32.0),
+    ("memory_mib", "600", 600, ("--memory-mib", "500"), 500),
+]
+OTHERS = {"n": "2", "temperature": "0.9", "header": "numpy", "top_p": "0.75"}
+"""Other values than those, for a file that the environment comes before; 64 for the rest."""
+
+
+def test_settings_reach_a_benchmark_in_their_order(model, tmp_path, capsys, monkeypatch):
+    """The command line before the environment, before config.toml, before the default."""
+
+    def ran(name: str, *more: str) -> tuple[dict[str, Any], str]:
+        small = ["bench", "own", "-m", model, "-o", str(tmp_path / name), "--limit", "1"]
+        assert run([*small, "--cases", "1", *more]) == 0
+        said = capsys.readouterr().out.replace("\n", " ")
+        return sampled(tmp_path / name), said
+
+    def wanted(column: int) -> dict[str, Any]:
+        return {"max_new_tokens" if row[0] == "max_tokens" else row[0]: row[column]
+                for row in SETTINGS}  # fmt: skip
+
+    def write(values: dict[str, str]) -> None:
+        lines = [f'{k} = "{v}"' if k == "header" else f"{k} = {v}" for k, v in values.items()]
+        config.write_text("\n".join(lines))
+
+    config = places().settings
+    config.parent.mkdir(parents=True, exist_ok=True)
+    usual, said = ran("usual")
+    assert usual == {
+        "n": 1, "temperature": 0.2, "top_p": 0.95, "seed": 0, "max_new_tokens": None,
+        "header": "published", "cpu_seconds": 20.0, "wall_seconds": 60.0, "memory_mib": 1024,
+    }  # fmt: skip
+    assert "settings" not in said
+
+    write({name: text for name, text, *_ in SETTINGS})
+    found, said = ran("file")
+    assert found == wanted(2)
+    for name, *_ in SETTINGS:
+        assert f"{name} " in said
+    assert said.replace(" ", "").count(f"({config})") == len(SETTINGS)
+
+    write({name: OTHERS.get(name, "64") for name, *_ in SETTINGS})
+    for name, text, *_ in SETTINGS:
+        monkeypatch.setenv(f"MULTITURN_{name.upper()}", text)
+    found, said = ran("variable")
+    assert found == wanted(2)
+    for name, *_ in SETTINGS:
+        assert f"(MULTITURN_{name.upper()})" in said
+    assert str(config) not in said.replace(" ", "")
+
+    found, said = ran("option", *(word for row in SETTINGS for word in row[3]))
+    assert found == wanted(4)
+    assert "settings" not in said
+
+
+def test_a_variable_that_the_command_line_outdoes_is_not_read(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MULTITURN_TOP_P", "7")
+    assert run(bench(model, tmp_path / "a", "--top-p", "0.5")) == 0
+    assert run(bench(model, tmp_path / "b")) == 2
+    assert "MULTITURN_TOP_P" in capsys.readouterr().err
+
+
+def test_settings_that_a_benchmark_has_no_use_for_are_named(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MULTITURN_STYLE", "chat")
+    monkeypatch.setenv("MULTITURN_RETRIES", "2")
+    assert run(bench(model, tmp_path / "runs", "--json")) == 0
+    said = capsys.readouterr()
+    assert "no use for: style, retries" in said.err
+    json.loads(said.out)
+
+
+def test_the_model_of_the_environment_is_named_with_its_origin(
+    model, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("MULTITURN_MODEL", model)
+    small = ["bench", "own", "--limit", "1", "--cases", "1", "-o", str(tmp_path / "runs")]
+    assert run(small) == 0
+    assert "(MULTITURN_MODEL)" in capsys.readouterr().out.replace("\n", "")

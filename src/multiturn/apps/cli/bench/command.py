@@ -6,6 +6,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 from typing import Annotated, Any
@@ -22,15 +23,16 @@ from multiturn.apps.cli.bench.grid import (
     words,
 )
 from multiturn.apps.cli.bench.scoring import refuse_other_options, score_samples
+from multiturn.apps.cli.bench.settings import resolve_bench_settings
 from multiturn.apps.cli.bench.show import document, show_by, show_runs
 from multiturn.apps.cli.bench.view import ProgressView, duration
 from multiturn.apps.cli.faults import INTERRUPTED, say
 from multiturn.apps.cli.interrupts import stopped_by_ctrl_c
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import console_for
-from multiturn.apps.cli.settings import Settings, resolve_settings
+from multiturn.apps.cli.settings import Settings
 from multiturn.benchmarks.pass_at_k import BY
-from multiturn.benchmarks.runner.config import SampleSettings, Selection
+from multiturn.benchmarks.runner.config import Selection
 from multiturn.benchmarks.runner.grid import Grid
 from multiturn.benchmarks.runner.run import Effort, Sitting, run_cells
 from multiturn.benchmarks.runner.saved import find_runs, read_run
@@ -87,7 +89,10 @@ Truncations = Annotated[
         help="The rule that ends a written text; several with commas. By default published.",
     ),
 ]
-Samples = Annotated[int, typer.Option("--n", "-n", metavar="COUNT", help="Samples of each item.")]
+Samples = Annotated[
+    int | None,
+    typer.Option("--n", "-n", metavar="COUNT", help="Samples of each item; by default 1."),
+]
 Temperatures = Annotated[
     list[str] | None,
     typer.Option(
@@ -98,9 +103,15 @@ Temperatures = Annotated[
     ),
 ]
 TopP = Annotated[
-    float, typer.Option("--top-p", metavar="SHARE", help="The share of likely tokens sampled from.")
+    float | None,
+    typer.Option(
+        "--top-p", metavar="SHARE", help="The share of likely tokens sampled from; by default 0.95."
+    ),
 ]
-Seed = Annotated[int, typer.Option("--seed", "-s", metavar="NUMBER", help="Of the whole run.")]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", "-s", metavar="NUMBER", help="Of the whole run; by default 0."),
+]
 Cases = Annotated[
     int | None, typer.Option("--cases", metavar="COUNT", help="The first so many of each problem.")
 ]
@@ -124,8 +135,12 @@ Budget = Annotated[
     typer.Option("--budget", metavar="TOKENS", help="Most new tokens of a sample, over all turns."),
 ]
 Header = Annotated[
-    str,
-    typer.Option("--header", metavar="published|packages|none", help="What programs begin with."),
+    str | None,
+    typer.Option(
+        "--header",
+        metavar="published|packages|none",
+        help="What programs begin with; by default published.",
+    ),
 ]
 File = Annotated[
     Path | None,
@@ -169,16 +184,16 @@ def _command(benchmark: str) -> Callable[..., None]:
         model: Models = None,
         arm: Arms = None,
         truncation: Truncations = None,
-        n: Samples = 1,
+        n: Samples = None,
         temperature: Temperatures = None,
-        top_p: TopP = 0.95,
-        seed: Seed = 0,
+        top_p: TopP = None,
+        seed: Seed = None,
         cases: Cases = None,
         limit: Limit = None,
         problem: Problems = None,
         max_new_tokens: MaxNewTokens = None,
         budget: Budget = None,
-        header: Header = "published",
+        header: Header = None,
         file: File = None,
         any_hash: AnyHash = False,
         samples: Given = None,
@@ -188,55 +203,81 @@ def _command(benchmark: str) -> Callable[..., None]:
         engine: options.Engine = None,
         context: options.Context = None,
         threads: options.Threads = None,
+        cpu_seconds: options.CpuSeconds = None,
+        wall_seconds: options.WallSeconds = None,
+        memory_mib: options.MemoryMib = None,
         unsafe: options.Unsafe = None,
         as_json: options.Json = False,
     ) -> None:
+        names = list(dict.fromkeys(model)) if model else [None]
+        settings = resolve_bench_settings(
+            {
+                "model": names[0],
+                "engine": engine,
+                "context": context,
+                "threads": threads,
+                "cpu_seconds": cpu_seconds,
+                "wall_seconds": wall_seconds,
+                "memory_mib": memory_mib,
+                "unsafe": unsafe,
+            },
+            n=n,
+            temperatures=temperature,
+            top_p=top_p,
+            seed=seed,
+            max_new_tokens=max_new_tokens,
+            header=header,
+        )
+        console = console_for(sys.stderr if as_json else sys.stdout)
         if samples is not None:
             refuse_other_options(call)
+            settings.show(console, judging=True)
             score_samples(
                 benchmark,
                 samples,
                 file=file,
                 any_hash=any_hash,
                 fresh=fresh,
-                unsafe=resolve_settings({"unsafe": unsafe}).settings.unsafe,
+                limits=settings.limits,
+                unsafe=settings.common.unsafe,
                 as_json=as_json,
             )
             return
-        flags: dict[str, object] = {
-            "engine": engine,
-            "context": context,
-            "threads": threads,
-            "unsafe": unsafe,
-        }
         models = [
-            resolve_settings({**flags, "model": name}).settings
-            for name in (dict.fromkeys(model) if model else (None,))
+            settings.common if name is None else replace(settings.common, model=name)
+            for name in names
         ]
         for each in models:
             read_model_name(each.model)  # before another model has run for hours
         _check_apart(models)
-        truncations, header_style = check_names(words(truncation or ["published"]), header)
-        samplings = tuple(
-            SampleSettings(n=n, temperature=each, top_p=top_p, seed=seed)
-            for each in numbers(temperature or ["0.2"], "--temperature")
-        )
+        truncations, header_style = check_names(words(truncation or ["published"]), settings.header)
         arm_settings = tuple(
             ArmSettings(
                 truncation=name,
-                max_new_tokens=max_new_tokens,
+                max_new_tokens=settings.max_new_tokens,
                 budget=budget,
                 header=header_style,
-                seed=seed,
+                seed=settings.seed,
             )
             for name in truncations
         )
         selection = Selection(cases=cases, limit=limit, problems=words(problem or []))
         with pull_display() as display:
             tasks = open_tasks(
-                benchmark, words(arm or []), path=file, any_hash=any_hash, progress=display
+                benchmark,
+                words(arm or []),
+                path=file,
+                any_hash=any_hash,
+                limits=settings.limits,
+                progress=display,
             )
-        grid = Grid(tasks=tasks, settings=arm_settings, samplings=samplings, selection=selection)
+        grid = Grid(
+            tasks=tasks,
+            settings=arm_settings,
+            samplings=settings.samplings,
+            selection=selection,
+        )
+        settings.show(console)
         _run(grid, models, out, fresh=fresh, effort=Effort(in_flight=in_flight), as_json=as_json)
 
     run.__doc__ = _HELP[benchmark] + _MORE

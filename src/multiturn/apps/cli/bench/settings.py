@@ -1,0 +1,155 @@
+"""The settings of a benchmark: from the command line, the environment, config.toml, or defaults.
+
+They are those of every command (`multiturn.apps.cli.settings`). Where a benchmark has rules of
+its own, such as the time that a program may take, these hold unless a person sets another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+
+from multiturn.apps.cli.bench.grid import numbers
+from multiturn.apps.cli.settings import Resolved, Settings, resolve_settings
+from multiturn.apps.cli.terminal import neutralize
+from multiturn.benchmarks.runner.config import SampleSettings
+from multiturn.core.errors import InputError
+
+__all__ = ["BenchSettings", "resolve_bench_settings"]
+
+_HEADERS = {"auto": "published", "numpy": "published", "none": "none"}
+"""What the setting ``header`` means to a benchmark."""
+
+_NOT_HERE = ("style", "retries", "history")
+"""What a benchmark's arms decide."""
+
+_LIMITS = ("cpu_seconds", "wall_seconds", "memory_mib")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchSettings:
+    """What holds for one call of `multiturn bench`."""
+
+    common: Settings
+    """With one model, which the caller changes where there are several."""
+    n: int
+    temperatures: tuple[float, ...]
+    top_p: float
+    seed: int
+    max_new_tokens: int | None
+    """None: what each problem says."""
+    header: str
+    limits: Mapping[str, Any]
+    """The fields of `Limits` that take the place of the benchmark's own."""
+    origins: Mapping[str, str]
+    """Where each setting comes from that comes from the environment or a file, by name."""
+    values: Mapping[str, object]
+    """The values of the same."""
+
+    @property
+    def samplings(self) -> tuple[SampleSettings, ...]:
+        """One for each temperature.
+
+        Raises:
+            InputError: a value is out of range.
+        """
+        return tuple(
+            SampleSettings(n=self.n, temperature=each, top_p=self.top_p, seed=self.seed)
+            for each in self.temperatures
+        )
+
+    def show(self, console: Console, *, judging: bool = False) -> None:
+        """Say which settings come from elsewhere than the command line, and from where.
+
+        Args:
+            console: to say it on.
+            judging: whether programs that are there already are judged, so that only limits
+                and isolation count.
+        """
+        used = ("unsafe", *_LIMITS) if judging else None
+        told = [
+            f"{name} {self.values[name]} ({origin})"
+            for name, origin in self.origins.items()
+            if name not in _NOT_HERE and (used is None or name in used)
+        ]
+        if told:
+            console.print("settings: " + neutralize(", ".join(told)), markup=False, highlight=False)
+        idle = [name for name in self.origins if name in _NOT_HERE and not judging]
+        if idle:
+            console.print(
+                f"settings that a benchmark has no use for: {', '.join(idle)}", highlight=False
+            )
+
+
+def resolve_bench_settings(
+    flags: Mapping[str, object],
+    *,
+    n: int | None = None,
+    temperatures: list[str] | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+    max_new_tokens: int | None = None,
+    header: str | None = None,
+) -> BenchSettings:
+    """The settings that hold for a benchmark.
+
+    Args:
+        flags: what the command line said of the settings that mean the same in every command,
+            by name; None for what it did not say.
+        n: and the others: what it said of those that have a form or a range of their own here.
+        temperatures: several, with commas.
+        top_p: as in `SampleSettings`.
+        seed: as in `SampleSettings`.
+        max_new_tokens: the setting ``max_tokens``.
+        header: as in `ArmSettings`.
+
+    Raises:
+        InputError: a value is not allowed; the message says where it stands.
+    """
+    here: dict[str, object] = {"n": n, "temperature": temperatures, "top_p": top_p, "seed": seed}
+    here |= {"max_tokens": max_new_tokens, "header": header}
+    # What the command line says is not asked for elsewhere, and has ranges of its own here.
+    said = {name: getattr(Settings(), name) for name, value in here.items() if value is not None}
+    resolved = resolve_settings({**flags, **said})
+    settings = resolved.settings
+    origins = {
+        name: origin.text
+        for name, origin in resolved.origins.items()
+        if resolved.said(name) and not origin.text.startswith("--")
+    }
+    return BenchSettings(
+        common=settings,
+        n=settings.n if n is None else n,
+        temperatures=_temperatures(temperatures, settings.temperature),
+        top_p=settings.top_p if top_p is None else top_p,
+        seed=settings.seed if seed is None else seed,
+        max_new_tokens=settings.max_tokens if "max_tokens" in origins else max_new_tokens,
+        header=_HEADERS[settings.header] if header is None else header,
+        limits=_limits(resolved),
+        origins=origins,
+        values={name: getattr(settings, name) for name in origins},
+    )
+
+
+def _temperatures(said: list[str] | None, otherwise: float) -> tuple[float, ...]:
+    if said is None:
+        return (otherwise,)
+    found = numbers(said, "--temperature")
+    if not found:
+        raise InputError("--temperature names no number", got=", ".join(said))
+    return found
+
+
+def _limits(resolved: Resolved) -> Mapping[str, Any]:
+    settings = resolved.settings
+    found: dict[str, Any] = {
+        name: getattr(settings, name)
+        for name in ("cpu_seconds", "wall_seconds")
+        if resolved.said(name)
+    }
+    if resolved.said("memory_mib"):
+        found["memory_bytes"] = settings.memory_mib << 20
+    return found
