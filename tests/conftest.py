@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -39,3 +42,133 @@ def default_model() -> Path:
     from multiturn.hub.pull import pull
 
     return pull("qwen2.5-coder-0.5b", directory=MODELS)
+
+
+TinyGGUF = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> TinyGGUF:
+    """Makes small random GGUF models of the architectures ``llama`` and ``qwen2``.
+
+    The arguments are those of `write_tiny_gguf` behind its path.
+    """
+
+    def make(**options: Any) -> Path:
+        return write_tiny_gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf", **options)
+
+    return make
+
+
+def write_tiny_gguf(
+    path: Path,
+    architecture: str = "llama",
+    *,
+    layers: int = 2,
+    width: int = 64,
+    heads: int = 4,
+    kv_heads: int | None = None,
+    head_size: int | None = None,
+    feed_forward: int = 96,
+    vocabulary: int = 300,
+    context: int = 256,
+    rotary: int | None = None,
+    tied: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+    without: Sequence[str] = (),
+    tensors: Mapping[str, Any] | None = None,
+    tokens: Mapping[int, tuple[str, int]] | None = None,
+) -> Path:
+    """Write one file; the numbers are drawn large enough for every choice to be seen in them.
+
+    Args:
+        metadata: entries added or replaced: whole keys, or keys behind ``ARCHITECTURE.`` where
+            they begin with a dot.
+        without: keys that are left out, written likewise.
+        tensors: further ones.
+        tokens: texts and kinds that replace those of the trained vocabulary, by id.
+    """
+    import gguf
+
+    from multiturn.text.tokenizers_codegen import train_tokenizer
+
+    draw = np.random.default_rng(0)
+    kv_heads = kv_heads or heads
+    size = head_size or width // heads
+    tokenizer = train_tokenizer(["def f(x):\n    return x\nimport numpy as np\n"], 300)
+    texts, kinds = [], []
+    for token in range(vocabulary):
+        special = tokenizer.added.get(token)
+        text = tokenizer.vocabulary.get(token, f"[PAD{token}]")
+        kind = 5 if token not in tokenizer.vocabulary else 1 if special is None else 4 - special[1]
+        text, kind = (tokens or {}).get(token, (special[0] if special else text, kind))
+        texts.append(text)
+        kinds.append(kind)
+    entries: dict[str, Any] = {
+        "general.name": "tiny",
+        ".context_length": context,
+        ".embedding_length": width,
+        ".feed_forward_length": feed_forward,
+        ".block_count": layers,
+        ".attention.head_count": heads,
+        ".attention.head_count_kv": kv_heads,
+        ".attention.layer_norm_rms_epsilon": 1e-6,
+        ".rope.dimension_count": size if rotary is None else rotary,
+        ".rope.freq_base": 10_000.0,
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "gpt-2",
+        "tokenizer.ggml.tokens": texts,
+        "tokenizer.ggml.token_type": kinds,
+        "tokenizer.ggml.merges": tokenizer.merges,
+        "tokenizer.ggml.bos_token_id": tokenizer.end_of_text[0],
+        "tokenizer.ggml.eos_token_id": tokenizer.end_of_text[0],
+        "tokenizer.ggml.add_bos_token": False,
+    }
+    if head_size:
+        entries |= {".attention.key_length": size, ".attention.value_length": size}
+    writer = gguf.GGUFWriter(path, architecture)
+    for key, value in {**entries, **(metadata or {})}.items():
+        if key in without:
+            continue
+        name = architecture + key if key.startswith(".") else key
+        match value:
+            case bool():
+                writer.add_bool(name, value)
+            case int():
+                writer.add_uint32(name, value)
+            case float():
+                writer.add_float32(name, value)
+            case str():
+                writer.add_string(name, value)
+            case _:
+                writer.add_array(name, value)
+
+    def matrix(name: str, *shape: int) -> None:
+        writer.add_tensor(name, (0.15 * draw.normal(size=shape)).astype(np.float32))
+
+    def scale(name: str) -> None:
+        writer.add_tensor(name, (1 + 0.1 * draw.normal(size=width)).astype(np.float32))
+
+    matrix("token_embd.weight", vocabulary, width)
+    scale("output_norm.weight")
+    if not tied:
+        matrix("output.weight", vocabulary, width)
+    for layer in range(layers):
+        at = f"blk.{layer}."
+        scale(f"{at}attn_norm.weight")
+        scale(f"{at}ffn_norm.weight")
+        for part, count in (("q", heads), ("k", kv_heads), ("v", kv_heads)):
+            matrix(f"{at}attn_{part}.weight", count * size, width)
+            if architecture == "qwen2":
+                matrix(f"{at}attn_{part}.bias", count * size)
+        matrix(f"{at}attn_output.weight", width, heads * size)
+        matrix(f"{at}ffn_gate.weight", feed_forward, width)
+        matrix(f"{at}ffn_up.weight", feed_forward, width)
+        matrix(f"{at}ffn_down.weight", width, feed_forward)
+    for name, values in (tensors or {}).items():
+        writer.add_tensor(name, np.asarray(values, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path

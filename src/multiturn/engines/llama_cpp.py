@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 from types import TracebackType
@@ -19,7 +20,7 @@ from multiturn.core.errors import (
     ModelFileError,
 )
 from multiturn.engines.continuation import Continuation
-from multiturn.engines.llama_server import LlamaServer, ServerOptions
+from multiturn.engines.llama_server import LlamaServer
 from multiturn.engines.protocol import (
     Delta,
     EngineInfo,
@@ -30,6 +31,9 @@ from multiturn.engines.protocol import (
 )
 from multiturn.engines.requests import check_open, check_text, check_window
 from multiturn.hub.formats.gguf import GGUFHeader, read_gguf_header
+from multiturn.hub.llama_cpp_library import import_xllamacpp
+from multiturn.hub.llama_options import ServerOptions, quantized_cache_fits
+from multiturn.hub.llama_trial import find_fault, loading_error
 
 __all__ = ["DEFAULT_CONTEXT", "LlamaCppEngine", "open_llama_cpp"]
 
@@ -53,7 +57,8 @@ def open_llama_cpp(
     """Load a GGUF model.
 
     The file's header is read strictly first, since llama.cpp may end the whole process over
-    a broken one.
+    a broken one; and a file whose hash is not known is loaded in another process first, since
+    llama.cpp may do so over a whole one too.
 
     Args:
         path: the file.
@@ -84,11 +89,37 @@ def open_llama_cpp(
         raise InputError("the number of threads is out of range", got=threads, allowed="1 to 512")
     if adapter is not None:
         _check_adapter(adapter, header)
-    options = ServerOptions(context=context, threads=threads, exact=exact, adapter=adapter)
+    options = ServerOptions(
+        context=context,
+        threads=threads,
+        exact=exact,
+        quantized_cache=quantized_cache_fits(header),
+        adapter=adapter,
+    )
+    if weights_sha256 is None or adapter is not None:
+        options = _tried(path, options)
     server = LlamaServer(path, options)
     return LlamaCppEngine(
         server, header, context=context, weights_sha256=weights_sha256, adapter=adapter
     )
+
+
+def _tried(path: Path, options: ServerOptions) -> ServerOptions:
+    """The options under which llama.cpp loads the model in another process.
+
+    Raises:
+        EngineError: it does not load; the message is llama.cpp's own.
+    """
+    import_xllamacpp()  # where it is missing, that is what is told
+    fault = find_fault(path, options)
+    if fault and options.exact and options.quantized_cache:
+        # An architecture whose cache has other sizes than its header says.
+        plain = replace(options, quantized_cache=False)
+        if find_fault(path, plain) is None:
+            return plain
+    if fault:
+        raise loading_error(path, fault)
+    return options
 
 
 def _check_adapter(adapter: Path, header: GGUFHeader) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import queue
 import secrets
 import socket
@@ -27,30 +26,14 @@ from typing import Any
 from multiturn.core.errors import EngineError
 from multiturn.engines.llama_prefix import Prefix
 from multiturn.hub.llama_cpp_library import import_xllamacpp
+from multiturn.hub.llama_options import ServerOptions, server_parameters
+from multiturn.hub.llama_trial import find_fault, loading_error
 
-__all__ = ["LlamaServer", "ServerOptions"]
+__all__ = ["LlamaServer"]
 
 _SOCKET_PATH_LIMIT = 100  # Linux allows 107 bytes
 
 Answer = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerOptions:
-    """How llama.cpp is to run.
-
-    Attributes:
-        context: tokens of the window.
-        threads: for decoding and for reading prompts.
-        exact: use only kernels that give a token the same result however many are computed
-            beside it, as far as llama.cpp has them; docs/decisions/0004-exact-cache.md.
-        adapter: a LoRA adapter as a GGUF file.
-    """
-
-    context: int
-    threads: int
-    exact: bool = True
-    adapter: Path | None = None
 
 
 class LlamaServer:
@@ -62,10 +45,6 @@ class LlamaServer:
     """
 
     def __init__(self, path: Path, options: ServerOptions) -> None:
-        # With OpenMP's own default, threads spin at each of the hundreds of barriers of a
-        # token; with one other busy process on the machine that costs a time slice each.
-        # Read once when the library is loaded, so it must be set before.
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         xllamacpp = import_xllamacpp()
         self.version = version("xllamacpp")
         self._directory = tempfile.TemporaryDirectory(prefix="multiturn-")
@@ -75,36 +54,19 @@ class LlamaServer:
             self._directory = tempfile.TemporaryDirectory(prefix="multiturn-", dir="/tmp")
             self._socket = str(Path(self._directory.name, "s.sock"))
         self._key = secrets.token_urlsafe(32)
-        params = xllamacpp.CommonParams()
-        params.model.path = str(path)
-        params.n_ctx = options.context
-        params.n_parallel = 1
-        params.cpuparams.n_threads = options.threads
-        params.cpuparams_batch.n_threads = options.threads
+        params = server_parameters(xllamacpp, path, options)
         # Only what is in the one slot counts as held; see `Prefix`.
         params.cache_ram_mib = 0
         params.ctx_shift = False
-        params.fit_params = False
-        params.warmup = False
         params.verbosity = -1
-        params.ui = False
         params.hostnames = [self._socket]
         params.api_keys = [self._key]
-        if options.adapter is not None:
-            params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(options.adapter), 1.0)]
-        if options.exact:
-            params.no_extra_bufts = True
-            params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
-            params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_Q8_0
         try:
             self._running = _Running(xllamacpp.Server(params), self._directory)
         except Exception as error:
             self._directory.cleanup()
-            raise EngineError(
-                f"llama.cpp could not load the model ({error})",
-                got=str(path),
-                fix="check that the file is a language model, and that there is memory for it",
-            ) from error
+            # The library's own exception says only that it failed; its log says why.
+            raise loading_error(path, find_fault(path, options) or str(error)) from error
         self._slot = threading.Lock()
         self._counting = threading.Lock()
         self._waiting = 0

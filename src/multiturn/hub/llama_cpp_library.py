@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,12 @@ def import_xllamacpp() -> Any:
         MissingDependencyError: it is not installed.
         EngineError: it is installed and cannot be loaded.
     """
+    # With OpenMP's own default, threads spin at each of the hundreds of barriers of a token;
+    # with one other busy process on the machine that costs a time slice each. A failed
+    # assertion of llama.cpp calls a debugger for a page of stack frames, and may wait for it
+    # for ever. Both are read when the library is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
         import xllamacpp
     except ModuleNotFoundError as error:
