@@ -175,7 +175,7 @@ def _phi(entries: _Entries) -> DecoderConfig:
     if entries.flag("qk_layernorm") or kv_heads != heads or width % heads:
         raise ModelFileError(f"{entries.file}: only Phi exports of CodeGen models are read")
     factor = rope.number("partial_rotary_factor", default=0.5)
-    if rope.number("rope_theta", default=10_000) != 10_000:
+    if rope.number("rope_theta", default=10_000) != 10_000 or _stretch(rope) != 1:
         raise ModelFileError(f"{entries.file}: only Phi exports of CodeGen models are read")
     return codegen_config(
         layers=entries.whole("num_hidden_layers"),
@@ -197,12 +197,8 @@ def _llama(entries: _Entries, kind: str) -> DecoderConfig:
     if kind == "mistral" and entries.values.get("sliding_window") is not None:
         raise ModelFileError(f"{entries.file}: a sliding window is nothing this decoder computes")
     rope = _rope(entries)
-    older = _Entries(entries.file, entries.values.get("rope_scaling") or {})
-    stretch = 1.0
-    for scaling in (rope, older):
-        for name in ("rope_type", "type"):
-            if scaling.one_of(name, ("default", "linear"), "default") == "linear":
-                stretch = scaling.number("factor")
+    if rope.number("partial_rotary_factor", default=1.0) != 1:
+        raise ModelFileError(f"{entries.file}: a partial rotary is not computed here")
     return llama_config(
         vocab_size=entries.whole("vocab_size"),
         layers=entries.whole("num_hidden_layers"),
@@ -213,7 +209,7 @@ def _llama(entries: _Entries, kind: str) -> DecoderConfig:
         feed_forward_width=entries.whole("intermediate_size"),
         context=entries.whole("max_position_embeddings", default=2048),
         rotary_base=rope.number("rope_theta", default=10_000.0),
-        rotary_stretch=stretch,
+        rotary_stretch=_stretch(rope),
         norm_eps=entries.number("rms_norm_eps", default=1e-6),
         qkv_bias=kind == "qwen2",
         tied_head=entries.flag("tie_word_embeddings"),
@@ -221,15 +217,51 @@ def _llama(entries: _Entries, kind: str) -> DecoderConfig:
 
 
 def _rope(entries: _Entries) -> _Entries:
-    """Rotary settings: in a mapping of their own since transformers 5, flat before."""
-    own = entries.values.get("rope_parameters") or {}
-    if not isinstance(own, Mapping) or not isinstance(
-        entries.values.get("rope_scaling") or {}, Mapping
-    ):
-        raise ModelFileError(f"{entries.file}: 'rope_parameters' is no mapping", got=own)
+    """Rotary settings, as transformers takes them together.
+
+    They stand in `rope_parameters` since transformers 5, and before in `rope_scaling` beside
+    flat keys. Where both mappings are there, the older one counts.
+    """
+    for name in ("rope_scaling", "rope_parameters"):
+        if not isinstance(entries.values.get(name) or {}, Mapping):
+            raise ModelFileError(
+                f"{entries.file}: {name!r} is no mapping", got=entries.values[name]
+            )
+    own = dict(entries.values.get("rope_scaling") or entries.values.get("rope_parameters") or {})
+    if any(isinstance(value, Mapping) for value in own.values()):
+        raise ModelFileError(
+            f"{entries.file}: rotary settings of each kind of layer are not computed here",
+            got=", ".join(own),
+        )
     names = ("rope_theta", "partial_rotary_factor")
-    flat = {name: entries.values[name] for name in names if name in entries.values}
+    flat = {
+        name: values[name]
+        for values in (entries.values.get("rope_parameters") or {}, entries.values)
+        for name in names
+        if values.get(name) is not None
+    }
+    kinds = [own[name] for name in ("rope_type", "type") if own.get(name) is not None]
+    if len(kinds) == 2 and kinds[0] != kinds[1]:
+        # transformers 4 takes the second of them, transformers 5 the first.
+        raise ModelFileError(
+            f"{entries.file}: 'rope_type' and 'type' of the rotary scaling contradict each other",
+            got=f"{kinds[0]} and {kinds[1]}",
+            fix="take one of them out",
+        )
+    own["rope_type"] = kinds[0] if kinds else "default"
     return _Entries(entries.file, {**flat, **own})
+
+
+def _stretch(rope: _Entries) -> float:
+    """What positions are divided by.
+
+    Raises:
+        ModelFileError: a scaling that this decoder does not compute (``dynamic``, ``yarn``,
+            ``llama3``, ``longrope`` ...).
+    """
+    if rope.one_of("rope_type", ("default", "linear"), "default") == "default":
+        return 1.0
+    return rope.number("factor")
 
 
 def describe_gguf(header: GGUFHeader, tensors: Tensors) -> DescribedModel:
@@ -267,9 +299,8 @@ def describe_gguf(header: GGUFHeader, tensors: Tensors) -> DescribedModel:
 
 
 def _gguf_llama(entries: _Entries, tensors: Tensors) -> DecoderConfig:
-    if "rope_freqs.weight" in tensors or "expert_count" in entries.values:
-        raise ModelFileError(f"{entries.file}: rotary factors or experts are not computed here")
-    scaling = entries.one_of("rope.scaling.type", ("none", "linear"), "none")
+    if entries.number("expert_count", default=0):
+        raise ModelFileError(f"{entries.file}: experts are not computed here")
     heads = entries.whole("attention.head_count")
     head_size = entries.whole(
         "attention.key_length", default=entries.whole("embedding_length") // heads
@@ -286,20 +317,55 @@ def _gguf_llama(entries: _Entries, tensors: Tensors) -> DecoderConfig:
         feed_forward_width=entries.whole("feed_forward_length"),
         context=entries.whole("context_length"),
         rotary_base=entries.number("rope.freq_base", default=10_000.0),
-        rotary_stretch=entries.number("rope.scaling.factor") if scaling == "linear" else 1.0,
+        rotary_stretch=_gguf_stretch(entries, tensors),
         norm_eps=entries.number("attention.layer_norm_rms_epsilon"),
         qkv_bias="blk.0.attn_q.bias" in tensors,
         tied_head="output.weight" not in tensors,
     )
 
 
+_ROTARY_TENSORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
+
+
+def _gguf_stretch(entries: _Entries, tensors: Tensors) -> float:
+    """What positions are divided by, as llama.cpp reads it.
+
+    A factor counts without a type, which is then ``linear``; the older key is
+    ``rope.scale_linear``; a factor of 0 is none; with the type ``none`` there is no scaling
+    whatever the factor.
+
+    Raises:
+        ModelFileError: a scaling that this decoder does not compute.
+    """
+    for name in _ROTARY_TENSORS:
+        if name in tensors:
+            raise ModelFileError(
+                f"{entries.file}: rotary factors for each frequency are not computed here",
+                got=name,
+                fix="run it with the llama.cpp engine",
+            )
+    if entries.number("rope.scaling.attn_factor", default=1.0) != 1:
+        raise ModelFileError(
+            f"{entries.file}: a rotary attention factor is not computed here",
+            got=entries.values["rope.scaling.attn_factor"],
+            fix="run it with the llama.cpp engine",
+        )
+    kind = entries.one_of("rope.scaling.type", ("none", "linear"), "linear")
+    factor = entries.number("rope.scaling.factor", "rope.scale_linear", default=0.0)
+    return 1.0 if kind == "none" or factor == 0 else factor
+
+
 def _gguf_phi2(entries: _Entries, tensors: Tensors) -> DecoderConfig:
     heads = entries.whole("attention.head_count")
+    if _gguf_stretch(entries, tensors) != 1 or entries.number("rope.freq_base", default=1e4) != 1e4:
+        raise ModelFileError(f"{entries.file}: only Phi exports of CodeGen models are read")
     return codegen_config(
         layers=entries.whole("block_count"),
         heads=heads,
         head_size=entries.whole("embedding_length") // heads,
-        rotary_size=entries.whole("rope.dimension_count"),
+        rotary_size=entries.whole(
+            "rope.dimension_count", default=entries.whole("embedding_length") // heads
+        ),
         vocab_size=tensors["token_embd.weight"].shape[0],
         context=entries.whole("context_length"),
         feed_forward_width=entries.whole("feed_forward_length"),
