@@ -135,6 +135,35 @@ def test_of_another_model(adapter: Path) -> None:
         ({"modules_to_save": ["lm_head"]}, "adapters with modules_to_save"),
         ({"peft_type": "IA3"}, "no LoRA adapter"),
         ({"lora_alpha": "much"}, "is no number"),
+        ({"lora_alpha": None}, "is no number"),
+        ({"alpha_pattern": {"down_proj": "much"}}, "is no number"),
+        ({"alpha_pattern": {"(": 1}}, "no regular expression"),
+        ({"alpha_pattern": [1]}, "no mapping"),
+        ({"rank_pattern": {"down_proj": 3}}, "the rank of"),
+        ({"r": 4}, "the rank of"),
+        ({"use_rslora": "yes"}, "not true or false"),
+        ({"init_lora_weights": "pissa"}, "init_lora_weights.*got 'pissa'"),
+        ({"init_lora_weights": "pissa_niter_16"}, "init_lora_weights.*got 'pissa_niter_16'"),
+        ({"init_lora_weights": "olora"}, "init_lora_weights.*got 'olora'"),
+        ({"init_lora_weights": "OLoRA"}, "init_lora_weights.*got 'OLoRA'"),
+        ({"init_lora_weights": "corda"}, "init_lora_weights.*got 'corda'"),
+        ({"init_lora_weights": "loftq"}, "init_lora_weights.*got 'loftq'"),
+        ({"init_lora_weights": "lora_ga"}, "init_lora_weights.*got 'lora_ga'"),
+        ({"init_lora_weights": 1}, "init_lora_weights.*got 1"),
+        ({"init_lora_weights": ["pissa"]}, "init_lora_weights"),
+        ({"fan_in_fan_out": True}, "adapters with fan_in_fan_out"),
+        ({"lora_bias": True}, "adapters with lora_bias"),
+        ({"layer_replication": [[0, 2], [1, 2]]}, "adapters with layer_replication"),
+        ({"trainable_token_indices": [1, 2]}, "adapters with trainable_token_indices"),
+        ({"trainable_token_indices": {"embed_tokens": [1]}}, "with trainable_token_indices"),
+        ({"target_parameters": ["experts.up"]}, "adapters with target_parameters"),
+        ({"megatron_config": {"tensor_model_parallel_size": 2}}, "adapters with megatron_config"),
+        ({"alora_invocation_tokens": [5, 6]}, "adapters with alora_invocation_tokens"),
+        ({"use_qalora": True}, "adapters with use_qalora"),
+        ({"use_bdlora": {"nblocks": 2}}, "adapters with use_bdlora"),
+        ({"arrow_config": {"top_k": 3}}, "adapters with arrow_config"),
+        ({"use_something_new": True}, "with use_something_new are not read, since its meaning"),
+        ({"scaling_of_tomorrow": 0.5}, "scaling_of_tomorrow"),
     ],
 )
 def test_what_is_not_read_is_refused(adapter: Path, change: dict[str, Any], told: str) -> None:
@@ -142,6 +171,40 @@ def test_what_is_not_read_is_refused(adapter: Path, change: dict[str, Any], told
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(ModelFileError, match=told):
         read_peft(adapter)
+
+
+def test_settings_that_change_nothing_pass(adapter: Path) -> None:
+    """As peft writes them: all keys of its version, most of them at rest."""
+    file = adapter / PEFT_CONFIG
+    plain = json.loads(file.read_text())
+    expected = {name: pair.scale for name, pair in read_peft(adapter).items()}
+    resting = {
+        "alora_invocation_tokens": None, "arrow_config": None, "auto_mapping": None,
+        "corda_config": None, "ensure_weight_tying": False, "eva_config": None,
+        "exclude_modules": ["lm_head"], "fan_in_fan_out": False, "layer_replication": None,
+        "layers_pattern": None, "layers_to_transform": [0, 1], "loftq_config": {},
+        "lora_bias": False, "lora_dropout": 0.1, "megatron_config": None,
+        "megatron_core": "megatron.core", "modules_to_save": None, "peft_version": "0.21.2",
+        "qalora_group_size": 16, "revision": "main", "target_parameters": None,
+        "trainable_token_indices": None, "use_bdlora": None, "use_dora": False,
+        "use_qalora": False, "use_rslora": False, "something_new": None, "another": [],
+        "target_modules": "all-linear", "task_type": "CAUSAL_LM", "bias": "none",
+    }  # fmt: skip
+    for init in (True, False, None, "gaussian", "eva", "orthogonal", "mica"):
+        file.write_text(json.dumps(plain | resting | {"init_lora_weights": init}))
+        assert {name: pair.scale for name, pair in read_peft(adapter).items()} == expected
+
+
+def test_ranks_of_patterns(adapter: Path) -> None:
+    """The first pattern that fits the end of a name holds; what is not said is as in peft."""
+    file = adapter / PEFT_CONFIG
+    plain = json.loads(file.read_text())
+    patterns = {r".*\.mlp\.down_proj": 2, "down_proj": 7, "q_proj": 2}
+    file.write_text(json.dumps(plain | {"r": 64, "rank_pattern": patterns}))
+    assert {pair.scale for pair in read_peft(adapter).values()} == {3.0}
+    del plain["lora_alpha"]
+    file.write_text(json.dumps(plain))
+    assert {pair.scale for pair in read_peft(adapter).values()} == {8 / 2}
 
 
 def test_scales_of_peft(adapter: Path) -> None:

@@ -68,6 +68,12 @@ def read_gguf_adapter(file: Path) -> tuple[str, dict[str, Pair]]:
             f"{file.name} is a GGUF file, but no LoRA adapter",
             fix="name the adapter's file, not the model's",
         )
+    kind = header.metadata.get("adapter.type", "lora")
+    if kind != "lora" or "adapter.alora.invocation_tokens" in header.metadata:
+        raise ModelFileError(
+            f"{file.name}: only plain LoRA adapters are read",
+            got=kind if kind != "lora" else "an activated one (adapter.alora.invocation_tokens)",
+        )
     names = {name.rpartition(".")[0] for name in tensors}
     pairs = {}
     for name in sorted(names):

@@ -26,14 +26,67 @@ PEFT_WEIGHTS = "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 _NAME = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_([AB])(?:\.default)?\.weight")
 
+_OFF: tuple[object, ...] = (None, False, [], {}, "")
 _WITHOUT: dict[str, tuple[object, ...]] = {
-    "use_dora": (None, False),
-    "bias": (None, "none"),
-    "modules_to_save": (None, []),
-    "fan_in_fan_out": (None, False),
-    "lora_bias": (None, False),
+    "bias": (*_OFF, "none"),
+    **dict.fromkeys(
+        (
+            "alora_invocation_tokens",
+            "arrow_config",
+            "ensure_weight_tying",
+            "fan_in_fan_out",
+            "kasa_config",
+            "layer_replication",
+            "lora_bias",
+            "megatron_config",
+            "modules_to_save",
+            "monteclora_config",
+            "target_parameters",
+            "trainable_token_indices",
+            "use_bdlora",
+            "use_dora",
+            "use_qalora",
+            "velora_config",
+        ),
+        _OFF,
+    ),
 }
-"""Settings under which an adapter is more than two matrices for each weight."""
+"""Settings under which an adapter is more, or other, than two matrices for each weight."""
+
+_BASE_KEPT = (None, True, False, "gaussian", "eva", "orthogonal", "mica")
+"""Values of `init_lora_weights` that leave the base model as it is. Under the others (PiSSA,
+OLoRA, CorDA, LoftQ, LoRA-GA ...) the adapter belongs to a base that was changed when training
+began, which is not the base that is loaded here."""
+
+_HARMLESS = frozenset(
+    {
+        "auto_mapping",
+        "base_model_name_or_path",
+        "corda_config",
+        "eva_config",
+        "exclude_modules",
+        "inference_mode",
+        "layers_pattern",
+        "layers_to_transform",
+        "loftq_config",
+        "lora_dropout",
+        "lora_ga_config",
+        "megatron_core",
+        "peft_type",
+        "peft_version",
+        "qalora_group_size",
+        "revision",
+        "runtime_config",
+        "target_modules",
+        "task_type",
+    }
+)
+"""Settings that say how it was trained, or which weights it has, which its tensors say too."""
+
+_READ = frozenset(
+    {"alpha_pattern", "init_lora_weights", "lora_alpha", "r", "rank_pattern", "use_rslora"}
+)
+_DEFAULT_RANK = _DEFAULT_ALPHA = 8  # of `peft`, where the file does not say
 
 
 def write_peft(
@@ -125,25 +178,72 @@ def _read_config(file: Path) -> dict[str, Any]:
         raise ModelFileError(
             f"{file.name} describes no LoRA adapter", allowed='"peft_type": "LORA"'
         )
-    for name, fine in _WITHOUT.items():
-        if config.get(name) not in fine:
-            raise ModelFileError(
-                f"{file.name}: adapters with {name} are not read",
-                got=config[name],
-                fix="merge it with peft, and use the merged model",
-            )
+    _check_settings(file.name, config)
     return config
 
 
+def _check_settings(file: str, config: Mapping[str, Any]) -> None:
+    """See that nothing in it makes the adapter mean something else than is computed."""
+    fix = "merge it with peft, and use the merged model"
+    init = config.get("init_lora_weights")
+    if not any(init is kept or (isinstance(kept, str) and init == kept) for kept in _BASE_KEPT):
+        raise ModelFileError(
+            f"{file}: adapters with this init_lora_weights are not read, since they change the "
+            "base model too",
+            got=init,
+            allowed="true, false, gaussian, eva, orthogonal, mica",
+            fix="convert it with peft: save_pretrained(..., "
+            "path_initial_model_for_weight_conversion=...), or merge it and use the merged model",
+        )
+    for name, value in config.items():
+        if name in _HARMLESS or name in _READ or name == "init_lora_weights":
+            continue
+        if value not in _WITHOUT.get(name, _OFF):
+            known = name in _WITHOUT
+            raise ModelFileError(
+                f"{file}: adapters with {name} are not read"
+                + ("" if known else ", since its meaning is not known"),
+                got=value,
+                fix=fix,
+            )
+    for name in ("rank_pattern", "alpha_pattern"):
+        if not isinstance(config.get(name) or {}, dict):
+            raise ModelFileError(f"{file}: {name!r} is no mapping", got=config[name])
+    if config.get("use_rslora") not in (None, True, False):
+        raise ModelFileError(
+            f"{file}: 'use_rslora' is not true or false", got=config["use_rslora"]
+        )
+
+
 def _scale(config: Mapping[str, Any], module: str, lora_a: np.ndarray[Any, Any]) -> float:
-    alpha = config.get("lora_alpha")
-    patterns = config.get("alpha_pattern") or {}
-    if isinstance(patterns, dict):
-        for key, value in patterns.items():
-            if re.fullmatch(rf"(.*\.)?({key})", module):
-                alpha = value
-                break
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float):
-        raise ModelFileError(f"{PEFT_CONFIG}: 'lora_alpha' is no number", got=alpha)
-    rank = len(lora_a)
+    rank = _of_module(config, "rank_pattern", "r", module, _DEFAULT_RANK)
+    if rank != len(lora_a):
+        raise ModelFileError(
+            f"the rank of {module!r} is not the one that {PEFT_CONFIG} says",
+            got=len(lora_a),
+            allowed=str(rank),
+            fix="see that both files are of one adapter",
+        )
+    alpha = _of_module(config, "alpha_pattern", "lora_alpha", module, _DEFAULT_ALPHA)
     return float(alpha) / (rank**0.5 if config.get("use_rslora") else rank)
+
+
+def _of_module(
+    config: Mapping[str, Any], patterns: str, usual: str, module: str, default: float
+) -> float:
+    """What holds for one module: of the first pattern that fits its name, else the usual."""
+    value = config.get(usual, default)
+    for pattern, own in (config.get(patterns) or {}).items():
+        try:
+            fits = re.fullmatch(rf"(.*\.)?({pattern})", module)
+        except re.error as error:
+            raise ModelFileError(
+                f"{PEFT_CONFIG}: a key of {patterns!r} is no regular expression ({error})",
+                got=pattern,
+            ) from error
+        if fits:
+            value = own
+            break
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ModelFileError(f"{PEFT_CONFIG}: {usual!r} is no number", got=value)
+    return value
