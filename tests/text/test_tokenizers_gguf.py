@@ -98,8 +98,9 @@ def test_this_vocabulary_lacks_some_bytes(ours: Tokenizer) -> None:
 
 
 def test_ends_and_specials(ours: Tokenizer) -> None:
-    assert ours.end_of_text == (2,)
-    assert ours.start is None
+    # <|im_end|>, <reponame> and <|endoftext|>, at all of which llama.cpp ends a text.
+    assert ours.end_of_text == (2, 4, 0)
+    assert (ours.before, ours.after) == ((), ())
     assert ours.token_id("<|im_start|>") == 1
     assert ours.size == 49152
 

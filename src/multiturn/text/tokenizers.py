@@ -2,8 +2,7 @@
 
 They come from the hub's files, from the metadata of a GGUF file, from a GPT-2 vocabulary
 (CodeGen's own), or are trained. All of them are byte-level, so any text survives the way
-there and back (but see `Tokenizer.missing_bytes`); none adds a start token or changes the
-text before it cuts it.
+there and back, but see `Tokenizer.changes` and `Tokenizer.missing_bytes`.
 """
 
 from __future__ import annotations
@@ -31,8 +30,13 @@ class Tokenizer:
     Args:
         backend: of the `tokenizers` library.
         end_of_text: ids after which a model has nothing more to say, the main one first.
-        start: the id a model wants in front of every text, where it wants one; `encode`
-            does not add it.
+        before: ids that a model wants in front of every prompt; `encode` does not add them.
+        after: ids that it wants behind one.
+        document_end: the id after each document of training data; the first of `end_of_text`
+            where it is None.
+        bos_text: text of the token that begins a text, where one is named, added or not.
+        changes: how a text that was cut and put together again differs from what it was, by
+            name; see `text_changes`.
     """
 
     def __init__(
@@ -40,7 +44,11 @@ class Tokenizer:
         backend: tokenizers.Tokenizer,
         *,
         end_of_text: Sequence[int] = (),
-        start: int | None = None,
+        before: Sequence[int] = (),
+        after: Sequence[int] = (),
+        document_end: int | None = None,
+        bos_text: str | None = None,
+        changes: Sequence[str] = (),
     ) -> None:
         # Special tokens in plain text are text: a second instance has the switch the other
         # way, since the switch belongs to the instance and calls may run side by side.
@@ -48,7 +56,11 @@ class Tokenizer:
         self._plain = library().Tokenizer.from_str(backend.to_str())
         self._plain.encode_special_tokens = True
         self.end_of_text = tuple(end_of_text)
-        self.start = start
+        self.before = tuple(before)
+        self.after = tuple(after)
+        self.document_end = next(iter(end_of_text), None) if document_end is None else document_end
+        self.bos_text = bos_text
+        self.changes = tuple(changes)
 
     @property
     def size(self) -> int:
@@ -75,6 +87,19 @@ class Tokenizer:
             ) from error
         backend = self._parsing if parse_special else self._plain
         return list(backend.encode(text, add_special_tokens=False).ids)
+
+    def encode_prompt(self, text: str, *, parse_special: bool = False) -> list[int]:
+        """The ids of a prompt, with what the model wants around it.
+
+        What a chat template has written in front itself is not put there twice.
+        """
+        ids = self.encode(text, parse_special=parse_special)
+        if not text:
+            return ids
+        before = list(self.before)
+        if ids[: len(before)] == before:
+            before = []
+        return [*before, *ids, *self.after]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids; bytes that are no UTF-8 become U+FFFD.

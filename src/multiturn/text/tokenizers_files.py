@@ -8,30 +8,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multiturn.core.errors import ModelFileError
+from multiturn.text.tokenizer_config import HubSettings, read_hub_settings
+from multiturn.text.tokenizer_json import (
+    check_byte_level,
+    text_changes,
+    without_training_settings,
+)
 from multiturn.text.tokenizers import END_OF_TEXT, Tokenizer, library
 
 if TYPE_CHECKING:
     import tokenizers
 
-__all__ = ["add_in_order", "from_gpt2_files", "from_hub_files"]
+__all__ = ["add_in_order", "from_gpt2_files", "from_hub_files", "read_tokenizer_json"]
 
 
 def from_hub_files(directory: Path) -> Tokenizer:
     """The tokenizer in a directory of the hub.
 
     Reads ``tokenizer.json``, or ``vocab.json`` and ``merges.txt`` with
-    ``added_tokens.json`` if there. The end-of-text ids are those of ``config.json``,
-    else the token ``<|endoftext|>``.
+    ``added_tokens.json`` if there; and what `HubSettings` reads beside them. Truncation,
+    padding and dropout that a ``tokenizer.json`` keeps are switched off.
 
     Raises:
         ModelFileError: the files are missing or broken, or no byte-level BPE.
     """
+    settings = read_hub_settings(directory)
+    changes: tuple[str, ...] = ()
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
     whole = directory / "tokenizer.json"
     if whole.exists():
-        backend = _guarded(whole, lambda: library().Tokenizer.from_file(str(whole)))
-        model = json.loads(backend.to_str())
-        if model["model"]["type"] != "BPE" or "ByteLevel" not in json.dumps(model["decoder"]):
-            raise ModelFileError(f"{whole.name} is no byte-level BPE", got=model["model"]["type"])
+        content = read_tokenizer_json(whole, settings)
+        backend = _guarded(whole, lambda: library().Tokenizer.from_str(json.dumps(content)))
+        changes = text_changes(content)
+        before, after = settings.around(content.get("post_processor"), backend.token_to_id)
     elif (directory / "vocab.json").exists() and (directory / "merges.txt").exists():
         backend = from_gpt2_files(directory / "vocab.json", directory / "merges.txt")
         extra = directory / "added_tokens.json"
@@ -39,23 +49,49 @@ def from_hub_files(directory: Path) -> Tokenizer:
             added = _read_ids(extra)
             add_in_order(backend, sorted(added, key=lambda text: added[text]), added)
     else:
+        sentencepiece = (directory / "tokenizer.model").exists()
         raise ModelFileError(
-            "no tokenizer in the directory",
-            got=str(directory),
+            "the directory has a tokenizer of sentencepiece, which is not read"
+            if sentencepiece
+            else "no tokenizer in the directory",
+            got=str(directory / "tokenizer.model" if sentencepiece else directory),
             allowed="tokenizer.json, or vocab.json and merges.txt",
+            fix="run the model as a GGUF file with the llama.cpp engine" if sentencepiece else None,
         )
-    return Tokenizer(backend, end_of_text=_hub_end(directory, backend))
+    ends = settings.ends(backend.token_to_id)
+    default = backend.token_to_id(END_OF_TEXT)
+    if not ends and default is not None:
+        ends = (default,)
+    return Tokenizer(
+        backend,
+        end_of_text=ends,
+        before=before,
+        after=after,
+        document_end=settings.document_end(),
+        bos_text=settings.token_text("bos_token"),
+        changes=changes,
+    )
 
 
-def _hub_end(directory: Path, backend: tokenizers.Tokenizer) -> list[int]:
-    config = directory / "config.json"
-    if config.exists():
-        said = _guarded(config, lambda: json.loads(config.read_text("utf-8"))).get("eos_token_id")
-        ends = said if isinstance(said, list) else [said]
-        if all(isinstance(token, int) for token in ends):
-            return ends
-    end = backend.token_to_id(END_OF_TEXT)
-    return [] if end is None else [end]
+def read_tokenizer_json(file: Path, settings: HubSettings) -> dict[str, Any]:
+    """The content of a ``tokenizer.json`` as it is used, the settings beside it followed.
+
+    Raises:
+        ModelFileError: it is broken, or no byte-level BPE.
+    """
+    content = _guarded(file, lambda: json.loads(file.read_text("utf-8")))
+    if not isinstance(content, dict):
+        raise ModelFileError(
+            f"{file.name} cannot be read: it holds no JSON object", fix="fetch the file again"
+        )
+    content = without_training_settings(content)
+    check_byte_level(file.name, content)
+    cut = content.get("pre_tokenizer")
+    if settings.tokenizer and isinstance(cut, dict) and "add_prefix_space" in cut:
+        # As transformers: the setting beside the file wins over the one in it.
+        said = settings.tokenizer.get("add_prefix_space")
+        content["pre_tokenizer"] = {**cut, "add_prefix_space": bool(said)}
+    return content
 
 
 def add_in_order(

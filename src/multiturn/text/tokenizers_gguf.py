@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from multiturn.core.errors import ModelFileError
@@ -67,13 +67,63 @@ def from_gguf_metadata(metadata: Mapping[str, Any]) -> Tokenizer:
             if kinds[token] == _USER_DEFINED
         ]
     )
-    ends = [metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot")]
-    start = metadata.get("tokenizer.ggml.bos_token_id")
+    bos, eos = (_special(metadata, name, len(tokens), _DEFAULT_SPECIAL) for name in ("bos", "eos"))
+    said_bos = metadata.get("tokenizer.ggml.bos_token_id")
     return Tokenizer(
         backend,
-        end_of_text=[token for token in ends if isinstance(token, int)],
-        start=start if metadata.get("tokenizer.ggml.add_bos_token") is True else None,
+        end_of_text=_ends(metadata, tokens, eos),
+        before=[bos] if bos is not None and _flag(metadata, "add_bos_token") else (),
+        after=[eos] if eos is not None and _flag(metadata, "add_eos_token") else (),
+        bos_text=None if said_bos is None or bos is None else tokens[bos],
     )
+
+
+_DEFAULT_SPECIAL = 11
+"""The token that begins and ends a text where a file names none: GPT-2's full stop, of all."""
+_ENDS = frozenset(
+    (
+        *("<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>"),
+        *("<|calls|>", "<end_of_turn>", "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>"),
+        *("[EOT]", "[EOS]", "<|end_of_text|>", "<end_of_utterance>", "<eos>", "<turn|>"),
+        *("<|tool_response>", "<\uff5cend\u2581of\u2581sentence\uff5c>", "[e~["),
+    )
+)
+"""Texts of tokens at which llama.cpp ends a text, whatever the file says of them."""
+_ENDS_OF_INFILLING = {
+    "fim_pad": ("<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"),
+    "fim_rep": ("<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"),
+    "fim_sep": ("<|file_sep|>",),
+}
+"""Kinds of tokens at which it does too, with the texts by which it finds one that is not said."""
+
+
+def _ends(metadata: Mapping[str, Any], tokens: Sequence[str], eos: int | None) -> list[int]:
+    """The ids at which llama.cpp ends a text, the one that the file names first."""
+    size = len(tokens)
+    ends = [eos, *(_special(metadata, name, size) for name in ("eot", "eom"))]
+    by_text = {text: token for token, text in enumerate(tokens)}
+    for name, texts in _ENDS_OF_INFILLING.items():
+        found = _special(metadata, name, size)
+        if found is None:
+            found = next((by_text[text] for text in texts if text in by_text), None)
+        ends.append(found)
+    ends += sorted(by_text[text] for text in _ENDS & by_text.keys())
+    return list(dict.fromkeys(token for token in ends if token is not None))
+
+
+def _special(
+    metadata: Mapping[str, Any], name: str, size: int, default: int | None = None
+) -> int | None:
+    """The id of a special token; an id beyond the vocabulary does not count."""
+    said = metadata.get(f"tokenizer.ggml.{name}_token_id")
+    for token in (said, default):
+        if type(token) is int and 0 <= token < size:
+            return token
+    return None
+
+
+def _flag(metadata: Mapping[str, Any], name: str) -> bool:
+    return metadata.get(f"tokenizer.ggml.{name}") is True
 
 
 def _pre_tokenizer(cut: str) -> Any:

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from multiturn.core.errors import InputError, MultiturnError
+from multiturn.text.tokenizer_config import read_hub_settings
 from multiturn.text.tokenizers import Tokenizer, library
-from multiturn.text.tokenizers_files import from_hub_files
+from multiturn.text.tokenizers_files import from_hub_files, read_tokenizer_json
 
 __all__ = ["Encoder"]
 
@@ -41,7 +42,7 @@ class Encoder:
 
     Raises:
         ModelFileError: the tokenizer cannot be read.
-        InputError: it has no end of text.
+        InputError: it has no end of text, or changes the text.
     """
 
     def __init__(self, directory: Path, *, check: bool = True) -> None:
@@ -52,10 +53,19 @@ class Encoder:
                 got=str(directory),
                 fix="give its directory a config.json with eos_token_id, or use another",
             )
-        self.end_of_text: int = self.tokenizer.end_of_text[0]
+        if self.tokenizer.changes:
+            raise InputError(
+                "the tokenizer changes the text, and what is packed must give it back",
+                got="; ".join(self.tokenizer.changes),
+                allowed="a tokenizer that changes nothing",
+                fix="take that out of a copy of its tokenizer.json (a normalizer: "
+                '"normalizer": null), or let the corpus train its own with NewTokenizer()',
+            )
+        end = self.tokenizer.document_end
+        self.end_of_text: int = self.tokenizer.end_of_text[0] if end is None else end
         self._check = check
         self._seen = self._spent = 0
-        plain = json.loads((directory / "tokenizer.json").read_text("utf-8"))
+        plain = read_tokenizer_json(directory / "tokenizer.json", read_hub_settings(directory))
         self._backend = library().Tokenizer.from_str(json.dumps(plain))
         self._backend.encode_special_tokens = True
         # What gigatoken finds special it cuts out of the text; here nothing is.

@@ -73,12 +73,12 @@ class JaxEngine:
 
     def score(self, text: str, *, given: str = "") -> Score:
         """How likely the model finds `text`. See `Scorer.score`."""
-        before = self._tokenize(given, False)
+        before = self._tokenize(given, False)[: -len(self._tokenizer.after) or None]
         check_open(self._closed)
         check_text(text, what="the text")
         tokens = self._tokenizer.encode(text)
-        if not before and self._tokenizer.start is not None:
-            before = [self._tokenizer.start]
+        if not before:
+            before = list(self._tokenizer.before)
         whole = [*before, *tokens]
         check_window(len(whole), 0, self._info.context_window)
         logprobs = [math.nan, *self._scheduler.call(lambda reader: reader.score(whole))]
@@ -103,12 +103,7 @@ class JaxEngine:
     def _tokenize(self, text: str, parse_special: bool) -> list[int]:
         check_open(self._closed)
         check_text(text)
-        tokens = self._tokenizer.encode(text, parse_special=parse_special)
-        start = self._tokenizer.start
-        # A chat template may write the start token itself.
-        if text and start is not None and tokens[:1] != [start]:
-            tokens.insert(0, start)
-        return tokens
+        return self._tokenizer.encode_prompt(text, parse_special=parse_special)
 
     def _stream(self, ticket: Ticket) -> Iterator[Event]:
         self._scheduler.submit(ticket)

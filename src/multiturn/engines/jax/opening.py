@@ -99,7 +99,7 @@ def open_jax(
         weights_sha256=weights_sha256,
         context_window=context,
         chat_template=template,
-        bos_token=_text(tokenizer, tokenizer.start),
+        bos_token=tokenizer.bos_text or _text(tokenizer, next(iter(tokenizer.before), None)),
         eos_token=_text(tokenizer, next(iter(tokenizer.end_of_text), None)),
         slots=slots,
     )

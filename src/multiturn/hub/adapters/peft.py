@@ -210,9 +210,7 @@ def _check_settings(file: str, config: Mapping[str, Any]) -> None:
         if not isinstance(config.get(name) or {}, dict):
             raise ModelFileError(f"{file}: {name!r} is no mapping", got=config[name])
     if config.get("use_rslora") not in (None, True, False):
-        raise ModelFileError(
-            f"{file}: 'use_rslora' is not true or false", got=config["use_rslora"]
-        )
+        raise ModelFileError(f"{file}: 'use_rslora' is not true or false", got=config["use_rslora"])
 
 
 def _scale(config: Mapping[str, Any], module: str, lora_a: np.ndarray[Any, Any]) -> float:

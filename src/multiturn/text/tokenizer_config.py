@@ -1,0 +1,183 @@
+"""The settings that the hub keeps beside a tokenizer: what begins a prompt, what ends a text.
+
+Followed as transformers follows them:
+
+- What is put around a prompt is the template of ``tokenizer.json``'s post-processor. Tokenizers
+  of the classes in `_OWN_TEMPLATE` make their own out of ``add_bos_token`` and
+  ``add_eos_token`` of ``tokenizer_config.json``.
+- A text ends at each ``eos_token_id`` of ``generation_config.json``; where it names none, of
+  ``config.json``; where that names none, at ``eos_token`` of ``tokenizer_config.json``, else at
+  ``<|endoftext|>``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from multiturn.core.errors import ModelFileError
+
+__all__ = ["HubSettings", "read_hub_settings"]
+
+Ids = tuple[int, ...]
+FindId = Callable[[str], int | None]
+
+_OWN_TEMPLATE = {
+    "Llama": True,
+    "CodeLlama": True,
+    "Gemma": True,
+    "Cohere": True,
+    "GPTNeoX": False,
+}
+"""Classes of tokenizers that make the template themselves, and their default for
+``add_bos_token``."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """What the files beside a ``tokenizer.json`` say.
+
+    Attributes:
+        tokenizer: content of ``tokenizer_config.json``.
+        model: content of ``config.json``.
+        generation: content of ``generation_config.json``.
+    """
+
+    tokenizer: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    generation: Mapping[str, Any] = field(default_factory=dict)
+
+    def token_text(self, name: str) -> str | None:
+        """The text of ``bos_token`` or ``eos_token``; None where there is none."""
+        value = self.tokenizer.get(name)
+        if isinstance(value, Mapping):
+            value = value.get("content")
+        return value if isinstance(value, str) else None
+
+    def ends(self, find_id: FindId) -> Ids:
+        """The ids at which the model's text ends, in the order of the file that names them."""
+        for values in (self.generation, self.model):
+            if found := _ids(values.get("eos_token_id")):
+                return found
+        end = self.token_text("eos_token")
+        found_id = None if end is None else find_id(end)
+        return () if found_id is None else (found_id,)
+
+    def document_end(self) -> int | None:
+        """The id that stands after a document in the training data: that of ``config.json``,
+        whatever a chat ends with.
+        """
+        return next(iter(_ids(self.model.get("eos_token_id"))), None)
+
+    def around(self, post_processor: Any, find_id: FindId) -> tuple[Ids, Ids]:
+        """The ids in front of a prompt and behind it.
+
+        Args:
+            post_processor: of ``tokenizer.json``.
+            find_id: the id of a token by its text.
+
+        Raises:
+            ModelFileError: a token that is to be added is not in the vocabulary.
+        """
+        kind = str(self.tokenizer.get("tokenizer_class") or "").removesuffix("Fast")
+        default = _OWN_TEMPLATE.get(kind.removesuffix("Tokenizer"))
+        if default is None:
+            return _template(post_processor)
+        sides: list[Ids] = []
+        for name, token, usual in (
+            ("add_bos_token", "bos_token", default),
+            ("add_eos_token", "eos_token", False),
+        ):
+            said = self.tokenizer.get(name)
+            if not (usual if said is None else said):
+                sides.append(())
+                continue
+            text = self.token_text(token)
+            found = None if text is None else find_id(text)
+            if found is None:
+                raise ModelFileError(
+                    f"tokenizer_config.json: {name} is set, and the tokenizer has no such token",
+                    got=text,
+                    fix=f"name its {token}, or set {name} to false",
+                )
+            sides.append((found,))
+        return sides[0], sides[1]
+
+
+def read_hub_settings(directory: Path) -> HubSettings:
+    """Read what is there of the three files.
+
+    Raises:
+        ModelFileError: one of them is broken.
+    """
+    return HubSettings(
+        _read(directory / "tokenizer_config.json"),
+        _read(directory / "config.json"),
+        _read(directory / "generation_config.json"),
+    )
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelFileError(
+            f"{file.name} cannot be read: {error}", got=str(file), fix="fetch the file again"
+        ) from error
+    if not isinstance(content, dict):
+        raise ModelFileError(f"{file.name} holds no JSON object", fix="fetch the file again")
+    return content
+
+
+def _ids(said: Any) -> Ids:
+    """An id or a list of them; whatever is no id is none."""
+    each = said if isinstance(said, list) else [said]
+    return tuple(dict.fromkeys(token for token in each if type(token) is int and token >= 0))
+
+
+def _template(post_processor: Any) -> tuple[Ids, Ids]:
+    """What a post-processor puts in front of one text and behind it."""
+    before: list[int] = []
+    after: list[int] = []
+    for step in _steps(post_processor):
+        match step.get("type"):
+            case "TemplateProcessing":
+                ids = {
+                    name: [int(token) for token in special.get("ids", ())]
+                    for name, special in (step.get("special_tokens") or {}).items()
+                }
+                front, back = _sides(step.get("single") or (), ids)
+                before[:0] = front
+                after += back
+            case "BertProcessing" | "RobertaProcessing":
+                before.insert(0, int(step["cls"][1]))
+                after.append(int(step["sep"][1]))
+    return tuple(before), tuple(after)
+
+
+def _sides(
+    pieces: Sequence[Mapping[str, Any]], ids: Mapping[str, list[int]]
+) -> tuple[list[int], list[int]]:
+    sides: tuple[list[int], list[int]] = ([], [])
+    behind = 0
+    for piece in pieces:
+        if "Sequence" in piece:
+            behind = 1
+        elif "SpecialToken" in piece:
+            sides[behind].extend(ids.get(piece["SpecialToken"].get("id"), ()))
+    return sides
+
+
+def _steps(part: Any) -> Iterator[Mapping[str, Any]]:
+    if not isinstance(part, Mapping):
+        return
+    if part.get("type") == "Sequence":
+        for inner in part.get("processors") or ():
+            yield from _steps(inner)
+    else:
+        yield part
