@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from multiturn.benchmarks.oracles.versions import ORACLE_VERSIONS, version_key
 from multiturn.benchmarks.task import ArmSettings, Item, Task
 from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
@@ -186,13 +187,14 @@ def describe_run(
 
 
 def installed_versions() -> dict[str, str]:
-    """Python's version, and those of the packages that can change a sample."""
+    """The versions of Python, of packages that can change a sample, and of the oracles."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
+    found |= {version_key(name): version for name, version in ORACLE_VERSIONS.items()}
     return found
 
 

@@ -5,6 +5,8 @@
     samples.jsonl          all of them in the order of the task: there when the run is complete
     timings.jsonl          seconds and cached tokens of each sample; may lack some after a crash
     sittings.jsonl         one line for each time the runner was at work, with its figures
+    verdicts.N.jsonl       verdicts that a rejudging, counted from 0, has replaced
+    rejudged.jsonl         one line for each rejudging: by which oracles, and how much it changed
     lock                   held by the process that is at work
 
 A kill can come at any moment. A line of the partial file that is torn is dropped and its
@@ -31,14 +33,25 @@ from multiturn.core.errors import InputError, StorageError, reporting_storage
 from multiturn.core.files import fsync_directory, write_atomically
 from multiturn.core.records import to_plain
 
-__all__ = ["COMPLETE", "CONFIG", "PARTIAL", "SITTINGS", "TIMINGS", "RunDirectory"]
+__all__ = [
+    "COMPLETE",
+    "CONFIG",
+    "LOCK",
+    "PARTIAL",
+    "REJUDGED",
+    "SITTINGS",
+    "TIMINGS",
+    "RunDirectory",
+    "lock_of",
+]
 
 CONFIG = "run.json"
 PARTIAL = "samples.partial.jsonl"
 COMPLETE = "samples.jsonl"
 TIMINGS = "timings.jsonl"
 SITTINGS = "sittings.jsonl"
-_LOCK = "lock"
+REJUDGED = "rejudged.jsonl"
+LOCK = "lock"
 _MOST_DIFFERENCES = 5
 
 
@@ -79,16 +92,7 @@ class RunDirectory:
         """
         with reporting_storage(path, "making the directory of the run"):
             path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / _LOCK, timeout=0, thread_local=False)
-        with reporting_storage(path, "locking the directory of the run"):
-            try:
-                lock.acquire()
-            except Timeout as error:
-                raise StorageError(
-                    "another process is at work on this run",
-                    got=str(path),
-                    fix="wait for its end, or name another directory",
-                ) from error
+        lock = lock_of(path)
         opened = cls(path, config, keys, lock)
         try:
             opened._claim(fresh)
@@ -181,11 +185,12 @@ class RunDirectory:
             self._remove(*(left.name for left in self.path.glob(f".{name}.*")))
         if saved.exists() and fresh:
             # The record goes last: until then the directory is known for what it was.
-            self._remove(COMPLETE, PARTIAL, TIMINGS, SITTINGS, CONFIG)
+            replaced = (left.name for left in self.path.glob("verdicts.*.jsonl*"))
+            self._remove(COMPLETE, PARTIAL, TIMINGS, SITTINGS, *replaced, REJUDGED, CONFIG)
         if saved.exists():
             self._compare(saved)
             return
-        strangers = sorted(each.name for each in self.path.iterdir() if each.name != _LOCK)
+        strangers = sorted(each.name for each in self.path.iterdir() if each.name != LOCK)
         if strangers:
             raise InputError(
                 f"the directory holds {strangers[0]!r} and no {CONFIG}, so it is none of a run",
@@ -206,6 +211,7 @@ class RunDirectory:
             ) from error
         found = differences(theirs if isinstance(theirs, dict) else {}, self.config)
         if found:
+            old = all(each.startswith("versions.oracle ") for each in found)
             more = len(found) - _MOST_DIFFERENCES
             listed = ", ".join(found[:_MOST_DIFFERENCES]) + (
                 f" and {more} more" if more > 0 else ""
@@ -214,7 +220,8 @@ class RunDirectory:
                 f"the directory belongs to another run: {listed}",
                 got=str(self.path),
                 fix="say the same as that run, name another directory, or throw it away with "
-                "--fresh",
+                "--fresh"
+                + (f"; `multiturn bench rejudge {self.path}` judges it again" if old else ""),
             )
 
     def _recover(self) -> None:
@@ -280,6 +287,25 @@ class RunDirectory:
             for name in names:
                 (self.path / name).unlink(missing_ok=True)
             fsync_directory(self.path)
+
+
+def lock_of(path: Path) -> FileLock:
+    """The lock of a run's directory, held from now on.
+
+    Raises:
+        StorageError: another process is at work there, or it cannot be written.
+    """
+    lock = FileLock(path / LOCK, timeout=0, thread_local=False)
+    with reporting_storage(path, "locking the directory of the run"):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise StorageError(
+                "another process is at work on this run",
+                got=str(path),
+                fix="wait for its end, or name another directory",
+            ) from error
+    return lock
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,10 @@ from multiturn.benchmarks.runner.samples import Sample, read_sample
 from multiturn.core.errors import InputError, reporting_storage
 from multiturn.core.records import read_record
 
-__all__ = ["SavedRun", "find_runs", "read_run"]
+__all__ = ["PACKED", "SavedRun", "find_runs", "read_run", "samples_file", "unpacked"]
+
+PACKED = f"{COMPLETE}.xz"
+"""A complete file of samples that somebody has packed, to keep it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +63,44 @@ def read_run(path: Path) -> SavedRun:
         config = read_record(json.loads(text), RunConfig, where=str(path / CONFIG))
     except ValueError as error:
         raise InputError(f"{path / CONFIG} is no JSON: {error}") from error
-    complete = (path / COMPLETE).exists()
-    samples = tuple(_samples(path / (COMPLETE if complete else PARTIAL), complete))
+    file = samples_file(path)
+    complete = file.name != PARTIAL
+    samples = tuple(_samples(file, complete))
     return SavedRun(path=path, config=config, samples=samples, complete=complete)
+
+
+def samples_file(path: Path) -> Path:
+    """The file of a run's samples: complete, complete and packed with xz, or not complete.
+
+    It need not exist: a run may have begun without a sample.
+    """
+    for name in (COMPLETE, PACKED):
+        if (path / name).exists():
+            return path / name
+    return path / PARTIAL
+
+
+def unpacked(file: Path) -> bytes:
+    """What a file holds, packed with xz or not.
+
+    Raises:
+        InputError: it is packed and broken.
+        StorageError: it cannot be read.
+    """
+    with reporting_storage(file, "reading the samples"):
+        data = file.read_bytes()
+    if file.suffix != ".xz":
+        return data
+    try:
+        return lzma.decompress(data)
+    except lzma.LZMAError as error:
+        raise InputError(f"{file} cannot be unpacked: {error}") from error
 
 
 def _samples(file: Path, complete: bool) -> Iterator[Sample]:
     if not file.exists():
         return
-    with reporting_storage(file, "reading the samples"):
-        lines = file.read_bytes().splitlines(keepends=True)
+    lines = unpacked(file).splitlines(keepends=True)
     seen = set()
     for number, line in enumerate(lines, 1):
         if not complete and not line.endswith(b"\n"):

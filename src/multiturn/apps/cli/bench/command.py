@@ -22,6 +22,7 @@ from multiturn.apps.cli.bench.grid import (
     open_tasks,
     words,
 )
+from multiturn.apps.cli.bench.rejudge import rejudge_runs
 from multiturn.apps.cli.bench.scoring import refuse_other_options, score_samples
 from multiturn.apps.cli.bench.settings import resolve_bench_settings
 from multiturn.apps.cli.bench.show import document, show_by, show_runs
@@ -326,6 +327,29 @@ def show(
             title = f"{run.config.model} {run.config.arm} {run.config.settings.truncation}"
             console.print(f"\n{title} T {run.config.sampling.temperature:g}, by {name}")
             show_by(console, run, name)
+
+
+@app.command("rejudge")
+def rejudge_saved(
+    place: Annotated[Path, typer.Argument(metavar="DIR", help="A run, or a directory of runs.")],
+    file: File = None,
+    any_hash: AnyHash = False,
+    unsafe: options.Unsafe = None,
+    as_json: options.Json = False,
+) -> None:
+    """Judge the programs of saved runs again, and say what changes.
+
+    No model is loaded. The oracles of this version judge every saved program; their verdicts
+    take the place of the old ones, which are kept beside them in verdicts.N.jsonl, and run.json
+    then names the oracles' versions. After Ctrl-C or a kill the same command goes on.
+    """
+    rejudge_runs(
+        place,
+        file=file,
+        any_hash=any_hash,
+        unsafe=resolve_settings({"unsafe": unsafe}).settings.unsafe,
+        as_json=as_json,
+    )
 
 
 def _run(

@@ -1,0 +1,333 @@
+"""The programs of a saved run, judged again by the oracles of today.
+
+The new verdicts take the place of the old ones, which are kept beside them, and ``run.json``
+then names the oracles that judged. Judging that was stopped goes on where it was: what is
+judged stands in ``rejudge.partial.jsonl`` until all is. A kill at any moment loses nothing,
+since the old verdicts are on the disk before a new one takes the place of one.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from multiturn.benchmarks.dialogue import Written
+from multiturn.benchmarks.interchange.given import Given, judge_given
+from multiturn.benchmarks.oracles.versions import oracle_versions_of, version_key
+from multiturn.benchmarks.runner.config import RunConfig, installed_versions
+from multiturn.benchmarks.runner.directory import CONFIG, LOCK, REJUDGED, lock_of
+from multiturn.benchmarks.runner.samples import Key, Sample, to_line
+from multiturn.benchmarks.runner.saved import SavedRun, read_run, samples_file, unpacked
+from multiturn.benchmarks.task import Task
+from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.files import write_atomically
+from multiturn.core.records import read_record, to_plain
+from multiturn.sandbox.oracle import Verdict
+from multiturn.sandbox.protocol import Sandbox
+
+__all__ = ["Change", "Passed", "Rejudged", "rejudge"]
+
+PROGRESS = "rejudge.partial.jsonl"
+
+Verdicts = Mapping[str, Verdict]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A sample on which an oracle has changed its mind."""
+
+    item: str
+    sample: int
+    problem: str
+    oracle: str
+    before: Verdict
+    after: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """How many samples passed."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejudged:
+    """What judging a run again came to."""
+
+    path: Path
+    samples: int
+    versions_before: Mapping[str, str]
+    """By oracle."""
+    versions_after: Mapping[str, str]
+    passed: Mapping[str, Passed]
+    """By oracle."""
+    problems: Mapping[str, Mapping[str, Passed]]
+    """By problem and oracle; problems of which the samples that pass are others."""
+    changes: tuple[Change, ...]
+    """All samples with another judgement, in the run's order."""
+
+
+def rejudge(
+    path: Path,
+    task: Task,
+    sandbox: Sandbox,
+    *,
+    listen: Callable[[int, int], None] | None = None,
+) -> Rejudged:
+    """Judge the samples of a run again, complete or not, and keep the verdicts.
+
+    Args:
+        path: of the run.
+        task: the run's own: the same problems under the same arm.
+        sandbox: runs the programs.
+        listen: is told how many samples are judged, and of how many.
+
+    Raises:
+        InputError: the task is another than the run's, or a record is broken.
+        SandboxUnavailableError: the sandbox failed. What is judged is kept.
+        StorageError: another process is at work on the run, or it cannot be written.
+    """
+    was_locked = (path / LOCK).exists()
+    lock = lock_of(path)
+    try:
+        run = read_run(path)
+        _check_same(run.config, task)
+        earlier = _count_lines(path / REJUDGED)
+        before = _verdicts_of(run.samples) | _replaced(_old_file(path, earlier))
+        after = _judge(run, task, sandbox, listen or _silent)
+        found = _compared(run, before, after)
+        _keep(run, earlier, found, before, after, sandbox)
+        return found
+    finally:
+        lock.release()
+        if not was_locked:
+            (path / LOCK).unlink(missing_ok=True)
+
+
+def _silent(done: int, total: int) -> None:
+    del done, total
+
+
+def _check_same(config: RunConfig, task: Task) -> None:
+    for what, theirs, ours in (
+        ("another benchmark", config.task, task.name),
+        ("another arm", config.arm, task.arm),
+        ("other problems", config.problems_sha256, task.problems_sha256),
+    ):
+        if theirs != ours:
+            raise InputError(
+                f"the run is of {what}",
+                got=theirs,
+                allowed=ours,
+                fix="name the problems' file of the run with --file",
+            )
+
+
+def _verdicts_of(samples: Sequence[Sample]) -> dict[Key, Verdicts]:
+    return {sample.key: sample.verdicts for sample in samples}
+
+
+def _judge(
+    run: SavedRun, task: Task, sandbox: Sandbox, listen: Callable[[int, int], None]
+) -> dict[Key, Verdicts]:
+    """The new verdicts: those of a sitting that was stopped, and the rest."""
+    progress = run.path / PROGRESS
+    about = _about(run, sandbox)
+    done = _progress(progress, about)
+    left = [sample for sample in run.samples if sample.key not in done]
+    total = len(run.samples)
+    listen(total - len(left), total)
+    given = [
+        Given(each.item, each.sample, Written(program=each.program, steps=each.steps))
+        for each in left
+    ]
+    with reporting_storage(progress, "keeping the verdicts"):
+        write_atomically(progress, "".join(_progress_lines(about, done)))
+        with progress.open("a", encoding="ascii") as file:
+            for sample in judge_given(given, task, sandbox):
+                done[sample.key] = sample.verdicts
+                file.write(_verdict_line(sample.key, sample.verdicts))
+                file.flush()
+                listen(len(done), total)
+    return done
+
+
+def _about(run: SavedRun, sandbox: Sandbox) -> Mapping[str, Any]:
+    """What verdicts depend on besides the programs."""
+    return {
+        "rung": sandbox.rung.value,
+        "versions": installed_versions(),
+        "judged_before": dict(run.config.versions),
+    }
+
+
+def _progress(file: Path, about: Mapping[str, Any]) -> dict[Key, Verdicts]:
+    """The verdicts of a sitting that was stopped; none of one about something else."""
+    if not file.exists():
+        return {}
+    with reporting_storage(file, "reading the verdicts"):
+        first, *lines = file.read_bytes().split(b"\n")
+    if first != json.dumps(about, sort_keys=True).encode():
+        return {}
+    # The last one is empty, or torn by a crash.
+    return dict(_read_verdicts(line, file) for line in lines[:-1])
+
+
+def _progress_lines(about: Mapping[str, Any], done: Mapping[Key, Verdicts]) -> Iterator[str]:
+    yield json.dumps(about, sort_keys=True) + "\n"
+    for key, verdicts in done.items():
+        yield _verdict_line(key, verdicts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """A line of a file of verdicts."""
+
+    item: str
+    sample: int
+    verdicts: Mapping[str, Verdict]
+
+
+def _verdict_line(key: Key, verdicts: Verdicts) -> str:
+    line = _Line(item=key.item, sample=key.sample, verdicts=verdicts)
+    return json.dumps(to_plain(line)) + "\n"
+
+
+def _read_verdicts(line: bytes, file: Path) -> tuple[Key, Verdicts]:
+    try:
+        data = json.loads(line)
+    except ValueError as error:
+        raise InputError(f"{file} is no JSON: {error}", fix="delete that file") from error
+    read = read_record(data, _Line, where=str(file))
+    return Key(read.item, read.sample), read.verdicts
+
+
+def _old_file(path: Path, number: int) -> Path:
+    """Where a rejudging keeps the verdicts that it replaces; packed where the samples are."""
+    packed = samples_file(path).suffix == ".xz"
+    return path / f"verdicts.{number}.jsonl{'.xz' if packed else ''}"
+
+
+def _replaced(file: Path) -> dict[Key, Verdicts]:
+    """The verdicts that a rejudging was about to replace when it was killed."""
+    if not file.exists():
+        return {}
+    return dict(_read_verdicts(line, file) for line in unpacked(file).splitlines())
+
+
+def _write(file: Path, lines: Iterable[str]) -> None:
+    data = "".join(lines).encode("ascii")
+    write_atomically(file, lzma.compress(data) if file.suffix == ".xz" else data)
+
+
+def _count_lines(file: Path) -> int:
+    if not file.exists():
+        return 0
+    with reporting_storage(file, "reading what was judged again"):
+        return file.read_bytes().count(b"\n")
+
+
+def _compared(
+    run: SavedRun, before: Mapping[Key, Verdicts], after: Mapping[Key, Verdicts]
+) -> Rejudged:
+    oracles = run.config.oracles
+    changes = tuple(
+        Change(
+            item=sample.item.id,
+            sample=sample.sample,
+            problem=sample.item.problem,
+            oracle=oracle,
+            before=before[sample.key][oracle],
+            after=after[sample.key][oracle],
+        )
+        for sample in run.samples
+        for oracle in oracles
+        if before[sample.key][oracle].judgement is not after[sample.key][oracle].judgement
+    )
+    turned = dict.fromkeys(
+        each.problem for each in changes if each.before.passed is not each.after.passed
+    )
+    return Rejudged(
+        path=run.path,
+        samples=len(run.samples),
+        versions_before=oracle_versions_of(run.config.versions, oracles),
+        versions_after=oracle_versions_of(installed_versions(), oracles),
+        passed=_passed(run.samples, oracles, before, after),
+        problems={
+            problem: _passed(
+                [each for each in run.samples if each.item.problem == problem],
+                oracles,
+                before,
+                after,
+            )
+            for problem in turned
+        },
+        changes=changes,
+    )
+
+
+def _passed(
+    samples: Sequence[Sample],
+    oracles: Sequence[str],
+    before: Mapping[Key, Verdicts],
+    after: Mapping[Key, Verdicts],
+) -> dict[str, Passed]:
+    return {
+        oracle: Passed(
+            *(
+                sum(judged[each.key][oracle].passed for each in samples)
+                for judged in (before, after)
+            )
+        )
+        for oracle in oracles
+    }
+
+
+def _keep(
+    run: SavedRun,
+    earlier: int,
+    found: Rejudged,
+    before: Mapping[Key, Verdicts],
+    after: Mapping[Key, Verdicts],
+    sandbox: Sandbox,
+) -> None:
+    """Write the verdicts, the old ones first and what says that all is done last."""
+    old = _old_file(run.path, earlier)
+    with reporting_storage(run.path, "keeping the verdicts"):
+        if found.changes:
+            _write(old, (_verdict_line(each.key, before[each.key]) for each in run.samples))
+            judged = (replace(each, verdicts=after[each.key]) for each in run.samples)
+            _write(samples_file(run.path), map(to_line, judged))
+        versions = dict(run.config.versions) | {
+            version_key(oracle): version for oracle, version in found.versions_after.items()
+        }
+        if versions != run.config.versions:
+            config = replace(run.config, versions=versions)
+            write_atomically(run.path / CONFIG, json.dumps(to_plain(config), indent=1) + "\n")
+        with (run.path / REJUDGED).open("a", encoding="ascii") as record:
+            record.write(json.dumps(_line_of(found, old, sandbox)) + "\n")
+        (run.path / PROGRESS).unlink(missing_ok=True)
+
+
+def _line_of(found: Rejudged, old: Path, sandbox: Sandbox) -> Mapping[str, Any]:
+    judgements = Counter(
+        f"{each.oracle}: {each.before.judgement.value} to {each.after.judgement.value}"
+        for each in found.changes
+    )
+    return {
+        "oracles_before": found.versions_before,
+        "oracles_after": found.versions_after,
+        "rung": sandbox.rung.value,
+        "versions": installed_versions(),
+        "samples": found.samples,
+        "passed": to_plain(found.passed),
+        "changes": dict(judgements),
+        "verdicts_before": old.name if found.changes else None,
+    }
