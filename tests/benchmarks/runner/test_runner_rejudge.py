@@ -24,7 +24,7 @@ from multiturn.core.records import to_plain
 from multiturn.sandbox.fake import FakeSandbox
 from multiturn.sandbox.oracle import Judgement, Verdict
 from multiturn.sandbox.outcomes import Outcome, Status
-from multiturn.sandbox.protocol import Sandbox
+from multiturn.sandbox.protocol import Limits, Sandbox
 
 SANDBOX = FakeSandbox(lambda program: FakeSandbox.printed("", value=ANSWER))
 ANSWER = 42
@@ -216,6 +216,8 @@ def test_what_cannot_be_judged_again_is_refused(place: Path) -> None:
         rejudge(place, replace(Judge(), problems_sha256="other"), SANDBOX)
     with pytest.raises(InputError, match="another arm"):
         rejudge(place, replace(Judge(), arm="concat"), SANDBOX)
+    with pytest.raises(InputError, match="other limits"):
+        rejudge(place, replace(Judge(), limits=Limits(cpu_seconds=1)), SANDBOX)
     lock = lock_of(place)
     try:
         with pytest.raises(StorageError, match="another process"):

@@ -128,6 +128,10 @@ def _check_same(config: RunConfig, task: Task) -> None:
                 allowed=ours,
                 fix="name the problems' file of the run with --file",
             )
+    if task.limits != config.limits:
+        raise InputError(
+            "the run's programs had other limits", got=task.limits, allowed=config.limits
+        )
 
 
 def _verdicts_of(samples: Sequence[Sample]) -> dict[Key, Verdicts]:

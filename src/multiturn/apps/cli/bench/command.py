@@ -31,7 +31,7 @@ from multiturn.apps.cli.faults import INTERRUPTED, say
 from multiturn.apps.cli.interrupts import stopped_by_ctrl_c
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import console_for
-from multiturn.apps.cli.settings import Settings
+from multiturn.apps.cli.settings import Settings, resolve_settings
 from multiturn.benchmarks.pass_at_k import BY
 from multiturn.benchmarks.runner.config import Selection
 from multiturn.benchmarks.runner.grid import Grid

@@ -56,6 +56,7 @@ def rejudge_runs(
                         arm=config.arm,
                         path=None if config.task == "own" else file,
                         any_hash=any_hash,
+                        limits=to_plain(config.limits),
                         progress=display,
                     )
                 with console.status(f"judging {path}") as status:
