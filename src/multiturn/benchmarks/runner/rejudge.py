@@ -130,7 +130,7 @@ def _check_same(config: RunConfig, task: Task) -> None:
             )
     if task.limits != config.limits:
         raise InputError(
-            "the run's programs had other limits", got=task.limits, allowed=config.limits
+            "the run's programs had other limits", got=task.limits, allowed=str(config.limits)
         )
 
 
