@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from multiturn.core.errors import SandboxUnavailableError
+from multiturn.sandbox.inside.answers import HOST_NAME
 from multiturn.sandbox.inside.enclosure import (
     DEVICES,
     SHARED_TMP_BYTES,
@@ -40,6 +41,7 @@ def bwrap_command(rung: Rung, readable: Sequence[str], package: str) -> list[str
             "bubblewrap is not installed", fix="install the package bubblewrap"
         )
     command = [program, "--unshare-all", "--unshare-user"]
+    command += ["--hostname", HOST_NAME]
     command += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
     command += ["--size", str(SHARED_TMP_BYTES), "--tmpfs", "/tmp"]
     for device in DEVICES:

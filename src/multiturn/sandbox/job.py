@@ -41,6 +41,8 @@ class Settings:
             directories, where there are no namespaces.
         modules: modules to import before the first program.
         readable: directories and files that programs may read.
+        max_landlock_abi: use no newer version of Landlock: to see on a new kernel what holds
+            on an old one.
     """
 
     rung: Rung
@@ -48,6 +50,7 @@ class Settings:
     scratch: str
     modules: tuple[str, ...]
     readable: tuple[str, ...]
+    max_landlock_abi: int | None = None
 
     def to_json(self) -> str:
         """As text for the command line."""
@@ -64,6 +67,7 @@ class Settings:
             scratch=data["scratch"],
             modules=tuple(data["modules"]),
             readable=tuple(data["readable"]),
+            max_landlock_abi=data["max_landlock_abi"],
         )
 
 

@@ -11,13 +11,23 @@ import signal
 from multiturn.sandbox.job import Job
 from multiturn.sandbox.linux.libc import prctl
 
-__all__ = ["die_with_parent", "limit", "mapped_bytes"]
+__all__ = ["KERNEL_MEMORY", "die_with_parent", "limit", "lower", "mapped_bytes"]
 
 _PR_SET_PDEATHSIG = 1
 
 STACK_BYTES = 8 << 20
 GRACE_SECONDS = 1
 """Between the soft CPU limit, of which a program may hear, and the hard one."""
+
+KERNEL_MEMORY = (
+    # Not 0: with that, the kernel still runs the program that the machine collects core dumps
+    # with. With 1 it runs none, and writes none.
+    (resource.RLIMIT_CORE, 1, 1),
+    (resource.RLIMIT_MEMLOCK, 0, 0),
+    (resource.RLIMIT_MSGQUEUE, 0, 0),
+    (resource.RLIMIT_SIGPENDING, 64, 64),
+)
+"""Limits on what the kernel keeps for a process: (which, soft, hard)."""
 
 
 def die_with_parent(parent: int) -> None:
@@ -28,25 +38,31 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def limit(job: Job, mapped: int) -> None:
+def limit(job: Job, mapped: int, tasks: int | None) -> None:
     """Set the kernel's limits, hard and soft, for good.
 
     Args:
         job: has the limits.
+        tasks: how many threads and processes the account may have; None for no limit.
         mapped: bytes of address space that are taken before the program starts; what the
             program may use comes on top.
     """
     cpu = max(1, math.ceil(job.cpu_seconds))
-    for what, soft, hard in (
+    if tasks is not None:
+        lower((resource.RLIMIT_NPROC, tasks, tasks))
+    lower(
         (resource.RLIMIT_AS, mapped + job.memory_bytes, mapped + job.memory_bytes),
         (resource.RLIMIT_CPU, cpu, cpu + GRACE_SECONDS),
         (resource.RLIMIT_FSIZE, job.file_bytes, job.file_bytes),
         (resource.RLIMIT_NOFILE, job.open_files, job.open_files),
         (resource.RLIMIT_STACK, STACK_BYTES, STACK_BYTES),
-        (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_MEMLOCK, 0, 0),
-        (resource.RLIMIT_MSGQUEUE, 0, 0),
-    ):
+        *KERNEL_MEMORY,
+    )
+
+
+def lower(*limits: tuple[int, int, int]) -> None:
+    """Set limits, soft and hard, to what is given or to the hard one there is, if lower."""
+    for what, soft, hard in limits:
         highest = resource.getrlimit(what)[1]
         if highest != resource.RLIM_INFINITY:
             soft, hard = min(soft, highest), min(hard, highest)

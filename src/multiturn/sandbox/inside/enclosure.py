@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from multiturn.sandbox.inside.answers import HOST_NAME
 from multiturn.sandbox.inside.confine import die_with_parent
 from multiturn.sandbox.job import NOBODY
 from multiturn.sandbox.linux import namespaces as ns
@@ -60,6 +62,7 @@ def enclose(staging: str, readable: tuple[str, ...]) -> None:
             ns.unshare(_INNER)
         else:
             _enter_user_namespace(proc, _INNER)
+        socket.sethostname(HOST_NAME)
         ns.make_private()
         _build(staging, readable)
         ns.pivot(staging)

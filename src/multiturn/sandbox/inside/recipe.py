@@ -24,8 +24,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from multiturn.sandbox.inside.confine import KERNEL_MEMORY, lower
 from multiturn.sandbox.inside.enclosure import enclose
 from multiturn.sandbox.inside.identity import become_nobody
+from multiturn.sandbox.inside.tasks import TaskLimit
 from multiturn.sandbox.job import Shell
 from multiturn.sandbox.linux import landlock, seccomp
 from multiturn.sandbox.linux import namespaces as ns
@@ -73,6 +75,8 @@ class Order:
     stdin: int
     lifeline: int
     report: int
+    max_landlock_abi: int | None = None
+    """Use no newer version of Landlock: to see on a new kernel what holds on an old one."""
 
     def to_json(self) -> str:
         """As text for the command line."""
@@ -108,7 +112,7 @@ class _Walls:
             self.place = Path("/tmp/program")
         else:
             if order.rung is Rung.LANDLOCK:
-                self.version = landlock.abi()
+                self.version = landlock.abi(order.max_landlock_abi)
                 if not self.version:
                     raise OSError("the kernel has no Landlock, or it is turned off")
                 self.readable = [
@@ -120,6 +124,7 @@ class _Walls:
             self.place = Path(order.scratch) / "program"
         self.place.mkdir(mode=0o700)
         os.chdir(self.place)
+        self.tasks = TaskLimit()
 
     def close(self, step: Step) -> None:
         """In the child, last of all before its program."""
@@ -180,12 +185,13 @@ def _make_executable(name: str) -> None:
 def _run(step: Step, order: Order, walls: _Walls) -> dict[str, Any]:
     """Run one step to its end, or until the supervisor lets go of the lifeline."""
     # The child tells of a fault before the program on a pipe that closes when it begins.
+    tasks = walls.tasks.get()
     fault, told = os.pipe2(os.O_CLOEXEC)
     began = time.monotonic()
     pid = os.fork()
     if pid == 0:
         os.close(fault)
-        _become(step, order, walls, told)
+        _become(step, order, walls, told, tasks)
     os.close(told)
     with contextlib.suppress(OSError):
         os.setpgid(pid, pid)
@@ -218,18 +224,19 @@ def _kill(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def _become(step: Step, order: Order, walls: _Walls, told: int) -> NoReturn:
+def _become(step: Step, order: Order, walls: _Walls, told: int, tasks: int | None) -> NoReturn:
     """In the child: become the program of a step."""
     try:
         os.setpgid(0, 0)
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(order.stdin if step.name == "run" else null, 0)
-        _limit(step)
         told = os.dup2(told, _TOLD, inheritable=False)
         for descriptor in (order.stdin, order.lifeline, order.report, null):
             with contextlib.suppress(OSError):
                 os.set_inheritable(descriptor, False)
+        # After the descriptor above: the limit on open files may be lower than its number.
+        _limit(step, tasks)
         walls.close(step)
         # Absolute, for tools that change their directory.
         here = str(walls.place)
@@ -245,19 +252,16 @@ def _become(step: Step, order: Order, walls: _Walls, told: int) -> NoReturn:
         os._exit(_FAULT)
 
 
-def _limit(step: Step) -> None:
+def _limit(step: Step, tasks: int | None) -> None:
     cpu = max(1, int(step.cpu_seconds + 0.999))
     # Where the address space cannot be limited, what can be written to is.
     memory = resource.RLIMIT_AS if step.limits_address_space else resource.RLIMIT_DATA
-    for what, soft, hard in (
+    if tasks is not None:
+        lower((resource.RLIMIT_NPROC, tasks, tasks))
+    lower(
         (memory, step.memory_bytes, step.memory_bytes),
         (resource.RLIMIT_CPU, cpu, cpu + 1),
         (resource.RLIMIT_FSIZE, step.file_bytes, step.file_bytes),
-        (resource.RLIMIT_NOFILE, max(step.open_files, 1024), max(step.open_files, 1024)),
-        (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_MEMLOCK, 0, 0),
-    ):
-        highest = resource.getrlimit(what)[1]
-        if highest != resource.RLIM_INFINITY:
-            soft, hard = min(soft, highest), min(hard, highest)
-        resource.setrlimit(what, (soft, hard))
+        (resource.RLIMIT_NOFILE, step.open_files, step.open_files),
+        *KERNEL_MEMORY,
+    )

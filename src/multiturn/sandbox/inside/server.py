@@ -114,11 +114,13 @@ class Server:
             return False
         allowed, descriptors = received
         *for_child, lifeline_fd = descriptors
+        # Before the place: it may fork, and a slot would lead that elsewhere.
+        tasks = self.walls.task_limit()
         place = self.walls.prepare()
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _child(for_child, self.walls, place, parent, self.mapped)
+            _child(for_child, self.walls, place, parent, self.mapped, tasks)
         for descriptor in for_child:
             os.close(descriptor)
         lifeline = socket.socket(fileno=lifeline_fd)
@@ -182,7 +184,12 @@ def _receive(control: socket.socket) -> tuple[float, list[int]] | None:
 
 
 def _child(
-    descriptors: list[int], walls: Walls, place: Place, parent: int, mapped: int
+    descriptors: list[int],
+    walls: Walls,
+    place: Place,
+    parent: int,
+    mapped: int,
+    tasks: int | None,
 ) -> NoReturn:
     """The first steps of a child: from here on it is alone with its descriptors."""
     wire: socket.socket | None = None
@@ -197,7 +204,7 @@ def _child(
         wire = socket.socket(fileno=WIRE)
         os.setsid()
         walls.enter(place, job)
-        limit(job, mapped)
+        limit(job, mapped, tasks)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         walls.close(place)
         run_program(job, wire)
@@ -235,6 +242,13 @@ def _preload(names: Iterator[str] | tuple[str, ...]) -> list[str]:
     return loaded
 
 
+def _forget_names() -> None:
+    """Let programs ask anew what the machine is called, and be told a neutral name."""
+    module = sys.modules.get("platform")
+    if module is not None and hasattr(module, "_uname_cache"):
+        module._uname_cache = None
+
+
 def main() -> None:
     """Serve with the settings of the command line."""
     settings = Settings.from_json(sys.argv[1])
@@ -244,6 +258,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     walls = walls_for(settings)
     loaded = _preload(settings.modules)
+    _forget_names()
     sys.argv = [""]
     gc.collect()
     gc.freeze()

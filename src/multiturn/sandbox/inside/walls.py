@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from multiturn.sandbox.inside.answers import answer_calls
 from multiturn.sandbox.inside.enclosure import SHOWN, enclose, hidden_places
 from multiturn.sandbox.inside.identity import become_nobody
 from multiturn.sandbox.inside.scratch import Scratch
 from multiturn.sandbox.inside.slots import Slots
+from multiturn.sandbox.inside.tasks import MAX_THREADS, TaskLimit, own_count, try_own_count
 from multiturn.sandbox.job import WIRE, Job, Settings, Shell
 from multiturn.sandbox.linux import landlock, seccomp
 from multiturn.sandbox.linux import namespaces as ns
@@ -49,6 +51,10 @@ class Walls(Protocol):
         """In the child, before its limits are set."""
         ...
 
+    def task_limit(self) -> int | None:
+        """In the server, before the fork: the RLIMIT_NPROC of the next child."""
+        ...
+
     def close(self, place: Place) -> None:
         """In the child, with its limits set, as the last thing before the program."""
         ...
@@ -63,6 +69,7 @@ class LimitsOnlyWalls:
 
     def __init__(self, settings: Settings) -> None:
         self._kept = become_nobody(settings.readable)
+        self._tasks = TaskLimit()
         self.scratch = Scratch(Path(settings.scratch))
 
     def kept(self) -> list[int]:
@@ -77,6 +84,10 @@ class LimitsOnlyWalls:
         """Go to the directory."""
         _settle(str(place))
 
+    def task_limit(self) -> int | None:
+        """What the account has already, and the threads of one program on top."""
+        return self._tasks.get()
+
     def close(self, place: Place) -> None:
         """Nothing: there are no walls."""
 
@@ -90,10 +101,15 @@ class LandlockWalls(LimitsOnlyWalls):
     """Landlock and seccomp around each child; no privilege and no namespaces needed."""
 
     def __init__(self, settings: Settings) -> None:
-        self.version = landlock.abi()
+        self.version = landlock.abi(settings.max_landlock_abi)
         if not self.version:
             raise OSError("the kernel has no Landlock, or it is turned off")
-        self.filter = seccomp.Template(wire=WIRE, file_modes=False)
+        self.filter = seccomp.Template(
+            wire=WIRE,
+            file_modes=False,
+            answers=answer_calls(),
+            host_name=settings.rung is not Rung.LANDLOCK,
+        )
         self.readable = _opened(settings.readable)
         self.devices = _opened((os.devnull,))
         super().__init__(settings)
@@ -119,6 +135,17 @@ class SharedWalls(LandlockWalls):
             enclose(settings.scratch, settings.readable)
         super().__init__(settings)
         self.scratch = Scratch(Path("/tmp"))
+        self._own_count = try_own_count()
+
+    def task_limit(self) -> int | None:
+        """The threads of one program, where it can be counted by itself."""
+        return MAX_THREADS if self._own_count else super().task_limit()
+
+    def enter(self, place: Place, job: Job) -> None:
+        """Where it can be, in a count of its own."""
+        super().enter(place, job)
+        if self._own_count:
+            own_count()
 
     def close(self, place: Place) -> None:
         """As on the rung below, without the capabilities of the shared user namespace."""
@@ -132,8 +159,11 @@ class NamespaceWalls:
     def __init__(self, settings: Settings) -> None:
         if settings.shell is Shell.OWN:
             enclose(settings.scratch, settings.readable)
-        self.filter = seccomp.Template(wire=WIRE, file_modes=True)
+        self.filter = seccomp.Template(wire=WIRE, file_modes=True, answers=answer_calls())
         _import_from_elsewhere(hidden_places(settings.readable))
+        self._own_count = try_own_count()
+        # Found before there are slots, into which this process forks from then on.
+        self._tasks = MAX_THREADS if self._own_count else TaskLimit().get()
         self.slots = Slots()
 
     def kept(self) -> list[int]:
@@ -149,6 +179,12 @@ class NamespaceWalls:
         ns.unshare(ns.NEW_NS)
         ns.mount_tmpfs("/tmp", size=job.file_bytes, files=MOST_FILES, mode=0o700)
         _settle("/tmp")
+        if self._own_count:
+            own_count()
+
+    def task_limit(self) -> int | None:
+        """The threads of one program, where it can be counted by itself."""
+        return self._tasks
 
     def close(self, place: Place) -> None:  # noqa: ARG002
         """Without capabilities, under seccomp."""

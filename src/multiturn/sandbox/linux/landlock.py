@@ -53,12 +53,17 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("allowed_access", ctypes.c_uint64), ("parent_fd", ctypes.c_int32))
 
 
-def abi() -> int:
-    """The version of Landlock that the running kernel has; 0 where it has none."""
+def abi(at_most: int | None = None) -> int:
+    """The version of Landlock that the running kernel has; 0 where it has none.
+
+    Args:
+        at_most: take no newer one, so that what holds on older kernels can be tried.
+    """
     try:
-        return call(_CREATE_RULESET, 0, 0, _VERSION_FLAG)
+        found = call(_CREATE_RULESET, 0, 0, _VERSION_FLAG)
     except OSError:
         return 0
+    return found if at_most is None else min(found, at_most)
 
 
 def restrict(version: int, readable: Iterable[int], writable: Iterable[int]) -> None:

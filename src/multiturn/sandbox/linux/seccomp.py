@@ -1,9 +1,9 @@
 """A seccomp filter: the list of system calls that a program may make.
 
 Everything that is not listed is refused: new processes and programs, sockets, signals to
-others, changing its own limits, and all of the kernel's rarer doors (io_uring, keyrings,
-userfaultfd, ptrace, namespaces, mounts). Threads, socket pairs (asyncio needs one) and
-files work.
+others, changing its own limits, locks, timers that queue signals, and all of the kernel's rarer
+doors (io_uring, keyrings, userfaultfd, ptrace, namespaces, mounts). Threads, socket pairs
+(asyncio needs one) and files work.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 _ALLOW = 0x7FFF0000
 _KILL = 0x80000000
 _ERRNO = 0x00050000
+_TRAP = 0x00030000
 _X32_BIT = 0x40000000
 
 _LOAD = 0x20  # BPF_LD | BPF_W | BPF_ABS
@@ -40,14 +41,22 @@ Instruction = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Is:
-    """An argument, masked, has a value. Only the low 32 bits unless `whole`."""
+class _Arg:
+    """An argument, masked, is one of some values. Only the low 32 bits unless `whole`."""
 
     argument: int
-    value: int
+    values: tuple[int, ...]
     mask: int = 0xFFFFFFFF
     whole: bool = False
     negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """What becomes of a call: the action of the first case whose tests all hold."""
+
+    cases: tuple[tuple[tuple[_Arg, ...], int], ...]
+    otherwise: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,9 @@ class Filter:
         file_modes: whether it may change modes and times of files; see `FILE_MODES`. Where
             not, the calls do nothing and say that they did: `shutil.copy` and many others
             make them for the sake of order, and would otherwise fail.
+        answers: whether the process has a handler that answers for the kernel what the kernel
+            refuses here (see `inside.answers`); where not, the calls fail.
+        host_name: whether the machine's name may be asked for: where it is a neutral one.
         processes: whether it may become another program (never for Python programs).
         forks: whether it may start processes too, as compilers do.
     """
@@ -67,42 +79,141 @@ class Filter:
     pid: int
     wire: int
     file_modes: bool
+    answers: bool = False
+    host_name: bool = True
     processes: bool = False
     forks: bool = False
 
 
-def _rules(wanted: Filter) -> dict[str, list[list[_Is]]]:
-    """For each guarded call its alternatives: tests that free it when all of them hold."""
+_NAMESPACES = 0x7E020080  # Every CLONE_NEW* flag.
+_UNTRACED = 0x00800000
+_THREAD_FLAGS = (0x003D0F00, 0x007D0F00)
+"""What the C library starts a thread with: glibc's and musl's flags, and no others. A thread
+without CLONE_FILES would have a table of files of its own, beyond the limit on open files."""
+_GO_THREAD_FLAGS = 0x00050F00
+
+# F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_OFD_GETLK, F_GETLEASE,
+# F_DUPFD_CLOEXEC, F_GETPIPE_SZ, F_GET_SEALS. None of F_SETOWN and F_SETSIG (signals to others),
+# F_SETLEASE and F_NOTIFY (files of others) and F_SETPIPE_SZ (the kernel's memory).
+_FCNTL = (0, 1, 2, 3, 4, 5, 36, 1025, 1030, 1032, 1034)
+_FCNTL_LOCKS = (6, 7, 37, 38)
+"""F_SETLK, F_SETLKW and their kin that belong to an open file."""
+
+# TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX.
+_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+
+_SOL_SOCKET = 1
+# SO_REUSEADDR, SO_KEEPALIVE, SO_LINGER, SO_RCVLOWAT, SO_RCVTIMEO, SO_SNDTIMEO (old and new).
+# None of SO_PASSCRED (gives a socket a name), filters, priorities and bound devices.
+_SET_OPTIONS = (2, 9, 13, 18, 20, 21, 66, 67)
+_SET_BUFFERS = (7, 8)
+"""SO_SNDBUF and SO_RCVBUF: the kernel's memory. The sizes stay as they are."""
+# The same and SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN.
+# None of SO_PEERCRED and SO_PEERPIDFD, which lead to the supervisor.
+_GET_OPTIONS = (*_SET_OPTIONS, 3, 4, 7, 8, 30, 38, 39)
+
+# MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_EOR, MSG_WAITALL, MSG_NOSIGNAL, MSG_MORE,
+# MSG_CMSG_CLOEXEC. None of MSG_OOB and MSG_ZEROCOPY.
+_MESSAGE_FLAGS = 0x4000C1E2
+
+# FUTEX_WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, WAIT_BITSET, WAKE_BITSET. None that
+# inherits priorities.
+_FUTEX = (0, 1, 3, 4, 5, 9, 10)
+_FUTEX_MODES = 0x180  # FUTEX_PRIVATE_FLAG, FUTEX_CLOCK_REALTIME.
+
+# All kinds of advice about a process's own memory but MADV_MERGEABLE (who else has the same
+# content?), MADV_PAGEOUT, MADV_HWPOISON and MADV_SOFT_OFFLINE.
+_ADVICE = (0, 1, 2, 3, 4, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20, 22, 23, 24, 25, 102, 103)
+
+# Thread-local storage, and what the processor's wide registers ask for.
+_ARCH_PRCTL = (0x1001, 0x1002, 0x1003, 0x1004, 0x1011, 0x1021, 0x1022, 0x1023, 0x1024, 0x1025)
+
+_ACCESS_MODE, _TRUNCATE = 0o3, 0o1000
+
+
+def _only(*tests: _Arg, otherwise: int = _ERRNO | errno.EPERM) -> _Guard:
+    """Free where all tests hold."""
+    return _Guard(((tests, _ALLOW),), otherwise)
+
+
+def _opening(flags: int) -> _Guard:
+    """Opening files: the flags that a Landlock without a right to truncate lets through.
+
+    With an access mode of 3 the kernel asks nobody whether reading and writing are allowed,
+    and still truncates; without write access it truncates what may only be read.
+    """
+    refused = _ERRNO | errno.EACCES
+    return _Guard(
+        (
+            ((_Arg(flags, (3,), mask=_ACCESS_MODE),), refused),
+            ((_Arg(flags, (_TRUNCATE,), mask=_ACCESS_MODE | _TRUNCATE),), refused),
+        ),
+        _ALLOW,
+    )
+
+
+def _rules(wanted: Filter) -> dict[str, _Guard]:
+    """What becomes of each guarded call."""
     wire, me = wanted.wire, wanted.pid
-    namespaces = 0x7E020080  # every CLONE_NEW* flag
-    thread, untraced = 0x00010000, 0x00800000
+    instead = _TRAP if wanted.answers else _ERRNO | errno.EPERM
+    not_wire, mine = (wire,), (me,)
+    flags = _THREAD_FLAGS
+    if wanted.processes:
+        flags = (*flags, _GO_THREAD_FLAGS)
+    plain_flags = _Arg(2, (0,), mask=0xFFFFFFFF & ~_MESSAGE_FLAGS)
+    packet_flags = _Arg(3, (0,), mask=0xFFFFFFFF & ~_MESSAGE_FLAGS)
     rules = {
-        "clone": [[_Is(0, thread, thread | namespaces)]],
-        "close": [[_Is(0, wire, negated=True)]],
-        "dup2": [[_Is(1, wire, negated=True)]],
-        "dup3": [[_Is(1, wire, negated=True)]],
-        "shutdown": [[_Is(0, wire, negated=True)]],
-        # Everything but F_SETOWN, F_SETSIG, F_SETOWN_EX (signals to others), F_SETLEASE (makes
-        # others wait for a file), F_NOTIFY and F_SETPIPE_SZ (the kernel's memory).
-        "fcntl": [
-            [_Is(1, command, negated=True) for command in (8, 10, 15, 1024, 1026, 1031)],
-        ],
-        # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX.
-        "ioctl": [
-            [_Is(1, command)] for command in (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
-        ],
-        # AF_UNIX, and not SOCK_DGRAM: a datagram can be sent to any socket that has a name.
-        "socketpair": [[_Is(0, 1), _Is(1, 2, mask=0xF, negated=True)]],
-        "kill": [[_Is(0, me)]],
-        "tgkill": [[_Is(0, me)]],
-        "rt_sigqueueinfo": [[_Is(0, me)]],
-        "rt_tgsigqueueinfo": [[_Is(0, me)]],
-        "prlimit64": [[_Is(0, pid), _Is(2, 0, whole=True)] for pid in (0, me)],
+        "open": _opening(1),
+        "openat": _opening(2),
+        "clone": _only(_Arg(0, flags, whole=True)),
+        "close": _only(_Arg(0, not_wire, negated=True)),
+        "dup2": _only(_Arg(1, not_wire, negated=True)),
+        "dup3": _only(_Arg(1, not_wire, negated=True)),
+        "shutdown": _only(_Arg(0, not_wire, negated=True)),
+        "fcntl": _Guard(
+            (((_Arg(1, _FCNTL),), _ALLOW), ((_Arg(1, _FCNTL_LOCKS),), instead)),
+            _ERRNO | errno.EPERM,
+        ),
+        "flock": _Guard((), instead),
+        "uname": _Guard((), _ALLOW if wanted.host_name else instead),
+        "ioctl": _only(_Arg(1, _IOCTL)),
+        # AF_UNIX, SOCK_STREAM or SOCK_SEQPACKET: a datagram can be sent to any socket that has a
+        # name, and what is asked for as SOCK_RAW becomes a datagram socket.
+        "socketpair": _only(_Arg(0, (1,)), _Arg(1, (1, 5), mask=0xF), _Arg(2, (0, 1))),
+        "setsockopt": _Guard(
+            (
+                ((_Arg(1, (_SOL_SOCKET,)), _Arg(2, _SET_OPTIONS)), _ALLOW),
+                ((_Arg(1, (_SOL_SOCKET,)), _Arg(2, _SET_BUFFERS)), _ERRNO),  # errno 0: success
+            ),
+            _ERRNO | errno.EPERM,
+        ),
+        "getsockopt": _only(_Arg(1, (_SOL_SOCKET,)), _Arg(2, _GET_OPTIONS)),
+        # To the other end alone: no address.
+        "sendto": _only(packet_flags, _Arg(4, (0,), whole=True)),
+        "recvfrom": _only(packet_flags),
+        "sendmsg": _only(plain_flags),
+        "recvmsg": _only(plain_flags),
+        # ENOSYS: a C library then knows that there are no such locks.
+        "futex": _only(
+            _Arg(1, _FUTEX, mask=0xFFFFFFFF & ~_FUTEX_MODES), otherwise=_ERRNO | errno.ENOSYS
+        ),
+        "madvise": _only(_Arg(2, _ADVICE), otherwise=_ERRNO | errno.EINVAL),
+        "arch_prctl": _only(_Arg(0, _ARCH_PRCTL), otherwise=_ERRNO | errno.EINVAL),
+        # Other modes reach past the limit on the size of a file.
+        "fallocate": _only(_Arg(1, (0,)), otherwise=_ERRNO | errno.EOPNOTSUPP),
+        "kill": _only(_Arg(0, mine)),
+        "tgkill": _only(_Arg(0, mine)),
+        "rt_sigqueueinfo": _only(_Arg(0, mine)),
+        "rt_tgsigqueueinfo": _only(_Arg(0, mine)),
+        "prlimit64": _only(_Arg(0, (0, me)), _Arg(2, (0,), whole=True)),
         # PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_SET_VMA.
-        "prctl": [[_Is(0, option)] for option in (3, 15, 16, 39, 0x53564D41)],
+        "prctl": _only(_Arg(0, (3, 15, 16, 39, 0x53564D41))),
     }
     if wanted.forks:
-        rules["clone"] = [[_Is(0, 0, namespaces | untraced)]]
+        rules["clone"] = _only(_Arg(0, (0,), mask=_NAMESPACES | _UNTRACED))
+        # Several processes of a compiler may rely on their locks.
+        rules["flock"] = _Guard((), _ALLOW)
+        rules["fcntl"] = _only(_Arg(1, (*_FCNTL, *_FCNTL_LOCKS)))
     return rules
 
 
@@ -118,10 +229,10 @@ def program(wanted: Filter, on: str | None = None) -> list[Instruction]:
     if wanted.file_modes:
         free |= numbers(syscalls.FILE_MODES) | numbers(syscalls.TRUNCATE)
     guarded: dict[int, list[Instruction]] = {}
-    for name, alternatives in _rules(wanted).items():
+    for name, guard in _rules(wanted).items():
         number = syscalls.GUARDED[name][column]
         if number is not None:
-            guarded[number] = _guard(alternatives)
+            guarded[number] = _guard(guard)
     if wanted.processes:
         free |= numbers(syscalls.PROGRAMS) - set(guarded)
     if wanted.forks:
@@ -140,13 +251,15 @@ def program(wanted: Filter, on: str | None = None) -> list[Instruction]:
         body = guarded[number]
         code += [(_EQUAL, 0, len(body), number), *body]
     leaves: list[tuple[int, int]] = []
-    ignored = numbers(syscalls.FILE_MODES)
+    ignored, unsupported = numbers(syscalls.FILE_MODES), numbers(syscalls.ATTRIBUTES)
     for number in range(512):
         action = _ERRNO | errno.ENOSYS
         if number in free:
             action = _ALLOW
         elif number in ignored:
             action = _ERRNO  # errno 0: success
+        elif number in unsupported:
+            action = _ERRNO | errno.EOPNOTSUPP
         elif number in refused:
             action = _ERRNO | errno.EPERM
         if not leaves or leaves[-1][1] != action:
@@ -154,24 +267,34 @@ def program(wanted: Filter, on: str | None = None) -> list[Instruction]:
     return code + _tree(leaves)
 
 
-def _guard(alternatives: Sequence[Sequence[_Is]]) -> list[Instruction]:
-    """Allow where an alternative holds; else EPERM."""
+def _guard(guard: _Guard) -> list[Instruction]:
+    """The cases one after the other; a test that fails jumps to the next case."""
     code: list[Instruction] = []
-    for tests in alternatives:
-        words: list[tuple[int, int, int, bool]] = []
-        for test in tests:
-            words.append((16 + 8 * test.argument, test.mask, test.value, test.negated))
+    for tests, action in guard.cases:
+        block: list[Instruction] = [(_RETURN, 0, 0, action)]
+        for test in reversed(tests):
+            low = tuple(value & 0xFFFFFFFF for value in test.values)
+            block = _test(16 + 8 * test.argument, low, test.mask, test.negated, block)
             if test.whole:
-                high = test.value >> 32
-                words.append((20 + 8 * test.argument, 0xFFFFFFFF, high, test.negated))
-        block: list[Instruction] = [(_RETURN, 0, 0, _ALLOW)]
-        for offset, mask, value, negated in reversed(words):
-            fail = len(block)
-            jump = (_EQUAL, fail, 0, value) if negated else (_EQUAL, 0, fail, value)
-            masking = [] if mask == 0xFFFFFFFF else [(_AND, 0, 0, mask)]
-            block = [(_LOAD, 0, 0, offset), *masking, jump, *block]
+                (high,) = {value >> 32 for value in test.values}
+                block = _test(20 + 8 * test.argument, (high,), 0xFFFFFFFF, False, block)
         code += block
-    return [*code, (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
+    return [*code, (_RETURN, 0, 0, guard.otherwise)]
+
+
+def _test(
+    offset: int, values: Sequence[int], mask: int, negated: bool, block: list[Instruction]
+) -> list[Instruction]:
+    """Go on with `block` where the word at `offset` is one of `values`; else jump over it."""
+    code: list[Instruction] = [(_LOAD, 0, 0, offset)]
+    if mask != 0xFFFFFFFF:
+        code.append((_AND, 0, 0, mask))
+    for left, value in zip(range(len(values))[::-1], values, strict=True):
+        if negated:
+            code.append((_EQUAL, left + len(block), 0, value))
+        else:
+            code.append((_EQUAL, left, 0 if left else len(block), value))
+    return code + block
 
 
 def _tree(leaves: Sequence[tuple[int, int]]) -> list[Instruction]:
@@ -202,9 +325,16 @@ class Template:
     _PLACEHOLDER = 0x7EADBEE5
 
     def __init__(
-        self, *, wire: int, file_modes: bool, processes: bool = False, forks: bool = False
+        self,
+        *,
+        wire: int,
+        file_modes: bool,
+        answers: bool = False,
+        host_name: bool = True,
+        processes: bool = False,
+        forks: bool = False,
     ) -> None:
-        wanted = Filter(self._PLACEHOLDER, wire, file_modes, processes, forks)
+        wanted = Filter(self._PLACEHOLDER, wire, file_modes, answers, host_name, processes, forks)
         self._code = packed(program(wanted))
 
     def install(self) -> None:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["FILE_MODES", "FORKS", "FREE", "GUARDED", "PROGRAMS", "REFUSED", "TRUNCATE", "Numbers"]
+__all__ = [
+    "ATTRIBUTES",
+    "FILE_MODES",
+    "FORKS",
+    "FREE",
+    "GUARDED",
+    "PROGRAMS",
+    "REFUSED",
+    "TRUNCATE",
+    "Numbers",
+]
 
 Numbers = tuple[int | None, int | None]
 """On x86_64 and on aarch64; None where the machine has no such call."""
@@ -18,8 +28,6 @@ FREE: dict[str, Numbers] = {
     "pwritev": (296, 70),
     "preadv2": (327, 286),
     "pwritev2": (328, 287),
-    "open": (2, None),
-    "openat": (257, 56),
     "creat": (85, None),
     "lseek": (8, 62),
     "stat": (4, None),
@@ -50,18 +58,14 @@ FREE: dict[str, Numbers] = {
     "symlink": (88, None),
     "symlinkat": (266, 36),
     "ftruncate": (77, 46),
-    "fallocate": (285, 47),
     "fsync": (74, 82),
     "fdatasync": (75, 83),
     "fadvise64": (221, 223),
     "statfs": (137, 43),
     "fstatfs": (138, 44),
-    "flock": (73, 32),
     "umask": (95, 166),
     "copy_file_range": (326, 285),
     "sendfile": (40, 71),
-    "splice": (275, 76),
-    "tee": (276, 77),
     "dup": (32, 23),
     "pipe": (22, None),
     "pipe2": (293, 59),
@@ -82,23 +86,14 @@ FREE: dict[str, Numbers] = {
     "timerfd_gettime": (287, 87),
     "signalfd": (282, None),
     "signalfd4": (289, 74),
-    "sendto": (44, 206),
-    "recvfrom": (45, 207),
-    "sendmsg": (46, 211),
-    "recvmsg": (47, 212),
-    "getsockopt": (55, 209),
-    "setsockopt": (54, 208),
     "getsockname": (51, 204),
     "getpeername": (52, 205),
     "mmap": (9, 222),
     "munmap": (11, 215),
     "mremap": (25, 216),
     "mprotect": (10, 226),
-    "madvise": (28, 233),
-    "mincore": (27, 232),
     "msync": (26, 227),
     "brk": (12, 214),
-    "membarrier": (324, 283),
     "rt_sigaction": (13, 134),
     "rt_sigprocmask": (14, 135),
     "rt_sigreturn": (15, 139),
@@ -118,11 +113,6 @@ FREE: dict[str, Numbers] = {
     "getitimer": (36, 102),
     "setitimer": (38, 103),
     "alarm": (37, None),
-    "timer_create": (222, 107),
-    "timer_settime": (223, 110),
-    "timer_gettime": (224, 108),
-    "timer_getoverrun": (225, 109),
-    "timer_delete": (226, 111),
     "getpid": (39, 172),
     "getppid": (110, 173),
     "gettid": (186, 178),
@@ -136,7 +126,6 @@ FREE: dict[str, Numbers] = {
     "getpgrp": (111, None),
     "getpgid": (121, 155),
     "getsid": (124, 156),
-    "uname": (63, 160),
     "sysinfo": (99, 179),
     "getrandom": (318, 278),
     "getcpu": (309, 168),
@@ -150,13 +139,9 @@ FREE: dict[str, Numbers] = {
     "sched_get_priority_max": (146, 125),
     "sched_get_priority_min": (147, 126),
     "capget": (125, 90),
-    "futex": (202, 98),
-    "futex_waitv": (449, 449),
     "set_robust_list": (273, 99),
-    "get_robust_list": (274, 100),
     "set_tid_address": (218, 96),
     "rseq": (334, 293),
-    "arch_prctl": (158, None),
     "exit": (60, 93),
     "exit_group": (231, 94),
     "wait4": (61, 260),
@@ -175,6 +160,23 @@ FILE_MODES: dict[str, Numbers] = {
 }
 """Changes to files that Landlock does not cover: free only where mounts protect the files."""
 
+ATTRIBUTES: dict[str, Numbers] = {
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "removexattr": (197, 14),
+    "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+    "getxattr": (191, 8),
+    "lgetxattr": (192, 9),
+    "fgetxattr": (193, 10),
+    "listxattr": (194, 11),
+    "llistxattr": (195, 12),
+    "flistxattr": (196, 13),
+}
+"""Extended attributes of files: answered as by a file system that has none, which `shutil` and
+others are prepared for."""
+
 TRUNCATE: dict[str, Numbers] = {
     "truncate": (76, 45),
 }
@@ -183,8 +185,11 @@ TRUNCATE: dict[str, Numbers] = {
 PROGRAMS: dict[str, Numbers] = {
     "execve": (59, 221),
     "execveat": (322, 281),
+    "membarrier": (324, 283),
+    "mincore": (27, 232),
 }
-"""Free for programs that are not Python's, which have to become what the recipe names."""
+"""Free for programs that are not Python's, which have to become what the recipe names, and
+whose runtimes ask for more."""
 
 FORKS: dict[str, Numbers] = {
     "fork": (57, None),
@@ -193,6 +198,20 @@ FORKS: dict[str, Numbers] = {
 """Free for compilers. None of setsid and setpgid: what they start dies with their group."""
 
 GUARDED: dict[str, Numbers] = {
+    "open": (2, None),
+    "openat": (257, 56),
+    "flock": (73, 32),
+    "sendto": (44, 206),
+    "recvfrom": (45, 207),
+    "sendmsg": (46, 211),
+    "recvmsg": (47, 212),
+    "getsockopt": (55, 209),
+    "setsockopt": (54, 208),
+    "madvise": (28, 233),
+    "uname": (63, 160),
+    "futex": (202, 98),
+    "arch_prctl": (158, None),
+    "fallocate": (285, 47),
     "clone": (56, 220),
     "close": (3, 57),
     "dup2": (33, None),
@@ -221,6 +240,17 @@ REFUSED: dict[str, Numbers] = {
     "listen": (50, 201),
     "accept": (43, 202),
     "accept4": (288, 242),
+    "splice": (275, 76),
+    "tee": (276, 77),
+    "timer_create": (222, 107),
+    "timer_settime": (223, 110),
+    "timer_gettime": (224, 108),
+    "timer_getoverrun": (225, 109),
+    "timer_delete": (226, 111),
+    "get_robust_list": (274, 100),
+    "vmsplice": (278, 75),
+    "sendmmsg": (307, 269),
+    "recvmmsg": (299, 243),
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
@@ -236,12 +266,6 @@ REFUSED: dict[str, Numbers] = {
     "lchown": (94, None),
     "fchown": (93, 55),
     "fchownat": (260, 54),
-    "setxattr": (188, 5),
-    "lsetxattr": (189, 6),
-    "fsetxattr": (190, 7),
-    "removexattr": (197, 14),
-    "lremovexattr": (198, 15),
-    "fremovexattr": (199, 16),
     "setuid": (105, 146),
     "setgid": (106, 144),
     "setreuid": (113, 145),

@@ -1,0 +1,114 @@
+"""How many threads a program may have: RLIMIT_NPROC, which counts a whole account's.
+
+The kernel counts threads and processes by account and user namespace. Where a program can have a
+user namespace to itself, its own threads are all that is counted. Elsewhere the account's other
+threads count too, so that the limit has to lie above what there is already; and as no namespace
+here shows /proc, that is found by trying.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+
+from multiturn.sandbox.linux import namespaces as ns
+
+__all__ = ["MAX_THREADS", "TaskLimit", "own_count", "try_own_count"]
+
+MAX_THREADS = 256
+"""More than an honest program's stacks would fit beside each other."""
+
+_GRAIN = 64
+"""How exactly the tasks of an account are counted."""
+_HIGHEST = 1 << 22
+"""The kernel's own bound of process numbers."""
+_FRESH_SECONDS = 5.0
+
+
+def own_count() -> None:
+    """Be counted by oneself from now on.
+
+    The account stays the same, though it is shown as nobody. Before any limit on tasks is set:
+    the one that holds here becomes the bound of all that happens in the new namespace.
+
+    Raises:
+        OSError: no user namespace may be made here.
+    """
+    ns.unshare(ns.NEW_USER)
+
+
+def try_own_count() -> bool:
+    """Whether programs can be counted by themselves, found by trying in a child."""
+    pid = os.fork()
+    if pid == 0:
+        held = False
+        try:
+            own_count()
+            ns.drop_capabilities(bounding=False)
+            # One task is there, and one more is too many.
+            _set(1, hard=2)
+            held = not _can_fork()
+            _set(2, hard=2)
+            held = held and _can_fork()
+        except OSError:
+            held = False
+        finally:
+            os._exit(0 if held else 1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+class TaskLimit:
+    """The limit for the next program of an account whose other tasks are counted too."""
+
+    def __init__(self) -> None:
+        self._limit: int | None = None
+        self._counted_at = float("-inf")
+
+    def get(self) -> int | None:
+        """What there is and a program's threads; None where no limit could be found."""
+        if time.monotonic() - self._counted_at > _FRESH_SECONDS:
+            there = _count()
+            self._limit = None if there is None else there + MAX_THREADS
+            self._counted_at = time.monotonic()
+        return self._limit
+
+
+def _count() -> int | None:
+    """How many tasks the account has, rounded up; None where the kernel does not count them."""
+    before = resource.getrlimit(resource.RLIMIT_NPROC)
+    highest = _HIGHEST if before[1] == resource.RLIM_INFINITY else min(_HIGHEST, before[1])
+    try:
+        _set(0, hard=before[1])
+        if _can_fork():
+            return None
+        # A limit at which no task can be added, and one at which one can.
+        low, high = 0, _GRAIN
+        while high < highest:
+            _set(high, hard=before[1])
+            if _can_fork():
+                break
+            low, high = high, 2 * high
+        high = min(high, highest)
+        while high - low > _GRAIN:
+            middle = (low + high) // 2
+            _set(middle, hard=before[1])
+            low, high = (low, middle) if _can_fork() else (middle, high)
+        return high
+    finally:
+        resource.setrlimit(resource.RLIMIT_NPROC, before)
+
+
+def _set(tasks: int, *, hard: int) -> None:
+    resource.setrlimit(resource.RLIMIT_NPROC, (tasks, hard))
+
+
+def _can_fork() -> bool:
+    try:
+        pid = os.fork()
+    except BlockingIOError:
+        return False
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return True
