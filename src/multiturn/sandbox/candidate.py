@@ -80,8 +80,11 @@ class RunningCandidate:
         run.allow(run.limits)
         begun, used = time.monotonic(), run.cpu_seconds
         try:
+            # A program that does not read must not make its judge wait for longer than it may.
             with contextlib.suppress(OSError):
+                run.wire.settimeout(run.limits.wall_seconds)
                 send_call(run.wire, payload)
+            run.wire.settimeout(None)
             run.wait(until=_ANSWERED)
             if run.exit is None:
                 run.measure()
@@ -104,11 +107,13 @@ class RunningCandidate:
 
     def _answer(self) -> tuple[Outcome, object]:
         run = self._run
-        answers = [message for message in run.messages if message.kind in _ANSWERED]
-        if run.exit is None and answers:
-            if answers[-1].kind == Kind.RETURNED:
-                return Outcome(Status.FINISHED), read_value(run.messages, Kind.RETURNED)
-            return told_error(answers[-1].payload), None
+        answered = [message.kind for message in run.messages if message.kind in _ANSWERED]
+        if run.exit is None and answered:
+            if answered[-1] == Kind.RETURNED:
+                value = read_value(run.messages, Kind.RETURNED, run.limits)
+                return Outcome(Status.FINISHED), value
+            thrown = [each for each in run.messages if each.kind == Kind.THREW]
+            return told_error(thrown[-1].payload), None
         outcome = run.outcome(started=True)
         if outcome.finished:
             outcome = Outcome(Status.EARLY_EXIT, exit_code=outcome.exit_code)

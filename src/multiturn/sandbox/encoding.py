@@ -20,7 +20,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -31,11 +34,13 @@ __all__ = [
     "FrameData",
     "MAX_BYTES",
     "MAX_DEPTH",
+    "MAX_MEMORY",
     "MAX_NODES",
     "Opaque",
     "ScalarData",
     "SeriesData",
     "decode",
+    "decode_text",
     "encode",
 ]
 
@@ -48,8 +53,14 @@ MAX_INT_BITS = 1 << 20
 """Larger whole numbers are refused: turning them into text takes quadratic time."""
 
 
-MAX_COLLISIONS = 1000
-"""How many keys of one dict or set may share their hash with another."""
+MAX_MEMORY = 58 << 20
+"""What a value and its encoding may take of memory together; counted a little too high."""
+
+MAX_COMPARISONS = 1_000_000
+"""How many pairs of keys may share their hash, in all dicts and sets of a value together."""
+
+MAX_AXES = 64
+"""How many axes an array may have: as many as numpy allows."""
 
 
 class EncodingError(ValueError):
@@ -134,23 +145,39 @@ def encode(value: object, *, opaque: bool = False) -> bytes:
     return text.encode("ascii")
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes | bytearray, *, seconds: float | None = None) -> Any:
     """The value of a tagged encoding.
 
+    Reading is bounded before anything is built: in parts, depth, memory (`MAX_MEMORY`) and
+    CPU time.
+
+    Args:
+        data: what `encode` wrote, or somebody who wants to do harm.
+        seconds: of this thread's CPU time that reading may take; no bound where left out.
+
     Raises:
-        EncodingError: the bytes are not exactly what `encode` writes.
+        EncodingError: the bytes are not exactly what `encode` writes, or too much.
     """
-    if len(data) > MAX_BYTES:
-        raise EncodingError(f"an encoding of {len(data)} bytes; at most {MAX_BYTES} is read")
+    return decode_text(_ascii(data), seconds=seconds)
+
+
+def decode_text(text: str, *, seconds: float | None = None) -> Any:
+    """The value of a tagged encoding that is text already; see `decode`."""
+    if len(text) > MAX_BYTES:
+        raise EncodingError(f"an encoding of {len(text)} bytes; at most {MAX_BYTES} is read")
     try:
-        tree = json.loads(data.decode("ascii"), parse_int=_refuse, parse_float=_refuse)
-        return _read(tree, 0)
+        return _Reader(text, seconds).read()
+    except EncodingError:
+        raise
     except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError) as error:
         raise EncodingError(f"a broken encoding: {str(error)[:200]}") from error
 
 
-def _refuse(text: str) -> object:
-    raise EncodingError(f"a bare number {text[:40]!r}")
+def _ascii(data: bytes | bytearray) -> str:
+    try:
+        return data.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise EncodingError("a broken encoding: not ASCII") from error
 
 
 class _Writer:
@@ -278,77 +305,286 @@ def _from_science(value: Any) -> Any:
     return None
 
 
-def _read(tree: Any, depth: int) -> Any:
-    if tree is None or tree is True or tree is False:
-        return tree
-    if depth > MAX_DEPTH or type(tree) is not list or not tree:
-        raise EncodingError("too deep, or an untagged value")
-    tag, *parts = tree
-    if type(tag) is not str:
-        raise EncodingError("a tag that is no text")
-    record = _RECORDS.get(tag)
-    if record is not None:
-        return _read_record(record, parts, depth)
-    if tag == "c":
-        real, imaginary = parts
-        return complex(float(_text(real)), float(_text(imaginary)))
-    (payload,) = parts
-    if tag == "":
-        return _text(payload)
-    if tag == "i":
-        text = _text(payload)
-        if len(text) > MAX_INT_BITS // 4 + 2:
-            raise EncodingError("a whole number that is too large")
-        return int(text, 16)
-    if tag == "f":
-        return float(_text(payload))
-    if tag == "b":
-        return bytes.fromhex(_text(payload))
-    if type(payload) is not list:
-        raise EncodingError(f"a payload of {tag!r} that is no list")
-    if tag == "d":
-        pairs = [(_read(key, depth + 1), _read(value, depth + 1)) for key, value in payload]
-        _refuse_collisions([key for key, _ in pairs])
-        return dict(pairs)
-    items = [_read(item, depth + 1) for item in payload]
-    if tag == "l":
-        return items
-    if tag in ("s", "z"):
-        _refuse_collisions(items)
-    return {"t": tuple, "s": set, "z": frozenset}[tag](items)
+_LEAF = re.compile(r'\["([ifb]?)","([^"\\\x00-\x1f]*)"\]')
+"""A whole number, a float, bytes or text without escapes, in one match."""
+_TEXT = re.compile(r'\["","')
+_RUN = re.compile(
+    r'\["([ifb]?)","[^"\\\x00-\x1f]*"\](?:,\["\1","[^"\\\x00-\x1f]*"\]){1,511}(?=[,\]])'
+)
+"""Some leaves of one kind after each other."""
+_PIECE = re.compile(
+    r'(?:[^"\\]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}'
+    r"|\\u[0-9a-fA-F]{4}|\\[^u]){1,4096}"
+)
+"""Some of a text that has escapes; a pair of surrogates stays together."""
+_COMPLEX = re.compile(r'\["c","([^"\\]*)","([^"\\]*)"\]')
+_CONTAINER = re.compile(r'\["([ltszd])",\[')
+_RECORD = re.compile(r'\["([anSDo])",')
+_WORDS = {"n": ("null", None), "t": ("true", True), "f": ("false", False)}
+
+_MAX_FLOAT_TEXT = 40
+"""The longest text of a float that `repr` writes has 24 characters."""
+
+# Bytes that a part takes where it is built, besides the text that it has.
+_INT, _FLOAT, _COMPLEX_COST, _STRING, _LIST = 36, 32, 48, 60, 72
+_SET, _SET_ITEM, _DICT, _DICT_ITEM, _RECORD_COST = 224, 72, 240, 110, 120
+
+_PATIENCE = 512
+"""How many parts are read between two looks at the clock."""
 
 
-def _refuse_collisions(keys: list[Any]) -> None:
-    """Refuse keys chosen so that a dict or set of them takes quadratic time to build.
+class _Reader:
+    """Reads an encoding from its text, part by part, and stops where it becomes too much."""
 
-    The hashes of numbers are no secret; those of an honest value are nearly all different.
+    def __init__(self, text: str, seconds: float | None) -> None:
+        self.text = text
+        self.at = 0
+        self.nodes = 0
+        self.memory = MAX_MEMORY - len(text)
+        self.comparisons = MAX_COMPARISONS
+        self.until = None if seconds is None else time.thread_time() + seconds
+
+    def read(self) -> Any:
+        """The one value of the whole text."""
+        value = self.value(0)
+        if self.at != len(self.text):
+            raise EncodingError("something after the value")
+        return value
+
+    def look_at_clock(self) -> None:
+        """Give up when the time is over."""
+        if self.until is not None and time.thread_time() > self.until:
+            raise EncodingError("a value that takes too long to read")
+
+    def pay(self, size: int) -> None:
+        """Take `size` bytes from what the value may take of memory, before they are taken."""
+        self.memory -= size
+        if self.memory < 0:
+            raise EncodingError(f"a value that takes more than {MAX_MEMORY >> 20} MiB")
+
+    def count(self, nodes: int) -> None:
+        """Count parts, and look at their bound and at the clock now and then."""
+        before = self.nodes // _PATIENCE
+        self.nodes += nodes
+        if self.nodes // _PATIENCE != before:
+            self.look_at_clock()
+            if self.nodes > MAX_NODES:
+                raise EncodingError(f"a value of more than {MAX_NODES} parts")
+
+    def value(self, depth: int) -> Any:
+        """The value that begins here."""
+        self.count(1)
+        if depth > MAX_DEPTH:
+            raise EncodingError("a value that is too deep")
+        leaf = _LEAF.match(self.text, self.at)
+        if leaf is not None:
+            self.at = leaf.end()
+            tag, text = leaf.groups()
+            return self.leaf(tag, text)
+        container = _CONTAINER.match(self.text, self.at)
+        if container is not None:
+            self.at = container.end()
+            return self.container(container[1], depth)
+        word = _WORDS.get(self.text[self.at : self.at + 1])
+        if word is not None and self.text.startswith(word[0], self.at):
+            self.at += len(word[0])
+            self.pay(8)
+            return word[1]
+        return self.other(depth)
+
+    def leaf(self, tag: str, text: str) -> Any:
+        if tag == "i":
+            if len(text) > MAX_INT_BITS // 4 + 2:
+                raise EncodingError("a whole number that is too large")
+            self.pay(_INT + len(text) // 2)
+            return int(text, 16)
+        if tag == "f":
+            self.pay(_FLOAT)
+            return _float(text)
+        self.pay(_STRING + len(text))
+        return text if tag == "" else bytes.fromhex(text)
+
+    def run(self, found: re.Match[str]) -> list[Any]:
+        """Leaves of one kind, which are read much faster together."""
+        tag = found[1]
+        self.at = found.end()
+        begin, end = found.start() + len(f'["{tag}","'), found.end() - len('"]')
+        between = f'"],["{tag}","'
+        parts = self.text[begin:end].split(between)
+        self.count(len(parts))
+        size = end - begin - len(between) * (len(parts) - 1)
+        if tag == "i":
+            if size > MAX_INT_BITS // 4:
+                return [self.leaf(tag, part) for part in parts]
+            self.pay(_INT * len(parts) + size // 2)
+            return [int(part, 16) for part in parts]
+        if tag == "f":
+            self.pay(_FLOAT * len(parts))
+            return [_float(part) for part in parts]
+        self.pay(_STRING * len(parts) + size)
+        return parts if tag == "" else [bytes.fromhex(part) for part in parts]
+
+    def container(self, tag: str, depth: int) -> Any:
+        """A list, tuple, set or dict whose first item begins here."""
+        if tag == "d":
+            self.pay(_DICT)
+            return self.dictionary(depth)
+        self.pay(_LIST)
+        items: list[Any] = []
+        if tag in "lt":
+            while not self.closes(len(items)):
+                run = _RUN.match(self.text, self.at) if depth < MAX_DEPTH else None
+                if run is not None:
+                    items += self.run(run)
+                else:
+                    items.append(self.value(depth + 1))
+            return items if tag == "l" else tuple(items)
+        self.pay(_SET)
+        heaviest = 1
+        while not self.closes(len(items)):
+            self.pay(_SET_ITEM)
+            before = self.nodes
+            items.append(self.value(depth + 1))
+            heaviest = max(heaviest, self.nodes - before)
+        self.refuse_collisions(items, heaviest)
+        found: set[Any] = set()
+        for begin in range(0, len(items), _PATIENCE):
+            found.update(items[begin : begin + _PATIENCE])
+            self.look_at_clock()
+        return found if tag == "s" else frozenset(found)
+
+    def dictionary(self, depth: int) -> dict[Any, Any]:
+        keys: list[Any] = []
+        values: list[Any] = []
+        heaviest = 1
+        while not self.closes(len(keys)):
+            self.expect("[")
+            self.pay(_DICT_ITEM)
+            before = self.nodes
+            keys.append(self.value(depth + 1))
+            heaviest = max(heaviest, self.nodes - before)
+            self.expect(",")
+            values.append(self.value(depth + 1))
+            self.expect("]")
+        self.refuse_collisions(keys, heaviest)
+        found: dict[Any, Any] = {}
+        for begin in range(0, len(keys), _PATIENCE):
+            end = begin + _PATIENCE
+            found.update(zip(keys[begin:end], values[begin:end], strict=True))
+            self.look_at_clock()
+        return found
+
+    def closes(self, count: int) -> bool:
+        """Whether a container of `count` items so far ends here; takes the comma where not."""
+        text, at = self.text, self.at
+        if text.startswith("]]", at):
+            self.at = at + 2
+            return True
+        if count:
+            self.expect(",")
+        return False
+
+    def expect(self, mark: str) -> None:
+        if not self.text.startswith(mark, self.at):
+            raise EncodingError(f"no {mark!r} at {self.at}")
+        self.at += len(mark)
+
+    def other(self, depth: int) -> Any:
+        """Text with escapes, complex numbers and records."""
+        if (found := _TEXT.match(self.text, self.at)) is not None:
+            self.at = found.end()
+            return self.escaped()
+        if (found := _COMPLEX.match(self.text, self.at)) is not None:
+            self.at = found.end()
+            self.pay(_COMPLEX_COST)
+            return complex(_float(found[1]), _float(found[2]))
+        if (found := _RECORD.match(self.text, self.at)) is not None:
+            self.at = found.end()
+            self.pay(_RECORD_COST)
+            return self.record(*_RECORDS[found[1]], depth)
+        raise EncodingError(f"no value at {self.at}")
+
+    def escaped(self) -> str:
+        """Text with escapes, piece by piece: read at once, each escape would take 100 bytes."""
+        pieces: list[str] = []
+        length, width = 0, 1
+        self.pay(_STRING)
+        while not self.text.startswith('"]', self.at):
+            found = _PIECE.match(self.text, self.at)
+            if found is None:
+                raise EncodingError(f"a broken text at {self.at}")
+            self.at = found.end()
+            piece = json.loads(f'"{found[0]}"')
+            highest = 0 if piece.isascii() else ord(max(piece))
+            wider = 4 if highest > 0xFFFF else 2 if highest > 0xFF else width
+            # One character's width is all characters'. Twice: the pieces, and what they become.
+            self.pay(2 * (len(piece) * max(width, wider) + length * max(0, wider - width)))
+            length, width = length + len(piece), max(width, wider)
+            pieces.append(piece)
+            self.look_at_clock()
+        self.at += 2
+        return "".join(pieces)
+
+    def record(self, kind: type, names: tuple[str, ...], depth: int) -> Any:
+        fields: dict[str, Any] = {}
+        for name in names:
+            if fields:
+                self.expect(",")
+            fields[name] = self.value(depth + 1)
+        self.expect("]")
+        for name, value in fields.items():
+            if name in _TUPLES and type(value) is not tuple:
+                raise EncodingError(f"{kind.__name__}.{name} is no tuple")
+            if name in ("dtype", "type_name") and type(value) is not str:
+                raise EncodingError(f"{kind.__name__}.{name} is no text")
+        if kind is ArrayData:
+            _check_shape(fields["shape"], len(fields["items"]))
+        return kind(**fields)
+
+    def refuse_collisions(self, keys: list[Any], heaviest: int) -> None:
+        """Refuse keys chosen so that a dict or set of them takes quadratic time to build.
+
+        The hashes of numbers are no secret; those of an honest value are nearly all different.
+        Counted over the whole value, as many small dicts are as slow as a large one, and by the
+        parts of the heaviest key, all of which a comparison may look at.
+        """
+        if len(keys) < 2:
+            return
+        counts = Counter(map(hash, keys))
+        if len(counts) == len(keys):
+            return
+        pairs = sum(count * (count - 1) // 2 for count in counts.values() if count > 1)
+        self.comparisons -= pairs * heaviest
+        if self.comparisons < 0:
+            raise EncodingError("too many keys with the hashes of others")
+
+
+_TUPLES = frozenset(("shape", "items", "index", "columns", "dtypes"))
+
+
+def _float(text: str) -> float:
+    if len(text) > _MAX_FLOAT_TEXT:
+        raise EncodingError("a float that is too long")
+    return float(text)
+
+
+def _check_shape(shape: tuple[Any, ...], count: int) -> None:
+    """Refuse a shape that does not hold `count` items, before anything is multiplied out.
+
+    Raises:
+        EncodingError: it has too many axes, or other lengths than its items fill, or so long
+            ones beside one of 0 that even a list of empty lists would be too long.
     """
-    if len(keys) - len(set(map(hash, keys))) > MAX_COLLISIONS:
-        raise EncodingError(f"more than {MAX_COLLISIONS} keys with the hashes of others")
-
-
-def _text(value: Any) -> str:
-    if type(value) is not str:
-        raise EncodingError("a payload that is no text")
-    return value
-
-
-def _read_record(record: tuple[type, tuple[str, ...]], parts: list[Any], depth: int) -> Any:
-    kind, names = record
-    if len(parts) != len(names):
-        raise EncodingError(f"{kind.__name__} with {len(parts)} fields")
-    fields = {name: _read(part, depth + 1) for name, part in zip(names, parts, strict=True)}
-    for name, value in fields.items():
-        if name in ("shape", "items", "index", "columns", "dtypes") and type(value) is not tuple:
-            raise EncodingError(f"{kind.__name__}.{name} is no tuple")
-        if name in ("dtype", "type_name") and type(value) is not str:
-            raise EncodingError(f"{kind.__name__}.{name} is no text")
-    if kind is ArrayData:
-        size = 1
-        for length in fields["shape"]:
-            if type(length) is not int or length < 0:
-                raise EncodingError("an array with a bad shape")
-            size *= length
-        if size != len(fields["items"]):
-            raise EncodingError("an array whose items do not fill its shape")
-    return kind(**fields)
+    if len(shape) > MAX_AXES:
+        raise EncodingError(f"an array of {len(shape)} axes")
+    size, rows = 1, 1
+    for length in shape:
+        if type(length) is not int or not 0 <= length <= MAX_NODES:
+            raise EncodingError("an array with a bad shape")
+        # Neither grows beyond MAX_NODES squared.
+        size *= length
+        rows *= length or 1
+        if rows > MAX_NODES:
+            raise EncodingError("an array whose shape is too large")
+    if size != count:
+        raise EncodingError("an array whose items do not fill its shape")

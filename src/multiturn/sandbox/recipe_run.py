@@ -10,7 +10,6 @@ import selectors
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ from typing import Any
 
 from multiturn.sandbox.bwrap import bwrap_command
 from multiturn.sandbox.inside.recipe import Order, Step
-from multiturn.sandbox.inside.scratch import remove_tree
 from multiturn.sandbox.job import NOBODY, Shell
 from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
+from multiturn.sandbox.places import WorkPlace
 from multiturn.sandbox.protocol import Limits, Program
 from multiturn.sandbox.worker import readable_places
 
@@ -208,10 +207,8 @@ def launched(
 ) -> Iterator[RecipeRun]:
     """Start a process for one program; it is gone, with its files, afterwards."""
     with contextlib.ExitStack() as stack:
-        place = Path(tempfile.mkdtemp(prefix="multiturn-recipe-"))
-        stack.callback(remove_tree, place)
-        if os.geteuid() == 0:
-            os.chown(place, NOBODY, NOBODY)
+        place = WorkPlace()
+        stack.callback(place.remove)
         source = _file_of(stack, program.source.encode("utf-8", "surrogatepass"))
         stdin = _file_of(stack, program.stdin)
         lifeline_end, lifeline = os.pipe()
@@ -221,7 +218,7 @@ def launched(
         order = Order(
             rung=rung,
             shell=shell,
-            scratch=str(place),
+            scratch=str(place.path),
             readable=recipe.readable,
             file_name=recipe.file_name,
             environment=dict(recipe.environment),

@@ -13,7 +13,7 @@ import struct
 import time
 from dataclasses import dataclass
 
-from multiturn.sandbox.encoding import MAX_BYTES, EncodingError, Opaque, decode
+from multiturn.sandbox.encoding import MAX_BYTES, EncodingError, Opaque, decode_text
 from multiturn.sandbox.job import Exit, Job
 from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program
@@ -29,6 +29,9 @@ CALLS_CPU_SECONDS = 3600.0
 """The kernel's own limit for a child that takes calls; the server watches each call's."""
 
 READ_BYTES = 1 << 16
+
+READ_SECONDS = 1.5
+"""CPU time for reading a value: several times what the largest honest one takes."""
 
 _ALLOWANCE = struct.Struct("<d")
 
@@ -86,7 +89,7 @@ class Run:
         self.ended_for: Status | None = None
         """Why the supervisor killed it."""
         nonce = os.urandom(NONCE_BYTES)
-        self._assembler = Assembler(nonce, 2 * MAX_BYTES)
+        self._assembler = Assembler(nonce, MAX_BYTES)
         job = Job(
             nonce=nonce,
             source=program.source,
@@ -196,19 +199,24 @@ class Run:
         message = self._assembler.feed(packet)
         if message is not None:
             self.messages.append(message)
+        if self._assembler.too_much:
+            self.end(Status.TOO_MUCH_OUTPUT)
+            return False
         return True
+
+    def _more_to_hear(self) -> bool:
+        waiting = select.poll()
+        waiting.register(self.wire, select.POLLIN)
+        return bool(waiting.poll(0)) and not self._assembler.too_much
 
     def _drain(self, *, ended: bool) -> None:
         """Take what is left in the pipes; the child's own writes are all there by now."""
         overflow = self.out.drain() | self.err.drain()
         if not ended:
             return
-        while self._assembler.noise < 10_000:
-            before = (len(self.messages), self._assembler.noise, self._assembler._size)
-            if not self._hear():
-                break
-            if before == (len(self.messages), self._assembler.noise, self._assembler._size):
-                break
+        # What the child has sent is all there by now, and of bounded number.
+        while self._more_to_hear() and self._hear():
+            pass
         if overflow and self.ended_for is None:
             self.ended_for = Status.TOO_MUCH_OUTPUT
 
@@ -223,6 +231,7 @@ class Run:
 
     def allow(self, limits: Limits) -> None:
         """Give a child that takes calls the CPU and wall time of its next one."""
+        self._assembler.renew()
         self._grant(limits)
         self.begun = time.monotonic()
         self.deadline = self.begun + limits.wall_seconds
@@ -294,7 +303,7 @@ class Run:
         outcome = self.outcome()
         value: object = None
         if outcome.finished:
-            value = read_value(self.messages, Kind.FINISHED)
+            value = read_value(self.messages, Kind.FINISHED, self.limits)
         return RunResult(
             outcome=outcome,
             rung=rung,
@@ -317,12 +326,18 @@ class Run:
         self.lifeline.close()
 
 
-def read_value(messages: list[Message], kind: bytes) -> object:
-    """The value of the last message of a kind."""
-    payload = [message.payload for message in messages if message.kind == kind][-1]
+def read_value(messages: list[Message], kind: bytes, limits: Limits) -> object:
+    """The value of the last message of a kind, which is taken out of the messages.
+
+    Reading takes no more CPU time than the program may, and never more than `READ_SECONDS`.
+    """
+    at = max(at for at, message in enumerate(messages) if message.kind == kind)
+    message = messages.pop(at)
     try:
-        value: object = decode(payload)
-    except EncodingError as error:
+        text = message.payload.decode("ascii")
+        del message  # Memory: the payload and its text need not stay side by side.
+        value: object = decode_text(text, seconds=min(READ_SECONDS, limits.cpu_seconds))
+    except (EncodingError, UnicodeDecodeError) as error:
         return Opaque(f"not a value: {error}"[:200])
     return value
 
@@ -337,7 +352,7 @@ def _told(message: Message) -> Outcome:
     return told_error(message.payload)
 
 
-def told_error(payload: bytes) -> Outcome:
+def told_error(payload: bytes | bytearray) -> Outcome:
     """The outcome in the JSON of a RAISED or THREW message; never trusts its form."""
     try:
         said = json.loads(payload)

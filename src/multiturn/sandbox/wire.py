@@ -12,11 +12,28 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
-__all__ = ["NONCE_BYTES", "Assembler", "Kind", "Message", "send", "send_call"]
+__all__ = [
+    "MAX_MESSAGES",
+    "MAX_NOISE",
+    "NONCE_BYTES",
+    "Assembler",
+    "Kind",
+    "Message",
+    "receive_call",
+    "send",
+    "send_call",
+]
 
 NONCE_BYTES = 16
 PACKET = 32 << 10
 """Payload of one packet; well below the smallest default size of a socket's buffer."""
+
+MAX_MESSAGES = 16
+"""How many messages a child may send for each of its orders: more than it ever has to say."""
+MAX_NOISE = 1000
+"""How many packets may be none of ours. A program that tries out its descriptors sends few."""
+MAX_WORDS = 64 << 10
+"""The longest message that carries no value; an error's text is cut far below that."""
 
 _LAST, _MORE = b".", b"+"
 
@@ -40,6 +57,7 @@ class Kind:
     """A call raised. Payload as of RAISED."""
 
     ALL = frozenset((FAULT, STARTED, FINISHED, RAISED, EXIT, RETURNED, THREW))
+    VALUES = frozenset((FINISHED, RETURNED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +65,7 @@ class Message:
     """One whole message from a child."""
 
     kind: bytes
-    payload: bytes
+    payload: bytearray
 
 
 def send(wire: socket.socket, nonce: bytes, kind: bytes, payload: bytes = b"") -> None:
@@ -79,16 +97,30 @@ def receive_call(wire: socket.socket) -> bytes | None:
 
 
 class Assembler:
-    """Puts packets together, in the supervisor; drops whatever lacks the nonce."""
+    """Puts packets together, in the supervisor; drops whatever lacks the nonce.
 
-    def __init__(self, nonce: bytes, most: int) -> None:
+    A program can find the nonce in its own process, so that nothing it sends is taken without a
+    bound: not the number of packets or messages, nor their bytes, nor the parts of one.
+    """
+
+    def __init__(self, nonce: bytes, max_value: int) -> None:
         self.nonce = nonce
-        self.most = most
+        self.max_value = max_value
         self.noise = 0
         """How many packets were dropped."""
+        self.renew()
+
+    def renew(self) -> None:
+        """A new order was given to the child: it may say as much again."""
         self._kind = b""
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._data = bytearray()
+        self._left = self.max_value + MAX_WORDS
+        self._messages = 0
+
+    @property
+    def too_much(self) -> bool:
+        """Whether more came than any child has to say: no more need be read."""
+        return self.noise > MAX_NOISE or self._messages > MAX_MESSAGES or self._left < 0
 
     def feed(self, packet: bytes) -> Message | None:
         """Take one packet; gives a message when it is whole."""
@@ -98,15 +130,23 @@ class Assembler:
             packet[head + 1 : head + 2],
             packet[head + 2 :],
         )
-        if packet[:head] != self.nonce or kind not in Kind.ALL or self._size > self.most:
+        whole = more == _LAST
+        if packet[:head] != self.nonce or kind not in Kind.ALL or len(payload) > PACKET:
             self.noise += 1
             return None
-        if kind != self._kind:
-            self._kind, self._parts, self._size = kind, [], 0
-        self._parts.append(payload)
-        self._size += len(payload)
-        if more != _LAST:
+        if not whole and (kind not in Kind.VALUES or len(payload) != PACKET):
+            # Only values take several packets, all of them full but the last.
+            self.noise += 1
             return None
-        message = Message(kind, b"".join(self._parts))
-        self._kind, self._parts, self._size = b"", [], 0
+        self._left -= len(payload)
+        if self.too_much:
+            return None
+        if kind != self._kind:
+            self._kind, self._data = kind, bytearray()
+        self._data += payload
+        if not whole:
+            return None
+        message = Message(kind, self._data)
+        self._kind, self._data = b"", bytearray()
+        self._messages += 1
         return message

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from multiturn.core.errors import SandboxUnavailableError
 from multiturn.sandbox.bwrap import bwrap_command
-from multiturn.sandbox.inside.scratch import remove_tree
 from multiturn.sandbox.job import NOBODY, Settings, Shell
 from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.places import WorkPlace, sweep
 
 __all__ = ["WorkerDiedError", "Worker", "readable_places"]
 
@@ -54,17 +54,6 @@ BOOTSTRAP = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
     "from multiturn.sandbox.inside.server import main; sys.path.pop(0); main()"
 )
-
-
-SCRATCH_PREFIX = "multiturn-sandbox-"
-
-
-def _sweep() -> None:
-    """Remove what processes left that were killed before they could."""
-    for place in Path(tempfile.gettempdir()).glob(f"{SCRATCH_PREFIX}*-*"):
-        owner = place.name.removeprefix(SCRATCH_PREFIX).split("-")[0]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            remove_tree(place)
 
 
 class WorkerDiedError(Exception):
@@ -106,22 +95,20 @@ class Worker:
     """
 
     def __init__(self, rung: Rung, shell: Shell, modules: Sequence[str]) -> None:
-        _sweep()
-        self.scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH_PREFIX}{os.getpid()}-"))
-        if os.geteuid() == 0:
-            os.chown(self.scratch, NOBODY, NOBODY)
+        sweep()
+        self._place = WorkPlace()
         self.active = 0
         """Programs that run in it now; kept by the pool."""
         settings = Settings(
             rung=rung,
             shell=shell,
-            scratch=str(self.scratch),
+            scratch=str(self._place.path),
             modules=tuple(modules),
             readable=readable_places(),
         )
         self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.ExitStack() as undo, other, tempfile.TemporaryFile() as complaints:
-            undo.callback(remove_tree, self.scratch)
+            undo.callback(self._place.remove)
             undo.callback(self._control.close)
             command = [sys.executable, "-s", "-P", "-c", BOOTSTRAP, _HOME, settings.to_json()]
             user: int | None = None
@@ -195,4 +182,4 @@ class Worker:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        remove_tree(self.scratch)
+        self._place.remove()

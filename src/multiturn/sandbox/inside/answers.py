@@ -37,10 +37,10 @@ _MAX_LOOKED_AT = 10_000
 _CALL_AT = 24
 """Where the number of the call lies in siginfo_t."""
 _REGISTERS = {
-    "x86_64": {"result": 40 + 8 * 13, "arguments": (40 + 8 * 8, 40 + 8 * 9)},  # rax, rdi, rsi
-    "aarch64": {"result": 184, "arguments": (184, 184 + 8)},  # x0, x0, x1
+    "x86_64": (40 + 8 * 13, 40 + 8 * 8, 40 + 8 * 9),  # rax, rdi, rsi
+    "aarch64": (184, 184, 184 + 8),  # x0, x0, x1
 }
-"""Where a call's registers lie in ucontext_t."""
+"""Where a call's result and its first two arguments lie in ucontext_t."""
 
 _HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 
@@ -66,8 +66,7 @@ def answer_calls() -> bool:
     Returns:
         Whether it could be. Where not, the filter has to refuse the calls by itself.
     """
-    registers = _REGISTERS[machine()]
-    result_at, arguments_at = registers["result"], registers["arguments"]
+    result_at, *arguments_at = _REGISTERS[machine()]
     column = 0 if machine() == "x86_64" else 1
     flock, fcntl, uname = (GUARDED[name][column] for name in ("flock", "fcntl", "uname"))
     names = _neutral_names()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from multiturn.sandbox.inside.confine import die_with_parent
 
-__all__ = ["Scratch", "remove_tree"]
+__all__ = ["Scratch", "empty_directory", "remove_tree"]
 
 
 class Scratch:
@@ -68,23 +68,33 @@ def remove_tree(place: Path) -> None:
         root = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
         return
-    names = itertools.count()
     try:
-        while True:
-            entries = os.listdir(root)  # noqa: PTH208
-            stuck = sum(not _remove_entry(root, name, names) for name in entries)
-            if not entries or stuck == len(entries):
-                break
+        empty_directory(root)
     finally:
         os.close(root)
     with contextlib.suppress(OSError):
         place.rmdir()
 
 
-def _remove_entry(root: int, name: str, names: itertools.count[int]) -> bool:
+def empty_directory(root: int) -> None:
+    """Remove all that is in the directory behind a descriptor; see `remove_tree`.
+
+    Nothing on another file system than its own is touched.
+    """
+    names = itertools.count()
+    device = os.fstat(root).st_dev
+    while True:
+        entries = os.listdir(root)
+        stuck = sum(not _remove_entry(root, name, names, device) for name in entries)
+        if not entries or stuck == len(entries):
+            break
+
+
+def _remove_entry(root: int, name: str, names: itertools.count[int], device: int) -> bool:
     """Remove a file, or empty a directory by one level; whether anything was done."""
     try:
-        if not stat.S_ISDIR(os.stat(name, dir_fd=root, follow_symlinks=False).st_mode):
+        found = os.stat(name, dir_fd=root, follow_symlinks=False)
+        if not stat.S_ISDIR(found.st_mode):
             os.unlink(name, dir_fd=root)
             return True
         try:
@@ -92,17 +102,22 @@ def _remove_entry(root: int, name: str, names: itertools.count[int]) -> bool:
             return True
         except OSError:
             pass
-        os.chmod(name, 0o700, dir_fd=root)
-        inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=root)
+        if found.st_dev != device:
+            return False
+        inner = _open_directory(name, root)
     except OSError:
         return False
     try:
         for child in os.listdir(inner):  # noqa: PTH208
-            if stat.S_ISDIR(os.stat(child, dir_fd=inner, follow_symlinks=False).st_mode):
-                # A directory can only be moved by who may write it: ".." changes.
-                os.chmod(child, 0o700, dir_fd=inner)
+            found = os.stat(child, dir_fd=inner, follow_symlinks=False)
+            if stat.S_ISDIR(found.st_mode):
                 fresh = f"{os.getpid()}.{next(names)}"
-                os.rename(child, fresh, src_dir_fd=inner, dst_dir_fd=root)
+                try:
+                    os.rename(child, fresh, src_dir_fd=inner, dst_dir_fd=root)
+                except PermissionError:
+                    # A directory can only be moved by who may write it: ".." changes.
+                    os.close(_open_directory(child, inner))
+                    os.rename(child, fresh, src_dir_fd=inner, dst_dir_fd=root)
             else:
                 os.unlink(child, dir_fd=inner)
         os.rmdir(name, dir_fd=root)
@@ -111,3 +126,26 @@ def _remove_entry(root: int, name: str, names: itertools.count[int]) -> bool:
     finally:
         os.close(inner)
     return True
+
+
+def _open_directory(name: str, parent: int) -> int:
+    """A descriptor of a directory that is made readable and writable for that; no link.
+
+    Raises:
+        OSError: it is none, or another account's.
+    """
+    flags = os.O_DIRECTORY | os.O_NOFOLLOW
+    handle = os.open(name, os.O_PATH | flags, dir_fd=parent)
+    try:
+        found = os.fstat(handle)
+        if found.st_mode & 0o700 != 0o700 and found.st_uid == os.geteuid():
+            # What is behind the descriptor, whatever has taken the name by now.
+            behind = f"/proc/self/fd/{handle}"
+            if os.path.exists(behind):  # noqa: PTH110
+                os.chmod(behind, 0o700)  # noqa: PTH101
+            else:
+                # In a root directory of our own, where nobody else could take it.
+                os.chmod(name, 0o700, dir_fd=parent)
+        return os.open(name, os.O_RDONLY | flags, dir_fd=parent)
+    finally:
+        os.close(handle)

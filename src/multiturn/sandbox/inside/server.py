@@ -246,7 +246,7 @@ def _forget_names() -> None:
     """Let programs ask anew what the machine is called, and be told a neutral name."""
     module = sys.modules.get("platform")
     if module is not None and hasattr(module, "_uname_cache"):
-        module._uname_cache = None
+        setattr(module, "_uname_cache", None)  # noqa: B010
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from multiturn.sandbox.inside.answers import answer_calls
-from multiturn.sandbox.inside.enclosure import SHOWN, enclose, hidden_places
+from multiturn.sandbox.inside.enclosure import DEVICES, SHOWN, enclose, hidden_places
 from multiturn.sandbox.inside.identity import become_nobody
 from multiturn.sandbox.inside.scratch import Scratch
 from multiturn.sandbox.inside.slots import Slots
@@ -159,6 +159,11 @@ class NamespaceWalls:
     def __init__(self, settings: Settings) -> None:
         if settings.shell is Shell.OWN:
             enclose(settings.scratch, settings.readable)
+        else:
+            # bubblewrap can show a device, or show it read-only and then useless. Written to
+            # as ever, but its times and modes stay as they are.
+            for device in DEVICES:
+                ns.remount_read_only(device, devices=True, recursive=False)
         self.filter = seccomp.Template(wire=WIRE, file_modes=True, answers=answer_calls())
         _import_from_elsewhere(hidden_places(settings.readable))
         self._own_count = try_own_count()

@@ -157,15 +157,13 @@ def _rules(wanted: Filter) -> dict[str, _Guard]:
     wire, me = wanted.wire, wanted.pid
     instead = _TRAP if wanted.answers else _ERRNO | errno.EPERM
     not_wire, mine = (wire,), (me,)
-    flags = _THREAD_FLAGS
-    if wanted.processes:
-        flags = (*flags, _GO_THREAD_FLAGS)
+    go = (_GO_THREAD_FLAGS,) if wanted.processes else ()
     plain_flags = _Arg(2, (0,), mask=0xFFFFFFFF & ~_MESSAGE_FLAGS)
     packet_flags = _Arg(3, (0,), mask=0xFFFFFFFF & ~_MESSAGE_FLAGS)
     rules = {
         "open": _opening(1),
         "openat": _opening(2),
-        "clone": _only(_Arg(0, flags, whole=True)),
+        "clone": _only(_Arg(0, (*_THREAD_FLAGS, *go), whole=True)),
         "close": _only(_Arg(0, not_wire, negated=True)),
         "dup2": _only(_Arg(1, not_wire, negated=True)),
         "dup3": _only(_Arg(1, not_wire, negated=True)),

@@ -1,0 +1,96 @@
+"""Directories on disk for fork-servers and compilers, and sweeping what dead processes left.
+
+Each is a directory of this account's in the system's place for temporary files, which only this
+account can put anything into. Root gives `nobody`, as which programs run, a directory below it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import tempfile
+import time
+from pathlib import Path
+
+from multiturn.sandbox.inside.scratch import empty_directory
+from multiturn.sandbox.job import NOBODY
+
+__all__ = ["WorkPlace", "sweep"]
+
+_PREFIX = "multiturn-sandbox-"
+_MIN_AGE_SECONDS = 5.0
+"""Younger leftovers are left for the next sweep: one may just be getting its lock."""
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class WorkPlace:
+    """A directory that is locked while this process lives, and removed by `remove`.
+
+    Attributes:
+        path: where programs' directories can be made, by the account that programs run as.
+    """
+
+    def __init__(self) -> None:
+        self._top = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        # For those who cannot see this process's number, as from another container.
+        self._lock = os.open(self._top, _DIRECTORY)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.path = self._top / "work"
+        self.path.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            self._top.chmod(0o711)
+            os.chown(self.path, NOBODY, NOBODY)
+
+    def remove(self) -> None:
+        """Remove it with all that programs left in it. Safe to call twice."""
+        if self._lock < 0:
+            return
+        empty_directory(self._lock)
+        with contextlib.suppress(OSError):
+            self._top.rmdir()
+        os.close(self._lock)
+        self._lock = -1
+
+
+def sweep() -> None:
+    """Remove what processes of this account left that were killed before they could.
+
+    Another account may have put a directory, or a link, of such a name there: what this account
+    does not own is left alone, and everything is done by descriptor, without following links.
+    """
+    try:
+        parent = os.open(tempfile.gettempdir(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        for name in os.listdir(parent):  # noqa: PTH208
+            if name.startswith(_PREFIX) and not _alive(name):
+                with contextlib.suppress(OSError):
+                    _remove_leftover(parent, name)
+    finally:
+        os.close(parent)
+
+
+def _alive(name: str) -> bool:
+    """Whether the process whose number is in the name runs; so, too, where there is no number."""
+    owner = name.removeprefix(_PREFIX).split("-")[0]
+    return not (owner.isascii() and owner.isdigit()) or Path(f"/proc/{owner}").exists()
+
+
+def _remove_leftover(parent: int, name: str) -> None:
+    place = os.open(name, _DIRECTORY, dir_fd=parent)
+    try:
+        found = os.fstat(place)
+        if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
+            return
+        if time.time() - found.st_ctime < _MIN_AGE_SECONDS:
+            return
+        # Held by a process that cannot be seen from here.
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        empty_directory(place)
+        os.rmdir(name, dir_fd=parent)
+    finally:
+        os.close(place)
