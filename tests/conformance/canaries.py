@@ -57,6 +57,7 @@ class Canaries:
             ("@SIBLING@", self.sibling.pid),
             ("@SIBLING_SAME_UID@", self.sibling_same_uid.pid),
             ("@SUITE@", os.getpid()),
+            ("@HOSTNAME@", socket.gethostname()),
         ):
             source = source.replace(mark, str(value))
         return source
@@ -105,6 +106,9 @@ def lay() -> Iterator[Canaries]:
     (root / "drop").chmod(0o777)
     for name in ("secret", ".ssh/id_rsa", ".netrc"):
         (root / "home" / name).write_text(f"{token} in {name}\n")
+    # As open as a file can be: only the sandbox guards it.
+    (root / "drop" / "open").write_text("content\n")
+    (root / "drop" / "open").chmod(0o666)
     (root / "home" / "link").symlink_to("secret")
     os.environ["MULTITURN_CANARY"] = token
     with contextlib.ExitStack() as stack:

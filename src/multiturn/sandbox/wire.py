@@ -28,7 +28,7 @@ NONCE_BYTES = 16
 PACKET = 32 << 10
 """Payload of one packet; well below the smallest default size of a socket's buffer."""
 
-MAX_MESSAGES = 16
+MAX_MESSAGES = 1000
 """How many messages a child may send for each of its orders: more than it ever has to say."""
 MAX_NOISE = 1000
 """How many packets may be none of ours. A program that tries out its descriptors sends few."""

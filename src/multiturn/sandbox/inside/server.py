@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import ctypes
 import gc
 import importlib
 import os
@@ -39,6 +40,8 @@ DESCRIPTORS = 6
 
 ALLOWANCE = struct.Struct("<d")
 """On a lifeline, from the supervisor: CPU seconds from now on."""
+
+_M_ARENA_MAX = -8
 
 WATCH_SECONDS = 0.01
 """The shortest time between two looks at a child's CPU clock."""
@@ -242,6 +245,13 @@ def _preload(names: Iterator[str] | tuple[str, ...]) -> list[str]:
     return loaded
 
 
+def _share_arenas() -> None:
+    """Let threads share their heaps: each of their own takes 64 MiB of a program's addresses."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_ARENA_MAX, 2)
+
+
 def _forget_names() -> None:
     """Let programs ask anew what the machine is called, and be told a neutral name."""
     module = sys.modules.get("platform")
@@ -258,6 +268,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     walls = walls_for(settings)
     loaded = _preload(settings.modules)
+    _share_arenas()
     _forget_names()
     sys.argv = [""]
     gc.collect()
