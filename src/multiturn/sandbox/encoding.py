@@ -376,21 +376,27 @@ class _Reader:
         self.count(1)
         if depth > MAX_DEPTH:
             raise EncodingError("a value that is too deep")
+        mark = self.text[self.at : self.at + 1]
+        if mark != "[":
+            return self.word(mark)
         leaf = _LEAF.match(self.text, self.at)
         if leaf is not None:
             self.at = leaf.end()
-            tag, text = leaf.groups()
-            return self.leaf(tag, text)
+            return self.leaf(leaf[1], leaf[2])
         container = _CONTAINER.match(self.text, self.at)
         if container is not None:
             self.at = container.end()
             return self.container(container[1], depth)
-        word = _WORDS.get(self.text[self.at : self.at + 1])
-        if word is not None and self.text.startswith(word[0], self.at):
-            self.at += len(word[0])
-            self.pay(8)
-            return word[1]
         return self.other(depth)
+
+    def word(self, mark: str) -> Any:
+        """None, True or False."""
+        word, value = _WORDS.get(mark, ("", None))
+        if not word or not self.text.startswith(word, self.at):
+            raise EncodingError(f"no value at {self.at}")
+        self.at += len(word)
+        self.pay(8)
+        return value
 
     def leaf(self, tag: str, text: str) -> Any:
         if tag == "i":
