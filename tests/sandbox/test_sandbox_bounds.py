@@ -106,6 +106,8 @@ def nested(text: str, times: int) -> bytes:
         encode(ArrayData("x", (1,) * (MAX_AXES + 1), (1,))),
         encode(ArrayData("x", (10**9, 0), ())),
         encode(ArrayData("x", (0, 2**62), ())),
+        encode(ArrayData("x", (100_000, *[1] * 40), tuple([None] * 100_000))),
+        encode([ArrayData("x", (900_000, 0), ())] * 2),
         encode([{k * COLLIDING: None for k in range(1, 1000)} for _ in range(260)]),
         encode([{k * COLLIDING for k in range(1, 500)} for _ in range(30)]),
         encode({(*range(300), k * COLLIDING): 0 for k in range(1, 100)}),
@@ -118,7 +120,7 @@ def nested(text: str, times: int) -> bytes:
         b'["l",[' * 100_000,
         b'["","' + b"\\ud83d\\ude00" + b"x" * (15 << 20) + b'"]',
     ],
-    ids=range(15),
+    ids=range(17),
 )
 def test_values_that_cost_too_much_are_refused_before_they_do(data):
     with pytest.raises(EncodingError) as error:

@@ -544,7 +544,8 @@ class _Reader:
             if name in ("dtype", "type_name") and type(value) is not str:
                 raise EncodingError(f"{kind.__name__}.{name} is no text")
         if kind is ArrayData:
-            _check_shape(fields["shape"], len(fields["items"]))
+            # What `tolist` builds for it counts too.
+            self.pay(_LIST * _lists_of_shape(fields["shape"], len(fields["items"])))
         return kind(**fields)
 
     def refuse_collisions(self, keys: list[Any], heaviest: int) -> None:
@@ -574,23 +575,25 @@ def _float(text: str) -> float:
     return float(text)
 
 
-def _check_shape(shape: tuple[Any, ...], count: int) -> None:
-    """Refuse a shape that does not hold `count` items, before anything is multiplied out.
+def _lists_of_shape(shape: tuple[Any, ...], count: int) -> int:
+    """How many nested lists an array of this shape is, before anything is multiplied out.
 
     Raises:
-        EncodingError: it has too many axes, or other lengths than its items fill, or so long
-            ones beside one of 0 that even a list of empty lists would be too long.
+        EncodingError: `count` items do not fill the shape, it has too many axes, or lengths so
+            large, beside one of 0 maybe, that the lists alone would be too many.
     """
     if len(shape) > MAX_AXES:
         raise EncodingError(f"an array of {len(shape)} axes")
-    size, rows = 1, 1
+    size, rows, lists = 1, 1, 0
     for length in shape:
         if type(length) is not int or not 0 <= length <= MAX_NODES:
             raise EncodingError("an array with a bad shape")
-        # Neither grows beyond MAX_NODES squared.
+        # None of them grows beyond MAX_NODES squared.
+        lists += rows
         size *= length
         rows *= length or 1
         if rows > MAX_NODES:
             raise EncodingError("an array whose shape is too large")
     if size != count:
         raise EncodingError("an array whose items do not fill its shape")
+    return lists
