@@ -317,6 +317,11 @@ STYLES: dict[str, str] = {
     "chained": "x = E\nprint(x if x is not None else 0)",
     "ellipsis": "print(E)\n...",
     "set of names": "x = E\n[x][0]",
+    "very long sum": "print(E)\nx = " + "1 + " * 3000 + "1",
+    "long sum": "print(E)\nx = " + "1 + " * 300 + "1",
+    "deep brackets": "print(E)\nx = " + "[" * 80 + "]" * 80,
+    "elif": "print(E)\nif False:\n    pass\nelif True:\n    x = 1",
+    "method of print": "class A:\n    show = print\nprint(E)\nfor _ in []: A().show(5)",
     "slice": "x = [E]\nx[0]",
     "matrix product": "print(E) @ 1",
     "empty": "",
@@ -356,14 +361,13 @@ def every_value() -> list[Program]:
     return found
 
 
-def every_style() -> list[Program]:
-    """Each style, with a few values whose gold values it may meet or miss."""
-    some: list[tuple[str, list[Any]]] = [("3", [3]), ("'ab'", ["ab", 5]), ("[1, 2]", [[1, 2]])]
+def every_style(values: int) -> list[Program]:
+    """Each style, with a value whose gold value it may meet or miss, or up to three."""
+    some: list[tuple[str, Any]] = [("3", 3), ("'ab'", "ab"), ("[1, 2]", [1, 2])]
     return [
         _of(style, template, value, gold)
         for style, template in STYLES.items()
-        for value, golds in some
-        for gold in golds
+        for value, gold in some[:values]
     ]
 
 

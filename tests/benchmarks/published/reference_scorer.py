@@ -16,7 +16,9 @@ import importlib
 import io
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import warnings
 from typing import Any
@@ -119,6 +121,7 @@ def verdict_of_a_child(source: str, gold: object, seconds: float) -> bool | None
         nothing = os.open(os.devnull, os.O_RDWR)
         for standard in range(3):
             os.dup2(nothing, standard)
+        take_away()
         try:
             found = verdict(source, gold, seconds)
             os.write(write, b"1" if found else b"0")
@@ -131,6 +134,18 @@ def verdict_of_a_child(source: str, gold: object, seconds: float) -> bool | None
     return {b"1": True, b"0": False}.get(said)
 
 
+def take_away() -> None:
+    """Do without what that scorer takes from programs."""
+    vars(builtins).update(exit=None, quit=None)
+    for name in ("getcwd", "chdir", "remove", "unlink", "rename", "kill", "system", "fork"):
+        setattr(os, name, None)
+    for name in ("rmtree", "move", "chown"):
+        setattr(shutil, name, None)
+    subprocess.Popen = None  # type: ignore[assignment, misc]
+    for name in ("ipdb", "joblib", "resource", "tkinter"):
+        sys.modules[name] = None  # type: ignore[assignment]
+
+
 def main() -> None:
     """Judge each line of standard input."""
     # Loaded beforehand, so that loading them takes no time of a program's.
@@ -138,7 +153,6 @@ def main() -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     warnings.simplefilter("ignore")
-    vars(builtins).update(exit=None, quit=None)
     for line in sys.stdin:
         source, gold, seconds = json.loads(line)
         sys.stdout.write(json.dumps(verdict_of_a_child(source, gold, seconds)) + "\n")

@@ -77,8 +77,10 @@ class _Watch:
 
     def __init__(self, space: dict[str, Any], max_bytes: int) -> None:
         self.space = space
-        # The published scorer keeps its notes under this name among the program's own.
-        self.stack = space["print_stack"] = []
+        # The published scorer keeps its notes under this name among the program's own, and
+        # finds them by it again. A program that takes the name has its notes go there.
+        space["print_stack"] = []
+        self.collided = False
         self.table: tuple[str, bytes] | None = None
         self.bare: tuple[str, bytes | None] | None = None
         self.raw = _Counted(max_bytes)
@@ -91,7 +93,12 @@ class _Watch:
         self._print, self._printing = builtins.print, False
 
     def print(self, *args: Any, **kwargs: Any) -> None:
-        self.stack.append(args)
+        try:
+            self.space["print_stack"].append({"args": args, "kwargs": kwargs})
+        except _TimeoutError:
+            raise
+        except Exception:
+            self.collided = True  # There the program ends here, and no note can be found.
         # A program may put its own in the place of the builtin one, and call this from there.
         used = self._print if self._printing else builtins.print
         self._printing = True
@@ -115,15 +122,16 @@ class _Watch:
                 self.bare = (text, table[1] if table else None)
         return value
 
-    def wrap(self, value: Any) -> Any:
+    def wrap(self, *values: Any) -> Any:
         """Stands around the value of the last statement, which the published scorer prints.
 
-        Nothing of that may be seen of the program as it was written.
+        There may be any number of them after a star. Nothing of that may be seen of the
+        program as it was written.
         """
         table, usual = self.table, sys.stdout
         sys.stdout = _Nowhere()
         try:
-            self.space.get("print", builtins.print)(value)
+            self.space.get("print", builtins.print)(*values)
         except _TimeoutError:
             raise
         except Exception:
@@ -131,14 +139,15 @@ class _Watch:
         finally:
             sys.stdout = usual
         self.table = table
-        return value
+        return values[0] if values else None
 
     def published(self, kind: str) -> bytes | None:
         """What the published scorer compares; None where it raises an error before."""
         try:
-            if self.space.get("print_stack") is not self.stack:
+            if self.collided:
                 return None
-            return encode(_cast(self.stack[-1][0], kind), opaque=True)
+            last = self.space["print_stack"][-1]["args"][0]
+            return encode(_cast(last, kind), opaque=True)
         except Exception:
             return None
 
@@ -157,8 +166,9 @@ def run(
     try:
         code, judged = _compiled(source, space, watch)
     except Exception as error:
-        line = error.lineno if isinstance(error, SyntaxError) else None
-        return {"status": "syntax_error", "error": _described(error), "line": line}
+        return _unparsed(error)
+    # A star alone is no program, but becomes one where its value is printed.
+    fault = _fault_of(source)
     late: list[str] = []
     # The frames below the program's own are none of its depth.
     sys.setrecursionlimit(sys.getrecursionlimit() + _depth())
@@ -183,6 +193,8 @@ def run(
         judged = False
     if late:
         ended = {"status": late[0]}
+    if fault is not None:
+        ended = fault
     # A cast may take for ever too: `list` of an endless generator.
     published = watch.published(kind) if judged else None
     _stop_alarms()
@@ -203,7 +215,22 @@ def _compiled(source: str, space: dict[str, Any], watch: _Watch) -> tuple[types.
         return compile(tree, _FILE, "exec", dont_inherit=True), True
     except RecursionError:
         # Its syntax tree is too deep for Python's own objects, which an interpreter needs not.
-        return compile(source, _FILE, "exec", dont_inherit=True), False
+        # The published scorer then runs it as it is.
+        return compile(source, _FILE, "exec", dont_inherit=True), True
+
+
+def _fault_of(source: str) -> dict[str, Any] | None:
+    """What is wrong with the program as it was written, if that does not parse."""
+    try:
+        compile(source, _FILE, "exec", dont_inherit=True)
+    except Exception as error:
+        return _unparsed(error)
+    return None
+
+
+def _unparsed(error: Exception) -> dict[str, Any]:
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    return {"status": "syntax_error", "error": _described(error), "line": line}
 
 
 def _depth() -> int:
@@ -226,7 +253,11 @@ def _wrapped(source: str, space: dict[str, Any], watch: _Watch) -> ast.Module:
         return tree
     called = getattr(getattr(value, "func", None), "id", "")
     for wanted, name, function in (
-        (not called.startswith("print"), "_multiturn_wrap", watch.wrap),
+        (
+            not called.startswith("print") and _can_be_written_out(tree),
+            "_multiturn_wrap",
+            watch.wrap,
+        ),
         (isinstance(last, ast.Expr), "_multiturn_note", watch.note),
     ):
         if wanted:
@@ -234,6 +265,18 @@ def _wrapped(source: str, space: dict[str, Any], watch: _Watch) -> ast.Module:
             call = ast.Call(func=ast.Name(id=name, ctx=ast.Load()), args=[last.value], keywords=[])
             last.value = ast.copy_location(call, value)
     return ast.fix_missing_locations(tree)
+
+
+def _can_be_written_out(tree: ast.Module) -> bool:
+    """Whether Python can turn the tree into text again; else that scorer leaves it as it is.
+
+    Before Python 3.12 it cannot for some f-strings, nor in any for very deep expressions.
+    """
+    try:
+        ast.unparse(tree)
+    except Exception:
+        return False
+    return True
 
 
 def _cast(value: Any, kind: str) -> Any:
