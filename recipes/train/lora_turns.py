@@ -1,6 +1,6 @@
 """LoRA on multi-turn records: smollm2-135m learns how turns become code.
 
-    python recipes/data/problem_records.py runs/records
+    multiturn data records runs/records
     multiturn train lora_turns
 
 Hardware: 2 CPU cores, 3 GB of memory. Time: 18 minutes on a busy machine, 7.4 of CPU.

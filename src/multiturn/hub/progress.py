@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-__all__ = ["Phase", "Progress", "ProgressListener", "human_size", "silent"]
+__all__ = ["Phase", "Progress", "ProgressListener", "human_size", "silent", "told_to"]
 
 
 class Phase(Enum):
@@ -54,9 +57,24 @@ class ProgressListener(Protocol):
         ...
 
 
+_listener: ContextVar[ProgressListener | None] = ContextVar("listener", default=None)
+
+
 def silent(progress: Progress, /) -> None:
-    """A listener that tells nobody."""
-    del progress
+    """Tells whom `told_to` names; nobody outside of it."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(progress)
+
+
+@contextmanager
+def told_to(listener: ProgressListener) -> Iterator[None]:
+    """Within, pulls that have no listener of their own tell this one."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 def human_size(count: int) -> str:

@@ -11,19 +11,18 @@ import runpy
 from collections.abc import Sequence
 from pathlib import Path
 
-from multiturn.core.errors import InputError, MultiturnError, UnknownNameError, nearest
+from multiturn.core.errors import InputError, MultiturnError, UnknownNameError
+from multiturn.core.shipped_recipes import find_recipe
 from multiturn.jaxformer.config import TrainConfig, overridden
 
-__all__ = ["find_recipe", "load_recipe"]
-
-PLACE = Path("recipes/train")
+__all__ = ["load_recipe"]
 
 
 def load_recipe(recipe: str, assignments: Sequence[str] = ()) -> TrainConfig:
     """The config of a recipe, with ``key=value`` changes.
 
     Args:
-        recipe: the path of a Python file, or the name of one in ``recipes/train``; with
+        recipe: the path of a Python file, or the name of one that is shipped; with
             ``:NAME`` where it has several configs.
         assignments: see `overridden`.
 
@@ -32,7 +31,7 @@ def load_recipe(recipe: str, assignments: Sequence[str] = ()) -> TrainConfig:
         UnknownNameError: it has no config of the name.
     """
     place, _, name = recipe.partition(":")
-    path = find_recipe(place)
+    path = find_recipe(place, "train")
     try:
         made = runpy.run_path(str(path), run_name="recipe")
     except MultiturnError:
@@ -43,28 +42,6 @@ def load_recipe(recipe: str, assignments: Sequence[str] = ()) -> TrainConfig:
         ) from error
     config = _chosen(made.get("config"), made.get("configs"), name, path)
     return overridden(config, assignments)
-
-
-def find_recipe(recipe: str) -> Path:
-    """The file of a recipe.
-
-    Raises:
-        InputError: there is none; the message names the nearest.
-    """
-    candidates = [Path(recipe).expanduser(), PLACE / f"{recipe}.py"]
-    for path in candidates:
-        if path.is_file():
-            return path
-    known = sorted(path.stem for path in PLACE.glob("*.py"))
-    near = nearest(Path(recipe).stem, known)
-    raise InputError(
-        "no such recipe",
-        got=recipe,
-        allowed="the path of a Python file, or a name in recipes/train: " + ", ".join(known)
-        if known
-        else "the path of a Python file",
-        fix=f"did you mean {' or '.join(near)}?" if near else None,
-    )
 
 
 def _chosen(single: object, several: object, name: str, path: Path) -> TrainConfig:

@@ -170,7 +170,11 @@ class Tokenizer:
 
     def save(self, directory: Path) -> None:
         """Write ``tokenizer.json``, which is all that the usual libraries need."""
-        write_atomically(directory / "tokenizer.json", self._parsing.to_str(pretty=True))
+        write_atomically(directory / "tokenizer.json", self.to_json())
+
+    def to_json(self) -> str:
+        """The content of ``tokenizer.json``."""
+        return str(self._parsing.to_str(pretty=True))
 
 
 def byte_letters() -> dict[int, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multiturn.core.errors import ModelFileError
+from multiturn.core.errors import InputError, ModelFileError
 from multiturn.text.tokenizers import Tokenizer, byte_letters, library
 
-__all__ = ["GGUF_PRE_TOKENIZERS", "from_gguf_metadata"]
+__all__ = ["GGUF_PRE_TOKENIZERS", "cut_of", "from_gguf_metadata"]
 
 GGUF_PRE_TOKENIZERS = ("gpt-2", "qwen2", "smollm")
 """Values of ``tokenizer.ggml.pre`` that are understood."""
@@ -124,6 +125,33 @@ def _special(
 
 def _flag(metadata: Mapping[str, Any], name: str) -> bool:
     return metadata.get(f"tokenizer.ggml.{name}") is True
+
+
+def cut_of(tokenizer: Tokenizer) -> str:
+    """What llama.cpp calls the way a tokenizer cuts text before it merges: one of
+    `GGUF_PRE_TOKENIZERS`.
+
+    Raises:
+        InputError: none of them is that way.
+    """
+    found = _without_offsets(json.loads(tokenizer.to_json())["pre_tokenizer"])
+    for cut in GGUF_PRE_TOKENIZERS:
+        empty = library().Tokenizer(library().models.BPE())
+        empty.pre_tokenizer = _pre_tokenizer(cut)
+        if _without_offsets(json.loads(empty.to_str())["pre_tokenizer"]) == found:
+            return cut
+    raise InputError(
+        "llama.cpp has no name for how the model's tokenizer cuts text",
+        allowed=", ".join(GGUF_PRE_TOKENIZERS),
+        fix="export to another format",
+    )
+
+
+def _without_offsets(value: Any) -> Any:
+    """Where a token lay in the text changes no token."""
+    if isinstance(value, dict):
+        return {key: _without_offsets(item) for key, item in value.items() if key != "trim_offsets"}
+    return [_without_offsets(item) for item in value] if isinstance(value, list) else value
 
 
 def _pre_tokenizer(cut: str) -> Any:

@@ -1,20 +1,27 @@
-"""`multiturn export`: a CodeGen checkpoint in the layout another program reads."""
+"""`multiturn export`: a checkpoint or a training run in the layout another program reads."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from multiturn.apps.cli import options
+from multiturn.apps.cli.command_line import command_line
 from multiturn.apps.cli.optional import needing
+from multiturn.apps.cli.working import working
+from multiturn.core.errors import reporting_storage
 from multiturn.core.records import to_plain
 
 __all__ = ["app"]
 
 app = typer.Typer(rich_markup_mode=None)
+
+_CERTIFICATE = "certificate.json"
+"""Every export has one."""
 
 
 @app.command()
@@ -25,16 +32,22 @@ def export(
             metavar="SRC", help="A checkpoint's directory, a GGUF file, or a training run."
         ),
     ],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A directory to be made.")],
     to: Annotated[
         str,
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="codegen, gptj, phi or gguf; of a run hub (the whole model, adapters merged), "
-            "peft or gguf-lora (the adapter alone).",
+            help="codegen, gptj, phi or gguf; of a run gguf or hub (the whole model, adapters "
+            "merged), peft or gguf-lora (the adapter alone).",
         ),
     ],
+    out: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[OUT]",
+            help="A directory to be made; beside SRC, with the format in its name, if left out.",
+        ),
+    ] = None,
     groups: Annotated[
         int | None,
         typer.Option(
@@ -50,17 +63,24 @@ def export(
     The same prompts go through the source and through the written files; how near they
     are is printed and kept in OUT/certificate.json. If they differ, nothing is kept.
     """
+    if out is None:
+        out = _beside(source, to)
+    is_run = (source / "checkpoints").is_dir()
     # JAX takes a second to import, and `--help` must not wait for it.
-    if (source / "checkpoints").is_dir():
+    if is_run:
         with needing("train", purpose="exporting a run"):
-            from multiturn.jaxformer.lora.export import export_run
+            from multiturn.jaxformer.lora.export import export_run, how_to_use
 
-        certificate = export_run(source, out, to)
+        with working(f"reading, writing and checking {source}"):
+            certificate = export_run(source, out, to)
+        model = how_to_use(source, out, to)
     else:
         with needing("jax", purpose="exporting a checkpoint"):
             from multiturn.hub.exports.export import export as write_export
 
-        certificate = write_export(source, out, to, groups=groups)
+        with working(f"reading, writing and checking {source}"):
+            certificate = write_export(source, out, to, groups=groups)
+        model = str(next(out.glob("*.gguf"), out))
     if as_json:
         print(json.dumps(to_plain(certificate), indent=1))
         return
@@ -74,3 +94,14 @@ def export(
             f"{agreement.greatest_difference:.1e} (allowed {agreement.tolerance:.0e}), "
             f"same likeliest token at {agreement.argmax_agreement:.1%}"
         )
+    print(f"use it: {command_line('--model', model)}")
+
+
+def _beside(source: Path, to: str) -> Path:
+    """A folder beside the source; an earlier export of ours that stands there makes room."""
+    name = source.resolve().stem if source.is_file() else source.resolve().name
+    out = source.parent / f"{name}-{to}" if source.name else Path(f"{name}-{to}")
+    if (out / _CERTIFICATE).is_file():
+        with reporting_storage(out, "replacing the earlier export"):
+            shutil.rmtree(out)
+    return out

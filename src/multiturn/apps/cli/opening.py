@@ -11,8 +11,8 @@ from rich.console import Console
 from multiturn.apps.cli.faults import note
 from multiturn.apps.cli.interrupts import unseen_keys
 from multiturn.apps.cli.pull_progress import pull_display
-from multiturn.apps.cli.screen import StatusLine
 from multiturn.apps.cli.settings import Settings
+from multiturn.apps.cli.working import working
 from multiturn.core.errors import InputError
 from multiturn.engines.model_name import Weights, read_model_name
 from multiturn.engines.open import open_engine
@@ -90,19 +90,14 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
     name = read_model_name(model)
     if isinstance(name, Weights) and name.place is None:
         _fetch(REGISTRY[str(name.model)], console, ask=ask)
-    status = StatusLine(console)
-    status.show(f"loading {model}")
-    try:
-        with unseen_keys():
-            return open_engine(
-                model,
-                context=settings.context,
-                threads=settings.threads,
-                engine=settings.engine,
-                listen=note,
-            )
-    finally:
-        status.clear()
+    with working(f"loading {model}"), unseen_keys():
+        return open_engine(
+            model,
+            context=settings.context,
+            threads=settings.threads,
+            engine=settings.engine,
+            listen=note,
+        )
 
 
 def _fetch(entry: ModelEntry, console: Console, *, ask: bool) -> None:

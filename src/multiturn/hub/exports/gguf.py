@@ -1,22 +1,24 @@
-"""Writing a CodeGen model as a GGUF file of the architecture ``phi2``, for llama.cpp."""
+"""Writing a model as a GGUF file for llama.cpp: CodeGen as ``phi2``, the Llama family as itself."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from multiturn.core.errors import MissingDependencyError, reporting_storage
-from multiturn.hub.checkpoints.layouts import gguf_phi2_layout
+from multiturn.hub.checkpoints.layouts import Layout, gguf_llama_layout, gguf_phi2_layout
 from multiturn.hub.exports.files import new_tensors
 from multiturn.hub.formats.tensors import numpy_dtype
 from multiturn.models.config import DecoderConfig
 from multiturn.models.parameters import Parameters
 from multiturn.text.tokenizers import Tokenizer
+from multiturn.text.tokenizers_gguf import cut_of
 
-__all__ = ["write_gguf"]
+__all__ = ["gguf_layout", "write_gguf"]
 
 _FILE_TYPES = {"float32": 0, "float16": 1, "bfloat16": 32}  # general.file_type
 
@@ -29,6 +31,7 @@ def write_gguf(
     dtype: str,
     *,
     name: str,
+    like: Mapping[str, object] | None = None,
 ) -> None:
     """Write one GGUF file.
 
@@ -41,8 +44,11 @@ def write_gguf(
         tokenizer: of the model; rows of the embedding beyond it become unused tokens.
         dtype: ``float32``, ``float16`` or ``bfloat16``.
         name: what the file calls the model.
+        like: the metadata of the GGUF file that the model began with, if it did: its special
+            tokens and its chat template are kept.
 
     Raises:
+        InputError: llama.cpp has no name for how the tokenizer cuts text.
         MissingDependencyError: the package `gguf` is not installed.
         StorageError: the disk is full, or the place cannot be written.
     """
@@ -50,25 +56,36 @@ def write_gguf(
         import gguf
     except ModuleNotFoundError as error:
         raise MissingDependencyError("gguf", extra="jax", purpose="writing GGUF files") from error
-    writer = gguf.GGUFWriter(file, "phi2")
+    architecture, layout = gguf_layout(config)
+    cut = cut_of(tokenizer)
+    writer = gguf.GGUFWriter(file, architecture)
     writer.add_name(name)
     writer.add_context_length(config.context)
     writer.add_embedding_length(config.width)
     writer.add_feed_forward_length(config.feed_forward_width)
     writer.add_block_count(config.layers)
     writer.add_head_count(config.heads)
-    writer.add_head_count_kv(config.heads)
-    writer.add_layer_norm_eps(config.norm_eps)
+    writer.add_head_count_kv(config.kv_heads)
+    if config.family == "codegen":
+        writer.add_layer_norm_eps(config.norm_eps)
+    else:
+        writer.add_layer_norm_rms_eps(config.norm_eps)
+        writer.add_vocab_size(config.vocab_size)
+        writer.add_key_length(config.head_size)
+        writer.add_value_length(config.head_size)
+        if config.rotary.stretch != 1:
+            writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+            writer.add_rope_scaling_factor(config.rotary.stretch)
     writer.add_rope_dimension_count(config.rotary.size)
     writer.add_rope_freq_base(config.rotary.base)
     writer.add_file_type(_FILE_TYPES[dtype])
-    _add_tokenizer(gguf, writer, tokenizer, config.vocab_size)
+    _add_tokenizer(gguf, writer, tokenizer, config.vocab_size, cut, like or {})
     kinds = {
         "float32": gguf.GGMLQuantizationType.F32,
         "float16": gguf.GGMLQuantizationType.F16,
         "bfloat16": gguf.GGMLQuantizationType.BF16,
     }
-    tensors = list(new_tensors(parameters, gguf_phi2_layout(config), dtype))
+    tensors = list(new_tensors(parameters, layout, dtype))
     with reporting_storage(file, "writing the weights"):
         for tensor in tensors:
             kind = dtype if len(tensor.shape) > 1 else "float32"
@@ -88,7 +105,22 @@ def write_gguf(
         writer.close()
 
 
-def _add_tokenizer(gguf: Any, writer: Any, tokenizer: Tokenizer, rows: int) -> None:
+def gguf_layout(config: DecoderConfig) -> tuple[str, Layout]:
+    """The architecture that llama.cpp computes a model with, and where its arrays lie."""
+    if config.family == "llama":
+        architecture = "qwen2" if config.qkv_bias else "llama"
+        return architecture, gguf_llama_layout(config, architecture)
+    return "phi2", gguf_phi2_layout(config)
+
+
+def _add_tokenizer(
+    gguf: Any,
+    writer: Any,
+    tokenizer: Tokenizer,
+    rows: int,
+    cut: str,
+    like: Mapping[str, object],
+) -> None:
     tokens, kinds = [], []
     for token in range(rows):
         text = tokenizer.vocabulary.get(token)
@@ -103,11 +135,25 @@ def _add_tokenizer(gguf: Any, writer: Any, tokenizer: Tokenizer, rows: int) -> N
             tokens.append(text)
             kinds.append(gguf.TokenType.NORMAL)
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre(cut)
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     writer.add_token_merges(tokenizer.merges)
-    if tokenizer.end_of_text:
-        writer.add_bos_token_id(tokenizer.end_of_text[0])
-        writer.add_eos_token_id(tokenizer.end_of_text[0])
-    writer.add_add_bos_token(False)
+    kept = {
+        key: value
+        for key, value in like.items()
+        if key.startswith("tokenizer.ggml.") and isinstance(value, bool | int)
+    }
+    if not kept:
+        if tokenizer.end_of_text:
+            writer.add_bos_token_id(tokenizer.end_of_text[0])
+            writer.add_eos_token_id(tokenizer.end_of_text[0])
+        writer.add_add_bos_token(False)
+    for key, value in kept.items():
+        if isinstance(value, bool):
+            writer.add_bool(key, value)
+        else:
+            writer.add_uint32(key, value)
+    template = like.get("tokenizer.chat_template")
+    if isinstance(template, str):
+        writer.add_chat_template(template)

@@ -6,6 +6,7 @@ certificate says how near they are, and what is farther than the tolerance is no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,15 @@ from multiturn.hub.adapters.peft import write_peft
 from multiturn.hub.checkpoints.layouts import (
     Layout,
     codegen_layout,
-    gguf_llama_layout,
-    gguf_phi2_layout,
     llama_layout,
 )
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
-from multiturn.hub.exports.certificate import compare_logits
+from multiturn.hub.exports.certificate import check_with_llama_cpp, compare_logits
 from multiturn.hub.exports.configs import codegen_json, llama_json
 from multiturn.hub.exports.export import CERTIFICATE, Certificate
 from multiturn.hub.exports.files import whole_directory, write_hub_checkpoint, write_json
+from multiturn.hub.exports.gguf import gguf_layout, write_gguf
+from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.model_place import model_place, model_tokenizer
 from multiturn.jaxformer.config import MeshConfig, TrainConfig
 from multiturn.jaxformer.lora.run import load_lora_run
@@ -43,12 +44,15 @@ from multiturn.models.lora import merge
 from multiturn.models.parameters import Parameters
 from multiturn.text.tokenizers import Tokenizer
 
-__all__ = ["RUN_FORMATS", "export_run"]
+__all__ = ["RUN_FORMATS", "export_run", "best_format", "gguf_file", "how_to_use"]
 
-RUN_FORMATS = ("hub", "peft", "gguf-lora")
-"""``hub`` is the whole model in the hub's layout, merged; the others are the adapter alone."""
+RUN_FORMATS = ("hub", "gguf", "peft", "gguf-lora")
+"""``hub`` and ``gguf`` are the whole model, adapters merged; the others are the adapter alone."""
 
 _ROWS, _LENGTH = 2, 32
+
+_Written = tuple[TrainConfig, Parameters, Parameters, int]
+"""The run's config, its weights, those that were read back, and how many were written."""
 
 
 def export_run(run: Path, out: Path, to: str) -> Certificate:
@@ -64,38 +68,48 @@ def export_run(run: Path, out: Path, to: str) -> Certificate:
 
     Raises:
         UnknownNameError: no such format.
-        InputError: `out` is not free, or the run has no checkpoint or no adapter.
+        InputError: `out` is not free, the run has no checkpoint or no adapter, or the format
+            cannot hold the model.
         HubError: what was written differs from the run; nothing is kept.
         StorageError: the disk is full, or the place cannot be written.
     """
     if to not in RUN_FORMATS:
         raise UnknownNameError("format of a run's export", to, RUN_FORMATS)
+    write = {"hub": _write_hub, "gguf": _write_gguf}.get(to, _write_adapter)
     with whole_directory(out) as work:
-        write = _write_model if to == "hub" else _write_adapter
         config, wanted, written, count = write(run, work, to)
-        tokens = np.random.default_rng(0).integers(
-            0, config.model.vocab_size, (_ROWS, min(_LENGTH, config.model.context))
+        tokens = (
+            np.random.default_rng(0)
+            .integers(0, config.model.vocab_size, (_ROWS, min(_LENGTH, config.model.context)))
+            .astype(np.int32)
         )
-        agreement = compare_logits(
-            "multiturn, from the written files",
-            partial(_logits, wanted, config.model),
-            partial(_logits, written, config.model),
-            tokens.astype(np.int32),
-        )
-        if not agreement.within:
-            raise HubError(
-                f"the export to {to} differs from the run",
-                got=f"{agreement.greatest_difference:.2e}",
-                allowed=f"{agreement.tolerance:.0e}",
-                fix="nothing was kept; please report it with the run's config.json",
+        source = partial(_logits, wanted, config.model)
+        agreements = [
+            compare_logits(
+                "multiturn, from the written files",
+                source,
+                partial(_logits, written, config.model),
+                tokens,
             )
+        ]
+        if to == "gguf":
+            by_llama = check_with_llama_cpp(gguf_file(run, work), source, tokens)
+            agreements += [by_llama] if by_llama else []
+        for agreement in agreements:
+            if not agreement.within:
+                raise HubError(
+                    f"the export to {to} differs from the run ({agreement.computed_by})",
+                    got=f"{agreement.greatest_difference:.2e}",
+                    allowed=f"{agreement.tolerance:.0e}",
+                    fix="nothing was kept; please report it with the run's config.json",
+                )
         certificate = Certificate(
             schema="multiturn.export-certificate/1",
             source=run.resolve().name,
             format=to,
             dtype="float32",
             parameters=count,
-            agreements=(agreement,),
+            agreements=tuple(agreements),
             note="The written files were read back; a program that computes in half precision, "
             "or with a quantized base model, gives other low digits than this.",
             written_by=f"multiturn {__version__}",
@@ -104,7 +118,61 @@ def export_run(run: Path, out: Path, to: str) -> Certificate:
     return certificate
 
 
-def _write_model(run: Path, work: Path, to: str) -> tuple[TrainConfig, Parameters, Parameters, int]:
+def gguf_file(run: Path, out: Path) -> Path:
+    """The GGUF file of a run in the folder of its export."""
+    return out / f"{run.resolve().name}.gguf"
+
+
+def best_format(config: TrainConfig) -> str:
+    """The format that most programs run the whole model in."""
+    model = config.model
+    narrow = model.family == "codegen" and model.feed_forward_width != 4 * model.width
+    return "hub" if narrow else "gguf"
+
+
+def how_to_use(run: Path, out: Path, to: str) -> str:
+    """What to say after ``--model`` for an export of a run."""
+    if to == "hub":
+        return str(out)
+    if to == "gguf":
+        return str(gguf_file(run, out))
+    adapter = out if to == "peft" else gguf_file(run, out)
+    return f"{load_lora_run(run)[1].start}+{adapter}"
+
+
+def _write_gguf(run: Path, work: Path, to: str) -> _Written:
+    del to
+    parameters, config = load_run(run)
+    model = config.model
+    if best_format(config) != "gguf":
+        raise InputError(
+            "the programs that read gguf want a feed-forward of 4 times the width",
+            got=f"{model.feed_forward_width} for {model.width}",
+            fix="export to hub",
+        )
+    file = gguf_file(run, work)
+    write_gguf(
+        file,
+        parameters,
+        model,
+        _tokenizer(run, config),
+        "float32",
+        name=config.name,
+        like=_like(config),
+    )
+    written = load_parameters(open_checkpoint(file), "float32")
+    return config, parameters, written, sum(leaf.size for leaf in jax.tree.leaves(parameters))
+
+
+def _like(config: TrainConfig) -> Mapping[str, object] | None:
+    """The metadata of the GGUF file that the run began with, if it did."""
+    if config.start is None or (Path(config.start).expanduser() / "checkpoints").is_dir():
+        return None
+    place = model_place(config.start)
+    return None if place.is_dir() else read_gguf_header(place).metadata
+
+
+def _write_hub(run: Path, work: Path, to: str) -> _Written:
     del to
     parameters, config = load_run(run)
     tokenizer = _tokenizer(run, config)
@@ -117,21 +185,19 @@ def _write_model(run: Path, work: Path, to: str) -> tuple[TrainConfig, Parameter
     return config, parameters, written, sum(leaf.size for leaf in jax.tree.leaves(parameters))
 
 
-def _write_adapter(
-    run: Path, work: Path, to: str
-) -> tuple[TrainConfig, Parameters, Parameters, int]:
+def _write_adapter(run: Path, work: Path, to: str) -> _Written:
     factors, config = load_lora_run(run)
     lora, start = config.lora, config.start
     if lora is None or start is None:
-        raise InputError("the run is no LoRA run", got=str(run), fix="export it with --to hub")
+        raise InputError("the run is no LoRA run", got=str(run), fix="export it with --to gguf")
     base = start_weights(start, config.model, make_mesh(MeshConfig(data=1), jax.devices()[:1]))
     if to == "peft":
         adapter = work
         pairs = pairs_of(factors, lora.scale, _hub_layout(config.model)[0])
         write_peft(work, pairs, rank=lora.rank, alpha=lora.alpha, base=Path(start).name)
     else:
-        adapter = work / f"{run.resolve().name}.gguf"
-        architecture, layout = _gguf_layout(config.model)
+        adapter = gguf_file(run, work)
+        architecture, layout = gguf_layout(config.model)
         pairs = pairs_of(factors, lora.scale, layout)
         write_gguf_adapter(adapter, pairs, architecture=architecture, name=config.name)
     written = merge_adapter(base, config.model, adapter)
@@ -145,18 +211,14 @@ def _hub_layout(config: DecoderConfig) -> tuple[Layout, Any]:
     return codegen_layout(config, 4), codegen_json
 
 
-def _gguf_layout(config: DecoderConfig) -> tuple[str, Layout]:
-    if config.family == "llama":
-        architecture = "qwen2" if config.qkv_bias else "llama"
-        return architecture, gguf_llama_layout(config, architecture)
-    return "phi2", gguf_phi2_layout(config)
-
-
 def _tokenizer(run: Path, config: TrainConfig) -> Tokenizer:
-    """Of the run's data: its own, where one was trained for it."""
+    """Of the run's data: its own, where one was trained for it, or that of its packed corpus."""
     if (run / "tokenizer").is_dir():
         return model_tokenizer(run / "tokenizer")
-    return model_tokenizer(model_place(config.data.tokenizer))
+    named = config.data.tokenizer
+    if config.data.kind == "packed" and (not named or named.startswith("train:")):
+        return model_tokenizer(Path(config.data.path).expanduser() / "tokenizer")
+    return model_tokenizer(model_place(named))
 
 
 def _logits(parameters: Parameters, config: DecoderConfig, tokens: Any) -> Any:

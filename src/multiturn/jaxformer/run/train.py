@@ -57,13 +57,24 @@ def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def main(config: TrainConfig, *, data: Split | None = None, say: Say = _to_stderr) -> Outcome:
+def _silent(line: str) -> None:
+    del line
+
+
+def main(
+    config: TrainConfig,
+    *,
+    data: Split | None = None,
+    say: Say = _to_stderr,
+    doing: Say = _silent,
+) -> Outcome:
     """Train, or go on training: a run's directory with checkpoints in it is resumed.
 
     Args:
         config: of the run.
         data: to train on instead of what the config names.
         say: is told each line of progress.
+        doing: is told what is done from now on, for a line that shows that work goes on.
 
     Raises:
         InputError: the config, the data, the mesh and the checkpoints do not fit together;
@@ -88,6 +99,7 @@ def main(config: TrainConfig, *, data: Split | None = None, say: Say = _to_stder
 
     with holding(config.directory, first=first) as directory:
         # --- Data -----------------------------------------------------------------------
+        doing("reading the data")
         split = data or open_data(
             config.data,
             length=config.batch.length,
@@ -98,6 +110,7 @@ def main(config: TrainConfig, *, data: Split | None = None, say: Say = _to_stder
 
         with Checkpoints(directory.checkpoints, config.checkpoint) as checkpoints:
             # --- State: resumed, begun from other weights, or fresh ---------------------
+            doing("reading the weights" if config.start else "making the weights")
             newest = checkpoints.latest()
             if newest is not None:
                 saved = checkpoints.progress(newest)
@@ -132,13 +145,17 @@ def main(config: TrainConfig, *, data: Split | None = None, say: Say = _to_stder
                 feeding(split.train, order, next_batch, batch_sharding(mesh)) as batches,
                 Preemption() as preemption,
             ):
+                doing("")
                 loop = _Loop(config, trainee, kept, step, split, directory, record, say, guard)
                 meter = Meter(config, mesh, done=newest or 0)
                 say(meter.heading(split))
                 if newest is None and config.start is not None and config.watch.evaluate_every:
+                    doing("evaluating")
                     with meter.paused():
                         loop.evaluate(state, mesh, 0)
                 for number in range((newest or 0) + 1, config.steps + 1):
+                    first_step = number == (newest or 0) + 1
+                    doing("compiling the first step" if first_step else f"step {number}")
                     batch_number, batch = next(batches)
                     with _profiled(config, directory, number):
                         state, metrics = step.train(state, batch, kept)
@@ -162,6 +179,7 @@ def main(config: TrainConfig, *, data: Split | None = None, say: Say = _to_stder
                             loop.last_loss,
                         )
                     if _due(number, config.watch.evaluate_every) or number == config.steps:
+                        doing("evaluating")
                         with meter.paused():
                             loop.evaluate(state, mesh, number)
     return Outcome("finished", max(config.steps, newest or 0), loop.last_loss)
@@ -174,10 +192,6 @@ _AHEAD = 2
 def _begun(config: TrainConfig, mesh: Mesh) -> Parameters | None:
     """The weights that the config begins with, if it names some."""
     return None if config.start is None else start_weights(config.start, config.model, mesh)
-
-
-def _silent(line: str) -> None:
-    del line
 
 
 def _due(step: int, every: int) -> bool:

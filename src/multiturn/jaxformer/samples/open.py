@@ -126,8 +126,9 @@ def _open_packed(config: DataConfig, length: int, kept: Path) -> Split:
     if config.held_out_path:
         path = Path(config.held_out_path).expanduser()
         held[path.name] = ShardSamples(_whole_corpus(path))
-    # A corpus keeps the tokenizer it was made with.
-    place = config.tokenizer or str(corpus.folder / "tokenizer")
+    # A corpus keeps the tokenizer it was made with, and none is trained on shards.
+    named = "" if config.tokenizer.startswith(_TRAIN) else config.tokenizer
+    place = named or str(corpus.folder / "tokenizer")
     return Split(ShardSamples(corpus), held, model_tokenizer(model_place(place)))
 
 

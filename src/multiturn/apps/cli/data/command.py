@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from multiturn.apps.cli.command_line import command_line
 from multiturn.apps.cli.data.queries import bigquery
+from multiturn.apps.cli.data.records import records
 from multiturn.apps.cli.data.trace import trace
 from multiturn.apps.cli.optional import needing
 from multiturn.apps.cli.terminal import neutralize, one_line
 from multiturn.core.errors import InputError, StoreError, reporting_storage
 from multiturn.core.files import write_atomically
 from multiturn.core.places import places
+from multiturn.core.shipped_recipes import find_recipe
 from multiturn.hub.progress import human_size
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ __all__ = ["app"]
 app = typer.Typer(help="Build a corpus from a recipe, and look at what is in it and why.")
 app.command("bigquery")(bigquery)
 app.command("trace")(trace)
+app.command("records")(records)
 
 Corpus = Annotated[Path, typer.Argument(help="The folder that `build` wrote.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -39,7 +43,7 @@ def data() -> None:
 def build_corpus(
     recipe: Annotated[
         str,
-        typer.Argument(help="A Python file that defines RECIPE; or NAME for recipes/data/NAME.py."),
+        typer.Argument(help="A Python file that defines `recipe`; or the name of a shipped one."),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", help="The folder to build in (corpora/NAME).")
@@ -61,7 +65,7 @@ def build_corpus(
         from multiturn.data.executor import local_executor
         from multiturn.data.pipeline import build
         from multiturn.data.recipe import load_recipe
-    loaded = load_recipe(_recipe_path(recipe))
+    loaded = load_recipe(find_recipe(recipe, "data"))
     folder = out or Path("corpora") / loaded.name
     with needing("data", purpose="building a corpus"), build_display() as display:
         tally = build(
@@ -73,7 +77,24 @@ def build_corpus(
             progress=display,
         )
     kept = f"{tally.documents.total()} documents, {human_size(tally.bytes.total())}"
-    print(f"{folder}: {kept}; `multiturn data stats {folder}` says more")
+    print(f"{folder}: {kept}; `{command_line('data', 'stats', str(folder))}` says more")
+    if next_step := _training(folder, loaded.name):
+        print(f"train on it: {next_step}")
+
+
+def _training(folder: Path, name: str) -> str | None:
+    """The command that trains a small model on what was built; None where nothing is packed."""
+    from multiturn.data.loader.corpus import PackedCorpus
+
+    try:
+        manifest = PackedCorpus(folder / "packed").manifest
+    except StoreError:
+        return None
+    return command_line(
+        *("train", "micro", f"out=runs/{name}", "data.kind=packed", f"data.path={folder}/packed"),
+        *(f"batch.length={manifest.length}", f"model.context={max(manifest.length, 256)}"),
+        f"model.vocab_size={manifest.vocab_size}",
+    )
 
 
 @app.command("stats")
@@ -168,20 +189,6 @@ def verify_corpus(corpus: Corpus) -> None:
             fix="delete them and run `multiturn data build` again: only they are made anew",
         )
     print(f"{corpus}: {checked} files, all as they were made")
-
-
-def _recipe_path(name: str) -> Path:
-    """The file of a recipe, named by its path or by its name alone."""
-    path = Path(name)
-    if path.suffix == ".py" or "/" in name:
-        return path
-    inside = Path("recipes") / "data" / f"{name.replace('-', '_')}.py"
-    if inside.is_file():
-        return inside
-    known = sorted(p.stem.replace("_", "-") for p in inside.parent.glob("*.py"))
-    raise InputError(
-        "no such recipe", got=name, allowed=", ".join(known) or None, fix="name a Python file"
-    )
 
 
 def _plain(statistics: Statistics) -> dict[str, object]:

@@ -9,6 +9,7 @@ import typer
 
 from multiturn.apps.cli import options
 from multiturn.apps.cli.optional import needing
+from multiturn.apps.cli.working import working
 from multiturn.core.records import to_plain
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def plan(
     accelerator = find_accelerator(on)
     wanted = mesh_of(mesh)
     config = load_recipe(recipe, settings or [])
-    found = plan_run(config, wanted, accelerator)
+    with working(f"compiling the step of {config.name} for other devices"):
+        found = plan_run(config, wanted, accelerator)
     if as_json:
         print(json.dumps(to_plain(found), indent=1))
     else:
@@ -58,7 +60,8 @@ def plan(
         f"refused: {found.memory / 1e9:.1f} GB a device do not fit "
         f"{accelerator.title}'s {accelerator.memory / 1e9:.0f} GB"
     )
-    better = plan_that_fits(config, found)
+    with working("looking for devices that hold it"):
+        better = plan_that_fits(config, found)
     if better is None:
         print("no mesh of up to four times as many devices was found to hold it")
     else:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from multiturn.apps.cli.command_line import command_line
 from multiturn.apps.cli.faults import INTERRUPTED
 from multiturn.apps.cli.optional import needing
+from multiturn.apps.cli.pull_progress import pull_display
+from multiturn.apps.cli.working import Ticker, working
 from multiturn.core.records import to_plain
+from multiturn.hub.progress import told_to
+
+if TYPE_CHECKING:
+    from multiturn.jaxformer.config import TrainConfig
 
 __all__ = ["run"]
 
@@ -19,7 +26,7 @@ def run(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="A Python file that makes a config, or the name of one in recipes/train; "
+            help="A Python file that makes a config, or the name of a shipped one; "
             "FILE:NAME where it makes several."
         ),
     ],
@@ -38,19 +45,33 @@ def run(
     too. A loss that is no number, or leaps up, stops the run with 3 and names its data.
     """
     # JAX takes a second to import, and `--help` must not wait for it.
-    with needing("train", purpose="training"):
+    with working("starting JAX"), needing("train", purpose="training"):
         from multiturn.jaxformer.recipe import load_recipe
         from multiturn.jaxformer.run.preemption import PREEMPTED
         from multiturn.jaxformer.run.train import main
 
-    config = load_recipe(recipe, settings or [])
+    # A recipe may name a model that is fetched first.
+    with pull_display() as display, told_to(display):
+        config = load_recipe(recipe, settings or [])
     if show:
         print(json.dumps(to_plain(config), indent=1))
         return
     # The libraries below log each fault that they also raise, which is told in one line.
     for library in ("absl", "asyncio"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
-    outcome = main(config)
-    codes = {"preempted": PREEMPTED, "interrupted": INTERRUPTED}
-    if outcome.status in codes:
-        raise typer.Exit(codes[outcome.status])
+    with Ticker() as ticker:
+        outcome = main(config, say=ticker.say, doing=ticker.doing)
+        codes = {"preempted": PREEMPTED, "interrupted": INTERRUPTED}
+        if outcome.status in codes:
+            raise typer.Exit(codes[outcome.status])
+        ticker.say(f"trained to step {outcome.step}; use it: {_next_step(config)}")
+
+
+def _next_step(config: TrainConfig) -> str:
+    """The commands that put a trained model to use."""
+    from multiturn.jaxformer.lora.export import best_format, how_to_use
+
+    run, to = config.directory, best_format(config)
+    export = command_line("export", str(run), "--to", to)
+    use = command_line("--model", how_to_use(run, run.parent / f"{run.name}-{to}", to))
+    return f"{export} && {use}"

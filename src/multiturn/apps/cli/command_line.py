@@ -1,0 +1,23 @@
+"""The command as a person can paste it."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+__all__ = ["command_line"]
+
+
+def command_line(*arguments: str) -> str:
+    """A command of this program with its arguments, as this person can call it.
+
+    Where `multiturn` is not on the path, or is another one there, the program is named as it was
+    called this time.
+    """
+    called = Path(sys.argv[0])
+    found = shutil.which("multiturn")
+    ours = found is not None and Path(found).resolve() == called.resolve()
+    program = str(called) if called.name == "multiturn" and not ours else "multiturn"
+    return shlex.join((program, *arguments))
