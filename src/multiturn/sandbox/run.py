@@ -69,6 +69,32 @@ class _Stream:
         return len(self.data) > self.most
 
 
+@dataclass(slots=True)
+class _Feed:
+    """What is still to be written into a program's standard input."""
+
+    fd: int
+    left: memoryview
+
+    def write(self) -> bool:
+        """Write what fits; whether that was all, or nobody will read the rest."""
+        try:
+            while self.left:
+                self.left = self.left[os.write(self.fd, self.left) :]
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        self.close()
+        return True
+
+    def close(self) -> None:
+        """The end of the program's input; safe to call twice."""
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
+
+
 class Run:
     """A program in a child of a fork-server.
 
@@ -105,8 +131,10 @@ class Run:
         with contextlib.ExitStack() as given:
             job_fd = _file_of("job", job.to_bytes())
             given.callback(os.close, job_fd)
-            stdin = _file_of("stdin", program.stdin)
+            stdin, in_end = os.pipe()
             given.callback(os.close, stdin)
+            os.set_blocking(in_end, False)
+            self.feed = _Feed(in_end, memoryview(program.stdin))
             out_end, out = os.pipe()
             given.callback(os.close, out)
             err_end, err = os.pipe()
@@ -130,7 +158,7 @@ class Run:
                 self.close()
                 raise
         self._poller = select.poll()
-        self._sources = {
+        self._sources: dict[int, _Stream | _Feed | socket.socket] = {
             self.out.fd: self.out,
             self.err.fd: self.err,
             self.wire.fileno(): self.wire,
@@ -138,6 +166,9 @@ class Run:
         }
         for source in self._sources:
             self._poller.register(source, select.POLLIN)
+        if not self.feed.write():
+            self._sources[in_end] = self.feed
+            self._poller.register(in_end, select.POLLOUT)
 
     def wait(self, until: frozenset[bytes] = frozenset()) -> None:
         """Serve the child until it has ended, or has sent a message of a kind in `until`.
@@ -162,7 +193,11 @@ class Run:
 
     def _take(self, descriptor: int) -> None:
         source = self._sources[descriptor]
-        if isinstance(source, _Stream):
+        if isinstance(source, _Feed):
+            self._poller.unregister(descriptor)
+            if not source.write():
+                self._poller.register(descriptor, select.POLLOUT)
+        elif isinstance(source, _Stream):
             if source.read():
                 self.end(Status.TOO_MUCH_OUTPUT)
             if not source.open or len(source.data) > source.most:
@@ -319,6 +354,7 @@ class Run:
 
     def close(self) -> None:
         """Let go of all descriptors; a child that still runs is killed by that."""
+        self.feed.close()
         for end in (self.out.fd, self.err.fd):
             with contextlib.suppress(OSError):
                 os.close(end)

@@ -35,7 +35,6 @@ ENVIRONMENT = {
     "TZ": "UTC",
     "PYTHONHASHSEED": "0",
     "PYTHONUTF8": "1",
-    "PYTHONUNBUFFERED": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
     # One thread for each library that would start one a core: a child of fork has none of
     # its parent's threads.
@@ -50,10 +49,27 @@ ENVIRONMENT = {
 _HOME = str(Path(__file__).resolve().parents[2])
 """Where this package is found; the fork-server looks there for nothing else."""
 
-BOOTSTRAP = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from multiturn.sandbox.inside.server import main; sys.path.pop(0); main()"
-)
+BOOTSTRAP = """
+import sys
+from os import _exit
+sys.path.insert(0, sys.argv.pop(1))
+from multiturn.sandbox.inside.server import main
+sys.path.pop(0)
+program = main()
+if program is not None:
+    try:
+        try:
+            exec(program.code, program.space)
+        except BaseException as error:
+            program.raised(error)
+        else:
+            program.finished()
+        program.leave()
+    finally:
+        _exit(1)
+"""
+"""What the interpreter of a fork-server runs, and at the end of its stack each child: so that
+a program has as deep a stack to itself as in an interpreter of its own."""
 
 
 class WorkerDiedError(Exception):

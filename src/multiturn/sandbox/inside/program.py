@@ -7,6 +7,7 @@ module what it likes: it is its own process, gone afterwards.
 from __future__ import annotations
 
 import atexit
+import builtins
 import contextlib
 import gc
 import json
@@ -18,86 +19,132 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Callable
-from typing import Any
+from importlib.machinery import SourceFileLoader
+from os import _exit
+from pathlib import Path
+from typing import Any, NoReturn
 
 from multiturn.sandbox.encoding import ArrayData, EncodingError, Opaque, decode, encode
+from multiturn.sandbox.inside.scratch import FILE_NAME
+from multiturn.sandbox.inside.streams import name_descriptors, open_streams
 from multiturn.sandbox.job import Job
 from multiturn.sandbox.wire import Kind, receive_call, send
 
-__all__ = ["run_program"]
+__all__ = ["Running"]
 
-FILE_NAME = "program.py"
+BOOTSTRAP = "<string>"
+"""The file's name of the frame that executes a program: see `worker.BOOTSTRAP`."""
 RESULT_NAME = "result"
 """The file's name of the expression whose value is handed back."""
 ERROR_LENGTH = 2000
 BALLAST_BYTES = 2 << 20
 """Let go when memory is used up, so that there is room to say so. Address space, never touched."""
 
-Send = Callable[[bytes, bytes], None]
 
+class Running:
+    """A program on its way: compiled, run by the caller's frame, reported, taken apart.
 
-def run_program(job: Job, wire: socket.socket) -> None:
-    """Run the program of `job`, take calls if it asks for that, and leave the process."""
-    nonce = job.nonce
-
-    def say(kind: bytes, payload: bytes = b"") -> None:
-        send(wire, nonce, kind, payload)
-
-    # The source is the only thing of the job that the program may know.
-    source, wanted, keep = job.source, job.result, job.keep
-    if job.seed is not None or "random" in source:
-        _seed(job.seed)
-    del job
-    say(Kind.STARTED)
-    module = _fresh_main()
-    ended = _run_main(source, wanted, module, say, keep=keep)
-    if keep and ended:
-        _serve_calls(module, wire, say)
-    _end(module)
-
-
-def _run_main(
-    source: str, wanted: str | None, module: types.ModuleType, say: Send, *, keep: bool
-) -> bool:
-    """Compile and run the main program; whether it ran to its end."""
-    ballast = _ballast()
-    try:
-        code = _compile(source)
-    except BaseException as error:
-        ballast.close()
-        _report(error, say, Kind.RAISED, status="syntax_error")
-        return False
-    try:
-        _execute(code, module, keep=keep)
-        _join_threads()
-        value = _encode_result(module, wanted)
-    except SystemExit as error:
-        say(Kind.EXIT, str(_exit_code(error)).encode())
-        return False
-    except BaseException as error:
-        ballast.close()
-        _report(error, say, Kind.RAISED)
-        return False
-    say(Kind.FINISHED, value)
-    return True
-
-
-def _execute(code: types.CodeType, module: types.ModuleType, *, keep: bool) -> None:
-    """Execute the main program; a `SystemExit` with code 0 is its normal end.
-
-    Except for a program that is kept for calls: its functions were perhaps never defined.
+    The caller executes `code` in `space` itself, on as empty a stack as an interpreter has
+    that was started for the program alone.
     """
-    try:
-        exec(code, module.__dict__)
-    except SystemExit as error:
-        if keep or not _is_success(error.code):
-            raise
 
+    code: types.CodeType
+    space: dict[str, Any]
 
-def _is_success(code: object) -> bool:
-    """Whether the process would have exited with 0."""
-    return code is None or (isinstance(code, int) and int(code) & 0xFF == 0)
+    def __init__(self, job: Job, wire: socket.socket) -> None:
+        self._wire, self._nonce = wire, job.nonce
+        # The source is the only thing of the job that the program may know.
+        source, self._wanted, self._keep = job.source, job.result, job.keep
+        if job.seed is not None or "random" in source:
+            _seed(job.seed)
+        del job
+        self._streams = open_streams()
+        if any(name in source for name in ("/dev", "/proc")):
+            name_descriptors()
+        self._say(Kind.STARTED)
+        self._ballast = _ballast()
+        self._place = os.getcwd()  # noqa: PTH109
+        self.space = _bare_space() if self._keep else _main_space(source, self._place)
+        try:
+            self.code = _compile(source)
+        except BaseException as error:
+            self._report(error, status="syntax_error")
+            self.leave()
+
+    def _say(self, kind: bytes, payload: bytes = b"") -> None:
+        send(self._wire, self._nonce, kind, payload)
+
+    def finished(self) -> None:
+        """The program ran to its end: hand back what was asked for, or take calls."""
+        try:
+            if not self._keep:
+                _join_threads()
+            value = _encode_result(self.space, self._wanted)
+        except BaseException as error:
+            self._failed(error)
+            return
+        self._say(Kind.FINISHED, value)
+        if self._keep:
+            self._serve_calls()
+
+    def raised(self, error: BaseException) -> None:
+        """An exception reached the top; a `SystemExit` with code 0 is a normal end.
+
+        Except for a program that is kept for calls: its functions were perhaps never defined.
+        """
+        if isinstance(error, SystemExit) and not self._keep and _is_success(error.code):
+            self.finished()
+        else:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, SystemExit):
+            self._say(Kind.EXIT, str(_exit_code(error)).encode())
+        else:
+            self._report(error)
+
+    def _report(self, error: BaseException, *, status: str = "raised") -> None:
+        """Tell the supervisor, before the program's own hook or standard error."""
+        self._ballast.close()
+        self._say(Kind.RAISED, _account(error, status))
+        _print_error(error)
+
+    def leave(self) -> NoReturn:
+        """Do what an interpreter does at its end, but for taking itself apart."""
+        with contextlib.suppress(BaseException):
+            _join_threads()
+        with contextlib.suppress(BaseException):
+            atexit._run_exitfuncs()
+        self._streams.flush()
+        with contextlib.suppress(BaseException):
+            # Objects of the program may print when they go, and use the names of its modules
+            # then. So the modules are let go of, and their content is not cleared.
+            sys.last_type = sys.last_value = sys.last_traceback = None
+            sys.stdout, sys.stderr = self._streams.stdout, self._streams.stderr
+            self.space = {}
+            _forget_modules(self._place)
+            gc.collect()
+        self._streams.flush()
+        _exit(0)
+
+    def _serve_calls(self) -> None:
+        while (data := receive_call(self._wire)) is not None:
+            ballast = _ballast()
+            try:
+                value = _call(self.space, data)
+                self._streams.flush()
+            except SystemExit as error:
+                self._say(Kind.EXIT, str(_exit_code(error)).encode())
+                return
+            except BaseException as error:
+                ballast.close()
+                # What it printed must be in the pipe before the answer that ends the call.
+                account = _account(error, "raised")
+                _print_error(error)
+                self._streams.flush()
+                self._say(Kind.THREW, account)
+            else:
+                self._say(Kind.RETURNED, value)
 
 
 def _ballast() -> mmap.mmap:
@@ -108,18 +155,56 @@ def _ballast() -> mmap.mmap:
 
 
 def _compile(source: str) -> types.CodeType:
-    lines = source.splitlines(keepends=True)
-    linecache.cache[FILE_NAME] = (len(source), None, lines, FILE_NAME)
+    linecache.cache[FILE_NAME] = _lines(source, FILE_NAME)
     return compile(source, FILE_NAME, "exec", dont_inherit=True)
 
 
-def _fresh_main() -> types.ModuleType:
-    """An empty `__main__`, as a program started by itself would find it."""
+def _lines(source: str, name: str) -> tuple[int, None, list[str], str]:
+    return len(source), None, source.splitlines(keepends=True), name
+
+
+def _main_space(source: str, directory: str) -> dict[str, Any]:
+    """The names of an empty `__main__`, as ``python program.py`` begins with them.
+
+    The program lies in its directory, where it finds itself and modules that it writes.
+    """
+    place = f"{directory}/{FILE_NAME}"
+    with contextlib.suppress(OSError, UnicodeError):
+        Path(place).write_text(source, encoding="utf-8", newline="")
+    linecache.cache[place] = _lines(source, place)
     module = types.ModuleType("__main__")
-    module.__dict__.update(__builtins__=__builtins__, __file__=FILE_NAME, __cached__=None)
+    module.__dict__.update(
+        __annotations__={},
+        __builtins__=builtins,
+        __cached__=None,
+        __file__=place,
+        __loader__=SourceFileLoader("__main__", place),
+    )
     sys.modules["__main__"] = module
     sys.argv = [FILE_NAME]
-    return module
+    sys.orig_argv = [sys.executable, FILE_NAME]
+    sys.path.insert(0, directory)
+    return module.__dict__
+
+
+def _bare_space() -> dict[str, Any]:
+    """No names at all: a program whose functions are called is no `__main__`.
+
+    Its `__name__` is that of the built-in names, as in every harness that executes programs
+    in an empty mapping; what it guards by ``__name__ == "__main__"`` is left out.
+    """
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    sys.argv, sys.orig_argv = [""], [sys.executable]
+    sys.path.insert(0, "")
+    return {}
+
+
+def _forget_modules(place: str) -> None:
+    """Let go of the main module, and of those that lie in the program's directory."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name == "__main__" or (isinstance(file, str) and file.startswith(f"{place}/")):
+            del sys.modules[name]
 
 
 def _seed(seed: int | None) -> None:
@@ -135,11 +220,16 @@ def _seed(seed: int | None) -> None:
         numpy_random.seed(None if seed is None else seed % 2**32)
 
 
-def _encode_result(module: types.ModuleType, name: str | None) -> bytes:
+def _encode_result(space: dict[str, Any], name: str | None) -> bytes:
     if name is None:
         return encode(None)
     # Evaluated after the program's end, so a program that exits with 0 has its value too.
-    return _encode(eval(compile(f"(\n{name}\n)", RESULT_NAME, "eval"), module.__dict__))
+    return _encode(eval(compile(f"(\n{name}\n)", RESULT_NAME, "eval"), space))
+
+
+def _is_success(code: object) -> bool:
+    """Whether the process would have exited with 0."""
+    return code is None or (isinstance(code, int) and int(code) & 0xFF == 0)
 
 
 def _encode(value: object) -> bytes:
@@ -161,12 +251,6 @@ def _exit_code(error: SystemExit) -> int:
     return 1
 
 
-def _report(error: BaseException, say: Send, kind: bytes, *, status: str = "raised") -> None:
-    """Tell the supervisor, before the program's own hook or standard error."""
-    say(kind, _account(error, status))
-    _print_error(error)
-
-
 def _account(error: BaseException, status: str) -> bytes:
     """What became of the program, as JSON."""
     frames = _program_frames(error)
@@ -180,16 +264,14 @@ def _account(error: BaseException, status: str) -> bytes:
 
 
 def _print_error(error: BaseException) -> None:
-    """What an interpreter prints, without the frames of this module."""
+    """What an interpreter prints, without the frames of this package."""
     with contextlib.suppress(BaseException):
         trace = error.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        while trace is not None and trace.tb_frame.f_code.co_filename in (BOOTSTRAP, __file__):
             trace = trace.tb_next
         error.__traceback__ = trace
-        if sys.excepthook is sys.__excepthook__:
-            traceback.print_exception(error)
-        else:
-            sys.excepthook(type(error), error, trace)
+        sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
+        sys.excepthook(type(error), error, trace)
 
 
 def _program_frames(error: BaseException) -> list[traceback.FrameSummary]:
@@ -202,9 +284,18 @@ def _program_frames(error: BaseException) -> list[traceback.FrameSummary]:
 
 
 def _describe(error: BaseException) -> str:
-    """The last line of a traceback; survives an exception whose own text raises."""
+    """The type and the first line of the text, as a traceback has them.
+
+    The last line of a traceback would be another one where the text has several lines, or
+    where there are notes. Survives an exception whose own text raises.
+    """
     try:
-        return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+        parts = traceback.format_exception_only(error)
+        # A syntax error comes with the text around it, indented, before what it says.
+        said = next(part for part in parts if not part.startswith(" "))
+        name, _, text = said.strip().partition(":")
+        first = next(filter(str.strip, text.splitlines()), "").strip()
+        return f"{name}: {first}" if first else name
     except BaseException:
         return type(error).__qualname__
 
@@ -214,35 +305,12 @@ def _join_threads() -> None:
     threading._shutdown()  # type: ignore[attr-defined]
 
 
-def _serve_calls(module: types.ModuleType, wire: socket.socket, say: Send) -> None:
-    while True:
-        data = receive_call(wire)
-        if data is None:
-            return
-        ballast = _ballast()
-        try:
-            value = _call(module, data)
-            _flush()
-        except SystemExit as error:
-            say(Kind.EXIT, str(_exit_code(error)).encode())
-            return
-        except BaseException as error:
-            ballast.close()
-            # What it printed must be in the pipe before the answer that ends the call.
-            account = _account(error, "raised")
-            _print_error(error)
-            _flush()
-            say(Kind.THREW, account)
-        else:
-            say(Kind.RETURNED, value)
-
-
-def _call(module: types.ModuleType, data: bytes) -> bytes:
+def _call(space: dict[str, Any], data: bytes) -> bytes:
     name, args, kwargs = decode(data)
     first, *rest = name.split(".")
-    if first not in module.__dict__:
+    if first not in space:
         raise NameError(f"name {first!r} is not defined")
-    function = module.__dict__[first]
+    function = space[first]
     for attribute in rest:
         function = getattr(function, attribute)
     arguments = [_revive(value) for value in args]
@@ -256,22 +324,3 @@ def _revive(value: Any) -> Any:
 
         return numpy.array(value.items, dtype=value.dtype).reshape(value.shape)
     return value
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(BaseException):
-            stream.flush()
-
-
-def _end(module: types.ModuleType) -> None:
-    """Do what an interpreter does at its end, but for taking itself apart."""
-    with contextlib.suppress(BaseException):
-        _join_threads()
-    with contextlib.suppress(BaseException):
-        atexit._run_exitfuncs()
-    with contextlib.suppress(BaseException):
-        module.__dict__.clear()
-        gc.collect(0)
-    _flush()
-    os._exit(0)

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from multiturn.sandbox.inside.confine import die_with_parent
 
-__all__ = ["Scratch", "empty_directory", "remove_tree"]
+__all__ = ["FILE_NAME", "Scratch", "empty_directory", "remove_tree"]
+
+FILE_NAME = "program.py"
+"""Under which a program finds itself in its directory."""
 
 
 class Scratch:
@@ -34,6 +37,8 @@ class Scratch:
         do not wait for that, so it is done by a process of its own.
         """
         self._reap()
+        with contextlib.suppress(OSError):
+            (place / FILE_NAME).unlink()
         try:
             place.rmdir()
         except OSError:

@@ -23,10 +23,10 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NoReturn
 
 from multiturn.sandbox.inside.confine import die_with_parent, limit, mapped_bytes
-from multiturn.sandbox.inside.program import run_program
+from multiturn.sandbox.inside.program import Running
+from multiturn.sandbox.inside.threads import fit_threads, lock_among_threads
 from multiturn.sandbox.inside.walls import Place, Walls, walls_for
 from multiturn.sandbox.job import WIRE, Exit, Job, Settings
 from multiturn.sandbox.wire import Kind, send
@@ -45,6 +45,17 @@ _M_ARENA_MAX = -8
 
 WATCH_SECONDS = 0.01
 """The shortest time between two looks at a child's CPU clock."""
+
+
+class _Forked(BaseException):
+    """A child was forked: raised in it, to leave the server's loop and the server's stack."""
+
+    def __init__(
+        self, descriptors: list[int], place: Place, parent: int, tasks: int | None
+    ) -> None:
+        super().__init__()
+        self.descriptors, self.place, self.parent = descriptors, place, parent
+        self.tasks = tasks
 
 
 @dataclass(slots=True)
@@ -79,9 +90,8 @@ class _Child:
 class Server:
     """The loop: take descriptors, fork, watch the CPU clocks, report ends."""
 
-    def __init__(self, control: socket.socket, walls: Walls, mapped: int) -> None:
+    def __init__(self, control: socket.socket, walls: Walls) -> None:
         self.control = control
-        self.mapped = mapped
         self.walls = walls
         self.children: dict[int, _Child] = {}
         self.poller = select.poll()
@@ -97,6 +107,12 @@ class Server:
                 else:
                     self._attend(descriptor)
             self._watch()
+
+    def leave(self) -> None:
+        """In a child: forget the sockets without closing their numbers, which are others' now."""
+        self.control.detach()
+        for child in self.children.values():
+            child.lifeline.detach()
 
     def _pause(self) -> float | None:
         """Milliseconds until a child can have used up its CPU time on all cores together."""
@@ -123,7 +139,7 @@ class Server:
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _child(for_child, self.walls, place, parent, self.mapped, tasks)
+            raise _Forked(for_child, place, parent, tasks)
         for descriptor in for_child:
             os.close(descriptor)
         lifeline = socket.socket(fileno=lifeline_fd)
@@ -186,31 +202,24 @@ def _receive(control: socket.socket) -> tuple[float, list[int]] | None:
     return REQUEST.unpack(data)[0], descriptors.tolist()
 
 
-def _child(
-    descriptors: list[int],
-    walls: Walls,
-    place: Place,
-    parent: int,
-    mapped: int,
-    tasks: int | None,
-) -> NoReturn:
+def _begin(forked: _Forked, walls: Walls, mapped: int) -> Running:
     """The first steps of a child: from here on it is alone with its descriptors."""
     wire: socket.socket | None = None
     nonce = b""
     try:
-        die_with_parent(parent)
-        job_fd, *ends = descriptors
+        die_with_parent(forked.parent)
+        job_fd, *ends = forked.descriptors
         with os.fdopen(os.dup(job_fd), "rb") as file:
             job = Job.from_bytes(file.read())
         nonce = job.nonce
         _arrange(ends, walls.kept())
         wire = socket.socket(fileno=WIRE)
         os.setsid()
-        walls.enter(place, job)
-        limit(job, mapped, tasks)
+        walls.enter(forked.place, job)
+        limit(job, mapped, forked.tasks)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        walls.close(place)
-        run_program(job, wire)
+        walls.close(forked.place)
+        return Running(job, wire)
     except MemoryError:
         # The limit leaves not even room to get ready: the program's fault, or its limit's.
         if wire is not None:
@@ -219,8 +228,7 @@ def _child(
     except BaseException as error:
         if wire is not None:
             send(wire, nonce, Kind.FAULT, f"{type(error).__name__}: {error}".encode())
-    finally:
-        os._exit(1)
+    os._exit(1)
 
 
 def _arrange(ends: list[int], kept: list[int]) -> None:
@@ -259,8 +267,12 @@ def _forget_names() -> None:
         setattr(module, "_uname_cache", None)  # noqa: B010
 
 
-def main() -> None:
-    """Serve with the settings of the command line."""
+def main() -> Running | None:
+    """Serve with the settings of the command line.
+
+    Returns:
+        In a child, the program that it is to execute; in the server, at its end, nothing.
+    """
     settings = Settings.from_json(sys.argv[1])
     control = socket.socket(fileno=os.dup(0))
     null = os.open(os.devnull, os.O_RDWR)
@@ -270,8 +282,19 @@ def main() -> None:
     loaded = _preload(settings.modules)
     _share_arenas()
     _forget_names()
+    lock_among_threads()
+    fit_threads()
     sys.argv = [""]
     gc.collect()
     gc.freeze()
     control.send("\n".join(["ready", *loaded]).encode())
-    Server(control, walls, mapped_bytes()).serve()
+    server = Server(control, walls)
+    mapped = mapped_bytes()
+    try:
+        server.serve()
+    except _Forked as forked:
+        server.leave()
+        child = forked.with_traceback(None)
+    else:
+        return None
+    return _begin(child, walls, mapped)

@@ -1,0 +1,155 @@
+"""The standard streams of a program, as an interpreter that was started for it alone has them.
+
+A child of the fork-server inherits streams that were opened on the null device: they believe
+that they can seek, and refuse whatever a pipe would allow. So each program gets fresh ones.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import ctypes
+import errno
+import io
+import os
+import re
+import sys
+from typing import Any, NamedTuple, TextIO
+
+from multiturn.sandbox.job import WIRE
+
+__all__ = ["Streams", "name_descriptors", "open_streams"]
+
+_NAMED = re.compile(
+    r"/dev/(?:(stdin|stdout|stderr)|fd/(\d{1,9}))|/proc/(?:self|thread-self)/fd/(\d{1,9})"
+)
+_STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
+
+
+class Streams(NamedTuple):
+    """The three streams that a program was started with; it may put others in their place."""
+
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+
+    def flush(self) -> None:
+        """Write out what is buffered in these, in those in their place, and in the C library."""
+        for stream in (sys.stdout, sys.stderr, self.stdout, self.stderr):
+            with contextlib.suppress(BaseException):
+                stream.flush()
+        with contextlib.suppress(BaseException):
+            _LIBC.fflush(None)
+
+
+_LIBC = ctypes.CDLL(None)
+
+
+def open_streams() -> Streams:
+    """Open `sys.stdin`, `sys.stdout` and `sys.stderr` on the descriptors 0, 1 and 2.
+
+    Encoding and error handlers are the interpreter's own for this locale. What is written is
+    not buffered, as with ``python -u``: it is not lost where the program crashes.
+    """
+    found: list[Any] = [_open(number, stream) for number, stream in enumerate(_inherited())]
+    sys.stdin, sys.stdout, sys.stderr = found
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = found  # type: ignore[misc]
+    return Streams(*found)
+
+
+def _inherited() -> tuple[Any, Any, Any]:
+    return sys.__stdin__, sys.__stdout__, sys.__stderr__
+
+
+class _Writer(io.BufferedWriter):
+    """Holds nothing back."""
+
+    def write(self, data: Any) -> int:
+        written = super().write(data)
+        self.flush()
+        return written
+
+
+# What programs print of it is what they print elsewhere.
+_Writer.__name__ = _Writer.__qualname__ = "_io.BufferedWriter"
+
+
+def _open(number: int, inherited: TextIO) -> TextIO:
+    mode = "w" if number else "r"
+    raw: Any = io.FileIO(number, mode, closefd=False)
+    raw.name = inherited.name
+    stream: Any = io.TextIOWrapper(
+        _Writer(raw) if number else io.BufferedReader(raw),
+        encoding=inherited.encoding,
+        errors=inherited.errors,
+        newline="\n",
+        line_buffering=number == 2,
+        write_through=number > 0,
+    )
+    stream.mode = mode
+    return stream  # type: ignore[no-any-return]
+
+
+def name_descriptors() -> None:
+    """Let the program open its descriptors by their names, such as ``/dev/stdin``.
+
+    The kernel gives those names in /proc, of which a program sees nothing. So the functions
+    of Python that take a path know them. Called for a program alone that mentions them, since
+    a function that stands in for `open` shows in traces.
+    """
+    plain_open, os_open, os_stat = io.open, os.open, os.stat
+
+    def open(
+        file: Any,
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+        closefd: bool = True,
+        opener: Any = None,
+    ) -> Any:
+        if opener is None and _number(file) is not None:
+            opener = opened
+        return plain_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
+
+    def opened(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        number = _number(path)
+        if number is None:
+            return os_open(path, flags, mode, dir_fd=dir_fd)
+        return os.dup(_checked(number, path))
+
+    def stat(path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> Any:
+        number = _number(path)
+        if number is None:
+            return os_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+        return os.fstat(_checked(number, path))
+
+    open.__doc__, open.__module__, open.__qualname__ = plain_open.__doc__, "io", "open"
+    builtins.open = io.open = open
+    os.open, os.stat = opened, stat
+
+
+def _number(path: Any) -> int | None:
+    """The descriptor that a path names; None where it names none, or is no path."""
+    if isinstance(path, int):
+        return None
+    try:
+        match = _NAMED.fullmatch(os.fsdecode(path))
+    except TypeError:
+        return None
+    if match is None:
+        return None
+    word, *digits = match.groups()
+    return _STANDARD[word] if word else int(next(filter(None, digits)))
+
+
+def _checked(number: int, path: Any) -> int:
+    """The descriptor, where the program has it."""
+    try:
+        if number == WIRE:
+            raise OSError
+        os.fstat(number)
+    except OSError:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
+    return number
