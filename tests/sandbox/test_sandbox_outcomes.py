@@ -252,7 +252,7 @@ print([x for x in {"b", "a", "c", "z"}])
     one, other = (run(sandbox, source, seed=7) for _ in range(2))
     assert one.outcome.finished
     assert one.stdout == other.stdout
-    assert b"('UTC', 'UTC') ['program.py']" in one.stdout
+    assert b"('UTC', 'UTC') []" in one.stdout
     assert run(sandbox, source, seed=8).stdout != one.stdout
 
 

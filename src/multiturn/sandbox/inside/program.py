@@ -107,6 +107,9 @@ class Running:
         """Tell the supervisor, before the program's own hook or standard error."""
         self._ballast.close()
         self._say(Kind.RAISED, _account(error, status))
+        if not self._keep and not Path(f"{self._place}/{FILE_NAME}").exists():
+            # The interpreter's own traces show lines of files alone.
+            _write_down("".join(linecache.getlines(FILE_NAME)), f"{self._place}/{FILE_NAME}")
         _print_error(error)
 
     def leave(self) -> NoReturn:
@@ -166,11 +169,12 @@ def _lines(source: str, name: str) -> tuple[int, None, list[str], str]:
 def _main_space(source: str, directory: str) -> dict[str, Any]:
     """The names of an empty `__main__`, as ``python program.py`` begins with them.
 
-    The program lies in its directory, where it finds itself and modules that it writes.
+    Its directory, in which it finds modules that it writes, is otherwise empty: a program that
+    does not mention its own file does not find it there either.
     """
     place = f"{directory}/{FILE_NAME}"
-    with contextlib.suppress(OSError, UnicodeError):
-        Path(place).write_text(source, encoding="utf-8", newline="")
+    if any(name in source for name in ("__file__", "argv", FILE_NAME)):
+        _write_down(source, place)
     linecache.cache[place] = _lines(source, place)
     module = types.ModuleType("__main__")
     module.__dict__.update(
@@ -185,6 +189,11 @@ def _main_space(source: str, directory: str) -> dict[str, Any]:
     sys.orig_argv = [sys.executable, FILE_NAME]
     sys.path.insert(0, directory)
     return module.__dict__
+
+
+def _write_down(source: str, place: str) -> None:
+    with contextlib.suppress(OSError, UnicodeError):
+        Path(place).write_text(source, encoding="utf-8", newline="")
 
 
 def _bare_space() -> dict[str, Any]:
