@@ -78,6 +78,8 @@ RIGHT: list[tuple[str, object]] = [
     ("import sys\nsys.setrecursionlimit(10**4)\ndef f(n): return n and 1 + f(n - 1)\n"
      "print(f(2000))", 2000),
     ("def f(n): return n and 1 + f(n - 1)\nprint(f(950))", 950),
+    ("class D:\n    def __del__(self): print(42)\nd = D()", 42),
+    ("import unittest\nprint(42)\nunittest.main()", 42),
     # what stands below the last print
     ("xs = [3, 1]\nprint(sorted(xs))\nxs.pop()", [1, 3]),
     ("print(7)\n'done'", 7),
@@ -169,6 +171,8 @@ RIGHT: list[tuple[str, object]] = [
     ("print('found', 1)\nfor x in [1, 2, 3]: print(x)", [1, 2, 3]),
     ("print(1, 'apples')", [1, "apples"]),
     ("print(*['a', 'b'])", ["a", "b"]),
+    ("print('[' + ', '.join(['new york', 'paris']) + ']')", ["new york", "paris"]),
+    ("print('(a, b)')", ["a", "b"]),
     ("print(*['new york', 'paris'], sep=', ')", ["new york", "paris"]),
     ("print('\\n'.join(['new york', 'paris']))", ["new york", "paris"]),
     ("print(' '.join(map(str, [1.5, 2])))", [1.5, 2]),
@@ -233,6 +237,8 @@ SCIENCE: list[tuple[str, object]] = [
     ("print(repr(np.array([[1, 2]])))", [[1, 2]]),
     ("print(np.array(['a', 'b']))", ["a", "b"]),
     ("print(np.array([True, False]))", [True, False]),
+    ("print(np.ma.array([1, 2, 3], mask=[0, 1, 0]))", [1, None, 3]),
+    ("print(np.array([[1.5, 1e10]]))", [[1.5, 1e10]]),
     ("print(np.array([]))", []),
     ("print(np.zeros((3, 0)))", [[], [], []]),
     ("print(np.array(2.5))", 2.5),
@@ -367,6 +373,9 @@ WRONG: list[tuple[str, object]] = [
     ("for x in [1, 2, 4]: print(x)", [1, 2, 3]),
     ("for x in [1, 2, 3]: print(x)\nprint('end')", [1, 2, 3]),
     ("print([1, ...])", [1, 2]),
+    ("class D:\n    def __del__(self): print(41)\nd = D()\nprint(42)", 42),
+    ("print('[a, b, c]')", ["a", "b"]),
+    ("print('[1]')", ["[1]", "2"]),
 ]  # fmt: skip
 
 WRONG_SCIENCE: list[tuple[str, object]] = [

@@ -283,7 +283,11 @@ def _from_science(value: Any) -> Any:
     if numpy is not None:
         if isinstance(value, numpy.ndarray):
             # A matrix stays one of two axes whatever its shape is set to.
-            flat = numpy.asarray(value).reshape(-1).tolist()
+            flat = (
+                (numpy.asarray(value) if isinstance(value, numpy.matrix) else value)
+                .reshape(-1)
+                .tolist()
+            )
             return ArrayData(str(value.dtype), tuple(map(int, value.shape)), tuple(flat))
         if isinstance(value, numpy.generic):
             return ScalarData(str(value.dtype), value.item())

@@ -186,6 +186,10 @@ def _is_list(lines: list[str], gold: list[object]) -> bool:
 
 def _parted(line: str) -> Iterator[list[str]]:
     """The items of a line, parted by commas and the like, or by blanks."""
+    line = line.strip()
+    if line[:1] + line[-1:] in ("[]", "()", "{}") and not read_value(line)[0]:
+        # Brackets that the program wrote around texts without quotes.
+        line = line[1:-1]
     parts = [part.strip() for part in _PARTED.split(line)]
     yield parts if parts[-1] else parts[:-1]
     yield line.split()

@@ -14,6 +14,7 @@ import ast
 import atexit
 import builtins
 import contextlib
+import gc
 import io
 import linecache
 import signal
@@ -112,6 +113,13 @@ class _Watch:
         with contextlib.suppress(Exception):
             self.out.flush()
 
+    def end(self) -> None:
+        """What an interpreter does last: what objects print that go away then is printed too."""
+        with contextlib.suppress(BaseException):
+            self.space.clear()
+            gc.collect(0)
+        self.flush()
+
     def note(self, value: Any) -> Any:
         """Stands around a bare expression at the end, whose value a notebook would show."""
         self.flush()
@@ -174,7 +182,7 @@ def run(
     sys.setrecursionlimit(sys.getrecursionlimit() + _depth())
     # What handlers and threads print after the program's end is printed too.
     sys.stdout = sys.__stdout__ = watch.out  # type: ignore[misc]
-    atexit.register(watch.flush)
+    atexit.register(watch.end)
     _set_alarms(late, cpu_seconds, wall_seconds)
     ended: dict[str, Any] = {"status": "finished"}
     try:
