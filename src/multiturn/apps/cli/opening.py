@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from multiturn.apps.cli.faults import note
-from multiturn.apps.cli.interrupts import unseen_keys
+from multiturn.apps.cli.interrupts import answering_ctrl_c, unseen_keys
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.settings import Settings
 from multiturn.apps.cli.working import working
@@ -90,7 +90,11 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
     name = read_model_name(model)
     if isinstance(name, Weights) and name.place is None:
         _fetch(REGISTRY[str(name.model)], console, ask=ask)
-    with working(f"loading {model}"), unseen_keys():
+    with (
+        answering_ctrl_c("the model is loaded"),
+        working(f"loading {model}"),
+        unseen_keys(),
+    ):
         return open_engine(
             model,
             context=settings.context,

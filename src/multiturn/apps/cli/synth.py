@@ -10,7 +10,7 @@ import typer
 
 from multiturn.apps.cli import options
 from multiturn.apps.cli.faults import INTERRUPTED
-from multiturn.apps.cli.interrupts import stopped_by_ctrl_c
+from multiturn.apps.cli.interrupts import answering_ctrl_c, stopped_by_ctrl_c
 from multiturn.apps.cli.opening import open_workshop
 from multiturn.apps.cli.screen import console_for
 from multiturn.apps.cli.session_settings import session_settings
@@ -130,6 +130,7 @@ def synth(
     view = SynthView(console, several=len(programs) > 1, quiet=quiet or as_json)
     results: list[SpecificationResult] = []
     with (
+        answering_ctrl_c("the step at hand has ended"),
         open_workshop(settings, console) as workshop,
         stopped_by_ctrl_c() as cancel,
     ):

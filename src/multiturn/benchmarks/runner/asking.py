@@ -11,8 +11,10 @@ from typing import TypeVar
 from multiturn.benchmarks.dialogue import Ask, Dialogue, Execute, Move, Reply, Written, converse
 from multiturn.benchmarks.runner.config import SampleSettings
 from multiturn.benchmarks.runner.gauge import EngineGauge
+from multiturn.benchmarks.runner.output import OutputMeter
 from multiturn.benchmarks.runner.samples import Key
 from multiturn.benchmarks.runner.seeds import ask_seed
+from multiturn.benchmarks.runner.turns import KeptTurns
 from multiturn.core.errors import ContextOverflowError, EngineError, SandboxUnavailableError
 from multiturn.engines.protocol import (
     Completion,
@@ -59,19 +61,34 @@ class Leader:
         sandbox: runs what a dialogue wants run before it goes on.
         limits: of such a program.
         gauge: is told of each request.
+        meter: is told of each text, and of its pieces as they come.
         stop: once set, texts under way are given up, and `StoppedError` is raised.
     """
 
     def __init__(
-        self, engine: Engine, sandbox: Sandbox, limits: Limits, gauge: EngineGauge, stop: Flag
+        self,
+        engine: Engine,
+        sandbox: Sandbox,
+        limits: Limits,
+        gauge: EngineGauge,
+        meter: OutputMeter,
+        stop: Flag,
     ) -> None:
         self._engine = engine
         self._sandbox = sandbox
         self._limits = limits
         self._gauge = gauge
+        self._meter = meter
         self._stop = stop
 
-    def lead(self, dialogue: Dialogue, key: Key, sampling: SampleSettings, session: str) -> Lead:
+    def lead(
+        self,
+        dialogue: Dialogue,
+        key: Key,
+        sampling: SampleSettings,
+        session: str,
+        turns: KeptTurns,
+    ) -> Lead:
         """Lead one dialogue to its end.
 
         Args:
@@ -79,6 +96,7 @@ class Leader:
             key: the sample that it is for; the seeds depend on it.
             sampling: how its texts are drawn.
             session: a name for what the engine may keep between the dialogue's texts.
+            turns: texts that were written at an earlier time; new ones are added.
 
         Raises:
             StoppedError: the run is being stopped.
@@ -103,8 +121,8 @@ class Leader:
                     seed=ask_seed(sampling.seed, key.item, key.sample, asks),
                     session=session,
                 )
+                answer = self._kept_or_written(request, key, asks, turns)
                 asks += 1
-                answer = self._write(request)
                 cached += answer.cached_tokens
             else:
                 program = Program(source=move.source, seed=0)
@@ -114,6 +132,17 @@ class Leader:
 
         written = converse(dialogue, reply)
         return Lead(written, seconds[Ask], seconds[Execute], cached)
+
+    def _kept_or_written(
+        self, request: Request, key: Key, ask: int, turns: KeptTurns
+    ) -> Completion:
+        kept = turns.find(key, ask, request)
+        if kept is not None:
+            self._meter.kept()
+            return kept
+        completion = self._write(request)
+        turns.keep(key, ask, request, completion)
+        return completion
 
     def _write(self, request: Request) -> Completion:
         """The completion of a request, and of one that outgrows the window what fits into it."""
@@ -133,9 +162,14 @@ class Leader:
 
     def _complete(self, request: Request) -> Completion:
         def once() -> Completion:
-            with self._gauge.request():
-                (completion,) = _all_of(self._engine, request, self._stop)
-            return completion
+            with self._gauge.request(), self._meter.turn() as turn:
+                for event in self._engine.stream(request, cancel=self._stop):
+                    if isinstance(event, Completion):
+                        if event.finish_reason is not FinishReason.CANCELLED:
+                            turn.tokens = len(event.tokens)
+                        return event
+                    turn.add(event.text)
+            raise EngineError("the engine ended without a completion")
 
         completion = patiently(once, self._stop)
         if completion.finish_reason is FinishReason.CANCELLED:
@@ -183,10 +217,4 @@ def _nothing(prompt_tokens: int, cut_by: str | None) -> Completion:
         prompt_tokens=prompt_tokens,
         cached_tokens=0,
         timings=Timings(0.0, 0.0),
-    )
-
-
-def _all_of(engine: Engine, request: Request, stop: Flag) -> tuple[Completion, ...]:
-    return tuple(
-        event for event in engine.stream(request, cancel=stop) if isinstance(event, Completion)
     )

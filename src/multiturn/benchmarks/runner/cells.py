@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from multiturn.benchmarks.runner.config import RunConfig
+from multiturn.benchmarks.runner.config import RunConfig, Selection, hash_of_items
 from multiturn.benchmarks.runner.directory import RunDirectory
 from multiturn.benchmarks.runner.samples import Key
 from multiturn.benchmarks.task import Item, Task
+from multiturn.core.errors import InputError
 
-__all__ = ["Cell", "Job", "jobs_of", "keys_of"]
+__all__ = ["Cell", "Job", "jobs_of", "keys_of", "planned_keys"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,26 @@ def keys_of(cell: Cell) -> list[Key]:
     return [
         Key(item.id, sample) for item in cell.items() for sample in range(cell.config.sampling.n)
     ]
+
+
+def planned_keys(cell: Cell, record: Mapping[str, Any]) -> list[Key] | None:
+    """All samples of a run that was recorded earlier, of the same task as `cell`'s.
+
+    Returns:
+        None where the record selects other items than it says, or says nothing of the kind.
+    """
+    try:
+        said = record["selection"]
+        selection = Selection(
+            cases=said["cases"], limit=said["limit"], problems=tuple(said["problems"])
+        )
+        items = selection.of(cell.task.items())
+        if hash_of_items(items) != record["items_sha256"]:
+            return None
+        samples = range(int(record["sampling"]["n"]))
+    except (InputError, KeyError, TypeError, ValueError):
+        return None
+    return [Key(item.id, sample) for item in items for sample in samples]
 
 
 def jobs_of(cell: Cell, directory: RunDirectory) -> Iterator[Job]:

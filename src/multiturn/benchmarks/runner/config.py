@@ -25,6 +25,8 @@ __all__ = [
     "Selection",
     "describe_run",
     "differences",
+    "hash_of_items",
+    "only_extends",
     "installed_versions",
 ]
 
@@ -167,7 +169,7 @@ def describe_run(
         task=task.name,
         problems_sha256=task.problems_sha256,
         items=len(items),
-        items_sha256=_hash_of(items),
+        items_sha256=hash_of_items(items),
         selection=selection,
         oracles=task.oracles,
         model=model,
@@ -208,6 +210,19 @@ def differences(theirs: Mapping[str, Any], ours: RunConfig) -> list[str]:
     ]
 
 
+_EXTENDS = ("sampling.n", "items", "items_sha256")
+
+
+def only_extends(theirs: Mapping[str, Any], ours: RunConfig) -> bool:
+    """Whether two records differ at most in how many items and samples are asked for."""
+    there, here = dict(_fields(theirs)), dict(_fields(to_plain(ours)))
+    return there.keys() == here.keys() and all(
+        name in _EXTENDS or name.startswith("selection.")
+        for name in here
+        if _said(there, name) != _said(here, name)
+    )
+
+
 def _said(fields: Mapping[str, object], name: str) -> str:
     return json.dumps(fields[name]) if name in fields else "absent"
 
@@ -221,5 +236,6 @@ def _fields(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, ob
             yield prefix + key, value
 
 
-def _hash_of(items: Sequence[Item]) -> str:
+def hash_of_items(items: Sequence[Item]) -> str:
+    """The SHA-256 of the ids of some items, in order."""
     return hashlib.sha256("\n".join(item.id for item in items).encode()).hexdigest()

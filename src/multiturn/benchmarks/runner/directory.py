@@ -7,28 +7,32 @@
     sittings.jsonl         one line for each time the runner was at work, with its figures
     verdicts.N.jsonl       verdicts that a rejudging, counted from 0, has replaced
     rejudged.jsonl         one line for each rejudging: by which oracles, and how much it changed
+    turns.partial.jsonl    texts of dialogues that are not finished (`KeptTurns`)
     lock                   held by the process that is at work
 
 A kill can come at any moment. A line of the partial file that is torn is dropped and its
 sample made again. The complete file takes its name in one step, after which the partial one
-is only in the way.
+is only in the way. A run that is asked for more problems, cases or samples than before goes the
+other way first: its complete file is the partial one of the larger run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
-from multiturn.benchmarks.runner.config import RunConfig, differences
+from multiturn.benchmarks.runner.config import RunConfig, differences, only_extends
 from multiturn.benchmarks.runner.samples import Key, Sample, read_sample, to_line
+from multiturn.benchmarks.runner.turns import KeptTurns
 from multiturn.core.errors import InputError, StorageError, reporting_storage
 from multiturn.core.files import fsync_directory, write_atomically
 from multiturn.core.records import to_plain
@@ -51,8 +55,14 @@ COMPLETE = "samples.jsonl"
 TIMINGS = "timings.jsonl"
 SITTINGS = "sittings.jsonl"
 REJUDGED = "rejudged.jsonl"
+TURNS = "turns.partial.jsonl"
 LOCK = "lock"
 _MOST_DIFFERENCES = 5
+
+
+def _unknown(record: Mapping[str, Any]) -> None:
+    """Nothing is known of the samples of a record."""
+    del record
 
 
 class RunDirectory:
@@ -62,6 +72,9 @@ class RunDirectory:
         path: the directory.
         found: the samples that are on the disk.
         passed: how many of them each oracle passed.
+        turns: texts of dialogues that are not finished.
+        extended: how many samples the run had to have before more were asked for; 0 where the
+            directory was this very run's.
     """
 
     def __init__(self, path: Path, config: RunConfig, keys: Sequence[Key], lock: FileLock) -> None:
@@ -73,18 +86,28 @@ class RunDirectory:
         self._lock = lock
         self._descriptor: int | None = None
         self._size = 0
+        self.extended = 0
+        self.turns: KeptTurns
 
     @classmethod
     def open(
-        cls, path: Path, config: RunConfig, keys: Sequence[Key], *, fresh: bool = False
+        cls,
+        path: Path,
+        config: RunConfig,
+        keys: Sequence[Key],
+        *,
+        fresh: bool = False,
+        planned: Callable[[Mapping[str, Any]], Sequence[Key] | None] = _unknown,
     ) -> RunDirectory:
         """Begin a run in `path`, or go on with it.
 
         Args:
             path: made if need be.
-            config: what is run; must be what the directory holds already.
+            config: what is run; must be what the directory holds already, or more of it.
             keys: all samples of the run, in the order of the complete file.
             fresh: throw away what another run, or this one, has left there.
+            planned: the samples of the run of a record that was found there; None where they
+                cannot be told.
 
         Raises:
             InputError: the directory belongs to another run, or is none of a run.
@@ -95,8 +118,9 @@ class RunDirectory:
         lock = lock_of(path)
         opened = cls(path, config, keys, lock)
         try:
-            opened._claim(fresh)
+            opened._claim(fresh, planned)
             opened._recover()
+            opened.turns = KeptTurns(path / TURNS, opened._is_missing)
         except BaseException:
             opened.close()
             raise
@@ -122,15 +146,24 @@ class RunDirectory:
             self._descriptor = self._open_partial()
         with reporting_storage(self.path / PARTIAL, "writing samples"):
             try:
-                _write_all(self._descriptor, data)
-                os.fsync(self._descriptor)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(self._descriptor, self._size)
-                raise
+                self._write_synced(self._descriptor, data)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self.turns.give_way():
+                    raise
+                self._write_synced(self._descriptor, data)
         self._size += len(data)
         for sample in samples:
             self._count(sample)
+        self.turns.forget(sample.key for sample in samples)
+
+    def _write_synced(self, descriptor: int, data: bytes) -> None:
+        try:
+            _write_all(descriptor, data)
+            os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, self._size)
+            raise
 
     def note(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
         """Add lines to a side file, on which nothing depends."""
@@ -158,6 +191,7 @@ class RunDirectory:
         lines.sort(key=lambda line: self._order[read_sample(line, where=PARTIAL).key])
         write_atomically(self.path / COMPLETE, b"".join(lines))
         self._remove(PARTIAL)
+        self.turns.clear()
 
     def close(self) -> None:
         """Let others work here. Safe to call twice."""
@@ -177,18 +211,25 @@ class RunDirectory:
     ) -> None:
         self.close()
 
-    def _claim(self, fresh: bool) -> None:
+    def _is_missing(self, key: Key) -> bool:
+        return key in self._order and key not in self.found
+
+    def _claim(
+        self, fresh: bool, planned: Callable[[Mapping[str, Any]], Sequence[Key] | None]
+    ) -> None:
         """Make sure that the directory is this run's."""
         saved = self.path / CONFIG
-        for name in (CONFIG, COMPLETE, PARTIAL):
+        for name in (CONFIG, COMPLETE, PARTIAL, TURNS):
             # What a kill has left of a file that was to be written whole.
             self._remove(*(left.name for left in self.path.glob(f".{name}.*")))
         if saved.exists() and fresh:
             # The record goes last: until then the directory is known for what it was.
             replaced = (left.name for left in self.path.glob("verdicts.*.jsonl*"))
-            self._remove(COMPLETE, PARTIAL, TIMINGS, SITTINGS, *replaced, REJUDGED, CONFIG)
+            self._remove(
+                COMPLETE, PARTIAL, TURNS, TIMINGS, SITTINGS, *replaced, REJUDGED, CONFIG
+            )
         if saved.exists():
-            self._compare(saved)
+            self._compare(saved, planned)
             return
         strangers = sorted(each.name for each in self.path.iterdir() if each.name != LOCK)
         if strangers:
@@ -197,9 +238,14 @@ class RunDirectory:
                 got=str(self.path),
                 fix="name another directory",
             )
-        write_atomically(saved, json.dumps(to_plain(self.config), indent=1) + "\n")
+        self._write_config()
 
-    def _compare(self, saved: Path) -> None:
+    def _write_config(self) -> None:
+        write_atomically(self.path / CONFIG, json.dumps(to_plain(self.config), indent=1) + "\n")
+
+    def _compare(
+        self, saved: Path, planned: Callable[[Mapping[str, Any]], Sequence[Key] | None]
+    ) -> None:
         try:
             with reporting_storage(saved, "reading the record of the run"):
                 theirs = json.loads(saved.read_bytes())
@@ -209,8 +255,12 @@ class RunDirectory:
                 got=str(saved),
                 fix="begin again with --fresh, or name another directory",
             ) from error
-        found = differences(theirs if isinstance(theirs, dict) else {}, self.config)
-        if found:
+        theirs = theirs if isinstance(theirs, dict) else {}
+        found = differences(theirs, self.config)
+        earlier = planned(theirs) if found and only_extends(theirs, self.config) else None
+        if earlier is not None:
+            self._extend(earlier)
+        elif found:
             old = all(each.startswith("versions.oracle ") for each in found)
             more = len(found) - _MOST_DIFFERENCES
             listed = ", ".join(found[:_MOST_DIFFERENCES]) + (
@@ -223,6 +273,29 @@ class RunDirectory:
                 "--fresh"
                 + (f"; `multiturn bench rejudge {self.path}` judges it again" if old else ""),
             )
+
+    def _extend(self, earlier: Sequence[Key]) -> None:
+        """Make the run that is here a part of this one.
+
+        Raises:
+            InputError: it has samples that this one does not ask for.
+        """
+        left_out = sum(key not in self._order for key in earlier)
+        if left_out:
+            raise InputError(
+                f"the run that is kept there has {len(earlier)} samples, of which {left_out} are "
+                "not asked for now",
+                got=str(self.path),
+                fix="ask for at least the same problems, cases and samples, which extends the run; "
+                "or name another directory, or throw it away with --fresh",
+            )
+        with reporting_storage(self.path, "extending the run"):
+            if (self.path / COMPLETE).exists():
+                (self.path / COMPLETE).replace(self.path / PARTIAL)
+                fsync_directory(self.path)
+        # A kill before this line leaves the earlier run as it was, to be completed or extended.
+        self._write_config()
+        self.extended = len(earlier)
 
     def _recover(self) -> None:
         """Find out what is there, and mend what a crash has torn."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from multiturn.benchmarks.dialogue import Ask, Move, Reply, converse
 from multiturn.benchmarks.runner.asking import nothing_written
@@ -12,10 +13,20 @@ from multiturn.engines.protocol import Engine
 from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
-__all__ = ["check_engine", "check_sandbox"]
+__all__ = ["Found", "check_engine", "check_sandbox"]
 
 _SPARE_TOKENS = 8
 """More than the start tokens of any known model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What going through the dialogues of some items has shown."""
+
+    programs: tuple[str, ...]
+    """What the dialogues come to with nothing written: the headers and prompts alone, each once."""
+    asks: dict[str, int]
+    """How many texts a sample of an item takes, by the item's id."""
 
 
 def check_sandbox(sandbox: Sandbox, headers: Iterable[str]) -> None:
@@ -44,32 +55,30 @@ def check_sandbox(sandbox: Sandbox, headers: Iterable[str]) -> None:
         )
 
 
-def check_engine(
-    engine: Engine, task: Task, items: Iterable[Item], settings: ArmSettings
-) -> tuple[str, ...]:
+def check_engine(engine: Engine, task: Task, items: Iterable[Item], settings: ArmSettings) -> Found:
     """Go through every dialogue with nothing written, and make sure that its prompts fit.
 
     What a model writes takes room as well; a dialogue that outgrows the window on its way is
     no fault of the run, and its steps say so.
-
-    Returns:
-        The programs that the dialogues come to: the headers and prompts alone, each once.
 
     Raises:
         ContextOverflowError: a prompt and what may be written after it do not fit; says which.
         InputError: a problem lacks what the arm needs.
     """
     programs: dict[str, None] = {}
+    asks: dict[str, int] = {}
     for item in items:
+        asks[item.id] = 0
 
         def reply(move: Move, item: Item = item) -> Reply:
             if isinstance(move, Ask):
+                asks[item.id] += 1
                 _check_room(engine, item, move)
                 return nothing_written()
             return RunResult(Outcome(Status.FINISHED), Rung.FAKE)
 
         programs[converse(task.dialogue(item, settings), reply).program] = None
-    return tuple(programs)
+    return Found(programs=tuple(programs), asks=asks)
 
 
 def _check_room(engine: Engine, item: Item, ask: Ask) -> None:

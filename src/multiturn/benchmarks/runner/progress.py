@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from multiturn.benchmarks.runner.gauge import Fill
+from multiturn.benchmarks.runner.output import Output
 
 __all__ = ["Progress", "ProgressListener", "unwatched"]
 
@@ -28,6 +29,14 @@ class Progress:
     judged: int
     """How many samples of that cell there are."""
     fill: Fill
+    output: Output = field(default_factory=Output)
+    """What was written at this time, also of samples that are not finished."""
+    all_turns: int = 0
+    """How many texts the samples of this time take at most; 0 where that is not known."""
+    stopping: bool = False
+    """Whether no more is begun, and what is under way is brought to an end or dropped."""
+    extended: int = 0
+    """How many samples the runs had to have before more were asked for; 0 where none were."""
 
     @property
     def rate(self) -> float | None:
@@ -36,9 +45,17 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until the end, at this rate; None while it is not known."""
+        """Until the end, at this rate; None while it is not known.
+
+        Before the first sample is finished, at the rate of turns.
+        """
         rate = self.rate
-        return (self.total - self.done) / rate if rate else None
+        if rate:
+            return (self.total - self.done) / rate
+        written = self.output.turns - self.output.kept_turns
+        if not written or not self.all_turns or self.seconds <= 0:
+            return None
+        return max(self.all_turns - self.output.turns, 0) / written * self.seconds
 
 
 ProgressListener = Callable[[Progress], None]

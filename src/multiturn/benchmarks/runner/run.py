@@ -6,12 +6,14 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event as Flag
 from typing import Any
 
-from multiturn.benchmarks.runner.cells import Cell, Job, jobs_of, keys_of
+from multiturn.benchmarks.runner.cells import Cell, Job, jobs_of, keys_of, planned_keys
 from multiturn.benchmarks.runner.directory import SITTINGS, TIMINGS, RunDirectory
 from multiturn.benchmarks.runner.gauge import EngineGauge, Fill
+from multiturn.benchmarks.runner.output import OutputMeter
 from multiturn.benchmarks.runner.preflight import check_engine, check_sandbox
 from multiturn.benchmarks.runner.progress import Progress, ProgressListener, unwatched
 from multiturn.benchmarks.runner.schedule import Finished, Schedule, default_in_flight
@@ -107,33 +109,48 @@ def run_cells(
             After each of these what was finished is on the disk, and the same call goes on.
     """
     effort = effort or Effort()
-    _check_all(cells, engine, sandbox)
+    asks = _check_all(cells, engine, sandbox)
     with contextlib.ExitStack() as stack:
         opened = [
             (
                 cell,
                 stack.enter_context(
-                    RunDirectory.open(cell.place, cell.config, keys_of(cell), fresh=fresh)
+                    RunDirectory.open(
+                        cell.place,
+                        cell.config,
+                        keys_of(cell),
+                        fresh=fresh,
+                        planned=partial(planned_keys, cell),
+                    )
                 ),
             )
             for cell in cells
         ]
-        work = _Work(opened, engine, sandbox, effort, listen)
+        work = _Work(opened, engine, sandbox, effort, listen, asks)
         return work.do(cancel or Flag())
 
 
-def _check_all(cells: Sequence[Cell], engine: Engine, sandbox: Sandbox) -> None:
-    """Find what would stop the runs later, before anything is written."""
+def _check_all(cells: Sequence[Cell], engine: Engine, sandbox: Sandbox) -> list[dict[str, int]]:
+    """Find what would stop the runs later, before anything is written.
+
+    Returns:
+        For each cell, how many texts a sample of each item takes.
+    """
     headers: dict[str, None] = {}
-    checked = []
+    checked: list[tuple[object, dict[str, int]]] = []
+    asks = []
     for cell in cells:
         # Cells that differ in temperature alone have the same prompts.
         same = (cell.task, cell.config.settings, cell.config.selection)
-        if same not in checked:
-            checked.append(same)
+        known = next((each for what, each in checked if what == same), None)
+        if known is None:
             found = check_engine(engine, cell.task, cell.items(), cell.config.settings)
-            headers.update(dict.fromkeys(found))
+            headers.update(dict.fromkeys(found.programs))
+            known = found.asks
+            checked.append((same, known))
+        asks.append(known)
     check_sandbox(sandbox, headers)
+    return asks
 
 
 class _Work:
@@ -146,6 +163,7 @@ class _Work:
         sandbox: Sandbox,
         effort: Effort,
         listen: ProgressListener,
+        asks: Sequence[Mapping[str, int]],
     ) -> None:
         self._opened = opened
         self._listen = listen
@@ -156,6 +174,14 @@ class _Work:
         in_flight = min(effort.in_flight or default_in_flight(slots), max(self._total, 1))
         self._effort = Effort(in_flight=in_flight, judges=effort.judges)
         self._gauge = EngineGauge(slots, self._total)
+        self._meter = OutputMeter()
+        self._all_turns = sum(
+            takes[key.item]
+            for (_, directory), takes in zip(opened, asks, strict=True)
+            for key in directory.missing()
+        )
+        self._extended = sum(directory.extended for _, directory in opened)
+        self._stopping = False
         self._schedule = Schedule(
             self._jobs(),
             engine,
@@ -163,6 +189,7 @@ class _Work:
             in_flight=in_flight,
             judges=effort.judges,
             gauge=self._gauge,
+            meter=self._meter,
         )
         self._began = time.perf_counter()
         self._latest = 0
@@ -173,6 +200,7 @@ class _Work:
         for _, directory in self._opened:
             if directory.complete:  # a kill may have come just before the last step
                 directory.finish()
+        self._listen(self._progress())
         if self._total:
             self._follow(cancel)
         sitting = Sitting(
@@ -197,8 +225,10 @@ class _Work:
         try:
             told = 0.0
             for batch in batches:
-                if cancel.is_set():
+                if cancel.is_set() and not self._stopping:
+                    self._stopping = True
                     self._schedule.stop()
+                    self._listen(self._progress())
                 self._keep(batch)
                 now = time.perf_counter()
                 if now - told >= _PATIENCE:
@@ -244,6 +274,10 @@ class _Work:
             passed={name: directory.passed[name] for name in cell.config.oracles},
             judged=len(directory.found),
             fill=self._gauge.read(),
+            output=self._meter.read(),
+            all_turns=self._all_turns,
+            stopping=self._stopping,
+            extended=self._extended,
         )
 
     def _line_of(self, sitting: Sitting) -> Mapping[str, Any]:

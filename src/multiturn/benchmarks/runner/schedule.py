@@ -21,6 +21,7 @@ from threading import Event as Flag
 from multiturn.benchmarks.runner.asking import Lead, Leader, StoppedError, patiently
 from multiturn.benchmarks.runner.cells import Job
 from multiturn.benchmarks.runner.gauge import EngineGauge
+from multiturn.benchmarks.runner.output import OutputMeter
 from multiturn.benchmarks.runner.samples import Sample, sample_of
 from multiturn.engines.protocol import Engine
 from multiturn.sandbox.protocol import Sandbox
@@ -61,6 +62,7 @@ class Schedule:
         in_flight: dialogues at once.
         judges: programs that are judged at once.
         gauge: is told how the engine is used.
+        meter: is told what is written.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Schedule:
         in_flight: int,
         judges: int,
         gauge: EngineGauge,
+        meter: OutputMeter | None = None,
     ) -> None:
         self._jobs = iter(jobs)
         self._jobs_lock = threading.Lock()
@@ -80,6 +83,7 @@ class Schedule:
         self._in_flight = in_flight
         self._judges = judges
         self._gauge = gauge
+        self._meter = meter or OutputMeter()
         self._no_more_texts = Flag()
         self._no_more_at_all = Flag()
         self._fault: BaseException | None = None
@@ -141,11 +145,14 @@ class Schedule:
                     self._sandbox,
                     job.cell.config.limits,
                     self._gauge,
+                    self._meter,
                     self._no_more_texts,
                 )
                 config = job.cell.config
                 dialogue = job.cell.task.dialogue(job.item, config.settings)
-                lead = leader.lead(dialogue, job.key, config.sampling, job.session)
+                lead = leader.lead(
+                    dialogue, job.key, config.sampling, job.session, job.directory.turns
+                )
                 self._gauge.written()
                 self._hand_over((job, lead))
         except StoppedError:

@@ -17,6 +17,7 @@ from multiturn.apps.cli import options
 from multiturn.apps.cli.bench.engines import info_with_hash, open_bench_engine
 from multiturn.apps.cli.bench.grid import (
     check_names,
+    label_of_runs,
     model_label,
     numbers,
     open_tasks,
@@ -28,7 +29,7 @@ from multiturn.apps.cli.bench.settings import resolve_bench_settings
 from multiturn.apps.cli.bench.show import document, show_by, show_runs
 from multiturn.apps.cli.bench.view import ProgressView, duration
 from multiturn.apps.cli.faults import INTERRUPTED, say
-from multiturn.apps.cli.interrupts import stopped_by_ctrl_c
+from multiturn.apps.cli.interrupts import answering_ctrl_c, stopped_by_ctrl_c
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import console_for
 from multiturn.apps.cli.settings import Settings, resolve_settings
@@ -39,7 +40,7 @@ from multiturn.benchmarks.runner.run import Effort, Sitting, run_cells
 from multiturn.benchmarks.runner.saved import find_runs, read_run
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError, UnknownNameError
-from multiturn.engines.model_name import read_model_name
+from multiturn.engines.model_name import Server, read_model_name
 from multiturn.sandbox.open import open_sandbox
 
 __all__ = ["app"]
@@ -359,15 +360,27 @@ def _run(
     # Machines read standard output, people then look at standard error.
     console = console_for(sys.stderr if as_json else sys.stdout)
     places: list[Path] = []
-    signals = _Stopping()
     stopped = False
-    with open_sandbox(unsafe=models[0].unsafe) as sandbox:
+    labels: dict[str, str] = {}
+    signals = _Stopping()
+    with (
+        answering_ctrl_c("the step at hand has ended", told=lambda: signals.heard),
+        open_sandbox(unsafe=models[0].unsafe) as sandbox,
+    ):
         for settings in models:
-            with open_bench_engine(settings, console) as engine, signals.caught() as cancel:
+            view = ProgressView(console, several=False)
+            with (
+                open_bench_engine(settings, console) as engine,
+                signals.caught(view) as cancel,
+            ):
                 info = info_with_hash(engine, settings.model)
-                cells = list(grid.cells(out, _label(settings), info, sandbox))
+                label = label_of_runs(
+                    out, [task.name for task in grid.tasks], read_model_name(settings.model), info
+                )
+                _check_label(label, settings.model, labels)
+                cells = list(grid.cells(out, label, info, sandbox))
                 places += [cell.place for cell in cells]
-                view = ProgressView(console, several=len(cells) > 1)
+                view.several = len(cells) > 1
                 try:
                     sitting = run_cells(
                         cells,
@@ -380,7 +393,7 @@ def _run(
                     )
                 finally:
                     view.close()
-            console.print(_last_line(_label(settings), sitting))
+            console.print(_last_line(label, sitting))
             stopped = sitting.cancelled and not sitting.complete
             if stopped:
                 break
@@ -392,10 +405,6 @@ def _run(
     if stopped:
         say("stopped; the same command goes on with what is there", label=None)
         raise typer.Exit(signals.exit_code)
-
-
-def _label(settings: Settings) -> str:
-    return model_label(read_model_name(settings.model))
 
 
 def _last_line(model: str, sitting: Sitting) -> str:
@@ -413,15 +422,24 @@ class _Stopping:
 
     def __init__(self) -> None:
         self.exit_code = INTERRUPTED
+        self._cancel = Flag()
+
+    @property
+    def heard(self) -> bool:
+        """Whether the run at hand was asked to stop, and so says that it does."""
+        return self._cancel.is_set()
 
     @contextlib.contextmanager
-    def caught(self) -> Iterator[Flag]:
-        """The flag, while texts are written."""
-        with stopped_by_ctrl_c() as cancel:
+    def caught(self, view: ProgressView) -> Iterator[Flag]:
+        """The flag, while texts are written; before that the signals end the command at once."""
+        with stopped_by_ctrl_c(begun=lambda: view.begun) as cancel:
+            self._cancel = cancel
 
             def stop(number: int, frame: Any) -> None:
                 del number, frame
                 self.exit_code = TERMINATED
+                if not view.begun:
+                    raise SystemExit(TERMINATED)
                 cancel.set()
 
             before = signal.signal(signal.SIGTERM, stop)
@@ -435,14 +453,19 @@ def _check_apart(models: list[Settings]) -> None:
     """Refuse models whose runs would share a directory."""
     labels: dict[str, str] = {}
     for settings in models:
-        label = _label(settings)
-        if label in labels:
-            raise InputError(
-                f"two models would be kept under the name {label}",
-                got=f"{labels[label]} and {settings.model}",
-                fix="run them with different --out",
-            )
-        labels[label] = settings.model
+        name = read_model_name(settings.model)
+        if not isinstance(name, Server) or "#" in name.address:  # else the server has to tell
+            _check_label(model_label(name), settings.model, labels)
+
+
+def _check_label(label: str, model: str, labels: dict[str, str]) -> None:
+    if label in labels:
+        raise InputError(
+            f"two models would be kept under the name {label}",
+            got=f"{labels[label]} and {model}",
+            fix="run them with different --out",
+        )
+    labels[label] = model
 
 
 def _whole(number: float) -> int:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
 from multiturn.benchmarks.loaders.open_task import open_task
+from multiturn.benchmarks.runner.directory import CONFIG
 from multiturn.benchmarks.task import HeaderStyle, Task, Truncation
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.engines.model_name import ModelName, Script, Server, Weights
+from multiturn.engines.protocol import EngineInfo
 from multiturn.hub.progress import ProgressListener, silent
 
-__all__ = ["check_names", "model_label", "numbers", "open_tasks", "words"]
+__all__ = ["check_names", "label_of_runs", "model_label", "numbers", "open_tasks", "words"]
 
 T = TypeVar("T")
 
@@ -97,6 +100,27 @@ def model_label(name: ModelName) -> str:
         case Weights(model, adapter):
             label = _label(Path(model).name)
             return label if adapter is None else f"{label}+{_label(adapter.name)}"
+
+
+def label_of_runs(out: Path, tasks: Sequence[str], name: ModelName, engine: EngineInfo) -> str:
+    """`model_label`; of a server without ``#MODEL`` by the name that it gives its model.
+
+    Runs of such a server that an older version has begun, under a part of the address, keep
+    their place.
+    """
+    label = model_label(name)
+    if not isinstance(name, Server) or "#" in name.address:
+        return label
+    own = model_label(Server(f"{name.address}#{engine.model}"))
+    for task in tasks:
+        for record in (out / task / label).glob(f"*/{CONFIG}"):
+            try:
+                model = json.loads(record.read_bytes())["engine"]["model"]
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            if model == engine.model and not (out / task / own).exists():
+                return label
+    return own
 
 
 def _label(name: str) -> str:

@@ -16,23 +16,39 @@ LOG_SECONDS = 15.0
 
 
 class ProgressView:
-    """Shows progress; called with each report."""
+    """Shows progress; called with each report.
+
+    Attributes:
+        begun: whether a first report came, and so texts are being written.
+        several: whether the lines say of which run they are.
+        stopping: whether the person was told that the run stops.
+    """
 
     def __init__(self, console: Console, *, several: bool) -> None:
         self._console = console
-        self._several = several
+        self.several = several
         self._status = StatusLine(console)
         self._told = time.monotonic()
-        self._begun = False
+        self.begun = False
+        self.stopping = False
 
     def __call__(self, progress: Progress) -> None:
         """Show a report."""
-        if not self._begun:
-            self._begun = True
+        if not self.begun:
+            self.begun = True
             before = progress.done - progress.new
+            if progress.extended:
+                self._console.print(
+                    f"extended from {progress.extended} to {progress.total} samples"
+                )
             if before:
                 self._console.print(f"going on: {before} of {progress.total} samples were there")
-        line = progress_line(progress, several=self._several)
+        if progress.stopping and not self.stopping:
+            self.stopping = True
+            self._status.clear()
+            self._console.print(stopping_line(progress))
+            return
+        line = progress_line(progress, several=self.several)
         if self._console.is_terminal:
             self._status.show(line)
         elif time.monotonic() - self._told >= LOG_SECONDS:
@@ -47,9 +63,17 @@ class ProgressView:
 def progress_line(progress: Progress, *, several: bool) -> str:
     """One report on one line."""
     parts = [f"{progress.done} of {progress.total}"]
+    output = progress.output
+    if progress.all_turns and progress.done < progress.total:
+        parts.append(f"turn {min(output.turns + 1, progress.all_turns)} of {progress.all_turns}")
+        if output.tokens:
+            pace = f" ({output.tokens / progress.seconds:.3g}/s)" if progress.seconds > 0 else ""
+            parts.append(f"{output.tokens:,} tokens{pace}")
+        elif progress.seconds >= 1:
+            parts.append("reading the prompts")
     if progress.rate is not None:
         parts.append(f"{progress.rate:.3g}/s")
-    if progress.seconds_left:
+    if progress.seconds_left and not progress.stopping:
         parts.append(f"{duration(progress.seconds_left)} left")
     if progress.judged:
         rates = [
@@ -61,6 +85,15 @@ def progress_line(progress: Progress, *, several: bool) -> str:
     if progress.fill.fill is not None:
         parts.append(f"engine {100 * progress.fill.fill:.0f} % full")
     return ", ".join(parts)
+
+
+def stopping_line(progress: Progress) -> str:
+    """What a person is told who asked to stop."""
+    return (
+        f"stopping: {progress.done} of {progress.total} samples are kept, and the finished turns "
+        "of the others; programs that are written are still judged. Ctrl-C again stops at once; "
+        "the same command continues either way"
+    )
 
 
 def duration(seconds: float) -> str:

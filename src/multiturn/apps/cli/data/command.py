@@ -12,6 +12,7 @@ from multiturn.apps.cli.command_line import command_line
 from multiturn.apps.cli.data.queries import bigquery
 from multiturn.apps.cli.data.records import records
 from multiturn.apps.cli.data.trace import trace
+from multiturn.apps.cli.interrupts import answering_ctrl_c
 from multiturn.apps.cli.optional import needing
 from multiturn.apps.cli.terminal import neutralize, one_line
 from multiturn.core.errors import InputError, StoreError, reporting_storage
@@ -67,7 +68,11 @@ def build_corpus(
         from multiturn.data.recipe import load_recipe
     loaded = load_recipe(find_recipe(recipe, "data"))
     folder = out or Path("corpora") / loaded.name
-    with needing("data", purpose="building a corpus"), build_display() as display:
+    with (
+        answering_ctrl_c("the pieces at hand are done"),
+        needing("data", purpose="building a corpus"),
+        build_display() as display,
+    ):
         tally = build(
             loaded,
             folder,

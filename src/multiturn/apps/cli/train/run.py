@@ -10,6 +10,7 @@ import typer
 
 from multiturn.apps.cli.command_line import command_line
 from multiturn.apps.cli.faults import INTERRUPTED
+from multiturn.apps.cli.interrupts import answering_ctrl_c
 from multiturn.apps.cli.optional import needing
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.working import Ticker, working
@@ -59,7 +60,10 @@ def run(
     # The libraries below log each fault that they also raise, which is told in one line.
     for library in ("absl", "asyncio"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
-    with Ticker() as ticker:
+    with (
+        answering_ctrl_c("the step at hand has ended, after which a checkpoint is written"),
+        Ticker() as ticker,
+    ):
         outcome = main(config, say=ticker.say, doing=ticker.doing)
         codes = {"preempted": PREEMPTED, "interrupted": INTERRUPTED}
         if outcome.status in codes:
