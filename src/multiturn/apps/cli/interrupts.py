@@ -2,18 +2,21 @@
 
 Python's handlers of signals run in the main thread between two steps of Python. While that
 thread is in a library (a compiler, a loader of weights, a step of training) Ctrl-C would do
-nothing that a person sees. The C part of the handler runs at once, though, and writes to a
-descriptor, on which a thread of its own waits here: it says that the Ctrl-C was heard, and ends
-the process at the second one. Nothing that is kept needs more: whatever this program writes is
-safe from a kill at any moment.
+nothing that a person sees, and where the library holds the interpreter's lock no other thread
+could say so. The C part of the handler runs at once, though, and writes to a socket, at whose
+other end a small process waits: it says that the Ctrl-C was heard, and ends this one at the
+second. Nothing that is kept needs more: whatever this program writes is safe from a kill at any
+moment.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
+import subprocess
 import sys
 import termios
 import threading
@@ -21,54 +24,77 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event as Flag
 from types import FrameType
-from typing import Any
 
+from multiturn.apps.cli import ctrl_c_helper
 from multiturn.apps.cli.faults import INTERRUPTED, say
 
 __all__ = ["answering_ctrl_c", "stopped_by_ctrl_c", "unseen_keys"]
 
-GRACE_SECONDS = 0.5
-"""How long the main thread has to end, or to say something itself, before it is helped."""
 
-_silenced: list[tuple[int, list[Any]]] = []
-"""Terminals whose echo is off, with their modes from before."""
+_watching: list[_Watch] = []
+"""The one that is at work, if any."""
+
+_guarded: list[bool] = []
+"""Not empty once forked processes are kept from it."""
 
 
 class _Watch:
-    """Waits for Ctrl-C beside the main thread."""
+    """Waits for Ctrl-C beside the main thread, by a process and a thread.
 
-    def __init__(self, message: str, *, told: Callable[[], bool]) -> None:
-        self._message = message
-        self._told = told
-        self._left = Flag()
-        self._here, self._there = socket.socketpair()
-        self._there.setblocking(False)
-        self._before = signal.set_wakeup_fd(self._there.fileno(), warn_on_full_buffer=False)
+    The process decides; the thread is asked whether the person was told already, and leaves with
+    a code of its own where it can.
+    """
+
+    def __init__(self, message: str, told: Callable[[], bool]) -> None:
+        self.told = [told]
+        self._here, there = socket.socketpair()
+        with there:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", ctrl_c_helper.__file__,
+                 str(there.fileno()), str(os.getpid()), message],
+                pass_fds=[there.fileno()],
+                stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+        self._here.setblocking(False)
+        if not _guarded:
+            _guarded.append(True)
+            os.register_at_fork(after_in_child=_unwatched)
+        signal.set_wakeup_fd(self._here.fileno(), warn_on_full_buffer=False)
         self._thread = threading.Thread(target=self._wait, name="ctrl-c", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Watch no more."""
-        self._left.set()
-        signal.set_wakeup_fd(self._before)
-        self._there.close()  # ends the thread's waiting
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        signal.set_wakeup_fd(-1)
+        with contextlib.suppress(OSError):
+            self._here.shutdown(socket.SHUT_RDWR)  # ends the process and the thread
+        self._thread.join()
         self._here.close()
+        self._process.wait()
 
     def _wait(self) -> None:
-        heard = 0
-        while numbers := self._here.recv(64):
-            for number in numbers:
-                if number != signal.SIGINT:
-                    continue
-                heard += 1
-                if self._left.wait(GRACE_SECONDS):
-                    return
-                if heard > 1:
-                    _leave()
-                elif not self._told():
-                    say(self._message, label=None)
+        while True:
+            select.select([self._here], [], [])
+            try:
+                said = self._here.recv(64)
+            except BlockingIOError:
+                continue
+            except OSError:
+                return
+            if not said:
+                return
+            if ctrl_c_helper.LEAVE in said:
+                say("interrupted", label=None)
+                os._exit(INTERRUPTED)
+            if any(told() for told in list(self.told)):
+                with contextlib.suppress(OSError):
+                    self._here.send(bytes([ctrl_c_helper.TOLD]))
+
+
+def _unwatched() -> None:
+    """A process that was forked gets the same Ctrl-C, which must not count twice."""
+    with contextlib.suppress(ValueError):
+        signal.set_wakeup_fd(-1)
 
 
 @contextmanager
@@ -76,7 +102,7 @@ def answering_ctrl_c(doing: str, *, told: Callable[[], bool] = lambda: False) ->
     """Answer Ctrl-C within a second, whatever the main thread is in.
 
     If half a second after the first one this is not over, a line says so; half a second after
-    the second one the process ends. Nested in another one, nothing.
+    the second one the process ends. Nested in another one, only `told` counts.
 
     Args:
         doing: what has to end first, to follow "stopping when": ``"the model is loaded"``.
@@ -85,15 +111,28 @@ def answering_ctrl_c(doing: str, *, told: Callable[[], bool] = lambda: False) ->
     if threading.current_thread() is not threading.main_thread():
         yield  # signals go to the main thread
         return
+    if _watching:
+        _watching[0].told.append(told)
+        try:
+            yield
+        finally:
+            _watching[0].told.remove(told)
+        return
     already = signal.set_wakeup_fd(-1)
-    if already != -1:  # an outer one of these, or an event loop, waits for signals
-        signal.set_wakeup_fd(already, warn_on_full_buffer=False)
+    if already != -1:  # an event loop waits for signals
+        signal.set_wakeup_fd(already)
         yield
         return
-    watch = _Watch(f"stopping when {doing}; Ctrl-C again stops at once", told=told)
+    try:
+        watch = _Watch(f"stopping when {doing}; Ctrl-C again stops at once", told)
+    except OSError:  # no process can be started: then as in any other program
+        yield
+        return
+    _watching.append(watch)
     try:
         yield
     finally:
+        _watching.remove(watch)
         watch.close()
 
 
@@ -141,19 +180,7 @@ def unseen_keys() -> Iterator[None]:
     silent = modes.copy()
     silent[local] &= ~termios.ECHO
     termios.tcsetattr(keyboard, termios.TCSADRAIN, silent)
-    _silenced.append((keyboard, modes))
     try:
         yield
     finally:
-        _silenced.pop()
         termios.tcsetattr(keyboard, termios.TCSADRAIN, modes)
-
-
-def _leave() -> None:
-    """End the process as it is."""
-    for keyboard, modes in reversed(_silenced):
-        with contextlib.suppress(OSError, ValueError, termios.error):
-            termios.tcsetattr(keyboard, termios.TCSANOW, modes)
-    with contextlib.suppress(Exception):
-        say("interrupted", label=None)
-    os._exit(INTERRUPTED)

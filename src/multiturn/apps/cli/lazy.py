@@ -54,6 +54,13 @@ class LazyGroup(TyperGroup):
             self.commands[cmd_name] = _plain(command)
         return self.commands[cmd_name]
 
+    def invoke(self, ctx: Any) -> Any:
+        """Call the command; Ctrl-C ends it with a word, where the library would say none."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise typer.Abort from error
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """`multiturn` and `multiturn --model NAME` are calls of the default command."""
         own = {name for param in self.get_params(ctx) for name in param.opts}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import os
 import sys
 from typing import Annotated
 
@@ -9,6 +12,7 @@ import typer
 
 from multiturn import __version__
 from multiturn.apps.cli.faults import report
+from multiturn.apps.cli.interrupts import answering_ctrl_c
 from multiturn.apps.cli.lazy import LazyGroup
 
 __all__ = ["app", "entry", "run"]
@@ -22,6 +26,10 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+_LONG = ("bench", "synth", "train", "data")
+"""Commands that may work for hours."""
 
 
 def _show_version(wanted: bool) -> None:
@@ -68,4 +76,18 @@ def run(arguments: list[str]) -> int:
 
 def entry() -> None:
     """What the installed script `multiturn` calls."""
-    sys.exit(run(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] in _LONG and not {"--help", "-h"} & set(arguments):
+        # What these import takes seconds, of which Ctrl-C must not wait for the end.
+        with answering_ctrl_c("the step at hand has ended"):
+            code = run(arguments)
+    else:
+        code = run(arguments)
+    if "jax" in sys.modules:
+        # To take its runtime down may hang where a computation was in flight, as after Ctrl-C.
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
