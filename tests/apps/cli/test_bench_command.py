@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,16 @@ import numpy as np
 import pytest
 
 from multiturn.apps.cli.bench.engines import info_with_hash
-from multiturn.apps.cli.bench.grid import model_label, numbers, words
+from multiturn.apps.cli.bench.grid import label_of_runs, model_label, numbers, words
 from multiturn.apps.cli.bench.view import progress_line
 from multiturn.apps.cli.main import run
 from multiturn.benchmarks.runner.gauge import Fill
+from multiturn.benchmarks.runner.output import Output
 from multiturn.benchmarks.runner.progress import Progress
 from multiturn.core.errors import InputError
 from multiturn.core.places import places
 from multiturn.engines.model_name import Script, Server, Weights
+from multiturn.engines.protocol import EngineInfo
 from multiturn.engines.scripted import ScriptedEngine
 from multiturn.hub.adapters.gguf import write_gguf_adapter
 from multiturn.hub.adapters.pairs import pairs_of
@@ -348,3 +351,42 @@ def test_the_model_of_the_environment_is_named_with_its_origin(
     small = ["bench", "own", "--limit", "1", "--cases", "1", "-o", str(tmp_path / "runs")]
     assert run(small) == 0
     assert "(MULTITURN_MODEL)" in capsys.readouterr().out.replace("\n", "")
+
+
+def test_progress_tells_turns_and_tokens_before_a_sample_is_there():
+    fill = Fill(slots=1, seconds=0.0, waiting_seconds=0.0, busy_slots=0.0, requests=1)
+    early = Progress(
+        done=0,
+        total=2,
+        new=0,
+        seconds=10.0,
+        label="turns",
+        passed={},
+        judged=0,
+        fill=fill,
+        output=Output(turns=3, kept_turns=1, tokens=1200),
+        all_turns=8,
+    )
+    assert progress_line(early, several=False) == (
+        "0 of 2, turn 4 of 8, 1,200 tokens (120/s), 25 s left"
+    )
+    reading = replace(early, output=Output())
+    assert progress_line(reading, several=False) == "0 of 2, turn 1 of 8, reading the prompts"
+
+
+def test_a_server_is_kept_under_its_models_own_name(tmp_path):
+    info = EngineInfo(
+        engine="http", model="org/My coder", weights_sha256=None, context_window=9,
+        chat_template=None,
+    )  # fmt: skip
+    server = Server("http://127.0.0.1:8000/v1")
+    assert label_of_runs(tmp_path, ["own"], server, info) == "My-coder"
+    named = Server("http://127.0.0.1:8000/v1#other")
+    assert label_of_runs(tmp_path, ["own"], named, info) == "other"
+    # What an older version began under a part of the address is gone on with.
+    old = tmp_path / "own" / "v1" / "turns.published.t0.2"
+    old.mkdir(parents=True)
+    (old / "run.json").write_text(json.dumps({"engine": {"model": "org/My coder"}}))
+    assert label_of_runs(tmp_path, ["own"], server, info) == "v1"
+    (old / "run.json").write_text(json.dumps({"engine": {"model": "another"}}))
+    assert label_of_runs(tmp_path, ["own"], server, info) == "My-coder"

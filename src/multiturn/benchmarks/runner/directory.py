@@ -225,9 +225,7 @@ class RunDirectory:
         if saved.exists() and fresh:
             # The record goes last: until then the directory is known for what it was.
             replaced = (left.name for left in self.path.glob("verdicts.*.jsonl*"))
-            self._remove(
-                COMPLETE, PARTIAL, TURNS, TIMINGS, SITTINGS, *replaced, REJUDGED, CONFIG
-            )
+            self._remove(COMPLETE, PARTIAL, TURNS, TIMINGS, SITTINGS, *replaced, REJUDGED, CONFIG)
         if saved.exists():
             self._compare(saved, planned)
             return
