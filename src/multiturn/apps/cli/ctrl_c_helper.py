@@ -28,7 +28,9 @@ REPLY_SECONDS = 0.2
 
 def main(descriptor: int, process: int, message: str) -> None:
     """Watch until the other end is closed."""
-    for number in (signal.SIGINT, signal.SIGTSTP):
+    # It ends with the process that it watches, and never before: a signal to the whole group
+    # is meant for that one.
+    for number in (signal.SIGINT, signal.SIGTSTP, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     link = socket.socket(fileno=descriptor)
     heard = 0
