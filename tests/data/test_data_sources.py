@@ -91,6 +91,95 @@ def test_no_repository_is_one_line(tmp_path: Path, read_all: Any) -> None:
         read_all(GitRepository(path=tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GIT_DIR", "{other}/.git"),
+        ("GIT_WORK_TREE", "{other}"),
+        ("GIT_INDEX_FILE", "/nowhere/index"),
+        ("GIT_OBJECT_DIRECTORY", "/nowhere/objects"),
+        ("GIT_ALTERNATE_OBJECT_DIRECTORIES", "/nowhere"),
+        ("GIT_CONFIG", "/nowhere"),
+        ("GIT_CONFIG_GLOBAL", "/nowhere"),
+        ("GIT_CONFIG_COUNT", "x"),
+        ("GIT_CONFIG_PARAMETERS", "'broken"),
+        ("GIT_NAMESPACE", "other"),
+        ("GIT_PREFIX", "src/"),
+        ("GIT_CEILING_DIRECTORIES", "/"),
+        ("GIT_TRACE", "1"),
+        ("GIT_LITERAL_PATHSPECS", "1"),
+        ("GIT_EXEC_PATH", "/nowhere"),
+    ],
+)
+def test_what_git_is_told_by_the_environment_is_not_heard(
+    repository: Path,
+    tmp_path: Path,
+    read_all: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+) -> None:
+    expected, _ = read_all(GitRepository(path=repository))
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q")
+    (other / "theirs.py").write_text("theirs = 1\n")
+    git(other, "add", "-A")
+    git(other, "commit", "-q", "-m", "other")
+    monkeypatch.setenv(name, value.format(other=other))
+    documents, _ = read_all(GitRepository(path=repository))
+    assert documents == expected
+
+
+def test_a_folder_inside_a_repository_is_that_folder(repository: Path, read_all: Any) -> None:
+    documents, ledger = read_all(GitRepository(path=repository / "src", label="here"))
+    assert [(d.path, d.text, d.licence) for d in documents] == [("src/a.py", "second = 2\n", "MIT")]
+    assert ledger.tally.drops == {("git", "a link"): 1}
+    (repository / "src" / "new").mkdir()
+    for folder in ("new", "../.git/objects"):
+        with pytest.raises(SourceError):
+            read_all(GitRepository(path=repository / "src" / folder))
+    # A folder of a like name is another folder.
+    (repository / "src2").mkdir()
+    (repository / "src2" / "b.py").write_text("b = 1\n")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "-m", "more")
+    documents, _ = read_all(GitRepository(path=repository / "src"))
+    assert {d.path for d in documents} == {"src/a.py"}
+
+
+def test_bare_repositories_further_trees_and_submodules(
+    repository: Path, tmp_path: Path, read_all: Any
+) -> None:
+    expected = {(d.path, d.text) for d in read_all(GitRepository(path=repository))[0]}
+    git(tmp_path, "clone", "-q", "--bare", str(repository), "bare.git")
+    git(repository, "worktree", "add", "-q", str(tmp_path / "tree"), "HEAD")
+    for place in (tmp_path / "bare.git", tmp_path / "tree", repository / ".git"):
+        documents, _ = read_all(GitRepository(path=place))
+        assert {(d.path, d.text) for d in documents} == expected, place
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    git(outer, "init", "-q")
+    git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(repository), "sub")
+    git(outer, "commit", "-q", "-m", "with a part of another")
+    documents, ledger = read_all(GitRepository(path=outer))
+    assert [d.path for d in documents] == [".gitmodules"]
+    assert ledger.tally.drops == {("git", "a submodule"): 1}
+    documents, _ = read_all(GitRepository(path=outer / "sub"))
+    assert {(d.path, d.text) for d in documents} == expected
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_somebody_elses_repository_is_named_with_the_setting(
+    repository: Path, read_all: Any
+) -> None:
+    for path in (repository, repository / ".git"):
+        os.chown(path, 12345, 12345)
+    with pytest.raises(SourceError, match=r"safe\.directory") as caught:
+        read_all(GitRepository(path=repository))
+    assert "\n" not in str(caught.value)
+
+
 def test_installed_packages_come_with_versions_and_licences(read_all: Any, tmp_path: Path) -> None:
     source = InstalledPython(standard_library=False)
     ledger = Ledger()

@@ -64,6 +64,8 @@ def test_a_row_predicts_its_own_tokens_alone(folder: Path) -> None:
         np.testing.assert_array_equal(read.targets[index, :-1], row[1:])
         expected = np.zeros(32, np.float32)
         expected[: filled - 1] = 1  # The last real token has no successor in its row.
+        for piece in corpus.pieces(index)[1:]:
+            expected[piece.begin - 1] = 0  # The document before says nothing of the next.
         np.testing.assert_array_equal(read.weights[index], expected)
         # Two tokens are of one segment exactly where they come from one piece.
         owners = np.repeat(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def test_skipped_batches_are_passed_over() -> None:
     st.lists(st.lists(st.integers(0, 99), max_size=12), min_size=1, max_size=8),
     st.integers(1, 9),
 )
-def test_packing_predicts_each_token_but_the_first_once(
+def test_packing_predicts_each_token_but_a_documents_first_once(
     texts: list[list[int]], length: int
 ) -> None:
     documents = [
@@ -88,17 +89,22 @@ def test_packing_predicts_each_token_but_the_first_once(
         for number, ids in enumerate(texts)
     ]
     stream = [token for ids in texts for token in ids]
+    owners = [f"d{number}" for number, ids in enumerate(texts) for _ in ids]
     if len(stream) < 2:
         with pytest.raises(InputError, match="the data are empty"):
+            pack(documents, length=length, vocab_size=100, source="here")
+        return
+    within = [place for place in range(1, len(stream)) if owners[place] == owners[place - 1]]
+    if not within:
+        with pytest.raises(InputError, match="no token of the data counts"):
             pack(documents, length=length, vocab_size=100, source="here")
         return
     samples = pack(documents, length=length, vocab_size=100, source="here")
     assert isinstance(samples, Samples)
     read = samples.read(range(samples.count))
     counted = read.weights > 0
-    assert read.targets[counted].tolist() == stream[1:]
-    assert read.tokens[counted].tolist() == stream[:-1]
-    owners = [f"d{number}" for number, ids in enumerate(texts) for _ in ids]
+    assert read.targets[counted].tolist() == [stream[place] for place in within]
+    assert read.tokens[counted].tolist() == [stream[place - 1] for place in within]
     for index in range(samples.count):
         first, last = index * length, min((index + 1) * length, len(stream) - 1)
         there = samples.origins(index)
@@ -189,6 +195,7 @@ def test_the_loss_of_records_is_on_their_code(tmp_path: Path) -> None:
         ("{", "r.jsonl:2 is no JSON"),
         ('{"turns": []}', "a record has no turns"),
         ('{"turn": []}', "unknown key: got 'turn'; .*did you mean 'turns'"),
+        (r'{"turns": [{"prompt": "a", "code": "\ud800"}]}', "r.jsonl:2 holds half of a surrogate"),
         ('{"turns": [{"prompt": 1, "code": ""}]}', r"turns\[0\].prompt: expected text"),
     ],
 )
@@ -197,3 +204,12 @@ def test_a_bad_record_is_named(tmp_path: Path, line: str, told: str) -> None:
     path.write_text('{"turns": [{"prompt": "a", "code": "b"}]}\n' + line + "\n")
     with pytest.raises(InputError, match=told):
         list(read_records(path))
+
+
+def test_records_end_at_line_feeds_only(tmp_path: Path) -> None:
+    code = "x = '\u2028\x85\x1c'\n"
+    line = json.dumps({"turns": [{"prompt": "one\u2028line", "code": code}]}, ensure_ascii=False)
+    (tmp_path / "r.jsonl").write_bytes(b"\xef\xbb\xbf" + f"{line}\r\n\n{line}\n".encode())
+    first, second = read_records(tmp_path / "r.jsonl")
+    assert first.turns[0].code == second.turns[0].code == code
+    assert (first.id, second.id) == ("r.jsonl:1", "r.jsonl:3")

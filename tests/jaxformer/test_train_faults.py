@@ -94,6 +94,64 @@ def test_a_loss_that_is_no_number_names_its_batch_and_files_and_can_be_skipped(
         start_weights(str(tiny.directory), wider, mesh=None)  # type: ignore[arg-type]
 
 
+class Silent(Poisoned):
+    """Samples of which some sequences have no target that counts."""
+
+    def __init__(self, inner: Samples, indexes: set[int] | None) -> None:
+        super().__init__(inner, -1)
+        self._silent = indexes
+
+    def read(self, indexes: Sequence[int]) -> Sequences:
+        read = self._inner.read(indexes)
+        for row, index in enumerate(indexes):
+            if self._silent is None or index in self._silent:
+                read.weights[row] = 0
+        return read
+
+
+def test_a_batch_in_which_nothing_counts_is_said_and_left_out_of_the_mean(
+    tiny: TrainConfig,
+) -> None:
+    split = open_data(tiny.data, length=32, vocab_size=320, kept=tiny.directory.parent)
+    order = Order(split.train.count, 8, tiny.data.seed)
+    silent = Split(Silent(split.train, set(order.sequences(5))), split.held_out)
+    said: list[str] = []
+    config = replace(tiny, watch=replace(tiny.watch, log_every=1))
+    outcome = main(config, data=silent, say=said.append)
+    assert outcome.status == "finished"
+    assert [line for line in said if "no token" in line] == [
+        "step 6: no token of batch 5 counts in the loss; left out of the mean loss"
+    ]
+    assert any(line.startswith("step 6/12  loss of nothing") for line in said)
+    lines = [json.loads(line) for line in (tiny.directory / "metrics.jsonl").open()]
+    told = {line["step"]: line["loss"] for line in lines if "tokens" in line}
+    assert told[6] is None
+    others = [loss for step, loss in told.items() if step != 6]
+    assert min(others) > 1
+    with Checkpoints(tiny.directory / "checkpoints", read_only=True) as checkpoints:
+        progress = checkpoints.progress(12)
+    assert progress.losses_seen == 11
+    assert progress.loss_mean == pytest.approx(np.mean(others), rel=1e-3)
+
+
+def test_a_run_in_which_nothing_counts_stops_in_one_line(tiny: TrainConfig) -> None:
+    split = open_data(tiny.data, length=32, vocab_size=320, kept=tiny.directory.parent)
+    with pytest.raises(InputError, match=r"no token counted in the loss in 12 steps") as caught:
+        main(replace(tiny, checkpoint=CheckpointConfig(every=100)),
+             data=Split(Silent(split.train, None), {}), say=lambda _: None)  # fmt: skip
+    assert "\n" not in str(caught.value)
+    with Checkpoints(tiny.directory / "checkpoints", read_only=True) as checkpoints:
+        assert checkpoints.latest() is None
+
+
+def test_held_out_data_in_which_nothing_counts_are_said(tiny: TrainConfig) -> None:
+    split = open_data(tiny.data, length=32, vocab_size=320, kept=tiny.directory.parent)
+    held = {"python": Silent(split.train, None)}
+    said: list[str] = []
+    main(replace(tiny, steps=2), data=Split(split.train, held), say=said.append)
+    assert "step 2  held out, python: no token counts in the loss" in said
+
+
 def test_a_spike_is_told_from_a_bad_start_and_names_both_batches() -> None:
     guard = Guard(2.0)
     assert guard.check(1, 0, None, 100.0, 1.0) is None

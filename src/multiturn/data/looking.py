@@ -84,7 +84,7 @@ def dropped_documents(out: Path, wanted: Wanted) -> Iterator[dict[str, str]]:
     for path in files:
         try:
             with zstandard.open(path, "rb") as file:
-                for line in io.TextIOWrapper(file, encoding="utf-8"):
+                for line in io.TextIOWrapper(file, encoding="utf-8", newline="\n"):
                     row = json.loads(line)
                     if wanted.takes(row["id"], row["language"], row["source"]):
                         yield row

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from multiturn.core.errors import EngineError, InputError
+from multiturn.core.lines import split_lines
 from multiturn.core.records import read_record
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.protocol import (
@@ -245,7 +246,7 @@ def read_script(path: Path) -> tuple[Script, ScriptSettings]:
         InputError: the file cannot be read, or a line is not what it should be.
     """
     try:
-        rows = path.read_text(encoding="utf-8").splitlines()
+        rows = split_lines(path.read_bytes().decode("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the script cannot be read ({error})", got=str(path)) from error
     lines: list[ScriptLine] = []

@@ -35,6 +35,7 @@ from multiturn.benchmarks.runner.samples import Key, Sample, read_sample, to_lin
 from multiturn.benchmarks.runner.turns import KeptTurns
 from multiturn.core.errors import InputError, StorageError, reporting_storage
 from multiturn.core.files import fsync_directory, write_atomically
+from multiturn.core.lines import split_lines
 from multiturn.core.records import to_plain
 
 __all__ = [
@@ -187,7 +188,7 @@ class RunDirectory:
         if not partial.exists():
             return
         with reporting_storage(partial, "reading samples"):
-            lines = partial.read_bytes().splitlines(keepends=True)
+            lines = split_lines(partial.read_bytes(), keepends=True)
         lines.sort(key=lambda line: self._order[read_sample(line, where=PARTIAL).key])
         write_atomically(self.path / COMPLETE, b"".join(lines))
         self._remove(PARTIAL)
@@ -337,7 +338,7 @@ class RunDirectory:
     def _whole_lines(self, name: str) -> Iterator[tuple[Sample, bytes]]:
         """The lines that are samples of this run, each also as it stands."""
         with reporting_storage(self.path / name, "reading the samples"):
-            lines = (self.path / name).read_bytes().splitlines(keepends=True)
+            lines = split_lines((self.path / name).read_bytes(), keepends=True)
         for line in lines:
             if line.endswith(b"\n"):
                 with contextlib.suppress(InputError):

@@ -12,6 +12,7 @@ from multiturn.benchmarks.runner.config import RunConfig
 from multiturn.benchmarks.runner.directory import COMPLETE, CONFIG, PARTIAL
 from multiturn.benchmarks.runner.samples import Sample, read_sample
 from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.lines import split_lines
 from multiturn.core.records import read_record
 
 __all__ = ["PACKED", "SavedRun", "find_runs", "read_run", "samples_file", "unpacked"]
@@ -100,7 +101,7 @@ def unpacked(file: Path) -> bytes:
 def _samples(file: Path, complete: bool) -> Iterator[Sample]:
     if not file.exists():
         return
-    lines = unpacked(file).splitlines(keepends=True)
+    lines = split_lines(unpacked(file), keepends=True)
     seen = set()
     for number, line in enumerate(lines, 1):
         if not complete and not line.endswith(b"\n"):

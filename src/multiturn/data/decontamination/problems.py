@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.core.errors import InputError
+from multiturn.core.lines import split_lines
 
 __all__ = ["Problem", "read_problems"]
 
@@ -47,13 +48,13 @@ def read_problems(path: Path) -> list[Problem]:
         content = path.read_bytes()
         if path.suffix == ".gz":
             content = gzip.decompress(content)
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
         names = [suffix for suffix in path.suffixes if suffix != ".gz"]
         if names and names[-1] in (".jsonl", ".json"):
             problems = list(_records(path.name, text, lines=names[-1] == ".jsonl"))
         else:
             problems = [Problem(path.name, path.name, (text,))] if text.strip() else []
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise InputError(f"the problems cannot be read: {error}", got=str(path)) from error
     if not problems:
         raise InputError("no problem in this file", got=str(path))
@@ -62,7 +63,7 @@ def read_problems(path: Path) -> list[Problem]:
 
 def _records(file: str, text: str, *, lines: bool) -> Iterator[Problem]:
     if lines:
-        records = [json.loads(line) for line in text.splitlines() if line.strip()]
+        records = [json.loads(line) for line in split_lines(text) if line.strip()]
     else:
         whole = json.loads(text)
         records = whole if isinstance(whole, list) else [whole]

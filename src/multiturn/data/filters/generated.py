@@ -6,20 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-import re2
-
 from multiturn.data.document import Document
+from multiturn.data.filters.generated_words import generator_words
 from multiturn.data.step import Filter
 
 __all__ = ["Generated"]
 
-_HEAD = 1500
-_SAYS_SO = re2.compile(
-    rb"(?i)\bauto(?:matically)?[ -]?generated\b|@generated\b|\bgenerated automatically\b"
-    rb"|\bgenerated (?:by|from|with|using) (?:the |an? )?[\w.:/-]+|\bcode generated\b"
-    rb"|\bdo not (?:edit|modify|change)\b|\bdon't edit\b|\bthis is a generated\b"
-    rb"|\bthis file (?:was|is|has been) (?:auto|machine)?[ -]?(?:generated|created by)\b"
-)
 _NAMES = re.compile(
     r"(.*/)?(.*_pb2(_grpc)?\.py|.*\.pb\.(go|cc|h)|zz_generated.*\.go|.*_generated?\.(go|h|cc|cpp)"
     r"|moc_.*\.cpp|qrc_.*\.cpp|ui_.*\.h|.*\.tab\.[ch]|lex\.yy\.c|.*[.-]min\.(js|mjs|cjs)"
@@ -27,11 +19,15 @@ _NAMES = re.compile(
     r"|_version\.py)"
 )
 _LEAST_JUDGED = 2000
+_MAX_QUOTED = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated(Filter):
     """Drops generated and minified files: by name, by what they say of themselves, by density.
+
+    What they say is read in the comments at their head (see `generated_words`) and quoted in
+    the reason.
 
     Attributes:
         least_white: share of white space below which a file of more than 2,000 bytes is taken
@@ -47,8 +43,8 @@ class Generated(Filter):
         if _NAMES.fullmatch(document.path):
             return "a generated file by its name"
         content = document.content
-        if _SAYS_SO.search(content[:_HEAD]):
-            return "a generated file by its own words"
+        if words := generator_words(document.path, content):
+            return f'a generated file by its own words, "{words[:_MAX_QUOTED].casefold()}"'
         if len(content) > _LEAST_JUDGED:
             solid = len(content.translate(None, b" \t\n\f"))
             if len(content) - solid < self.least_white * len(content):

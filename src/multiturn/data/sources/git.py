@@ -27,7 +27,9 @@ class GitRepository:
     """The files of one commit.
 
     Attributes:
-        path: of a repository on this machine, bare or not.
+        path: of a repository on this machine: bare, with a working tree, or a further working
+            tree of one. A folder inside a repository stands for the files below that folder;
+            their paths, and where licences are looked for, stay those of the repository.
         label: what stands in the documents' `source`: best the address it was cloned from.
         revision: a commit, tag or branch; resolved to the commit when the build begins.
         wanted: which files are read.
@@ -44,23 +46,46 @@ class GitRepository:
     def parts(self, downloads: Path) -> Sequence[Part]:
         """One: the commit."""
         del downloads
-        if self.revision.startswith("-"):
+        if not self.revision or self.revision.startswith("-"):
             raise SourceError("not a revision", got=self.revision)
+        if not self.path.is_dir():
+            raise SourceError("no such folder", got=str(self.path))
+        folder = self._folder()
         commit = self._git("rev-parse", "--verify", "--quiet", f"{self.revision}^{{commit}}")
-        return [Part(f"{self._label} {commit[:12]}", {"commit": commit})]
+        if folder and not self._git("ls-tree", "-d", "--full-tree", commit, folder.rstrip("/")):
+            raise SourceError(
+                f"{self._label} has no folder {folder} at {self.revision}",
+                got=str(self.path),
+                allowed="a repository, or a folder that is in the commit",
+            )
+        return [Part(f"{self._label} {commit[:12]}", {"commit": commit, "folder": folder})]
+
+    def _folder(self) -> str:
+        """Where `path` lies within its repository, with a slash at its end; empty at the top."""
+        folder = self._git("rev-parse", "--show-prefix")
+        top = self._git("rev-parse", "--git-dir")
+        # Within a repository's own store, objects and refs are no files of anybody.
+        inside = self._git("rev-parse", "--is-inside-git-dir") == "true"
+        if inside and (self.path / top).resolve() != self.path.resolve():
+            raise SourceError("a folder of git's own store", got=str(self.path))
+        return folder
 
     def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
         """The blobs of the commit's tree, in git's order."""
         del downloads
         commit = str(part.detail["commit"])
+        folder = str(part.detail.get("folder", ""))
         listing = self._git("ls-tree", "-r", "-z", "-l", "--full-tree", commit)
         entries = [_entry(line) for line in listing.split("\0") if line]
         with self._blobs() as blob:
             licences = ProjectLicences(self.licence)
             for _, hash_, size, path in entries:
                 if size <= _MOST_NOTICE_BYTES and is_licence_evidence(path):
+                    # Of a folder, too, the notices above it hold.
                     licences.add(path, blob(hash_))
             for mode, hash_, size, path in entries:
+                if not path.startswith(folder):
+                    continue
                 reason = _KINDS.get(mode) or self.wanted.refuses(path, size)
                 document = Document(
                     content=b"" if reason else blob(hash_),
@@ -84,6 +109,13 @@ class GitRepository:
         done = _run_git(self.path, *arguments)
         if done.returncode != 0:
             told = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            if any("dubious ownership" in line for line in told):
+                raise SourceError(
+                    "git does not read a repository that belongs to somebody else",
+                    got=str(self.path),
+                    fix=f"git config --global --add safe.directory {self.path.resolve()}, if you "
+                    "trust it",
+                )
             raise SourceError(
                 f"git cannot read {self._label} at {self.revision}: "
                 + (told[-1] if told else "no such revision"),
@@ -151,11 +183,15 @@ def _command(repository: Path, *arguments: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {
+    # GIT_DIR, GIT_INDEX_FILE, GIT_CONFIG_COUNT ... of a hook or a shell around this program would
+    # name another repository than the one that was asked for.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return kept | {
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
     }
 
 

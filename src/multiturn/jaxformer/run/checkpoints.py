@@ -1,10 +1,14 @@
-"""Checkpoints of a run, through Orbax: asynchronous, and either whole or not there."""
+"""Checkpoints of a run, through Orbax: asynchronous, and either whole or not there.
+
+What a disk or a copy does to them later is noticed: see `checksums`.
+"""
 
 from __future__ import annotations
 
 import errno
+import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +22,29 @@ from orbax.checkpoint import checkpoint_managers as policies
 from multiturn.core.errors import InputError, StorageError, reporting_storage
 from multiturn.core.records import read_record, to_plain
 from multiturn.jaxformer.config import CheckpointConfig, TrainConfig
+from multiturn.jaxformer.parallel.hosts import agreed
+from multiturn.jaxformer.run.checksums import Checksums, fault_of
 from multiturn.jaxformer.step.state import TrainState
 
-__all__ = ["Checkpoints", "Progress", "checkpoint_bytes"]
+__all__ = [
+    "Checkpoints",
+    "DamagedCheckpointError",
+    "Progress",
+    "checkpoint_bytes",
+    "none_left",
+]
 
 SCHEMA = 1
+
+log = logging.getLogger(__name__)
+
+
+class DamagedCheckpointError(StorageError):
+    """A checkpoint cannot be read: files of it are missing, cut or changed."""
+
+    def __init__(self, step: int, fault: str) -> None:
+        self.step = step
+        super().__init__(f"the checkpoint of step {step} is damaged, {fault}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +107,9 @@ class Checkpoints:
             item_names=("parameters", "optimizer", "progress"),
         )
 
+        self._checksums = None if read_only or jax.process_index() else Checksums(self.directory)
+        self._saving: int | None = None
+
     def __enter__(self) -> Checkpoints:
         return self
 
@@ -95,13 +120,69 @@ class Checkpoints:
             # The first fault is the one to tell.
             try:
                 self._manager.close()
+                self._keep_checksums()
             except Exception:
                 return
+            finally:
+                if self._checksums is not None:
+                    self._checksums.close()
+
+    def steps(self) -> list[int]:
+        """The steps that were saved, the newest first; whether they are whole is not known."""
+        return sorted(self._manager.all_steps(), reverse=True)
 
     def latest(self) -> int | None:
-        """The newest step that was saved whole."""
-        step: int | None = self._manager.latest_step()
-        return step
+        """The newest step whose checkpoint is whole, for who reads a run and does not go on.
+
+        A damaged one is passed over, with a warning in the log.
+
+        Raises:
+            StorageError: there are checkpoints, and all are damaged.
+        """
+        faults = []
+        for step in self.steps():
+            try:
+                self.check(step)
+                self.progress(step)
+            except DamagedCheckpointError as error:
+                log.warning("%s; the one before it is taken", error.what)
+                faults.append(error)
+                continue
+            return step
+        if faults:
+            raise none_left(self.directory, faults)
+        return None
+
+    def check(self, step: int) -> None:
+        """Hold the files of a checkpoint against their checksums, as far as these are kept.
+
+        Raises:
+            DamagedCheckpointError: a file is missing, cut or changed.
+        """
+        if fault := fault_of(self.directory, step):
+            raise DamagedCheckpointError(step, fault)
+
+    def set_aside(self, step: int) -> Path:
+        """Move a damaged checkpoint out of the way, so that its step can be saved again.
+
+        Called on every process; the first does it.
+
+        Returns:
+            where it is now.
+
+        Raises:
+            StorageError: it cannot be moved.
+        """
+        aside = self.directory.parent / "damaged" / str(step)
+        if jax.process_index() == 0:
+            with reporting_storage(aside, "setting a damaged checkpoint aside"):
+                aside.parent.mkdir(exist_ok=True)
+                if aside.exists():
+                    shutil.rmtree(aside)
+                (self.directory / str(step)).rename(aside)
+        agreed(0)  # all wait until it is done
+        self._manager.reload()
+        return aside
 
     def save(self, state: TrainState, progress: Progress) -> None:
         """Begin to save; the arrays are copied before it returns, the rest goes on behind.
@@ -110,6 +191,7 @@ class Checkpoints:
             StorageError: this save, or the one before it, could not be written.
         """
         with _clear(self.directory):
+            # Waits until the one before is written.
             self._manager.save(
                 progress.step,
                 args=ocp.args.Composite(
@@ -118,18 +200,22 @@ class Checkpoints:
                     progress=ocp.args.JsonSave(to_plain(progress)),
                 ),
             )
+        self._keep_checksums()
+        self._saving = progress.step
 
     def progress(self, step: int) -> Progress:
         """What the checkpoint of a step says beside its arrays.
 
         Raises:
+            DamagedCheckpointError: it cannot be read.
             InputError: it is of an unknown form.
         """
-        found = self._manager.restore(
-            step, args=ocp.args.Composite(progress=ocp.args.JsonRestore())
-        )
         where = f"{self.directory.name}/{step}"
-        progress = read_record(found["progress"], Progress, where=where)
+        with _damage(step):
+            found = self._manager.restore(
+                step, args=ocp.args.Composite(progress=ocp.args.JsonRestore())
+            )
+            progress = read_record(found["progress"], Progress, where=where)
         if progress.schema != SCHEMA:
             raise InputError(
                 f"the checkpoint {where} is of another version", got=progress.schema, allowed="1"
@@ -141,22 +227,32 @@ class Checkpoints:
         return read_record(self.progress(step).config, TrainConfig, where=f"checkpoint {step}")
 
     def restore(self, step: int, shapes: TrainState) -> TrainState:
-        """The state of a step, laid out as `shapes` say, whatever mesh it was saved from."""
-        found = self._manager.restore(
-            step,
-            args=ocp.args.Composite(
-                parameters=ocp.args.StandardRestore(shapes.parameters),
-                optimizer=ocp.args.StandardRestore(shapes.optimizer),
-            ),
-        )
+        """The state of a step, laid out as `shapes` say, whatever mesh it was saved from.
+
+        Raises:
+            DamagedCheckpointError: it cannot be read.
+        """
+        with _damage(step):
+            found = self._manager.restore(
+                step,
+                args=ocp.args.Composite(
+                    parameters=ocp.args.StandardRestore(shapes.parameters),
+                    optimizer=ocp.args.StandardRestore(shapes.optimizer),
+                ),
+            )
         counted = jax.device_put(jnp.asarray(step, jnp.int32), shapes.step.sharding)
         return TrainState(counted, found["parameters"], found["optimizer"])
 
     def parameters(self, step: int, shapes: Any) -> Any:
-        """The parameters of a step alone, laid out as `shapes` say."""
-        found = self._manager.restore(
-            step, args=ocp.args.Composite(parameters=ocp.args.StandardRestore(shapes))
-        )
+        """The parameters of a step alone, laid out as `shapes` say.
+
+        Raises:
+            DamagedCheckpointError: they cannot be read.
+        """
+        with _damage(step):
+            found = self._manager.restore(
+                step, args=ocp.args.Composite(parameters=ocp.args.StandardRestore(shapes))
+            )
         return found["parameters"]
 
     def check_room(self, each: int, keep_last: int) -> None:
@@ -188,11 +284,43 @@ class Checkpoints:
         """
         with _clear(self.directory):
             self._manager.wait_until_finished()
+        self._keep_checksums()
 
     def close(self) -> None:
         """Finish all saves."""
         self.wait()
         self._manager.close()
+        if self._checksums is not None:
+            self._checksums.close()
+
+    def _keep_checksums(self) -> None:
+        """Of the checkpoint that was begun last and is whole by now."""
+        if self._checksums is not None and self._saving is not None:
+            self._checksums.keep(self._saving)
+        self._saving = None
+
+
+@contextmanager
+def _damage(step: int) -> Iterator[None]:
+    """What the libraries say of files that are missing, cut or changed, as one error."""
+    try:
+        yield
+    except (MemoryError, PermissionError):
+        raise
+    except Exception as error:
+        words = " ".join(str(error).split())
+        if "RESOURCE_EXHAUSTED" in words:
+            raise
+        raise DamagedCheckpointError(step, words[:200] or type(error).__name__) from error
+
+
+def none_left(directory: Path, faults: Sequence[DamagedCheckpointError]) -> StorageError:
+    """The error where no checkpoint of a run can be read."""
+    return StorageError(
+        f"no checkpoint of the run can be read: {'; '.join(fault.what for fault in faults)}",
+        got=str(directory),
+        fix="bring a whole one back from a copy, or set out= to a new directory",
+    )
 
 
 @contextmanager

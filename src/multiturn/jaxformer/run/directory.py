@@ -1,6 +1,8 @@
 """The directory of a run, held by one process at a time.
 
 checkpoints/    Orbax, a directory a step
+checksums/      of the files of each checkpoint
+damaged/        checkpoints that could not be read, out of the way
 config.json     the newest config
 metrics.jsonl   a line for each logged step and evaluation
 tokenizer/      where one was trained for the run
@@ -21,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from multiturn.core.errors import InputError, reporting_storage
 from multiturn.core.files import write_atomically
+from multiturn.core.lines import split_lines
 from multiturn.core.records import to_plain
 from multiturn.jaxformer.config import TrainConfig
 from multiturn.jaxformer.run.checkpoints import Progress
@@ -63,7 +66,9 @@ class RunDirectory:
         if not self.metrics.exists():
             return
         kept = []
-        for line in self.metrics.read_text("utf-8").splitlines(keepends=True):
+        for line in split_lines(
+            self.metrics.read_bytes().decode("utf-8", "replace"), keepends=True
+        ):
             try:
                 good = line.endswith("\n") and json.loads(line)["step"] <= step
             except (json.JSONDecodeError, KeyError, TypeError):

@@ -16,7 +16,10 @@ from multiturn.jaxformer.run.metrics import Record
 from multiturn.jaxformer.samples.protocol import Split
 from multiturn.models.plan import plan_of
 
-__all__ = ["Meter"]
+__all__ = ["Figures", "Meter"]
+
+Figures = dict[str, float | None]
+"""Of one step, by name; None for a mean over nothing."""
 
 
 class Meter:
@@ -69,7 +72,7 @@ class Meter:
 
     def tell(
         self,
-        settled: list[tuple[int, dict[str, float]]],
+        settled: list[tuple[int, Figures]],
         record: Record,
         say: Callable[[str], None],
     ) -> None:
@@ -89,8 +92,11 @@ class Meter:
         # The first line's time is mostly that of compiling.
         left = timedelta(seconds=round(seconds * (self._config.steps - number)))
         speed = f"{rate:,.0f} tokens/s  MFU {utilisation:.1%}  left {left}"
+        # Of a batch in which nothing counts there is no loss: that of the newest other is told.
+        losses = [loss for _, each in settled if (loss := each["loss"]) is not None]
+        told = f"{losses[-1]:.4f}" if losses else "of nothing"
         say(
-            f"step {number}/{self._config.steps}  loss {figures['loss']:.4f}  "
+            f"step {number}/{self._config.steps}  loss {told}  "
             + (speed if self._begun else "(compiled)")
         )
         self._begun = True

@@ -11,19 +11,21 @@ from typing import Any, Literal
 import jax
 from jax.sharding import Mesh
 
+from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
 from multiturn.jaxformer.config import TrainConfig
 from multiturn.jaxformer.lora.trainee import place_base, trainee_of
 from multiturn.jaxformer.parallel.hosts import is_first, join_hosts
 from multiturn.jaxformer.parallel.mesh import batch_sharding, make_mesh
 from multiturn.jaxformer.run.checkpoints import Checkpoints, Progress, checkpoint_bytes
-from multiturn.jaxformer.run.directory import RunDirectory, check_resumable, holding
+from multiturn.jaxformer.run.directory import RunDirectory, holding
 from multiturn.jaxformer.run.evaluation import evaluate
 from multiturn.jaxformer.run.feed import feeding
 from multiturn.jaxformer.run.guard import DivergenceError, Guard, Trouble
 from multiturn.jaxformer.run.metrics import Record, recording
 from multiturn.jaxformer.run.preemption import Preemption
-from multiturn.jaxformer.run.progress import Meter
+from multiturn.jaxformer.run.progress import Figures, Meter
+from multiturn.jaxformer.run.resuming import resumed
 from multiturn.jaxformer.run.weights import start_weights
 from multiturn.jaxformer.samples.open import open_data
 from multiturn.jaxformer.samples.order import Order
@@ -77,10 +79,11 @@ def main(
         doing: is told what is done from now on, for a line that shows that work goes on.
 
     Raises:
-        InputError: the config, the data, the mesh and the checkpoints do not fit together;
-            raised before the first step.
+        InputError: the config, the data, the mesh and the checkpoints do not fit together,
+            raised before the first step; or no token of the data counts in the loss.
         DivergenceError: the loss is no number or leapt up.
-        StorageError: the disk is full, or cannot be written.
+        StorageError: the disk is full, or cannot be written; or no checkpoint of the run can
+            be read.
     """
     # --- Devices, and the step, which finds what the mesh does not divide ---------------
     join_hosts(config.hosts)
@@ -111,13 +114,10 @@ def main(
         with Checkpoints(directory.checkpoints, config.checkpoint) as checkpoints:
             # --- State: resumed, begun from other weights, or fresh ---------------------
             doing("reading the weights" if config.start else "making the weights")
-            newest = checkpoints.latest()
-            if newest is not None:
-                saved = checkpoints.progress(newest)
-                for change in check_resumable(saved, config, split.train.fingerprint):
-                    say(f"changed since step {saved.step}: {change}")
-                state = checkpoints.restore(newest, step.state)
-                next_batch = saved.next_batch
+            newest: int | None = None
+            if found := resumed(checkpoints, step.state, config, split.train.fingerprint, say):
+                saved, state = found
+                newest, next_batch = saved.step, saved.next_batch
                 guard = Guard(config.watch.spike, saved.loss_mean, saved.losses_seen)
                 say(f"resumed at step {newest} of {config.steps}")
             else:
@@ -185,6 +185,8 @@ def main(
     return Outcome("finished", max(config.steps, newest or 0), loop.last_loss)
 
 
+_MAX_UNCOUNTED = 1000
+"""Steps without a single counted token after which a long pass is not waited for."""
 _AHEAD = 2
 """Steps queued on the devices beyond the one that runs."""
 
@@ -214,6 +216,8 @@ class _Loop:
     pending: list[tuple[int, int, Metrics]] = field(default_factory=list)
     """Steps whose figures are still on their way from the device, with their batches."""
     last_loss: float | None = None
+    _uncounted: list[tuple[int, int]] = field(default_factory=list)
+    """Steps and batches without a counted token that were not told yet."""
     _last_batch: int | None = None
 
     def catch_up(self) -> None:
@@ -225,26 +229,54 @@ class _Loop:
         if len(self.pending) > _AHEAD:
             self.pending[-1 - _AHEAD][2].loss.block_until_ready()
 
-    def settle(self) -> list[tuple[int, dict[str, float]]]:
+    def settle(self) -> list[tuple[int, Figures]]:
         """Read the figures of all pending steps, and see that they are healthy.
+
+        A batch of which no token counts has no loss: it is said, and left out of the mean.
 
         Raises:
             DivergenceError: one is not; nothing that came of it is ever saved.
+            InputError: no token has counted so far, and none is to be expected.
         """
         settled = []
         for number, batch, metrics in self.pending:
-            figures = {name: float(value) for name, value in vars(metrics).items()}
-            loss = figures["loss"]
-            found = self.guard.check(
-                number, batch, self._last_batch, loss, figures["gradient_norm"]
-            )
+            read = {name: float(value) for name, value in vars(metrics).items()}
+            figures: Figures = dict(read)
+            loss = read["loss"]
+            found = self.guard.check(number, batch, self._last_batch, loss, read["gradient_norm"])
             if found:
                 raise self._divergence(found)
-            self.guard = self.guard.after(loss)
-            self.last_loss, self._last_batch = loss, batch
+            if read["tokens"] > 0:
+                self.guard = self.guard.after(loss)
+                self.last_loss = loss
+            else:
+                figures |= {"loss": None, "total": None}
+                self._uncounted.append((number, batch))
+            self._last_batch = batch
             settled.append((number, figures))
         self.pending.clear()
+        self._tell_uncounted()
         return settled
+
+    def _tell_uncounted(self) -> None:
+        """Say which batches had nothing to learn from; stop a run that has none other."""
+        if not self._uncounted:
+            return
+        number, batch = self._uncounted[-1]
+        count = len(self._uncounted)
+        self._uncounted.clear()
+        which = f"batch {batch}" if count == 1 else f"{count} batches, the last of them {batch},"
+        self.say(
+            f"step {number}: no token of {which} counts in the loss; left out of the mean loss"
+        )
+        one_pass = -(-self.split.train.count // self.config.batch.sequences)
+        if not self.guard.seen and number >= min(one_pass, self.config.steps, _MAX_UNCOUNTED):
+            raise InputError(
+                f"no token counted in the loss in {number} steps",
+                got=self.config.data.path,
+                allowed="data of which some targets have a weight above 0",
+                fix="look at data.kind, and at what the data give as targets",
+            )
 
     def progress(self, number: int, next_batch: int) -> Progress:
         """What a checkpoint after step `number` says."""
@@ -278,6 +310,8 @@ class _Loop:
                 f"perplexity {held_out.perplexity:.2f}"
                 + ("" if bits is None else f", {bits:.4f} bits a byte")
             )
+        for group in self.split.held_out.keys() - found.keys():
+            self.say(f"step {number}  held out, {group}: no token counts in the loss")
         texts = dict(self._continued(state))
         for prompt, text in texts.items():
             self.say(f"step {number}  {prompt!r} -> {text!r}")

@@ -38,8 +38,9 @@ class PackedSamples:
     """`Samples` over one run of tokens.
 
     Sequence i reads tokens ``i T`` to ``i T + T - 1`` and predicts those one further, so
-    that each token but the very first is predicted once a pass; the last sequence is
-    padded with weight 0.
+    that each token that has one of its document before it is predicted once a pass. The first
+    token of a document counts nothing, since the document before says nothing of it; the last
+    sequence is padded with weight 0.
     """
 
     def __init__(
@@ -98,9 +99,10 @@ class PackedSamples:
         there = places < len(self._tokens)
         places = np.minimum(places, len(self._tokens) - 1)
         tokens = np.where(there, self._tokens[places], 0).astype(np.int32)
-        weights = np.where(there, self._weights[places], 0).astype(np.float32)
         segments = np.searchsorted(self._starts, places, side="right").astype(np.int32)
-        return Sequences(tokens[:, :-1], tokens[:, 1:], weights[:, 1:], segments[:, :-1])
+        counts = there[:, 1:] & (segments[:, 1:] == segments[:, :-1])
+        weights = np.where(counts, self._weights[places[:, 1:]], 0).astype(np.float32)
+        return Sequences(tokens[:, :-1], tokens[:, 1:], weights, segments[:, :-1])
 
     def origins(self, index: int) -> tuple[str, ...]:
         """See `Samples`."""
@@ -144,9 +146,13 @@ def pack(
             )
     ones = [np.ones(len(d.tokens), np.float32) if d.weights is None else d.weights for d in kept]
     weights = np.concatenate(ones).astype(np.float32)
-    if not weights[1:].any():
-        raise InputError("no token of the data counts in the loss", got=source)
     starts = np.cumsum([0, *(len(d.tokens) for d in kept[:-1])])
+    if not np.delete(weights, starts).any():
+        raise InputError(
+            "no token of the data counts in the loss",
+            got=source,
+            allowed="documents of two tokens or more, whose later ones have a weight",
+        )
     return PackedSamples(
         tokens.astype(np.int32),
         weights,

@@ -25,8 +25,8 @@ class Sequences:
     Attributes:
         tokens: int32, what the model reads.
         targets: int32, the token after each.
-        weights: float32, how much each target counts in the loss: 0 for padding and for
-            what the model is given and need not write.
+        weights: float32, how much each target counts in the loss: 0 for padding, for what
+            the model is given and need not write, and where the target is of another document.
         segments: int32, the document of the sequence that each token belongs to.
     """
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from multiturn.core.errors import InputError
+from multiturn.core.lines import split_lines
 from multiturn.core.records import read_record
 from multiturn.jaxformer.samples.packed import Document
 from multiturn.text.tokenizers import Tokenizer
@@ -50,7 +51,7 @@ def read_records(path: Path) -> Iterator[Record]:
         InputError: the file cannot be read, or a line is no record; the message names it.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = split_lines(path.read_bytes().decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the records cannot be read: {error}", got=str(path)) from error
     for number, line in enumerate(lines, start=1):
@@ -59,10 +60,25 @@ def read_records(path: Path) -> Iterator[Record]:
         where = f"{path.name}:{number}"
         try:
             plain = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{where} is no JSON: {error}") from error
         record = read_record(plain, Record, where=where)
+        _check_text(record, where)
         yield replace(record, id=record.id or where)
+
+
+def _check_text(record: Record, where: str) -> None:
+    """Raise where a text is none: JSON can carry half of a surrogate pair."""
+    turns = (text for turn in record.turns for text in (turn.prompt, turn.code))
+    for text in (record.id, record.header, *turns):
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{where} holds half of a surrogate pair, which is no text",
+                got=text.encode("utf-8", "backslashreplace").decode("utf-8"),
+                fix="correct the line, or take it out",
+            ) from error
 
 
 def record_document(record: Record, tokenizer: Tokenizer) -> Document:

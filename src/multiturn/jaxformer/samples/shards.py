@@ -16,7 +16,8 @@ class ShardSamples:
     """`Samples` over the rows of a packed corpus.
 
     A row of T tokens predicts T - 1: the last token has no successor in its row and counts
-    nothing, and neither does what only fills a row up.
+    nothing, and neither does what only fills a row up, nor the first token of a document or of
+    a tail of one, of which the document before in the row says nothing.
     """
 
     def __init__(self, corpus: PackedCorpus) -> None:
@@ -52,7 +53,8 @@ class ShardSamples:
         rows = self._corpus.read(indexes)
         targets = np.roll(rows.tokens, -1, axis=1)
         weights = np.zeros(targets.shape, np.float32)
-        weights[:, :-1] = rows.segments[:, 1:] > 0
+        here, next_one = rows.segments[:, :-1], rows.segments[:, 1:]
+        weights[:, :-1] = (next_one > 0) & (next_one == here)
         return Sequences(rows.tokens, targets, weights, rows.segments)
 
     def origins(self, index: int) -> tuple[str, ...]:

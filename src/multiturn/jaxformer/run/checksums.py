@@ -1,0 +1,115 @@
+"""Checksums of checkpoints, beside them: what a disk or a copy damaged is not trained on.
+
+checksums/STEP.json has the size and the SHA-256 of each file of checkpoints/STEP. The formats
+that Orbax writes notice much of what can happen to a file, but not a changed bit among the
+numbers. A checkpoint without checksums, of an older version or of a run that was killed right
+after it was written, is taken as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from multiturn.core.errors import reporting_storage
+from multiturn.core.files import write_atomically
+
+__all__ = ["Checksums", "fault_of"]
+
+SCHEMA = 1
+
+
+class Checksums:
+    """Works checksums out in a thread of its own, while training goes on.
+
+    Args:
+        checkpoints: the directory with a directory for each step.
+    """
+
+    def __init__(self, checkpoints: Path) -> None:
+        self._checkpoints = checkpoints
+        self._pool = ThreadPoolExecutor(1, "checksums")
+        self._running: list[Future[None]] = []
+
+    def keep(self, step: int) -> None:
+        """Begin with those of a checkpoint that was written.
+
+        Raises:
+            StorageError: those of one before could not be written.
+        """
+        for done in [each for each in self._running if each.done()]:
+            self._running.remove(done)
+            done.result()
+        self._running.append(self._pool.submit(self._work, step))
+
+    def close(self) -> None:
+        """Finish them.
+
+        Raises:
+            StorageError: some could not be written.
+        """
+        self._pool.shutdown()
+        for each in self._running:
+            each.result()
+
+    def _work(self, step: int) -> None:
+        folder = _place(self._checkpoints)
+        try:
+            files = _described(self._checkpoints / str(step))
+        except FileNotFoundError:
+            return  # a newer one has taken its place
+        with reporting_storage(folder, "keeping the checksums of a checkpoint"):
+            folder.mkdir(exist_ok=True)
+            plain = {"schema": SCHEMA, "files": files}
+            write_atomically(folder / f"{step}.json", json.dumps(plain, indent=1) + "\n")
+            for path in folder.glob("*.json"):
+                if not (self._checkpoints / path.stem).exists():
+                    path.unlink(missing_ok=True)
+
+
+def fault_of(checkpoints: Path, step: int) -> str | None:
+    """What is wrong with the files of a checkpoint, in words; None where nothing is known.
+
+    Args:
+        checkpoints: the directory with a directory for each step.
+        step: of the checkpoint.
+    """
+    try:
+        plain: Any = json.loads((_place(checkpoints) / f"{step}.json").read_bytes())
+        files = {
+            str(name): (int(size), str(digest)) for name, (size, digest) in plain["files"].items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None  # the checksums are missing, or damaged themselves
+    folder = checkpoints / str(step)
+    for name, (size, digest) in files.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if path.stat().st_size != size:
+            return f"{name} has {path.stat().st_size} bytes in place of {size}"
+        if _digest(path) != digest:
+            return f"{name} was changed"
+    return None
+
+
+def _place(checkpoints: Path) -> Path:
+    return checkpoints.parent / "checksums"
+
+
+def _described(folder: Path) -> dict[str, tuple[int, str]]:
+    if not folder.is_dir():
+        raise FileNotFoundError(folder)
+    return {
+        path.relative_to(folder).as_posix(): (path.stat().st_size, _digest(path))
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
