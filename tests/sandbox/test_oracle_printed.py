@@ -85,7 +85,7 @@ def test_lists_of_words_and_rows(items: list[str], rows: int) -> None:
         assert printed(shown(*items, sep=separator), items)
     matrix = [items] * rows
     assert printed("".join(shown(*row) for row in matrix), matrix)
-    assert printed("".join(shown(row) for row in matrix), matrix)
+    assert printed("".join(shown(row) for row in matrix), matrix) is (rows > 1)
     mapping = {word: at for at, word in enumerate(items)}
     assert printed("".join(shown(f"{key}: {value}") for key, value in mapping.items()), mapping)
 

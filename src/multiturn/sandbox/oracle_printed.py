@@ -179,6 +179,9 @@ def _is_list(lines: list[str], gold: list[object]) -> bool:
     if len(lines) < len(gold):
         return False
     last = lines[-len(gold) :]
+    if len(gold) == 1 and isinstance(gold[0], list | tuple | Mapping) and last[0][:1] in _OPENING:
+        # One list alone, with brackets of its own, is that list and not a list of it.
+        return False
     if all(_printed([line], item) for line, item in zip(last, gold, strict=True)):
         return True
     return _reads_as("[" + "\n".join(last) + "]", gold)
