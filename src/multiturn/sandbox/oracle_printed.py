@@ -166,11 +166,15 @@ def _block(lines: list[str]) -> str | None:
 
 def _is_list(lines: list[str], gold: list[object]) -> bool:
     """Whether the items stand side by side, or one a line."""
+    block = _block(lines)
+    if len(gold) == 1 and isinstance(gold[0], list | tuple | Mapping) and block is not None:
+        # One list alone, in brackets of its own, is that list and not a list of it.
+        if block.lstrip()[:1] in _OPENING:
+            return False
     if all(isinstance(item, str) for item in gold):
         for separator in _SEPARATORS:
             if _is_text(lines, separator.join(map(str, gold))):
                 return True
-    block = _block(lines)
     if block is not None:
         if _reads_as(f"[{block}]", gold):
             return True
@@ -179,9 +183,6 @@ def _is_list(lines: list[str], gold: list[object]) -> bool:
     if len(lines) < len(gold):
         return False
     last = lines[-len(gold) :]
-    if len(gold) == 1 and isinstance(gold[0], list | tuple | Mapping) and last[0][:1] in _OPENING:
-        # One list alone, with brackets of its own, is that list and not a list of it.
-        return False
     if all(_printed([line], item) for line, item in zip(last, gold, strict=True)):
         return True
     return _reads_as("[" + "\n".join(last) + "]", gold)
