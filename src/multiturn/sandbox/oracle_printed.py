@@ -125,7 +125,7 @@ def _ends_blank(stdout: str) -> bool:
 
 def _prints_nothing(gold: object) -> bool:
     if isinstance(gold, list) and len(gold) <= 1:
-        return all(map(_prints_nothing, gold))
+        return gold in ([], [""])
     return isinstance(gold, str) and not gold.strip()
 
 
@@ -167,10 +167,10 @@ def _block(lines: list[str]) -> str | None:
 def _is_list(lines: list[str], gold: list[object]) -> bool:
     """Whether the items stand side by side, or one a line."""
     block = _block(lines)
-    if len(gold) == 1 and isinstance(gold[0], list | tuple | Mapping) and block is not None:
+    is_bracketed = block is not None and block.lstrip()[:1] in _OPENING
+    if len(gold) == 1 and isinstance(gold[0], list | tuple | Mapping) and is_bracketed:
         # One list alone, in brackets of its own, is that list and not a list of it.
-        if block.lstrip()[:1] in _OPENING:
-            return False
+        return False
     if all(isinstance(item, str) for item in gold):
         for separator in _SEPARATORS:
             if _is_text(lines, separator.join(map(str, gold))):
