@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from multiturn.core.errors import EngineError, StorageError
+from multiturn.core.errors import EngineError, InputError, StorageError
 from multiturn.models.native import build
 from multiturn.models.native.build import built_library, find_compiler, native_status
 
@@ -165,3 +165,45 @@ def test_every_compiler_that_is_here_compiles_the_kernels(monkeypatch: pytest.Mo
             tried += 1
             ctypes.CDLL(str(built_library()))
     assert tried
+
+
+@needs_compiler
+def test_kernels_for_less_than_this_processor(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = build.processor_flags()
+    if not here.issuperset(("avx2", "fma", "f16c", "bmi2")):
+        pytest.skip("a processor without AVX2")
+    (quick / "quick.cc").write_text(
+        """
+        extern "C" int answer() {
+        #if defined(__AVX512F__)
+          return 512;
+        #elif defined(__AVX2__)
+          return 2;
+        #else
+          return 0;
+        #endif
+        }
+        extern "C" const char* mt_variant() { return answer() == 2 ? "AVX2 and FMA" : "other"; }
+        """
+    )
+    native = built_library()
+    monkeypatch.setenv(build.CPU_VARIABLE, "x86-64-v3")
+    assert built_library() != native
+    assert answer(built_library()) == 2
+    status = native_status()
+    assert status.works
+    assert "native kernels for AVX2 and FMA (MULTITURN_CPU=x86-64-v3)" in status.found
+
+
+@pytest.mark.parametrize("name", ["pentium", "x86-64-v9", "-O0", "x86-64-v3 -O0"])
+def test_a_processor_that_is_not_known_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(build.CPU_VARIABLE, name)
+    with pytest.raises(InputError, match=r"MULTITURN_CPU.*allowed: native") as caught:
+        build.target_processor()
+    assert "\n" not in str(caught.value)
+    monkeypatch.setattr(build, "processor_flags", frozenset)
+    monkeypatch.setenv(build.CPU_VARIABLE, "x86-64-v4")
+    with pytest.raises(InputError, match="instructions which this one lacks"):
+        build.target_processor()
