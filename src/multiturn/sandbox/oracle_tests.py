@@ -9,11 +9,13 @@ Arguments are passed by value. What a candidate does to its copy of a list is no
 tests, unless `in_place` is asked for: by default a candidate cannot change what the tests
 hold, and so cannot make ``assert candidate(xs) == sum(xs)`` true by emptying ``xs``.
 Functions, generators, open files and instances of the candidate's own classes cannot
-cross; they arrive as a value that equals nothing.
+cross; they arrive as a value that equals nothing. Instances of classes that the context
+defines do: see `multiturn.sandbox.inside.instances`.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,15 +29,33 @@ from multiturn.sandbox.outcomes import Outcome, Status
 from multiturn.sandbox.pool import HEAVY_MODULES
 from multiturn.sandbox.protocol import Called, Candidate, Limits, Program, Sandbox
 
-__all__ = ["check_tests"]
+__all__ = ["TestsFaultError", "check_tests"]
 
 _INSIDE = Path(__file__).with_name("oracle_inside.py")
-_IN_PLACE = "_multiturn_call_in_place"
-_IN_PLACE_SOURCE = """
+_DEFINES_CLASS = re.compile(r"\bclass\b|\b(?:namedtuple|NamedTuple|Enum|make_dataclass)\b")
 
-def {name}(*args, **kwargs):
+_CALL = "_multiturn_call"
+_CALL_SOURCE = """
+
+def {name}_in_place(*args, **kwargs):
     return {entry_point}(*args, **kwargs), args
+
+
+def {name}(packed, names):
+    from multiturn.sandbox.inside.instances import assemble, dismantle
+    from multiturn.sandbox.inside.program import revive
+
+    classes = {{name: kind for name in names if isinstance(kind := globals().get(name), type)}}
+    args, kwargs = assemble(packed, classes, revive)
+    value = {entry_point}(*args, **kwargs)
+    return dismantle((value, args if {in_place} else ()), classes)
 """
+
+
+class TestsFaultError(InputError):
+    """The tests cannot test: they fail of themselves, or pass without a call."""
+
+    __test__ = False  # for pytest
 
 
 def check_tests(
@@ -69,7 +89,8 @@ def check_tests(
         the error and its line in the candidate.
 
     Raises:
-        InputError: the tests cannot test: they do not parse, they fail before they call the
+        InputError: the entry point is no name.
+        TestsFaultError: the tests cannot test: they do not parse, they fail before they call the
             candidate, or they never call it.
         SandboxUnavailableError: the sandbox failed.
     """
@@ -77,9 +98,11 @@ def check_tests(
     if not entry_point.isidentifier():
         raise InputError("the entry point is no name of a function", got=entry_point)
     name = entry_point
-    if in_place:
-        name = _IN_PLACE
-        candidate_source += _IN_PLACE_SOURCE.format(name=name, entry_point=entry_point)
+    if in_place or _DEFINES_CLASS.search(context):
+        candidate_source += _CALL_SOURCE.format(
+            name=_CALL, entry_point=entry_point, in_place=in_place
+        )
+        name = f"{_CALL}_in_place" if in_place else entry_point
     with sandbox.open_candidate(Program(source=candidate_source), limits) as candidate:
         loaded = candidate.loaded
         if not loaded.outcome.finished:
@@ -139,9 +162,10 @@ def _converse(
         if "ended" in request:
             return _verdict(request["ended"], raised)
         args, kwargs = request["call"]
-        called = left.call(candidate, name, args, kwargs)
+        packed = "packed" in request
+        called = left.call(candidate, _CALL if packed else name, args, kwargs)
         if called.outcome.finished:
-            step = _resume(tests, _answer(called.value, in_place))
+            step = _resume(tests, _answer(called.value, in_place and not packed))
         elif called.outcome.status is Status.RAISED and candidate.alive:
             raised = called.outcome
             step = tests.call("resume", [{"error": called.outcome.error or "Exception"}])
@@ -170,7 +194,7 @@ def _verdict(ended: Mapping[str, Any], raised: Outcome | None) -> Verdict:
     finished = Outcome(Status.FINISHED)
     if not ended["calls"]:
         what = "pass without a call of the candidate" if ended["passed"] else "fail of themselves"
-        raise InputError(
+        raise TestsFaultError(
             f"the tests {what}",
             got=ended.get("error"),
             fix="call the candidate by its name, or in check(candidate)",

@@ -14,8 +14,8 @@ from multiturn.benchmarks.oracles.watched import LIMITS
 from multiturn.benchmarks.problem_set import Problem
 from multiturn.benchmarks.task import Arm, ArmSettings, Item, Truncation
 from multiturn.core.errors import InputError
-from multiturn.sandbox.oracle import Verdict
-from multiturn.sandbox.oracle_tests import check_tests
+from multiturn.sandbox.oracle import Judgement, Verdict
+from multiturn.sandbox.oracle_tests import TestsFaultError, check_tests
 from multiturn.sandbox.protocol import Limits, Sandbox
 from multiturn.synthesis.parsing import parsed_module
 from multiturn.text.truncation import KeepAll, StopStrings
@@ -143,14 +143,18 @@ class HumanEvalTask:
     def judge(self, item: Item, program: str, sandbox: Sandbox) -> Mapping[str, Verdict]:
         """The verdict of the published tests."""
         problem = self._problem(item)
-        verdict = check_tests(
-            sandbox,
-            program,
-            problem.entry_point,
-            problem.test,
-            context=_context(problem.prompt),
-            limits=self.limits,
-        )
+        try:
+            verdict = check_tests(
+                sandbox,
+                program,
+                problem.entry_point,
+                problem.test,
+                context=_context(problem.prompt),
+                limits=self.limits,
+            )
+        except TestsFaultError as fault:
+            # A fault of one problem, which decides nothing about the others.
+            verdict = Verdict(Judgement.UNDECIDED, str(fault))
         return {"strict": verdict}
 
     def _dialogue(self, problem: HumanEvalProblem, settings: ArmSettings) -> Dialogue:

@@ -25,12 +25,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from multiturn.sandbox.encoding import ArrayData, EncodingError, Opaque, decode, encode
+from multiturn.sandbox.inside import instances  # noqa: F401 - for programs that are called
 from multiturn.sandbox.inside.scratch import FILE_NAME
 from multiturn.sandbox.inside.streams import name_descriptors, open_streams
 from multiturn.sandbox.job import Job
 from multiturn.sandbox.wire import Kind, receive_call, send
 
-__all__ = ["Running"]
+__all__ = ["Running", "revive"]
 
 BOOTSTRAP = "<string>"
 """The file's name of the frame that executes a program: see `worker.BOOTSTRAP`."""
@@ -322,11 +323,11 @@ def _call(space: dict[str, Any], data: bytes) -> bytes:
     function = space[first]
     for attribute in rest:
         function = getattr(function, attribute)
-    arguments = [_revive(value) for value in args]
-    return _encode(function(*arguments, **{key: _revive(value) for key, value in kwargs.items()}))
+    arguments = [revive(value) for value in args]
+    return _encode(function(*arguments, **{key: revive(value) for key, value in kwargs.items()}))
 
 
-def _revive(value: Any) -> Any:
+def revive(value: Any) -> Any:
     """Arrays as arrays again; everything else as it is."""
     if isinstance(value, ArrayData):
         import numpy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
 from multiturn.hub.fingerprints import fingerprint
 from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.oracle import Judgement
 
 __all__ = ["refuse_other_options", "score_samples"]
 
@@ -100,7 +102,7 @@ def score_samples(
     given = _given(lines, task)
     console = console_for(sys.stderr if as_json else sys.stdout)
     with open_sandbox(unsafe=unsafe) as sandbox:
-        about = {
+        about: dict[str, object] = {
             "task": task.name,
             "problems_sha256": task.problems_sha256,
             "samples_sha256": fingerprint(samples),
@@ -132,10 +134,17 @@ def score_samples(
         for oracle in task.oracles
     }
     figures = figures_from(scored, len(task.items()), KS)
+    undecided = _undecided(results.path)
     if as_json:
+        about |= {"own_tests_fail": undecided}
         print(scores_document(about, figures, results.path))
     else:
         show_scores(console, f"{task.name} {samples.name}", figures, KS)
+        if undecided:
+            console.print(
+                f"{sum(undecided.values())} not decided and counted as not passed, since the "
+                f"tests of the problem fail of themselves: {', '.join(undecided)}"
+            )
         console.print(f"each sample with its verdicts: {results.path}")
 
 
@@ -143,6 +152,18 @@ def _given(lines: Sequence[Line], task: Task) -> tuple[Given, ...]:
     if isinstance(task, ProblemTask):
         return given_programs(lines, task)
     return given_completions([completion_of(line) for line in lines], task)
+
+
+def _undecided(results: Path) -> dict[str, int]:
+    """The problems whose own tests fail, and how many of the samples that concerns."""
+    lines = [line.data for line in read_lines(results)]
+    return dict(
+        Counter(
+            str(line.get("task_id", line.get("id")))
+            for line in lines
+            if str(line.get("result", "")).startswith(f"{Judgement.UNDECIDED.value},")
+        )
+    )
 
 
 class _Watch:
