@@ -8,6 +8,7 @@ from collections import Counter
 import expectations
 import pytest
 
+from multiturn.sandbox.linux import landlock
 from multiturn.sandbox.outcomes import Rung
 
 # The rungs that are used by default. The last one isolates nothing; see below.
@@ -23,6 +24,20 @@ def test_the_suite_is_held(run_suite, rung, account):
     assert not report["violations"], f"seed {seed}:\n" + "\n".join(report["violations"])
     assert report["ran"] > 100
     assert (report["uid"] == 0) == (account == "root")
+
+
+@pytest.mark.parametrize("version", range(1, landlock.abi() + 1))
+def test_each_version_of_landlock_holds_what_the_newest_holds(run_suite, version):
+    """Older ones know fewer rights; the filter has to make up for that."""
+    report = run_suite(
+        *("LANDLOCK", "ordinary", "--landlock", str(version)),
+        *(
+            "--only",
+            "^(files|disk_(write|hard|sym|plant|dev)|network|signal_(kill|stop)|innocent_loc)",
+        ),
+    )
+    assert not report["violations"], "\n".join(report["violations"])
+    assert report["ran"] > 20
 
 
 def test_limits_alone_hold_what_they_claim(run_suite):

@@ -31,7 +31,7 @@ class Tried:
 
 
 CANARY = """
-import os, signal, socket, subprocess
+import fcntl, os, signal, socket, subprocess
 got_out = []
 
 def attempt(what, action):
@@ -53,6 +53,30 @@ def write(path):
 
 attempt("read a file of the user", lambda: read({secret!r}))
 attempt("wrote a file of the user", lambda: write({secret!r}))
+def truncate(flags):
+    os.close(os.open({secret!r}, flags | os.O_TRUNC))
+
+def send_named():
+    # What is asked for as a raw socket becomes a datagram socket in the kernel.
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
+        try:
+            left, right = socket.socketpair(socket.AF_UNIX, kind)
+        except OSError:
+            continue
+        left.sendto(b"out", {datagrams!r})
+        return
+    raise OSError
+
+def lock(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+for flags in (3, 0, 1, 2):
+    attempt("emptied a file of the user", lambda: truncate(flags))
+attempt("emptied a file of the user", lambda: os.truncate({secret!r}, 0))
+attempt("sent to a socket of the machine", send_named)
+for path in ("/usr/lib", "/dev/null", os.__file__):
+    attempt("locked a file of the machine", lambda: lock(path))
 attempt("made a file outside", lambda: write({beside!r}))
 attempt("read the list of passwords", lambda: read("/etc/shadow"))
 attempt("signalled its parent", lambda: os.kill(os.getppid() or 1 // 0, 0))
@@ -87,7 +111,7 @@ def fly(rung: Rung, shell: Shell, sandbox: PooledSandbox) -> Tried:
         escapes = result.value
         if not isinstance(escapes, list):
             return Tried(rung, shell, False, "the canary did not answer")
-        said = "the canary " + ", ".join(map(str, escapes))
+        said = "the canary " + ", ".join(dict.fromkeys(map(str, escapes)))
         if rung is Rung.LIMITS_ONLY:
             return Tried(rung, shell, True, f"isolates nothing: {said}")
         if escapes or secret.read_text() != "secret" or (place / "beside").exists():
@@ -96,12 +120,16 @@ def fly(rung: Rung, shell: Shell, sandbox: PooledSandbox) -> Tried:
 
 
 def _run(sandbox: PooledSandbox, place: Path) -> RunResult:
-    with socket.socket() as listener:
+    datagrams = str(place / "datagrams")
+    with socket.socket() as listener, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as named:
+        named.bind(datagrams)
+        Path(datagrams).chmod(0o777)
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         source = CANARY.format(
             secret=str(place / "secret"),
             beside=str(place / "beside"),
+            datagrams=datagrams,
             supervisor=os.getpid(),
             port=listener.getsockname()[1],
             environment={*ENVIRONMENT, "HOME", "TMPDIR", "PWD"},

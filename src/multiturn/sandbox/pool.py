@@ -102,6 +102,8 @@ class PooledSandbox:
         workers: how many programs run side by side, and fork-servers of each kind.
         preload: modules beyond the light ones for the heavy fork-servers.
         notes: said in every result.
+        max_landlock_abi: use no newer version of Landlock: to see on a new kernel what holds on
+            an old one.
     """
 
     def __init__(
@@ -112,7 +114,9 @@ class PooledSandbox:
         workers: int | None = None,
         preload: Sequence[str] = HEAVY_MODULES,
         notes: tuple[str, ...] = (),
+        max_landlock_abi: int | None = None,
     ) -> None:
+        self._max_landlock_abi = max_landlock_abi
         self._rung = rung
         self._shell = shell
         self.workers = workers or len(os.sched_getaffinity(0))
@@ -244,7 +248,7 @@ class PooledSandbox:
             least = min(kind, key=lambda each: each.active, default=None)
             if least is None or (least.active and len(kind) < self.workers):
                 modules = (*LIGHT_MODULES, *(self._preload if heavy else ()))
-                least = Worker(self._rung, self._shell, modules)
+                least = Worker(self._rung, self._shell, modules, self._max_landlock_abi)
                 kind.append(least)
             least.active += 1
         try:

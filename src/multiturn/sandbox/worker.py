@@ -104,13 +104,20 @@ class Worker:
         rung: how it isolates.
         shell: what makes its namespaces.
         modules: what it imports before its first program.
+        max_landlock_abi: use no newer version of Landlock.
 
     Raises:
         SandboxUnavailableError: it could not start; the message says why.
         WorkerDiedError: it was killed meanwhile.
     """
 
-    def __init__(self, rung: Rung, shell: Shell, modules: Sequence[str]) -> None:
+    def __init__(
+        self,
+        rung: Rung,
+        shell: Shell,
+        modules: Sequence[str],
+        max_landlock_abi: int | None = None,
+    ) -> None:
         sweep()
         self._place = WorkPlace()
         self.active = 0
@@ -121,6 +128,7 @@ class Worker:
             scratch=str(self._place.path),
             modules=tuple(modules),
             readable=readable_places(),
+            max_landlock_abi=max_landlock_abi,
         )
         self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.ExitStack() as undo, other, tempfile.TemporaryFile() as complaints:

@@ -75,8 +75,6 @@ class Order:
     stdin: int
     lifeline: int
     report: int
-    max_landlock_abi: int | None = None
-    """Use no newer version of Landlock: to see on a new kernel what holds on an old one."""
 
     def to_json(self) -> str:
         """As text for the command line."""
@@ -112,7 +110,7 @@ class _Walls:
             self.place = Path("/tmp/program")
         else:
             if order.rung is Rung.LANDLOCK:
-                self.version = landlock.abi(order.max_landlock_abi)
+                self.version = landlock.abi()
                 if not self.version:
                     raise OSError("the kernel has no Landlock, or it is turned off")
                 self.readable = [
