@@ -89,7 +89,7 @@ def open_engine(
         in_llama = as_gguf and find_spec("xllamacpp") is not None
         engine = "llama.cpp" if in_llama or find_spec("jax") is None else "jax"
     if engine == "jax" or path.is_dir():
-        return _open_jax(path, engine, context, threads, pinned, adapter)
+        return _open_jax(path, engine, context, threads, pinned, adapter, listen)
     return open_llama_cpp(
         path, context=context, threads=threads, weights_sha256=pinned, adapter=adapter
     )
@@ -102,6 +102,7 @@ def _open_jax(
     threads: int | None,
     pinned: str | None,
     adapter: Path | None,
+    listen: Callable[[str], None],
 ) -> Engine:
     if engine == "llama.cpp" and find_spec("jax") is not None:
         raise InputError(
@@ -117,4 +118,11 @@ def _open_jax(
         raise MissingDependencyError(
             error.name, extra="jax", purpose="running this model natively"
         ) from error
-    return open_jax(path, context=context, threads=threads, weights_sha256=pinned, adapter=adapter)
+    return open_jax(
+        path,
+        context=context,
+        threads=threads,
+        weights_sha256=pinned,
+        adapter=adapter,
+        listen=listen,
+    )

@@ -75,7 +75,7 @@ def from_gguf_metadata(metadata: Mapping[str, Any]) -> Tokenizer:
         end_of_text=_ends(metadata, tokens, eos),
         before=[bos] if bos is not None and _flag(metadata, "add_bos_token") else (),
         after=[eos] if eos is not None and _flag(metadata, "add_eos_token") else (),
-        bos_text=None if said_bos is None or bos is None else tokens[bos],
+        bos_text="" if said_bos is None or bos is None else tokens[bos],
     )
 
 

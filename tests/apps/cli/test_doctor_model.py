@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from multiturn.apps.cli.doctor.parts import check_model
+from multiturn.apps.cli.doctor import command
+from multiturn.apps.cli.doctor.check import examine
+from multiturn.apps.cli.doctor.parts import check_model, check_writing
 from multiturn.apps.cli.settings import Settings
 from multiturn.core.errors import MultiturnError
 
@@ -47,3 +50,33 @@ def test_servers_and_scripts(tmp_path: Path) -> None:
 def test_mistakes(model: str, told: str) -> None:
     with pytest.raises(MultiturnError, match=told):
         check_model(Settings(model=model))
+
+
+@pytest.mark.parametrize("shape", [{}, {"width": 66, "heads": 3}, {"context": 40}])
+def test_a_model_is_run_for_real(tiny_gguf: Callable[..., Path], shape: dict[str, int]) -> None:
+    check = check_writing(Settings(model=str(tiny_gguf(**shape))))
+    assert check.state in ("works", "note")  # it may write blanks: its weights are drawn
+    assert "with llama_cpp" in check.found and "\n" not in check.found
+
+
+def test_what_llama_cpp_says_of_a_model_is_told_in_one_line(tiny_gguf: Callable[..., Path]) -> None:
+    settings = Settings(model=str(tiny_gguf(rotary=8)))
+    check = examine("writing", lambda: check_writing(settings))
+    assert check.state == "fails" and check.fix
+    assert "invalid n_rot: 8, expected 16" in check.found and "\n" not in check.found
+
+
+def test_who_names_a_model_is_told_whether_it_runs(
+    tiny_gguf: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in ("check_sandbox", "check_engine", "check_kernels"):  # which take seconds
+        monkeypatch.setattr(command.parts, part, lambda *_: check_model(Settings()))
+    file = str(tiny_gguf())
+    named = {each.name: each for each in command._checks(file, False)}
+    assert "with llama_cpp" in named["writing"].found
+    script = tmp_path / "script.jsonl"
+    script.write_text("")
+    for other in ("smollm2-135m", f"scripted:{script}", str(tmp_path / "x")):
+        assert "writing" not in {each.name for each in command._checks(other, False)}
+    monkeypatch.setenv("MULTITURN_MODEL", file)
+    assert "writing" not in {each.name for each in command._checks(None, False)}

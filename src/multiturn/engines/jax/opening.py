@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +57,7 @@ def open_jax(
     cache_bytes: int = 2 << 30,
     weights_sha256: str | None = None,
     adapter: Path | None = None,
+    listen: Callable[[str], None] | None = None,
 ) -> JaxEngine:
     """Load a model into the native sampler.
 
@@ -71,6 +73,8 @@ def open_jax(
         cache_bytes: how much memory may keep what sessions have read.
         weights_sha256: the file's hash where it is known, for the records.
         adapter: a LoRA adapter that is added to the weights: a PEFT directory or a GGUF file.
+        listen: is told how the tokenizer changes a prompt before the model reads it, where it
+            does.
 
     Raises:
         ModelFileError: the model cannot be read; the message says why.
@@ -90,6 +94,11 @@ def open_jax(
         if not least <= value <= most:
             raise InputError(f"{name} is out of range", got=value, allowed=f"{least} to {most}")
     tokenizer, template = _tokenizer(path)
+    if tokenizer.changes and listen is not None:
+        listen(
+            "the model's tokenizer changes a prompt before the model reads it: "
+            + "; ".join(tokenizer.changes)
+        )
     backend, weights, name = _load(
         _Source(checkpoint, adapter), dtype, kernels, threads, slots, devices
     )
@@ -99,7 +108,9 @@ def open_jax(
         weights_sha256=weights_sha256,
         context_window=context,
         chat_template=template,
-        bos_token=tokenizer.bos_text or _text(tokenizer, next(iter(tokenizer.before), None)),
+        bos_token=_text(tokenizer, next(iter(tokenizer.before), None))
+        if tokenizer.bos_text is None
+        else tokenizer.bos_text,
         eos_token=_text(tokenizer, next(iter(tokenizer.end_of_text), None)),
         slots=slots,
     )

@@ -29,10 +29,18 @@ _STOCK_GROUPS = 4
 
 @dataclass(frozen=True, slots=True)
 class DescribedModel:
-    """A model before its weights are looked at."""
+    """A model before its weights are looked at.
+
+    Attributes:
+        config: of the model.
+        layout: which tensor holds what.
+        tied: the head is the embedding, though it has a bias of its own and is kept apart here;
+            files hold one of the two tensors, or both.
+    """
 
     config: DecoderConfig
     layout: Layout
+    tied: bool = False
 
 
 class _Entries:
@@ -112,17 +120,17 @@ def describe_hub(values: Mapping[str, Any], directory: Path, groups: int | None)
     except InputError as error:
         raise ModelFileError(f"{entries.file}: {error}") from error
     if kind == "phi":
-        return DescribedModel(config, phi_layout(config))
-    if kind == "gptj":
-        return DescribedModel(config, gptj_layout(config))
-    return DescribedModel(config, codegen_layout(config, _groups(entries, config, groups)))
+        layout = phi_layout(config)
+    elif kind == "gptj":
+        layout = gptj_layout(config)
+    else:
+        layout = codegen_layout(config, _groups(entries, config, groups))
+    return DescribedModel(config, layout, tied=entries.flag("tie_word_embeddings"))
 
 
 def _gptj(entries: _Entries) -> DecoderConfig:
     """CodeGen and GPT-J spell their configurations alike."""
     entries.one_of("activation_function", _GELU_TANH, "gelu_new")
-    if entries.flag("tie_word_embeddings"):
-        raise ModelFileError(f"{entries.file}: a tied head is no CodeGen model's")
     width, heads = entries.whole("n_embd"), entries.whole("n_head")
     if width % heads:
         raise ModelFileError(
@@ -132,12 +140,21 @@ def _gptj(entries: _Entries) -> DecoderConfig:
         layers=entries.whole("n_layer"),
         heads=heads,
         head_size=width // heads,
-        rotary_size=entries.whole("rotary_dim", default=64),
+        rotary_size=_rotary_dim(entries),
         vocab_size=entries.whole("vocab_size"),
         context=entries.whole("n_positions", "n_ctx", default=2048),
         feed_forward_width=entries.whole("n_inner", default=4 * width),
         norm_eps=entries.number("layer_norm_epsilon", default=1e-5),
     )
+
+
+def _rotary_dim(entries: _Entries) -> int:
+    """Transformers takes 64 where the key is missing, and fails over null."""
+    if "rotary_dim" in entries.values and entries.values["rotary_dim"] is None:
+        raise ModelFileError(
+            f"{entries.file}: 'rotary_dim' is null", fix="say how much of each head is turned"
+        )
+    return entries.whole("rotary_dim", default=64)
 
 
 def _groups(entries: _Entries, config: DecoderConfig, said: int | None) -> int:

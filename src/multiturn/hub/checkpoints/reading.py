@@ -86,7 +86,7 @@ def open_checkpoint(path: Path, *, groups: int | None = None) -> Checkpoint:
     else:
         header, tensors = read_gguf_tensors(path)
         described = describe_gguf(header, tensors)
-    tensors = _without_tied_head(tensors, described)
+    tensors = _with_tied_head(tensors, described)
     _check_tensors(path, tensors, described)
     kinds = {tensor.dtype for tensor in tensors.values() if tensor.dtype in FLOAT_DTYPES}
     dtype = kinds.pop() if len(kinds) == 1 else "float32"
@@ -258,16 +258,31 @@ def _read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def _without_tied_head(tensors: Tensors, described: DescribedModel) -> Tensors:
-    """Leave out a tied head that is stored once more, if it says the same."""
-    head, embedding = "lm_head.weight", "model.embed_tokens.weight"
-    if not described.config.tied_head or head not in tensors or embedding not in tensors:
+_EMBEDDINGS = ("model.embed_tokens.weight", "transformer.wte.weight")
+
+
+def _with_tied_head(tensors: Tensors, described: DescribedModel) -> Tensors:
+    """The tensors that the layout has where the head is the embedding.
+
+    A head that is stored once more is left out, or taken for both, if it says the same.
+    """
+    head = "lm_head.weight"
+    embedding = next((name for name in _EMBEDDINGS if name in tensors), None)
+    if described.tied and (head in tensors) != (embedding is not None):
+        wanted = {rule.name for rule in described.layout.rules}
+        missing = head if embedding else next(name for name in _EMBEDDINGS if name in wanted)
+        return {**tensors, missing: tensors[embedding or head]}
+    if embedding is None or head not in tensors:
+        return tensors
+    if not (described.tied or described.config.tied_head):
         return tensors
     if not np.array_equal(tensors[head].read(), tensors[embedding].read()):
         raise ModelFileError(
             f"the tensor {head!r} differs from the embedding, though the config says tied",
             fix="set tie_word_embeddings to false in config.json",
         )
+    if described.tied:
+        return tensors
     return {name: tensor for name, tensor in tensors.items() if name != head}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from multiturn.models.config import DecoderConfig
@@ -9,7 +10,7 @@ from multiturn.models.config import DecoderConfig
 __all__ = ["codegen_json", "gptj_json", "llama_json", "phi_json"]
 
 
-def codegen_json(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str, Any]:
+def codegen_json(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) -> dict[str, Any]:
     """``config.json`` of the hub's CodeGen layout, 4 qkv groups."""
     return {
         "architectures": ["CodeGenForCausalLM"],
@@ -20,7 +21,7 @@ def codegen_json(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[st
     }
 
 
-def gptj_json(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str, Any]:
+def gptj_json(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) -> dict[str, Any]:
     """``config.json`` of GPT-J."""
     return {
         "architectures": ["GPTJForCausalLM"],
@@ -29,12 +30,12 @@ def gptj_json(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str, 
     }
 
 
-def _gptj_keys(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str, Any]:
+def _gptj_keys(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) -> dict[str, Any]:
     c = config
     return {
         "activation_function": "gelu_new",
         "attn_pdrop": 0.0,
-        "bos_token_id": end_of_text,
+        "bos_token_id": _first(end_of_text),
         "embd_pdrop": 0.0,
         "eos_token_id": end_of_text,
         "initializer_range": 0.02,
@@ -53,19 +54,19 @@ def _gptj_keys(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str,
     }
 
 
-def phi_json(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str, Any]:
+def phi_json(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) -> dict[str, Any]:
     """``config.json`` of Phi.
 
     `partial_rotary_factor` stands both at the top, where MLX and older readers look, and
     under `rope_parameters`, where transformers 5 does.
     """
     c = config
-    factor = c.rotary.size / c.head_size
+    factor = _rotary_factor(c.rotary.size, c.head_size)
     return {
         "architectures": ["PhiForCausalLM"],
         "model_type": "phi",
         "attention_dropout": 0.0,
-        "bos_token_id": end_of_text,
+        "bos_token_id": _first(end_of_text),
         "embd_pdrop": 0.0,
         "eos_token_id": end_of_text,
         "hidden_act": "gelu_new",
@@ -93,7 +94,18 @@ def phi_json(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str, A
     }
 
 
-def llama_json(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str, Any]:
+def _rotary_factor(size: int, head_size: int) -> float:
+    """The share of a head that is turned, such that ``int(head_size * share)`` is its size.
+
+    The quotient alone is too small for some pairs: 49 * (2 / 49) is below 2.
+    """
+    factor = size / head_size
+    while int(head_size * factor) < size:
+        factor = math.nextafter(factor, 2)
+    return factor
+
+
+def llama_json(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) -> dict[str, Any]:
     """``config.json`` of Llama, or of Qwen2 where the projections have biases."""
     c = config
     qwen = c.qkv_bias
@@ -103,7 +115,7 @@ def llama_json(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str,
     content = {
         "architectures": ["Qwen2ForCausalLM" if qwen else "LlamaForCausalLM"],
         "model_type": "qwen2" if qwen else "llama",
-        "bos_token_id": end_of_text,
+        "bos_token_id": _first(end_of_text),
         "eos_token_id": end_of_text,
         "hidden_act": "silu",
         "hidden_size": c.width,
@@ -124,3 +136,7 @@ def llama_json(config: DecoderConfig, dtype: str, end_of_text: int) -> dict[str,
     if not qwen:
         content["head_dim"] = c.head_size
     return content
+
+
+def _first(end_of_text: int | list[int]) -> int:
+    return end_of_text[0] if isinstance(end_of_text, list) else end_of_text

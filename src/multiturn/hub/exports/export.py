@@ -22,6 +22,7 @@ from multiturn import __version__
 from multiturn.core.errors import (
     HubError,
     InputError,
+    MissingDependencyError,
     ModelFileError,
     UnknownNameError,
     reporting_storage,
@@ -44,7 +45,12 @@ from multiturn.hub.exports.reference import (
     phi2_gguf_reference,
     phi_reference,
 )
+from multiturn.hub.formats.gguf import GGUFHeader
 from multiturn.hub.formats.gguf_tensors import read_gguf_tensors
+from multiturn.hub.llama_cpp_library import import_xllamacpp
+from multiturn.hub.llama_options import ServerOptions, quantized_cache_fits
+from multiturn.hub.llama_trial import find_fault, loading_error
+from multiturn.hub.model_place import model_tokenizer
 from multiturn.models.config import DecoderConfig
 from multiturn.models.decoder import forward
 from multiturn.models.parameters import Parameters
@@ -57,6 +63,7 @@ CERTIFICATE = "certificate.json"
 _TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
+    "generation_config.json",
     "special_tokens_map.json",
     "vocab.json",
     "merges.txt",
@@ -77,7 +84,7 @@ class _HubFormat:
 
     title: str
     layout: Callable[[DecoderConfig], Layout]
-    describe: Callable[[DecoderConfig, str, int], Json]
+    describe: Callable[[DecoderConfig, str, int | list[int]], Json]
     reference: Callable[..., np.ndarray[Any, Any]]
     runs_in: str
 
@@ -131,6 +138,7 @@ def export(source: Path, out: Path, to: str, *, groups: int | None = None) -> Ce
         InputError: `out` is not free, or the source cannot be written in this format.
         ModelFileError: the source is broken.
         HubError: the export differs from its source beyond the tolerance.
+        EngineError: llama.cpp does not load it.
         StorageError: the disk is full, or the place cannot be written. In all these cases
             nothing is left at `out`.
     """
@@ -154,8 +162,9 @@ def _check_exportable(checkpoint: Checkpoint, tokenizer: Tokenizer | None, to: s
         )
     if to == "codegen" and config.heads % 4:
         raise InputError(
-            "the CodeGen layout has 4 groups of heads", got=f"{config.heads} heads",
-            fix="export to gptj or phi",
+            "the programs that read the CodeGen layout want its heads in 4 groups",
+            got=f"{config.heads} heads", allowed="a multiple of 4",
+            fix="export to gptj, phi or gguf, which take any number",
         )  # fmt: skip
     if to in ("phi", "gguf") and config.feed_forward_width != 4 * config.width:
         raise InputError(
@@ -225,6 +234,7 @@ def _export_hub(
     written = read_hub_tensors(work)
     read_config = json.loads((work / "config.json").read_text("utf-8"))
     target = partial(kind.reference, written, read_config)
+    open_checkpoint(work)  # as the native engine will
     return compare_logits("numpy, from the written files", source, target, tokens)
 
 
@@ -243,6 +253,9 @@ def _export_gguf(
     write_gguf(file, parameters, checkpoint.config, tokenizer, checkpoint.dtype, name=name)
     _write_card(work, checkpoint, "GGUF, architecture phi2; read by llama.cpp", True)
     header, written = read_gguf_tensors(file)
+    open_checkpoint(file)  # as the native engine will
+    model_tokenizer(file)
+    _try_in_llama_cpp(file, header)
     target = partial(phi2_gguf_reference, written, header.metadata)
     found = [compare_logits("numpy, from the written file", source, target, tokens)]
     if checkpoint.dtype == "float32":
@@ -250,6 +263,22 @@ def _export_gguf(
         by_llama = check_with_llama_cpp(file, source, tokens)
         found += [by_llama] if by_llama else []
     return found
+
+
+def _try_in_llama_cpp(file: Path, header: GGUFHeader) -> None:
+    """Load the file and write with it, under the options of the llama.cpp engine.
+
+    Raises:
+        EngineError: llama.cpp does not take it; the message is its own.
+    """
+    try:
+        import_xllamacpp()
+    except MissingDependencyError:
+        return
+    options = ServerOptions(context=512, threads=1, quantized_cache=quantized_cache_fits(header))
+    fault = find_fault(file, options)
+    if fault:
+        raise loading_error(file, fault)
 
 
 def _source_logits(parameters: Parameters, config: DecoderConfig, tokens: Any) -> Any:
@@ -285,8 +314,9 @@ def _tokenizer_of(checkpoint: Checkpoint) -> Tokenizer | None:
     return tokenizer
 
 
-def _end_of_text(tokenizer: Tokenizer | None) -> int:
-    return tokenizer.end_of_text[0] if tokenizer and tokenizer.end_of_text else 50256
+def _end_of_text(tokenizer: Tokenizer | None) -> int | list[int]:
+    ends = list(tokenizer.end_of_text) if tokenizer else []
+    return ends if len(ends) > 1 else next(iter(ends), 50256)
 
 
 def _copy_tokenizer(source: Path, work: Path) -> bool:

@@ -145,10 +145,7 @@ def _add_tokenizer(
         if key.startswith("tokenizer.ggml.") and isinstance(value, bool | int)
     }
     if not kept:
-        if tokenizer.end_of_text:
-            writer.add_bos_token_id(tokenizer.end_of_text[0])
-            writer.add_eos_token_id(tokenizer.end_of_text[0])
-        writer.add_add_bos_token(False)
+        _add_special_tokens(writer, tokenizer)
     for key, value in kept.items():
         if isinstance(value, bool):
             writer.add_bool(key, value)
@@ -157,3 +154,20 @@ def _add_tokenizer(
     template = like.get("tokenizer.chat_template")
     if isinstance(template, str):
         writer.add_chat_template(template)
+
+
+def _add_special_tokens(writer: Any, tokenizer: Tokenizer) -> None:
+    ends = tokenizer.end_of_text
+    bos = next(iter((*tokenizer.before, *ends)), None)
+    if bos is not None:
+        writer.add_bos_token_id(bos)
+    # A file has places for three tokens that end a text; others it ends at by their texts.
+    for add, token in zip(
+        (writer.add_eos_token_id, writer.add_eot_token_id, writer.add_eom_token_id),
+        ends,
+        strict=False,
+    ):
+        add(token)
+    writer.add_add_bos_token(bool(tokenizer.before))
+    if tokenizer.after:
+        writer.add_add_eos_token(True)

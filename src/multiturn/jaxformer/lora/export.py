@@ -24,11 +24,12 @@ from multiturn.hub.adapters.peft import write_peft
 from multiturn.hub.checkpoints.layouts import (
     Layout,
     codegen_layout,
+    gptj_layout,
     llama_layout,
 )
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.hub.exports.certificate import check_with_llama_cpp, compare_logits
-from multiturn.hub.exports.configs import codegen_json, llama_json
+from multiturn.hub.exports.configs import codegen_json, gptj_json, llama_json
 from multiturn.hub.exports.export import CERTIFICATE, Certificate
 from multiturn.hub.exports.files import whole_directory, write_hub_checkpoint, write_json
 from multiturn.hub.exports.gguf import gguf_layout, write_gguf
@@ -176,7 +177,7 @@ def _write_hub(run: Path, work: Path, to: str) -> _Written:
     del to
     parameters, config = load_run(run)
     tokenizer = _tokenizer(run, config)
-    end = next(iter(tokenizer.end_of_text), 0)
+    end = tokenizer.document_end or 0
     layout, describe = _hub_layout(config.model)
     described = describe(config.model, "float32", end)
     write_hub_checkpoint(work, parameters, layout, described, "float32")
@@ -208,6 +209,9 @@ def _write_adapter(run: Path, work: Path, to: str) -> _Written:
 def _hub_layout(config: DecoderConfig) -> tuple[Layout, Any]:
     if config.family == "llama":
         return llama_layout(config), llama_json
+    if config.heads % 4:
+        # What reads the CodeGen layout wants 4 groups of heads; GPT-J computes the same.
+        return gptj_layout(config), gptj_json
     return codegen_layout(config, 4), codegen_json
 
 

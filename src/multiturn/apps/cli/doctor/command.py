@@ -33,7 +33,11 @@ _SIGNS = {"works": ("✓", "green"), "note": ("!", "yellow"), "fails": ("✗", "
 def doctor(
     model: options.Model = None,
     write: Annotated[
-        bool, typer.Option("--write", help="Also load the model and let it write a little.")
+        bool,
+        typer.Option(
+            "--write",
+            help="Also load the model and let it write a little, as with --model.",
+        ),
     ] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -78,12 +82,15 @@ def _checks(model: str | None, write: bool) -> Iterator[Check]:
     settings = _settings(model)
     yield examine("engine", parts.check_engine)
     yield examine("batches", parts.check_kernels)
-    yield examine("model", lambda: parts.check_model(settings))
+    looked_at = examine("model", lambda: parts.check_model(settings))
+    yield looked_at
     yield examine("sandbox", lambda: parts.check_sandbox(settings))
     yield examine("sessions", parts.check_sessions)
     yield examine("languages", machine.check_languages)
     yield examine("terminal", machine.check_terminal)
-    if write:
+    # Who names a model wants to know of that one; but a check fetches nothing.
+    named = model is not None and looked_at.state != "fails" and parts.is_here(settings)
+    if write or named:
         yield examine("writing", lambda: parts.check_writing(settings))
 
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from multiturn.apps.cli.doctor.check import Check
 from multiturn.apps.cli.settings import Settings, resolve_settings
-from multiturn.core.errors import EngineError
+from multiturn.core.errors import EngineError, shown
 from multiturn.core.places import places
 from multiturn.engines.model_name import Script, Server, Weights, read_model_name
 from multiturn.engines.open import open_engine
@@ -30,6 +30,7 @@ __all__ = [
     "check_sessions",
     "check_settings",
     "check_writing",
+    "is_here",
 ]
 
 SECONDS_TO_IMPORT = 60
@@ -176,20 +177,43 @@ def check_sessions() -> Check:
     return Check(name="sessions", state="works", found=f"{count} sessions, sound, in {path}")
 
 
+def is_here(settings: Settings) -> bool:
+    """Whether there is a model to be run which need not be fetched first; a script is none."""
+    name = read_model_name(settings.model)
+    return isinstance(name, Server) or (isinstance(name, Weights) and name.place is not None)
+
+
 def check_writing(settings: Settings) -> Check:
     """Whether the model really writes: loads it and lets it add a few tokens."""
     name = read_model_name(settings.model)
     if isinstance(name, Weights) and name.place is None:
         raise EngineError("the model is not here", fix=f"multiturn models pull {name.model}")
+    notes: list[str] = []
     with open_engine(
-        settings.model, context=512, threads=settings.threads, engine=settings.engine
+        settings.model,
+        context=settings.context,
+        threads=settings.threads,
+        engine=settings.engine,
+        listen=notes.append,
     ) as engine:
-        request = Request(prompt="# Print hello.\nprint(", max_tokens=16, temperature=0)
+        prompt = "# Print hello.\nprint("
+        room = engine.info.context_window - engine.count_tokens(prompt)
+        request = Request(prompt=prompt, max_tokens=max(1, min(16, room)), temperature=0)
         done = generate(engine, request)[0]
+        by = engine.info.engine
     rate = len(done.tokens) / max(done.timings.total - done.timings.to_first_token, 1e-6)
+    if not done.text.strip():
+        return Check(
+            name="writing",
+            state="note",
+            found=f"the model was run with {by}, and wrote nothing but blanks",
+            details=tuple(notes),
+            fix="try another model: --model NAME",
+        )
     return Check(
         name="writing",
-        state="works" if done.text.strip() else "fails",
-        found=f"the model wrote {len(done.tokens)} tokens, {rate:.0f} a second",
-        fix=None if done.text.strip() else "try another model: --model NAME",
+        state="works",
+        found=f"the model wrote {len(done.tokens)} tokens with {by}, {rate:.0f} a second: "
+        f"{shown(done.text)}",
+        details=tuple(notes),
     )
