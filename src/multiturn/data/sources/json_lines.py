@@ -16,7 +16,7 @@ from multiturn.data.sources.columns import FieldError, check_fields, fill_fields
 from multiturn.data.sources.compressed import BrokenStreamError, Decompressed, compression_of
 from multiturn.data.sources.remote_files import expand, open_remote
 
-__all__ = ["JsonLines", "Pile"]
+__all__ = ["BREAKS", "JsonLines", "Pile"]
 
 _CHUNK = 1 << 20
 _ENDINGS = tuple(
@@ -25,6 +25,7 @@ _ENDINGS = tuple(
     for packed in ("", ".gz", ".zst", ".zstd", ".bz2", ".xz", ".lzma")
 )
 _HALF = "half of a surrogate pair"
+BREAKS = "a compressed file that breaks: what follows is lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,30 +148,36 @@ def read_objects(
     """The JSON value of each line, with its place: ``00.jsonl.zst:17``.
 
     Lines end with a line feed and nothing else: other ends of lines may stand in a string.
-    Lines that are too long, no JSON, or say the same key twice are dropped with their reason.
+    Lines that are too long, no JSON, or say the same key twice are dropped with their reason. A
+    compressed file that breaks gives the lines before the break; the rest of it is one drop, whose
+    detail says where it broke.
 
     Raises:
-        SourceError: the file is empty, cannot be opened, or its compression is broken; the
-            message says how many lines could be read.
+        SourceError: the file is empty, or cannot be opened or read.
     """
     file_name = address.rpartition("/")[2]
     number = 0
     with open_remote(address) as file, _decompressed(address, file) as stream:
-        for number, (line, size) in enumerate(_lines(stream, most_line_bytes, address), 1):
-            place = f"{file_name}:{number}"
-            if line is None:
-                ledger.drop(filed_under, _unread(label, place), "a line too long", size=size)
-                continue
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line, object_pairs_hook=_unique)
-            except (ValueError, RecursionError) as error:
-                twice = isinstance(error, _TwiceError)
-                reason = "a key that stands twice" if twice else "a line that is no JSON"
-                ledger.drop(filed_under, _unread(label, place), reason, size=size)
-                continue
-            yield place, value
+        try:
+            for number, (line, size) in enumerate(_lines(stream, most_line_bytes, address), 1):
+                place = f"{file_name}:{number}"
+                if line is None:
+                    ledger.drop(filed_under, _unread(label, place), "a line too long", size=size)
+                    continue
+                if not line.strip():
+                    continue
+                try:
+                    value = json.loads(line, object_pairs_hook=_unique)
+                except (ValueError, RecursionError) as error:
+                    twice = isinstance(error, _TwiceError)
+                    reason = "a key that stands twice" if twice else "a line that is no JSON"
+                    ledger.drop(filed_under, _unread(label, place), reason, size=size)
+                    continue
+                yield place, value
+        except BrokenStreamError as error:
+            told = f"{error}, after {number} lines"
+            ledger.drop(filed_under, _unread(label, file_name), BREAKS, detail=told)
+            return
     if number == 0:
         raise SourceError("an empty file", got=address, fix="take it out of the recipe")
 
@@ -218,7 +225,7 @@ def _lines(stream: _Stream, most: int, address: str) -> Iterator[tuple[bytes | N
 def _read(stream: _Stream, address: str, lines: int) -> bytes:
     try:
         return stream.read(_CHUNK)
-    except (BrokenStreamError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise SourceError(
             f"it cannot be read to its end, {error}, after {lines} lines",
             got=address,
