@@ -35,12 +35,12 @@ CASES: dict[str, dict[str, Any]] = {
     "ids beyond the vocabulary": said(eot_token_id=7000),
     "ends by their texts": {
         "tokens": {
-            260: ("<|im_end|>", CONTROL), 265: ("</s>", CONTROL), 266: ("<|eom_id|>", CONTROL),
+            264: ("<|im_end|>", CONTROL), 265: ("</s>", CONTROL), 266: ("<|eom_id|>", CONTROL),
             267: ("<reponame>", CONTROL), 268: ("<|file_sep|>", CONTROL), 269: ("[PAD]", CONTROL),
             270: ("<|im_start|>", CONTROL), 271: ("<|fim_prefix|>", CONTROL),
             272: ("<end_of_turn>", USER_DEFINED),
         },
-        **said(eos_token_id=260),
+        **said(eos_token_id=264),
     },
     "ids of infilling": {
         "tokens": {265: ("<|fim_pad|>", CONTROL), 266: ("<|repo_name|>", CONTROL)},

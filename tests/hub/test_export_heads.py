@@ -43,9 +43,11 @@ PROMPT = "def f(x):\n    return"
 def write_source(place: Path, **shape: int) -> Path:
     config = codegen_config(**{"layers": 2, "vocab_size": 300, "context": 128, **shape})
     draw = np.random.default_rng(3)
+    # As large at any width: llama.cpp rounds to half precision within each feed-forward.
+    size = min(0.15, 1.2 / config.width**0.5)
     parameters = jax.tree.map(
         lambda info: (
-            0.15 * draw.normal(size=info.shape) + (info.initializer == Constant(1.0))
+            size * draw.normal(size=info.shape) + (info.initializer == Constant(1.0))
         ).astype(np.float32),
         declare(config),
     )
@@ -80,12 +82,17 @@ def greedy(place: Path) -> tuple[int, ...]:
 def test_what_was_exported_writes_the_same(tmp_path: Path, name: str) -> None:
     source = write_source(tmp_path / "source", **SHAPES[name])
     expected = greedy(source)
-    for to in ("gptj", "phi", "gguf"):
+    odd = SHAPES[name]["head_size"] % 2
+    for to in ("gptj", "phi") if odd else ("gptj", "phi", "gguf"):
         out = tmp_path / to
         certificate = export(source, out, to)
         assert all(agreement.within for agreement in certificate.agreements)
         place = next(out.glob("*.gguf"), out)
         assert greedy(place) == expected
+    if odd:
+        with pytest.raises(InputError, match=r"odd size.*got 9.*gptj or phi"):
+            export(source, tmp_path / "gguf", "gguf")
+        return
     pytest.importorskip("xllamacpp")
     assert written(open_llama_cpp(place, threads=1)) == expected
 
@@ -98,7 +105,7 @@ def test_what_was_exported_opens_in_the_native_engine(
 ) -> None:
     source = write_source(tmp_path / "source", **SHAPES[name])
     expected = greedy(source)
-    for to in ("phi", "gguf"):
+    for to in ("phi",) if SHAPES[name]["head_size"] % 2 else ("phi", "gguf"):
         export(source, tmp_path / to, to)
         place = next((tmp_path / to).glob("*.gguf"), tmp_path / to)
         engine = open_jax(place, threads=1, dtype="float32", kernels=kernels, slots=1)

@@ -172,6 +172,15 @@ def _check_exportable(checkpoint: Checkpoint, tokenizer: Tokenizer | None, to: s
             got=f"{config.feed_forward_width} for {config.width}",
             fix="export to codegen or gptj",
         )
+    if to == "gguf" and config.head_size % 2:
+        # It copies the part of a head that is not turned two numbers at a time, and so writes
+        # over the first number of the next head.
+        raise InputError(
+            "llama.cpp computes heads of an odd size wrongly",
+            got=config.head_size,
+            allowed="an even size",
+            fix="export to gptj or phi",
+        )
     if to == "gguf" and tokenizer is None:
         raise InputError(
             "a GGUF file holds its tokenizer, and the source has none",
