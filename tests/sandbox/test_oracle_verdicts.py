@@ -105,7 +105,7 @@ def test_numpy_values_cross(sandbox):
 
 
 def test_what_is_no_plain_data_equals_nothing(sandbox):
-    for body in ("return (i for i in [1])", "return f", "return object()", "return iter([1])"):
+    for body in ("return f", "return object()", "return lambda: [1]", "return type(f)"):
         tests = "r = f()\nassert r == r or r == [1] or list(r) == [1]"
         assert judge(sandbox, f"def f(): {body}", tests).judgement is Judgement.WRONG_ANSWER
 

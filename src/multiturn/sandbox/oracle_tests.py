@@ -8,14 +8,14 @@ comparison; it can only answer calls, and be wrong about its own values.
 Arguments are passed by value. What a candidate does to its copy of a list is not seen by the
 tests, unless `in_place` is asked for: by default a candidate cannot change what the tests
 hold, and so cannot make ``assert candidate(xs) == sum(xs)`` true by emptying ``xs``.
-Functions, generators, open files and instances of the candidate's own classes cannot
-cross; they arrive as a value that equals nothing. Instances of classes that the context
-defines do: see `multiturn.sandbox.inside.instances`.
+Functions, open files and instances of the candidate's own classes cannot cross; they arrive
+as a value that equals nothing. Instances of classes that the context defines do, and numbers,
+containers, views and iterators of the standard library: see
+`multiturn.sandbox.inside.instances` and `multiturn.sandbox.inside.library`.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,28 +28,11 @@ from multiturn.sandbox.oracle import Judgement, Verdict
 from multiturn.sandbox.outcomes import Outcome, Status
 from multiturn.sandbox.pool import HEAVY_MODULES
 from multiturn.sandbox.protocol import Called, Candidate, Limits, Program, Sandbox
+from multiturn.sandbox.wire import PACKED
 
 __all__ = ["TestsFaultError", "check_tests"]
 
 _INSIDE = Path(__file__).with_name("oracle_inside.py")
-_DEFINES_CLASS = re.compile(r"\bclass\b|\b(?:namedtuple|NamedTuple|Enum|make_dataclass)\b")
-
-_CALL = "_multiturn_call"
-_CALL_SOURCE = """
-
-def {name}_in_place(*args, **kwargs):
-    return {entry_point}(*args, **kwargs), args
-
-
-def {name}(packed, names):
-    from multiturn.sandbox.inside.instances import assemble, dismantle
-    from multiturn.sandbox.inside.program import revive
-
-    classes = {{name: kind for name in names if isinstance(kind := globals().get(name), type)}}
-    args, kwargs = assemble(packed, classes, revive)
-    value = {entry_point}(*args, **kwargs)
-    return dismantle((value, args if {in_place} else ()), classes)
-"""
 
 
 class TestsFaultError(InputError):
@@ -97,12 +80,6 @@ def check_tests(
     limits = limits or Limits()
     if not entry_point.isidentifier():
         raise InputError("the entry point is no name of a function", got=entry_point)
-    name = entry_point
-    if in_place or _DEFINES_CLASS.search(context):
-        candidate_source += _CALL_SOURCE.format(
-            name=_CALL, entry_point=entry_point, in_place=in_place
-        )
-        name = f"{_CALL}_in_place" if in_place else entry_point
     with sandbox.open_candidate(Program(source=candidate_source), limits) as candidate:
         loaded = candidate.loaded
         if not loaded.outcome.finished:
@@ -110,8 +87,8 @@ def check_tests(
         left = _Budget(limits, loaded.cpu_seconds, loaded.wall_seconds)
         host = Program(source=_host(context + test_source))
         with sandbox.open_candidate(host, test_limits or Limits()) as tests:
-            begin = (context, test_source, entry_point)
-            return _converse(candidate, name, left, tests, begin, in_place)
+            begin = (context, test_source, entry_point, in_place)
+            return _converse(candidate, PACKED + entry_point, left, tests, begin)
 
 
 def _host(tests: str) -> str:
@@ -129,16 +106,14 @@ class _Budget:
         self.cpu = limits.cpu_seconds - cpu_seconds
         self.wall = limits.wall_seconds - wall_seconds
 
-    def call(
-        self, candidate: Candidate, name: str, args: tuple[Any, ...], kwargs: Mapping[str, object]
-    ) -> Called:
+    def call(self, candidate: Candidate, name: str, args: tuple[Any, ...]) -> Called:
         """Call within what is left; a call with nothing left is out of time at once."""
         if self.cpu <= 0 or self.wall <= 0:
             spent = Status.TIMED_OUT_CPU if self.cpu <= 0 else Status.TIMED_OUT_WALL
             return Called(Outcome(spent))
         limits = replace(self.limits, cpu_seconds=self.cpu, wall_seconds=self.wall)
         began = time.monotonic()
-        called = candidate.call(name, args, kwargs, limits=limits)
+        called = candidate.call(name, args, limits=limits)
         self.cpu -= called.cpu_seconds
         self.wall -= time.monotonic() - began
         return called
@@ -149,8 +124,7 @@ def _converse(
     name: str,
     left: _Budget,
     tests: Candidate,
-    begin: tuple[str, str, str],
-    in_place: bool,
+    begin: tuple[str, str, str, bool],
 ) -> Verdict:
     """Carry calls from the tests to the candidate and values back, until the tests end."""
     raised: Outcome | None = None
@@ -159,13 +133,15 @@ def _converse(
         if not step.outcome.finished:
             return Verdict(Judgement.UNDECIDED, outcome=step.outcome)
         request: Any = step.value
-        if "ended" in request:
+        if isinstance(request, Mapping) and "ended" in request:
             return _verdict(request["ended"], raised)
-        args, kwargs = request["call"]
-        packed = "packed" in request
-        called = left.call(candidate, _CALL if packed else name, args, kwargs)
+        try:
+            called = left.call(candidate, name, request["call"])
+        except (InputError, TypeError):
+            # Instead of a request comes its type's name, where it is more than can be passed.
+            return Verdict(Judgement.UNDECIDED, "arguments of a call are too deep or too large")
         if called.outcome.finished:
-            step = _resume(tests, _answer(called.value, in_place and not packed))
+            step = _resume(tests, {"value": called.value})
         elif called.outcome.status is Status.RAISED and candidate.alive:
             raised = called.outcome
             step = tests.call("resume", [{"error": called.outcome.error or "Exception"}])
@@ -179,15 +155,6 @@ def _resume(tests: Candidate, answer: dict[str, object]) -> Called:
         return tests.call("resume", [answer])
     except InputError:
         return tests.call("resume", [{"value": Opaque("value that is too deep or too large")}])
-
-
-def _answer(value: object, in_place: bool) -> dict[str, object]:
-    if not in_place:
-        return {"value": value}
-    # A hostile program may have put any function under the helper's name.
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], tuple):
-        return {"value": value[0], "args": value[1]}
-    return {"error": "RuntimeError: the call was not answered as it was made"}
 
 
 def _verdict(ended: Mapping[str, Any], raised: Outcome | None) -> Verdict:

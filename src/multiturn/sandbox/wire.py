@@ -16,6 +16,7 @@ __all__ = [
     "MAX_MESSAGES",
     "MAX_NOISE",
     "NONCE_BYTES",
+    "PACKED",
     "Assembler",
     "Kind",
     "Message",
@@ -34,6 +35,10 @@ MAX_NOISE = 1000
 """How many packets may be none of ours. A program that tries out its descriptors sends few."""
 MAX_WORDS = 64 << 10
 """The longest message that carries no value; an error's text is cut far below that."""
+
+PACKED = "packed:"
+"""Before the name of a function that is to be called with what
+`multiturn.sandbox.inside.instances.dismantle` gave."""
 
 _LAST, _MORE = b".", b"+"
 

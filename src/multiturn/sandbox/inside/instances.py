@@ -4,7 +4,8 @@ A problem may define a class beside its function: a data class, a tree's node. I
 instances to the candidate and compare what comes back, in another process. Both sides have run
 the same definition, so an instance crosses as the class's name and its content; each side
 makes it with its own class. Nothing but those classes is ever made, and of their content only
-what `multiturn.sandbox.encoding` knows.
+what `multiturn.sandbox.encoding` knows. Values of the standard library cross by the table of
+`multiturn.sandbox.inside.library`.
 """
 
 from __future__ import annotations
@@ -14,19 +15,51 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from multiturn.sandbox.encoding import Opaque
+from multiturn.sandbox.inside.library import made as made_of_library
+from multiturn.sandbox.inside.library import taken
 
-__all__ = ["assemble", "dismantle"]
+__all__ = ["answer_packed", "assemble", "dismantle"]
 
 _MARK = "#"
 """Begins the type's name of an `Opaque` that stands for an instance; no type's name does."""
 
 _MAX_INSTANCES = 100_000
 
+_PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes))
 
-def dismantle(value: Any, classes: Mapping[str, type]) -> tuple[Any, list[Any]]:
+
+def answer_packed(
+    function: Callable[..., Any],
+    space: Mapping[str, Any],
+    arguments: tuple[Any, ...],
+    leaf: Callable[[Any], Any],
+) -> tuple[Any, list[Any]]:
+    """Call a function of the candidate with arguments that were taken apart.
+
+    Args:
+        function: of the candidate.
+        space: its names, in which it has its own definitions of the classes.
+        arguments: what `dismantle` gave for the call's, the names of the classes, and whether the
+            arguments as the call leaves them are handed back too.
+        leaf: as for `assemble`.
+
+    Returns:
+        The value with those arguments, taken apart.
+    """
+    packed, names, in_place = arguments
+    classes = {name: kind for name in names if isinstance(kind := space.get(name), type)}
+    args, kwargs = assemble(packed, classes, leaf)
+    value = function(*args, **kwargs)
+    return dismantle((value, args if in_place else ()), classes, iterators=True)
+
+
+def dismantle(
+    value: Any, classes: Mapping[str, type], *, iterators: bool = False
+) -> tuple[Any, list[Any]]:
     """A value with a mark in place of each instance of `classes`, and the instances' content.
 
-    Instances that are met twice, or contain themselves, are written once.
+    Instances that are met twice, or contain themselves, are written once. Iterators are used up
+    where they are asked for.
     """
     names = {kind: name for name, kind in classes.items()}
     found: list[Any] = []
@@ -34,26 +67,42 @@ def dismantle(value: Any, classes: Mapping[str, type]) -> tuple[Any, list[Any]]:
 
     def marked(value: Any) -> Any:
         kind = type(value)
-        if kind in names and len(found) < _MAX_INSTANCES:
-            place = places.setdefault(id(value), len(found))
-            if place == len(found):
-                found.append(value)
-            return Opaque(f"{_MARK}{place}")
+        if kind in _PLAIN or len(found) >= _MAX_INSTANCES:
+            return value
         if kind in (list, tuple, set, frozenset):
             return kind(map(marked, value))
         if kind is dict:
             return {marked(key): marked(item) for key, item in value.items()}
-        return value
+        place = places.get(id(value))
+        if place is None:
+            content = None if kind in names else _of_library(value, iterators)
+            if content is None and kind not in names:
+                return value
+            place = places[id(value)] = len(found)
+            # Kept: the place of an object that is gone could be another's.
+            found.append((value, content))
+        return Opaque(f"{_MARK}{place}")
 
     try:
         tree = marked(value)
         content: list[Any] = []
         while len(content) < len(found):
-            one = found[len(content)]
-            content.append((names[type(one)], *map(marked, _content(one))))
+            one, known = found[len(content)]
+            if known is not None:
+                content.append((known[0], "library", marked(known[1]), None, None, None))
+            else:
+                content.append((names[type(one)], *map(marked, _content(one))))
     except RecursionError:
         return value, []
     return tree, content
+
+
+def _of_library(value: Any, iterators: bool) -> tuple[str, tuple[Any, ...]] | None:
+    """What the table knows of a value; None, too, for one that fails on the way."""
+    try:
+        return taken(value, iterators=iterators)
+    except Exception:
+        return None
 
 
 def _content(value: Any) -> tuple[Any, ...]:
@@ -100,6 +149,9 @@ def assemble(
     def instance(place: int) -> Any:
         if place not in made:
             name, way, arguments, *_ = content[place]
+            if way == "library":
+                made[place] = made_of_library(name, built(arguments))
+                return made[place]
             kind = classes[name]
             if way == "unknown":
                 made[place] = leaf(Opaque(name))
@@ -110,7 +162,7 @@ def assemble(
         return made[place]
 
     for place, (_, way, _, state, items, pairs) in enumerate(content):
-        if way == "unknown":
+        if way in ("unknown", "library"):
             continue
         one = instance(place)
         for item in items or ():

@@ -10,7 +10,6 @@ import atexit
 import builtins
 import contextlib
 import gc
-import json
 import linecache
 import mmap
 import os
@@ -20,16 +19,17 @@ import threading
 import traceback
 import types
 from importlib.machinery import SourceFileLoader
+from json import dumps
 from os import _exit
 from pathlib import Path
 from typing import Any, NoReturn
 
 from multiturn.sandbox.encoding import ArrayData, EncodingError, Opaque, decode, encode
-from multiturn.sandbox.inside import instances  # noqa: F401 - for programs that are called
+from multiturn.sandbox.inside.instances import answer_packed
 from multiturn.sandbox.inside.scratch import FILE_NAME
 from multiturn.sandbox.inside.streams import name_descriptors, open_streams
 from multiturn.sandbox.job import Job
-from multiturn.sandbox.wire import Kind, receive_call, send
+from multiturn.sandbox.wire import PACKED, Kind, receive_call, send
 
 __all__ = ["Running", "revive"]
 
@@ -270,7 +270,7 @@ def _account(error: BaseException, status: str) -> bytes:
     if status == "syntax_error" and isinstance(error, SyntaxError):
         line = error.lineno
     said = {"status": status, "error": _describe(error)[:ERROR_LENGTH], "line": line}
-    return json.dumps(said).encode("ascii")
+    return dumps(said).encode("ascii")
 
 
 def _print_error(error: BaseException) -> None:
@@ -317,18 +317,23 @@ def _join_threads() -> None:
 
 def _call(space: dict[str, Any], data: bytes) -> bytes:
     name, args, kwargs = decode(data)
+    packed, name = name.startswith(PACKED), name.removeprefix(PACKED)
     first, *rest = name.split(".")
     if first not in space:
         raise NameError(f"name {first!r} is not defined")
     function = space[first]
     for attribute in rest:
         function = getattr(function, attribute)
+    if packed:
+        return _encode(answer_packed(function, space, tuple(args), revive))
     arguments = [revive(value) for value in args]
     return _encode(function(*arguments, **{key: revive(value) for key, value in kwargs.items()}))
 
 
 def revive(value: Any) -> Any:
-    """Arrays as arrays again; everything else as it is."""
+    """Arrays as arrays again; words interned, as those in a caller's source are; all else as is."""
+    if type(value) is str and value.isascii() and value.isidentifier():
+        return sys.intern(value)
     if isinstance(value, ArrayData):
         import numpy
 

@@ -1,0 +1,148 @@
+"""Values of the standard library that are plain data in other clothes: taken apart and made again.
+
+A function may answer with a `Decimal`, a range, a view of a dict or an iterator: its judge
+compares them as the library does. Each crosses as a name of the table below and plain data. What
+arrives comes from a program that may do harm, so that each is made by a function of this table,
+which refuses what takes more than its size to make or to compare.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterable
+from types import GeneratorType, MappingProxyType
+from typing import Any
+
+__all__ = ["made", "taken"]
+
+_first = itertools.islice
+"""Kept, as in a program's own process the module is the program's to change."""
+
+MAX_ITEMS = 100_000
+"""How many an iterator or a range may have to cross."""
+
+_MAX_EXPONENT = 100_000
+"""Of a `Decimal`: as a whole number it has as many digits."""
+
+
+def taken(value: Any, *, iterators: bool) -> tuple[str, tuple[Any, ...]] | None:
+    """A value's name in the table and its content; None where it has none.
+
+    Args:
+        value: any.
+        iterators: take iterators too, which uses them up.
+    """
+    kind = type(value)
+    if iterators and kind in _ITERATORS:
+        items = list(_first(value, MAX_ITEMS + 1))
+        return ("iterator", (items,)) if len(items) <= MAX_ITEMS else None
+    name = _BUILT_IN.get(kind)
+    if name is None:
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        module = sys.modules.get(kind.__module__)
+        if name not in _TABLE or getattr(module, kind.__name__, None) is not kind:
+            return None
+    return name, _TABLE[name][0](value)
+
+
+def made(name: str, content: tuple[Any, ...]) -> Any:
+    """The value whose name and content these are.
+
+    Raises:
+        Exception: of any kind, where the content does not fit.
+    """
+    return _TABLE[name][1](*content)
+
+
+_SOME: tuple[Any, ...] = (
+    iter([]), iter(()), iter(""), iter("é"), iter(b""), iter({}), iter({}.values()),
+    iter({}.items()), iter(set()), iter(range(0)), iter(range(1 << 70)), iter(int, 0),
+    reversed([]), reversed({}), reversed({}.values()), reversed({}.items()),
+)  # fmt: skip
+_ITERATORS: frozenset[type] = frozenset(
+    [GeneratorType, map, filter, zip, enumerate, reversed, *map(type, _SOME)]
+    + [kind for kind in vars(itertools).values() if isinstance(kind, type)]
+)
+"""The kinds of iterators whose items are taken: those of Python itself."""
+
+_BUILT_IN: dict[type, str] = {
+    range: "range",
+    bytearray: "bytearray",
+    type({}.keys()): "keys",
+    type({}.items()): "items",
+    type({}.values()): "values",
+    MappingProxyType: "proxy",
+}
+
+
+def _listed(value: Iterable[Any]) -> tuple[Any, ...]:
+    return (list(value),)
+
+
+def _range(start: int, stop: int, step: int) -> range:
+    value = range(start, stop, step)
+    if value[MAX_ITEMS:]:
+        raise ValueError("a range that is too long")
+    return value
+
+
+def _decimal(text: str) -> Any:
+    from decimal import Decimal
+
+    value = Decimal(text)
+    if value and value.is_finite() and abs(value.adjusted()) > _MAX_EXPONENT:
+        raise ValueError("an exponent that is too large")
+    return value
+
+
+def _fraction(numerator: int, denominator: int) -> Any:
+    from fractions import Fraction
+
+    if type(numerator) is not int or type(denominator) is not int:
+        raise TypeError("a fraction is of two whole numbers")
+    return Fraction(numerator, denominator)
+
+
+def _deque(items: list[Any], length: int | None) -> Any:
+    from collections import deque
+
+    return deque(items, length)
+
+
+def _user_list(items: list[Any]) -> Any:
+    from collections import UserList
+
+    return UserList(items)
+
+
+def _user_dict(pairs: dict[Any, Any]) -> Any:
+    from collections import UserDict
+
+    return UserDict(pairs)
+
+
+def _user_string(text: str) -> Any:
+    from collections import UserString
+
+    return UserString(str(text))
+
+
+_Take = Callable[[Any], tuple[Any, ...]]
+_Make = Callable[..., Any]
+
+_TABLE: dict[str, tuple[_Take, _Make]] = {
+    "iterator": (_listed, lambda items: iter(list(items))),
+    "range": (lambda value: (value.start, value.stop, value.step), _range),
+    "bytearray": (lambda value: (bytes(value),), lambda data: bytearray(memoryview(data))),
+    "keys": (_listed, lambda keys: dict.fromkeys(keys).keys()),
+    "items": (lambda value: (dict(value),), lambda pairs: dict(pairs).items()),
+    "values": (_listed, lambda values: dict(enumerate(values)).values()),
+    "proxy": (lambda value: (dict(value),), lambda pairs: MappingProxyType(dict(pairs))),
+    "decimal.Decimal": (lambda value: (str(value),), _decimal),
+    "fractions.Fraction": (lambda value: (value.numerator, value.denominator), _fraction),
+    "collections.deque": (lambda value: (list(value), value.maxlen), _deque),
+    "collections.UserList": (lambda value: (list(value.data),), _user_list),
+    "collections.UserDict": (lambda value: (dict(value.data),), _user_dict),
+    "collections.UserString": (lambda value: (str(value.data),), _user_string),
+}
