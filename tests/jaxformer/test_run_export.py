@@ -1,0 +1,82 @@
+"""A run as one GGUF file: whole models and LoRA runs, of both families, in every engine here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from multiturn.core.errors import InputError
+from multiturn.engines.open import open_engine
+from multiturn.jaxformer.config import TrainConfig
+from multiturn.jaxformer.lora.export import best_format, export_run, gguf_file, how_to_use
+from multiturn.jaxformer.run.train import main
+from multiturn.models.config import DecoderConfig, codegen_config, llama_config
+from multiturn.models.lora import LoraConfig
+
+
+def llama(*, bias: bool, tied: bool, stretch: float = 1.0) -> DecoderConfig:
+    return llama_config(
+        vocab_size=320, layers=2, width=32, heads=4, kv_heads=2, feed_forward_width=64,
+        context=64, qkv_bias=bias, tied_head=tied, rotary_stretch=stretch,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "model",
+    [llama(bias=False, tied=False, stretch=2.0), llama(bias=True, tied=True), None],
+    ids=["llama", "qwen2", "codegen"],
+)
+def test_a_run_becomes_a_file_that_every_engine_opens(
+    tiny: TrainConfig, model: DecoderConfig | None, tmp_path: Path
+) -> None:
+    config = replace(tiny, steps=2, model=model or tiny.model)
+    done: list[str] = []
+    main(config, doing=done.append)
+    # What takes seconds is told before it begins.
+    assert done[:2] == ["reading the data", "making the weights"]
+    assert done[done.index("compiling the first step") + 1] == "step 2"
+    assert done[-1] == "evaluating"
+    out = tmp_path / "run-gguf"
+    certificate = export_run(config.directory, out, "gguf")
+    assert [agreement.within for agreement in certificate.agreements] == [True] * len(
+        certificate.agreements
+    )
+    file = gguf_file(config.directory, out)
+    assert how_to_use(config.directory, out, best_format(config)) == str(file)
+    for engine in ("llama.cpp", "jax"):
+        with open_engine(str(file), engine=engine) as opened:
+            assert opened.info.context_window >= 32
+    assert json.loads((out / "certificate.json").read_text())["format"] == "gguf"
+
+
+def test_a_lora_run_is_merged_into_the_file(tiny: TrainConfig, tmp_path: Path) -> None:
+    main(replace(tiny, steps=2))
+    tuned = replace(
+        tiny,
+        out=str(tmp_path / "tuned"),
+        steps=2,
+        start=tiny.out,
+        data=replace(tiny.data, tokenizer=str(tiny.directory / "tokenizer")),
+        lora=LoraConfig(rank=2, alpha=4.0, targets=("query", "down")),
+    )
+    main(tuned)
+    out = tmp_path / "tuned-gguf"
+    export_run(tuned.directory, out, "gguf")
+    with open_engine(str(gguf_file(tuned.directory, out)), engine="jax") as opened:
+        assert opened.info.model
+
+
+def test_what_gguf_cannot_hold_is_said(tiny: TrainConfig, tmp_path: Path) -> None:
+    model = codegen_config(
+        layers=1, heads=2, head_size=8, rotary_size=4, vocab_size=320, context=32,
+        feed_forward_width=48,
+    )  # fmt: skip
+    config = replace(tiny, steps=1, model=model)
+    main(config)
+    with pytest.raises(InputError, match=r"feed-forward of 4 times the width.*export to hub"):
+        export_run(config.directory, tmp_path / "out", "gguf")
+    assert not (tmp_path / "out").exists()
+    assert best_format(config) == "hub"
