@@ -70,8 +70,16 @@ def compare_logits(
     )
 
 
-def check_with_llama_cpp(file: Path, source: Reference, tokens: Values) -> Agreement | None:
+def check_with_llama_cpp(
+    file: Path, source: Reference, tokens: Values, *, context: int
+) -> Agreement | None:
     """Compare with llama.cpp itself; None where `xllamacpp` is not installed.
+
+    Args:
+        file: the exported GGUF file.
+        source: logits of the source, of (rows, length) token ids.
+        tokens: the prompts, (rows, length).
+        context: positions of the model; llama.cpp needs one for the token that it writes.
 
     Raises:
         HubError: llama.cpp does not load the file, or says nothing.
@@ -93,6 +101,7 @@ def check_with_llama_cpp(file: Path, source: Reference, tokens: Values) -> Agree
         server = xllamacpp.Server(settings)
     except Exception as error:
         raise HubError(f"llama.cpp does not load the export: {error}", got=str(file)) from error
+    tokens = tokens[:, : max(1, context - 1)]
     wanted = _log_softmax(source(tokens))
     greatest, same, positions = 0.0, 0, 0
     for row, length in _prefixes(tokens):
@@ -142,6 +151,8 @@ def _next_logprobs(server: Any, prompt: list[int], vocabulary: int) -> list[tupl
             "cache_prompt": False,
         }
     )
+    if "choices" not in answer:
+        raise HubError("llama.cpp does not run the export", got=str(answer)[:400])
     # Nothing is listed where the likeliest token ends the text or is part of a character.
     logprobs = answer["choices"][0]["logprobs"] or {"content": []}
     steps = logprobs["content"]

@@ -94,7 +94,9 @@ def export_run(run: Path, out: Path, to: str) -> Certificate:
             )
         ]
         if to == "gguf":
-            by_llama = check_with_llama_cpp(gguf_file(run, work), source, tokens)
+            by_llama = check_with_llama_cpp(
+                gguf_file(run, work), source, tokens, context=config.model.context
+            )
             agreements += [by_llama] if by_llama else []
         for agreement in agreements:
             if not agreement.within:
