@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,41 @@ settings.load_profile("multiturn")
 MODELS = Path(os.environ.get("MULTITURN_TEST_MODELS", "~/.cache/multiturn/models")).expanduser()
 
 
+# Native kernels are kept by the hash of their source, like the models: compiling them takes half a
+# minute, and most tests of engines load them.
+KERNELS = MODELS.parent / "native"
+
+
+def new_home(place: Path) -> Path:
+    """Make `place` a home in which models and sessions are its own, and kernels are shared."""
+    KERNELS.mkdir(parents=True, exist_ok=True)
+    (place / "native").symlink_to(KERNELS)
+    return place
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of its own for each test: nobody's sessions or settings are read or written."""
-    place = tmp_path_factory.mktemp("home")
+    place = new_home(tmp_path_factory.mktemp("home"))
     monkeypatch.setenv("MULTITURN_HOME", str(place))
     monkeypatch.delenv("MULTITURN_MODEL", raising=False)
     return place
+
+
+@pytest.fixture(scope="session")
+def kernels() -> Path:
+    """The directory of the compiled kernels."""
+    KERNELS.mkdir(parents=True, exist_ok=True)
+    return KERNELS
+
+
+@pytest.fixture(scope="module")
+def module_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home for fixtures that serve a whole module."""
+    with pytest.MonkeyPatch.context() as patch:
+        place = new_home(tmp_path_factory.mktemp("home"))
+        patch.setenv("MULTITURN_HOME", str(place))
+        yield place
 
 
 @pytest.fixture(scope="session")

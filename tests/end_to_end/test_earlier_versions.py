@@ -22,11 +22,12 @@ ARCHIVE = Path(__file__).parents[1] / "golden" / "versions" / "0.1.0.tar.xz"
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def files(tmp_path_factory: pytest.TempPathFactory, kernels: Path) -> Path:
     """What the earlier version left, in a directory of its own."""
     place = tmp_path_factory.mktemp("earlier")
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(place, filter="data")
+    (place / "home" / "native").symlink_to(kernels)
     return place
 
 

@@ -20,6 +20,12 @@ needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C++ comp
 QUICK = "int answer() { return 42; }\n"
 
 
+@pytest.fixture(autouse=True)
+def own_kernels(home: Path) -> None:
+    """Tests that compile, cut and change libraries share theirs with nobody."""
+    (home / "native").unlink()
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """One small source in place of the kernels, so that a test may compile as often as it likes."""

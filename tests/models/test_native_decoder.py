@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -52,12 +53,9 @@ TOLERANCES: dict[Precision, float] = {"float32": 2e-5, "bfloat16": 0.06, "int8":
 
 
 @pytest.fixture(scope="module", autouse=True)
-def kept_library(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The library is compiled once for all tests here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MULTITURN_HOME", str(tmp_path_factory.mktemp("kernels")))
-        native.load_library()
-        yield
+def kept_library(module_home: Path) -> None:
+    """The library is there before the first test."""
+    native.load_library()
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -28,18 +29,16 @@ CHOOSE = jax.jit(choose_rows)
 
 
 @pytest.fixture(scope="module")
-def decoders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[NativeDecoder]]:
+def decoders(module_home: Path) -> Iterator[list[NativeDecoder]]:
     """Of one thread and of three: nothing may depend on that."""
     config = codegen_config(
         layers=1, heads=1, head_size=16, rotary_size=8, vocab_size=64, context=64
     )
     parameters = initialize(declare(config), seed=0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MULTITURN_HOME", str(tmp_path_factory.mktemp("kernels")))
-        made = [NativeDecoder.pack(parameters, config, threads=count) for count in (1, 3)]
-        yield made
-        for decoder in made:
-            decoder.close()
+    made = [NativeDecoder.pack(parameters, config, threads=count) for count in (1, 3)]
+    yield made
+    for decoder in made:
+        decoder.close()
 
 
 def logits_of_kind(kind: str, size: int, random: np.random.Generator) -> np.ndarray:
