@@ -1,6 +1,6 @@
 """Files that an earlier version wrote open unchanged: sessions, settings, runs, checkpoints.
 
-``tests/golden/versions/0.1.0.tar.xz`` was written by the code as it was before its names were
+``earlier_versions/0.1.0.tar.xz`` was written by the code as it was before its names were
 changed to the field's own: a home with sessions and settings, runs under three truncations, a
 packed corpus, and a training run killed after its first checkpoint.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 MULTITURN = Path(sys.executable).with_name("multiturn")
-ARCHIVE = Path(__file__).parents[1] / "golden" / "versions" / "0.1.0.tar.xz"
+ARCHIVE = Path(__file__).with_name("earlier_versions") / "0.1.0.tar.xz"
 
 
 @pytest.fixture(scope="module")
