@@ -25,8 +25,8 @@ demo: $(RUNTIME)
 setup: $(DEVELOP)
 
 test: $(DEVELOP)
-	@echo "Running the tests; they fetch a small model (94 MB) once and take about 25 minutes."
-	$(BIN)/python -m pytest -m "not slow"
+	@echo "Running the tests; they fetch a small model (94 MB) once and take a quarter of an hour on two cores."
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 check: $(DEVELOP) static test
 
@@ -37,8 +37,8 @@ static: $(DEVELOP)
 	$(BIN)/lint-imports
 
 slow: $(DEVELOP)
-	@echo "Running the slow proofs; they take about an hour."
-	$(BIN)/python -m pytest -m slow --timeout 3600
+	@echo "Running the slow proofs; they take about an hour on two cores."
+	$(BIN)/python -m pytest -m slow -n auto --timeout 3600
 
 docs: $(DEVELOP)
 	@$(PIP) install --constraint constraints.txt --group docs

@@ -88,8 +88,9 @@ def test_same_ids_for_any_text(ours: Tokenizer, theirs: Cut, text: str) -> None:
     cut = ours.encode(text)
     if ours.missing_bytes.isdisjoint(text.encode()):
         assert ours.decode(cut) == text
-    if "\x00" not in text:  # llama.cpp's server ends a text there in some builds
-        assert cut == theirs(text, False)
+        # Where a byte has no token, transformers joins what stands around it, and llama.cpp not.
+        if "\x00" not in text:  # llama.cpp's server ends a text there in some builds
+            assert cut == theirs(text, False)
 
 
 def test_this_vocabulary_lacks_some_bytes(ours: Tokenizer) -> None:

@@ -166,8 +166,13 @@ def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     return [by_folded[folded] for folded in found]
 
 
+_MAX_PATH = 400
+
+
 def shown(value: object, *, most: int = 80) -> str:
     """A short one-line form of a value for a message: control characters escaped, cut.
+
+    An absolute path is shown whole up to `_MAX_PATH` characters: its end says which file it is.
 
     Example:
         >>> shown("abc" * 100, most=12)
@@ -176,6 +181,8 @@ def shown(value: object, *, most: int = 80) -> str:
     text = ascii(value) if isinstance(value, bytes) else repr(str(value))
     if isinstance(value, bool | int | float | Path):
         text = str(value)
+    if str(value).startswith("/"):
+        most = max(most, _MAX_PATH)
     return text if len(text) <= most else text[: most - 3] + "..."
 
 

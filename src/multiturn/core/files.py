@@ -11,7 +11,9 @@ from multiturn.core.errors import reporting_storage
 __all__ = ["fsync_directory", "write_atomically"]
 
 
-def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
+def write_atomically(
+    path: Path, data: bytes | str, *, mode: int = 0o644, doing: str = "writing"
+) -> None:
     """Write `data` to `path` so that a reader, or a crash, sees the old file or the new one.
 
     The bytes go to a temporary file in the same directory, reach the disk, and only then
@@ -21,12 +23,13 @@ def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> Non
         path: the file to write; its directory must exist.
         data: the whole content; text is written as UTF-8.
         mode: permission bits of a new file, before the umask.
+        doing: what is being done, for the error: ``"saving the program"``.
 
     Raises:
         StorageError: the disk is full or the place cannot be written. `path` is as before.
     """
     payload = data.encode("utf-8") if isinstance(data, str) else data
-    with reporting_storage(path, "writing"):
+    with reporting_storage(path, doing):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:

@@ -30,6 +30,9 @@ class Tried:
     """Why not, or what was shown."""
 
 
+_MAX_SOCKET_NAME = 107
+"""Bytes in the name of a local socket: `sun_path` without its final NUL."""
+
 CANARY = """
 import fcntl, os, signal, socket, subprocess
 got_out = []
@@ -122,8 +125,10 @@ def fly(rung: Rung, shell: Shell, sandbox: PooledSandbox) -> Tried:
 def _run(sandbox: PooledSandbox, place: Path) -> RunResult:
     datagrams = str(place / "datagrams")
     with socket.socket() as listener, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as named:
-        named.bind(datagrams)
-        Path(datagrams).chmod(0o777)
+        # A name that is too long for a socket cannot be reached by the program either.
+        if len(os.fsencode(datagrams)) <= _MAX_SOCKET_NAME:
+            named.bind(datagrams)
+            Path(datagrams).chmod(0o777)
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         source = CANARY.format(

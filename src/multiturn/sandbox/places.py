@@ -11,6 +11,7 @@ import fcntl
 import os
 import stat
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class WorkPlace:
     """
 
     def __init__(self) -> None:
+        self._removing = threading.Lock()
         self._top = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         # For those who cannot see this process's number, as from another container.
         self._lock = os.open(self._top, _DIRECTORY)
@@ -45,14 +47,18 @@ class WorkPlace:
             os.chown(self.path, NOBODY, NOBODY)
 
     def remove(self) -> None:
-        """Remove it with all that programs left in it. Safe to call twice."""
-        if self._lock < 0:
+        """Remove it with all that programs left in it.
+
+        Safe to call twice, also at once: every thread that meets a dead worker closes it.
+        """
+        with self._removing:
+            descriptor, self._lock = self._lock, -1
+        if descriptor < 0:
             return
-        empty_directory(self._lock)
+        empty_directory(descriptor)
         with contextlib.suppress(OSError):
             self._top.rmdir()
-        os.close(self._lock)
-        self._lock = -1
+        os.close(descriptor)
 
 
 def sweep() -> None:

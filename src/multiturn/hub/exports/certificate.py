@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from multiturn.core.errors import HubError, MissingDependencyError
+from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.llama_cpp_library import import_xllamacpp
 
 __all__ = ["Agreement", "check_with_llama_cpp", "compare_logits"]
@@ -70,16 +71,14 @@ def compare_logits(
     )
 
 
-def check_with_llama_cpp(
-    file: Path, source: Reference, tokens: Values, *, context: int
-) -> Agreement | None:
+def check_with_llama_cpp(file: Path, source: Reference, tokens: Values) -> Agreement | None:
     """Compare with llama.cpp itself; None where `xllamacpp` is not installed.
 
     Args:
         file: the exported GGUF file.
         source: logits of the source, of (rows, length) token ids.
-        tokens: the prompts, (rows, length).
-        context: positions of the model; llama.cpp needs one for the token that it writes.
+        tokens: the prompts, (rows, length); cut where they leave no position of the model's
+            context for the token that llama.cpp writes.
 
     Raises:
         HubError: llama.cpp does not load the file, or says nothing.
@@ -101,7 +100,10 @@ def check_with_llama_cpp(
         server = xllamacpp.Server(settings)
     except Exception as error:
         raise HubError(f"llama.cpp does not load the export: {error}", got=str(file)) from error
-    tokens = tokens[:, : max(1, context - 1)]
+    metadata = read_gguf_header(file).metadata
+    context = metadata.get(f"{metadata.get('general.architecture')}.context_length")
+    if isinstance(context, int):
+        tokens = tokens[:, : max(1, context - 1)]
     wanted = _log_softmax(source(tokens))
     greatest, same, positions = 0.0, 0, 0
     for row, length in _prefixes(tokens):

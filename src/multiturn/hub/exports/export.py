@@ -269,7 +269,7 @@ def _export_gguf(
     found = [compare_logits("numpy, from the written file", source, target, tokens)]
     if checkpoint.dtype == "float32":
         # In half precision llama.cpp rounds what goes into each product as well.
-        by_llama = check_with_llama_cpp(file, source, tokens, context=checkpoint.config.context)
+        by_llama = check_with_llama_cpp(file, source, tokens)
         found += [by_llama] if by_llama else []
     return found
 

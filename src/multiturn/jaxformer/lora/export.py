@@ -94,9 +94,7 @@ def export_run(run: Path, out: Path, to: str) -> Certificate:
             )
         ]
         if to == "gguf":
-            by_llama = check_with_llama_cpp(
-                gguf_file(run, work), source, tokens, context=config.model.context
-            )
+            by_llama = check_with_llama_cpp(gguf_file(run, work), source, tokens)
             agreements += [by_llama] if by_llama else []
         for agreement in agreements:
             if not agreement.within:

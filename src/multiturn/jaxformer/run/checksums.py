@@ -20,6 +20,7 @@ from multiturn.core.files import write_atomically
 __all__ = ["Checksums", "fault_of"]
 
 SCHEMA = 1
+_DOING = "saving a checkpoint"
 
 
 class Checksums:
@@ -61,10 +62,11 @@ class Checksums:
             files = _described(self._checkpoints / str(step))
         except FileNotFoundError:
             return  # a newer one has taken its place
-        with reporting_storage(folder, "keeping the checksums of a checkpoint"):
+        with reporting_storage(folder, _DOING):
             folder.mkdir(exist_ok=True)
             plain = {"schema": SCHEMA, "files": files}
-            write_atomically(folder / f"{step}.json", json.dumps(plain, indent=1) + "\n")
+            text = json.dumps(plain, indent=1) + "\n"
+            write_atomically(folder / f"{step}.json", text, doing=_DOING)
             for path in folder.glob("*.json"):
                 if not (self._checkpoints / path.stem).exists():
                     path.unlink(missing_ok=True)
