@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from multiturn.core.places import places
+from multiturn.core.shipped_recipes import find_recipe
 from multiturn.data.executor import local_executor
 from multiturn.data.ledger import Tally
 from multiturn.data.pipeline import build
@@ -15,7 +16,7 @@ __all__ = ["build_corpus"]
 
 
 def build_corpus(
-    recipe: CorpusRecipe | Path,
+    recipe: CorpusRecipe | str | Path,
     out: Path | None = None,
     *,
     workers: int | None = None,
@@ -26,7 +27,7 @@ def build_corpus(
     """Build a corpus, or what is still missing of it after an interruption.
 
     Args:
-        recipe: what to build; or the Python file that defines it.
+        recipe: what to build; or a recipe, by name or by the path of its file.
         out: the directory to build in; ``corpora/NAME`` by default.
         workers: processes; one for each core by default.
         keep_drops: also write the documents that were dropped, with the reasons.
@@ -38,7 +39,7 @@ def build_corpus(
         Documents and bytes kept and dropped by the last stage, by language, licence and source.
 
     Raises:
-        InputError: the file defines no recipe, or the recipe is not a valid one.
+        InputError: there is no such recipe, or it is not a valid one.
         SourceError: a source is not available. What was finished stays.
         StoreError: another build is running in `out`.
         StorageError: the disk is full or a directory cannot be written.
@@ -58,8 +59,8 @@ def build_corpus(
             )
             print(build_corpus(recipe).documents.total())
     """
-    if isinstance(recipe, Path):
-        recipe = load_recipe(recipe)
+    if not isinstance(recipe, CorpusRecipe):
+        recipe = load_recipe(find_recipe(str(recipe), "data"))
     return build(
         recipe,
         out or Path("corpora") / recipe.name,

@@ -17,7 +17,6 @@ from multiturn.apps.cli.optional import needing
 from multiturn.apps.cli.terminal import neutralize, one_line
 from multiturn.core.errors import InputError, StoreError, reporting_storage
 from multiturn.core.files import write_atomically
-from multiturn.core.places import places
 from multiturn.core.shipped_recipes import find_recipe
 from multiturn.hub.progress import human_size
 
@@ -63,8 +62,7 @@ def build_corpus(
     """Build a corpus, or what is still missing of it after an interruption."""
     with needing("data", purpose="building a corpus"):
         from multiturn.apps.cli.data.build_progress import build_display
-        from multiturn.data.executor import local_executor
-        from multiturn.data.pipeline import build
+        from multiturn.data.api import build_corpus as build
         from multiturn.data.recipe import load_recipe
     loaded = load_recipe(find_recipe(recipe, "data"))
     folder = out or Path("corpora") / loaded.name
@@ -76,8 +74,8 @@ def build_corpus(
         tally = build(
             loaded,
             folder,
-            executor=local_executor(workers),
-            downloads=downloads or places().downloads,
+            workers=workers,
+            downloads=downloads,
             keep_drops=keep_drops,
             progress=display,
         )
