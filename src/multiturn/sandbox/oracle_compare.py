@@ -8,7 +8,15 @@ from dataclasses import fields, is_dataclass
 
 from multiturn.sandbox.encoding import ArrayData, ScalarData, SeriesData
 
-__all__ = ["Compare", "approximately", "difference", "exactly", "same_text"]
+__all__ = [
+    "Compare",
+    "approximately",
+    "content",
+    "difference",
+    "exactly",
+    "same_text",
+    "text_lines",
+]
 
 Compare = Callable[[object, object], bool]
 """Takes what was got and what was expected."""
@@ -66,7 +74,7 @@ def approximately(*, relative: float = 1e-6, absolute: float = 1e-9) -> Compare:
     """
 
     def compare(got: object, expected: object) -> bool:
-        got, expected = _content(got), _content(expected)
+        got, expected = content(got), content(expected)
         if isinstance(got, bool) or isinstance(expected, bool):
             return got is expected
         if isinstance(got, int | float | complex) and isinstance(expected, int | float | complex):
@@ -91,7 +99,7 @@ def same_text(got: object, expected: object) -> bool:
         >>> same_text("a \nb\n\n", "a\nb"), same_text("a b", "a  b")
         (True, False)
     """
-    return _lines(str(got)) == _lines(str(expected))
+    return text_lines(str(got)) == text_lines(str(expected))
 
 
 def difference(got: object, expected: object) -> str:
@@ -103,20 +111,21 @@ def difference(got: object, expected: object) -> str:
     """
     line = f"got {_show(got)}, expected {_show(expected)}"
     if isinstance(got, str) and isinstance(expected, str):
-        return line + _text_difference(_lines(got), _lines(expected))
+        return line + _text_difference(text_lines(got), text_lines(expected))
     path, got, expected = _first_difference("", got, expected, 0)
     return f"{line}; they part at {path}: {_show(got)} is not {_show(expected)}" if path else line
 
 
-def _lines(text: str) -> list[str]:
+def text_lines(text: str) -> list[str]:
+    """Lines without white space at their ends, and without empty ones at the end."""
     lines = [line.rstrip() for line in text.split("\n")]
     while lines and not lines[-1]:
         lines.pop()
     return lines
 
 
-def _content(value: object) -> object:
-    """A value without what `approximately` does not look at."""
+def content(value: object) -> object:
+    """A value without its kind: scalars as numbers; arrays, series and tuples as lists."""
     if isinstance(value, ScalarData):
         return value.value
     if isinstance(value, ArrayData):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from multiturn.sandbox.encoding import ArrayData, FrameData, SeriesData
+from multiturn.sandbox.oracle_compare import text_lines
 from multiturn.sandbox.oracle_reading import Pairs, plain, read_value
 from multiturn.sandbox.oracle_values import same_value
 
@@ -66,8 +67,12 @@ def printed(stdout: str, gold: object, table: Table | None = None) -> bool:
 
 
 def _printed_last(stdout: str, gold: object, table: Table | None) -> bool:
-    lines = _lines(stdout)
-    if table is not None and not isinstance(gold, str) and _ends_with(lines, _lines(table.text)):
+    lines = text_lines(stdout)
+    if (
+        table is not None
+        and not isinstance(gold, str)
+        and _ends_with(lines, text_lines(table.text))
+    ):
         if any(same_value(content, gold) for content in _contents(table.value)):
             return True
         if _is_hidden(table.value):
@@ -82,19 +87,11 @@ def _printed_last(stdout: str, gold: object, table: Table | None) -> bool:
 
 def last_printed(stdout: str, table: Table | None = None) -> object:
     """What was printed last, for a message: the value, or the last lines where it is none."""
-    lines = _lines(stdout)
-    if table is not None and _ends_with(lines, _lines(table.text)):
+    lines = text_lines(stdout)
+    if table is not None and _ends_with(lines, text_lines(table.text)):
         return table.value.tolist() if isinstance(table.value, ArrayData) else table.value
     found, value = read_value(_block(_tail(lines, MAX_MORE)) or "")
     return plain(value) if found else "\n".join(lines[-_SHOWN_LINES:])
-
-
-def _lines(text: str) -> list[str]:
-    """Lines without white space at their ends, and without empty ones at the end."""
-    lines = [line.rstrip() for line in text.split("\n")]
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
 
 
 def _size(gold: object) -> int:
@@ -141,7 +138,7 @@ def _printed(lines: list[str], gold: object) -> bool:
 
 
 def _is_text(lines: list[str], gold: str) -> bool:
-    wanted = _lines(gold.replace("\r\n", "\n"))
+    wanted = text_lines(gold.replace("\r\n", "\n"))
     return bool(wanted) and _ends_with(lines, wanted)
 
 

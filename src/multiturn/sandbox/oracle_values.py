@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
-from multiturn.sandbox.encoding import ArrayData, ScalarData, SeriesData
+from multiturn.sandbox.oracle_compare import content
 from multiturn.sandbox.oracle_reading import Members, Pairs
 
 __all__ = ["TOLERANCE", "same_value"]
@@ -49,14 +49,7 @@ def same_value(got: object, gold: object) -> bool:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, ScalarData):
-        return value.value
-    if isinstance(value, ArrayData):
-        return value.tolist()
-    if isinstance(value, SeriesData):
-        return list(value.items)
-    if isinstance(value, tuple):
-        return list(value)
+    value = content(value)
     if isinstance(value, set | frozenset):
         return Members(list(value))
     return Pairs(list(value.items())) if isinstance(value, Mapping) else value
