@@ -13,7 +13,7 @@ from multiturn.core.errors import HubError, MissingDependencyError
 from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.llama_cpp_library import import_xllamacpp
 
-__all__ = ["Agreement", "check_with_llama_cpp", "compare_logits"]
+__all__ = ["Agreement", "check_with_llama_cpp", "compare_logits", "require_agreement"]
 
 Values = np.ndarray[Any, Any]
 Reference = Callable[[Values], Values]
@@ -69,6 +69,30 @@ def compare_logits(
         argmax_agreement=float((wanted.argmax(-1) == got.argmax(-1)).mean()),
         tolerance=TOLERANCE,
     )
+
+
+def require_agreement(
+    agreements: Iterable[Agreement], *, to: str, source: str, report: str
+) -> None:
+    """Refuse an export that differs from its source.
+
+    Args:
+        agreements: of the export.
+        to: the format, for the message.
+        source: what it was made from, for the message: ``"its source"``.
+        report: what a report should come with.
+
+    Raises:
+        HubError: one is not within its tolerance.
+    """
+    for agreement in agreements:
+        if not agreement.within:
+            raise HubError(
+                f"the export to {to} differs from {source} ({agreement.computed_by})",
+                got=f"{agreement.greatest_difference:.2e}",
+                allowed=f"{agreement.tolerance:.0e}",
+                fix=f"nothing was kept; please report it with the {report}",
+            )
 
 
 def check_with_llama_cpp(file: Path, source: Reference, tokens: Values) -> Agreement | None:

@@ -20,7 +20,6 @@ import numpy as np
 
 from multiturn import __version__
 from multiturn.core.errors import (
-    HubError,
     InputError,
     MissingDependencyError,
     ModelFileError,
@@ -35,7 +34,12 @@ from multiturn.hub.checkpoints.reading import (
     open_checkpoint,
     read_hub_tensors,
 )
-from multiturn.hub.exports.certificate import Agreement, check_with_llama_cpp, compare_logits
+from multiturn.hub.exports.certificate import (
+    Agreement,
+    check_with_llama_cpp,
+    compare_logits,
+    require_agreement,
+)
 from multiturn.hub.exports.configs import codegen_json, gptj_json, phi_json
 from multiturn.hub.exports.files import whole_directory, write_hub_checkpoint, write_json
 from multiturn.hub.exports.gguf import write_gguf
@@ -214,14 +218,7 @@ def _write_and_check(
         "in half precision gives other low digits than this.",
         written_by=f"multiturn {__version__}",
     )
-    for agreement in agreements:
-        if not agreement.within:
-            raise HubError(
-                f"the export to {to} differs from its source ({agreement.computed_by})",
-                got=f"{agreement.greatest_difference:.2e}",
-                allowed=f"{agreement.tolerance:.0e}",
-                fix="nothing was kept; please report it with the checkpoint's name",
-            )
+    require_agreement(agreements, to=to, source="its source", report="checkpoint's name")
     write_json(work / CERTIFICATE, to_plain(certificate))
     return certificate
 

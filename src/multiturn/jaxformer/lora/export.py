@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from multiturn import __version__
-from multiturn.core.errors import HubError, InputError, UnknownNameError
+from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.core.records import to_plain
 from multiturn.hub.adapters.gguf import write_gguf_adapter
 from multiturn.hub.adapters.merging import merge_adapter
@@ -28,7 +28,11 @@ from multiturn.hub.checkpoints.layouts import (
     llama_layout,
 )
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
-from multiturn.hub.exports.certificate import check_with_llama_cpp, compare_logits
+from multiturn.hub.exports.certificate import (
+    check_with_llama_cpp,
+    compare_logits,
+    require_agreement,
+)
 from multiturn.hub.exports.configs import codegen_json, gptj_json, llama_json
 from multiturn.hub.exports.export import CERTIFICATE, Certificate
 from multiturn.hub.exports.files import whole_directory, write_hub_checkpoint, write_json
@@ -96,14 +100,7 @@ def export_run(run: Path, out: Path, to: str) -> Certificate:
         if to == "gguf":
             by_llama = check_with_llama_cpp(gguf_file(run, work), source, tokens)
             agreements += [by_llama] if by_llama else []
-        for agreement in agreements:
-            if not agreement.within:
-                raise HubError(
-                    f"the export to {to} differs from the run ({agreement.computed_by})",
-                    got=f"{agreement.greatest_difference:.2e}",
-                    allowed=f"{agreement.tolerance:.0e}",
-                    fix="nothing was kept; please report it with the run's config.json",
-                )
+        require_agreement(agreements, to=to, source="the run", report="run's config.json")
         certificate = Certificate(
             schema="multiturn.export-certificate/1",
             source=run.resolve().name,
