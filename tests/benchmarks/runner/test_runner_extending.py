@@ -163,13 +163,31 @@ def test_no_finished_turn_is_written_twice(tmp_path, real_sandbox, arm: str, las
     assert last_said.turns - last_said.kept_turns == 9 - last
 
 
+class Waiting(Watched):
+    """Writes the second text only after `seen` says that the first was reported."""
+
+    def __init__(self, seen: Flag) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def stream(self, request: Request, *, cancel: Flag | None = None) -> Iterator[Event]:
+        if len(self.asked) == 1:
+            assert self._seen.wait(60), "no report counts the first text"
+        yield from super().stream(request, cancel=cancel)
+
+
 def test_turns_and_tokens_are_counted_before_a_sample_is_finished(tmp_path, real_sandbox) -> None:
-    task = ToyTask(problems=3, cases=1)
     said: list[Progress] = []
-    engine = toy_engine(seconds_per_token=0.02, slots=1)
-    run(tmp_path, real_sandbox, engine=engine, task=task, n=1, listen=said.append)
-    early = [each for each in said if each.done == 0 and each.output.tokens]
-    assert early and all(each.all_turns == 9 for each in said)
+    seen = Flag()
+
+    def listen(progress: Progress) -> None:
+        said.append(progress)
+        if progress.done == 0 and progress.output.tokens:
+            seen.set()
+
+    task = ToyTask(problems=3, cases=1)  # 2 + 3 + 4 turns
+    run(tmp_path, real_sandbox, engine=Waiting(seen), task=task, n=1, listen=listen)
+    assert seen.is_set() and all(each.all_turns == 9 for each in said)
     tokens = sum(step.new_tokens for sample in read_run(tmp_path).samples for step in sample.steps)
     assert (said[-1].output.turns, said[-1].output.tokens) == (9, tokens)
 
