@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.core.places import places
+from multiturn.core.app_dirs import app_dirs
 from multiturn.hub.checkpoints.layouts import codegen_layout, llama_layout
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.hub.exports.configs import codegen_json, llama_json
@@ -47,7 +47,7 @@ class Source:
 
 def prepared_place() -> Path:
     """Where prepared models are kept between runs, beside the downloaded ones."""
-    return places().models.parent / "bench"
+    return app_dirs().models.parent / "bench"
 
 
 def prepare(name: str, place: Path) -> Model:

@@ -13,8 +13,8 @@ from multiturn.core.errors import (
     MultiturnError,
     StorageError,
     UnknownNameError,
-    reporting_storage,
-    shown,
+    storage_errors,
+    truncate_repr,
 )
 
 
@@ -26,9 +26,9 @@ def test_a_message_is_always_one_printable_line(what: str, got: str, fix: str) -
 
 
 @given(st.text(max_size=500), st.integers(10, 100))
-def test_shown_is_short_and_printable(text: str, most: int) -> None:
-    assert len(shown(text, most=most)) <= most
-    assert shown(text, most=most).isprintable()
+def test_a_truncated_repr_is_short_and_printable(text: str, max_length: int) -> None:
+    assert len(truncate_repr(text, max_length=max_length)) <= max_length
+    assert truncate_repr(text, max_length=max_length).isprintable()
 
 
 def test_an_unknown_name_suggests_the_nearest_and_lists_all() -> None:
@@ -40,7 +40,7 @@ def test_an_unknown_name_suggests_the_nearest_and_lists_all() -> None:
 def test_storage_faults_become_one_error_with_a_fix(tmp_path: Path) -> None:
     path = tmp_path / "no" / "file"
     fix = "fix: make the directory first"
-    with pytest.raises(StorageError, match=fix), reporting_storage(path, "saving"):
+    with pytest.raises(StorageError, match=fix), storage_errors(path, "saving"):
         path.write_text("")
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError, StorageError
 from multiturn.core.files import write_atomically
-from multiturn.core.places import places
 
 WRITER = """
 import sys
@@ -84,10 +84,10 @@ def test_a_write_that_finds_no_room_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_places_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MULTITURN_HOME", str(tmp_path))
-    assert places().sessions == tmp_path / "data" / "sessions.sqlite3"
+    assert app_dirs().sessions == tmp_path / "data" / "sessions.sqlite3"
     monkeypatch.setenv("MULTITURN_HOME", "relative")
     with pytest.raises(InputError, match="not an absolute path"):
-        places()
+        app_dirs()
     monkeypatch.delenv("MULTITURN_HOME")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
-    assert places().data == tmp_path / "xdg" / "multiturn"
+    assert app_dirs().data == tmp_path / "xdg" / "multiturn"

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from multiturn.benchmarks.problem_set import Category, Difficulty, Package, Problem, Turn
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.records import read_record
 from multiturn.core.yaml_text import read_yaml
 
@@ -133,7 +133,7 @@ def read_authored(paths: Iterable[Path]) -> dict[str, AuthoredProblem]:
     """
     found: dict[str, AuthoredProblem] = {}
     for path in sorted(paths, key=lambda path: path.stem):
-        with reporting_storage(path, "reading a problem"):
+        with storage_errors(path, "reading a problem"):
             text = path.read_text(encoding="utf-8")
         documents = read_yaml(text, where=path.name)
         if len(documents) != 1:

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.records import read_record, to_plain
 from multiturn.text.format_template import format_template
 
@@ -203,7 +203,7 @@ def read_problems(path: Path) -> tuple[Problem, ...]:
         InputError: a line is no JSON, or something in it is wrong; names the line.
         StorageError: the file cannot be read.
     """
-    with reporting_storage(path, "reading the problem set"):
+    with storage_errors(path, "reading the problem set"):
         lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     return tuple(
         _read_line(line, f"{path.name}: line {number}") for number, line in enumerate(lines, 1)

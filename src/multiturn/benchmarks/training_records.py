@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.benchmarks.problem_set import own_problems
-from multiturn.core.errors import reporting_storage
+from multiturn.core.errors import storage_errors
 from multiturn.core.files import write_atomically
 from multiturn.jaxformer.samples.text_files import chosen
 
@@ -52,7 +52,7 @@ def write_training_records(
             ]
             record = {"id": f"{problem.id}/{case}", "header": problem.header, "turns": turns}
             parts[part].append(json.dumps(record) + "\n")
-    with reporting_storage(out, "writing records"):
+    with storage_errors(out, "writing records"):
         out.mkdir(parents=True, exist_ok=True)
     for part, lines in parts.items():
         write_atomically(out / f"{part}.jsonl", "".join(lines))

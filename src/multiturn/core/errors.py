@@ -41,8 +41,8 @@ __all__ = [
     "StoreError",
     "UnknownNameError",
     "nearest",
-    "reporting_storage",
-    "shown",
+    "storage_errors",
+    "truncate_repr",
 ]
 
 
@@ -71,7 +71,7 @@ class MultiturnError(Exception):
         self.fix = fix
         line = what
         if got is not None:
-            line += f": got {shown(got)}"
+            line += f": got {truncate_repr(got)}"
         if allowed:
             line += f"; allowed: {allowed}"
         if fix:
@@ -154,7 +154,7 @@ def _rebuilt(
     return error
 
 
-def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
+def nearest(name: str, known: Iterable[str], *, max_count: int = 3) -> list[str]:
     """The known names most like `name`, best first; empty where none is near.
 
     Example:
@@ -162,32 +162,32 @@ def nearest(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
         ['qwen2.5-coder-0.5b']
     """
     by_folded = {candidate.casefold(): candidate for candidate in known}
-    found = difflib.get_close_matches(name.casefold(), by_folded, n=most, cutoff=0.5)
+    found = difflib.get_close_matches(name.casefold(), by_folded, n=max_count, cutoff=0.5)
     return [by_folded[folded] for folded in found]
 
 
 _MAX_PATH = 400
 
 
-def shown(value: object, *, most: int = 80) -> str:
+def truncate_repr(value: object, *, max_length: int = 80) -> str:
     """A short one-line form of a value for a message: control characters escaped, cut.
 
     An absolute path is shown whole up to `_MAX_PATH` characters: its end says which file it is.
 
     Example:
-        >>> shown("abc" * 100, most=12)
+        >>> truncate_repr("abc" * 100, max_length=12)
         "'abcabcab..."
     """
     text = ascii(value) if isinstance(value, bytes) else repr(str(value))
     if isinstance(value, bool | int | float | Path):
         text = str(value)
     if str(value).startswith("/"):
-        most = max(most, _MAX_PATH)
-    return text if len(text) <= most else text[: most - 3] + "..."
+        max_length = max(max_length, _MAX_PATH)
+    return text if len(text) <= max_length else text[: max_length - 3] + "..."
 
 
 @contextmanager
-def reporting_storage(place: Path | str, doing: str) -> Iterator[None]:
+def storage_errors(place: Path | str, doing: str) -> Iterator[None]:
     """Turn the operating system's faults of writing at `place` into one clear `StorageError`.
 
     Args:

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from multiturn.core.errors import reporting_storage
+from multiturn.core.errors import storage_errors
 
 __all__ = ["fsync_directory", "write_atomically"]
 
@@ -29,7 +29,7 @@ def write_atomically(
         StorageError: the disk is full or the place cannot be written. `path` is as before.
     """
     payload = data.encode("utf-8") if isinstance(data, str) else data
-    with reporting_storage(path, doing):
+    with storage_errors(path, doing):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from multiturn.core.errors import InputError, nearest, shown
+from multiturn.core.errors import InputError, nearest, truncate_repr
 
 __all__ = ["read_record", "to_plain"]
 
@@ -132,7 +132,7 @@ def _read_dataclass(value: object, kind: Any) -> object:
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
     for key in value:
         if key not in fields:
-            near = nearest(str(key), fields, most=1)
+            near = nearest(str(key), fields, max_count=1)
             raise _MismatchError(
                 InputError(
                     "unknown key",
@@ -190,7 +190,7 @@ def _read_choice(value: object, choices: Mapping[Any, object]) -> object:
         if value == allowed and type(value) is type(allowed):
             return meaning
     names = [str(choice) for choice in choices]
-    near = nearest(str(value), names, most=1)
+    near = nearest(str(value), names, max_count=1)
     raise _MismatchError(
         InputError(
             "unknown choice",
@@ -253,7 +253,7 @@ class _inside:  # noqa: N801 - reads as a statement: `with _inside(".turns"):`
 def _wrong_type(value: object, expected: str) -> _MismatchError:
     got = _name(type(value))
     if isinstance(value, str | int | float):
-        got += f" {shown(value, most=40)}"
+        got += f" {truncate_repr(value, max_length=40)}"
     return _MismatchError(InputError(f"expected {expected}, got {got}"))
 
 

@@ -30,7 +30,7 @@ def find_recipe(said: str, kind: str) -> Path:
             inside = folder / f"{said.replace('-', '_')}.py"
             if inside.is_file():
                 return inside
-    near = nearest(path.stem.replace("_", "-"), known, most=1)
+    near = nearest(path.stem.replace("_", "-"), known, max_count=1)
     raise InputError(
         "no such recipe",
         got=said,

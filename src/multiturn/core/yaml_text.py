@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from multiturn.core.errors import InputError, shown
+from multiturn.core.errors import InputError, truncate_repr
 from multiturn.core.yaml_scalars import quoted, read_plain
 
 __all__ = ["Check", "NodePath", "YamlText", "is_plain", "read_yaml"]
@@ -192,13 +192,13 @@ class _Reader:
             if key in found:
                 raise self.source.fault(
                     key_node.start_mark,
-                    f"not YAML, the key {shown(key)} stands twice",
+                    f"not YAML, the key {truncate_repr(key)} stands twice",
                     fix="remove one of them",
                 )
             if _is_empty(value_node) and self.check is not None:
                 self.check(self.source, (*path, str(key)), value_node)
             if _is_empty(value_node):
-                raise self._empty(value_node, f"nothing stands after the key {shown(key)}")
+                raise self._empty(value_node, f"nothing stands after the key {truncate_repr(key)}")
             found[key] = self.value(value_node, (*path, str(key)))
         return found
 

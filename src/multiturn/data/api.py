@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from multiturn.core.places import places
+from multiturn.core.app_dirs import app_dirs
 from multiturn.core.shipped_recipes import find_recipe
 from multiturn.data.executor import local_executor
 from multiturn.data.ledger import Tally
@@ -65,7 +65,7 @@ def build_corpus(
         recipe,
         out or Path("corpora") / recipe.name,
         executor=local_executor(workers),
-        downloads=downloads or places().downloads,
+        downloads=downloads or app_dirs().downloads,
         keep_drops=keep_drops,
         progress=progress,
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multiturn.core.errors import StoreError, reporting_storage
+from multiturn.core.errors import StoreError, storage_errors
 from multiturn.core.files import fsync_directory
 from multiturn.data.document import Document
 
@@ -54,7 +54,7 @@ def write_documents(path: Path, documents: Iterable[Document]) -> int:
 
     partial = path.with_name(f".{path.name}.partial")
     total = 0
-    with reporting_storage(path, "writing documents"):
+    with storage_errors(path, "writing documents"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with pyarrow.parquet.ParquetWriter(

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from multiturn.core.errors import reporting_storage
+from multiturn.core.errors import storage_errors
 from multiturn.core.files import fsync_directory
 from multiturn.data.document import Document
 
@@ -149,7 +149,7 @@ class DropFile(AbstractContextManager["DropFile"]):
     def __enter__(self) -> Self:
         import zstandard  # optional: only who builds corpora has it
 
-        with reporting_storage(self._path, "keeping the drops"):
+        with storage_errors(self._path, "keeping the drops"):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = zstandard.open(self._partial, "wb")
         return self
@@ -160,7 +160,7 @@ class DropFile(AbstractContextManager["DropFile"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with reporting_storage(self._path, "keeping the drops"):
+        with storage_errors(self._path, "keeping the drops"):
             self._file.close()
             if kind is None:
                 with self._partial.open("rb") as file:
@@ -185,5 +185,5 @@ class DropFile(AbstractContextManager["DropFile"]):
             "detail": detail,
             "text": document.content.decode("utf-8", errors="backslashreplace"),
         }
-        with reporting_storage(self._path, "keeping the drops"):
+        with storage_errors(self._path, "keeping the drops"):
             self._file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from multiturn.core.errors import StoreError, reporting_storage
+from multiturn.core.errors import StoreError, storage_errors
 from multiturn.core.files import fsync_directory, write_atomically
 from multiturn.data.pipeline import read_marker
 from multiturn.data.progress import BuildProgress
@@ -51,7 +51,7 @@ def finished(marker: Path, fingerprint: str, *outputs: Path) -> dict[str, Any] |
 def mark(marker: Path, fingerprint: str, **more: object) -> None:
     """Say that a piece is whole."""
     plain = {"schema": SCHEMA, "fingerprint": fingerprint, **more}
-    with reporting_storage(marker, "writing a marker"):
+    with storage_errors(marker, "writing a marker"):
         marker.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(marker, json.dumps(plain, indent=1, sort_keys=True))
 
@@ -88,7 +88,7 @@ def keep_only(folder: Path, wanted: Collection[Path]) -> None:
     """Delete everything in the folder of a stage but these files: work that is done with, and
     what an interrupted or an earlier run left behind.
     """
-    with reporting_storage(folder, "deleting files of work"):
+    with storage_errors(folder, "deleting files of work"):
         for path in sorted(folder.rglob("*"), reverse=True):
             if path.is_dir():
                 if not any(path.iterdir()):
@@ -146,7 +146,7 @@ def run_pieces(
 @contextmanager
 def _whole_file(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.partial")
-    with reporting_storage(path, "writing"):
+    with storage_errors(path, "writing"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial

@@ -28,7 +28,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from multiturn import __version__
-from multiturn.core.errors import StoreError, reporting_storage
+from multiturn.core.errors import StoreError, storage_errors
 from multiturn.core.files import write_atomically
 from multiturn.data.document_files import write_documents
 from multiturn.data.executor import Executor
@@ -103,7 +103,7 @@ def build(
         StoreError: another build is at work in the folder.
         StorageError: the disk is full or a place cannot be written.
     """
-    with reporting_storage(out, "making the folder of the corpus"):
+    with storage_errors(out, "making the folder of the corpus"):
         (out / DOCUMENTS).mkdir(parents=True, exist_ok=True)
     with _alone(out):
         _sweep(out / DOCUMENTS)
@@ -214,7 +214,7 @@ def _run_stage(stage: Stage, context: StageContext) -> Tally:
     marker = read_marker(after / COMPLETE)
     if marker is not None and marker["fingerprint"] == context.fingerprint:
         return Tally.from_plain(marker["tally"])
-    with reporting_storage(after, "making the folder of a stage"):
+    with storage_errors(after, "making the folder of a stage"):
         after.mkdir(exist_ok=True)
         (after / COMPLETE).unlink(missing_ok=True)
     tally = stage.run(context)
@@ -236,7 +236,7 @@ def _alone(out: Path) -> Iterator[None]:
 
 def _sweep(folder: Path) -> None:
     """Delete what a build that was killed had begun to write."""
-    with reporting_storage(folder, "deleting what an earlier build left unfinished"):
+    with storage_errors(folder, "deleting what an earlier build left unfinished"):
         for path in folder.rglob(".part-*"):
             path.unlink()
 
@@ -323,7 +323,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 def _forget_others(folder: Path, wanted: set[Path]) -> None:
     """Delete the parts that an earlier, longer plan left behind."""
-    with reporting_storage(folder, "deleting parts of an earlier plan"):
+    with storage_errors(folder, "deleting parts of an earlier plan"):
         for path in folder.glob("part-*.parquet"):
             if path not in wanted:
                 path.with_suffix(".json").unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from multiturn.core.errors import NetworkError, reporting_storage
+from multiturn.core.errors import NetworkError, storage_errors
 from multiturn.core.files import fsync_directory, write_atomically
 from multiturn.hub.checksums import READ_BYTES, Checksum, Hasher
 
@@ -54,7 +54,7 @@ class PartialFile:
         self._hashed = 0
 
     def __enter__(self) -> Self:
-        with reporting_storage(self.path, "making the partial file"):
+        with storage_errors(self.path, "making the partial file"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             self.have = os.fstat(self._descriptor).st_size
@@ -87,7 +87,7 @@ class PartialFile:
         """
         if self.have + len(data) > self.size:
             raise SourceFailedError(f"sent more than the {self.size} bytes of the file")
-        with reporting_storage(self.path, "writing the partial file"):
+        with storage_errors(self.path, "writing the partial file"):
             view = memoryview(data)
             while view:
                 written = os.pwrite(self._descriptor, view, self.have)
@@ -99,7 +99,7 @@ class PartialFile:
 
     def truncate(self, size: int) -> None:
         """Drop what lies beyond the first `size` bytes."""
-        with reporting_storage(self.path, "cutting the partial file"):
+        with storage_errors(self.path, "cutting the partial file"):
             os.ftruncate(self._descriptor, size)
         self.have = size
         if self._hashed > size:
@@ -118,7 +118,7 @@ class PartialFile:
             on_bytes: called with the number of bytes hashed so far, where some have to be
                 read again.
         """
-        with reporting_storage(self.path, "reading the partial file"):
+        with storage_errors(self.path, "reading the partial file"):
             while self._hashed < self.have:
                 wanted = min(READ_BYTES, self.have - self._hashed)
                 chunk = os.pread(self._descriptor, wanted, self._hashed)
@@ -132,13 +132,13 @@ class PartialFile:
 
     def sync(self) -> None:
         """Make the bytes so far survive a loss of power."""
-        with reporting_storage(self.path, "writing the partial file"):
+        with storage_errors(self.path, "writing the partial file"):
             os.fsync(self._descriptor)
 
     def finish(self, path: Path) -> None:
         """Give the file its final name, in one step. It must be whole and checked."""
         self.sync()
-        with reporting_storage(path, "naming the file"):
+        with storage_errors(path, "naming the file"):
             self.path.replace(path)
             fsync_directory(path.parent)
         self._close()

@@ -18,7 +18,7 @@ from multiturn.core.errors import (
     InputError,
     ModelFileError,
     NetworkError,
-    reporting_storage,
+    storage_errors,
 )
 from multiturn.hub.checksums import Checksum
 from multiturn.hub.manifest import Manifest, read_manifest, write_manifest
@@ -193,7 +193,7 @@ def ensure(
     """
     if not force and _is_good(wanted, False, progress):
         return
-    with reporting_storage(partial_directory, "making the model's directory"):
+    with storage_errors(partial_directory, "making the model's directory"):
         partial_directory.mkdir(parents=True, exist_ok=True)
     with PartialFile(partial_directory, size=wanted.size, checksum=wanted.checksum) as partial:
         _fetch(wanted, partial, progress)
@@ -358,7 +358,7 @@ def _wanted(entry: ModelEntry, store: ModelStore, hub: Hub) -> list[Wanted]:
             raise NetworkError(
                 f"no source gave {entry.name}: {hub.host}: {error.what}", fix="check the network"
             ) from error
-        with reporting_storage(home, "making the model's directory"):
+        with storage_errors(home, "making the model's directory"):
             home.mkdir(parents=True, exist_ok=True)
         write_manifest(home, manifest)
     return _wanted_files(

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from multiturn.core.errors import InputError, StorageError, reporting_storage
+from multiturn.core.app_dirs import app_dirs
+from multiturn.core.errors import InputError, StorageError, storage_errors
 from multiturn.core.files import write_atomically
-from multiturn.core.places import places
 from multiturn.core.records import read_record, to_plain
 from multiturn.hub.checksums import Checksum, hash_file
 from multiturn.hub.progress import human_size
@@ -66,7 +66,7 @@ class ModelStore:
     @classmethod
     def of_user(cls, directory: Path | None = None) -> ModelStore:
         """The person's own, or the one in `directory`."""
-        return cls(places().models if directory is None else directory.absolute())
+        return cls(app_dirs().models if directory is None else directory.absolute())
 
     def directory(self, name: str) -> Path:
         """Where the files of a model lie."""
@@ -90,7 +90,7 @@ class ModelStore:
             StorageError: the lock's file cannot be made.
         """
         path = self.root / ".locks" / f"{name}.lock"
-        with reporting_storage(path, "locking the model"):
+        with storage_errors(path, "locking the model"):
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(path, thread_local=False)
             try:
@@ -121,7 +121,7 @@ class ModelStore:
 
         with self.locked(name, refuse):
             freed = sum(path.lstat().st_size for path in directory.rglob("*") if not path.is_dir())
-            with reporting_storage(directory, "deleting the model"):
+            with storage_errors(directory, "deleting the model"):
                 shutil.rmtree(directory)
         return freed
 
@@ -161,7 +161,7 @@ def check_file(
     """
     state = quick_state(path, size, checksum)
     if state is FileState.UNCHECKED or (state is FileState.VERIFIED and again):
-        with reporting_storage(path, "reading the model"):
+        with storage_errors(path, "reading the model"):
             # Taken before, so that a change during the reading shows afterwards.
             mtime_ns = path.stat().st_mtime_ns
             right = hash_file(path, checksum, on_bytes=on_bytes) == checksum.value
@@ -188,7 +188,7 @@ def require_room(directory: Path, needed: int, what: str) -> None:
     Raises:
         StorageError: it has not; says how much is needed and free.
     """
-    with reporting_storage(directory, "looking for room on the disk"):
+    with storage_errors(directory, "looking for room on the disk"):
         free = shutil.disk_usage(directory).free
     if needed and free < needed + _MARGIN_BYTES:
         raise StorageError(

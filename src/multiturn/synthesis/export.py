@@ -125,7 +125,7 @@ def export_session(session: Session, path: Path) -> None:
     """
     exporter = EXPORTERS.get(path.suffix.lower())
     if exporter is None:
-        near = nearest(path.suffix, EXPORTERS, most=1)
+        near = nearest(path.suffix, EXPORTERS, max_count=1)
         raise InputError(
             "programs cannot be saved in this format",
             got=path.name,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Event as Flag
 
-from multiturn.core.errors import InputError, shown
+from multiturn.core.errors import InputError, truncate_repr
 from multiturn.synthesis.events import LoopEvent, TurnCancelled, TurnSaved
 from multiturn.synthesis.loop import Synthesizer
 from multiturn.synthesis.session import Example, Run, Session, SessionSettings, Turn
@@ -211,7 +211,7 @@ def _why_not(turns: Sequence[Turn]) -> str | None:
                 return f"turn {number}: {example.expression} is not {example.expected!r}"
             printed = turn.choice.run.stdout.rstrip().split("\n")[-1] if turn.choice.run else ""
             return (
-                f"turn {number}: expected {shown(repr(example.expected))} at the end of the "
-                f"output, which ends with {shown(printed)}"
+                f"turn {number}: expected {truncate_repr(repr(example.expected))} "
+                f"at the end of the output, which ends with {truncate_repr(printed)}"
             )
     return None

@@ -238,7 +238,7 @@ def fill_template(template: str, variables: Mapping[str, object]) -> tuple[str, 
                 fix=f"write {match[0] * 2}",
             )
         if name not in variables:
-            near = nearest(name, variables, most=1)
+            near = nearest(name, variables, max_count=1)
             raise InputError(
                 f"the variable {name!r} has no value",
                 allowed=", ".join(sorted(variables)) or None,

@@ -19,12 +19,12 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
+from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import (
     InputError,
     UnknownNameError,
-    reporting_storage,
+    storage_errors,
 )
-from multiturn.core.places import places
 from multiturn.core.records import read_record
 from multiturn.synthesis.schema import bring_up_to_date, check_is_ours
 from multiturn.synthesis.session import (
@@ -77,7 +77,7 @@ class SessionStore:
     Every method that changes something returns only when the change is on the disk.
 
     Args:
-        path: the database; by default `places().sessions`. It and its directory are made.
+        path: the database; by default `app_dirs().sessions`. It and its directory are made.
 
     Raises:
         StoreError: the file is broken, not a store of sessions, or of a newer version. It is
@@ -86,9 +86,9 @@ class SessionStore:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or places().sessions
+        self.path = path or app_dirs().sessions
         self._lock = threading.RLock()
-        with reporting_storage(self.path, "opening the store of sessions"):
+        with storage_errors(self.path, "opening the store of sessions"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             check_magic(self.path)
         with self._reporting():

@@ -13,7 +13,7 @@ from multiturn.core.errors import (
     MultiturnError,
     StorageError,
     StoreError,
-    reporting_storage,
+    storage_errors,
 )
 
 __all__ = [
@@ -40,7 +40,7 @@ def move_aside(path: Path) -> Path:
     """
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     aside = path.with_name(f"{path.name}.broken-{stamp}")
-    with reporting_storage(path, "moving the store aside"):
+    with storage_errors(path, "moving the store aside"):
         path.rename(aside)
         for suffix in SIDECARS:
             sidecar = path.with_name(path.name + suffix)

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from multiturn.core.errors import InputError, nearest, shown
+from multiturn.core.errors import InputError, nearest, truncate_repr
 from multiturn.core.yaml_scalars import MAX_DIGITS, quoted
 from multiturn.core.yaml_text import NodePath, YamlText, is_plain
 
@@ -69,7 +69,7 @@ def _taken_apart(source: YamlText, node: yaml.Node, keys: list[str] | None = Non
     became = "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
     sign = "brackets" if flow else "': '" if keys is not None else "'- '"
     fix = f"write {quoted(source.written(node))}"
-    near = nearest(keys[0], _TURN_KEYS, most=1) if keys else []
+    near = nearest(keys[0], _TURN_KEYS, max_count=1) if keys else []
     if near:
         fix += f"; did you mean {near[0]!r}?"
     return source.fault(
@@ -171,7 +171,7 @@ def unwritten(data: Any, path: NodePath = (), *, where: str, variables: bool = T
         place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
         raise InputError(
             f"{where}: {place.lstrip('.')}: the turn would say {number} where the file says "
-            f"{shown(data.written, most=40)}",
+            f"{truncate_repr(data.written, max_length=40)}",
             fix=f'write "{data.written}" for the text, or {number} for the number',
         )
     return number

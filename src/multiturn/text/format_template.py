@@ -83,7 +83,7 @@ class _SafeFormatter(Formatter):
                 got=self._template,
                 allowed="{name} for a variable, {{ and }} for braces",
             )
-        near = nearest(key, kwargs, most=1)
+        near = nearest(key, kwargs, max_count=1)
         raise InputError(
             f"a prompt cannot be filled: the variable {key!r} has no value",
             got=self._template,

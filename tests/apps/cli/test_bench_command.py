@@ -18,8 +18,8 @@ from multiturn.apps.cli.main import run
 from multiturn.benchmarks.runner.gauge import Fill
 from multiturn.benchmarks.runner.output import Output
 from multiturn.benchmarks.runner.progress import Progress
+from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError
-from multiturn.core.places import places
 from multiturn.engines.model_name import Script, Server, Weights
 from multiturn.engines.protocol import EngineInfo
 from multiturn.engines.scripted import ScriptedEngine
@@ -298,7 +298,7 @@ def test_settings_reach_a_benchmark_in_their_order(model, tmp_path, capsys, monk
         lines = [f'{k} = "{v}"' if k == "header" else f"{k} = {v}" for k, v in values.items()]
         config.write_text("\n".join(lines))
 
-    config = places().settings
+    config = app_dirs().settings
     config.parent.mkdir(parents=True, exist_ok=True)
     usual, said = ran("usual")
     assert usual == {

@@ -10,7 +10,7 @@ import typer
 
 from multiturn.apps.cli.settings import resolve_settings
 from multiturn.apps.cli.terminal import neutralize
-from multiturn.core.places import places
+from multiturn.core.app_dirs import app_dirs
 
 __all__ = ["app"]
 
@@ -27,7 +27,7 @@ def config(
     config.toml, else it has its default.
     """
     resolved = resolve_settings()
-    where = places()
+    where = app_dirs()
     rows = {
         name: {"value": value, "from": resolved.origins[name].text}
         for name, value in dataclasses.asdict(resolved.settings).items()

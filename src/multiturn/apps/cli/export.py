@@ -13,7 +13,7 @@ from multiturn.apps.cli import options
 from multiturn.apps.cli.command_line import command_line
 from multiturn.apps.cli.optional import needing
 from multiturn.apps.cli.working import working
-from multiturn.core.errors import reporting_storage
+from multiturn.core.errors import storage_errors
 from multiturn.core.records import to_plain
 
 __all__ = ["app"]
@@ -102,6 +102,6 @@ def _beside(source: Path, to: str) -> Path:
     name = source.resolve().stem if source.is_file() else source.resolve().name
     out = source.parent / f"{name}-{to}" if source.name else Path(f"{name}-{to}")
     if (out / _CERTIFICATE).is_file():
-        with reporting_storage(out, "replacing the earlier export"):
+        with storage_errors(out, "replacing the earlier export"):
             shutil.rmtree(out)
     return out

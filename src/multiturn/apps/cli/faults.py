@@ -20,8 +20,8 @@ import typer
 from typer.exceptions import TyperException
 
 from multiturn.apps.cli.terminal import neutralize
+from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import MultiturnError
-from multiturn.core.places import places
 
 __all__ = ["INTERNAL_FAULT", "INTERRUPTED", "note", "report", "say"]
 
@@ -87,7 +87,7 @@ def _keep(trace: str) -> Path | None:
     name = f"fault-{stamp}-{os.getpid()}.txt"
     for ours in (True, False):
         try:
-            directory = places().data if ours else Path(tempfile.gettempdir())
+            directory = app_dirs().data if ours else Path(tempfile.gettempdir())
             directory.mkdir(parents=True, exist_ok=True)
             (directory / name).write_text(trace, encoding="utf-8", errors="replace")
         except (OSError, MultiturnError):

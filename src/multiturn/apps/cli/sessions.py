@@ -15,8 +15,8 @@ from multiturn.apps.cli import options
 from multiturn.apps.cli.screen import console_for, show_code
 from multiturn.apps.cli.terminal import neutralize, one_line
 from multiturn.apps.cli.turn_view import show_tree, show_turn
+from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError
-from multiturn.core.places import places
 from multiturn.core.records import to_plain
 from multiturn.synthesis.export import export_session
 from multiturn.synthesis.session import Session
@@ -124,13 +124,13 @@ def check() -> None:
     with SessionStore() as store:
         store.check()
         count = len(store.list())
-    print(f"{neutralize(str(places().sessions))} is sound: {count} sessions")
+    print(f"{neutralize(str(app_dirs().sessions))} is sound: {count} sessions")
 
 
 @app.command("move-aside")
 def move_store_aside() -> None:
     """Rename a store that cannot be read, so that a new one can begin. Nothing is deleted."""
-    path = places().sessions
+    path = app_dirs().sessions
     if not path.exists():
         raise InputError("there is no store of sessions", got=str(path))
     print(f"moved to {neutralize(str(move_aside(path)))}")

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError
-from multiturn.core.places import places
 from multiturn.core.records import read_record
 from multiturn.engines.open import EngineName
 
@@ -126,7 +126,7 @@ def resolve_settings(flags: Mapping[str, object] | None = None) -> Resolved:
     hints = get_type_hints(Settings)
     values: dict[str, object] = {}
     origins: dict[str, Origin] = {}
-    path = places().settings
+    path = app_dirs().settings
     config = _read_config(path)
     for field in dataclasses.fields(Settings):
         name = field.name

@@ -11,7 +11,7 @@ from rich.text import Text
 from multiturn.apps.cli.screen import show_code, show_output
 from multiturn.apps.cli.settings import Settings
 from multiturn.apps.cli.terminal import neutralize
-from multiturn.core.places import places
+from multiturn.core.app_dirs import app_dirs
 from multiturn.hub.pull import locate
 from multiturn.hub.registry import REGISTRY
 from multiturn.synthesis.run_specification import SpecificationResult
@@ -56,7 +56,7 @@ def say_what_next(console: Console, result: SpecificationResult, file: Path) -> 
         (f"{command} --help", "all commands"),
     ):
         console.print(Text(f"  {line}", style="cyan").append(f"\n      {why}", style="default"))
-    console.print(f"\nSessions are kept in {neutralize(str(places().sessions))}.")
+    console.print(f"\nSessions are kept in {neutralize(str(app_dirs().sessions))}.")
 
 
 def _on_path() -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from multiturn import __version__
 from multiturn.apps.cli.settings import Settings
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.records import to_plain
 from multiturn.engines.protocol import EngineInfo
 from multiturn.synthesis.export import export_session
@@ -76,7 +76,7 @@ def write_programs(
     if not several and not out.is_dir():
         export_session(results[0].session, out)
         return [out]
-    with reporting_storage(out, "making the directory"):
+    with storage_errors(out, "making the directory"):
         out.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, result in enumerate(results, start=1):

@@ -16,7 +16,7 @@ from typing import Any
 from multiturn.benchmarks.dialogue import Written
 from multiturn.benchmarks.runner.samples import Sample, sample_of
 from multiturn.benchmarks.task import Item, Task
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.sandbox.protocol import Sandbox
 
 __all__ = ["Given", "Line", "judge_given", "numbered", "read_lines", "text_of"]
@@ -48,7 +48,7 @@ def read_lines(path: Path) -> tuple[Line, ...]:
         InputError: a line is no mapping, or there is none; names the line.
         StorageError: the file cannot be read.
     """
-    with reporting_storage(path, "reading the samples"):
+    with storage_errors(path, "reading the samples"):
         data = path.read_bytes()
     try:
         if data.startswith(b"\x1f\x8b"):

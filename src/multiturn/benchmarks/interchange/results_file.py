@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Self
 
 from multiturn.benchmarks.interchange.given import Line
 from multiturn.benchmarks.runner.samples import Sample
-from multiturn.core.errors import InputError, StorageError, reporting_storage
+from multiturn.core.errors import InputError, StorageError, storage_errors
 from multiturn.core.files import write_atomically
 
 __all__ = ["ResultsFile"]
@@ -58,7 +58,7 @@ class ResultsFile:
         self._partial = samples.with_name(f"{samples.name}_results.partial.jsonl")
         _refuse_foreign(self.path, _is_result)
         _refuse_foreign(self._partial, _is_partial_line, may_be_torn=True)
-        with reporting_storage(self._partial, "keeping the results"):
+        with storage_errors(self._partial, "keeping the results"):
             self._file = self._open()
             try:
                 self._begin(json.dumps(about, sort_keys=True).encode() + b"\n", fresh)
@@ -105,7 +105,7 @@ class ResultsFile:
             for name, verdict in sample.verdicts.items()
         }
         told = {**line.data, **verdicts[self._oracles[0]], "verdicts": verdicts}
-        with reporting_storage(self._partial, "keeping the results"):
+        with storage_errors(self._partial, "keeping the results"):
             self._file.write(json.dumps(told).encode() + b"\n")
             self._file.flush()
         self.passed.append({name: verdict.passed for name, verdict in sample.verdicts.items()})
@@ -118,7 +118,7 @@ class ResultsFile:
             StorageError: it cannot be written.
         """
         _refuse_foreign(self.path, _is_result)
-        with reporting_storage(self._partial, "keeping the results"):
+        with storage_errors(self._partial, "keeping the results"):
             self._file.seek(0)
             _header, _, lines = self._file.read().partition(b"\n")
             write_atomically(self.path, lines)
@@ -145,7 +145,7 @@ def _refuse_foreign(
         InputError: it is another program's.
         StorageError: it cannot be read.
     """
-    with reporting_storage(path, "reading the results that are there"):
+    with storage_errors(path, "reading the results that are there"):
         if not path.is_symlink() and not path.exists():
             return
         lines = path.read_bytes().split(b"\n")

@@ -15,7 +15,7 @@ from multiturn.benchmarks.loaders.tasks import HUMAN_EVAL_LIMITS, HumanEvalTask,
 from multiturn.benchmarks.oracles.watched import LIMITS
 from multiturn.benchmarks.problem_set import own_problems, own_problems_path
 from multiturn.benchmarks.task import Task
-from multiturn.core.errors import InputError, UnknownNameError, reporting_storage
+from multiturn.core.errors import InputError, UnknownNameError, storage_errors
 from multiturn.hub.progress import ProgressListener, silent
 
 __all__ = ["BENCHMARKS", "open_task"]
@@ -68,6 +68,6 @@ def open_task(
         return ProblemTask(problems, chosen, name=name, sha256=sha256, limits=judged)
     if path is not None:
         raise InputError("the own problems come with the package", got=path, fix="leave out path")
-    with reporting_storage(own_problems_path(), "reading the problem set"):
+    with storage_errors(own_problems_path(), "reading the problem set"):
         sha256 = hashlib.sha256(own_problems_path().read_bytes()).hexdigest()
     return ProblemTask(own_problems(), chosen, name=name, sha256=sha256, limits=judged)

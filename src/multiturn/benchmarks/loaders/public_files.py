@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from multiturn.core.errors import HashMismatchError, reporting_storage
-from multiturn.core.places import places
+from multiturn.core.app_dirs import app_dirs
+from multiturn.core.errors import HashMismatchError, storage_errors
 from multiturn.hub.checksums import Checksum
 from multiturn.hub.partial import PartialFile
 from multiturn.hub.progress import Phase, ProgressListener, silent
@@ -90,7 +90,7 @@ def fetch(public: PublicFile, source: Source, *, progress: ProgressListener = si
 
 def benchmarks_directory() -> Path:
     """Where fetched problem files are kept, beside the models."""
-    return places().models.with_name("benchmarks")
+    return app_dirs().models.with_name("benchmarks")
 
 
 def checked_bytes(path: Path, public: PublicFile, *, any_hash: bool) -> tuple[bytes, str]:
@@ -100,7 +100,7 @@ def checked_bytes(path: Path, public: PublicFile, *, any_hash: bool) -> tuple[by
         HashMismatchError: it is not the published file, and `any_hash` is not set.
         StorageError: it cannot be read.
     """
-    with reporting_storage(path, f"reading the problems of {public.name}"):
+    with storage_errors(path, f"reading the problems of {public.name}"):
         data = path.read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if not any_hash and found not in (public.sha256, *public.same):

@@ -33,7 +33,7 @@ from filelock import FileLock, Timeout
 from multiturn.benchmarks.runner.config import RunConfig, differences, only_extends
 from multiturn.benchmarks.runner.samples import Key, Sample, read_sample, to_line
 from multiturn.benchmarks.runner.turns import KeptTurns
-from multiturn.core.errors import InputError, StorageError, reporting_storage
+from multiturn.core.errors import InputError, StorageError, storage_errors
 from multiturn.core.files import fsync_directory, write_atomically
 from multiturn.core.lines import split_lines
 from multiturn.core.records import to_plain
@@ -114,7 +114,7 @@ class RunDirectory:
             InputError: the directory belongs to another run, or is none of a run.
             StorageError: another process is at work there, or it cannot be written.
         """
-        with reporting_storage(path, "making the directory of the run"):
+        with storage_errors(path, "making the directory of the run"):
             path.mkdir(parents=True, exist_ok=True)
         lock = lock_of(path)
         opened = cls(path, config, keys, lock)
@@ -145,7 +145,7 @@ class RunDirectory:
         data = "".join(map(to_line, samples)).encode("ascii")
         if self._descriptor is None:
             self._descriptor = self._open_partial()
-        with reporting_storage(self.path / PARTIAL, "writing samples"):
+        with storage_errors(self.path / PARTIAL, "writing samples"):
             try:
                 self._write_synced(self._descriptor, data)
             except OSError as error:
@@ -170,7 +170,7 @@ class RunDirectory:
         """Add lines to a side file, on which nothing depends."""
         text = "".join(json.dumps(line) + "\n" for line in lines)
         with (
-            reporting_storage(self.path / name, "writing timings"),
+            storage_errors(self.path / name, "writing timings"),
             (self.path / name).open("a", encoding="ascii") as file,
         ):
             file.write(text)
@@ -187,7 +187,7 @@ class RunDirectory:
             self._descriptor = None
         if not partial.exists():
             return
-        with reporting_storage(partial, "reading samples"):
+        with storage_errors(partial, "reading samples"):
             lines = split_lines(partial.read_bytes(), keepends=True)
         lines.sort(key=lambda line: self._order[read_sample(line, where=PARTIAL).key])
         write_atomically(self.path / COMPLETE, b"".join(lines))
@@ -246,7 +246,7 @@ class RunDirectory:
         self, saved: Path, planned: Callable[[Mapping[str, Any]], Sequence[Key] | None]
     ) -> None:
         try:
-            with reporting_storage(saved, "reading the record of the run"):
+            with storage_errors(saved, "reading the record of the run"):
                 theirs = json.loads(saved.read_bytes())
         except ValueError as error:
             raise InputError(
@@ -288,7 +288,7 @@ class RunDirectory:
                 fix="ask for at least the same problems, cases and samples, which extends the run; "
                 "or name another directory, or throw it away with --fresh",
             )
-        with reporting_storage(self.path, "extending the run"):
+        with storage_errors(self.path, "extending the run"):
             if (self.path / COMPLETE).exists():
                 (self.path / COMPLETE).replace(self.path / PARTIAL)
                 fsync_directory(self.path)
@@ -323,7 +323,7 @@ class RunDirectory:
 
     def _mend(self, partial: Path, kept: bytes) -> None:
         """Leave only the whole lines in the partial file."""
-        with reporting_storage(partial, "mending the samples"):
+        with storage_errors(partial, "mending the samples"):
             there = partial.read_bytes()
             if there == kept:
                 return
@@ -337,7 +337,7 @@ class RunDirectory:
 
     def _whole_lines(self, name: str) -> Iterator[tuple[Sample, bytes]]:
         """The lines that are samples of this run, each also as it stands."""
-        with reporting_storage(self.path / name, "reading the samples"):
+        with storage_errors(self.path / name, "reading the samples"):
             lines = split_lines((self.path / name).read_bytes(), keepends=True)
         for line in lines:
             if line.endswith(b"\n"):
@@ -348,14 +348,14 @@ class RunDirectory:
 
     def _open_partial(self) -> int:
         partial = self.path / PARTIAL
-        with reporting_storage(partial, "writing samples"):
+        with storage_errors(partial, "writing samples"):
             descriptor = os.open(partial, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             fsync_directory(self.path)
             self._size = os.fstat(descriptor).st_size
         return descriptor
 
     def _remove(self, *names: str) -> None:
-        with reporting_storage(self.path, "clearing the directory of the run"):
+        with storage_errors(self.path, "clearing the directory of the run"):
             for name in names:
                 (self.path / name).unlink(missing_ok=True)
             fsync_directory(self.path)
@@ -368,7 +368,7 @@ def lock_of(path: Path) -> FileLock:
         StorageError: another process is at work there, or it cannot be written.
     """
     lock = FileLock(path / LOCK, timeout=0, thread_local=False)
-    with reporting_storage(path, "locking the directory of the run"):
+    with storage_errors(path, "locking the directory of the run"):
         try:
             lock.acquire()
         except Timeout as error:

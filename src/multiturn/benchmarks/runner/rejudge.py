@@ -24,7 +24,7 @@ from multiturn.benchmarks.runner.directory import CONFIG, LOCK, REJUDGED, lock_o
 from multiturn.benchmarks.runner.samples import Key, Sample, to_line
 from multiturn.benchmarks.runner.saved import SavedRun, read_run, samples_file, unpacked
 from multiturn.benchmarks.task import Task
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import write_atomically
 from multiturn.core.records import read_record, to_plain
 from multiturn.sandbox.oracle import Verdict
@@ -152,7 +152,7 @@ def _judge(
         Given(each.item, each.sample, Written(program=each.program, steps=each.steps))
         for each in left
     ]
-    with reporting_storage(progress, "keeping the verdicts"):
+    with storage_errors(progress, "keeping the verdicts"):
         write_atomically(progress, "".join(_progress_lines(about, done)))
         with progress.open("a", encoding="ascii") as file:
             for sample in judge_given(given, task, sandbox):
@@ -176,7 +176,7 @@ def _progress(file: Path, about: Mapping[str, Any]) -> dict[Key, Verdicts]:
     """The verdicts of a sitting that was stopped; none of one about something else."""
     if not file.exists():
         return {}
-    with reporting_storage(file, "reading the verdicts"):
+    with storage_errors(file, "reading the verdicts"):
         first, *lines = file.read_bytes().split(b"\n")
     if first != json.dumps(about, sort_keys=True).encode():
         return {}
@@ -234,7 +234,7 @@ def _write(file: Path, lines: Iterable[str]) -> None:
 def _count_lines(file: Path) -> int:
     if not file.exists():
         return 0
-    with reporting_storage(file, "reading what was judged again"):
+    with storage_errors(file, "reading what was judged again"):
         return file.read_bytes().count(b"\n")
 
 
@@ -304,7 +304,7 @@ def _keep(
 ) -> None:
     """Write the verdicts, the old ones first and what says that all is done last."""
     old = _old_file(run.path, earlier)
-    with reporting_storage(run.path, "keeping the verdicts"):
+    with storage_errors(run.path, "keeping the verdicts"):
         if found.changes:
             _write(old, (_verdict_line(each.key, before[each.key]) for each in run.samples))
             judged = (replace(each, verdicts=after[each.key]) for each in run.samples)

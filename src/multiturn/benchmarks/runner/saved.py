@@ -11,7 +11,7 @@ from pathlib import Path
 from multiturn.benchmarks.runner.config import RunConfig
 from multiturn.benchmarks.runner.directory import COMPLETE, CONFIG, PARTIAL
 from multiturn.benchmarks.runner.samples import Sample, read_sample
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.lines import split_lines
 from multiturn.core.records import read_record
 
@@ -58,7 +58,7 @@ def read_run(path: Path) -> SavedRun:
         InputError: the record or a sample of it is not what it should be; names file and line.
         StorageError: a file cannot be read.
     """
-    with reporting_storage(path / CONFIG, "reading the record of the run"):
+    with storage_errors(path / CONFIG, "reading the record of the run"):
         text = (path / CONFIG).read_bytes()
     try:
         config = read_record(json.loads(text), RunConfig, where=str(path / CONFIG))
@@ -88,7 +88,7 @@ def unpacked(file: Path) -> bytes:
         InputError: it is packed and broken.
         StorageError: it cannot be read.
     """
-    with reporting_storage(file, "reading the samples"):
+    with storage_errors(file, "reading the samples"):
         data = file.read_bytes()
     if file.suffix != ".xz":
         return data

@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import write_atomically
 from multiturn.data.decontamination.ngrams import NgramIndex
 from multiturn.data.decontamination.problems import read_problems
@@ -185,7 +185,7 @@ def _look_with(piece: _Looking, ledger: Ledger) -> tuple[Tally, _Problems]:
             yield document
 
     write_documents(piece.output, staying())
-    with reporting_storage(piece.finds, "writing what was found"):
+    with storage_errors(piece.finds, "writing what was found"):
         piece.finds.parent.mkdir(exist_ok=True)
     write_atomically(piece.finds, "".join(lines))
     return ledger.tally, [(*key, count) for key, count in sorted(found.items())]

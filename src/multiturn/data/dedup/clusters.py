@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.core.errors import reporting_storage
+from multiturn.core.errors import storage_errors
 from multiturn.data.pieces import load_array, save_array
 
 __all__ = ["join_pairs", "roots_of"]
@@ -36,7 +36,7 @@ def roots_of(files: Iterable[Path], count: int, output: Path, begin: Path | None
     if not count:
         save_array(output, np.empty(0, np.int64))  # an empty file cannot be mapped
         return load_array(output)
-    with reporting_storage(output, "writing clusters"):
+    with storage_errors(output, "writing clusters"):
         parents: Numbers = np.lib.format.open_memmap(
             output, mode="w+", dtype=np.int64, shape=(count,)
         )

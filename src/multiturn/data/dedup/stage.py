@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.data.dedup.clusters import roots_of
 from multiturn.data.dedup.matches import Range, find_matches
 from multiturn.data.dedup.minhash import MinHash
@@ -261,7 +261,7 @@ def _write_clusters(path: Path, members: list[tuple[int, str, str, str]]) -> Non
             "how": pyarrow.array(hows, pyarrow.string()),
         }
     )
-    with reporting_storage(path, "writing clusters"):
+    with storage_errors(path, "writing clusters"):
         path.parent.mkdir(parents=True, exist_ok=True)
         pyarrow.parquet.write_table(table, path, compression="zstd")
 

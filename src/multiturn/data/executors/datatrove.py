@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from multiturn.core.errors import MultiturnError, reporting_storage
+from multiturn.core.errors import MultiturnError, storage_errors
 from multiturn.core.files import write_atomically
 
 __all__ = ["Datatrove", "Runnable"]
@@ -66,7 +66,7 @@ class Datatrove:
         """
         if not items:
             return
-        with reporting_storage(self.folder, "making the folder of the pieces"):
+        with storage_errors(self.folder, "making the folder of the pieces"):
             self.folder.mkdir(parents=True, exist_ok=True)
             place = Path(tempfile.mkdtemp(prefix="round-", dir=self.folder))
         # A pipeline of one step, without documents: the pieces read and write their own.

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.core.errors import reporting_storage
+from multiturn.core.errors import storage_errors
 from multiturn.data.mixing import mixed, mixed_number
 from multiturn.data.packing.rows import Packed, pack_rows
 from multiturn.data.pieces import finished, load_array, mark, save_array
@@ -209,7 +209,7 @@ def _write_documents(path: Path, entries: Numbers, abouts: list[bytes]) -> None:
             },
         }
     )
-    with reporting_storage(path, "writing the documents of a shard"):
+    with storage_errors(path, "writing the documents of a shard"):
         pyarrow.parquet.write_table(
             table, path, compression="zstd", use_dictionary=["source", "revision", "licence"]
         )

@@ -19,7 +19,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import write_atomically
 from multiturn.data.document_files import count_documents
 from multiturn.data.fingerprint import describe, fingerprint
@@ -119,7 +119,7 @@ class Pack:
         marker = context.after / "work" / "tokenizer.json"
         if finished(marker, context.fingerprint, to / "tokenizer.json"):
             return
-        with reporting_storage(to, "keeping the tokenizer"):
+        with storage_errors(to, "keeping the tokenizer"):
             to.mkdir(parents=True, exist_ok=True)
             marker.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(self.tokenizer, Path):

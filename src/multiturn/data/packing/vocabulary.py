@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import write_atomically
 from multiturn.data.document_files import count_documents, read_columns
 from multiturn.data.mixing import mixed_number
@@ -77,7 +77,7 @@ def train_on(files: Iterable[Path], settings: NewTokenizer, seed: int, to: Path)
     """
     files = list(files)
     tokenizer = train_tokenizer(_drawn(files, settings.documents, seed), settings.size)
-    with reporting_storage(to, "keeping the tokenizer"):
+    with storage_errors(to, "keeping the tokenizer"):
         tokenizer.save(to)
     if settings.special:
         path = to / "tokenizer.json"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from multiturn.core.errors import reporting_storage
+from multiturn.core.errors import storage_errors
 from multiturn.data.document import Document
 from multiturn.data.ledger import Ledger
 from multiturn.data.licences.debian import DebianCopyright
@@ -132,7 +132,7 @@ class _Apt:
 
     def update(self) -> None:
         """Fetch the lists of source packages, as far as they changed."""
-        with reporting_storage(self._folder, "keeping apt's lists"):
+        with storage_errors(self._folder, "keeping apt's lists"):
             for name in ("sources", "lists/partial", "cache/archives/partial"):
                 (self._folder / name).mkdir(parents=True, exist_ok=True)
             for stale in (self._folder / "sources").iterdir():
@@ -154,7 +154,7 @@ class _Apt:
 
     def download(self, package: str, folder: Path) -> None:
         """Fetch the archives of a source package, unpacked by nobody; apt checks their hashes."""
-        with reporting_storage(folder, "keeping a download"):
+        with storage_errors(folder, "keeping a download"):
             folder.mkdir(parents=True, exist_ok=True)
         self._run("apt-get", "source", "--download-only", "-qq", package, folder=folder)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from multiturn.core.errors import HashMismatchError, reporting_storage
+from multiturn.core.errors import HashMismatchError, storage_errors
 from multiturn.data.source import SourceError
 from multiturn.hub.sources.transport import PASSING_STATUSES, reason_of, status_reason
 
@@ -47,7 +47,7 @@ def fetch(
     """
     if path.exists():
         return
-    with reporting_storage(path, "keeping a download"):
+    with storage_errors(path, "keeping a download"):
         path.parent.mkdir(parents=True, exist_ok=True)
     # Several processes may fetch the same file at once; the last to finish names it.
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -67,7 +67,7 @@ def fetch(
             raise HashMismatchError(
                 f"{what} has the wrong bytes", got=f"sha256 {digest}", allowed=f"sha256 {sha256}"
             )
-        with reporting_storage(path, "keeping a download"):
+        with storage_errors(path, "keeping a download"):
             partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -94,7 +94,7 @@ def _fetch_once(
                 raise SourceError(
                     f"{what} cannot be fetched: {status_reason(response.status_code)}"
                 )
-            with reporting_storage(partial, "keeping a download"), partial.open("wb") as file:
+            with storage_errors(partial, "keeping a download"), partial.open("wb") as file:
                 for chunk in response.iter_raw():
                     size += len(chunk)
                     if size > most_bytes:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from multiturn.core.errors import reporting_storage
+from multiturn.core.errors import storage_errors
 from multiturn.data.document import Document
 from multiturn.data.ledger import Ledger
 from multiturn.data.source import Part, SourceError
@@ -75,7 +75,7 @@ def _fetched(package: str, version: str, folder: Path) -> Path:
     path = folder / f"{package.replace('/', '+')}@{version}.tgz"
     if path.exists():
         return path
-    with reporting_storage(folder, "keeping a download"):
+    with storage_errors(folder, "keeping a download"):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as place:
             # npm checks the archive against the registry's hash before it gives it away.

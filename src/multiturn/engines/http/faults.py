@@ -10,7 +10,7 @@ import time
 from datetime import UTC
 from http import HTTPStatus
 
-from multiturn.core.errors import ContextOverflowError, EngineError, MultiturnError, shown
+from multiturn.core.errors import ContextOverflowError, EngineError, MultiturnError, truncate_repr
 from multiturn.engines.http.key import Key
 from multiturn.hub.sources.transport import PASSING_STATUSES
 
@@ -117,7 +117,7 @@ def refusal(
     said = key.hidden_in(message_in(body))
     lasting = status == HTTPStatus.TOO_MANY_REQUESTS and any(s in body for s in _LASTING_SIGNS)
     if (status in PASSING_STATUSES or status >= 500) and not lasting:
-        told = f" ({shown(said, most=160)})" if said else ""
+        told = f" ({truncate_repr(said, max_length=160)})" if said else ""
         return BrokenOffError(
             f"it answered HTTP {status}{told}",
             after=retry_after(headers),
@@ -126,7 +126,7 @@ def refusal(
         )
     if status in (400, 413, 422) and any(sign in body.lower() for sign in _OVERFLOW_SIGNS):
         return ContextOverflowError(
-            f"the server says that the request does not fit: {shown(said, most=200)}",
+            f"the server says that the request does not fit: {truncate_repr(said, max_length=200)}",
             fix="shorten the prompt, or ask for fewer tokens",
         )
     if status in (401, 403):
@@ -148,7 +148,8 @@ def refusal(
             fix="check the address, which mostly ends in /v1, and the model's name",
         )
     refused = RefusedError(
-        f"the server refused the request (HTTP {status}): {shown(said or 'no reason', most=200)}"
+        f"the server refused the request (HTTP {status}): "
+        f"{truncate_repr(said or 'no reason', max_length=200)}"
     )
     refused.status, refused.body = status, body
     return refused

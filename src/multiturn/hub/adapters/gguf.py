@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multiturn.core.errors import MissingDependencyError, ModelFileError, reporting_storage
+from multiturn.core.errors import MissingDependencyError, ModelFileError, storage_errors
 from multiturn.hub.adapters.pairs import Pair
 from multiturn.hub.formats.gguf_tensors import read_gguf_tensors
 
@@ -48,7 +48,7 @@ def write_gguf_adapter(
     for tensor, pair in pairs.items():
         writer.add_tensor(f"{tensor}.lora_a", np.ascontiguousarray(pair.lora_a, np.float32))
         writer.add_tensor(f"{tensor}.lora_b", np.ascontiguousarray(pair.lora_b, np.float32))
-    with reporting_storage(file, "writing the adapter"):
+    with storage_errors(file, "writing the adapter"):
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()

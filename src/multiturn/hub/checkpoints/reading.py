@@ -19,7 +19,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from multiturn.core.errors import InputError, ModelFileError, shown
+from multiturn.core.errors import InputError, ModelFileError, truncate_repr
 from multiturn.hub.checkpoints.configs import DescribedModel, describe_gguf, describe_hub
 from multiturn.hub.checkpoints.layouts import Layout, Rule
 from multiturn.hub.formats.gguf_tensors import read_gguf_tensors
@@ -321,5 +321,5 @@ def _check_tensors(path: Path, tensors: Tensors, described: DescribedModel) -> N
 
 def _these(names: list[str]) -> str:
     if len(names) == 1:
-        return f"the tensor {shown(names[0])} is"
-    return f"{len(names)} tensors are, {shown(names[0])} the first,"
+        return f"the tensor {truncate_repr(names[0])} is"
+    return f"{len(names)} tensors are, {truncate_repr(names[0])} the first,"

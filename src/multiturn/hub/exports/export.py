@@ -24,7 +24,7 @@ from multiturn.core.errors import (
     MissingDependencyError,
     ModelFileError,
     UnknownNameError,
-    reporting_storage,
+    storage_errors,
 )
 from multiturn.core.records import to_plain
 from multiturn.hub.checkpoints.layouts import Layout, codegen_layout, gptj_layout, phi_layout
@@ -329,7 +329,7 @@ def _copy_tokenizer(source: Path, work: Path) -> bool:
     present = [source / name for name in _TOKENIZER_FILES if (source / name).is_file()]
     if not source.is_dir():
         return False
-    with reporting_storage(work, "copying the tokenizer"):
+    with storage_errors(work, "copying the tokenizer"):
         for file in present:
             shutil.copyfile(file, work / file.name)
     return bool(present)
@@ -356,5 +356,5 @@ The weights are those of the source, in another order; how near the two are was 
 when this was written and stands in `{CERTIFICATE}`. The licence is the source's; so are
 its intended use and its limits.
 """
-    with reporting_storage(work, "writing the model card"):
+    with storage_errors(work, "writing the model card"):
         (work / "README.md").write_text(card, "utf-8")

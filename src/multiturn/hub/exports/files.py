@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import fsync_directory
 from multiturn.hub.checkpoints.layouts import Layout, Rule
 from multiturn.hub.formats.safetensors_files import NewTensor, write_safetensors
@@ -35,12 +35,12 @@ def whole_directory(out: Path) -> Iterator[Path]:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("the export's place is not empty", got=str(out), fix="name another place")
-    with reporting_storage(out, "exporting"):
+    with storage_errors(out, "exporting"):
         out.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         yield work
-        with reporting_storage(out, "exporting"):
+        with storage_errors(out, "exporting"):
             work.chmod(0o755)
             work.replace(out)
             fsync_directory(out.parent)
@@ -107,5 +107,5 @@ def write_hub_checkpoint(
 
 def write_json(file: Path, content: Any) -> None:
     """Write a record as JSON that a person can read."""
-    with reporting_storage(file, "writing"):
+    with storage_errors(file, "writing"):
         file.write_text(json.dumps(content, indent=2) + "\n", "utf-8")

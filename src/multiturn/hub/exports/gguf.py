@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.core.errors import MissingDependencyError, reporting_storage
+from multiturn.core.errors import MissingDependencyError, storage_errors
 from multiturn.hub.checkpoints.layouts import Layout, gguf_llama_layout, gguf_phi2_layout
 from multiturn.hub.exports.files import new_tensors
 from multiturn.hub.formats.tensors import numpy_dtype
@@ -86,7 +86,7 @@ def write_gguf(
         "bfloat16": gguf.GGMLQuantizationType.BF16,
     }
     tensors = list(new_tensors(parameters, layout, dtype))
-    with reporting_storage(file, "writing the weights"):
+    with storage_errors(file, "writing the weights"):
         for tensor in tensors:
             kind = dtype if len(tensor.shape) > 1 else "float32"
             size = math.prod(tensor.shape) * numpy_dtype(kind).itemsize

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.core.errors import reporting_storage
+from multiturn.core.errors import storage_errors
 from multiturn.hub.formats.tensors import StoredTensor, broken, map_file, numpy_dtype
 
 __all__ = ["NewTensor", "read_safetensors", "write_safetensors"]
@@ -173,7 +173,7 @@ def write_safetensors(file: Path, tensors: Sequence[NewTensor]) -> None:
         at += tensor.nbytes
     raw = json.dumps(header, separators=(",", ":")).encode()
     raw += b" " * (-len(raw) % 8)  # tensors start at a multiple of 8 bytes
-    with reporting_storage(file, "writing the weights"), file.open("wb") as out:
+    with storage_errors(file, "writing the weights"), file.open("wb") as out:
         out.write(struct.pack("<Q", len(raw)))
         out.write(raw)
         for tensor in tensors:

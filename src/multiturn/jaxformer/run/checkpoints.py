@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
-from multiturn.core.errors import InputError, StorageError, reporting_storage
+from multiturn.core.errors import InputError, StorageError, storage_errors
 from multiturn.core.records import read_record, to_plain
 from multiturn.jaxformer.config import CheckpointConfig, TrainConfig
 from multiturn.jaxformer.parallel.hosts import agreed
@@ -175,7 +175,7 @@ class Checkpoints:
         """
         aside = self.directory.parent / "damaged" / str(step)
         if jax.process_index() == 0:
-            with reporting_storage(aside, "setting a damaged checkpoint aside"):
+            with storage_errors(aside, "setting a damaged checkpoint aside"):
                 aside.parent.mkdir(exist_ok=True)
                 if aside.exists():
                     shutil.rmtree(aside)
@@ -326,7 +326,7 @@ def none_left(directory: Path, faults: Sequence[DamagedCheckpointError]) -> Stor
 @contextmanager
 def _clear(directory: Path) -> Iterator[None]:
     """A full or failing disk as one clear error, however deep the libraries met it."""
-    with reporting_storage(directory, "saving a checkpoint"):
+    with storage_errors(directory, "saving a checkpoint"):
         try:
             yield
         except OSError:

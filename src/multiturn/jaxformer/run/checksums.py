@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from multiturn.core.errors import reporting_storage
+from multiturn.core.errors import storage_errors
 from multiturn.core.files import write_atomically
 
 __all__ = ["Checksums", "fault_of"]
@@ -62,7 +62,7 @@ class Checksums:
             files = _described(self._checkpoints / str(step))
         except FileNotFoundError:
             return  # a newer one has taken its place
-        with reporting_storage(folder, _DOING):
+        with storage_errors(folder, _DOING):
             folder.mkdir(exist_ok=True)
             plain = {"schema": SCHEMA, "files": files}
             text = json.dumps(plain, indent=1) + "\n"

@@ -21,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import write_atomically
 from multiturn.core.lines import split_lines
 from multiturn.core.records import to_plain
@@ -86,13 +86,13 @@ def holding(path: Path, *, first: bool) -> Iterator[RunDirectory]:
         InputError: another process trains there.
         StorageError: it cannot be made or written.
     """
-    with reporting_storage(path, "making the run's directory"):
+    with storage_errors(path, "making the run's directory"):
         path.mkdir(parents=True, exist_ok=True)
     if not first:
         yield RunDirectory(path)
         return
     lock = FileLock(path / ".lock")
-    with reporting_storage(path, "locking the run's directory"):
+    with storage_errors(path, "locking the run's directory"):
         try:
             lock.acquire(timeout=0)
         except Timeout as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from multiturn.core.errors import MissingDependencyError, reporting_storage
+from multiturn.core.errors import MissingDependencyError, storage_errors
 from multiturn.core.records import to_plain
 from multiturn.jaxformer.config import TrainConfig
 from multiturn.jaxformer.run.directory import RunDirectory
@@ -45,12 +45,12 @@ def recording(directory: RunDirectory, config: TrainConfig, *, first: bool) -> I
 
 def _json_lines(directory: RunDirectory, stack: ExitStack) -> Record:
     # Unbuffered: nothing is left over that closing the file could fail to write.
-    with reporting_storage(directory.metrics, "opening the metrics"):
+    with storage_errors(directory.metrics, "opening the metrics"):
         file = stack.enter_context(directory.metrics.open("ab", buffering=0))
 
     def write(step: int, figures: Mapping[str, Any]) -> None:
         line = (json.dumps({"step": step, **figures}) + "\n").encode("utf-8")
-        with reporting_storage(directory.metrics, "writing the metrics"):
+        with storage_errors(directory.metrics, "writing the metrics"):
             while line:
                 line = line[file.write(line) :]
 

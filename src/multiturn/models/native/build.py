@@ -19,9 +19,9 @@ from pathlib import Path
 import jax.ffi
 from filelock import FileLock
 
-from multiturn.core.errors import EngineError, InputError, MultiturnError, reporting_storage
+from multiturn.core.app_dirs import app_dirs
+from multiturn.core.errors import EngineError, InputError, MultiturnError, storage_errors
 from multiturn.core.files import write_atomically
-from multiturn.core.places import places
 
 __all__ = [
     "CPU_VARIABLE",
@@ -144,11 +144,11 @@ def built_library(sources: Sources | None = None, *, extra_flags: tuple[str, ...
             allowed="$CXX, g++, clang++, or the package ziglang",
             fix="install g++, or: pip install ziglang",
         )
-    directory = places().models.parent / "native"
+    directory = app_dirs().models.parent / "native"
     path = directory / f"{sources.name}-{_key(compiler, sources, target, extra_flags)}.so"
     if _is_whole(path):
         return path
-    with reporting_storage(directory, "keeping the native kernels"):
+    with storage_errors(directory, "keeping the native kernels"):
         directory.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         if not _is_whole(path):
@@ -288,7 +288,7 @@ def _compile(
                 got=f"{compiler.command[0]}: {said}",
                 fix="name another with $CXX: g++ 12 or later, clang++ 15 or later",
             )
-        with reporting_storage(path, "keeping the native kernels"):
+        with storage_errors(path, "keeping the native kernels"):
             data = made.read_bytes()
             write_atomically(path, data, mode=0o755)
             write_atomically(path.with_suffix(".sha256"), hashlib.sha256(data).hexdigest())

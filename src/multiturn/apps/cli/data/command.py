@@ -15,7 +15,7 @@ from multiturn.apps.cli.data.trace import trace
 from multiturn.apps.cli.interrupts import answering_ctrl_c
 from multiturn.apps.cli.optional import needing
 from multiturn.apps.cli.terminal import neutralize, one_line
-from multiturn.core.errors import InputError, StoreError, reporting_storage
+from multiturn.core.errors import InputError, StoreError, storage_errors
 from multiturn.core.files import write_atomically
 from multiturn.core.shipped_recipes import find_recipe
 from multiturn.hub.progress import human_size
@@ -114,7 +114,7 @@ def show_statistics(
 
     statistics = read_statistics(corpus)
     if html is not None:
-        with reporting_storage(html, "writing the page"):
+        with storage_errors(html, "writing the page"):
             html.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(html, statistics_page(statistics))
         print(html)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from multiturn import __version__
 from multiturn.apps.cli.doctor.check import Check, State
-from multiturn.core.places import places
+from multiturn.core.app_dirs import app_dirs
 from multiturn.text.languages import LANGUAGES
 
 __all__ = ["check_disk", "check_languages", "check_machine", "check_python", "check_terminal"]
@@ -68,7 +68,7 @@ def check_disk() -> Check:
     details = []
     fix = None
     failed = False
-    where = places()
+    where = app_dirs()
     for name, place in (("sessions", where.data), ("models", where.models)):
         existing = _nearest_existing(place)
         try:

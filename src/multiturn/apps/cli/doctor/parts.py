@@ -9,8 +9,8 @@ from importlib.util import find_spec
 
 from multiturn.apps.cli.doctor.check import Check
 from multiturn.apps.cli.settings import Settings, resolve_settings
-from multiturn.core.errors import EngineError, shown
-from multiturn.core.places import places
+from multiturn.core.app_dirs import app_dirs
+from multiturn.core.errors import EngineError, truncate_repr
 from multiturn.engines.model_name import Script, Server, Weights, read_model_name
 from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Request, generate
@@ -44,7 +44,7 @@ def check_settings() -> Check:
     """Whether config.toml and the environment can be read."""
     resolved = resolve_settings()
     said = [name for name in resolved.origins if resolved.said(name)]
-    path = places().settings
+    path = app_dirs().settings
     words = f"{path}" if path.exists() else f"defaults ({path} is not there, nor need it be)"
     return Check(
         name="settings",
@@ -166,7 +166,7 @@ def check_sandbox(settings: Settings) -> Check:
 
 def check_sessions() -> Check:
     """Whether the store of sessions is whole. It is not made here."""
-    path = places().sessions
+    path = app_dirs().sessions
     if not path.exists():
         return Check(
             name="sessions", state="works", found="none yet; the first turn makes the store"
@@ -214,6 +214,6 @@ def check_writing(settings: Settings) -> Check:
         name="writing",
         state="works",
         found=f"the model wrote {len(done.tokens)} tokens with {by}, {rate:.0f} a second: "
-        f"{shown(done.text)}",
+        f"{truncate_repr(done.text)}",
         details=tuple(notes),
     )

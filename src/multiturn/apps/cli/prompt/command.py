@@ -21,8 +21,8 @@ from multiturn.apps.cli.prompt.slash import LeaveError, obey
 from multiturn.apps.cli.screen import console_for
 from multiturn.apps.cli.settings import resolve_settings
 from multiturn.apps.cli.terminal import neutralize
+from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError, MultiturnError
-from multiturn.core.places import places
 from multiturn.sandbox.outcomes import Rung
 from multiturn.synthesis.session import Session
 from multiturn.synthesis.store import SessionStore
@@ -118,7 +118,7 @@ def _resumed(store: SessionStore, name: str | None, latest: bool) -> Session | N
 
 def _talk(conversation: Conversation, console: Console) -> None:
     """Read turns from the terminal until the person leaves."""
-    reader = Reader(places().history)
+    reader = Reader(app_dirs().history)
     _greet(conversation.workshop, console)
     if conversation.session is not None:
         conversation.show("turns")

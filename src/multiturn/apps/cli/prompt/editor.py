@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from multiturn.core.errors import InputError, reporting_storage
+from multiturn.core.errors import InputError, storage_errors
 
 __all__ = ["change_in_editor", "editor_command"]
 
@@ -35,7 +35,7 @@ def change_in_editor(command: list[str], code: str) -> str | None:
         InputError: the editor could not be started, or what was saved is no text.
         StorageError: no temporary file can be written.
     """
-    with reporting_storage(tempfile.gettempdir(), "writing the code for the editor"):
+    with storage_errors(tempfile.gettempdir(), "writing the code for the editor"):
         descriptor, name = tempfile.mkstemp(prefix="multiturn-", suffix=".py")
         path = Path(name)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

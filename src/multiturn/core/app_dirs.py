@@ -1,7 +1,7 @@
-"""Where files are kept.
+"""The directories of this user's files.
 
-With `MULTITURN_HOME` set, everything lives under it; otherwise in the places the
-operating system has for an application's data, models (cache) and settings.
+With `MULTITURN_HOME` set, everything lives under it; otherwise in the directories that
+the operating system has for an application's data, models (cache) and settings.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import platformdirs
 
 from multiturn.core.errors import InputError
 
-__all__ = ["Places", "places"]
+__all__ = ["AppDirs", "app_dirs"]
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """The directories and files of one user. None of them is made by asking for its name."""
+class AppDirs:
+    """The directories and files of one user. Asking for a name does not make the directory."""
 
     data: Path
     """Sessions and the prompt's history: what a person would miss."""
@@ -44,8 +44,8 @@ class Places:
         return self.data / "history"
 
 
-def places() -> Places:
-    """The places of this user, from the environment as it is now.
+def app_dirs() -> AppDirs:
+    """The directories of the current user, from the environment as it is now.
 
     Raises:
         InputError: `MULTITURN_HOME` is set but not an absolute path.
@@ -59,8 +59,8 @@ def places() -> Places:
                 got=home,
                 fix=f"export MULTITURN_HOME={root.absolute()}",
             )
-        return Places(root / "data", root / "models", root / "config.toml")
-    return Places(
+        return AppDirs(root / "data", root / "models", root / "config.toml")
+    return AppDirs(
         Path(platformdirs.user_data_dir("multiturn")),
         Path(platformdirs.user_cache_dir("multiturn")) / "models",
         Path(platformdirs.user_config_dir("multiturn")) / "config.toml",
