@@ -350,8 +350,8 @@ def test_the_program_fails_and_the_model_is_told(terminal: Any, script: str) -> 
 
 def test_a_model_that_is_not_here_is_not_fetched_unasked(terminal: Any, home: Path) -> None:
     person = terminal("--model", "smollm2-135m")
-    person.wait_for("not on this machine yet")
-    person.wait_for("Fetch it now? [Y/n]")
+    person.wait_for("has not been downloaded yet")
+    person.wait_for("Download it now? [Y/n]")
     person.type("n")
     assert person.ended() == 2
     assert "multiturn models pull smollm2-135m" in person.seen

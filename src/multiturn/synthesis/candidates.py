@@ -18,11 +18,11 @@ from multiturn.synthesis.session import (
 )
 from multiturn.synthesis.trimming import longest_that_parses, parses
 
-__all__ = ["Task", "candidate_of", "what_went_wrong"]
+__all__ = ["TurnRequest", "candidate_of", "what_went_wrong"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class TurnRequest:
     """A step to write, with all that stays the same from one try at it to the next."""
 
     session: Session
@@ -39,13 +39,19 @@ class Task:
         return program_text(self.session.header, [*steps, (self.prompt, code)])
 
 
-def candidate_of(task: Task, done: Completion, writer: Writer, *, repair: bool) -> Candidate:
+def candidate_of(
+    request: TurnRequest, done: Completion, writer: Writer, *, repair: bool
+) -> Candidate:
     """The candidate in a completion: cleaned by the style, an unfinished end left out."""
-    text = task.style.clean(done.text, task.history)
+    text = request.style.clean(done.text, request.history)
     unfinished = done.finish_reason is FinishReason.LENGTH or done.cut_by is not None
     trimmed = False
-    if unfinished and task.session.settings.trim == "parses" and not parses(task.program(text)):
-        shorter = longest_that_parses(task.program("").rstrip("\n") + "\n", text)
+    if (
+        unfinished
+        and request.session.settings.trim == "parses"
+        and not parses(request.program(text))
+    ):
+        shorter = longest_that_parses(request.program("").rstrip("\n") + "\n", text)
         text, trimmed = (shorter, True) if shorter.strip() else (text, False)
     return Candidate(
         text=text,

@@ -10,7 +10,7 @@ from threading import Event as Flag
 from multiturn.core.errors import ContextOverflowError, InputError
 from multiturn.engines.protocol import Delta, Engine, FinishReason, Request
 from multiturn.sandbox.protocol import Sandbox
-from multiturn.synthesis.candidates import Task, candidate_of, what_went_wrong
+from multiturn.synthesis.candidates import TurnRequest, candidate_of, what_went_wrong
 from multiturn.synthesis.events import (
     CandidateRan,
     CandidateWritten,
@@ -132,7 +132,7 @@ class Synthesizer:
             EngineError, SandboxUnavailableError, StoreError, StorageError: as their names say.
                 After any of these the session in the store is as it was before.
         """
-        task = Task(
+        request = TurnRequest(
             session=session,
             style=choose_style(self.engine.info, session.style),
             history=_steps(session.path()),
@@ -141,7 +141,7 @@ class Synthesizer:
             sampling=sampling or session.settings.sampling,
             cancel=cancel,
         )
-        return self._take_turn(task)
+        return self._take_turn(request)
 
     def retry(
         self,
@@ -166,7 +166,7 @@ class Synthesizer:
             sampling = replace(sampling, temperature=max(sampling.temperature, RETRY_TEMPERATURE))
         used = [candidate.seed for candidate in turn.candidates if candidate.seed is not None]
         unused = max((seed + 1 for seed in used), default=0) - sampling.seed
-        task = Task(
+        request = TurnRequest(
             session=session,
             style=choose_style(self.engine.info, session.style),
             history=_steps(session.path(turn.id)[:-1]),
@@ -175,7 +175,7 @@ class Synthesizer:
             sampling=sampling.later(max(unused, 0)),
             cancel=cancel,
         )
-        return self._retry(task, turn)
+        return self._retry(request, turn)
 
     def edit(
         self, session: Session, code: str, *, turn_id: int | None = None
@@ -223,27 +223,27 @@ class Synthesizer:
 
     # The steps of a turn, each a generator of events.
 
-    def _take_turn(self, task: Task) -> Iterator[LoopEvent]:
-        candidates = yield from self._candidates(task, first=0)
+    def _take_turn(self, request: TurnRequest) -> Iterator[LoopEvent]:
+        candidates = yield from self._candidates(request, first=0)
         if candidates is None:
             yield TurnCancelled()
             return
         session = self.store.add_turn(
-            task.session,
-            task.prompt,
+            request.session,
+            request.prompt,
             candidates,
             chosen=_best(candidates),
-            examples=task.examples,
+            examples=request.examples,
         )
         yield _saved(session)
 
-    def _retry(self, task: Task, turn: Turn) -> Iterator[LoopEvent]:
-        candidates = yield from self._candidates(task, first=len(turn.candidates))
+    def _retry(self, request: TurnRequest, turn: Turn) -> Iterator[LoopEvent]:
+        candidates = yield from self._candidates(request, first=len(turn.candidates))
         if candidates is None:
             yield TurnCancelled()
             return
         session = self.store.add_candidates(
-            task.session, turn.id, candidates, chosen=_best(candidates)
+            request.session, turn.id, candidates, chosen=_best(candidates)
         )
         yield _saved(session)
 
@@ -258,13 +258,13 @@ class Synthesizer:
         yield CandidateRan(index, candidate)
         yield _saved(self.store.add_candidates(session, turn.id, [candidate], chosen=0))
 
-    def _candidates(self, task: Task, *, first: int) -> Found:
+    def _candidates(self, request: TurnRequest, *, first: int) -> Found:
         """Write and run candidates; where none is good, again, as often as the session allows."""
         found: list[Candidate] = []
         failure: Failure | None = None
-        most = task.session.settings.retries
+        most = request.session.settings.retries
         for attempt in range(most + 1):
-            again = replace(task, sampling=task.sampling.later(len(found)))
+            again = replace(request, sampling=request.sampling.later(len(found)))
             try:
                 written = yield from self._write(again, failure, first=first + len(found))
             except ContextOverflowError:
@@ -273,41 +273,41 @@ class Synthesizer:
                 break  # what went wrong does not fit beside the history; keep what there is
             if written is None:
                 return None
-            ran = yield from self._run(task, written, first=first + len(found))
+            ran = yield from self._run(request, written, first=first + len(found))
             if ran is None:
                 return None
             found += ran
             best = found[_best(found)]
             if best.good or attempt == most:
                 break
-            failure = Failure(best.text, what_went_wrong(best, task.examples))
+            failure = Failure(best.text, what_went_wrong(best, request.examples))
             yield Retrying(attempt + 1, most, failure.message)
         return tuple(found)
 
-    def _write(self, task: Task, failure: Failure | None, *, first: int) -> Found:
-        dropped, prompt = self._fitting_prompt(task, failure)
+    def _write(self, request: TurnRequest, failure: Failure | None, *, first: int) -> Found:
+        dropped, prompt = self._fitting_prompt(request, failure)
         if dropped:
-            yield HistoryDropped(dropped, len(task.history))
-        sampling = task.sampling
-        request = Request(
+            yield HistoryDropped(dropped, len(request.history))
+        sampling = request.sampling
+        engine_request = Request(
             prompt=prompt,
             n=sampling.n,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,
             max_tokens=sampling.max_tokens,
-            stop=task.style.stop,
+            stop=request.style.stop,
             seed=sampling.seed,
             logprobs=True,
-            parse_special=task.style.parse_special,
-            session=task.session.id,
+            parse_special=request.style.parse_special,
+            session=request.session.id,
         )
         info = self.engine.info
         writer = Writer(
             engine=info.engine,
             model=info.model,
             weights_sha256=info.weights_sha256,
-            style=task.style.name,
+            style=request.style.name,
             sampling=sampling,
             prompt_sha256=hashlib.sha256(prompt.encode("utf-8")).hexdigest(),
             history_dropped=dropped,
@@ -315,47 +315,47 @@ class Synthesizer:
         found: dict[int, Candidate] = {}
         cancelled = False
         try:
-            for event in self.engine.stream(request, cancel=task.cancel):
+            for event in self.engine.stream(engine_request, cancel=request.cancel):
                 if isinstance(event, Delta):
                     yield TextWritten(first + event.index, event.text)
                 elif event.finish_reason is FinishReason.CANCELLED:
                     cancelled = True
                 else:
-                    candidate = candidate_of(task, event, writer, repair=failure is not None)
+                    candidate = candidate_of(request, event, writer, repair=failure is not None)
                     found[event.index] = candidate
                     yield CandidateWritten(first + event.index, candidate)
         except ContextOverflowError as error:
             raise _overflow(error) from error
-        if cancelled or _is_set(task.cancel):
+        if cancelled or _is_set(request.cancel):
             return None
         return tuple(found[index] for index in sorted(found))
 
-    def _run(self, task: Task, candidates: Sequence[Candidate], *, first: int) -> Found:
+    def _run(self, request: TurnRequest, candidates: Sequence[Candidate], *, first: int) -> Found:
         done: dict[int, Candidate] = {}
-        programs = [task.program(candidate.text) for candidate in candidates]
-        limits = task.session.settings.limits
-        for ran in run_programs(self.sandbox, programs, task.examples, limits, task.cancel):
-            if _is_set(task.cancel):
+        programs = [request.program(candidate.text) for candidate in candidates]
+        limits = request.session.settings.limits
+        for ran in run_programs(self.sandbox, programs, request.examples, limits, request.cancel):
+            if _is_set(request.cancel):
                 return None
             done[ran.index] = replace(candidates[ran.index], run=ran.run, agreed=ran.agreed)
             yield CandidateRan(first + ran.index, done[ran.index])
-        if _is_set(task.cancel):
+        if _is_set(request.cancel):
             return None
         return tuple(done[index] for index in range(len(candidates)))
 
-    def _fitting_prompt(self, task: Task, failure: Failure | None) -> tuple[int, str]:
+    def _fitting_prompt(self, request: TurnRequest, failure: Failure | None) -> tuple[int, str]:
         """How many of the oldest turns are left out, and the text; only where it was allowed."""
-        header, history = task.session.header, task.history
-        window = self.engine.info.context_window - task.sampling.max_tokens
+        header, history = request.session.header, request.history
+        window = self.engine.info.context_window - request.sampling.max_tokens
         for dropped in range(len(history) + 1):
-            prompt = task.style.render(header, history[dropped:], task.prompt, failure)
-            if task.session.settings.history == "whole":
+            prompt = request.style.render(header, history[dropped:], request.prompt, failure)
+            if request.session.settings.history == "whole":
                 return 0, prompt
-            tokens = self.engine.count_tokens(prompt, parse_special=task.style.parse_special)
+            tokens = self.engine.count_tokens(prompt, parse_special=request.style.parse_special)
             if tokens <= window:
                 return dropped, prompt
         # Not even the turn alone fits: the engine says so, in numbers.
-        return 0, task.style.render(header, history, task.prompt, failure)
+        return 0, request.style.render(header, history, request.prompt, failure)
 
 
 def _overflow(error: ContextOverflowError) -> ContextOverflowError:

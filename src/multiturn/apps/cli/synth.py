@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from multiturn.apps.cli import options
+from multiturn.apps.cli.app_context import open_app_context
 from multiturn.apps.cli.faults import INTERRUPTED
 from multiturn.apps.cli.interrupts import answering_ctrl_c, stopped_by_ctrl_c
-from multiturn.apps.cli.opening import open_workshop
 from multiturn.apps.cli.screen import console_for
 from multiturn.apps.cli.session_settings import session_settings
 from multiturn.apps.cli.settings import resolve_settings
@@ -131,12 +131,12 @@ def synth(
     results: list[SpecificationResult] = []
     with (
         answering_ctrl_c("the step at hand has ended"),
-        open_workshop(settings, console) as workshop,
+        open_app_context(settings, console) as app,
         stopped_by_ctrl_c() as cancel,
     ):
         for program in programs:
             events = run_specification(
-                workshop.synthesizer,
+                app.synthesizer,
                 program.specification,
                 case=program.case,
                 settings=session_settings(settings),
@@ -151,7 +151,7 @@ def synth(
             ]
             if cancel.is_set():
                 break
-        loaded = workshop.engine.info
+        loaded = app.engine.info
     if out is not None and results:
         for path in write_programs(out, results, several=len(programs) > 1):
             view.say(f"saved {path}")

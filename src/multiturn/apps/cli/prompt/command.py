@@ -12,8 +12,8 @@ from rich.text import Text
 
 from multiturn import __version__
 from multiturn.apps.cli import options
+from multiturn.apps.cli.app_context import AppContext, open_app_context
 from multiturn.apps.cli.faults import report
-from multiturn.apps.cli.opening import Workshop, open_workshop
 from multiturn.apps.cli.prompt.conversation import Conversation
 from multiturn.apps.cli.prompt.editor import change_in_editor, editor_command
 from multiturn.apps.cli.prompt.reader import Reader
@@ -95,10 +95,10 @@ def prompt(
     settings = resolve_settings(flags).settings
     console = console_for()
     at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    with open_workshop(settings, console, ask=at_terminal) as workshop:
+    with open_app_context(settings, console, ask=at_terminal) as app:
         if resumed is not None and resumed.model != settings.model:
-            resumed = workshop.synthesizer.adopt(resumed)
-        conversation = Conversation(workshop, settings, console, resumed)
+            resumed = app.synthesizer.adopt(resumed)
+        conversation = Conversation(app, settings, console, resumed)
         if at_terminal:
             _talk(conversation, console)
         elif not _follow_pipe(conversation):
@@ -119,7 +119,7 @@ def _resumed(store: SessionStore, name: str | None, latest: bool) -> Session | N
 def _talk(conversation: Conversation, console: Console) -> None:
     """Read turns from the terminal until the person leaves."""
     reader = Reader(app_dirs().history)
-    _greet(conversation.workshop, console)
+    _greet(conversation.app, console)
     if conversation.session is not None:
         conversation.show("turns")
     while True:
@@ -194,12 +194,12 @@ def _changer(reader: Reader) -> Callable[[str], str | None]:
     return change
 
 
-def _greet(workshop: Workshop, console: Console) -> None:
+def _greet(app: AppContext, console: Console) -> None:
     title = Text(f"Multiturn {__version__}", style="bold")
-    title.append(f" · {neutralize(workshop.model)}", style="default")
-    title.append(f" · sandbox: {workshop.sandbox.rung.value}", style="default")
+    title.append(f" · {neutralize(app.model)}", style="default")
+    title.append(f" · sandbox: {app.sandbox.rung.value}", style="default")
     console.print(title)
-    if workshop.sandbox.rung is Rung.LIMITS_ONLY:
+    if app.sandbox.rung is Rung.LIMITS_ONLY:
         console.print(
             Text(
                 "Programs are NOT isolated: they can read your files and use your network.",

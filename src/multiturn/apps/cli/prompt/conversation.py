@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from multiturn.apps.cli.app_context import AppContext, open_model
 from multiturn.apps.cli.interrupts import stopped_by_ctrl_c
-from multiturn.apps.cli.opening import Workshop, open_model
 from multiturn.apps.cli.screen import show_code
 from multiturn.apps.cli.session_settings import session_settings
 from multiturn.apps.cli.settings import Settings
@@ -39,7 +39,7 @@ class Conversation:
     raises a `MultiturnError` where it cannot; the session is then as it was.
 
     Args:
-        workshop: what does the work.
+        app: what does the work.
         settings: for new sessions.
         console: where everything is shown.
         session: the one to go on with; None begins a new one with the first turn.
@@ -47,12 +47,12 @@ class Conversation:
 
     def __init__(
         self,
-        workshop: Workshop,
+        app: AppContext,
         settings: Settings,
         console: Console,
         session: Session | None = None,
     ) -> None:
-        self.workshop = workshop
+        self.app = app
         self.settings = settings
         self.console = console
         self.session = session
@@ -77,17 +77,15 @@ class Conversation:
 
     def take_turn(self, words: str) -> None:
         """Write the next step."""
-        session = self.session or self.workshop.synthesizer.new_session(
-            session_settings(self.settings)
-        )
+        session = self.session or self.app.synthesizer.new_session(session_settings(self.settings))
         try:
             with stopped_by_ctrl_c() as cancel:
-                events = self.workshop.synthesizer.take_turn(session, words, cancel=cancel)
+                events = self.app.synthesizer.take_turn(session, words, cancel=cancel)
                 self._follow(events, session.settings.sampling.n, _printed(session.turn))
         finally:
             if self.session is None:  # its first turn was not saved: it would stay empty
                 with suppress(MultiturnError):
-                    self.workshop.store.delete(session.id)
+                    self.app.store.delete(session.id)
 
     def retry(self, count: int | None = None, temperature: float | None = None) -> None:
         """Write the current step again: `count` more candidates, at a temperature of their own."""
@@ -103,7 +101,7 @@ class Conversation:
                 fix="/retry 1 0.8 takes a higher one; or say the step in other words after /undo",
             )
         with stopped_by_ctrl_c() as cancel:
-            events = self.workshop.synthesizer.retry(session, sampling=sampling, cancel=cancel)
+            events = self.app.synthesizer.retry(session, sampling=sampling, cancel=cancel)
             self._follow(events, sampling.n, _printed(_parent(session, turn)))
         _, now = self._here()
         if len({candidate.text.strip() for candidate in now.candidates}) == 1:
@@ -116,7 +114,7 @@ class Conversation:
             show_candidates(self.console, turn)
             self._say("/pick NUMBER takes one")
             return
-        self.session = self.workshop.synthesizer.pick(session, number)
+        self.session = self.app.synthesizer.pick(session, number)
         self._show_current()
 
     def edit(self, change: Callable[[str], str | None]) -> None:
@@ -130,13 +128,13 @@ class Conversation:
         if code is None or code.strip() == turn.code.strip():
             self._say("nothing was changed")
             return
-        events = self.workshop.synthesizer.edit(session, code)
+        events = self.app.synthesizer.edit(session, code)
         self._follow(events, 0, _printed(_parent(session, turn)))
 
     def undo(self) -> None:
         """Go back one turn."""
         session, turn = self._here()
-        self.session = self.workshop.synthesizer.undo(session)
+        self.session = self.app.synthesizer.undo(session)
         self._say(f"took back turn {turn.id}: {one_line(turn.prompt, most=60)}")
         self._say(f"it is still there: /branch {turn.id} goes back to it")
 
@@ -147,7 +145,7 @@ class Conversation:
             show_tree(self.console, session)
             self._say("/branch NUMBER goes there, /branch 0 to the very beginning")
             return
-        self.session = self.workshop.synthesizer.branch(session, turn_id or None)
+        self.session = self.app.synthesizer.branch(session, turn_id or None)
         if self.session.turn is None:
             self._say("at the very beginning; the next turn begins another program")
         else:
@@ -157,7 +155,7 @@ class Conversation:
         """Run the program so far once more."""
         session, _ = self._here()
         self._ran = True
-        show_run(self.console, self.workshop.synthesizer.run(session), program=session.program())
+        show_run(self.console, self.app.synthesizer.run(session), program=session.program())
 
     def show(self, what: str = "") -> None:
         """Show the program; or ``tree``, ``turns``, or one turn by its number."""
@@ -192,7 +190,7 @@ class Conversation:
 
     def sessions(self, most: int = 20) -> None:
         """List the saved sessions."""
-        summaries = self.workshop.store.list()
+        summaries = self.app.store.list()
         if not summaries:
             self._say("no sessions yet")
         for summary in summaries[:most]:
@@ -211,14 +209,14 @@ class Conversation:
             self._leave()
             self._say("a new session begins with the next turn")
             return
-        session = self.workshop.store.find(name)
-        if session.model != self.workshop.model:
+        session = self.app.store.find(name)
+        if session.model != self.app.model:
             self._say(
-                f"it was written with {session.model}; it goes on with {self.workshop.model} "
+                f"it was written with {session.model}; it goes on with {self.app.model} "
                 f"(/model {session.model} changes back)",
                 style="yellow",
             )
-            session = self.workshop.synthesizer.adopt(session)
+            session = self.app.synthesizer.adopt(session)
         self._leave()
         self.session = self._resumed = session
         self.show("turns")
@@ -231,10 +229,10 @@ class Conversation:
     def model(self, name: str = "") -> None:
         """Change the model, or say which it is."""
         if not name:
-            info = self.workshop.engine.info
+            info = self.app.engine.info
             self._say(f"{info.model}, {info.engine}, window of {info.context_window} tokens")
             return
-        self.workshop.use_model(
+        self.app.use_model(
             name,
             lambda model: open_model(
                 self.settings, model, self.console, ask=self.console.is_terminal
@@ -242,7 +240,7 @@ class Conversation:
         )
         if self.session is not None:
             resumed = self.session is self._resumed
-            self.session = self.workshop.synthesizer.adopt(self.session)
+            self.session = self.app.synthesizer.adopt(self.session)
             self._resumed = self.session if resumed else self._resumed
         self._say(f"the next turn is written by {name}", style="green")
 

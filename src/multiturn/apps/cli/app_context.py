@@ -1,4 +1,4 @@
-"""Everything a session needs, opened in the order in which faults are cheapest to find."""
+"""Opens the store, the sandbox and the engine, in the order that finds faults soonest."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.loop import Synthesizer
 from multiturn.synthesis.store import SessionStore
 
-__all__ = ["Workshop", "open_model", "open_workshop"]
+__all__ = ["AppContext", "open_model", "open_app_context"]
 
 
-class Workshop:
-    """The store, the sandbox and the engine, and what puts them to work.
+class AppContext:
+    """The open store, sandbox and engine of one command, and the synthesizer over them.
 
     Attributes:
-        store: where sessions are kept.
-        sandbox: what runs programs.
-        synthesizer: what takes turns with them; its engine changes with the model.
-        model: the name or path of the model that is loaded.
+        store: saves sessions.
+        sandbox: runs programs.
+        synthesizer: takes turns; replaced when the model changes.
+        model: the name or path of the loaded model.
     """
 
     def __init__(self, store: SessionStore, sandbox: Sandbox, engine: Engine, model: str) -> None:
@@ -47,45 +47,47 @@ class Workshop:
 
     @property
     def engine(self) -> Engine:
-        """The engine of the model that is loaded."""
+        """The engine of the loaded model."""
         return self._engine
 
     def use_model(self, model: str, open_model: Callable[[str], Engine]) -> None:
-        """Load another model in place of this one; if that fails, this one stays."""
+        """Replace the model. If the new one fails to load, the old one stays."""
         engine = open_model(model)
         self._engine.close()
         self._engine, self.model = engine, model
         self.synthesizer = Synthesizer(engine, self.sandbox, self.store, model=model)
 
     def close(self) -> None:
-        """Free the model. Store and sandbox belong to who opened them."""
+        """Free the model. The caller closes the store and the sandbox."""
         self._engine.close()
 
 
 @contextmanager
-def open_workshop(settings: Settings, console: Console, *, ask: bool = False) -> Iterator[Workshop]:
-    """Open store, sandbox and engine; a model that is not here is fetched.
+def open_app_context(
+    settings: Settings, console: Console, *, ask: bool = False
+) -> Iterator[AppContext]:
+    """Open the store, the sandbox and the engine. A missing model is downloaded.
 
     Args:
         settings: which model, which isolation.
-        console: where progress is shown.
-        ask: whether a person is there to agree to a download.
+        console: shows progress.
+        ask: ask before a download.
     """
     with SessionStore() as store, open_sandbox(unsafe=settings.unsafe) as sandbox:
-        workshop = Workshop(
+        app = AppContext(
             store, sandbox, open_model(settings, settings.model, console, ask=ask), settings.model
         )
         try:
-            yield workshop
+            yield app
         finally:
-            workshop.close()
+            app.close()
 
 
 def open_model(settings: Settings, model: str, console: Console, *, ask: bool = False) -> Engine:
-    """Load a model, fetching it first where it is not here.
+    """Load a model, and download it first if it is missing.
 
     Raises:
-        InputError: the person did not want it fetched, or no model is called so.
+        InputError: the user declined the download, or no model has this name.
     """
     name = read_model_name(model)
     if isinstance(name, Weights) and name.place is None:
@@ -106,17 +108,17 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
 
 def _fetch(entry: ModelEntry, console: Console, *, ask: bool) -> None:
     size = f"{human_size(entry.bytes)}, " if entry.bytes else ""
-    console.print(f"The model {entry.name} is not on this machine yet ({size}{entry.licence}).")
-    if ask and not _agreed("Fetch it now? [Y/n] "):
+    console.print(f"The model {entry.name} has not been downloaded yet ({size}{entry.licence}).")
+    if ask and not _confirmed("Download it now? [Y/n] "):
         raise InputError(
-            f"the model {entry.name} is not on this machine",
+            f"the model {entry.name} has not been downloaded",
             fix=f"multiturn models pull {entry.name}, or name a file with --model",
         )
     with pull_display() as display:
         pull(entry.name, progress=display)
 
 
-def _agreed(question: str) -> bool:
+def _confirmed(question: str) -> bool:
     print(question, end="", flush=True)
     answer = sys.stdin.readline()
     return bool(answer) and answer.strip().lower() in ("", "y", "yes")
