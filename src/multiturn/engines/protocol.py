@@ -14,7 +14,7 @@ from threading import Event as Flag
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
-from multiturn.core.errors import InputError
+from multiturn.engines.sampling_parameters import check_sampling
 from multiturn.text.truncation import KeepAll, StopRule
 
 __all__ = [
@@ -80,18 +80,7 @@ class Request:
     session: str | None = None
 
     def __post_init__(self) -> None:
-        for name, good, allowed in (
-            ("n", self.n >= 1, "1 or more"),
-            ("temperature", 0 <= self.temperature <= 10, "0 to 10"),
-            ("top_p", 0 < self.top_p <= 1, "above 0, up to 1"),
-            ("top_k", self.top_k >= 0, "0 (off) or more"),
-            ("max_tokens", self.max_tokens >= 1, "1 or more"),
-            ("seed", 0 <= self.seed < 2**31, "0 to 2147483647"),
-        ):
-            if not good:
-                raise InputError(
-                    f"{name} is out of range", got=getattr(self, name), allowed=allowed
-                )
+        check_sampling(self)
 
 
 @dataclass(frozen=True, slots=True)

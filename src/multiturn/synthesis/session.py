@@ -15,7 +15,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from multiturn.core.errors import InputError, UnknownNameError
+from multiturn.core.ranges import Range
 from multiturn.engines.protocol import FinishReason
+from multiturn.engines.sampling_parameters import check_sampling
 from multiturn.sandbox.outcomes import Outcome, Rung, RunResult
 from multiturn.sandbox.protocol import Limits
 
@@ -36,6 +38,9 @@ StyleName = Literal["comment", "chat"]
 SEEDS = 2**30
 """Seeds are below this: an engine adds the number of a candidate and needs 31 bits."""
 
+SESSION_RANGES = {"n": Range(1, 64), "seed": Range(0, SEEDS - 1)}
+"""Where a session takes less than an engine."""
+
 MOST_STORED_OUTPUT = 64 * 1024
 """Characters of each output stream that a `Run` keeps."""
 
@@ -52,18 +57,7 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, good, allowed in (
-            ("n", 1 <= self.n <= 64, "1 to 64"),
-            ("temperature", 0 <= self.temperature <= 10, "0 to 10"),
-            ("top_p", 0 < self.top_p <= 1, "above 0, up to 1"),
-            ("top_k", self.top_k >= 0, "0 (off) or more"),
-            ("max_tokens", self.max_tokens >= 1, "1 or more"),
-            ("seed", 0 <= self.seed < SEEDS, f"0 to {SEEDS - 1}"),
-        ):
-            if not good:
-                raise InputError(
-                    f"{name} is out of range", got=getattr(self, name), allowed=allowed
-                )
+        check_sampling(self, SESSION_RANGES)
 
     def later(self, by: int) -> Sampling:
         """The same with the seed `by` further on, beginning again at 0 after the last."""

@@ -17,8 +17,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError
+from multiturn.core.ranges import Range
 from multiturn.core.records import read_record
 from multiturn.engines.open import EngineName
+from multiturn.engines.sampling_parameters import check_sampling
+from multiturn.synthesis.session import SESSION_RANGES
 
 __all__ = ["Origin", "Resolved", "Settings", "resolve_settings"]
 
@@ -27,6 +30,16 @@ DEFAULT_MODEL = "qwen2.5-coder-0.5b"
 Style = Literal["auto", "comment", "chat"]
 Header = Literal["auto", "numpy", "none"]
 History = Literal["whole", "drop-oldest"]
+
+_RANGES = {
+    "max_tokens": Range(1, 32768),
+    "retries": Range(0, 10),
+    "context": Range(64),
+    "threads": Range(1, 1024),
+    "cpu_seconds": Range(0, 86400, above=True),
+    "wall_seconds": Range(0, 86400, above=True),
+    "memory_mib": Range(16, 2**20),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,24 +87,11 @@ class Settings:
     unsafe: bool = False
 
     def __post_init__(self) -> None:
-        for name, good, allowed in (
-            ("model", bool(self.model.strip()), "a name or the path of a GGUF file"),
-            ("n", 1 <= self.n <= 64, "1 to 64"),
-            ("temperature", 0 <= self.temperature <= 10, "0 to 10"),
-            ("top_p", 0 < self.top_p <= 1, "above 0, up to 1"),
-            ("max_tokens", 1 <= self.max_tokens <= 32768, "1 to 32768"),
-            ("seed", 0 <= self.seed < 2**30, "0 to 1073741823"),
-            ("retries", 0 <= self.retries <= 10, "0 to 10"),
-            ("context", self.context is None or self.context >= 64, "64 or more"),
-            ("threads", self.threads is None or 1 <= self.threads <= 1024, "1 to 1024"),
-            ("cpu_seconds", 0 < self.cpu_seconds <= 86400, "above 0, up to 86400"),
-            ("wall_seconds", 0 < self.wall_seconds <= 86400, "above 0, up to 86400"),
-            ("memory_mib", 16 <= self.memory_mib <= 2**20, "16 to 1048576"),
-        ):
-            if not good:
-                raise InputError(
-                    f"the setting {name} is out of range", got=getattr(self, name), allowed=allowed
-                )
+        if not self.model.strip():
+            raise InputError(
+                "the setting model is empty", allowed="a name or the path of a GGUF file"
+            )
+        check_sampling(self, {**SESSION_RANGES, **_RANGES}, what="the setting ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,10 @@ from typing import Any
 from multiturn.benchmarks.oracles.versions import ORACLE_VERSIONS, version_key
 from multiturn.benchmarks.task import ArmSettings, Item, Task
 from multiturn.core.errors import InputError
+from multiturn.core.ranges import Range
 from multiturn.core.records import to_plain
 from multiturn.engines.protocol import EngineInfo
+from multiturn.engines.sampling_parameters import check_sampling
 from multiturn.sandbox.protocol import Limits, Sandbox
 
 __all__ = [
@@ -53,16 +55,7 @@ class SampleSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, good, allowed in (
-            ("n", 1 <= self.n <= 100_000, "1 to 100000"),
-            ("temperature", 0 <= self.temperature <= 10, "0 to 10"),
-            ("top_p", 0 < self.top_p <= 1, "above 0, up to 1"),
-            ("seed", 0 <= self.seed < 2**31, "0 to 2147483647"),
-        ):
-            if not good:
-                raise InputError(
-                    f"{name} is out of range", got=getattr(self, name), allowed=allowed
-                )
+        check_sampling(self, {"n": Range(1, 100_000)})
         if self.temperature == 0 and self.n > 1:
             raise InputError(
                 "at temperature 0 all samples of an item are alike, so n must be 1",
