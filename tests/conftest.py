@@ -15,6 +15,15 @@ from hypothesis import settings
 settings.register_profile("multiturn", deadline=None)
 settings.load_profile("multiturn")
 
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name bytes by their place: each process of a run must give a test the same name.
+
+    Compressed bytes hold the time at which they were made.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 # Models are shared by all tests of a run, and kept between runs like any user's.
 MODELS = Path(os.environ.get("MULTITURN_TEST_MODELS", "~/.cache/multiturn/models")).expanduser()
 
