@@ -35,8 +35,8 @@ import psutil
 
 from multiturn.sandbox.open import ISOLATED, open_sandbox, try_rung
 from multiturn.sandbox.outcomes import Rung
-from multiturn.sandbox.pool import PROGRAMS_A_WORKER
 from multiturn.sandbox.protocol import Limits, Program
+from multiturn.sandbox.supervisor.pool import PROGRAMS_A_WORKER
 
 PLAIN = """
 words = "the quick brown fox jumps over the lazy dog".split()

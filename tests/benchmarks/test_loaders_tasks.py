@@ -19,7 +19,7 @@ from multiturn.benchmarks.problem_set import own_problems
 from multiturn.benchmarks.task import ArmSettings, Item, Task
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.engines.protocol import Completion, FinishReason, Timings
-from multiturn.sandbox.oracle import Judgement, Verdict
+from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
 OWN = {problem.id: problem for problem in own_problems()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from multiturn.benchmarks.oracles.answers import judge_answer
-from multiturn.sandbox.oracle import Judgement
+from multiturn.sandbox.oracles.verdicts import Judgement
 from multiturn.sandbox.protocol import Limits, Sandbox
 
 LIMITS = Limits(cpu_seconds=5.0)

@@ -12,7 +12,7 @@ from multiturn.benchmarks.arms.layout import header_text
 from multiturn.benchmarks.loaders.published import read_published
 from multiturn.benchmarks.oracles.answers import judge_answer
 from multiturn.benchmarks.problem_set import Problem
-from multiturn.sandbox.oracle import Judgement
+from multiturn.sandbox.oracles.verdicts import Judgement
 from multiturn.sandbox.protocol import Limits, Sandbox
 
 LIMITS = Limits(cpu_seconds=1.0)

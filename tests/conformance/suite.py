@@ -29,13 +29,13 @@ import expectations
 from expectations import Expectation
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.canary import fly
 from multiturn.sandbox.encoding import Opaque
 from multiturn.sandbox.open import SHELLS, open_sandbox
-from multiturn.sandbox.oracle_tests import check_tests
+from multiturn.sandbox.oracles.unit_tests import check_tests
 from multiturn.sandbox.outcomes import Rung, RunResult
-from multiturn.sandbox.pool import PooledSandbox
+from multiturn.sandbox.probe import fly
 from multiturn.sandbox.protocol import Program, Sandbox
+from multiturn.sandbox.supervisor.pool import PooledSandbox
 
 UNAVAILABLE = 3
 WALL_SLACK = 20.0

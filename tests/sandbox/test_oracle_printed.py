@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiturn.sandbox.encoding import ArrayData, FrameData, SeriesData
-from multiturn.sandbox.oracle_printed import Table, last_printed, printed
-from multiturn.sandbox.oracle_reading import MAX_DEPTH, read_value
-from multiturn.sandbox.oracle_values import same_value
+from multiturn.sandbox.oracles.literals import MAX_DEPTH, read_value
+from multiturn.sandbox.oracles.printed import Table, last_printed, printed
+from multiturn.sandbox.oracles.values import same_value
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 scalars = (

@@ -8,9 +8,9 @@ import pytest
 
 from multiturn.core.errors import InputError
 from multiturn.sandbox.open import open_sandbox
-from multiturn.sandbox.oracle import Judgement, Verdict, check_stdout, check_value
-from multiturn.sandbox.oracle_compare import approximately
-from multiturn.sandbox.oracle_tests import check_tests
+from multiturn.sandbox.oracles.compare import approximately
+from multiturn.sandbox.oracles.unit_tests import check_tests
+from multiturn.sandbox.oracles.verdicts import Judgement, Verdict, check_stdout, check_value
 from multiturn.sandbox.outcomes import Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 

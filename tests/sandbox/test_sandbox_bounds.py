@@ -26,15 +26,15 @@ from multiturn.sandbox.encoding import (
     decode,
     encode,
 )
-from multiturn.sandbox.outcomes import Status
-from multiturn.sandbox.protocol import Limits, Program
-from multiturn.sandbox.wire import (
+from multiturn.sandbox.ipc import (
     MAX_MESSAGES,
     MAX_NOISE,
     PACKET,
     Assembler,
     Kind,
 )
+from multiturn.sandbox.outcomes import Status
+from multiturn.sandbox.protocol import Limits, Program
 
 PROGRAMS = Path(__file__).parents[1] / "conformance" / "programs"
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "hostile"

@@ -7,12 +7,12 @@ import shutil
 import pytest
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.bwrap import bwrap_command
-from multiturn.sandbox.canary import fly
-from multiturn.sandbox.job import Shell
 from multiturn.sandbox.outcomes import Rung
-from multiturn.sandbox.pool import PooledSandbox
+from multiturn.sandbox.probe import fly
 from multiturn.sandbox.protocol import Program
+from multiturn.sandbox.specs import Shell
+from multiturn.sandbox.supervisor.bwrap import bwrap_command
+from multiturn.sandbox.supervisor.pool import PooledSandbox
 
 RUNGS = (Rung.NAMESPACES, Rung.SHARED_NAMESPACES)
 

@@ -14,11 +14,11 @@ import psutil
 import pytest
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.canary import Tried
-from multiturn.sandbox.job import Job, Shell
 from multiturn.sandbox.open import ISOLATED, open_sandbox, try_rung
 from multiturn.sandbox.outcomes import Outcome, Rung, Status
+from multiturn.sandbox.probe import Tried
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
+from multiturn.sandbox.specs import Job, Shell
 
 AWHILE = "import time\ntime.sleep(0.05)\nprint({number})"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from multiturn.sandbox.inside.confine import mapped_bytes
+from multiturn.sandbox.inside.rlimits import mapped_bytes
 from multiturn.sandbox.inside.scratch import Scratch, remove_tree
 from multiturn.sandbox.linux import syscalls
 from multiturn.sandbox.linux.seccomp import Filter, program
@@ -218,7 +218,7 @@ def test_the_numbers_are_this_machines():
 
 def test_the_address_space_is_measured_without_proc():
     script = (
-        "import os; from multiturn.sandbox.inside.confine import mapped_bytes; "
+        "import os; from multiturn.sandbox.inside.rlimits import mapped_bytes; "
         "print(mapped_bytes(), int(open('/proc/self/statm').read().split()[0]) * 4096)"
     )
     if os.sysconf("SC_PAGE_SIZE") != 4096:

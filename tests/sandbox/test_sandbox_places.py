@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from multiturn.sandbox import places
-from multiturn.sandbox.canary import fly
-from multiturn.sandbox.job import Shell
 from multiturn.sandbox.outcomes import Rung
-from multiturn.sandbox.places import WorkPlace, sweep
-from multiturn.sandbox.pool import PooledSandbox
+from multiturn.sandbox.probe import fly
+from multiturn.sandbox.specs import Shell
+from multiturn.sandbox.supervisor import directories
+from multiturn.sandbox.supervisor.directories import WorkPlace, sweep
+from multiturn.sandbox.supervisor.pool import PooledSandbox
 
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(places, "_MIN_AGE_SECONDS", 0.0)
+    monkeypatch.setattr(directories, "_MIN_AGE_SECONDS", 0.0)
     return tmp_path
 
 

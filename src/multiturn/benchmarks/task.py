@@ -14,7 +14,7 @@ from typing import Literal, Protocol, runtime_checkable
 from multiturn.benchmarks.dialogue import Dialogue
 from multiturn.benchmarks.problem_set import Problem
 from multiturn.core.errors import InputError
-from multiturn.sandbox.oracle import Verdict
+from multiturn.sandbox.oracles.verdicts import Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
 
 __all__ = ["Arm", "ArmSettings", "HeaderStyle", "Item", "Task", "Truncation"]

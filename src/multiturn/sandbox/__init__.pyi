@@ -1,18 +1,18 @@
 from .fake import FakeSandbox as FakeSandbox
 from .open import open_sandbox as open_sandbox
-from .oracle import (
+from .oracles.unit_tests import check_tests as check_tests
+from .oracles.verdicts import (
     Judgement as Judgement,
 )
-from .oracle import (
+from .oracles.verdicts import (
     Verdict as Verdict,
 )
-from .oracle import (
+from .oracles.verdicts import (
     check_stdout as check_stdout,
 )
-from .oracle import (
+from .oracles.verdicts import (
     check_value as check_value,
 )
-from .oracle_tests import check_tests as check_tests
 from .outcomes import Outcome as Outcome
 from .outcomes import Rung as Rung
 from .outcomes import RunResult as RunResult

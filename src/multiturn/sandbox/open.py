@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.canary import Tried, fly
-from multiturn.sandbox.job import Shell
 from multiturn.sandbox.linux.libc import MACHINES, machine
 from multiturn.sandbox.outcomes import Rung
-from multiturn.sandbox.pool import HEAVY_MODULES, PooledSandbox
+from multiturn.sandbox.probe import Tried, fly
 from multiturn.sandbox.protocol import Sandbox
+from multiturn.sandbox.specs import Shell
+from multiturn.sandbox.supervisor.pool import HEAVY_MODULES, PooledSandbox
 
 __all__ = ["ISOLATED", "SHELLS", "open_sandbox", "try_rung", "try_rungs"]
 

@@ -6,9 +6,9 @@ on plain data. No object of the program's takes part, so none can say of itself 
 
 from __future__ import annotations
 
-from multiturn.sandbox import oracle_values
-from multiturn.sandbox.oracle_printed import printed
-from multiturn.sandbox.oracle_values import TOLERANCE
+from multiturn.sandbox.oracles import values
+from multiturn.sandbox.oracles.printed import printed
+from multiturn.sandbox.oracles.values import TOLERANCE
 
 __all__ = ["TOLERANCE", "prints", "same_value"]
 
@@ -26,10 +26,10 @@ def prints(expected: object, stdout: str) -> bool:
 
 
 def same_value(expected: object, value: object) -> bool:
-    """Whether a value is the expected one; see `multiturn.sandbox.oracle_values.same_value`.
+    """Whether a value is the expected one; see `multiturn.sandbox.oracles.values.same_value`.
 
     Example:
         >>> same_value([1, 2.0], (1.0, 2)), same_value({"1": "a"}, {1: "a"}), same_value(1, True)
         (True, True, False)
     """
-    return oracle_values.same_value(value, expected)
+    return values.same_value(value, expected)

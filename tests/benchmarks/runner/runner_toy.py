@@ -27,7 +27,7 @@ from multiturn.core.errors import MultiturnError
 from multiturn.engines.protocol import Engine, Request
 from multiturn.engines.scripted import ScriptedEngine, ScriptSettings
 from multiturn.sandbox.open import open_sandbox
-from multiturn.sandbox.oracle import Verdict, check_stdout
+from multiturn.sandbox.oracles.verdicts import Verdict, check_stdout
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 from multiturn.text.truncation import StopStrings
 

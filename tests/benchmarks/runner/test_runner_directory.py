@@ -29,7 +29,7 @@ from multiturn.benchmarks.runner.samples import Key, Sample, read_sample, sample
 from multiturn.benchmarks.runner.saved import find_runs, read_run
 from multiturn.core.errors import InputError, StorageError
 from multiturn.sandbox.fake import FakeSandbox
-from multiturn.sandbox.oracle import Judgement, Verdict
+from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.outcomes import Outcome, Status
 
 CELL = toy_cell(Path("unused"), toy_engine(), FakeSandbox(), ToyTask(problems=2), n=2)

@@ -22,7 +22,7 @@ from multiturn.benchmarks.task import Item
 from multiturn.core.errors import InputError, SandboxUnavailableError, StorageError
 from multiturn.core.records import to_plain
 from multiturn.sandbox.fake import FakeSandbox
-from multiturn.sandbox.oracle import Judgement, Verdict
+from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.outcomes import Outcome, Status
 from multiturn.sandbox.protocol import Limits, Sandbox
 

@@ -14,8 +14,8 @@ from multiturn.benchmarks.oracles.watched import LIMITS
 from multiturn.benchmarks.problem_set import Problem
 from multiturn.benchmarks.task import Arm, ArmSettings, Item, Truncation
 from multiturn.core.errors import InputError
-from multiturn.sandbox.oracle import Judgement, Verdict
-from multiturn.sandbox.oracle_tests import TestsFaultError, check_tests
+from multiturn.sandbox.oracles.unit_tests import TestsFaultError, check_tests
+from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
 from multiturn.synthesis.parsing import parsed_module
 from multiturn.text.truncation import KeepAll, StopStrings

@@ -8,8 +8,8 @@ from __future__ import annotations
 from multiturn.benchmarks.oracles.legacy import legacy_equal
 from multiturn.benchmarks.oracles.strict import strict
 from multiturn.benchmarks.oracles.watched import LIMITS, Watched, watch
-from multiturn.sandbox.oracle import Judgement, Verdict
-from multiturn.sandbox.oracle_compare import difference
+from multiturn.sandbox.oracles.compare import difference
+from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
 
 __all__ = ["ORACLES", "judge_answer"]

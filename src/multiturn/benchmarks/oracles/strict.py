@@ -1,14 +1,14 @@
 """The oracle that judges as a person would: by what the program printed last.
 
-docs/benchmarks.md states the rule; `multiturn.sandbox.oracle_printed` is the rule.
+docs/benchmarks.md states the rule; `multiturn.sandbox.oracles.printed` is the rule.
 """
 
 from __future__ import annotations
 
 from multiturn.benchmarks.oracles.watched import Watched
-from multiturn.sandbox.oracle import Judgement, Verdict
-from multiturn.sandbox.oracle_compare import difference
-from multiturn.sandbox.oracle_printed import last_printed, printed
+from multiturn.sandbox.oracles.compare import difference
+from multiturn.sandbox.oracles.printed import last_printed, printed
+from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 
 __all__ = ["strict"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from multiturn.core.errors import InputError
 from multiturn.core.records import read_record
 from multiturn.sandbox.encoding import EncodingError, Opaque, decode
-from multiturn.sandbox.oracle_printed import Table
+from multiturn.sandbox.oracles.printed import Table
 from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 

@@ -27,7 +27,7 @@ from multiturn.benchmarks.task import Task
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import write_atomically
 from multiturn.core.records import read_record, to_plain
-from multiturn.sandbox.oracle import Verdict
+from multiturn.sandbox.oracles.verdicts import Verdict
 from multiturn.sandbox.protocol import Sandbox
 
 __all__ = ["Change", "Passed", "Rejudged", "rejudge"]

@@ -16,7 +16,7 @@ from multiturn.benchmarks.dialogue import Step, Written
 from multiturn.benchmarks.task import Item
 from multiturn.core.errors import InputError
 from multiturn.core.records import read_record, to_plain
-from multiturn.sandbox.oracle import Verdict
+from multiturn.sandbox.oracles.verdicts import Verdict
 
 __all__ = ["Key", "Sample", "read_sample", "sample_of", "to_line"]
 

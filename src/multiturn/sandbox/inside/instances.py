@@ -5,7 +5,7 @@ instances to the candidate and compare what comes back, in another process. Both
 the same definition, so an instance crosses as the class's name and its content; each side
 makes it with its own class. Nothing but those classes is ever made, and of their content only
 what `multiturn.sandbox.encoding` knows. Values of the standard library cross by the table of
-`multiturn.sandbox.inside.library`.
+`multiturn.sandbox.inside.library_values`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from multiturn.sandbox.encoding import Opaque
-from multiturn.sandbox.inside.library import made as made_of_library
-from multiturn.sandbox.inside.library import taken
+from multiturn.sandbox.inside.library_values import made as made_of_library
+from multiturn.sandbox.inside.library_values import taken
 
 __all__ = ["answer_packed", "assemble", "dismantle"]
 

@@ -28,8 +28,8 @@ from multiturn.sandbox.encoding import ArrayData, EncodingError, Opaque, decode,
 from multiturn.sandbox.inside.instances import answer_packed
 from multiturn.sandbox.inside.scratch import FILE_NAME
 from multiturn.sandbox.inside.streams import name_descriptors, open_streams
-from multiturn.sandbox.job import Job
-from multiturn.sandbox.wire import PACKED, Kind, receive_call, send
+from multiturn.sandbox.ipc import PACKED, Kind, receive_call, send
+from multiturn.sandbox.specs import Job
 
 __all__ = ["Running", "revive"]
 

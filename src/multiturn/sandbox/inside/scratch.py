@@ -8,7 +8,7 @@ import os
 import stat
 from pathlib import Path
 
-from multiturn.sandbox.inside.confine import die_with_parent
+from multiturn.sandbox.inside.rlimits import die_with_parent
 
 __all__ = ["FILE_NAME", "Scratch", "empty_directory", "remove_tree"]
 

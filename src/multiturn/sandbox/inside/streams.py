@@ -16,7 +16,7 @@ import re
 import sys
 from typing import Any, NamedTuple, TextIO
 
-from multiturn.sandbox.job import WIRE
+from multiturn.sandbox.specs import WIRE
 
 __all__ = ["Streams", "name_descriptors", "open_streams"]
 

@@ -70,7 +70,7 @@ class Filter:
             not, the calls do nothing and say that they did: `shutil.copy` and many others
             make them for the sake of order, and would otherwise fail.
         answers: whether the process has a handler that answers for the kernel what the kernel
-            refuses here (see `inside.answers`); where not, the calls fail.
+            refuses here (see `inside.syscall_emulation`); where not, the calls fail.
         host_name: whether the machine's name may be asked for: where it is a neutral one.
         processes: whether it may become another program (never for Python programs).
         forks: whether it may start processes too, as compilers do.

@@ -19,7 +19,7 @@ from multiturn.benchmarks.runner.rejudge import Passed, Rejudged, rejudge
 from multiturn.benchmarks.runner.saved import find_runs, read_run
 from multiturn.core.records import to_plain
 from multiturn.sandbox.open import open_sandbox
-from multiturn.sandbox.oracle import Verdict
+from multiturn.sandbox.oracles.verdicts import Verdict
 
 __all__ = ["SCHEMA", "rejudge_runs"]
 

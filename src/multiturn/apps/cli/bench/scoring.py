@@ -32,7 +32,7 @@ from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
 from multiturn.hub.fingerprints import fingerprint
 from multiturn.sandbox.open import open_sandbox
-from multiturn.sandbox.oracle import Judgement
+from multiturn.sandbox.oracles.verdicts import Judgement
 
 __all__ = ["refuse_other_options", "score_samples"]
 

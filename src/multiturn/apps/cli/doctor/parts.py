@@ -16,10 +16,10 @@ from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Request, generate
 from multiturn.hub.pull import locate
 from multiturn.hub.registry import REGISTRY
+from multiturn.sandbox.isolation import RUNGS
 from multiturn.sandbox.open import open_sandbox, try_rungs
 from multiturn.sandbox.outcomes import Rung
 from multiturn.sandbox.protocol import Program
-from multiturn.sandbox.rungs import RUNGS
 from multiturn.synthesis.store import SessionStore
 
 __all__ = [

@@ -20,7 +20,7 @@ from multiturn.benchmarks.runner.saved import SavedRun
 from multiturn.benchmarks.task import Task
 from multiturn.core.files import write_atomically
 from multiturn.core.records import to_plain
-from multiturn.sandbox.oracle import Judgement
+from multiturn.sandbox.oracles.verdicts import Judgement
 
 __all__ = ["eval_log", "write_eval_log"]
 

@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from multiturn.core.errors import InputError, SandboxUnavailableError
-from multiturn.sandbox.candidate import RunningCandidate
-from multiturn.sandbox.job import Shell
-from multiturn.sandbox.languages import RecipeRunner
+from multiturn.sandbox.compiled.runner import RecipeRunner
 from multiturn.sandbox.outcomes import Rung, RunResult
 from multiturn.sandbox.protocol import Candidate, Limits, Program
-from multiturn.sandbox.run import ChildFaultError, Run
-from multiturn.sandbox.worker import Worker, WorkerDiedError
+from multiturn.sandbox.specs import Shell
+from multiturn.sandbox.supervisor.child import ChildFaultError, Run
+from multiturn.sandbox.supervisor.session import RunningCandidate
+from multiturn.sandbox.supervisor.worker import Worker, WorkerDiedError
 
 __all__ = ["HEAVY_MODULES", "LIGHT_MODULES", "PooledSandbox"]
 

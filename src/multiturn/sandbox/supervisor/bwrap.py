@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.inside.answers import HOST_NAME
-from multiturn.sandbox.inside.enclosure import (
+from multiturn.sandbox.inside.jail import (
     DEVICES,
     SHARED_TMP_BYTES,
     SHOWN,
     hidden_places,
 )
-from multiturn.sandbox.job import NOBODY
+from multiturn.sandbox.inside.syscall_emulation import HOST_NAME
 from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.specs import NOBODY
 
 __all__ = ["bwrap_command"]
 

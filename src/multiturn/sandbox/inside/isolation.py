@@ -8,16 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from multiturn.sandbox.inside.answers import answer_calls
-from multiturn.sandbox.inside.enclosure import DEVICES, SHOWN, enclose, hidden_places
-from multiturn.sandbox.inside.identity import become_nobody
+from multiturn.sandbox.inside.drop_root import become_nobody
+from multiturn.sandbox.inside.jail import DEVICES, SHOWN, enclose, hidden_places
+from multiturn.sandbox.inside.pid_namespaces import Slots
 from multiturn.sandbox.inside.scratch import Scratch
-from multiturn.sandbox.inside.slots import Slots
-from multiturn.sandbox.inside.tasks import MAX_THREADS, TaskLimit, own_count, try_own_count
-from multiturn.sandbox.job import WIRE, Job, Settings, Shell
+from multiturn.sandbox.inside.syscall_emulation import answer_calls
+from multiturn.sandbox.inside.task_limit import MAX_THREADS, TaskLimit, own_count, try_own_count
 from multiturn.sandbox.linux import landlock, seccomp
 from multiturn.sandbox.linux import namespaces as ns
 from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.specs import WIRE, Job, Settings, Shell
 
 __all__ = [
     "LandlockWalls",

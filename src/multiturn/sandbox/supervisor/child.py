@@ -14,11 +14,11 @@ import time
 from dataclasses import dataclass
 
 from multiturn.sandbox.encoding import MAX_BYTES, EncodingError, Opaque, decode_text
-from multiturn.sandbox.job import Exit, Job
+from multiturn.sandbox.ipc import NONCE_BYTES, Assembler, Kind, Message
 from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program
-from multiturn.sandbox.wire import NONCE_BYTES, Assembler, Kind, Message
-from multiturn.sandbox.worker import Worker, WorkerDiedError
+from multiturn.sandbox.specs import Exit, Job
+from multiturn.sandbox.supervisor.worker import Worker, WorkerDiedError
 
 __all__ = ["ChildFaultError", "Run"]
 

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.bwrap import bwrap_command
-from multiturn.sandbox.job import NOBODY, Settings, Shell
 from multiturn.sandbox.outcomes import Rung
-from multiturn.sandbox.places import WorkPlace, sweep
+from multiturn.sandbox.specs import NOBODY, Settings, Shell
+from multiturn.sandbox.supervisor.bwrap import bwrap_command
+from multiturn.sandbox.supervisor.directories import WorkPlace, sweep
 
 __all__ = ["WorkerDiedError", "Worker", "readable_places"]
 
@@ -46,14 +46,14 @@ ENVIRONMENT = {
 """All that a program finds in its environment, but for HOME and TMPDIR."""
 
 
-_HOME = str(Path(__file__).resolve().parents[2])
+_HOME = str(Path(__file__).resolve().parents[3])
 """Where this package is found; the fork-server looks there for nothing else."""
 
 BOOTSTRAP = """
 import sys
 from os import _exit
 sys.path.insert(0, sys.argv.pop(1))
-from multiturn.sandbox.inside.server import main
+from multiturn.sandbox.inside.fork_server import main
 sys.path.pop(0)
 program = main()
 if program is not None:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multiturn.core.errors import InputError, SandboxUnavailableError
-from multiturn.sandbox.inside.recipe import Step
-from multiturn.sandbox.job import Shell
+from multiturn.sandbox.compiled.child import COMPILE_LIMITS, Recipe, RecipeFaultError, launched
+from multiturn.sandbox.inside.build_and_run import Step
 from multiturn.sandbox.outcomes import Rung, RunResult
 from multiturn.sandbox.protocol import Limits, Program
-from multiturn.sandbox.recipe_run import COMPILE_LIMITS, Recipe, RecipeFaultError, launched
+from multiturn.sandbox.specs import Shell
 from multiturn.text.languages import LANGUAGES, Language, language
 
 __all__ = ["Available", "RecipeRunner", "available_languages"]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from multiturn.sandbox.encoding import ArrayData, FrameData, SeriesData
-from multiturn.sandbox.oracle_compare import text_lines
-from multiturn.sandbox.oracle_reading import Pairs, plain, read_value
-from multiturn.sandbox.oracle_values import same_value
+from multiturn.sandbox.oracles.compare import text_lines
+from multiturn.sandbox.oracles.literals import Pairs, plain, read_value
+from multiturn.sandbox.oracles.values import same_value
 
 __all__ = ["Table", "last_printed", "printed"]
 

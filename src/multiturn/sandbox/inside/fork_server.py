@@ -24,12 +24,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from multiturn.sandbox.inside.confine import die_with_parent, limit, mapped_bytes
+from multiturn.sandbox.inside.isolation import Place, Walls, walls_for
 from multiturn.sandbox.inside.program import Running
+from multiturn.sandbox.inside.rlimits import die_with_parent, limit, mapped_bytes
 from multiturn.sandbox.inside.threads import fit_threads, lock_among_threads
-from multiturn.sandbox.inside.walls import Place, Walls, walls_for
-from multiturn.sandbox.job import WIRE, Exit, Job, Settings
-from multiturn.sandbox.wire import Kind, send
+from multiturn.sandbox.ipc import Kind, send
+from multiturn.sandbox.specs import WIRE, Exit, Job, Settings
 
 __all__ = ["REQUEST", "main"]
 

@@ -2,7 +2,7 @@
 
 The expected value and the comparison live in this process. The program runs in the sandbox
 and hands back plain data (`multiturn.sandbox.encoding`), so that nothing it returns can take
-part in its own judgement. Tests written as code are for `multiturn.sandbox.oracle_tests`.
+part in its own judgement. Tests written as code are for `multiturn.sandbox.oracles.unit_tests`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from multiturn.core.errors import InputError
-from multiturn.sandbox.oracle_compare import Compare, difference, exactly, same_text
+from multiturn.sandbox.oracles.compare import Compare, difference, exactly, same_text
 from multiturn.sandbox.outcomes import Outcome
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
@@ -78,7 +78,7 @@ def check_value(
         sandbox: runs it.
         program: names the variable in `Program.result`.
         expected: plain data; it never enters the program's process.
-        compare: `exactly`, or another of `multiturn.sandbox.oracle_compare`.
+        compare: `exactly`, or another of `multiturn.sandbox.oracles.compare`.
         limits: of the run.
 
     Raises:

@@ -11,11 +11,11 @@ from typing import Self
 
 from multiturn.core.errors import InputError, SandboxUnavailableError
 from multiturn.sandbox.encoding import EncodingError, encode
+from multiturn.sandbox.ipc import Kind, send_call
 from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
 from multiturn.sandbox.protocol import Called, Limits
-from multiturn.sandbox.run import Run, read_value, told_error
-from multiturn.sandbox.wire import Kind, send_call
-from multiturn.sandbox.worker import WorkerDiedError
+from multiturn.sandbox.supervisor.child import Run, read_value, told_error
+from multiturn.sandbox.supervisor.worker import WorkerDiedError
 
 __all__ = ["RunningCandidate"]
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from multiturn.sandbox.job import NOBODY
+from multiturn.sandbox.specs import NOBODY
 
 __all__ = ["become_nobody"]
 

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from multiturn.sandbox.bwrap import bwrap_command
-from multiturn.sandbox.inside.recipe import Order, Step
-from multiturn.sandbox.job import NOBODY, Shell
+from multiturn.sandbox.inside.build_and_run import Order, Step
 from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
-from multiturn.sandbox.places import WorkPlace
 from multiturn.sandbox.protocol import Limits, Program
-from multiturn.sandbox.worker import readable_places
+from multiturn.sandbox.specs import NOBODY, Shell
+from multiturn.sandbox.supervisor.bwrap import bwrap_command
+from multiturn.sandbox.supervisor.directories import WorkPlace
+from multiturn.sandbox.supervisor.worker import readable_places
 
 __all__ = ["COMPILE_LIMITS", "Recipe", "RecipeFaultError", "RecipeRun", "launched"]
 
@@ -35,10 +35,10 @@ COMPILE_LIMITS = Limits(
 )
 """What compiling may use: the machine's business, so not part of a program's own limits."""
 
-_PACKAGE = str(Path(__file__).resolve().parents[2])
+_PACKAGE = str(Path(__file__).resolve().parents[3])
 _BOOTSTRAP = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from multiturn.sandbox.inside.recipe import main; sys.path.pop(0); main()"
+    "from multiturn.sandbox.inside.build_and_run import main; sys.path.pop(0); main()"
 )
 _REAP_SECONDS = 10.0
 _OUT_OF_MEMORY = (

@@ -6,8 +6,8 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
-from multiturn.sandbox.oracle_compare import content
-from multiturn.sandbox.oracle_reading import Members, Pairs
+from multiturn.sandbox.oracles.compare import content
+from multiturn.sandbox.oracles.literals import Members, Pairs
 
 __all__ = ["TOLERANCE", "same_value"]
 

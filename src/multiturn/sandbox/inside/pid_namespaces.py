@@ -14,7 +14,7 @@ import signal
 import time
 from typing import NoReturn
 
-from multiturn.sandbox.inside.confine import die_with_parent
+from multiturn.sandbox.inside.rlimits import die_with_parent
 from multiturn.sandbox.linux import namespaces as ns
 
 __all__ = ["Slots"]

@@ -8,8 +8,8 @@ import os
 import resource
 import signal
 
-from multiturn.sandbox.job import Job
 from multiturn.sandbox.linux.libc import prctl
+from multiturn.sandbox.specs import Job
 
 __all__ = ["KERNEL_MEMORY", "die_with_parent", "limit", "lower", "mapped_bytes"]
 

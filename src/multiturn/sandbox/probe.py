@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.job import Shell
 from multiturn.sandbox.outcomes import Rung, RunResult, Status
-from multiturn.sandbox.pool import PooledSandbox
 from multiturn.sandbox.protocol import Limits, Program
-from multiturn.sandbox.worker import ENVIRONMENT
+from multiturn.sandbox.specs import Shell
+from multiturn.sandbox.supervisor.pool import PooledSandbox
+from multiturn.sandbox.supervisor.worker import ENVIRONMENT
 
 __all__ = ["Tried", "fly"]
 

@@ -1,6 +1,6 @@
 """Compiles and runs one program of another language than Python, behind walls of its own.
 
-Started once for each program as `recipe.main(ORDER)`. It shuts itself in first, and starts
+Started once for each program as `main(ORDER)`. It shuts itself in first, and starts
 each step of the recipe as a child with limits, Landlock and a seccomp filter around it. It
 reports on one descriptor and dies, with all that it started, when another is closed.
 
@@ -24,15 +24,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from multiturn.sandbox.inside.confine import KERNEL_MEMORY, lower
-from multiturn.sandbox.inside.enclosure import enclose
-from multiturn.sandbox.inside.identity import become_nobody
-from multiturn.sandbox.inside.tasks import TaskLimit
-from multiturn.sandbox.job import Shell
+from multiturn.sandbox.inside.drop_root import become_nobody
+from multiturn.sandbox.inside.jail import enclose
+from multiturn.sandbox.inside.rlimits import KERNEL_MEMORY, lower
+from multiturn.sandbox.inside.task_limit import TaskLimit
 from multiturn.sandbox.linux import landlock, seccomp
 from multiturn.sandbox.linux import namespaces as ns
 from multiturn.sandbox.linux.libc import prctl
 from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.specs import Shell
 
 __all__ = ["Order", "Step", "main"]
 

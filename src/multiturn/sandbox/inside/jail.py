@@ -12,11 +12,11 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from multiturn.sandbox.inside.answers import HOST_NAME
-from multiturn.sandbox.inside.confine import die_with_parent
-from multiturn.sandbox.job import NOBODY
+from multiturn.sandbox.inside.rlimits import die_with_parent
+from multiturn.sandbox.inside.syscall_emulation import HOST_NAME
 from multiturn.sandbox.linux import namespaces as ns
 from multiturn.sandbox.linux.libc import prctl
+from multiturn.sandbox.specs import NOBODY
 
 __all__ = ["DEVICES", "FILES_OF_ETC", "SHARED_TMP_BYTES", "SHOWN", "enclose", "hidden_places"]
 

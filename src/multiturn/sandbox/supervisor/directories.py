@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from multiturn.sandbox.inside.scratch import empty_directory
-from multiturn.sandbox.job import NOBODY
+from multiturn.sandbox.specs import NOBODY
 
 __all__ = ["WorkPlace", "sweep"]
 

@@ -11,7 +11,7 @@ hold, and so cannot make ``assert candidate(xs) == sum(xs)`` true by emptying ``
 Functions, open files and instances of the candidate's own classes cannot cross; they arrive
 as a value that equals nothing. Instances of classes that the context defines do, and numbers,
 containers, views and iterators of the standard library: see
-`multiturn.sandbox.inside.instances` and `multiturn.sandbox.inside.library`.
+`multiturn.sandbox.inside.instances` and `multiturn.sandbox.inside.library_values`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from typing import Any
 
 from multiturn.core.errors import InputError
 from multiturn.sandbox.encoding import Opaque
-from multiturn.sandbox.oracle import Judgement, Verdict
+from multiturn.sandbox.ipc import PACKED
+from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.outcomes import Outcome, Status
-from multiturn.sandbox.pool import HEAVY_MODULES
 from multiturn.sandbox.protocol import Called, Candidate, Limits, Program, Sandbox
-from multiturn.sandbox.wire import PACKED
+from multiturn.sandbox.supervisor.pool import HEAVY_MODULES
 
 __all__ = ["TestsFaultError", "check_tests"]
 
-_INSIDE = Path(__file__).with_name("oracle_inside.py")
+_INSIDE = Path(__file__).with_name("unit_tests_inside.py")
 
 
 class TestsFaultError(InputError):

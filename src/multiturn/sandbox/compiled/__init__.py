@@ -1,0 +1,1 @@
+"""Programs of compiled languages, and of others with a toolchain of their own."""

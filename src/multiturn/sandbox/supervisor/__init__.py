@@ -1,0 +1,1 @@
+"""Runs programs in processes of their own and watches them from outside."""
