@@ -27,7 +27,7 @@ from multiturn.core.errors import (
     NetworkError,
     StorageError,
 )
-from multiturn.hub.sources.patience import Retries, Timeouts
+from multiturn.hub.sources.retry import DownloadRetryPolicy, Timeouts
 
 LINE = {
     "id": "7",
@@ -175,7 +175,10 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     thread.join()
 
 
-IMPATIENT = {"retries": Retries(attempts=1, answers=1), "timeouts": Timeouts(2.0, 2.0)}
+IMPATIENT = {
+    "retries": DownloadRetryPolicy(attempts=1, connect_attempts=1),
+    "timeouts": Timeouts(2.0, 2.0),
+}
 
 
 def public(data: bytes) -> PublicFile:

@@ -1,7 +1,8 @@
-"""A file is either whole or as it was before."""
+"""A file appears complete, or stays as it was."""
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import stat
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError, StorageError
-from multiturn.core.files import write_atomically
+from multiturn.core.files import atomic_file, sha256_file, write_atomically
 
 WRITER = """
 import sys
@@ -37,7 +38,34 @@ def test_it_writes_and_replaces(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
+def test_a_block_that_raises_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, "old")
+    with pytest.raises(ValueError, match="no"), atomic_file(path) as temporary:
+        temporary.write_text("half")
+        raise ValueError("no")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_old_file_stays_until_the_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_atomically(path, "old")
+    with atomic_file(path, mode=0o600) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    data = b"\0text\n" * 100_000
+    path.write_bytes(data)
+    assert sha256_file(path) == hashlib.sha256(data).hexdigest()
+
+
+def test_a_kill_at_any_moment_leaves_a_complete_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     for delay in (0.01, 0.03, 0.05, 0.08, 0.13):
         with subprocess.Popen(
@@ -82,7 +110,9 @@ def test_a_write_that_finds_no_room_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_places_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_directories_follow_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("MULTITURN_HOME", str(tmp_path))
     assert app_dirs().sessions == tmp_path / "data" / "sessions.sqlite3"
     monkeypatch.setenv("MULTITURN_HOME", "relative")

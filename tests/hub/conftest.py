@@ -19,7 +19,7 @@ import pytest
 
 from multiturn.hub.checksums import Checksum
 from multiturn.hub.registry import HubFile, ModelEntry, WheelPart, WheelParts
-from multiturn.hub.sources.patience import Retries, Timeouts
+from multiturn.hub.sources.retry import DownloadRetryPolicy, Timeouts
 from multiturn.hub.sources.source import Hub
 
 
@@ -237,7 +237,7 @@ def tiny(server: FileServer) -> Tiny:
     hub = Hub(
         endpoint=server.url,
         timeouts=Timeouts(connect=2, read=1),
-        retries=Retries(attempts=3, first_wait=0.01, answers=1),
+        retries=DownloadRetryPolicy(attempts=3, first_wait=0.01, connect_attempts=1),
     )
     server.files[HUB_PATH] = CONTENT
     return Tiny(CONTENT, entry, hub, HUB_PATH, wheels)

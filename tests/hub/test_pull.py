@@ -19,7 +19,7 @@ from multiturn.core.errors import (
 from multiturn.hub.progress import Phase, Progress
 from multiturn.hub.pull import locate, model_state, pull, pull_entry
 from multiturn.hub.registry import REGISTRY, ModelEntry, WheelParts
-from multiturn.hub.sources.patience import Timeouts
+from multiturn.hub.sources.retry import Timeouts
 from multiturn.hub.sources.source import Hub
 from multiturn.hub.store import FileState, ModelStore
 

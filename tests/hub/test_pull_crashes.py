@@ -22,7 +22,7 @@ PULLER = """
 import resource, sys
 from pathlib import Path
 from multiturn.core.errors import MultiturnError
-from multiturn.hub.sources.patience import Retries
+from multiturn.hub.sources.retry import DownloadRetryPolicy
 from multiturn.hub.pull import pull_entry
 from multiturn.hub.registry import HubFile, ModelEntry
 from multiturn.hub.sources.source import Hub
@@ -42,7 +42,7 @@ def listen(progress):
         print(progress.phase.value, flush=True)
 try:
     pull_entry(entry, store=ModelStore(Path(root)), progress=listen,
-               hub=Hub(endpoint=endpoint, retries=Retries(attempts=2, first_wait=0.01)))
+               hub=Hub(endpoint=endpoint, retries=DownloadRetryPolicy(attempts=2, first_wait=0.01)))
 except MultiturnError as error:
     print("error", error, flush=True)
     sys.exit(error.exit_code)

@@ -8,13 +8,12 @@ version of pyarrow.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multiturn.core.errors import StoreError, storage_errors
-from multiturn.core.files import fsync_directory
+from multiturn.core.files import atomic_file
 from multiturn.data.document import Document
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ _GROUP_DOCUMENTS = 8192
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> int:
-    """Write documents to a file that is either whole or not there.
+    """Write documents to a file that appears complete or not at all.
 
     Holds one group of rows (16 MiB of text) in memory.
 
@@ -52,28 +51,22 @@ def write_documents(path: Path, documents: Iterable[Document]) -> int:
     import pyarrow
     import pyarrow.parquet
 
-    partial = path.with_name(f".{path.name}.partial")
     total = 0
     with storage_errors(path, "writing documents"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with pyarrow.parquet.ParquetWriter(
-                partial,
-                _schema(),
-                compression="zstd",
-                compression_level=1,
-                use_dictionary=["source", "revision", "licence", "language"],
-            ) as writer:
-                for group in _groups(documents):
-                    writer.write_batch(_batch(group))
-                    total += len(group)
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        fsync_directory(path.parent)
+    with (
+        atomic_file(path, doing="writing documents") as partial,
+        pyarrow.parquet.ParquetWriter(
+            partial,
+            _schema(),
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=["source", "revision", "licence", "language"],
+        ) as writer,
+    ):
+        for group in _groups(documents):
+            writer.write_batch(_batch(group))
+            total += len(group)
     return total
 
 

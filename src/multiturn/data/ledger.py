@@ -7,17 +7,16 @@ add up over parts, so that the account of the whole is the sum of the completion
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from multiturn.core.errors import storage_errors
-from multiturn.core.files import fsync_directory
+from multiturn.core.files import atomic_file
 from multiturn.data.document import Document
 
 __all__ = ["DropFile", "DropKeeper", "Ledger", "Tally"]
@@ -144,14 +143,16 @@ class DropFile(AbstractContextManager["DropFile"]):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._partial = path.with_name(f".{path.name}.partial")
+        self._open_files = ExitStack()
 
     def __enter__(self) -> Self:
         import zstandard  # optional: only who builds corpora has it
 
-        with storage_errors(self._path, "keeping the drops"):
+        with storage_errors(self._path, "writing the drops"), ExitStack() as files:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = zstandard.open(self._partial, "wb")
+            temporary = files.enter_context(atomic_file(self._path, doing="writing the drops"))
+            self._file = files.enter_context(zstandard.open(temporary, "wb"))
+            self._open_files = files.pop_all()
         return self
 
     def __exit__(
@@ -160,15 +161,7 @@ class DropFile(AbstractContextManager["DropFile"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with storage_errors(self._path, "keeping the drops"):
-            self._file.close()
-            if kind is None:
-                with self._partial.open("rb") as file:
-                    os.fsync(file.fileno())
-                self._partial.replace(self._path)
-                fsync_directory(self._path.parent)
-            else:
-                self._partial.unlink(missing_ok=True)
+        self._open_files.__exit__(kind, error, trace)
 
     def keep(self, document: Document, step: str, reason: str, detail: str) -> None:
         """Append one document."""
@@ -185,5 +178,5 @@ class DropFile(AbstractContextManager["DropFile"]):
             "detail": detail,
             "text": document.content.decode("utf-8", errors="backslashreplace"),
         }
-        with storage_errors(self._path, "keeping the drops"):
+        with storage_errors(self._path, "writing the drops"):
             self._file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")

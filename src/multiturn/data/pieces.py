@@ -7,16 +7,14 @@ piece is not made again. What was killed has no marker, and its files are overwr
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from multiturn.core.errors import StoreError, storage_errors
-from multiturn.core.files import fsync_directory, write_atomically
+from multiturn.core.files import atomic_file, write_atomically
 from multiturn.data.pipeline import read_marker
 from multiturn.data.progress import BuildProgress
 from multiturn.data.stage import StageContext
@@ -58,10 +56,10 @@ def mark(marker: Path, fingerprint: str, **more: object) -> None:
 
 def save_array(path: Path, array: Numbers) -> None:
     """Write an array as ``.npy``, whole or not at all, without a copy of it in memory."""
-    with _whole_file(path) as partial, partial.open("wb") as file:
+    with storage_errors(path, "writing"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as partial, partial.open("wb") as file:
         np.save(file, array, allow_pickle=False)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def load_array(path: Path) -> Numbers:
@@ -141,20 +139,6 @@ def run_pieces(
         results[index] = result
         progress.one(pieces[index].label)
     return [results[index] for index in range(len(pieces))]
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
-    partial = path.with_name(f".{path.name}.partial")
-    with storage_errors(path, "writing"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield partial
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        fsync_directory(path.parent)
 
 
 def _unreadable(path: Path) -> StoreError:

@@ -17,7 +17,6 @@ what the change touches.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ from filelock import FileLock, Timeout
 
 from multiturn import __version__
 from multiturn.core.errors import StoreError, storage_errors
-from multiturn.core.files import write_atomically
+from multiturn.core.files import sha256_file, write_atomically
 from multiturn.data.document_files import write_documents
 from multiturn.data.executor import Executor
 from multiturn.data.fingerprint import describe, fingerprint
@@ -40,13 +39,12 @@ from multiturn.data.source import Part, Source, SourceError
 from multiturn.data.stage import Stage, StageContext
 from multiturn.data.step import Step, run_steps
 
-__all__ = ["COMPLETE", "DOCUMENTS", "Work", "build", "hash_of", "read_marker", "stage_names"]
+__all__ = ["COMPLETE", "DOCUMENTS", "Work", "build", "read_marker", "stage_names"]
 
 SCHEMA = 1
 """Of the files in a build's folder. A build of another schema is made anew."""
 DOCUMENTS = "documents"
 COMPLETE = "complete.json"
-_READ_BYTES = 1 << 20
 _REASONS_TOLD = 3
 
 
@@ -142,7 +140,7 @@ def read_work(work: Work) -> tuple[Tally, str]:
             tally = _write_part(work, Ledger(drops))
     else:
         tally = _write_part(work, Ledger())
-    digest = hash_of(work.output)
+    digest = sha256_file(work.output)
     # Only now: everything that the marker speaks of is on the disk under its own name.
     _mark(marker_path, work.fingerprint, tally, part=work.part.name, sha256=digest)
     return tally, digest
@@ -163,15 +161,6 @@ def _check_left(tally: Tally) -> None:
         fix="look at the recipe: the columns of a table, the languages and licences that it keeps; "
         "--keep-drops writes down each drop",
     )
-
-
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    hasher = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while chunk := file.read(_READ_BYTES):
-            hasher.update(chunk)
-    return hasher.hexdigest()
 
 
 def read_marker(path: Path) -> dict[str, Any] | None:
@@ -318,7 +307,7 @@ def _read_parts(
 def _hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of every file that a stage left, by its path in the folder."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hash_of(path) for path in paths}
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in paths}
 
 
 def _forget_others(folder: Path, wanted: set[Path]) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.core.errors import StoreError
+from multiturn.core.files import sha256_file
 from multiturn.data.ledger import Tally
-from multiturn.data.pipeline import COMPLETE, hash_of, read_marker, stage_names
+from multiturn.data.pipeline import COMPLETE, read_marker, stage_names
 
 __all__ = ["Problem", "Statistics", "Table", "read_statistics", "verify"]
 
@@ -124,7 +125,7 @@ def verify(out: Path) -> tuple[int, list[Problem]]:
             path = out / stage / name
             if not path.is_file():
                 problems.append(Problem(f"{stage}/{name}", "missing"))
-            elif hash_of(path) != digest:
+            elif sha256_file(path) != digest:
                 problems.append(Problem(f"{stage}/{name}", "changed since it was made"))
     return checked, problems
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from multiturn.core.files import sha256_file
+
 __all__ = ["fingerprint", "fingerprint_with_adapter"]
 
 _ADAPTER_FILES = (".gguf", ".safetensors", ".json")
@@ -21,8 +23,7 @@ def fingerprint(path: Path) -> str:
         OSError: a file cannot be read.
     """
     if not path.is_dir():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_file(path)
     files = sorted(each for each in path.iterdir() if each.is_file())
     listed = "".join(f"{fingerprint(file)}  {file.name}\n" for file in files)
     return hashlib.sha256(listed.encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from multiturn import __version__
 from multiturn.apps.cli.settings import Settings
 from multiturn.core.errors import InputError, storage_errors
+from multiturn.core.files import sha256_file
 from multiturn.core.records import to_plain
 from multiturn.engines.protocol import EngineInfo
 from multiturn.synthesis.export import export_session
@@ -105,7 +105,7 @@ def document(
         "schema": SCHEMA,
         "version": __version__,
         "file": str(file),
-        "file_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "file_sha256": sha256_file(file),
         "engine": {
             "engine": engine.engine,
             "model": engine.model,

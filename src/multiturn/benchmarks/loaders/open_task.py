@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from multiturn.benchmarks.oracles.watched import LIMITS
 from multiturn.benchmarks.problem_set import own_problems, own_problems_path
 from multiturn.benchmarks.task import Task
 from multiturn.core.errors import InputError, UnknownNameError, storage_errors
+from multiturn.core.files import sha256_file
 from multiturn.hub.progress import ProgressListener, silent
 
 __all__ = ["BENCHMARKS", "open_task"]
@@ -69,5 +69,5 @@ def open_task(
     if path is not None:
         raise InputError("the own problems come with the package", got=path, fix="leave out path")
     with storage_errors(own_problems_path(), "reading the problem set"):
-        sha256 = hashlib.sha256(own_problems_path().read_bytes()).hexdigest()
+        sha256 = sha256_file(own_problems_path())
     return ProblemTask(own_problems(), chosen, name=name, sha256=sha256, limits=judged)

@@ -13,7 +13,7 @@ from multiturn.hub.partial import PartialFile
 from multiturn.hub.progress import Phase, ProgressListener, silent
 from multiturn.hub.pull import Wanted, ensure
 from multiturn.hub.sources.download import download
-from multiturn.hub.sources.patience import Retries, Timeouts
+from multiturn.hub.sources.retry import DownloadRetryPolicy, Timeouts
 from multiturn.hub.sources.source import Source, Tell
 from multiturn.hub.sources.transport import http_client, tls_context
 from multiturn.hub.store import ModelStore
@@ -26,7 +26,7 @@ class UrlSource:
     """A file at a fixed address."""
 
     url: str
-    retries: Retries = field(default_factory=Retries)
+    retries: DownloadRetryPolicy = field(default_factory=DownloadRetryPolicy)
     timeouts: Timeouts = field(default_factory=Timeouts)
 
     @property

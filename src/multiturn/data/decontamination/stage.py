@@ -21,14 +21,13 @@ from pathlib import Path
 from typing import Literal
 
 from multiturn.core.errors import InputError, storage_errors
-from multiturn.core.files import write_atomically
+from multiturn.core.files import sha256_file, write_atomically
 from multiturn.data.decontamination.ngrams import NgramIndex
 from multiturn.data.decontamination.problems import read_problems
 from multiturn.data.document import Document
 from multiturn.data.document_files import read_documents, write_documents
 from multiturn.data.ledger import DropFile, Ledger, Tally
 from multiturn.data.pieces import Progressing, finished, keep_only, mark, run_pieces
-from multiturn.data.pipeline import hash_of
 from multiturn.data.stage import StageContext, document_files
 
 __all__ = ["Decontaminate"]
@@ -64,7 +63,7 @@ class Decontaminate:
         hasher = hashlib.sha256()
         for path in self.problems:
             read_problems(path)  # says at once what is wrong with it
-            hasher.update(f"{path.name} {hash_of(path)}\n".encode())
+            hasher.update(f"{path.name} {sha256_file(path)}\n".encode())
         # Frozen: the only way to set a field. Changed problems are another recipe.
         object.__setattr__(self, "problems_hash", hasher.hexdigest())
 
@@ -100,7 +99,7 @@ class Decontaminate:
         for path in self.problems:
             problems = read_problems(path)
             files[path.name] = {
-                "sha256": hash_of(path),
+                "sha256": sha256_file(path),
                 "problems": len(problems),
                 # Of these nothing can be found: no text of theirs is long enough.
                 "too_short": sorted(
@@ -150,7 +149,7 @@ def _look(piece: _Looking) -> tuple[Tally, _Problems]:
     mark(
         marker,
         piece.fingerprint,
-        sha256=hash_of(piece.output),
+        sha256=sha256_file(piece.output),
         tally=tally.to_plain(),
         problems=problems,
     )

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from multiturn.core.errors import InputError, storage_errors
+from multiturn.core.files import sha256_file
 from multiturn.data.dedup.clusters import roots_of
 from multiturn.data.dedup.matches import Range, find_matches
 from multiturn.data.dedup.minhash import MinHash
@@ -38,7 +39,6 @@ from multiturn.data.pieces import (
     run_pieces,
     save_array,
 )
-from multiturn.data.pipeline import hash_of
 from multiturn.data.stage import StageContext, document_files
 
 __all__ = ["Deduplicate"]
@@ -204,7 +204,7 @@ def _write(piece: _Writing) -> Tally:
     mark(
         piece.output.with_suffix(".json"),
         piece.fingerprint,
-        sha256=hash_of(piece.output),
+        sha256=sha256_file(piece.output),
         tally=ledger.tally.to_plain(),
     )
     return ledger.tally

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from multiturn.core.errors import storage_errors
+from multiturn.core.files import sha256_file
 from multiturn.data.mixing import mixed, mixed_number
 from multiturn.data.packing.rows import Packed, pack_rows
 from multiturn.data.pieces import finished, load_array, mark, save_array
-from multiturn.data.pipeline import hash_of
 
 __all__ = ["ABOUT", "Shard", "Sharding", "make_shard"]
 
@@ -130,7 +130,7 @@ def make_shard(piece: Sharding) -> Shard:
         bytes=round(int(entries["bytes"].sum()) * kept / max(total, 1)),
         dropped_tokens=packed.dropped,
         dropped_tails=packed.dropped_tails,
-        files={path.name: hash_of(path) for path in paths.values()},
+        files={path.name: sha256_file(path) for path in paths.values()},
     )
     plain = {name: getattr(shard, name) for name in Shard.__dataclass_fields__}
     mark(marker, piece.fingerprint, shard=plain)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import time
 from pathlib import Path
 
 import httpx
 
 from multiturn.core.errors import HashMismatchError, storage_errors
+from multiturn.core.files import atomic_file
+from multiturn.core.retry import RetryPolicy, with_retries
 from multiturn.data.source import SourceError
 from multiturn.hub.sources.transport import PASSING_STATUSES, reason_of, status_reason
 
 __all__ = ["fetch"]
 
-_TRIES = 4
-_FIRST_WAIT = 0.5
+_RETRIES = RetryPolicy(attempts=4, first_wait=1.0)
 
 
 def fetch(
@@ -47,34 +46,28 @@ def fetch(
     """
     if path.exists():
         return
-    with storage_errors(path, "keeping a download"):
+    with storage_errors(path, "saving a download"):
         path.parent.mkdir(parents=True, exist_ok=True)
     # Several processes may fetch the same file at once; the last to finish names it.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        reason = "nothing was tried"
-        for attempt in range(_TRIES):
-            if attempt:
-                time.sleep(_FIRST_WAIT * 2**attempt)
-            try:
-                digest = _fetch_once(client, url, partial, what, auth, most_bytes)
-                break
-            except _PassingError as error:
-                reason = str(error)
-        else:
-            raise SourceError(f"{what} cannot be fetched: {reason}", fix="try again later")
+    with atomic_file(path, doing="saving a download") as partial:
+        try:
+            digest = with_retries(
+                lambda: _fetch_once(client, url, partial, what, auth, most_bytes),
+                _RETRIES,
+                retry_on=_TransientError,
+            )
+        except _TransientError as error:
+            raise SourceError(
+                f"{what} cannot be fetched: {error}", fix="try again later"
+            ) from error
         if sha256 is not None and digest != sha256:
             raise HashMismatchError(
                 f"{what} has the wrong bytes", got=f"sha256 {digest}", allowed=f"sha256 {sha256}"
             )
-        with storage_errors(path, "keeping a download"):
-            partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
-class _PassingError(Exception):
-    """A fault that may be gone a little later."""
+class _TransientError(Exception):
+    """A failure that may pass."""
 
 
 def _fetch_once(
@@ -89,12 +82,12 @@ def _fetch_once(
     try:
         with client.stream("GET", url, auth=auth) as response:
             if response.status_code in PASSING_STATUSES:
-                raise _PassingError(status_reason(response.status_code))
+                raise _TransientError(status_reason(response.status_code))
             if response.status_code != 200:
                 raise SourceError(
                     f"{what} cannot be fetched: {status_reason(response.status_code)}"
                 )
-            with storage_errors(partial, "keeping a download"), partial.open("wb") as file:
+            with storage_errors(partial, "saving a download"), partial.open("wb") as file:
                 for chunk in response.iter_raw():
                     size += len(chunk)
                     if size > most_bytes:
@@ -102,7 +95,7 @@ def _fetch_once(
                     hasher.update(chunk)
                     file.write(chunk)
     except httpx.TransportError as error:
-        raise _PassingError(reason_of(error)) from error
+        raise _TransientError(reason_of(error)) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise SourceError(f"{what} cannot be fetched: {reason_of(error)}") from error
     return hasher.hexdigest()

@@ -5,5 +5,5 @@ hub_source      the Hugging Face hub; hub_api: what it says of a repository
 package_index   wheels of a package index, as pip is set up here; pip_settings, wheels: its parts
 download        one file over HTTP, taken up where it stopped
 transport       HTTP clients, and network faults in plain words
-patience        how long is waited, how often asked again
+retry           timeouts and retries
 """

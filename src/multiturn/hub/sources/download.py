@@ -12,7 +12,7 @@ import httpx
 from multiturn.core.errors import MultiturnError
 from multiturn.hub.checksums import READ_BYTES
 from multiturn.hub.partial import PartialFile, SourceFailedError
-from multiturn.hub.sources.patience import Retries
+from multiturn.hub.sources.retry import DownloadRetryPolicy
 from multiturn.hub.sources.transport import PASSING_STATUSES, reason_of, status_reason
 
 __all__ = ["copy_local", "download"]
@@ -36,7 +36,7 @@ def download(
     *,
     headers: Mapping[str, str] | None = None,
     auth: tuple[str, str] | None = None,
-    retries: Retries,
+    retries: DownloadRetryPolicy,
     on_bytes: Callable[[int], None],
     on_retry: Callable[[str], None],
 ) -> None:
@@ -52,7 +52,7 @@ def download(
         partial: grows; on failure what came is kept in it.
         headers: sent along, e.g. a token; not to another host after a redirect.
         auth: user and password.
-        retries: patience.
+        retries: how often a failure is retried.
         on_bytes: called with the number of bytes there, as they come.
         on_retry: called with the reason before another try.
 
@@ -72,7 +72,7 @@ def download(
                 raise SourceFailedError(reason_of(error)) from error
             reason, most = reason_of(error), retries.attempts
             if isinstance(error, _NO_ANSWER) and best == inherited:
-                most = retries.answers
+                most = retries.connect_attempts
         except (httpx.InvalidURL, ValueError) as error:
             raise SourceFailedError(f"its address cannot be used: {error}") from error
         else:
@@ -82,7 +82,7 @@ def download(
         if failures >= most:
             raise SourceFailedError(reason)
         on_retry(reason)
-        time.sleep(retries.first_wait * 2 ** (failures - 1))
+        time.sleep(retries.backoff(failures))
 
 
 def copy_local(path: Path, partial: PartialFile, *, on_bytes: Callable[[int], None]) -> None:

@@ -20,8 +20,8 @@ from unearth.collector import LinkCollectError
 from unearth.fetchers import DEFAULT_SECURE_ORIGINS, Fetcher
 
 from multiturn.hub.partial import SourceFailedError
-from multiturn.hub.sources.patience import Timeouts
 from multiturn.hub.sources.pip_settings import PipSettings
+from multiturn.hub.sources.retry import Timeouts
 from multiturn.hub.sources.transport import PASSING_STATUSES, http_client, reason_of, tls_context
 
 __all__ = ["PackageIndex", "SdistLink", "WheelLink", "open_package_index"]

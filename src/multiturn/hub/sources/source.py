@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from multiturn.hub.partial import PartialFile
 from multiturn.hub.progress import Phase
 from multiturn.hub.registry import HubFile
-from multiturn.hub.sources.patience import Retries, Timeouts
+from multiturn.hub.sources.retry import DownloadRetryPolicy, Timeouts
 
 __all__ = ["HUGGING_FACE", "Hub", "Source", "Tell", "hub_settings"]
 
@@ -62,14 +62,16 @@ class Hub:
         offline: the person asked not to call it.
         timeouts: short ones: where the hub is out of reach, the next source should be tried
             soon.
-        retries: patience.
+        retries: how often a failure is retried.
     """
 
     endpoint: str = HUGGING_FACE
     token: str | None = field(default=None, repr=False)
     offline: bool = False
     timeouts: Timeouts = field(default_factory=lambda: Timeouts(connect=5.0, read=15.0))
-    retries: Retries = field(default_factory=lambda: Retries(attempts=3, answers=1))
+    retries: DownloadRetryPolicy = field(
+        default_factory=lambda: DownloadRetryPolicy(attempts=3, connect_attempts=1)
+    )
 
     @property
     def host(self) -> str:

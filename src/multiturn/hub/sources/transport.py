@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from multiturn.hub.partial import SourceFailedError
-from multiturn.hub.sources.patience import Timeouts
+from multiturn.hub.sources.retry import Timeouts
 
 __all__ = ["PASSING_STATUSES", "http_client", "reason_of", "status_reason", "tls_context"]
 

