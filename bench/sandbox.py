@@ -11,7 +11,7 @@ processes together, is given too: other people's work does not show in it.
 - `bare fork`: a fork for each program from a warm parent that has numpy and pandas imported,
   one such parent for each that runs at a time. It isolates nothing, and is the most that a
   fork-server can reach;
-- this sandbox, on each rung that works here.
+- this sandbox, on each level that works here.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from typing import Any
 
 import psutil
 
-from multiturn.sandbox.open import ISOLATED, open_sandbox, try_rung
-from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.isolation import IsolationLevel
+from multiturn.sandbox.open import ISOLATED, open_sandbox, probe_level
 from multiturn.sandbox.protocol import Limits, Program
 from multiturn.sandbox.supervisor.pool import PROGRAMS_A_WORKER
 
@@ -165,12 +165,12 @@ class BareFork:
 
 
 class Ours:
-    """The sandbox on one rung."""
+    """The sandbox on one level."""
 
-    def __init__(self, rung: Rung, workers: int) -> None:
-        self.name = rung.value
+    def __init__(self, isolation: IsolationLevel, workers: int) -> None:
+        self.name = isolation.value
         before = set(_children())
-        self.sandbox = open_sandbox(rung=rung, workers=workers)
+        self.sandbox = open_sandbox(isolation=isolation, workers=workers)
         self.sandbox.warm(heavy=True)  # type: ignore[attr-defined]
         self.sandbox.warm()  # type: ignore[attr-defined]
         self._pids = sorted(set(_children()) - before)
@@ -241,7 +241,9 @@ def compare(arguments: argparse.Namespace, place: Path) -> dict[str, Any]:
     workers = arguments.workers
     at_once = workers * PROGRAMS_A_WORKER
     contenders: list[Any] = [FreshInterpreter(at_once), BareFork(at_once)]
-    contenders += [Ours(rung, workers) for rung in ISOLATED if try_rung(rung).works]
+    contenders += [
+        Ours(isolation, workers) for isolation in ISOLATED if probe_level(isolation).works
+    ]
     found: dict[str, Any] = {}
     for kind, text in (("plain", PLAIN), ("numpy and pandas", SCIENCE)):
         programs = []
@@ -295,7 +297,7 @@ def soak(arguments: argparse.Namespace) -> dict[str, Any]:
     samples = []
     text = [PLAIN, SCIENCE, "import os; os._exit(0)", "1 / 0", "open('f', 'w').write('x' * 9999)"]
     with open_sandbox(workers=arguments.workers) as sandbox:
-        rung = sandbox.rung.value
+        isolation = sandbox.isolation.value
         limits = Limits()
         jobs = (
             (Program(source=text[number % len(text)].format(n=number % 50 + 3)), limits)
@@ -319,7 +321,7 @@ def soak(arguments: argparse.Namespace) -> dict[str, Any]:
                 print(" ", samples[-1])
         seconds = time.perf_counter() - began
     return {
-        "rung": rung,
+        "rung": isolation,
         "programs": arguments.soak,
         "programs_per_second": round(arguments.soak / seconds, 1),
         "samples": samples,

@@ -14,7 +14,8 @@ from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.engines.protocol import Completion, FinishReason, Timings
 from multiturn.sandbox.fake import FakeSandbox
-from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
+from multiturn.sandbox.isolation import IsolationLevel
+from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Program
 
 PROBLEM = Problem(
@@ -190,7 +191,7 @@ def test_feedback_shows_what_the_program_did() -> None:
     results = iter(
         [
             FakeSandbox.printed("1\n2\n"),
-            RunResult(Outcome(Status.RAISED, error="NameError: x", line=7), Rung.FAKE),
+            RunResult(Outcome(Status.RAISED, error="NameError: x", line=7), IsolationLevel.FAKE),
         ]
     )
     talk, written = lead(

@@ -55,8 +55,8 @@ def ordinary_account(command: list[str]) -> list[str]:
 def run_suite() -> Callable[..., dict[str, Any]]:
     """Runs the suite in a process of its own; gives its report, or skips with the reason."""
 
-    def run(rung: str, account: str, *options: str) -> dict[str, Any]:
-        command = [sys.executable, str(HERE / "suite.py"), "--rung", rung, "--json", *options]
+    def run(level: str, account: str, *options: str) -> dict[str, Any]:
+        command = [sys.executable, str(HERE / "suite.py"), "--level", level, "--json", *options]
         if account == "ordinary" and os.getuid() == 0:
             if not shutil.which("setpriv") or not shutil.which("unshare"):
                 pytest.skip("setpriv and unshare of util-linux are not installed")

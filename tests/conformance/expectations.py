@@ -5,7 +5,7 @@ A header is the block of comments at the top of the file, one `key: text` a line
     tries       what the program attempts, in a few words
     kind        hostile | innocent | forgery (asked by an oracle) | witness (looks for traces)
     outcomes    the statuses it may end with
-    gap RUNG    why a rung does not hold it; the rung's name as in `Rung`
+    gap LEVEL   why an isolation level does not hold it; the level's name as in `IsolationLevel`
     limits      cpu, wall in seconds; memory, output, file in bytes, with K, M or G
     stdin       what it can read, with escapes
     prints      text that must be on standard output;  prints-error  on standard error
@@ -25,7 +25,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from multiturn.sandbox.outcomes import Rung, Status
+from multiturn.sandbox.isolation import IsolationLevel
+from multiturn.sandbox.outcomes import Status
 from multiturn.sandbox.protocol import Limits
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -50,7 +51,7 @@ class Expectation:
     kind: str
     outcomes: frozenset[Status]
     limits: Limits
-    gaps: dict[Rung, str] = field(default_factory=dict)
+    gaps: dict[IsolationLevel, str] = field(default_factory=dict)
     stdin: bytes = b""
     prints: str = ""
     prints_error: str = ""
@@ -70,7 +71,7 @@ def load(path: Path) -> Expectation:
     """
     source = path.read_text(encoding="utf-8")
     said: dict[str, list[str]] = {}
-    gaps: dict[Rung, str] = {}
+    gaps: dict[IsolationLevel, str] = {}
     for line in source.splitlines():
         if not line.startswith("#"):
             break
@@ -78,7 +79,7 @@ def load(path: Path) -> Expectation:
             continue
         key, colon, text = line[1:].strip().partition(": ")
         if key.startswith("gap "):
-            gaps[Rung[key[4:]]] = text
+            gaps[IsolationLevel[key[4:]]] = text
         elif not colon or key not in _KEYS:
             raise ValueError(f"{path.name}: {line!r} is no line of a header")
         else:

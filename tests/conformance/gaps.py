@@ -9,11 +9,16 @@ from collections import Counter
 
 import expectations
 
-from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.isolation import IsolationLevel
 
 __all__ = ["page"]
 
-RUNGS = (Rung.NAMESPACES, Rung.SHARED_NAMESPACES, Rung.LANDLOCK, Rung.LIMITS_ONLY)
+LEVELS = (
+    IsolationLevel.NAMESPACES,
+    IsolationLevel.SHARED_NAMESPACES,
+    IsolationLevel.LANDLOCK,
+    IsolationLevel.LIMITS_ONLY,
+)
 
 
 def page() -> str:
@@ -21,20 +26,20 @@ def page() -> str:
     programs = expectations.load_all()
     kinds = Counter(program.kind for program in programs)
     lines = [
-        "# Known gaps of the sandbox, by rung",
+        "# Known gaps of the sandbox, by isolation level",
         "",
         "Made by `python tests/conformance/gaps.py > docs/sandbox-gaps.md` from the headers of",
         "the programs in `tests/conformance/programs`; a test keeps it up to date. The suite",
         f"has {len(programs)} programs: {kinds['hostile']} hostile ones, {kinds['forgery']} that",
         f"try to forge an oracle's verdict, {kinds['innocent']} innocent ones that must run, and",
-        f"{kinds['witness']} that look for what others left. On each rung all of them must be",
+        f"{kinds['witness']} that look for what others left. On each level all of them must be",
         "held but for these.",
         "",
     ]
-    for rung in RUNGS:
-        gaps = [(program, program.gaps[rung]) for program in programs if rung in program.gaps]
-        lines += [f"## {rung.value}", ""]
-        if rung is Rung.LIMITS_ONLY:
+    for level in LEVELS:
+        gaps = [(program, program.gaps[level]) for program in programs if level in program.gaps]
+        lines += [f"## {level.value}", ""]
+        if level is IsolationLevel.LIMITS_ONLY:
             lines += [
                 "Isolates nothing, and is used only where a person says so. Its gaps are not",
                 "tried out by the suite: nothing would stop these programs.",

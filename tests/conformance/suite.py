@@ -1,9 +1,9 @@
 """Run every program of the suite in one kind of sandbox, and say what was not held.
 
-    python tests/conformance/suite.py --rung NAMESPACES --seed 1 --rounds 3 --json
+    python tests/conformance/suite.py --level NAMESPACES --seed 1 --rounds 3 --json
 
-Exits 0 when everything was held that the rung does not declare as a gap, 1 when not, and
-3 when the rung cannot be had on this machine (the reason is printed).
+Exits 0 when everything was held that the level does not declare as a gap, 1 when not, and
+3 when the level cannot be had on this machine (the reason is printed).
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ from expectations import Expectation
 
 from multiturn.core.errors import SandboxUnavailableError
 from multiturn.sandbox.encoding import Opaque
-from multiturn.sandbox.open import SHELLS, open_sandbox
+from multiturn.sandbox.isolation import IsolationLevel
+from multiturn.sandbox.open import PROVIDERS, open_sandbox
 from multiturn.sandbox.oracles.unit_tests import check_tests
-from multiturn.sandbox.outcomes import Rung, RunResult
-from multiturn.sandbox.probe import fly
+from multiturn.sandbox.outcomes import RunResult
+from multiturn.sandbox.probe import probe
 from multiturn.sandbox.protocol import Program, Sandbox
 from multiturn.sandbox.supervisor.pool import PooledSandbox
 
@@ -54,7 +55,7 @@ def check(candidate):
 class Report:
     """What came of one pass over the suite."""
 
-    rung: str
+    level: str
     uid: int
     seed: int
     ran: int = 0
@@ -78,7 +79,7 @@ class Suite:
         found = list(problems)
         if not found:
             return
-        if self.sandbox.rung in expected.gaps:
+        if self.sandbox.isolation in expected.gaps:
             self.report.gaps_seen.setdefault(expected.name, []).extend(found)
         else:
             self.report.violations += [f"{expected.name}: {problem}" for problem in found]
@@ -103,8 +104,13 @@ class Suite:
         reason = ""
         if program.needs and importlib.util.find_spec(program.needs) is None:
             reason = f"{program.needs} is not installed"
-        elif self.sandbox.rung is Rung.LIMITS_ONLY and Rung.LIMITS_ONLY in program.gaps:
-            reason = "a gap of this rung, and not harmless: " + program.gaps[Rung.LIMITS_ONLY]
+        elif (
+            self.sandbox.isolation is IsolationLevel.LIMITS_ONLY
+            and IsolationLevel.LIMITS_ONLY in program.gaps
+        ):
+            reason = (
+                "a gap of this level, and not harmless: " + program.gaps[IsolationLevel.LIMITS_ONLY]
+            )
         if reason:
             self.report.left_out[program.name] = reason
         return not reason
@@ -191,13 +197,15 @@ def _value_fits(expected: str, value: object) -> bool:
     return type(value) is int and value == int(expected)
 
 
-def run(rung: Rung, seed: int, rounds: int, only: str, landlock: int | None = None) -> Report:
-    """Open a sandbox of a rung, run the suite, and look at what is left.
+def run(
+    level: IsolationLevel, seed: int, rounds: int, only: str, landlock: int | None = None
+) -> Report:
+    """Open a sandbox of an isolation level, run the suite, and look at what is left.
 
     Raises:
-        SandboxUnavailableError: the rung cannot be had here.
+        SandboxUnavailableError: the level cannot be had here.
     """
-    report = Report(rung=rung.name, uid=os.getuid(), seed=seed)
+    report = Report(level=level.name, uid=os.getuid(), seed=seed)
     programs = [p for p in expectations.load_all() if re.search(only, p.name)]
     canaries.adopt_orphans()
     began = time.monotonic()
@@ -207,9 +215,11 @@ def run(rung: Rung, seed: int, rounds: int, only: str, landlock: int | None = No
         Path(place).chmod(0o1777)
         tempfile.tempdir = place
         bystanders, descriptors = canaries.descendants(), _descriptors()
-        with _opened(rung, landlock) as sandbox:
-            if sandbox.rung is not rung:
-                raise SandboxUnavailableError(f"asked for {rung.name}, got {sandbox.rung.name}")
+        with _opened(level, landlock) as sandbox:
+            if sandbox.isolation is not level:
+                raise SandboxUnavailableError(
+                    f"asked for {level.name}, got {sandbox.isolation.name}"
+                )
             suite = Suite(sandbox, laid, report)
             counts = []
             for _ in range(rounds):
@@ -224,13 +234,15 @@ def run(rung: Rung, seed: int, rounds: int, only: str, landlock: int | None = No
     return report
 
 
-def _opened(rung: Rung, landlock: int | None) -> Sandbox:
+def _opened(level: IsolationLevel, landlock: int | None) -> Sandbox:
     """A sandbox of the level, after its probe; with an old Landlock where that is asked for."""
     if landlock is None:
-        return open_sandbox(rung=rung, unsafe=rung is Rung.LIMITS_ONLY, workers=WORKERS)
-    shell = SHELLS[rung][0]
-    sandbox = PooledSandbox(rung, shell=shell, workers=WORKERS, max_landlock_abi=landlock)
-    tried = fly(rung, shell, sandbox)
+        return open_sandbox(
+            isolation=level, unsafe=level is IsolationLevel.LIMITS_ONLY, workers=WORKERS
+        )
+    provider = PROVIDERS[level][0]
+    sandbox = PooledSandbox(level, provider=provider, workers=WORKERS, max_landlock_abi=landlock)
+    tried = probe(level, provider, sandbox)
     if not tried.works:
         sandbox.close()
         raise SandboxUnavailableError(tried.reason)
@@ -276,7 +288,7 @@ def _descriptors() -> int:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rung", required=True, choices=[rung.name for rung in Rung])
+    parser.add_argument("--level", required=True, choices=[level.name for level in IsolationLevel])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", default="", help="programs whose name this pattern is found in")
@@ -285,7 +297,11 @@ def main() -> int:
     options = parser.parse_args()
     try:
         report = run(
-            Rung[options.rung], options.seed, options.rounds, options.only, options.landlock
+            IsolationLevel[options.level],
+            options.seed,
+            options.rounds,
+            options.only,
+            options.landlock,
         )
     except SandboxUnavailableError as error:
         print(error)
@@ -293,7 +309,7 @@ def main() -> int:
     if options.json:
         print(json.dumps(dataclasses.asdict(report)))
     else:
-        print(f"{report.rung} uid {report.uid}: {report.ran} runs in {report.seconds} s")
+        print(f"{report.level} uid {report.uid}: {report.ran} runs in {report.seconds} s")
         print("slowest:", *(f"{name} {seconds}" for seconds, name in report.slowest))
         for name, problems in sorted(report.gaps_seen.items()):
             print(f"gap  {name}: {problems[0]}")

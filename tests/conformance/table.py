@@ -20,7 +20,7 @@ from typing import Any
 import expectations
 
 import conftest
-from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.isolation import IsolationLevel
 
 __all__ = ["digests", "recorded", "render", "table_of"]
 
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 RECORD = HERE / "tried.json"
 PAGE = HERE.parents[1] / "docs" / "sandbox.md"
 BEGIN, END = "<!-- tried: begin -->", "<!-- tried: end -->"
-LEVELS = (Rung.NAMESPACES, Rung.SHARED_NAMESPACES, Rung.LANDLOCK)
+LEVELS = (IsolationLevel.NAMESPACES, IsolationLevel.SHARED_NAMESPACES, IsolationLevel.LANDLOCK)
 
 CLASSES = {
     "files": "reading what is not its own: homes, passwords, /proc, descriptors, locks",
@@ -69,7 +69,7 @@ def record() -> dict[str, Any]:
     runs = []
     for level in LEVELS:
         for account in ("root", "ordinary") if os.getuid() == 0 else ("ordinary",):
-            command = [sys.executable, str(HERE / "suite.py"), "--rung", level.name, "--json"]
+            command = [sys.executable, str(HERE / "suite.py"), "--level", level.name, "--json"]
             if account == "ordinary" and os.getuid() == 0:
                 command = conftest.ordinary_account(command)
             ended = subprocess.run(command, capture_output=True, text=True)

@@ -8,7 +8,7 @@ import expectations
 import gaps
 import table
 
-from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.isolation import IsolationLevel
 
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox-gaps.md"
 
@@ -34,7 +34,7 @@ def test_what_got_through_is_declared():
     programs = {program.name: program for program in expectations.load_all()}
     for run in table.recorded()["runs"]:
         for name in run["through"]:
-            assert Rung[run["level"]] in programs[name].gaps, f"{name} on {run['level']}"
+            assert IsolationLevel[run["level"]] in programs[name].gaps, f"{name} on {run['level']}"
 
 
 def test_every_program_belongs_to_a_class():

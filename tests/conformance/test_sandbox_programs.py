@@ -1,4 +1,4 @@
-"""Every program of the suite against every rung that this machine has, by every account."""
+"""Every program of the suite against every level that this machine has, by every account."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections import Counter
 import expectations
 import pytest
 
+from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.linux import landlock
-from multiturn.sandbox.outcomes import Rung
 
-# The rungs that are used by default. The last one isolates nothing; see below.
+# The isolation levels that are used by default. The last one isolates nothing; see below.
 ISOLATED = ("NAMESPACES", "SHARED_NAMESPACES", "LANDLOCK")
 ACCOUNTS = ("root", "ordinary")
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
-@pytest.mark.parametrize("rung", ISOLATED)
-def test_the_suite_is_held(run_suite, rung, account):
+@pytest.mark.parametrize("level", ISOLATED)
+def test_the_suite_is_held(run_suite, level, account):
     seed = random.randrange(10**6)
-    report = run_suite(rung, account, "--seed", str(seed))
+    report = run_suite(level, account, "--seed", str(seed))
     assert not report["violations"], f"seed {seed}:\n" + "\n".join(report["violations"])
     assert report["ran"] > 100
     assert (report["uid"] == 0) == (account == "root")
@@ -41,7 +41,7 @@ def test_each_version_of_landlock_holds_what_the_newest_holds(run_suite, version
 
 
 def test_limits_alone_hold_what_they_claim(run_suite):
-    """What is no declared gap of the last rung is held there too; the rest is not even run."""
+    """What is no declared gap of the last level is held there too; the rest is not even run."""
     report = run_suite("LIMITS_ONLY", "own")
     assert not report["violations"], "\n".join(report["violations"])
     assert report["left_out"]
@@ -50,10 +50,10 @@ def test_limits_alone_hold_what_they_claim(run_suite):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("account", ACCOUNTS)
-@pytest.mark.parametrize("rung", ISOLATED)
-def test_three_times_in_random_order(run_suite, rung, account):
+@pytest.mark.parametrize("level", ISOLATED)
+def test_three_times_in_random_order(run_suite, level, account):
     """The same sandbox, so that what one round leaves would show in the next."""
-    report = run_suite(rung, account, "--seed", "1", "--rounds", "3")
+    report = run_suite(level, account, "--seed", "1", "--rounds", "3")
     assert not report["violations"], "\n".join(report["violations"])
 
 
@@ -67,7 +67,7 @@ def test_there_are_enough_programs_of_each_kind():
 def test_an_innocent_program_is_no_gap_of_the_best_rung():
     for program in expectations.load_all():
         if program.kind == "innocent":
-            assert Rung.NAMESPACES not in program.gaps, program.name
+            assert IsolationLevel.NAMESPACES not in program.gaps, program.name
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
-from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.isolation import IsolationLevel
 
 HEADER = ("--header", "none", "--style", "comment")
-ISOLATED = {Rung.NAMESPACES.value, Rung.SHARED_NAMESPACES.value, Rung.LANDLOCK.value}
+ISOLATED = {
+    IsolationLevel.NAMESPACES.value,
+    IsolationLevel.SHARED_NAMESPACES.value,
+    IsolationLevel.LANDLOCK.value,
+}
 
 
 def test_run_passes_output_on_and_says_what_became_of_it(call: Any, tmp_path: Path) -> None:

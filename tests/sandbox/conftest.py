@@ -1,4 +1,4 @@
-"""One sandbox a rung for all tests of this folder: starting one is most of the time."""
+"""One sandbox an isolation level for all tests of this folder: starting one is most of the time."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator
 import pytest
 
 from multiturn.core.errors import SandboxUnavailableError
+from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.open import ISOLATED, open_sandbox
-from multiturn.sandbox.outcomes import Rung
 from multiturn.sandbox.supervisor.pool import PooledSandbox
 
 
-@pytest.fixture(scope="session", params=ISOLATED, ids=lambda rung: rung.name)
+@pytest.fixture(scope="session", params=ISOLATED, ids=lambda level: level.name)
 def sandbox(request: pytest.FixtureRequest) -> Iterator[PooledSandbox]:
-    """A sandbox on each isolated rung that this machine has."""
-    rung: Rung = request.param
+    """A sandbox on each isolated level that this machine has."""
+    level: IsolationLevel = request.param
     try:
-        opened = open_sandbox(rung=rung, workers=1)
+        opened = open_sandbox(isolation=level, workers=1)
     except SandboxUnavailableError as error:
         pytest.skip(str(error))
     assert isinstance(opened, PooledSandbox)

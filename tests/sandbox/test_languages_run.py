@@ -1,4 +1,4 @@
-"""Programs in other languages than Python, for real, on every rung that can be had."""
+"""Programs in other languages than Python, for real, on every level that can be had."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import pytest
 
 from multiturn.core.errors import InputError, SandboxUnavailableError, UnknownNameError
 from multiturn.sandbox.compiled.runner import available_languages
+from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.open import open_sandbox
-from multiturn.sandbox.outcomes import Rung, Status
+from multiturn.sandbox.outcomes import Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
 HERE = {each.language.key: each.works for each in available_languages()}
@@ -37,11 +38,11 @@ WRONG = {
 }
 
 
-# The second rung runs these programs just as the first does.
+# The second level runs these programs just as the first does.
 @pytest.fixture(scope="module", params=["NAMESPACES", "LANDLOCK"])
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     try:
-        opened = open_sandbox(rung=Rung[request.param], workers=2)
+        opened = open_sandbox(isolation=IsolationLevel[request.param], workers=2)
     except SandboxUnavailableError as error:
         pytest.skip(str(error))
     with opened:
@@ -60,7 +61,7 @@ def test_a_program_reads_and_prints(sandbox, language):
     assert (result.outcome.status, result.stdout.strip()) == (Status.FINISHED, b"42"), (
         result.stderr_text
     )
-    assert result.rung is sandbox.rung
+    assert result.isolation is sandbox.isolation
 
 
 @pytest.mark.parametrize("language", ["c", "java"])
@@ -110,7 +111,7 @@ def test_sleeping_is_ended_by_the_wall_clock(sandbox):
 def test_a_hostile_program_reaches_nothing(sandbox, tmp_path):
     """Files, the network, other processes and new processes, from C."""
     secret = Path.home() / f".multiturn-test-{os.getpid()}"
-    secret.write_text("CANARY")
+    secret.write_text("PROBE_PROGRAM")
     secret.chmod(0o644)
     sleeper = subprocess.Popen(["sleep", "60"])
     server = socket.create_server(("127.0.0.1", 0))
@@ -165,14 +166,14 @@ def test_compiling_reaches_nothing(sandbox):
     outcome = run(sandbox, '#include "/etc/shadow"\nint main(void) {}\n').outcome
     assert outcome.status is Status.SYNTAX_ERROR
     secret = Path.home() / f".multiturn-test-{os.getpid()}.h"
-    secret.write_text("#error CANARY\n")
+    secret.write_text("#error PROBE_PROGRAM\n")
     secret.chmod(0o644)
     try:
         result = run(sandbox, f'#include "{secret}"\nint main(void) {{}}\n')
     finally:
         secret.unlink()
     assert result.outcome.status is Status.SYNTAX_ERROR
-    assert "CANARY" not in result.stderr_text.replace(secret.name, "")
+    assert "PROBE_PROGRAM" not in result.stderr_text.replace(secret.name, "")
 
 
 def test_nothing_is_left(sandbox, tmp_path, monkeypatch):

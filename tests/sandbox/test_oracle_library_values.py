@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from multiturn.sandbox.inside.library_values import made, taken
+from multiturn.sandbox.inside.library_values import construct, deconstruct
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.oracles.unit_tests import check_tests
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
@@ -132,11 +132,11 @@ def test_no_value_of_the_library_forges(sandbox, body, context):
 )
 def test_content_that_costs_more_than_it_weighs_is_refused(name, content):
     with pytest.raises(Exception):  # noqa: B017 - of whatever kind
-        made(name, content)
+        construct(name, content)
 
 
 def test_iterators_are_used_up_only_where_that_is_asked_for():
     items = iter([1, 2])
-    assert taken(items, iterators=False) is None
-    assert taken(items, iterators=True) == ("iterator", ([1, 2],))
+    assert deconstruct(items, iterators=False) is None
+    assert deconstruct(items, iterators=True) == ("iterator", ([1, 2],))
     assert next(items, None) is None

@@ -9,7 +9,7 @@ import pytest
 from multiturn.sandbox.encoding import MAX_NODES, ArrayData, Opaque
 from multiturn.sandbox.oracles.compare import approximately, difference, exactly
 from multiturn.sandbox.oracles.unit_tests import check_tests
-from multiturn.sandbox.oracles.values import same_value
+from multiturn.sandbox.oracles.values import values_equal
 from multiturn.sandbox.oracles.verdicts import Judgement, check_value
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
@@ -88,7 +88,7 @@ def test_arrays_without_columns_are_their_rows() -> None:
 def test_a_shape_of_many_empty_rows_takes_no_memory() -> None:
     value = ArrayData("float64", (MAX_NODES * 1000, 0), ())
     assert isinstance(value.tolist(), Opaque)
-    assert not same_value(value, [])
+    assert not values_equal(value, [])
 
 
 HUGE = 10**5000
@@ -102,7 +102,7 @@ ODD = [
 @pytest.mark.parametrize("one", range(len(ODD)))
 def test_comparing_odd_values_always_ends_with_an_answer(one: int) -> None:
     for other in range(len(ODD)):
-        equal = same_value(ODD[one], ODD[other])
+        equal = values_equal(ODD[one], ODD[other])
         assert isinstance(equal, bool)
         assert equal or one != other
         assert isinstance(exactly(ODD[one], ODD[other]), bool)
@@ -113,5 +113,5 @@ def test_comparing_odd_values_always_ends_with_an_answer(one: int) -> None:
 def test_check_value_of_huge_keys(sandbox: Sandbox) -> None:
     program = Program(source="x = {10**5000: 1}", result="x")
     assert check_value(sandbox, program, {HUGE: 1}, limits=LIMITS).passed
-    verdict = check_value(sandbox, program, {"1": 1}, compare=same_value, limits=LIMITS)
+    verdict = check_value(sandbox, program, {"1": 1}, compare=values_equal, limits=LIMITS)
     assert verdict.judgement is Judgement.WRONG_ANSWER

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from multiturn.sandbox.encoding import ArrayData, FrameData, SeriesData
 from multiturn.sandbox.oracles.literals import MAX_DEPTH, read_value
 from multiturn.sandbox.oracles.printed import Table, last_printed, printed
-from multiturn.sandbox.oracles.values import same_value
+from multiturn.sandbox.oracles.values import values_equal
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 scalars = (
@@ -97,7 +97,7 @@ numbers = st.integers(-50, 50) | st.sampled_from([0.5, -0.25, 1.5, True, False, 
 @given(one=numbers | st.lists(numbers, min_size=2), other=numbers | st.lists(numbers, min_size=2))
 def test_what_passes_is_the_value(one: Any, other: Any) -> None:
     for way in WAYS.values():
-        assert printed(way(one), other) is same_value(one, other)
+        assert printed(way(one), other) is values_equal(one, other)
 
 
 @settings(max_examples=100, deadline=None)
@@ -121,7 +121,7 @@ def test_no_text_stops_it(text: str, gold: Any) -> None:
 def test_reading_is_what_python_and_json_wrote(gold: Any) -> None:
     for text in (repr(gold), json.dumps(gold)):
         found, value = read_value(text)
-        assert found and same_value(value, gold)
+        assert found and values_equal(value, gold)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_reading_is_what_python_and_json_wrote(gold: Any) -> None:
 )  # fmt: skip
 def test_what_python_prints_is_read(value: Any) -> None:
     found, got = read_value(repr(value))
-    assert found and same_value(got, value)
+    assert found and values_equal(got, value)
 
 
 HOSTILE = [

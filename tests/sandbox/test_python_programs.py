@@ -75,7 +75,7 @@ def test_a_program_whose_functions_are_called_is_no_main(sandbox: Sandbox):
         "threading.Thread(target=threading.Event().wait, daemon=False).start()\n"
         "def f(x): return seen, x\n"
     )
-    with sandbox.open_candidate(Program(source=source), LIMITS) as candidate:
+    with sandbox.open_session(Program(source=source), LIMITS) as candidate:
         assert candidate.loaded.outcome.finished
         assert candidate.call("f", [1]).value == ("builtins", 1)
 
@@ -94,7 +94,7 @@ async def work(x):
 def to_thread(x):
     return list(asyncio.run(work(x)))
 """
-    with sandbox.open_candidate(Program(source=source), LIMITS) as candidate:
+    with sandbox.open_session(Program(source=source), LIMITS) as candidate:
         for name in ("executor", "pool", "to_thread", "executor"):
             called = candidate.call(name, [[-1, 2]])
             assert called.value == [1, 2], (name, called.outcome.describe())

@@ -254,6 +254,6 @@ def test_a_program_that_does_not_read_its_calls_makes_nobody_wait(sandbox):
     source = "import time, multiturn.sandbox.inside.program as inside\n"
     source += "def f(x): return 1\n"
     source += "inside.receive_call = lambda wire: time.sleep(3600)\n"
-    with sandbox.open_candidate(Program(source=source), Limits(wall_seconds=20)) as candidate:
+    with sandbox.open_session(Program(source=source), Limits(wall_seconds=20)) as candidate:
         called = candidate.call("f", ["x" * (4 << 20)], limits=Limits(wall_seconds=1))
         assert called.outcome.status is Status.TIMED_OUT_WALL

@@ -7,22 +7,21 @@ import shutil
 import pytest
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.outcomes import Rung
-from multiturn.sandbox.probe import fly
+from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
+from multiturn.sandbox.probe import probe
 from multiturn.sandbox.protocol import Program
-from multiturn.sandbox.specs import Shell
 from multiturn.sandbox.supervisor.bwrap import bwrap_command
 from multiturn.sandbox.supervisor.pool import PooledSandbox
 
-RUNGS = (Rung.NAMESPACES, Rung.SHARED_NAMESPACES)
+LEVELS = (IsolationLevel.NAMESPACES, IsolationLevel.SHARED_NAMESPACES)
 
 
-@pytest.mark.parametrize("rung", RUNGS, ids=lambda rung: rung.name)
-def test_bubblewrap_makes_the_same_walls(rung):
+@pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
+def test_bubblewrap_makes_the_same_walls(level):
     if shutil.which("bwrap") is None:
         pytest.skip("bubblewrap is not installed")
-    with PooledSandbox(rung, shell=Shell.BWRAP, workers=1) as sandbox:
-        tried = fly(rung, Shell.BWRAP, sandbox)
+    with PooledSandbox(level, provider=NamespaceProvider.BWRAP, workers=1) as sandbox:
+        tried = probe(level, NamespaceProvider.BWRAP, sandbox)
         if "Can't find source path" in tried.reason or "namespace" in tried.reason:
             pytest.skip(tried.reason)
         assert tried.works, tried.reason
@@ -30,18 +29,18 @@ def test_bubblewrap_makes_the_same_walls(rung):
         result = sandbox.run(Program(source=source))
         assert result.outcome.finished
         assert b"[] False" in result.stdout
-        assert result.rung is rung
+        assert result.isolation is level
 
 
 def test_without_bubblewrap_the_reason_says_so(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SandboxUnavailableError, match="install the package bubblewrap"):
-        bwrap_command(Rung.NAMESPACES, (), "/nowhere")
+        bwrap_command(IsolationLevel.NAMESPACES, (), "/nowhere")
 
 
 def test_only_the_best_rung_may_make_namespaces(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    best, shared = (bwrap_command(rung, ("/usr/lib",), "/nowhere") for rung in RUNGS)
+    best, shared = (bwrap_command(level, ("/usr/lib",), "/nowhere") for level in LEVELS)
     assert "CAP_SYS_ADMIN" in best
     assert "CAP_SYS_ADMIN" not in shared
     for command in (best, shared):

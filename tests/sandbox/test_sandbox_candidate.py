@@ -6,7 +6,7 @@ import pytest
 
 from multiturn.core.errors import InputError
 from multiturn.sandbox.outcomes import Outcome, Status
-from multiturn.sandbox.protocol import Candidate, Limits, Program
+from multiturn.sandbox.protocol import Limits, Program, ProgramSession
 
 SOURCE = """
 import sys
@@ -49,10 +49,10 @@ class Shape:
 
 @pytest.fixture
 def candidate(sandbox):
-    with sandbox.open_candidate(Program(source=SOURCE), Limits(cpu_seconds=5)) as opened:
+    with sandbox.open_session(Program(source=SOURCE), Limits(cpu_seconds=5)) as opened:
         assert opened.loaded.outcome.finished
         yield opened
-        assert isinstance(opened, Candidate)
+        assert isinstance(opened, ProgramSession)
 
 
 def test_values_go_in_and_out(candidate):
@@ -120,7 +120,7 @@ def test_a_call_that_ends_the_process_ends_the_candidate(candidate, name, status
 def test_each_call_has_its_own_cpu_time(sandbox):
     source = "import time\ndef work():\n    end = time.process_time() + 0.3\n"
     source += "    while time.process_time() < end: pass\n"
-    with sandbox.open_candidate(Program(source=source), Limits(cpu_seconds=0.6)) as candidate:
+    with sandbox.open_session(Program(source=source), Limits(cpu_seconds=0.6)) as candidate:
         for _ in range(3):
             called = candidate.call("work")
             assert called.outcome.finished
@@ -128,7 +128,7 @@ def test_each_call_has_its_own_cpu_time(sandbox):
 
 
 def test_a_top_level_that_fails_takes_no_calls(sandbox):
-    with sandbox.open_candidate(Program(source="1 / 0")) as candidate:
+    with sandbox.open_session(Program(source="1 / 0")) as candidate:
         assert candidate.loaded.outcome.line == 1
         assert not candidate.alive
         assert candidate.call("f").outcome == candidate.loaded.outcome
@@ -141,7 +141,7 @@ def test_arguments_must_be_plain(candidate):
 
 def test_candidates_do_not_see_each_other(sandbox):
     program = Program(source="state = []\ndef add():\n    state.append(1)\n    return len(state)")
-    with sandbox.open_candidate(program) as one, sandbox.open_candidate(program) as other:
+    with sandbox.open_session(program) as one, sandbox.open_session(program) as other:
         assert one.call("add").value == 1
         assert one.call("add").value == 2
         assert other.call("add").value == 1
@@ -149,4 +149,4 @@ def test_candidates_do_not_see_each_other(sandbox):
 
 def test_only_python_has_candidates(sandbox):
     with pytest.raises(InputError, match="python"):
-        sandbox.open_candidate(Program(source="", language="c"))
+        sandbox.open_session(Program(source="", language="c"))

@@ -14,11 +14,12 @@ import psutil
 import pytest
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.open import ISOLATED, open_sandbox, try_rung
-from multiturn.sandbox.outcomes import Outcome, Rung, Status
-from multiturn.sandbox.probe import Tried
+from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
+from multiturn.sandbox.open import ISOLATED, open_sandbox, probe_level
+from multiturn.sandbox.outcomes import Outcome, Status
+from multiturn.sandbox.probe import ProbeResult
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
-from multiturn.sandbox.specs import Job, Shell
+from multiturn.sandbox.specs import ChildSpec
 
 AWHILE = "import time\ntime.sleep(0.05)\nprint({number})"
 
@@ -39,9 +40,9 @@ def warm_parents() -> list[psutil.Process]:
     return found
 
 
-def open_or_skip(rung: Rung, **options) -> Sandbox:
+def open_or_skip(level: IsolationLevel, **options) -> Sandbox:
     try:
-        return open_sandbox(rung=rung, **options)
+        return open_sandbox(isolation=level, **options)
     except SandboxUnavailableError as error:
         pytest.skip(str(error))
 
@@ -54,11 +55,11 @@ def kill_all(processes: list[psutil.Process]) -> None:
             continue
 
 
-@pytest.mark.parametrize("rung", ISOLATED, ids=lambda rung: rung.name)
+@pytest.mark.parametrize("level", ISOLATED, ids=lambda level: level.name)
 @pytest.mark.parametrize("whole_pool", [False, True], ids=["one", "whole pool"])
-def test_a_kill_in_the_middle_of_a_batch_loses_no_result(rung, whole_pool):
+def test_a_kill_in_the_middle_of_a_batch_loses_no_result(level, whole_pool):
     before = {process.pid for process in helpers()}
-    with open_or_skip(rung, workers=2) as sandbox:
+    with open_or_skip(level, workers=2) as sandbox:
         batch = [(Program(source=AWHILE.format(number=n)), Limits()) for n in range(24)]
         results = {}
         for index, result in sandbox.run_many(batch):
@@ -79,10 +80,10 @@ def test_a_kill_in_the_middle_of_a_batch_loses_no_result(rung, whole_pool):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rung", ISOLATED, ids=lambda rung: rung.name)
-def test_kills_at_random_moments_lose_no_result(rung):
+@pytest.mark.parametrize("level", ISOLATED, ids=lambda level: level.name)
+def test_kills_at_random_moments_lose_no_result(level):
     before = {process.pid for process in helpers()}
-    with open_or_skip(rung, workers=2) as sandbox:
+    with open_or_skip(level, workers=2) as sandbox:
         ended = threading.Event()
 
         def hunt() -> None:
@@ -106,13 +107,13 @@ def test_a_candidate_whose_fork_server_is_killed_says_so():
     before = {process.pid for process in helpers()}
     with open_sandbox(workers=1) as sandbox:
         program = Program(source="import time\ndef wait(): time.sleep(30)")
-        with sandbox.open_candidate(program) as candidate:
+        with sandbox.open_session(program) as candidate:
             victims = [each for each in helpers() if each.pid not in before]
             threading.Timer(0.3, kill_all, [victims]).start()
             with pytest.raises(SandboxUnavailableError, match="during a call"):
                 candidate.call("wait")
             assert not candidate.alive
-        with sandbox.open_candidate(program) as candidate:
+        with sandbox.open_session(program) as candidate:
             assert candidate.alive
 
 
@@ -120,7 +121,7 @@ def test_nothing_runs_after_close_and_nothing_is_left(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = {process.pid for process in helpers()}
     sandbox = open_sandbox(workers=1)
-    candidate = sandbox.open_candidate(Program(source="open('left', 'w').write('x')"))
+    candidate = sandbox.open_session(Program(source="open('left', 'w').write('x')"))
     sandbox.close()
     sandbox.close()
     candidate.close()
@@ -133,9 +134,9 @@ def test_nothing_runs_after_close_and_nothing_is_left(tmp_path, monkeypatch):
 OWNER = """
 import sys, threading
 from multiturn.sandbox.open import open_sandbox
-from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.protocol import Program
-sandbox = open_sandbox(rung=Rung[sys.argv[1]], workers=1)
+sandbox = open_sandbox(isolation=IsolationLevel[sys.argv[1]], workers=1)
 for source in ("import time; time.sleep(60)", "while True: pass"):
     threading.Thread(target=sandbox.run, args=[Program(source=source)], daemon=True).start()
 import time; time.sleep(1)
@@ -144,12 +145,12 @@ time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("rung", ISOLATED, ids=lambda rung: rung.name)
-def test_all_ends_with_a_supervisor_that_is_killed(rung):
-    if not try_rung(rung).works:
-        pytest.skip("the rung does not work here")
+@pytest.mark.parametrize("level", ISOLATED, ids=lambda level: level.name)
+def test_all_ends_with_a_supervisor_that_is_killed(level):
+    if not probe_level(level).works:
+        pytest.skip("the level does not work here")
     with subprocess.Popen(
-        [sys.executable, "-c", OWNER, rung.name], stdout=subprocess.PIPE
+        [sys.executable, "-c", OWNER, level.name], stdout=subprocess.PIPE
     ) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"running\n"
@@ -162,7 +163,7 @@ def test_all_ends_with_a_supervisor_that_is_killed(rung):
 
 def test_a_child_that_never_starts_is_a_fault_and_ends_in_an_error(sandbox, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr(Job, "to_bytes", lambda self: b"{}")
+        broken.setattr(ChildSpec, "to_bytes", lambda self: b"{}")
         with pytest.raises(SandboxUnavailableError, match="4 times"):
             sandbox.run(Program(source="x = 1"))
     assert sandbox.run(Program(source="x = 1")).retries == 0, "the fork-server lives on"
@@ -170,8 +171,11 @@ def test_a_child_that_never_starts_is_a_fault_and_ends_in_an_error(sandbox, monk
 
 def test_the_default_refuses_where_nothing_isolates(monkeypatch):
     monkeypatch.setattr(
-        "multiturn.sandbox.open._open_rung",
-        lambda rung, **_: (None, Tried(rung, Shell.NONE, False, "no such kernel")),
+        "multiturn.sandbox.open._open_level",
+        lambda level, **_: (
+            None,
+            ProbeResult(level, NamespaceProvider.NONE, False, "no such kernel"),
+        ),
     )
     with pytest.raises(SandboxUnavailableError, match=r"no such kernel.*fix: .*bubblewrap"):
         open_sandbox()
@@ -179,17 +183,17 @@ def test_the_default_refuses_where_nothing_isolates(monkeypatch):
 
 def test_limits_alone_are_refused_unless_said():
     with pytest.raises(SandboxUnavailableError, match="--unsafe"):
-        open_sandbox(rung=Rung.LIMITS_ONLY)
-    with open_sandbox(rung=Rung.LIMITS_ONLY, unsafe=True, workers=1) as sandbox:
+        open_sandbox(isolation=IsolationLevel.LIMITS_ONLY)
+    with open_sandbox(isolation=IsolationLevel.LIMITS_ONLY, unsafe=True, workers=1) as sandbox:
         result = sandbox.run(Program(source="import os; print(os.getuid())"))
         assert result.outcome.finished
-        assert result.rung is Rung.LIMITS_ONLY
+        assert result.isolation is IsolationLevel.LIMITS_ONLY
         if os.geteuid() == 0:
             assert result.stdout == b"65534\n", "root is given up even here"
 
 
 def test_a_canary_that_gets_out_fails_its_rung():
-    tried = try_rung(Rung.LIMITS_ONLY)
+    tried = probe_level(IsolationLevel.LIMITS_ONLY)
     assert tried.works
     assert "read a file of the user" in tried.reason or os.geteuid() == 0
     assert "opened a socket" in tried.reason

@@ -19,7 +19,7 @@ ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOW, KILL, EPERM, ENOSYS = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026
 EACCES, EINVAL, EOPNOTSUPP = 0x0005000D, 0x00050016, 0x0005005F
 IGNORED, TRAP = 0x00050000, 0x00030000
-ME, WIRE = 7, 3
+ME, IPC_FD = 7, 3
 
 
 def verdict(machine: str, number: int, *args: int, arch: int | None = None, **options) -> int:
@@ -28,7 +28,7 @@ def verdict(machine: str, number: int, *args: int, arch: int | None = None, **op
     for place in range(6):
         value = (args[place] if place < len(args) else 0) & (2**64 - 1)
         words[16 + 8 * place], words[20 + 8 * place] = value & 0xFFFFFFFF, value >> 32
-    code = program(Filter(ME, WIRE, **{"file_modes": True} | options), machine)
+    code = program(Filter(ME, IPC_FD, **{"file_modes": True} | options), machine)
     assert len(code) <= 4096, "the kernel takes no longer filter"
     at, accumulator = 0, 0
     while True:
@@ -134,11 +134,11 @@ def number_of(name: str, machine: str) -> int | None:
         ("kill", (0, 9), EPERM),
         ("tgkill", (ME, 99, 9), ALLOW),
         ("tgkill", (8, 8, 9), EPERM),
-        ("close", (WIRE,), EPERM),
-        ("close", (WIRE + 1,), ALLOW),
-        ("dup3", (0, WIRE), EPERM),
-        ("dup3", (WIRE, 9), ALLOW),
-        ("shutdown", (WIRE, 2), EPERM),
+        ("close", (IPC_FD,), EPERM),
+        ("close", (IPC_FD + 1,), ALLOW),
+        ("dup3", (0, IPC_FD), EPERM),
+        ("dup3", (IPC_FD, 9), ALLOW),
+        ("shutdown", (IPC_FD, 2), EPERM),
         ("fcntl", (1, 8, 1), EPERM),
         ("fcntl", (1, 3), ALLOW),
         ("ioctl", (0, 0x5412), EPERM),

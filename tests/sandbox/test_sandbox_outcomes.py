@@ -1,4 +1,4 @@
-"""What became of a program, told exactly, on every rung."""
+"""What became of a program, told exactly, on every level."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def run(sandbox: Sandbox, source: str, limits: Limits = QUICK, **more) -> RunRes
 def test_outcomes(sandbox, source, expected):
     result = run(sandbox, source)
     assert result.outcome == expected
-    assert result.rung is sandbox.rung
+    assert result.isolation is sandbox.isolation
     assert result.retries == 0
 
 

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from multiturn.sandbox.outcomes import Rung
-from multiturn.sandbox.probe import fly
-from multiturn.sandbox.specs import Shell
+from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
+from multiturn.sandbox.probe import probe
 from multiturn.sandbox.supervisor import directories
-from multiturn.sandbox.supervisor.directories import WorkPlace, sweep
+from multiturn.sandbox.supervisor.directories import WorkDirectory, sweep
 from multiturn.sandbox.supervisor.pool import PooledSandbox
 
 
@@ -49,7 +48,7 @@ def test_what_a_dead_process_left_is_swept(temporary):
 
 
 def test_a_place_that_is_locked_is_in_use_whatever_its_number_says(temporary):
-    place = WorkPlace()
+    place = WorkDirectory()
     top = next(temporary.iterdir())
     renamed = top.rename(temporary / f"multiturn-sandbox-{dead_process()}-abcdef")
     sweep()
@@ -98,7 +97,7 @@ def test_another_file_system_is_not_entered(temporary):
 
 
 def test_a_place_is_root_s_own_and_programs_get_one_below_it(temporary):
-    place = WorkPlace()
+    place = WorkDirectory()
     top = next(temporary.iterdir())
     assert top.stat().st_uid == os.geteuid()
     assert not top.stat().st_mode & 0o022
@@ -112,8 +111,8 @@ def test_a_place_is_root_s_own_and_programs_get_one_below_it(temporary):
 
 def test_the_probe_refuses_a_level_that_does_not_hold_its_promise():
     """Limits alone under the name of Landlock: the canary gets out in every way it knows."""
-    with PooledSandbox(Rung.LIMITS_ONLY, workers=1) as sandbox:
-        tried = fly(Rung.LANDLOCK, Shell.NONE, sandbox)
+    with PooledSandbox(IsolationLevel.LIMITS_ONLY, workers=1) as sandbox:
+        tried = probe(IsolationLevel.LANDLOCK, NamespaceProvider.NONE, sandbox)
     assert not tried.works
     for escape in (
         "emptied a file of the user",

@@ -11,7 +11,8 @@ from typing import Self
 import pytest
 
 from multiturn.engines.scripted import ScriptedEngine
-from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
+from multiturn.sandbox.isolation import IsolationLevel
+from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program
 from multiturn.synthesis.loop import Synthesizer
 from multiturn.synthesis.store import SessionStore
@@ -20,7 +21,7 @@ from multiturn.synthesis.store import SessionStore
 class InProcessSandbox:
     """Runs programs that a test wrote, at once and here: quick, and isolates nothing."""
 
-    rung = Rung.FAKE
+    isolation = IsolationLevel.FAKE
 
     def __init__(self) -> None:
         self.programs: list[str] = []
@@ -44,7 +45,7 @@ class InProcessSandbox:
             outcome = Outcome(Status.RAISED, f"{type(error).__name__}: {error}", line)
         return RunResult(
             outcome=outcome,
-            rung=self.rung,
+            isolation=self.isolation,
             stdout=printed.getvalue().encode(),
             value=value,
         )

@@ -13,7 +13,8 @@ import pytest
 
 from multiturn.core.errors import InputError, StorageError, StoreError, UnknownNameError
 from multiturn.engines.protocol import FinishReason
-from multiturn.sandbox.outcomes import Outcome, Rung, Status
+from multiturn.sandbox.isolation import IsolationLevel
+from multiturn.sandbox.outcomes import Outcome, Status
 from multiturn.synthesis.schema import APPLICATION_ID, MIGRATIONS
 from multiturn.synthesis.session import (
     Candidate,
@@ -46,7 +47,7 @@ FULL = Candidate(
     tokens=5,
     run=Run(
         outcome=Outcome(Status.RAISED, "ValueError: no", 3),
-        rung=Rung.LANDLOCK,
+        rung=IsolationLevel.LANDLOCK,
         stdout="a\n",
         notes=("run again",),
     ),

@@ -11,8 +11,9 @@ import pytest
 
 from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Engine
+from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.open import open_sandbox
-from multiturn.sandbox.outcomes import Rung, Status
+from multiturn.sandbox.outcomes import Status
 from multiturn.sandbox.protocol import Limits, Sandbox
 from multiturn.synthesis.events import (
     CandidateRan,
@@ -56,7 +57,7 @@ def test_three_turns(style, engine, real_sandbox, tmp_path):
         for turn in session.path():
             assert [candidate.seed for candidate in turn.candidates] == [3, 4]
             for candidate in turn.candidates:
-                assert candidate.run.rung not in (Rung.FAKE, Rung.LIMITS_ONLY)
+                assert candidate.run.rung not in (IsolationLevel.FAKE, IsolationLevel.LIMITS_ONLY)
                 assert candidate.mean_logprob < 0
                 assert candidate.writer.engine.startswith("llama_cpp")
         # What the model had read before, it did not read again.

@@ -1,4 +1,5 @@
 from .fake import FakeSandbox as FakeSandbox
+from .isolation import IsolationLevel as IsolationLevel
 from .open import open_sandbox as open_sandbox
 from .oracles.unit_tests import check_tests as check_tests
 from .oracles.verdicts import (
@@ -14,12 +15,8 @@ from .oracles.verdicts import (
     check_value as check_value,
 )
 from .outcomes import Outcome as Outcome
-from .outcomes import Rung as Rung
 from .outcomes import RunResult as RunResult
 from .outcomes import Status as Status
-from .protocol import (
-    Candidate as Candidate,
-)
 from .protocol import (
     Limits as Limits,
 )
@@ -27,11 +24,14 @@ from .protocol import (
     Program as Program,
 )
 from .protocol import (
+    ProgramSession as ProgramSession,
+)
+from .protocol import (
     Sandbox as Sandbox,
 )
 
 __all__ = [
-    "Candidate",
+    "ProgramSession",
     "check_stdout",
     "check_tests",
     "check_value",
@@ -41,7 +41,7 @@ __all__ = [
     "open_sandbox",
     "Outcome",
     "Program",
-    "Rung",
+    "IsolationLevel",
     "RunResult",
     "Sandbox",
     "Status",

@@ -333,7 +333,7 @@ _MAX_FLOAT_TEXT = 40
 _INT, _FLOAT, _COMPLEX_COST, _STRING, _LIST = 36, 32, 48, 60, 72
 _SET, _SET_ITEM, _DICT, _DICT_ITEM, _RECORD_COST = 224, 72, 240, 110, 120
 
-_PATIENCE = 512
+_CHECK_INTERVAL = 512
 """How many parts are read between two looks at the clock."""
 
 
@@ -368,9 +368,9 @@ class _Reader:
 
     def count(self, nodes: int) -> None:
         """Count parts, and look at their bound and at the clock now and then."""
-        before = self.nodes // _PATIENCE
+        before = self.nodes // _CHECK_INTERVAL
         self.nodes += nodes
-        if self.nodes // _PATIENCE != before:
+        if self.nodes // _CHECK_INTERVAL != before:
             self.look_at_clock()
             if self.nodes > MAX_NODES:
                 raise EncodingError(f"a value of more than {MAX_NODES} parts")
@@ -458,8 +458,8 @@ class _Reader:
             heaviest = max(heaviest, self.nodes - before)
         self.refuse_collisions(items, heaviest)
         found: set[Any] = set()
-        for begin in range(0, len(items), _PATIENCE):
-            found.update(items[begin : begin + _PATIENCE])
+        for begin in range(0, len(items), _CHECK_INTERVAL):
+            found.update(items[begin : begin + _CHECK_INTERVAL])
             self.look_at_clock()
         return found if tag == "s" else frozenset(found)
 
@@ -478,8 +478,8 @@ class _Reader:
             self.expect("]")
         self.refuse_collisions(keys, heaviest)
         found: dict[Any, Any] = {}
-        for begin in range(0, len(keys), _PATIENCE):
-            end = begin + _PATIENCE
+        for begin in range(0, len(keys), _CHECK_INTERVAL):
+            end = begin + _CHECK_INTERVAL
             found.update(zip(keys[begin:end], values[begin:end], strict=True))
             self.look_at_clock()
         return found

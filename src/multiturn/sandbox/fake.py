@@ -7,13 +7,14 @@ from types import TracebackType
 from typing import Self
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
-from multiturn.sandbox.protocol import Called, Candidate, Limits, Program
+from multiturn.sandbox.isolation import IsolationLevel
+from multiturn.sandbox.outcomes import Outcome, RunResult, Status
+from multiturn.sandbox.protocol import CallResult, Limits, Program, ProgramSession
 
-__all__ = ["FakeCandidate", "FakeSandbox"]
+__all__ = ["FakeSession", "FakeSandbox"]
 
 Answer = RunResult | Exception
-Call = Callable[[str, Sequence[object], Mapping[str, object]], Called]
+Call = Callable[[str, Sequence[object], Mapping[str, object]], CallResult]
 
 
 class FakeSandbox:
@@ -48,18 +49,20 @@ class FakeSandbox:
     @staticmethod
     def printed(text: str, *, value: object = None) -> RunResult:
         """The result of a program that printed `text` and finished."""
-        return RunResult(Outcome(Status.FINISHED), Rung.FAKE, stdout=text.encode(), value=value)
+        return RunResult(
+            Outcome(Status.FINISHED), IsolationLevel.FAKE, stdout=text.encode(), value=value
+        )
 
     @staticmethod
     def failed(error: str, *, line: int | None = None) -> RunResult:
         """The result of a program that raised `error`, e.g. ``"ValueError: no"``."""
         outcome = Outcome(Status.RAISED, error=error, line=line)
-        return RunResult(outcome, Rung.FAKE, stderr=f"{error}\n".encode())
+        return RunResult(outcome, IsolationLevel.FAKE, stderr=f"{error}\n".encode())
 
     @property
-    def rung(self) -> Rung:
-        """`Rung.FAKE`."""
-        return Rung.FAKE
+    def isolation(self) -> IsolationLevel:
+        """`IsolationLevel.FAKE`."""
+        return IsolationLevel.FAKE
 
     def run(self, program: Program, limits: Limits | None = None) -> RunResult:
         """The next scripted result."""
@@ -84,9 +87,9 @@ class FakeSandbox:
         for index, (program, limits) in enumerate(programs):
             yield index, self.run(program, limits)
 
-    def open_candidate(self, program: Program, limits: Limits | None = None) -> Candidate:
+    def open_session(self, program: Program, limits: Limits | None = None) -> ProgramSession:
         """A candidate whose top level has the next scripted result."""
-        return FakeCandidate(self.run(program, limits), self._calls)
+        return FakeSession(self.run(program, limits), self._calls)
 
     def close(self) -> None:
         """Refuse programs from now on."""
@@ -104,7 +107,7 @@ class FakeSandbox:
         self.close()
 
 
-class FakeCandidate:
+class FakeSession:
     """A candidate that answers calls by a function of the test."""
 
     def __init__(self, loaded: RunResult, calls: Call | None) -> None:
@@ -129,12 +132,12 @@ class FakeCandidate:
         kwargs: Mapping[str, object] | None = None,
         *,
         limits: Limits | None = None,  # noqa: ARG002
-    ) -> Called:
+    ) -> CallResult:
         """What the test's function says; None returned where there is no function."""
         if not self._alive:
-            return Called(self._loaded.outcome)
+            return CallResult(self._loaded.outcome)
         if self._calls is None:
-            return Called(Outcome(Status.FINISHED))
+            return CallResult(Outcome(Status.FINISHED))
         return self._calls(name, args, kwargs or {})
 
     def close(self) -> None:

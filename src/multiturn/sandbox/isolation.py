@@ -1,35 +1,57 @@
-"""The rungs in words: what each covers, what it does not, and how to get a better one."""
+"""The isolation levels: what each covers, what it leaves open, and how to get a better one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-from multiturn.sandbox.outcomes import Rung
+__all__ = ["LEVEL_NOTES", "IsolationLevel", "LevelNotes", "NamespaceProvider"]
 
-__all__ = ["RUNGS", "RungNotes"]
+
+class IsolationLevel(Enum):
+    """How strongly a run was isolated, best first. Every result records its level."""
+
+    NAMESPACES = "namespaces-per-child+seccomp"
+    SHARED_NAMESPACES = "shared-namespaces+landlock+seccomp"
+    LANDLOCK = "landlock+seccomp+rlimits"
+    LIMITS_ONLY = "rlimits-only"
+    """No isolation of files, network or signals. Only when a person said so."""
+    FAKE = "fake"
+    """Nothing was run: a test's scripted answers."""
+
+
+class NamespaceProvider(Enum):
+    """What makes the namespaces around a fork-server."""
+
+    OWN = "own"
+    """The fork-server itself."""
+    BWRAP = "bwrap"
+    """bubblewrap, which starts the fork-server inside."""
+    NONE = "none"
+    """There are none."""
 
 
 @dataclass(frozen=True, slots=True)
-class RungNotes:
-    """What a person should know about a rung."""
+class LevelNotes:
+    """What a person should know about an isolation level."""
 
     covers: str
     gaps: tuple[str, ...]
     better: str | None
-    """How to get the rung above; None at the top."""
+    """How to get the level above; None at the top."""
 
 
 _KERNEL = "the host's kernel is shared: a fault in it lets a program out"
 _SELF = "a program that takes its own process apart can say that it came to its end"
 _NAMES = "names, sizes and times of files can be seen (their content cannot)"
 
-RUNGS: dict[Rung, RungNotes] = {
-    Rung.NAMESPACES: RungNotes(
+LEVEL_NOTES: dict[IsolationLevel, LevelNotes] = {
+    IsolationLevel.NAMESPACES: LevelNotes(
         covers="files, network, processes, memory, time; each program alone in its namespaces",
         gaps=(_KERNEL, _SELF),
         better=None,
     ),
-    Rung.SHARED_NAMESPACES: RungNotes(
+    IsolationLevel.SHARED_NAMESPACES: LevelNotes(
         covers="files, network, processes, memory, time; programs share their namespaces",
         gaps=(
             _KERNEL,
@@ -40,7 +62,7 @@ RUNGS: dict[Rung, RungNotes] = {
         better="allow namespaces inside of namespaces for bubblewrap: on Ubuntu, the AppArmor "
         "profile bwrap-userns-restrict takes them away",
     ),
-    Rung.LANDLOCK: RungNotes(
+    IsolationLevel.LANDLOCK: LevelNotes(
         covers="files, network, processes, memory, time; by Landlock and seccomp alone",
         gaps=(
             _KERNEL,
@@ -53,7 +75,7 @@ RUNGS: dict[Rung, RungNotes] = {
         "kernel.unprivileged_userns_clone=1 or kernel.apparmor_restrict_unprivileged_userns=0), "
         "or install bubblewrap",
     ),
-    Rung.LIMITS_ONLY: RungNotes(
+    IsolationLevel.LIMITS_ONLY: LevelNotes(
         covers="memory, CPU and wall time, file size and output of one process; nothing else",
         gaps=(
             "files, network, other processes and what they keep are open to every program",
@@ -63,4 +85,4 @@ RUNGS: dict[Rung, RungNotes] = {
         "allow user namespaces",
     ),
 }
-"""Every rung on which something is run, best first."""
+"""Every level on which something is run, best first."""

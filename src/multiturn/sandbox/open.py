@@ -7,62 +7,65 @@ from collections.abc import Sequence
 from typing import Any
 
 from multiturn.core.errors import SandboxUnavailableError
+from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
 from multiturn.sandbox.linux.libc import MACHINES, machine
-from multiturn.sandbox.outcomes import Rung
-from multiturn.sandbox.probe import Tried, fly
+from multiturn.sandbox.probe import ProbeResult, probe
 from multiturn.sandbox.protocol import Sandbox
-from multiturn.sandbox.specs import Shell
 from multiturn.sandbox.supervisor.pool import HEAVY_MODULES, PooledSandbox
 
-__all__ = ["ISOLATED", "SHELLS", "open_sandbox", "try_rung", "try_rungs"]
+__all__ = ["ISOLATED", "PROVIDERS", "open_sandbox", "probe_level", "probe_levels"]
 
-ISOLATED = (Rung.NAMESPACES, Rung.SHARED_NAMESPACES, Rung.LANDLOCK)
-"""The rungs that run by default, best first."""
+ISOLATED = (IsolationLevel.NAMESPACES, IsolationLevel.SHARED_NAMESPACES, IsolationLevel.LANDLOCK)
+"""The isolation levels that run by default, best first."""
 
-SHELLS = {
-    Rung.NAMESPACES: (Shell.OWN, Shell.BWRAP),
-    Rung.SHARED_NAMESPACES: (Shell.OWN, Shell.BWRAP),
-    Rung.LANDLOCK: (Shell.NONE,),
-    Rung.LIMITS_ONLY: (Shell.NONE,),
+PROVIDERS = {
+    IsolationLevel.NAMESPACES: (NamespaceProvider.OWN, NamespaceProvider.BWRAP),
+    IsolationLevel.SHARED_NAMESPACES: (NamespaceProvider.OWN, NamespaceProvider.BWRAP),
+    IsolationLevel.LANDLOCK: (NamespaceProvider.NONE,),
+    IsolationLevel.LIMITS_ONLY: (NamespaceProvider.NONE,),
 }
-"""What can make each rung's namespaces, in the order in which they are tried."""
+"""What can make each level's namespaces, in the order in which they are tried."""
 
 
 def open_sandbox(
     *,
     unsafe: bool = False,
-    rung: Rung | None = None,
+    isolation: IsolationLevel | None = None,
     workers: int | None = None,
     preload: Sequence[str] = HEAVY_MODULES,
     declared: str | None = None,
 ) -> Sandbox:
-    """Open a sandbox on the best rung that holds a canary program here.
+    """Open a sandbox on the best level that holds a canary program here.
 
     Args:
-        unsafe: allow a rung that isolates nothing (`Rung.LIMITS_ONLY`) where no better one
+        unsafe: allow `IsolationLevel.LIMITS_ONLY`, which isolates nothing, where no better level
             works. The better ones are still tried first.
-        rung: this rung and no other.
+        isolation: this level and no other.
         workers: how many fork-servers there are of each kind; one a core where left out.
         preload: modules that programs find imported already, in a second kind of
             fork-server that is started when a program first names one of them.
         declared: the isolation that stands around this process already, in words, e.g.
             ``"a container without network"``; noted in every result. It does not replace a
-            rung.
+            level.
 
     Raises:
-        SandboxUnavailableError: no rung works, or not the wanted one, or only the last and
+        SandboxUnavailableError: no level works, or not the wanted one, or only the last and
             `unsafe` was not said. The message has the reason and the fix.
     """
-    if rung is Rung.LIMITS_ONLY and not unsafe:
+    if isolation is IsolationLevel.LIMITS_ONLY and not unsafe:
         raise SandboxUnavailableError(
             "limits alone isolate nothing: files, network and processes stay open",
-            fix="allow it with --unsafe, or choose another rung",
+            fix="allow it with --unsafe, or choose another level",
         )
-    wanted = (rung,) if rung else (*ISOLATED, *((Rung.LIMITS_ONLY,) if unsafe else ()))
+    wanted = (
+        (isolation,)
+        if isolation
+        else (*ISOLATED, *((IsolationLevel.LIMITS_ONLY,) if unsafe else ()))
+    )
     notes = (f"declared isolation: {declared}",) if declared else ()
     reasons = []
     for each in wanted:
-        sandbox, tried = _open_rung(each, workers=workers, preload=preload, notes=notes)
+        sandbox, tried = _open_level(each, workers=workers, preload=preload, notes=notes)
         if sandbox is not None:
             return sandbox
         reasons.append(f"{each.value}: {tried.reason}")
@@ -73,20 +76,22 @@ def open_sandbox(
     )
 
 
-def try_rung(rung: Rung) -> Tried:
-    """Try one rung with a canary program."""
-    sandbox, tried = _open_rung(rung, workers=1)
+def probe_level(isolation: IsolationLevel) -> ProbeResult:
+    """Try one level with a canary program."""
+    sandbox, tried = _open_level(isolation, workers=1)
     if sandbox is not None:
         sandbox.close()
     return tried
 
 
-def try_rungs() -> tuple[Tried, ...]:
-    """Try every rung, best first: what `multiturn doctor` shows beside `rungs.RUNGS`."""
-    return tuple(try_rung(rung) for rung in SHELLS)
+def probe_levels() -> tuple[ProbeResult, ...]:
+    """Try every level, best first: what `multiturn doctor` shows beside `isolation.LEVEL_NOTES`."""
+    return tuple(probe_level(isolation) for isolation in PROVIDERS)
 
 
-def _open_rung(rung: Rung, **options: Any) -> tuple[PooledSandbox | None, Tried]:
+def _open_level(
+    isolation: IsolationLevel, **options: Any
+) -> tuple[PooledSandbox | None, ProbeResult]:
     """A sandbox in which the canary stayed, or none, and what the canary did."""
     reasons = []
     if not sys.platform.startswith("linux"):
@@ -94,10 +99,10 @@ def _open_rung(rung: Rung, **options: Any) -> tuple[PooledSandbox | None, Tried]
     elif machine() not in MACHINES:
         reasons.append(f"needs {' or '.join(MACHINES)}, this is {machine()}")
     else:
-        for shell in SHELLS[rung]:
-            sandbox = PooledSandbox(rung, shell=shell, **options)
+        for provider in PROVIDERS[isolation]:
+            sandbox = PooledSandbox(isolation, provider=provider, **options)
             try:
-                tried = fly(rung, shell, sandbox)
+                tried = probe(isolation, provider, sandbox)
             except BaseException:
                 sandbox.close()
                 raise
@@ -105,6 +110,8 @@ def _open_rung(rung: Rung, **options: Any) -> tuple[PooledSandbox | None, Tried]
                 return sandbox, tried
             sandbox.close()
             reasons.append(
-                tried.reason if shell is Shell.NONE else f"{shell.value}: {tried.reason}"
+                tried.reason
+                if provider is NamespaceProvider.NONE
+                else f"{provider.value}: {tried.reason}"
             )
-    return None, Tried(rung, SHELLS[rung][0], False, "; ".join(reasons))
+    return None, ProbeResult(isolation, PROVIDERS[isolation][0], False, "; ".join(reasons))

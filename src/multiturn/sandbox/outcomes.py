@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-__all__ = ["Outcome", "Rung", "RunResult", "Status"]
+from multiturn.sandbox.isolation import IsolationLevel
+
+__all__ = ["Outcome", "RunResult", "Status"]
 
 
 class Status(Enum):
@@ -73,24 +75,12 @@ class Outcome:
         return f"{text} (line {self.line})" if self.line else text
 
 
-class Rung(Enum):
-    """How strongly a run was isolated, best first. Every result records its rung."""
-
-    NAMESPACES = "namespaces-per-child+seccomp"
-    SHARED_NAMESPACES = "shared-namespaces+landlock+seccomp"
-    LANDLOCK = "landlock+seccomp+rlimits"
-    LIMITS_ONLY = "rlimits-only"
-    """No isolation of files, network or signals. Only when a person said so."""
-    FAKE = "fake"
-    """Nothing was run: a test's scripted answers."""
-
-
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """One run of one program."""
 
     outcome: Outcome
-    rung: Rung
+    isolation: IsolationLevel
     stdout: bytes = b""
     stderr: bytes = b""
     value: object = None

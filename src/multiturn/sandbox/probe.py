@@ -1,4 +1,4 @@
-"""Finds out whether a rung holds, by running a program in it that tries to get out."""
+"""Finds out whether an isolation level holds, by running a program in it that tries to get out."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.outcomes import Rung, RunResult, Status
+from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
+from multiturn.sandbox.outcomes import RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program
-from multiturn.sandbox.specs import Shell
 from multiturn.sandbox.supervisor.pool import PooledSandbox
 from multiturn.sandbox.supervisor.worker import ENVIRONMENT
 
-__all__ = ["Tried", "fly"]
+__all__ = ["ProbeResult", "probe"]
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """Whether a rung holds on this machine, found by trying."""
+class ProbeResult:
+    """Whether an isolation level holds on this machine, found by trying."""
 
-    rung: Rung
-    shell: Shell
+    isolation: IsolationLevel
+    provider: NamespaceProvider
     """What made its namespaces, where it has any."""
     works: bool
     reason: str
@@ -33,7 +33,7 @@ class Tried:
 _MAX_SOCKET_NAME = 107
 """Bytes in the name of a local socket: `sun_path` without its final NUL."""
 
-CANARY = """
+PROBE_PROGRAM = """
 import fcntl, os, signal, socket, subprocess
 got_out = []
 
@@ -96,8 +96,10 @@ if open("scratch").read() != "works":
 """
 
 
-def fly(rung: Rung, shell: Shell, sandbox: PooledSandbox) -> Tried:
-    """Run the canary in a sandbox; whatever goes wrong is the reason why the rung fails."""
+def probe(
+    isolation: IsolationLevel, provider: NamespaceProvider, sandbox: PooledSandbox
+) -> ProbeResult:
+    """Run the canary in a sandbox; whatever goes wrong is the reason why the level fails."""
     with tempfile.TemporaryDirectory(prefix="multiturn-canary-") as directory:
         place = Path(directory)
         # Open to everybody, so that only the walls can be what keeps the canary from it.
@@ -108,18 +110,20 @@ def fly(rung: Rung, shell: Shell, sandbox: PooledSandbox) -> Tried:
         try:
             result = _run(sandbox, place)
         except SandboxUnavailableError as error:
-            return Tried(rung, shell, False, str(error))
+            return ProbeResult(isolation, provider, False, str(error))
         if result.outcome.status is not Status.FINISHED:
-            return Tried(rung, shell, False, f"the canary {result.outcome.describe()}")
+            return ProbeResult(
+                isolation, provider, False, f"the canary {result.outcome.describe()}"
+            )
         escapes = result.value
         if not isinstance(escapes, list):
-            return Tried(rung, shell, False, "the canary did not answer")
+            return ProbeResult(isolation, provider, False, "the canary did not answer")
         said = "the canary " + ", ".join(dict.fromkeys(map(str, escapes)))
-        if rung is Rung.LIMITS_ONLY:
-            return Tried(rung, shell, True, f"isolates nothing: {said}")
+        if isolation is IsolationLevel.LIMITS_ONLY:
+            return ProbeResult(isolation, provider, True, f"isolates nothing: {said}")
         if escapes or secret.read_text() != "secret" or (place / "beside").exists():
-            return Tried(rung, shell, False, said)
-        return Tried(rung, shell, True, "the canary stayed inside")
+            return ProbeResult(isolation, provider, False, said)
+        return ProbeResult(isolation, provider, True, "the canary stayed inside")
 
 
 def _run(sandbox: PooledSandbox, place: Path) -> RunResult:
@@ -131,7 +135,7 @@ def _run(sandbox: PooledSandbox, place: Path) -> RunResult:
             Path(datagrams).chmod(0o777)
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
-        source = CANARY.format(
+        source = PROBE_PROGRAM.format(
             secret=str(place / "secret"),
             beside=str(place / "beside"),
             datagrams=datagrams,

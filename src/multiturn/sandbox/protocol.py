@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from multiturn.core.errors import InputError
-from multiturn.sandbox.outcomes import Outcome, Rung, RunResult
+from multiturn.sandbox.isolation import IsolationLevel
+from multiturn.sandbox.outcomes import Outcome, RunResult
 
-__all__ = ["Called", "Candidate", "Limits", "Program", "Sandbox"]
+__all__ = ["CallResult", "Limits", "Program", "ProgramSession", "Sandbox"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class Limits:
     output_bytes: int = 1 << 20
     """For each of the two output streams."""
     file_bytes: int = 16 << 20
-    """The largest file, and the size of the private /tmp where the rung has one."""
+    """The largest file, and the size of the private /tmp where the level has one."""
     open_files: int = 64
 
     def __post_init__(self) -> None:
@@ -56,7 +57,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class CallResult:
     """What became of one call into a candidate."""
 
     outcome: Outcome
@@ -71,7 +72,7 @@ class Called:
 
 
 @runtime_checkable
-class Candidate(Protocol):
+class ProgramSession(Protocol):
     """A program whose top level has run and whose functions can now be called from outside.
 
     Arguments go in and values come out as plain data, so that the caller can judge them
@@ -96,7 +97,7 @@ class Candidate(Protocol):
         kwargs: Mapping[str, object] | None = None,
         *,
         limits: Limits | None = None,
-    ) -> Called:
+    ) -> CallResult:
         """Call the program's global function `name` and wait for it.
 
         Args:
@@ -138,11 +139,11 @@ class Sandbox(Protocol):
     """Runs programs apart from this process. Implementations are safe to use from threads.
 
     A program can do nothing to the person's files, network, processes or environment beyond
-    what the rung's documented gaps say, and cannot forge or suppress its outcome.
+    what the level's documented gaps say, and cannot forge or suppress its outcome.
     """
 
     @property
-    def rung(self) -> Rung:
+    def isolation(self) -> IsolationLevel:
         """How strongly programs are isolated."""
         ...
 
@@ -163,7 +164,7 @@ class Sandbox(Protocol):
         """Run programs side by side; yields ``(index, result)`` as each ends."""
         ...
 
-    def open_candidate(self, program: Program, limits: Limits = ...) -> Candidate:
+    def open_session(self, program: Program, limits: Limits = ...) -> ProgramSession:
         """Run the top level of a program and keep it, so that its functions can be called.
 
         Raises:

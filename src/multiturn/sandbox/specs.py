@@ -5,38 +5,26 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import asdict, dataclass
-from enum import Enum
 from typing import Any
 
-from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
 
-__all__ = ["NOBODY", "WIRE", "Exit", "Job", "Settings", "Shell"]
+__all__ = ["IPC_FD", "UNPRIVILEGED_ID", "ChildExit", "ChildSpec", "ForkServerSettings"]
 
-WIRE = 3
+IPC_FD = 3
 """The descriptor in the child over which messages go; guarded by the seccomp filter."""
 
-NOBODY = 65534
+UNPRIVILEGED_ID = 65534
 """The user and group that nobody is; what root becomes."""
 
 
-class Shell(Enum):
-    """What makes the namespaces around a fork-server."""
-
-    OWN = "own"
-    """The fork-server itself."""
-    BWRAP = "bwrap"
-    """bubblewrap, which starts the fork-server inside."""
-    NONE = "none"
-    """There are none."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ForkServerSettings:
     """What a fork-server is started with.
 
     Attributes:
-        rung: how it isolates.
-        shell: who makes the namespaces around the fork-server, on the rungs that have them.
+        isolation: how it isolates.
+        provider: who makes the namespaces around the fork-server, on the levels that have them.
         scratch: a directory of the supervisor's in which children get their working
             directories, where there are no namespaces.
         modules: modules to import before the first program.
@@ -45,8 +33,8 @@ class Settings:
             on an old one.
     """
 
-    rung: Rung
-    shell: Shell
+    isolation: IsolationLevel
+    provider: NamespaceProvider
     scratch: str
     modules: tuple[str, ...]
     readable: tuple[str, ...]
@@ -54,16 +42,16 @@ class Settings:
 
     def to_json(self) -> str:
         """As text for the command line."""
-        fields = asdict(self) | {"rung": self.rung.value, "shell": self.shell.value}
+        fields = asdict(self) | {"isolation": self.isolation.value, "provider": self.provider.value}
         return json.dumps(fields)
 
     @classmethod
-    def from_json(cls, text: str) -> Settings:
+    def from_json(cls, text: str) -> ForkServerSettings:
         """Read what `to_json` wrote."""
         data: dict[str, Any] = json.loads(text)
         return cls(
-            rung=Rung(data["rung"]),
-            shell=Shell(data["shell"]),
+            isolation=IsolationLevel(data["isolation"]),
+            provider=NamespaceProvider(data["provider"]),
             scratch=data["scratch"],
             modules=tuple(data["modules"]),
             readable=tuple(data["readable"]),
@@ -72,7 +60,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class ChildSpec:
     """What one child is to run. Written to a descriptor that only this child reads."""
 
     nonce: bytes
@@ -91,21 +79,21 @@ class Job:
         return json.dumps(asdict(self) | {"nonce": self.nonce.hex()}).encode("ascii")
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Job:
+    def from_bytes(cls, data: bytes) -> ChildSpec:
         """Read what `to_bytes` wrote."""
         fields: dict[str, Any] = json.loads(data)
         return cls(**fields | {"nonce": bytes.fromhex(fields["nonce"])})
 
 
 @dataclass(frozen=True, slots=True)
-class Exit:
+class ChildExit:
     """What a fork-server reports when a child has ended."""
 
     status: int
     """As wait(2) gives it."""
     cpu_seconds: float
     peak_memory_bytes: int
-    overran: bool
+    cpu_exceeded: bool
     """Whether the server ended it because its CPU time was used up."""
 
     _FORMAT = struct.Struct("<idQ?")
@@ -113,10 +101,10 @@ class Exit:
     def to_bytes(self) -> bytes:
         """As a fixed record."""
         return self._FORMAT.pack(
-            self.status, self.cpu_seconds, self.peak_memory_bytes, self.overran
+            self.status, self.cpu_seconds, self.peak_memory_bytes, self.cpu_exceeded
         )
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Exit:
+    def from_bytes(cls, data: bytes) -> ChildExit:
         """Read what `to_bytes` wrote."""
         return cls(*cls._FORMAT.unpack(data))

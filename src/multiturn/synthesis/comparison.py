@@ -26,10 +26,10 @@ def prints(expected: object, stdout: str) -> bool:
 
 
 def same_value(expected: object, value: object) -> bool:
-    """Whether a value is the expected one; see `multiturn.sandbox.oracles.values.same_value`.
+    """Whether a value is the expected one; see `multiturn.sandbox.oracles.values.values_equal`.
 
     Example:
         >>> same_value([1, 2.0], (1.0, 2)), same_value({"1": "a"}, {1: "a"}), same_value(1, True)
         (True, True, False)
     """
-    return values.same_value(value, expected)
+    return values.values_equal(value, expected)

@@ -18,7 +18,8 @@ from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.core.ranges import Range
 from multiturn.engines.protocol import FinishReason
 from multiturn.engines.sampling_parameters import check_sampling
-from multiturn.sandbox.outcomes import Outcome, Rung, RunResult
+from multiturn.sandbox.isolation import IsolationLevel
+from multiturn.sandbox.outcomes import Outcome, RunResult
 from multiturn.sandbox.protocol import Limits
 
 __all__ = [
@@ -111,7 +112,7 @@ class Run:
     """How the program so far did with a candidate at its end."""
 
     outcome: Outcome
-    rung: Rung
+    rung: IsolationLevel
     stdout: str = ""
     stderr: str = ""
     output_cut: bool = False
@@ -127,7 +128,7 @@ class Run:
         stdout, stderr = result.stdout_text, result.stderr_text
         return cls(
             outcome=result.outcome,
-            rung=result.rung,
+            rung=result.isolation,
             stdout=stdout[:MOST_STORED_OUTPUT],
             stderr=stderr[:MOST_STORED_OUTPUT],
             output_cut=max(len(stdout), len(stderr)) > MOST_STORED_OUTPUT,

@@ -122,7 +122,7 @@ def _show(result: RunResult) -> None:
     _pass_on(result.stdout, sys.stdout.isatty(), 1)
     _pass_on(result.stderr, sys.stderr.isatty(), 2)
     words = result.outcome.describe()
-    details = f"{result.cpu_seconds:.2f} s of CPU, {result.rung.value}"
+    details = f"{result.cpu_seconds:.2f} s of CPU, {result.isolation.value}"
     say(f"{words}; {details}", label=None)
     for note in result.notes:
         say(note, label="note")
@@ -148,7 +148,7 @@ def _document(program: Program, limits: Limits, result: RunResult) -> dict[str, 
         "seed": program.seed,
         "limits": to_plain(limits),
         "outcome": to_plain(result.outcome),
-        "rung": result.rung.value,
+        "rung": result.isolation.value,
         "stdout": result.stdout_text,
         "stderr": result.stderr_text,
         "cpu_seconds": result.cpu_seconds,

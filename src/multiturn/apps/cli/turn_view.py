@@ -15,7 +15,7 @@ from multiturn.apps.cli.screen import (
     show_output,
 )
 from multiturn.apps.cli.terminal import neutralize, one_line
-from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.synthesis.events import (
     CandidateRan,
     CandidateWritten,
@@ -186,7 +186,7 @@ def show_run(
     outcome.append(" ".join(words.split()), style="green" if good else "red")
     outcome.append(f"  {run.wall_seconds:.2f} s, {run.rung.value}", style="dim")
     console.print(outcome)
-    if run.rung is Rung.LIMITS_ONLY:
+    if run.rung is IsolationLevel.LIMITS_ONLY:
         console.print(Text("    it was not isolated: limits only", style="yellow"))
     at = run.outcome.line
     lines = program.splitlines()

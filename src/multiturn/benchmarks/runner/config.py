@@ -175,7 +175,7 @@ def describe_run(
         arm=task.arm,
         settings=settings,
         sampling=sampling,
-        rung=sandbox.rung.value,
+        rung=sandbox.isolation.value,
         limits=task.limits,
         versions=installed_versions(),
     )

@@ -10,7 +10,8 @@ from multiturn.benchmarks.runner.asking import nothing_written
 from multiturn.benchmarks.task import ArmSettings, Item, Task
 from multiturn.core.errors import ContextOverflowError, SandboxUnavailableError
 from multiturn.engines.protocol import Engine
-from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
+from multiturn.sandbox.isolation import IsolationLevel
+from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
 __all__ = ["Found", "check_engine", "check_sandbox"]
@@ -75,7 +76,7 @@ def check_engine(engine: Engine, task: Task, items: Iterable[Item], settings: Ar
                 asks[item.id] += 1
                 _check_room(engine, item, move)
                 return nothing_written()
-            return RunResult(Outcome(Status.FINISHED), Rung.FAKE)
+            return RunResult(Outcome(Status.FINISHED), IsolationLevel.FAKE)
 
         programs[converse(task.dialogue(item, settings), reply).program] = None
     return Found(programs=tuple(programs), asks=asks)

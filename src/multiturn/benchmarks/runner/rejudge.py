@@ -166,7 +166,7 @@ def _judge(
 def _about(run: SavedRun, sandbox: Sandbox) -> Mapping[str, Any]:
     """What verdicts depend on besides the programs."""
     return {
-        "rung": sandbox.rung.value,
+        "rung": sandbox.isolation.value,
         "versions": installed_versions(),
         "judged_before": dict(run.config.versions),
     }
@@ -328,7 +328,7 @@ def _line_of(found: Rejudged, old: Path, sandbox: Sandbox) -> Mapping[str, Any]:
     return {
         "oracles_before": found.versions_before,
         "oracles_after": found.versions_after,
-        "rung": sandbox.rung.value,
+        "rung": sandbox.isolation.value,
         "versions": installed_versions(),
         "samples": found.samples,
         "passed": to_plain(found.passed),

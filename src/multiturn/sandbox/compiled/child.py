@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from multiturn.sandbox.inside.build_and_run import Order, Step
-from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
+from multiturn.sandbox.inside.build_and_run import BuildAndRunSpec, Command
+from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
+from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program
-from multiturn.sandbox.specs import NOBODY, Shell
+from multiturn.sandbox.specs import UNPRIVILEGED_ID
 from multiturn.sandbox.supervisor.bwrap import bwrap_command
-from multiturn.sandbox.supervisor.directories import WorkPlace
-from multiturn.sandbox.supervisor.worker import readable_places
+from multiturn.sandbox.supervisor.directories import WorkDirectory
+from multiturn.sandbox.supervisor.worker import readable_paths
 
-__all__ = ["COMPILE_LIMITS", "Recipe", "RecipeFaultError", "RecipeRun", "launched"]
+__all__ = ["COMPILE_LIMITS", "BuildAndRun", "ChildSetupError", "BuildAndRunChild", "launched"]
 
 COMPILE_LIMITS = Limits(
     cpu_seconds=60,
@@ -51,37 +52,37 @@ _OUT_OF_MEMORY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class BuildAndRun:
     """What to do with a program's text, and what its tools may read."""
 
     file_name: str
-    steps: tuple[Step, ...]
+    steps: tuple[Command, ...]
     environment: Mapping[str, str]
     readable: tuple[str, ...]
 
 
-class RecipeFaultError(Exception):
+class ChildSetupError(Exception):
     """The walls could not be put up, or the process that keeps them died."""
 
 
-class RecipeRun:
+class BuildAndRunChild:
     """One process that compiles and runs one program, seen from outside."""
 
     def __init__(
         self,
-        rung: Rung,
+        isolation: IsolationLevel,
         limits: Limits,
         process: subprocess.Popen[bytes],
-        lifeline: int,
+        control_socket: int,
         report: int,
     ) -> None:
-        self.rung = rung
+        self.isolation = isolation
         self.limits = limits
         self.process = process
-        self.lifeline: int | None = lifeline
+        self.control_socket: int | None = control_socket
         self.report = report
         self.said: list[dict[str, Any]] = []
-        self.ended_for: Status | None = None
+        self.kill_reason: Status | None = None
         self.out = bytearray()
         self.err = bytearray()
         self._words = bytearray()
@@ -97,7 +98,7 @@ class RecipeRun:
             while selector.get_map():
                 events = selector.select(max(0.0, deadline - time.monotonic()))
                 if not events and time.monotonic() >= deadline:
-                    if self.ended_for is not None:
+                    if self.kill_reason is not None:
                         # Not even the process that keeps the walls answers.
                         self.process.kill()
                         break
@@ -108,12 +109,12 @@ class RecipeRun:
                     if not data:
                         selector.unregister(key.fd)
                     elif key.fd == self.report:
-                        if self._hear(data) and self.ended_for is None:
+                        if self._hear(data) and self.kill_reason is None:
                             deadline = time.monotonic() + self.limits.wall_seconds
                     else:
                         kept = sources[key.fd]
                         kept += data[: self.limits.output_bytes + 1 - len(kept)]
-                        if len(kept) > self.limits.output_bytes and self.ended_for is None:
+                        if len(kept) > self.limits.output_bytes and self.kill_reason is None:
                             self._end(Status.TOO_MUCH_OUTPUT)
                             deadline = time.monotonic() + _REAP_SECONDS
 
@@ -127,33 +128,33 @@ class RecipeRun:
         return any(each.get("begins") == "run" for each in heard)
 
     def _end(self, why: Status) -> None:
-        self.ended_for = why
+        self.kill_reason = why
         self.let_go()
 
     def let_go(self) -> None:
         """Close the lifeline: whatever still runs is killed by that."""
-        if self.lifeline is not None:
-            os.close(self.lifeline)
-            self.lifeline = None
+        if self.control_socket is not None:
+            os.close(self.control_socket)
+            self.control_socket = None
 
     def result(self, retries: int, notes: tuple[str, ...]) -> RunResult:
         """The record of the run.
 
         Raises:
-            RecipeFaultError: nothing can be said of the program.
+            ChildSetupError: nothing can be said of the program.
         """
         for each in self.said:
             if "fault" in each:
-                raise RecipeFaultError(each["fault"])
+                raise ChildSetupError(each["fault"])
         ended = {each["step"]: each for each in self.said if "step" in each}
         last = ended.get("run") or ended.get("compile")
-        if last is None and self.ended_for is None:
-            raise RecipeFaultError(_last_line(bytes(self.err)) or "it ended without a report")
+        if last is None and self.kill_reason is None:
+            raise ChildSetupError(_last_line(bytes(self.err)) or "it ended without a report")
         outcome = self._outcome(last)
         cut = self.limits.output_bytes
         return RunResult(
             outcome=outcome,
-            rung=self.rung,
+            isolation=self.isolation,
             stdout=bytes(self.out[:cut]),
             stderr=bytes(self.err[:cut]),
             cpu_seconds=last["cpu_seconds"] if last else 0.0,
@@ -164,8 +165,8 @@ class RecipeRun:
         )
 
     def _outcome(self, last: dict[str, Any] | None) -> Outcome:
-        if self.ended_for is not None or last is None:
-            return Outcome(self.ended_for or Status.KILLED)
+        if self.kill_reason is not None or last is None:
+            return Outcome(self.kill_reason or Status.KILLED)
         code = os.waitstatus_to_exitcode(last["status"])
         if last["step"] == "compile" and code != 0:
             return _not_compiled(bytes(self.err))
@@ -203,38 +204,42 @@ def _last_line(said: bytes) -> str:
 
 @contextlib.contextmanager
 def launched(
-    rung: Rung, shell: Shell, recipe: Recipe, program: Program, limits: Limits
-) -> Iterator[RecipeRun]:
+    isolation: IsolationLevel,
+    provider: NamespaceProvider,
+    build: BuildAndRun,
+    program: Program,
+    limits: Limits,
+) -> Iterator[BuildAndRunChild]:
     """Start a process for one program; it is gone, with its files, afterwards."""
     with contextlib.ExitStack() as stack:
-        place = WorkPlace()
+        place = WorkDirectory()
         stack.callback(place.remove)
         source = _file_of(stack, program.source.encode("utf-8", "surrogatepass"))
         stdin = _file_of(stack, program.stdin)
-        lifeline_end, lifeline = os.pipe()
+        lifeline_end, control_socket = os.pipe()
         stack.callback(os.close, lifeline_end)
         report, report_end = os.pipe()
         stack.callback(os.close, report)
-        order = Order(
-            rung=rung,
-            shell=shell,
+        spec = BuildAndRunSpec(
+            isolation=isolation,
+            provider=provider,
             scratch=str(place.path),
-            readable=recipe.readable,
-            file_name=recipe.file_name,
-            environment=dict(recipe.environment),
-            steps=recipe.steps,
+            readable=build.readable,
+            file_name=build.file_name,
+            environment=dict(build.environment),
+            steps=build.steps,
             source=source,
             stdin=stdin,
-            lifeline=lifeline_end,
+            control_socket=lifeline_end,
             report=report_end,
         )
-        command = [sys.executable, "-s", "-P", "-c", _BOOTSTRAP, _PACKAGE, order.to_json()]
+        command = [sys.executable, "-s", "-P", "-c", _BOOTSTRAP, _PACKAGE, spec.to_json()]
         user: int | None = None
-        if shell is Shell.BWRAP:
-            user = NOBODY if os.geteuid() == 0 else None
+        if provider is NamespaceProvider.BWRAP:
+            user = UNPRIVILEGED_ID if os.geteuid() == 0 else None
             # bubblewrap makes the root directory before this interpreter starts in it.
-            shown = (*order.readable, *readable_places())
-            around = bwrap_command(Rung.SHARED_NAMESPACES, shown, _PACKAGE)
+            shown = (*spec.readable, *readable_paths())
+            around = bwrap_command(IsolationLevel.SHARED_NAMESPACES, shown, _PACKAGE)
             command = [*around, *command]
         try:
             process = subprocess.Popen(
@@ -255,7 +260,7 @@ def launched(
         stack.callback(process.wait)
         stack.callback(process.kill)
         stack.enter_context(process)
-        run = RecipeRun(rung, limits, process, lifeline, report)
+        run = BuildAndRunChild(isolation, limits, process, control_socket, report)
         stack.callback(run.let_go)
         yield run
 

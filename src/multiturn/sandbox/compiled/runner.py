@@ -1,6 +1,6 @@
 """Programs in other languages than Python: compiled and run behind walls of their own.
 
-Each program gets a fresh set of walls, of the same kind as the rung's for Python programs:
+Each program gets a fresh set of walls, of the same kind as the level's for Python programs:
 namespaces with a root directory of nothing but the system's own files, or Landlock, and in
 both cases a seccomp filter and limits. Compiling is done inside as well. What can be said
 less surely than for Python is in docs/decisions/0006-oracles-and-languages.md: a program that
@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multiturn.core.errors import InputError, SandboxUnavailableError
-from multiturn.sandbox.compiled.child import COMPILE_LIMITS, Recipe, RecipeFaultError, launched
-from multiturn.sandbox.inside.build_and_run import Step
-from multiturn.sandbox.outcomes import Rung, RunResult
+from multiturn.sandbox.compiled.child import COMPILE_LIMITS, BuildAndRun, ChildSetupError, launched
+from multiturn.sandbox.inside.build_and_run import Command
+from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
+from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Limits, Program
-from multiturn.sandbox.specs import Shell
 from multiturn.text.languages import LANGUAGES, Language, language
 
-__all__ = ["Available", "RecipeRunner", "available_languages"]
+__all__ = ["LanguageRunner", "LanguageSupport", "available_languages"]
 
 SEARCHED = "/usr/local/bin:/usr/bin:/bin"
 """Where tools are looked for: what lies in a home is not shown to programs."""
@@ -39,11 +39,11 @@ _READABLE = (
     "/dev/urandom",
     "/dev/random",
 )
-_MOST_TRIES = 3
+_MAX_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Available:
+class LanguageSupport:
     """Whether programs of a language can be run here."""
 
     language: Language
@@ -61,29 +61,31 @@ class Available:
         return f"apt-get install {self.language.package}"
 
 
-def available_languages() -> tuple[Available, ...]:
+def available_languages() -> tuple[LanguageSupport, ...]:
     """Every language of the table, with the tools that are missing for it."""
     return tuple(_availability(entry) for entry in LANGUAGES.values())
 
 
-def _availability(entry: Language) -> Available:
+def _availability(entry: Language) -> LanguageSupport:
     tools = [tool for tool in entry.tools if not tool.startswith("{")]
     missing = [tool for tool in tools if not shutil.which(tool, path=SEARCHED)]
-    return Available(entry, tuple(missing))
+    return LanguageSupport(entry, tuple(missing))
 
 
-class RecipeRunner:
+class LanguageRunner:
     """Runs programs by their language's recipe.
 
     Args:
-        rung: how strongly they are isolated; must have been tried.
-        shell: what makes the namespaces, on the rungs that have them.
+        isolation: how strongly they are isolated; must have been tried.
+        provider: what makes the namespaces, on the levels that have them.
         notes: said in every result.
     """
 
-    def __init__(self, rung: Rung, shell: Shell, notes: tuple[str, ...] = ()) -> None:
-        self._rung = rung
-        self._shell = shell
+    def __init__(
+        self, isolation: IsolationLevel, provider: NamespaceProvider, notes: tuple[str, ...] = ()
+    ) -> None:
+        self._isolation = isolation
+        self._provider = provider
         self._notes = notes
 
     def run(self, program: Program, limits: Limits) -> RunResult:
@@ -110,17 +112,19 @@ class RecipeRunner:
                 "only Python programs hand back a variable", got=program.language,
                 fix="compare what the program prints",
             )  # fmt: skip
-        recipe = Recipe(entry.file_name, tuple(_steps(entry, limits)), _environment(), _readable())
+        build = BuildAndRun(
+            entry.file_name, tuple(_steps(entry, limits)), _environment(), _readable()
+        )
         notes = self._notes
-        for retries in range(_MOST_TRIES):
+        for retries in range(_MAX_TRIES):
             try:
-                with launched(self._rung, self._shell, recipe, program, limits) as run:
+                with launched(self._isolation, self._provider, build, program, limits) as run:
                     run.wait()
                 return run.result(retries, notes)
-            except RecipeFaultError as fault:
-                notes = (*notes, f"begun again because the sandbox failed: {fault}")
+            except ChildSetupError as error:
+                notes = (*notes, f"begun again because the sandbox failed: {error}")
         raise SandboxUnavailableError(
-            f"the sandbox failed {_MOST_TRIES} times with the same {entry.name} program",
+            f"the sandbox failed {_MAX_TRIES} times with the same {entry.name} program",
             got=notes[-1],
             fix="run `multiturn doctor`",
         )
@@ -159,7 +163,7 @@ def _java() -> dict[str, str]:
     return {"JAVA_HOME": str(home), "LD_LIBRARY_PATH": f"{home}/lib:{home}/lib/server"}
 
 
-def _steps(entry: Language, limits: Limits) -> Iterator[Step]:
+def _steps(entry: Language, limits: Limits) -> Iterator[Command]:
     if entry.compile_command:
         compiling = replace(COMPILE_LIMITS, open_files=limits.open_files)
         yield _step("compile", entry.compile_command, entry, compiling, forks=True)
@@ -169,13 +173,13 @@ def _steps(entry: Language, limits: Limits) -> Iterator[Step]:
 
 def _step(
     name: str, command: Sequence[str], entry: Language, limits: Limits, *, forks: bool
-) -> Step:
+) -> Command:
     memory = limits.memory_bytes
     if not entry.limits_address_space:
         # The heap has the memory that was asked for; the runtime's own comes on top.
         memory += 256 << 20
     words = {"python": sys.executable, "memory_mib": max(1, limits.memory_bytes >> 20)}
-    return Step(
+    return Command(
         name=name,
         command=tuple(part.format(**words) for part in command),
         forks=forks,

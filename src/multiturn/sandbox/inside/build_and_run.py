@@ -24,28 +24,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from multiturn.sandbox.inside.drop_root import become_nobody
-from multiturn.sandbox.inside.jail import enclose
-from multiturn.sandbox.inside.rlimits import KERNEL_MEMORY, lower
+from multiturn.sandbox.inside.drop_root import drop_root
+from multiturn.sandbox.inside.jail import enter_jail
+from multiturn.sandbox.inside.rlimits import KERNEL_MEMORY, lower_rlimits
 from multiturn.sandbox.inside.task_limit import TaskLimit
+from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
 from multiturn.sandbox.linux import landlock, seccomp
 from multiturn.sandbox.linux import namespaces as ns
 from multiturn.sandbox.linux.libc import prctl
-from multiturn.sandbox.outcomes import Rung
-from multiturn.sandbox.specs import Shell
 
-__all__ = ["Order", "Step", "main"]
+__all__ = ["BuildAndRunSpec", "Command", "main"]
 
 _NO_WIRE = 0x3FFFFFFF
 """A descriptor that there never is: nothing of these programs needs to stay open."""
 _PR_SET_PDEATHSIG = 1
-_FAULT = 120
-_TOLD = 1023
+_SETUP_FAILED = 120
+_ERROR_FD = 1023
 """Where a child says why it could not become its program; above all it might close."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Command:
     """One command of a recipe, and its limits."""
 
     name: str
@@ -60,80 +59,85 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class BuildAndRunSpec:
     """What is to be done, and behind which walls."""
 
-    rung: Rung
-    shell: Shell
+    isolation: IsolationLevel
+    provider: NamespaceProvider
     scratch: str
     readable: tuple[str, ...]
     file_name: str
     environment: dict[str, str]
-    steps: tuple[Step, ...]
+    steps: tuple[Command, ...]
     source: int
     """Descriptors: of the program's text, its standard input, the lifeline, the report."""
     stdin: int
-    lifeline: int
+    control_socket: int
     report: int
 
     def to_json(self) -> str:
         """As text for the command line."""
-        return json.dumps(asdict(self) | {"rung": self.rung.value, "shell": self.shell.value})
+        return json.dumps(
+            asdict(self) | {"isolation": self.isolation.value, "provider": self.provider.value}
+        )
 
     @classmethod
-    def from_json(cls, text: str) -> Order:
+    def from_json(cls, text: str) -> BuildAndRunSpec:
         """Read what `to_json` wrote."""
         data: dict[str, Any] = json.loads(text)
-        steps = [Step(**step | {"command": tuple(step["command"])}) for step in data["steps"]]
+        steps = [Command(**step | {"command": tuple(step["command"])}) for step in data["steps"]]
         return cls(
             **data
             | {
-                "rung": Rung(data["rung"]),
-                "shell": Shell(data["shell"]),
+                "isolation": IsolationLevel(data["isolation"]),
+                "provider": NamespaceProvider(data["provider"]),
                 "readable": tuple(data["readable"]),
                 "steps": tuple(steps),
             }
         )
 
 
-class _Walls:
+class _StepIsolation:
     """What stands around this process and around each step."""
 
-    def __init__(self, order: Order) -> None:
-        self.order = order
-        self.namespaces = order.rung in (Rung.NAMESPACES, Rung.SHARED_NAMESPACES)
+    def __init__(self, spec: BuildAndRunSpec) -> None:
+        self.spec = spec
+        self.namespaces = spec.isolation in (
+            IsolationLevel.NAMESPACES,
+            IsolationLevel.SHARED_NAMESPACES,
+        )
         self.readable: list[int] = []
         self.version = 0
         if self.namespaces:
-            if order.shell is Shell.OWN:
-                enclose(order.scratch, order.readable)
+            if spec.provider is NamespaceProvider.OWN:
+                enter_jail(spec.scratch, spec.readable)
             self.place = Path("/tmp/program")
         else:
-            if order.rung is Rung.LANDLOCK:
+            if spec.isolation is IsolationLevel.LANDLOCK:
                 self.version = landlock.abi()
                 if not self.version:
                     raise OSError("the kernel has no Landlock, or it is turned off")
                 self.readable = [
                     os.open(place, os.O_PATH | os.O_CLOEXEC)
-                    for place in order.readable
+                    for place in spec.readable
                     if Path(place).exists()
                 ]
-            become_nobody(())
-            self.place = Path(order.scratch) / "program"
+            drop_root(())
+            self.place = Path(spec.scratch) / "program"
         self.place.mkdir(mode=0o700)
         os.chdir(self.place)
         self.tasks = TaskLimit()
 
-    def close(self, step: Step) -> None:
+    def close(self, step: Command) -> None:
         """In the child, last of all before its program."""
         if self.version:
             own = os.open(".", os.O_PATH | os.O_DIRECTORY)
             null = os.open(os.devnull, os.O_PATH)
             landlock.restrict(self.version, self.readable, [own, null])
-            os.closerange(3, _TOLD)
+            os.closerange(3, _ERROR_FD)
         if self.namespaces:
             ns.drop_capabilities(bounding=True)
-        if self.order.rung is not Rung.LIMITS_ONLY:
+        if self.spec.isolation is not IsolationLevel.LIMITS_ONLY:
             seccomp.Template(
                 wire=_NO_WIRE,
                 file_modes=self.namespaces,
@@ -144,16 +148,16 @@ class _Walls:
 
 def main() -> None:
     """Do what the order on the command line says."""
-    order = Order.from_json(sys.argv[1])
-    report = os.fdopen(order.report, "w", encoding="ascii", buffering=1)
+    spec = BuildAndRunSpec.from_json(sys.argv[1])
+    report = os.fdopen(spec.report, "w", encoding="ascii", buffering=1)
     try:
-        with os.fdopen(order.source, "rb") as file:
+        with os.fdopen(spec.source, "rb") as file:
             source = file.read()
-        walls = _Walls(order)
-        Path(order.file_name).write_bytes(source)
-        for step in order.steps:
+        isolation = _StepIsolation(spec)
+        Path(spec.file_name).write_bytes(source)
+        for step in spec.steps:
             report.write(json.dumps({"begins": step.name}) + "\n")
-            said = _run(step, order, walls)
+            said = _run(step, spec, isolation)
             report.write(json.dumps(said) + "\n")
             if said["status"] != 0:
                 break
@@ -180,32 +184,32 @@ def _make_executable(name: str) -> None:
         os.close(descriptor)
 
 
-def _run(step: Step, order: Order, walls: _Walls) -> dict[str, Any]:
+def _run(step: Command, spec: BuildAndRunSpec, isolation: _StepIsolation) -> dict[str, Any]:
     """Run one step to its end, or until the supervisor lets go of the lifeline."""
     # The child tells of a fault before the program on a pipe that closes when it begins.
-    tasks = walls.tasks.get()
-    fault, told = os.pipe2(os.O_CLOEXEC)
+    tasks = isolation.tasks.get()
+    error_end, error_pipe = os.pipe2(os.O_CLOEXEC)
     began = time.monotonic()
     pid = os.fork()
     if pid == 0:
-        os.close(fault)
-        _become(step, order, walls, told, tasks)
-    os.close(told)
+        os.close(error_end)
+        _become(step, spec, isolation, error_pipe, tasks)
+    os.close(error_pipe)
     with contextlib.suppress(OSError):
         os.setpgid(pid, pid)
     ended = os.pidfd_open(pid)
     try:
-        ready, _, _ = select.select([ended, order.lifeline], [], [])
+        ready, _, _ = select.select([ended, spec.control_socket], [], [])
         if ended not in ready:
             _kill(pid)
         # It is still a zombie, so that the number of its group cannot be another's by now.
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         _kill(pid)
         _, status, usage = os.wait4(pid, 0)
-        words = os.read(fault, 2000).decode(errors="replace")
+        words = os.read(error_end, 2000).decode(errors="replace")
     finally:
         os.close(ended)
-        os.close(fault)
+        os.close(error_end)
     if words:
         raise OSError(words)
     return {
@@ -222,41 +226,47 @@ def _kill(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def _become(step: Step, order: Order, walls: _Walls, told: int, tasks: int | None) -> NoReturn:
+def _become(
+    step: Command,
+    spec: BuildAndRunSpec,
+    isolation: _StepIsolation,
+    error_pipe: int,
+    tasks: int | None,
+) -> NoReturn:
     """In the child: become the program of a step."""
     try:
         os.setpgid(0, 0)
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(order.stdin if step.name == "run" else null, 0)
-        told = os.dup2(told, _TOLD, inheritable=False)
-        for descriptor in (order.stdin, order.lifeline, order.report, null):
+        os.dup2(spec.stdin if step.name == "run" else null, 0)
+        error_pipe = os.dup2(error_pipe, _ERROR_FD, inheritable=False)
+        for descriptor in (spec.stdin, spec.control_socket, spec.report, null):
             with contextlib.suppress(OSError):
                 os.set_inheritable(descriptor, False)
         # After the descriptor above: the limit on open files may be lower than its number.
-        _limit(step, tasks)
-        walls.close(step)
+        _set_rlimits(step, tasks)
+        isolation.close(step)
         # Absolute, for tools that change their directory.
-        here = str(walls.place)
+        here = str(isolation.place)
         environment = {
             key: here if value == "." else value.replace("./", here + "/")
-            for key, value in order.environment.items()
+            for key, value in spec.environment.items()
         }
         os.execvpe(step.command[0], step.command, environment)
     except BaseException as error:
         with contextlib.suppress(OSError):
-            os.write(told, f"{type(error).__name__}: {error}".encode())
+            os.write(error_pipe, f"{type(error).__name__}: {error}".encode())
     finally:
-        os._exit(_FAULT)
+        os._exit(_SETUP_FAILED)
 
 
-def _limit(step: Step, tasks: int | None) -> None:
+def _set_rlimits(step: Command, tasks: int | None) -> None:
     cpu = max(1, int(step.cpu_seconds + 0.999))
     # Where the address space cannot be limited, what can be written to is.
     memory = resource.RLIMIT_AS if step.limits_address_space else resource.RLIMIT_DATA
     if tasks is not None:
-        lower((resource.RLIMIT_NPROC, tasks, tasks))
-    lower(
+        lower_rlimits((resource.RLIMIT_NPROC, tasks, tasks))
+    lower_rlimits(
         (memory, step.memory_bytes, step.memory_bytes),
         (resource.RLIMIT_CPU, cpu, cpu + 1),
         (resource.RLIMIT_FSIZE, step.file_bytes, step.file_bytes),

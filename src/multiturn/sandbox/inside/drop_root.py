@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from multiturn.sandbox.specs import NOBODY
+from multiturn.sandbox.specs import UNPRIVILEGED_ID
 
-__all__ = ["become_nobody"]
+__all__ = ["drop_root"]
 
 
-def become_nobody(readable: Iterable[str]) -> list[int]:
+def drop_root(readable: Iterable[str]) -> list[int]:
     """Give up root for good; nothing happens to an ordinary user.
 
     An interpreter under a home that only its owner may enter cannot be reached afterwards by
@@ -32,8 +32,8 @@ def become_nobody(readable: Iterable[str]) -> list[int]:
     for place in hidden:
         kept[place] = os.open(place, os.O_PATH | os.O_CLOEXEC)
     os.setgroups([])
-    os.setresgid(NOBODY, NOBODY, NOBODY)
-    os.setresuid(NOBODY, NOBODY, NOBODY)
+    os.setresgid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
+    os.setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
     _rename({place: f"/proc/self/fd/{number}" for place, number in kept.items()})
     return list(kept.values())
 

@@ -24,12 +24,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from multiturn.sandbox.inside.isolation import Place, Walls, walls_for
-from multiturn.sandbox.inside.program import Running
-from multiturn.sandbox.inside.rlimits import die_with_parent, limit, mapped_bytes
+from multiturn.sandbox.inside.isolation import Isolation, Place, isolation_for
+from multiturn.sandbox.inside.program import RunningProgram
+from multiturn.sandbox.inside.rlimits import die_with_parent, mapped_bytes, set_rlimits
 from multiturn.sandbox.inside.threads import fit_threads, lock_among_threads
 from multiturn.sandbox.ipc import Kind, send
-from multiturn.sandbox.specs import WIRE, Exit, Job, Settings
+from multiturn.sandbox.specs import IPC_FD, ChildExit, ChildSpec, ForkServerSettings
 
 __all__ = ["REQUEST", "main"]
 
@@ -64,10 +64,10 @@ class _Child:
 
     pid: int
     pidfd: int
-    lifeline: socket.socket
+    control_socket: socket.socket
     place: Place
     limit: float
-    overran: bool = False
+    cpu_exceeded: bool = False
 
     @property
     def clock(self) -> int:
@@ -90,9 +90,9 @@ class _Child:
 class Server:
     """The loop: take descriptors, fork, watch the CPU clocks, report ends."""
 
-    def __init__(self, control: socket.socket, walls: Walls) -> None:
+    def __init__(self, control: socket.socket, isolation: Isolation) -> None:
         self.control = control
-        self.walls = walls
+        self.isolation = isolation
         self.children: dict[int, _Child] = {}
         self.poller = select.poll()
         self.poller.register(control, select.POLLIN)
@@ -112,7 +112,7 @@ class Server:
         """In a child: forget the sockets without closing their numbers, which are others' now."""
         self.control.detach()
         for child in self.children.values():
-            child.lifeline.detach()
+            child.control_socket.detach()
 
     def _pause(self) -> float | None:
         """Milliseconds until a child can have used up its CPU time on all cores together."""
@@ -123,8 +123,8 @@ class Server:
 
     def _watch(self) -> None:
         for child in self.children.values():
-            if not child.overran and child.left() <= 0:
-                child.overran = True
+            if not child.cpu_exceeded and child.left() <= 0:
+                child.cpu_exceeded = True
                 child.kill()
 
     def _accept(self) -> bool:
@@ -132,19 +132,19 @@ class Server:
         if received is None:
             return False
         allowed, descriptors = received
-        *for_child, lifeline_fd = descriptors
+        *for_child, control_fd = descriptors
         # Before the place: it may fork, and a slot would lead that elsewhere.
-        tasks = self.walls.task_limit()
-        place = self.walls.prepare()
+        tasks = self.isolation.task_limit()
+        place = self.isolation.prepare()
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
             raise _Forked(for_child, place, parent, tasks)
         for descriptor in for_child:
             os.close(descriptor)
-        lifeline = socket.socket(fileno=lifeline_fd)
-        child = _Child(pid, os.pidfd_open(pid), lifeline, place, allowed)
-        for descriptor in (child.pidfd, lifeline_fd):
+        control_socket = socket.socket(fileno=control_fd)
+        child = _Child(pid, os.pidfd_open(pid), control_socket, place, allowed)
+        for descriptor in (child.pidfd, control_fd):
             self.children[descriptor] = child
             self.poller.register(descriptor, select.POLLIN)
         return True
@@ -157,17 +157,19 @@ class Server:
             self._hear(child)
             return
         _, status, usage = os.wait4(child.pid, 0)
-        report = Exit(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10, child.overran)
+        report = ChildExit(
+            status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10, child.cpu_exceeded
+        )
         # No report is a fault of the sandbox, and the program is run again.
-        if self.walls.clear(child.place):
+        if self.isolation.clear(child.place):
             with contextlib.suppress(OSError):
-                child.lifeline.send(report.to_bytes())
+                child.control_socket.send(report.to_bytes())
         self._forget(child)
 
     def _hear(self, child: _Child) -> None:
         """The supervisor allows a candidate more CPU time, or wants the child gone."""
         try:
-            said = child.lifeline.recv(64)
+            said = child.control_socket.recv(64)
         except OSError:
             said = b""
         if len(said) == ALLOWANCE.size:
@@ -175,18 +177,18 @@ class Server:
             used = child.limit - child.left()
             child.limit = used + ALLOWANCE.unpack(said)[0]
             with contextlib.suppress(OSError):
-                child.lifeline.send(ALLOWANCE.pack(used))
+                child.control_socket.send(ALLOWANCE.pack(used))
             return
         child.kill()
-        self.poller.unregister(child.lifeline)
+        self.poller.unregister(child.control_socket)
 
     def _forget(self, child: _Child) -> None:
-        for descriptor in (child.pidfd, child.lifeline.fileno()):
+        for descriptor in (child.pidfd, child.control_socket.fileno()):
             with contextlib.suppress(KeyError):
                 self.poller.unregister(descriptor)
             del self.children[descriptor]
         os.close(child.pidfd)
-        child.lifeline.close()
+        child.control_socket.close()
 
 
 def _receive(control: socket.socket) -> tuple[float, list[int]] | None:
@@ -202,7 +204,7 @@ def _receive(control: socket.socket) -> tuple[float, list[int]] | None:
     return REQUEST.unpack(data)[0], descriptors.tolist()
 
 
-def _begin(forked: _Forked, walls: Walls, mapped: int) -> Running:
+def _begin(forked: _Forked, isolation: Isolation, mapped: int) -> RunningProgram:
     """The first steps of a child: from here on it is alone with its descriptors."""
     wire: socket.socket | None = None
     nonce = b""
@@ -210,16 +212,16 @@ def _begin(forked: _Forked, walls: Walls, mapped: int) -> Running:
         die_with_parent(forked.parent)
         job_fd, *ends = forked.descriptors
         with os.fdopen(os.dup(job_fd), "rb") as file:
-            job = Job.from_bytes(file.read())
+            job = ChildSpec.from_bytes(file.read())
         nonce = job.nonce
-        _arrange(ends, walls.kept())
-        wire = socket.socket(fileno=WIRE)
+        _arrange(ends, isolation.kept())
+        wire = socket.socket(fileno=IPC_FD)
         os.setsid()
-        walls.enter(forked.place, job)
-        limit(job, mapped, forked.tasks)
+        isolation.enter(forked.place, job)
+        set_rlimits(job, mapped, forked.tasks)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        walls.close(forked.place)
-        return Running(job, wire)
+        isolation.close(forked.place)
+        return RunningProgram(job, wire)
     except MemoryError:
         # The limit leaves not even room to get ready: the program's fault, or its limit's.
         if wire is not None:
@@ -236,7 +238,7 @@ def _arrange(ends: list[int], kept: list[int]) -> None:
     high = [os.dup2(end, 200 + place) for place, end in enumerate(ends)]
     for place, end in enumerate(high):
         os.dup2(end, place)
-    before = WIRE + 1
+    before = IPC_FD + 1
     for descriptor in sorted(kept):
         os.closerange(before, descriptor)
         before = descriptor + 1
@@ -267,18 +269,18 @@ def _forget_names() -> None:
         setattr(module, "_uname_cache", None)  # noqa: B010
 
 
-def main() -> Running | None:
+def main() -> RunningProgram | None:
     """Serve with the settings of the command line.
 
     Returns:
         In a child, the program that it is to execute; in the server, at its end, nothing.
     """
-    settings = Settings.from_json(sys.argv[1])
+    settings = ForkServerSettings.from_json(sys.argv[1])
     control = socket.socket(fileno=os.dup(0))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    walls = walls_for(settings)
+    isolation = isolation_for(settings)
     loaded = _preload(settings.modules)
     _share_arenas()
     _forget_names()
@@ -288,7 +290,7 @@ def main() -> Running | None:
     gc.collect()
     gc.freeze()
     control.send("\n".join(["ready", *loaded]).encode())
-    server = Server(control, walls)
+    server = Server(control, isolation)
     mapped = mapped_bytes()
     try:
         server.serve()
@@ -297,4 +299,4 @@ def main() -> Running | None:
         child = forked.with_traceback(None)
     else:
         return None
-    return _begin(child, walls, mapped)
+    return _begin(child, isolation, mapped)

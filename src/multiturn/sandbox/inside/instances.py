@@ -15,8 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from multiturn.sandbox.encoding import Opaque
-from multiturn.sandbox.inside.library_values import made as made_of_library
-from multiturn.sandbox.inside.library_values import taken
+from multiturn.sandbox.inside.library_values import construct, deconstruct
 
 __all__ = ["answer_packed", "assemble", "dismantle"]
 
@@ -100,7 +99,7 @@ def dismantle(
 def _of_library(value: Any, iterators: bool) -> tuple[str, tuple[Any, ...]] | None:
     """What the table knows of a value; None, too, for one that fails on the way."""
     try:
-        return taken(value, iterators=iterators)
+        return deconstruct(value, iterators=iterators)
     except Exception:
         return None
 
@@ -150,7 +149,7 @@ def assemble(
         if place not in made:
             name, way, arguments, *_ = content[place]
             if way == "library":
-                made[place] = made_of_library(name, built(arguments))
+                made[place] = construct(name, built(arguments))
                 return made[place]
             kind = classes[name]
             if way == "unknown":

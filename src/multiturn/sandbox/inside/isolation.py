@@ -8,35 +8,40 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from multiturn.sandbox.inside.drop_root import become_nobody
-from multiturn.sandbox.inside.jail import DEVICES, SHOWN, enclose, hidden_places
-from multiturn.sandbox.inside.pid_namespaces import Slots
+from multiturn.sandbox.inside.drop_root import drop_root
+from multiturn.sandbox.inside.jail import DEVICES, TMP_REBIND, enter_jail, paths_below_tmp
+from multiturn.sandbox.inside.pid_namespaces import PidNamespacePool
 from multiturn.sandbox.inside.scratch import Scratch
-from multiturn.sandbox.inside.syscall_emulation import answer_calls
-from multiturn.sandbox.inside.task_limit import MAX_THREADS, TaskLimit, own_count, try_own_count
+from multiturn.sandbox.inside.syscall_emulation import emulate_syscalls
+from multiturn.sandbox.inside.task_limit import (
+    MAX_THREADS,
+    TaskLimit,
+    can_count_tasks_separately,
+    count_tasks_separately,
+)
+from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
 from multiturn.sandbox.linux import landlock, seccomp
 from multiturn.sandbox.linux import namespaces as ns
-from multiturn.sandbox.outcomes import Rung
-from multiturn.sandbox.specs import WIRE, Job, Settings, Shell
+from multiturn.sandbox.specs import IPC_FD, ChildSpec, ForkServerSettings
 
 __all__ = [
-    "LandlockWalls",
-    "LimitsOnlyWalls",
-    "NamespaceWalls",
+    "LandlockIsolation",
+    "LimitsOnlyIsolation",
+    "NamespaceIsolation",
     "Place",
-    "SharedWalls",
-    "Walls",
-    "walls_for",
+    "SharedNamespaceIsolation",
+    "Isolation",
+    "isolation_for",
 ]
 
 Place = Path | int
-"""Where a child works: a directory, or a slot of `Slots`."""
+"""Where a child works: a directory, or a slot of `PidNamespacePool`."""
 
-MOST_FILES = 4096
+MAX_FILES = 4096
 """How many files a private /tmp can hold."""
 
 
-class Walls(Protocol):
+class Isolation(Protocol):
     """What stands between programs and the machine, in the steps of a child's life."""
 
     def kept(self) -> list[int]:
@@ -47,7 +52,7 @@ class Walls(Protocol):
         """In the server, before the fork: a place for the child to work in."""
         ...
 
-    def enter(self, place: Place, job: Job) -> None:
+    def enter(self, place: Place, job: ChildSpec) -> None:
         """In the child, before its limits are set."""
         ...
 
@@ -64,11 +69,11 @@ class Walls(Protocol):
         ...
 
 
-class LimitsOnlyWalls:
+class LimitsOnlyIsolation:
     """No walls: a private directory, an empty environment and the kernel's limits."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._kept = become_nobody(settings.readable)
+    def __init__(self, settings: ForkServerSettings) -> None:
+        self._kept = drop_root(settings.readable)
         self._tasks = TaskLimit()
         self.scratch = Scratch(Path(settings.scratch))
 
@@ -80,7 +85,7 @@ class LimitsOnlyWalls:
         """A directory of its own."""
         return self.scratch.make()
 
-    def enter(self, place: Place, job: Job) -> None:  # noqa: ARG002
+    def enter(self, place: Place, job: ChildSpec) -> None:  # noqa: ARG002
         """Go to the directory."""
         _settle(str(place))
 
@@ -97,18 +102,18 @@ class LimitsOnlyWalls:
         return True
 
 
-class LandlockWalls(LimitsOnlyWalls):
+class LandlockIsolation(LimitsOnlyIsolation):
     """Landlock and seccomp around each child; no privilege and no namespaces needed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ForkServerSettings) -> None:
         self.version = landlock.abi(settings.max_landlock_abi)
         if not self.version:
             raise OSError("the kernel has no Landlock, or it is turned off")
         self.filter = seccomp.Template(
-            wire=WIRE,
+            wire=IPC_FD,
             file_modes=False,
-            answers=answer_calls(),
-            host_name=settings.rung is not Rung.LANDLOCK,
+            emulated=emulate_syscalls(),
+            host_name=settings.isolation is not IsolationLevel.LANDLOCK,
         )
         self.readable = _opened(settings.readable)
         self.devices = _opened((os.devnull,))
@@ -127,49 +132,49 @@ class LandlockWalls(LimitsOnlyWalls):
         self.filter.install()
 
 
-class SharedWalls(LandlockWalls):
+class SharedNamespaceIsolation(LandlockIsolation):
     """Namespaces around the fork-server, shared by its children; Landlock around each."""
 
-    def __init__(self, settings: Settings) -> None:
-        if settings.shell is Shell.OWN:
-            enclose(settings.scratch, settings.readable)
+    def __init__(self, settings: ForkServerSettings) -> None:
+        if settings.provider is NamespaceProvider.OWN:
+            enter_jail(settings.scratch, settings.readable)
         super().__init__(settings)
         self.scratch = Scratch(Path("/tmp"))
-        self._own_count = try_own_count()
+        self._separate_count = can_count_tasks_separately()
 
     def task_limit(self) -> int | None:
         """The threads of one program, where it can be counted by itself."""
-        return MAX_THREADS if self._own_count else super().task_limit()
+        return MAX_THREADS if self._separate_count else super().task_limit()
 
-    def enter(self, place: Place, job: Job) -> None:
+    def enter(self, place: Place, job: ChildSpec) -> None:
         """Where it can be, in a count of its own."""
         super().enter(place, job)
-        if self._own_count:
-            own_count()
+        if self._separate_count:
+            count_tasks_separately()
 
     def close(self, place: Place) -> None:
-        """As on the rung below, without the capabilities of the shared user namespace."""
+        """As on the level below, without the capabilities of the shared user namespace."""
         ns.drop_capabilities(bounding=False)
         super().close(place)
 
 
-class NamespaceWalls:
+class NamespaceIsolation:
     """Namespaces around the fork-server, and again around each child; seccomp inside."""
 
-    def __init__(self, settings: Settings) -> None:
-        if settings.shell is Shell.OWN:
-            enclose(settings.scratch, settings.readable)
+    def __init__(self, settings: ForkServerSettings) -> None:
+        if settings.provider is NamespaceProvider.OWN:
+            enter_jail(settings.scratch, settings.readable)
         else:
             # bubblewrap can show a device, or show it read-only and then useless. Written to
             # as ever, but its times and modes stay as they are.
             for device in DEVICES:
                 ns.remount_read_only(device, devices=True, recursive=False)
-        self.filter = seccomp.Template(wire=WIRE, file_modes=True, answers=answer_calls())
-        _import_from_elsewhere(hidden_places(settings.readable))
-        self._own_count = try_own_count()
+        self.filter = seccomp.Template(wire=IPC_FD, file_modes=True, emulated=emulate_syscalls())
+        _import_from_elsewhere(paths_below_tmp(settings.readable))
+        self._separate_count = can_count_tasks_separately()
         # Found before there are slots, into which this process forks from then on.
-        self._tasks = MAX_THREADS if self._own_count else TaskLimit().get()
-        self.slots = Slots()
+        self._tasks = MAX_THREADS if self._separate_count else TaskLimit().get()
+        self.slots = PidNamespacePool()
 
     def kept(self) -> list[int]:
         """Nothing: a child finds all it may read by its path."""
@@ -179,13 +184,13 @@ class NamespaceWalls:
         """A process namespace in which nothing runs."""
         return self.slots.take()
 
-    def enter(self, place: Place, job: Job) -> None:  # noqa: ARG002
+    def enter(self, place: Place, job: ChildSpec) -> None:  # noqa: ARG002
         """A private /tmp. (The filter leaves a program no way to use System V's IPC.)"""
         ns.unshare(ns.NEW_NS)
-        ns.mount_tmpfs("/tmp", size=job.file_bytes, files=MOST_FILES, mode=0o700)
+        ns.mount_tmpfs("/tmp", size=job.file_bytes, files=MAX_FILES, mode=0o700)
         _settle("/tmp")
-        if self._own_count:
-            own_count()
+        if self._separate_count:
+            count_tasks_separately()
 
     def task_limit(self) -> int | None:
         """The threads of one program, where it can be counted by itself."""
@@ -205,7 +210,7 @@ def _import_from_elsewhere(hidden: list[Path]) -> None:
     """Have modules below /tmp found where they are shown again, as children mount over /tmp."""
 
     def moved(name: str) -> str:
-        return f"{SHOWN}{name}" if any(map(Path(name).is_relative_to, hidden)) else name
+        return f"{TMP_REBIND}{name}" if any(map(Path(name).is_relative_to, hidden)) else name
 
     if hidden:
         sys.path[:] = map(moved, sys.path)
@@ -226,16 +231,16 @@ def _opened(places: tuple[str, ...]) -> list[int]:
     return [os.open(place, os.O_PATH | os.O_CLOEXEC) for place in places if Path(place).exists()]
 
 
-def walls_for(settings: Settings) -> Walls:
+def isolation_for(settings: ForkServerSettings) -> Isolation:
     """The walls that the settings name.
 
     Raises:
         OSError: the kernel, or this account, does not allow them.
     """
-    kinds: dict[Rung, Callable[[Settings], Walls]] = {
-        Rung.NAMESPACES: NamespaceWalls,
-        Rung.SHARED_NAMESPACES: SharedWalls,
-        Rung.LANDLOCK: LandlockWalls,
-        Rung.LIMITS_ONLY: LimitsOnlyWalls,
+    kinds: dict[IsolationLevel, Callable[[ForkServerSettings], Isolation]] = {
+        IsolationLevel.NAMESPACES: NamespaceIsolation,
+        IsolationLevel.SHARED_NAMESPACES: SharedNamespaceIsolation,
+        IsolationLevel.LANDLOCK: LandlockIsolation,
+        IsolationLevel.LIMITS_ONLY: LimitsOnlyIsolation,
     }
-    return kinds[settings.rung](settings)
+    return kinds[settings.isolation](settings)

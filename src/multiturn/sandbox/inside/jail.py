@@ -16,9 +16,16 @@ from multiturn.sandbox.inside.rlimits import die_with_parent
 from multiturn.sandbox.inside.syscall_emulation import HOST_NAME
 from multiturn.sandbox.linux import namespaces as ns
 from multiturn.sandbox.linux.libc import prctl
-from multiturn.sandbox.specs import NOBODY
+from multiturn.sandbox.specs import UNPRIVILEGED_ID
 
-__all__ = ["DEVICES", "FILES_OF_ETC", "SHARED_TMP_BYTES", "SHOWN", "enclose", "hidden_places"]
+__all__ = [
+    "DEVICES",
+    "FILES_OF_ETC",
+    "SHARED_TMP_BYTES",
+    "TMP_REBIND",
+    "enter_jail",
+    "paths_below_tmp",
+]
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
@@ -30,16 +37,16 @@ FILES_OF_ETC = {
 """Written afresh: the machine's own list of users is nobody's business."""
 
 SHARED_TMP_BYTES = 256 << 20
-"""The size of a /tmp that children share, on the rung on which they do."""
+"""The size of a /tmp that children share, on the level on which they do."""
 
-SHOWN = "/shown"
+TMP_REBIND = "/shown"
 """Where what lies below /tmp is shown a second time, for children that mount over /tmp."""
 
 _PR_SET_DUMPABLE = 4
 _INNER = ns.NEW_NS | ns.NEW_IPC | ns.NEW_UTS | ns.NEW_NET
 
 
-def enclose(staging: str, readable: tuple[str, ...]) -> None:
+def enter_jail(staging: str, readable: tuple[str, ...]) -> None:
     """Shut this process in, for good.
 
     Afterwards it sees no network, no /proc, and of the files only `readable` (read-only), a
@@ -69,8 +76,8 @@ def enclose(staging: str, readable: tuple[str, ...]) -> None:
         ns.remount_read_only("/", recursive=False)
         if as_root:
             os.setgroups([])
-            os.setresgid(NOBODY, NOBODY, NOBODY)
-            os.setresuid(NOBODY, NOBODY, NOBODY)
+            os.setresgid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
+            os.setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
             # Without this the files of /proc/self would belong to root.
             prctl(_PR_SET_DUMPABLE, 1)
             _enter_user_namespace(proc, ns.NEW_NS | ns.NEW_IPC | ns.NEW_NET)
@@ -79,7 +86,7 @@ def enclose(staging: str, readable: tuple[str, ...]) -> None:
     _become_first_process()
 
 
-def hidden_places(readable: Sequence[str]) -> list[Path]:
+def paths_below_tmp(readable: Sequence[str]) -> list[Path]:
     """The readable places below /tmp, outermost ones only: a virtual environment, say."""
     found: list[Path] = []
     for place in sorted(map(Path, readable)):
@@ -109,8 +116,8 @@ def _enter_user_namespace(proc: int, others: int) -> None:
     user, group = os.geteuid(), os.getegid()
     ns.unshare(ns.NEW_USER | others)
     _write(proc, "self/setgroups", "deny")
-    _write(proc, "self/uid_map", f"{NOBODY} {user} 1")
-    _write(proc, "self/gid_map", f"{NOBODY} {group} 1")
+    _write(proc, "self/uid_map", f"{UNPRIVILEGED_ID} {user} 1")
+    _write(proc, "self/gid_map", f"{UNPRIVILEGED_ID} {group} 1")
 
 
 def _write(proc: int, name: str, text: str) -> None:
@@ -137,8 +144,8 @@ def _build(staging: str, readable: tuple[str, ...]) -> None:
             _show(root, source)
             if not source.is_symlink():
                 shown.append(source)
-    for hidden in hidden_places(readable):
-        _show(root / SHOWN[1:], hidden)
+    for hidden in paths_below_tmp(readable):
+        _show(root / TMP_REBIND[1:], hidden)
     for name in DEVICES:
         _bind_file(Path(name), root / name[1:], devices=True)
 

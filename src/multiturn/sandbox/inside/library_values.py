@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from types import GeneratorType, MappingProxyType
 from typing import Any
 
-__all__ = ["made", "taken"]
+__all__ = ["construct", "deconstruct"]
 
 _first = itertools.islice
 """Kept, as in a program's own process the module is the program's to change."""
@@ -26,7 +26,7 @@ _MAX_EXPONENT = 100_000
 """Of a `Decimal`: as a whole number it has as many digits."""
 
 
-def taken(value: Any, *, iterators: bool) -> tuple[str, tuple[Any, ...]] | None:
+def deconstruct(value: Any, *, iterators: bool) -> tuple[str, tuple[Any, ...]] | None:
     """A value's name in the table and its content; None where it has none.
 
     Args:
@@ -46,7 +46,7 @@ def taken(value: Any, *, iterators: bool) -> tuple[str, tuple[Any, ...]] | None:
     return name, _TABLE[name][0](value)
 
 
-def made(name: str, content: tuple[Any, ...]) -> Any:
+def construct(name: str, content: tuple[Any, ...]) -> Any:
     """The value whose name and content these are.
 
     Raises:

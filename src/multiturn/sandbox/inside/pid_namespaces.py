@@ -17,10 +17,10 @@ from typing import NoReturn
 from multiturn.sandbox.inside.rlimits import die_with_parent
 from multiturn.sandbox.linux import namespaces as ns
 
-__all__ = ["Slots"]
+__all__ = ["PidNamespacePool"]
 
 
-class Slots:
+class PidNamespacePool:
     """The slots of one fork-server."""
 
     def __init__(self) -> None:

@@ -29,9 +29,9 @@ from multiturn.sandbox.inside.instances import answer_packed
 from multiturn.sandbox.inside.scratch import FILE_NAME
 from multiturn.sandbox.inside.streams import name_descriptors, open_streams
 from multiturn.sandbox.ipc import PACKED, Kind, receive_call, send
-from multiturn.sandbox.specs import Job
+from multiturn.sandbox.specs import ChildSpec
 
-__all__ = ["Running", "revive"]
+__all__ = ["RunningProgram", "revive"]
 
 BOOTSTRAP = "<string>"
 """The file's name of the frame that executes a program: see `worker.BOOTSTRAP`."""
@@ -42,7 +42,7 @@ BALLAST_BYTES = 2 << 20
 """Let go when memory is used up, so that there is room to say so. Address space, never touched."""
 
 
-class Running:
+class RunningProgram:
     """A program on its way: compiled, run by the caller's frame, reported, taken apart.
 
     The caller executes `code` in `space` itself, on as empty a stack as an interpreter has
@@ -52,7 +52,7 @@ class Running:
     code: types.CodeType
     space: dict[str, Any]
 
-    def __init__(self, job: Job, wire: socket.socket) -> None:
+    def __init__(self, job: ChildSpec, wire: socket.socket) -> None:
         self._wire, self._nonce = wire, job.nonce
         # The source is the only thing of the job that the program may know.
         source, self._wanted, self._keep = job.source, job.result, job.keep

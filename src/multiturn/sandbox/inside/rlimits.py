@@ -9,9 +9,9 @@ import resource
 import signal
 
 from multiturn.sandbox.linux.libc import prctl
-from multiturn.sandbox.specs import Job
+from multiturn.sandbox.specs import ChildSpec
 
-__all__ = ["KERNEL_MEMORY", "die_with_parent", "limit", "lower", "mapped_bytes"]
+__all__ = ["KERNEL_MEMORY", "die_with_parent", "lower_rlimits", "mapped_bytes", "set_rlimits"]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -38,7 +38,7 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def limit(job: Job, mapped: int, tasks: int | None) -> None:
+def set_rlimits(job: ChildSpec, mapped: int, tasks: int | None) -> None:
     """Set the kernel's limits, hard and soft, for good.
 
     Args:
@@ -49,8 +49,8 @@ def limit(job: Job, mapped: int, tasks: int | None) -> None:
     """
     cpu = max(1, math.ceil(job.cpu_seconds))
     if tasks is not None:
-        lower((resource.RLIMIT_NPROC, tasks, tasks))
-    lower(
+        lower_rlimits((resource.RLIMIT_NPROC, tasks, tasks))
+    lower_rlimits(
         (resource.RLIMIT_AS, mapped + job.memory_bytes, mapped + job.memory_bytes),
         (resource.RLIMIT_CPU, cpu, cpu + GRACE_SECONDS),
         (resource.RLIMIT_FSIZE, job.file_bytes, job.file_bytes),
@@ -60,7 +60,7 @@ def limit(job: Job, mapped: int, tasks: int | None) -> None:
     )
 
 
-def lower(*limits: tuple[int, int, int]) -> None:
+def lower_rlimits(*limits: tuple[int, int, int]) -> None:
     """Set limits, soft and hard, to what is given or to the hard one there is, if lower."""
     for what, soft, hard in limits:
         highest = resource.getrlimit(what)[1]

@@ -16,7 +16,7 @@ import re
 import sys
 from typing import Any, NamedTuple, TextIO
 
-from multiturn.sandbox.specs import WIRE
+from multiturn.sandbox.specs import IPC_FD
 
 __all__ = ["Streams", "name_descriptors", "open_streams"]
 
@@ -147,7 +147,7 @@ def _number(path: Any) -> int | None:
 def _checked(number: int, path: Any) -> int:
     """The descriptor, where the program has it."""
     try:
-        if number == WIRE:
+        if number == IPC_FD:
             raise OSError
         os.fstat(number)
     except OSError:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from multiturn.sandbox.linux.libc import machine
 from multiturn.sandbox.linux.syscalls import GUARDED
 
-__all__ = ["HOST_NAME", "answer_calls"]
+__all__ = ["HOST_NAME", "emulate_syscalls"]
 
 HOST_NAME = "sandbox"
 """What programs are told that the machine is called."""
@@ -60,7 +60,7 @@ _kept: list[object] = []
 """What the kernel refers to, and nothing in Python does."""
 
 
-def answer_calls() -> bool:
+def emulate_syscalls() -> bool:
     """Install the handler, for this process and those it forks.
 
     Returns:

@@ -14,7 +14,7 @@ import time
 
 from multiturn.sandbox.linux import namespaces as ns
 
-__all__ = ["MAX_THREADS", "TaskLimit", "own_count", "try_own_count"]
+__all__ = ["MAX_THREADS", "TaskLimit", "count_tasks_separately", "can_count_tasks_separately"]
 
 MAX_THREADS = 256
 """More than an honest program's stacks would fit beside each other."""
@@ -26,7 +26,7 @@ _HIGHEST = 1 << 22
 _FRESH_SECONDS = 5.0
 
 
-def own_count() -> None:
+def count_tasks_separately() -> None:
     """Be counted by oneself from now on.
 
     The account stays the same, though it is shown as nobody. Before any limit on tasks is set:
@@ -38,13 +38,13 @@ def own_count() -> None:
     ns.unshare(ns.NEW_USER)
 
 
-def try_own_count() -> bool:
+def can_count_tasks_separately() -> bool:
     """Whether programs can be counted by themselves, found by trying in a child."""
     pid = os.fork()
     if pid == 0:
         held = False
         try:
-            own_count()
+            count_tasks_separately()
             ns.drop_capabilities(bounding=False)
             # One task is there, and one more is too many.
             _set(1, hard=2)

@@ -34,7 +34,7 @@ _X32_BIT = 0x40000000
 _LOAD = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _AND = 0x54  # BPF_ALU | BPF_AND | BPF_K
 _EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
-_AT_LEAST = 0x35  # BPF_JMP | BPF_JGE | BPF_K
+_GREATER_OR_EQUAL = 0x35  # BPF_JMP | BPF_JGE | BPF_K
 _RETURN = 0x06  # BPF_RET | BPF_K
 
 Instruction = tuple[int, int, int, int]
@@ -79,7 +79,7 @@ class Filter:
     pid: int
     wire: int
     file_modes: bool
-    answers: bool = False
+    emulated: bool = False
     host_name: bool = True
     processes: bool = False
     forks: bool = False
@@ -155,7 +155,7 @@ def _opening(flags: int) -> _Guard:
 def _rules(wanted: Filter) -> dict[str, _Guard]:
     """What becomes of each guarded call."""
     wire, me = wanted.wire, wanted.pid
-    instead = _TRAP if wanted.answers else _ERRNO | errno.EPERM
+    instead = _TRAP if wanted.emulated else _ERRNO | errno.EPERM
     not_wire, mine = (wire,), (me,)
     go = (_GO_THREAD_FLAGS,) if wanted.processes else ()
     plain_flags = _Arg(2, (0,), mask=0xFFFFFFFF & ~_MESSAGE_FLAGS)
@@ -242,7 +242,7 @@ def program(wanted: Filter, on: str | None = None) -> list[Instruction]:
         (_EQUAL, 1, 0, _AUDIT_ARCH[on]),
         (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, 0),
-        (_AT_LEAST, 0, 1, _X32_BIT),
+        (_GREATER_OR_EQUAL, 0, 1, _X32_BIT),
         (_RETURN, 0, 0, _KILL),
     ]
     for number in sorted(guarded):
@@ -304,12 +304,12 @@ def _tree(leaves: Sequence[tuple[int, int]]) -> list[Instruction]:
     if len(below) > 255:
         # The jump is too far for its 8 bits: hop over with an unconditional one.
         return [
-            (_AT_LEAST, 0, 1, leaves[middle][0]),
+            (_GREATER_OR_EQUAL, 0, 1, leaves[middle][0]),
             (0x05, 0, 0, len(below)),
             *below,
             *above,
         ]
-    return [(_AT_LEAST, len(below), 0, leaves[middle][0]), *below, *above]
+    return [(_GREATER_OR_EQUAL, len(below), 0, leaves[middle][0]), *below, *above]
 
 
 def packed(instructions: Iterable[Instruction]) -> bytes:
@@ -327,12 +327,12 @@ class Template:
         *,
         wire: int,
         file_modes: bool,
-        answers: bool = False,
+        emulated: bool = False,
         host_name: bool = True,
         processes: bool = False,
         forks: bool = False,
     ) -> None:
-        wanted = Filter(self._PLACEHOLDER, wire, file_modes, answers, host_name, processes, forks)
+        wanted = Filter(self._PLACEHOLDER, wire, file_modes, emulated, host_name, processes, forks)
         self._code = packed(program(wanted))
 
     def install(self) -> None:

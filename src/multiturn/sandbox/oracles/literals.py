@@ -22,7 +22,7 @@ MAX_DIGITS = 4300
 
 _BLANK = re.compile(r"\s*")
 _NUMBER = re.compile(r"[+-]?(?:(?:0+|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_WHOLE = re.compile(r"[+-]?[0-9]+")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 _FRACTION = re.compile(r"([+-]?[0-9]{1,300})/([0-9]{1,300})")
 _TEXT = re.compile(r"'[^'\\\n]*(?:\\.[^'\\\n]*)*'|\"[^\"\\\n]*(?:\\.[^\"\\\n]*)*\"", re.DOTALL)
 _NAME = re.compile(r"[+-]?[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
@@ -270,7 +270,7 @@ class _Reader:
 
     def keyword_value(self) -> None:
         """Go past ``dtype=int64`` or ``maxlen=3``, which say nothing of the value."""
-        if self.take(_TEXT) is None and self.take(_NAME) is None and self.take(_WHOLE) is None:
+        if self.take(_TEXT) is None and self.take(_NAME) is None and self.take(_INTEGER) is None:
             raise _NoValueError
         if self.skip() == ",":
             self.at += 1
@@ -298,7 +298,7 @@ def _character(found: re.Match[str]) -> str:
 
 
 def _number(text: str) -> int | float:
-    if _WHOLE.fullmatch(text):
+    if _INTEGER.fullmatch(text):
         if len(text) > MAX_DIGITS:
             raise _NoValueError
         return int(text)

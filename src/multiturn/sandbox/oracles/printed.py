@@ -15,7 +15,7 @@ from typing import Any
 from multiturn.sandbox.encoding import ArrayData, FrameData, SeriesData
 from multiturn.sandbox.oracles.compare import text_lines
 from multiturn.sandbox.oracles.literals import Pairs, plain, read_value
-from multiturn.sandbox.oracles.values import same_value
+from multiturn.sandbox.oracles.values import values_equal
 
 __all__ = ["Table", "last_printed", "printed"]
 
@@ -73,7 +73,7 @@ def _printed_last(stdout: str, gold: object, table: Table | None) -> bool:
         and not isinstance(gold, str)
         and _ends_with(lines, text_lines(table.text))
     ):
-        if any(same_value(content, gold) for content in _contents(table.value)):
+        if any(values_equal(content, gold) for content in _contents(table.value)):
             return True
         if _is_hidden(table.value):
             return False
@@ -145,7 +145,7 @@ def _is_text(lines: list[str], gold: str) -> bool:
 def _reads_as(text: str, gold: object) -> bool:
     for joined in (True, False):
         found, value = read_value(text, joined=joined)
-        if found and same_value(value, gold):
+        if found and values_equal(value, gold):
             return True
     return False
 

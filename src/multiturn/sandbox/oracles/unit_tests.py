@@ -27,7 +27,7 @@ from multiturn.sandbox.encoding import Opaque
 from multiturn.sandbox.ipc import PACKED
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.outcomes import Outcome, Status
-from multiturn.sandbox.protocol import Called, Candidate, Limits, Program, Sandbox
+from multiturn.sandbox.protocol import CallResult, Limits, Program, ProgramSession, Sandbox
 from multiturn.sandbox.supervisor.pool import HEAVY_MODULES
 
 __all__ = ["TestsFaultError", "check_tests"]
@@ -80,13 +80,13 @@ def check_tests(
     limits = limits or Limits()
     if not entry_point.isidentifier():
         raise InputError("the entry point is no name of a function", got=entry_point)
-    with sandbox.open_candidate(Program(source=candidate_source), limits) as candidate:
+    with sandbox.open_session(Program(source=candidate_source), limits) as candidate:
         loaded = candidate.loaded
         if not loaded.outcome.finished:
             return Verdict(Judgement.PREVENTED, outcome=loaded.outcome)
         left = _Budget(limits, loaded.cpu_seconds, loaded.wall_seconds)
         host = Program(source=_host(context + test_source))
-        with sandbox.open_candidate(host, test_limits or Limits()) as tests:
+        with sandbox.open_session(host, test_limits or Limits()) as tests:
             begin = (context, test_source, entry_point, in_place)
             return _converse(candidate, PACKED + entry_point, left, tests, begin)
 
@@ -106,11 +106,11 @@ class _Budget:
         self.cpu = limits.cpu_seconds - cpu_seconds
         self.wall = limits.wall_seconds - wall_seconds
 
-    def call(self, candidate: Candidate, name: str, args: tuple[Any, ...]) -> Called:
+    def call(self, candidate: ProgramSession, name: str, args: tuple[Any, ...]) -> CallResult:
         """Call within what is left; a call with nothing left is out of time at once."""
         if self.cpu <= 0 or self.wall <= 0:
             spent = Status.TIMED_OUT_CPU if self.cpu <= 0 else Status.TIMED_OUT_WALL
-            return Called(Outcome(spent))
+            return CallResult(Outcome(spent))
         limits = replace(self.limits, cpu_seconds=self.cpu, wall_seconds=self.wall)
         began = time.monotonic()
         called = candidate.call(name, args, limits=limits)
@@ -120,10 +120,10 @@ class _Budget:
 
 
 def _converse(
-    candidate: Candidate,
+    candidate: ProgramSession,
     name: str,
     left: _Budget,
-    tests: Candidate,
+    tests: ProgramSession,
     begin: tuple[str, str, str, bool],
 ) -> Verdict:
     """Carry calls from the tests to the candidate and values back, until the tests end."""
@@ -149,7 +149,7 @@ def _converse(
             return Verdict(Judgement.PREVENTED, outcome=called.outcome)
 
 
-def _resume(tests: Candidate, answer: dict[str, object]) -> Called:
+def _resume(tests: ProgramSession, answer: dict[str, object]) -> CallResult:
     """Hand an answer to the tests; one too deep or large to be handed on is worth nothing."""
     try:
         return tests.call("resume", [answer])

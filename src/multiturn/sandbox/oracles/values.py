@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from multiturn.sandbox.oracles.compare import content
 from multiturn.sandbox.oracles.literals import Members, Pairs
 
-__all__ = ["TOLERANCE", "same_value"]
+__all__ = ["TOLERANCE", "values_equal"]
 
 TOLERANCE = 1e-6
 """How far floats may differ: absolutely, as published, or as a part of the larger one."""
 
 
-def same_value(got: object, gold: object) -> bool:
+def values_equal(got: object, gold: object) -> bool:
     """Whether a value is the expected one.
 
     `gold` comes from JSON or YAML, which have only lists and mostly text as keys. So tuples,
@@ -29,22 +29,22 @@ def same_value(got: object, gold: object) -> bool:
         gold: what is expected.
 
     Example:
-        >>> same_value((1, 0.30000000004), [1.0, 0.3]), same_value({1: None}, {"1": None})
+        >>> values_equal((1, 0.30000000004), [1.0, 0.3]), values_equal({1: None}, {"1": None})
         (True, True)
-        >>> same_value(2.99, 2), same_value("255", 255), same_value("ab", ["a", "b"])
+        >>> values_equal(2.99, 2), values_equal("255", 255), values_equal("ab", ["a", "b"])
         (False, False, False)
     """
     got, gold = _plain(got), _plain(gold)
     if isinstance(got, bool) or isinstance(gold, bool):
         return got is gold
     if isinstance(got, int | float) and isinstance(gold, int | float):
-        return _same_number(got, gold)
+        return _numbers_equal(got, gold)
     if isinstance(got, Members):
-        return isinstance(gold, list | Members) and _same_members(got.items, _items(gold))
+        return isinstance(gold, list | Members) and _members_equal(got.items, _items(gold))
     if isinstance(got, list) and isinstance(gold, list):
-        return len(got) == len(gold) and all(map(same_value, got, gold))
+        return len(got) == len(gold) and all(map(values_equal, got, gold))
     if isinstance(got, Pairs) and isinstance(gold, Pairs):
-        return _same_mapping(got.items, gold.items)
+        return _mappings_equal(got.items, gold.items)
     return type(got) is type(gold) and bool(got == gold)
 
 
@@ -59,7 +59,7 @@ def _items(value: list[object] | Members) -> list[object]:
     return value.items if isinstance(value, Members) else value
 
 
-def _same_number(got: float, gold: float) -> bool:
+def _numbers_equal(got: float, gold: float) -> bool:
     if isinstance(got, int) and isinstance(gold, int):
         return got == gold
     try:
@@ -70,21 +70,21 @@ def _same_number(got: float, gold: float) -> bool:
         return False
 
 
-def _same_members(got: Sequence[object], gold: Sequence[object]) -> bool:
+def _members_equal(got: Sequence[object], gold: Sequence[object]) -> bool:
     """Whether each member of one has a member of the other to itself."""
     if len(got) != len(gold):
         return False
     left = list(got)
     for wanted in gold:
         # One that is equal to the bit first, so that near ones leave it to who needs it.
-        near = [at for at, member in enumerate(left) if same_value(member, wanted)]
+        near = [at for at, member in enumerate(left) if values_equal(member, wanted)]
         if not near:
             return False
         left.pop(next((at for at in near if left[at] == wanted), near[0]))
     return True
 
 
-def _same_mapping(got: list[tuple[object, object]], gold: list[tuple[object, object]]) -> bool:
+def _mappings_equal(got: list[tuple[object, object]], gold: list[tuple[object, object]]) -> bool:
     """Whether the keys are the same, as text, and each has the same value.
 
     A key twice in what was read (JSON's text can have it) is no mapping of that size.
@@ -94,7 +94,7 @@ def _same_mapping(got: list[tuple[object, object]], gold: list[tuple[object, obj
     for name in (_key, _json_key):
         by_text = {name(key): value for key, value in got}
         if len(by_text) == len(got) and all(
-            _key(key) in by_text and same_value(by_text[_key(key)], value) for key, value in gold
+            _key(key) in by_text and values_equal(by_text[_key(key)], value) for key, value in gold
         ):
             return True
     return False

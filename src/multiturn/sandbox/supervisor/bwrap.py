@@ -11,24 +11,24 @@ from multiturn.core.errors import SandboxUnavailableError
 from multiturn.sandbox.inside.jail import (
     DEVICES,
     SHARED_TMP_BYTES,
-    SHOWN,
-    hidden_places,
+    TMP_REBIND,
+    paths_below_tmp,
 )
 from multiturn.sandbox.inside.syscall_emulation import HOST_NAME
-from multiturn.sandbox.outcomes import Rung
-from multiturn.sandbox.specs import NOBODY
+from multiturn.sandbox.isolation import IsolationLevel
+from multiturn.sandbox.specs import UNPRIVILEGED_ID
 
 __all__ = ["bwrap_command"]
 
 
-def bwrap_command(rung: Rung, readable: Sequence[str], package: str) -> list[str]:
+def bwrap_command(isolation: IsolationLevel, readable: Sequence[str], package: str) -> list[str]:
     """What to put before a fork-server's command to start it inside bubblewrap.
 
     There is no --die-with-parent: the parent is whichever thread started it, and threads
     end. The fork-server ends by itself when its control socket closes.
 
     Args:
-        rung: the fork-server may make namespaces for its children on `Rung.NAMESPACES` only.
+        isolation: on `NAMESPACES` alone, the fork-server may make namespaces for its children.
         readable: what programs may read.
         package: where this package is found, which the fork-server needs to start.
 
@@ -42,7 +42,7 @@ def bwrap_command(rung: Rung, readable: Sequence[str], package: str) -> list[str
         )
     command = [program, "--unshare-all", "--unshare-user"]
     command += ["--hostname", HOST_NAME]
-    command += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
+    command += ["--uid", str(UNPRIVILEGED_ID), "--gid", str(UNPRIVILEGED_ID)]
     command += ["--size", str(SHARED_TMP_BYTES), "--tmpfs", "/tmp"]
     for device in DEVICES:
         # --dev would add a device file system, and take away the capabilities below.
@@ -56,9 +56,9 @@ def bwrap_command(rung: Rung, readable: Sequence[str], package: str) -> list[str
         else:
             command += ["--ro-bind", str(path), str(path)]
             shown.append(path)
-    if rung is Rung.NAMESPACES:
-        for hidden in hidden_places(readable):
-            command += ["--ro-bind", str(hidden), f"{SHOWN}{hidden}"]
+    if isolation is IsolationLevel.NAMESPACES:
+        for hidden in paths_below_tmp(readable):
+            command += ["--ro-bind", str(hidden), f"{TMP_REBIND}{hidden}"]
         command += ["--cap-add", "CAP_SYS_ADMIN"]
     return [*command, "--remount-ro", "/", "--"]
 

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 from multiturn.sandbox.encoding import MAX_BYTES, EncodingError, Opaque, decode_text
 from multiturn.sandbox.ipc import NONCE_BYTES, Assembler, Kind, Message
-from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
+from multiturn.sandbox.isolation import IsolationLevel
+from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program
-from multiturn.sandbox.specs import Exit, Job
+from multiturn.sandbox.specs import ChildExit, ChildSpec
 from multiturn.sandbox.supervisor.worker import Worker, WorkerDiedError
 
-__all__ = ["ChildFaultError", "Run"]
+__all__ = ["Child", "ChildSetupError"]
 
 REAP_SECONDS = 20.0
 """How long a killed child may take to be gone before the fork-server counts as dead."""
@@ -36,7 +37,7 @@ READ_SECONDS = 1.5
 _ALLOWANCE = struct.Struct("<d")
 
 
-class ChildFaultError(WorkerDiedError):
+class ChildSetupError(WorkerDiedError):
     """A child could not be made ready for its program. A fault of the sandbox."""
 
 
@@ -95,7 +96,7 @@ class _Feed:
         self.fd = -1
 
 
-class Run:
+class Child:
     """A program in a child of a fork-server.
 
     Raises:
@@ -108,15 +109,15 @@ class Run:
         self.worker = worker
         self.limits = limits
         self.messages: list[Message] = []
-        self.exit: Exit | None = None
+        self.exit: ChildExit | None = None
         self.cpu_seconds = 0.0
         """What the child has used, as last heard."""
         self._unanswered = 0
-        self.ended_for: Status | None = None
+        self.kill_reason: Status | None = None
         """Why the supervisor killed it."""
         nonce = os.urandom(NONCE_BYTES)
         self._assembler = Assembler(nonce, MAX_BYTES)
-        job = Job(
+        job = ChildSpec(
             nonce=nonce,
             source=program.source,
             result=program.result,
@@ -141,8 +142,8 @@ class Run:
             given.callback(os.close, err)
             self.wire, wire = socket.socketpair(socket.AF_UNIX, kind)
             given.callback(wire.close)
-            self.lifeline, lifeline = socket.socketpair(socket.AF_UNIX, kind)
-            given.callback(lifeline.close)
+            self.control_socket, control_socket = socket.socketpair(socket.AF_UNIX, kind)
+            given.callback(control_socket.close)
             self.out = _Stream(out_end, limits.output_bytes, bytearray())
             self.err = _Stream(err_end, limits.output_bytes, bytearray())
             for end in (out_end, err_end):
@@ -152,7 +153,7 @@ class Run:
             try:
                 worker.spawn(
                     limits.cpu_seconds,
-                    [job_fd, stdin, out, err, wire.fileno(), lifeline.fileno()],
+                    [job_fd, stdin, out, err, wire.fileno(), control_socket.fileno()],
                 )
             except WorkerDiedError:
                 self.close()
@@ -162,7 +163,7 @@ class Run:
             self.out.fd: self.out,
             self.err.fd: self.err,
             self.wire.fileno(): self.wire,
-            self.lifeline.fileno(): self.lifeline,
+            self.control_socket.fileno(): self.control_socket,
         }
         for source in self._sources:
             self._poller.register(source, select.POLLIN)
@@ -183,7 +184,7 @@ class Run:
             left = self.deadline - time.monotonic()
             events = self._poller.poll(max(0.0, 1000 * left))
             if not events and left <= 0:
-                if self.ended_for is None:
+                if self.kill_reason is None:
                     self.end(Status.TIMED_OUT_WALL)
                 else:
                     raise WorkerDiedError("a killed child was not reaped")
@@ -207,18 +208,18 @@ class Run:
                 self._poller.unregister(descriptor)
         else:
             try:
-                data = self.lifeline.recv(64)
+                data = self.control_socket.recv(64)
             except ConnectionResetError:
                 # The server closed its end with a word of ours unread. That is told once,
                 # before what the server said itself.
-                data = self.lifeline.recv(64)
+                data = self.control_socket.recv(64)
             if not data:
                 raise WorkerDiedError("the fork-server ended")
             if len(data) == _ALLOWANCE.size:
                 self.cpu_seconds = _ALLOWANCE.unpack(data)[0]
                 self._unanswered -= 1
             else:
-                self.exit = Exit.from_bytes(data)
+                self.exit = ChildExit.from_bytes(data)
                 self.cpu_seconds = self.exit.cpu_seconds
 
     def _hear(self) -> bool:
@@ -252,17 +253,17 @@ class Run:
         # What the child has sent is all there by now, and of bounded number.
         while self._more_to_hear() and self._hear():
             pass
-        if overflow and self.ended_for is None:
-            self.ended_for = Status.TOO_MUCH_OUTPUT
+        if overflow and self.kill_reason is None:
+            self.kill_reason = Status.TOO_MUCH_OUTPUT
 
     def end(self, why: Status) -> None:
         """Have the child killed."""
-        if self.ended_for is not None:
+        if self.kill_reason is not None:
             return
-        self.ended_for = why
+        self.kill_reason = why
         self.deadline = time.monotonic() + REAP_SECONDS
         with contextlib.suppress(OSError):
-            self.lifeline.send(b"k")
+            self.control_socket.send(b"k")
 
     def allow(self, limits: Limits) -> None:
         """Give a child that takes calls the CPU and wall time of its next one."""
@@ -273,7 +274,7 @@ class Run:
 
     def _grant(self, limits: Limits) -> None:
         with contextlib.suppress(OSError):
-            self.lifeline.send(_ALLOWANCE.pack(limits.cpu_seconds))
+            self.control_socket.send(_ALLOWANCE.pack(limits.cpu_seconds))
             self._unanswered += 1
 
     def measure(self) -> None:
@@ -284,11 +285,11 @@ class Run:
         """
         self._grant(self.limits)
         waiting = select.poll()
-        waiting.register(self.lifeline, select.POLLIN)
+        waiting.register(self.control_socket, select.POLLIN)
         while self._unanswered > 0 and self.exit is None:
             if not waiting.poll(1000 * REAP_SECONDS):
                 raise WorkerDiedError("the fork-server does not answer")
-            self._take(self.lifeline.fileno())
+            self._take(self.control_socket.fileno())
 
     def forget_output(self) -> None:
         """Start the next call with nothing printed yet."""
@@ -303,27 +304,27 @@ class Run:
             started: whether it is known to have been started.
 
         Raises:
-            ChildFaultError: the program was never started.
+            ChildSetupError: the program was never started.
         """
         kinds = {message.kind: message for message in self.messages}
         if Kind.FAULT in kinds and Kind.STARTED not in kinds and not started:
             # Later on it is the program that broke its own process: no fault of the sandbox.
-            raise ChildFaultError(kinds[Kind.FAULT].payload.decode(errors="replace"))
-        if self.ended_for is not None:
-            return Outcome(self.ended_for)
+            raise ChildSetupError(kinds[Kind.FAULT].payload.decode(errors="replace"))
+        if self.kill_reason is not None:
+            return Outcome(self.kill_reason)
         ended = self.exit
         if ended is not None and not started and Kind.STARTED not in kinds:
-            raise ChildFaultError(f"the child ended before the program began: {ended}")
+            raise ChildSetupError(f"the child ended before the program began: {ended}")
         if ended is not None and os.WIFSIGNALED(ended.status):
             return self._killed(ended, os.WTERMSIG(ended.status))
         for kind in (Kind.RAISED, Kind.EXIT, Kind.FINISHED):
             if kind in kinds:
-                return _told(kinds[kind])
+                return _reported_outcome(kinds[kind])
         code = os.WEXITSTATUS(ended.status) if ended is not None else None
         return Outcome(Status.EARLY_EXIT, exit_code=code)
 
-    def _killed(self, ended: Exit, number: int) -> Outcome:
-        if ended.overran or number == signal.SIGXCPU:
+    def _killed(self, ended: ChildExit, number: int) -> Outcome:
+        if ended.cpu_exceeded or number == signal.SIGXCPU:
             return Outcome(Status.TIMED_OUT_CPU)
         if number == signal.SIGKILL and ended.cpu_seconds >= self.limits.cpu_seconds:
             return Outcome(Status.TIMED_OUT_CPU)
@@ -333,7 +334,7 @@ class Run:
             name = f"signal {number}"
         return Outcome(Status.KILLED, signal=name)
 
-    def result(self, rung: Rung, retries: int, notes: tuple[str, ...]) -> RunResult:
+    def result(self, isolation: IsolationLevel, retries: int, notes: tuple[str, ...]) -> RunResult:
         """The record of the run."""
         outcome = self.outcome()
         value: object = None
@@ -341,7 +342,7 @@ class Run:
             value = read_value(self.messages, Kind.FINISHED, self.limits)
         return RunResult(
             outcome=outcome,
-            rung=rung,
+            isolation=isolation,
             stdout=bytes(self.out.data[: self.limits.output_bytes]),
             stderr=bytes(self.err.data[: self.limits.output_bytes]),
             value=value,
@@ -359,7 +360,7 @@ class Run:
             with contextlib.suppress(OSError):
                 os.close(end)
         self.wire.close()
-        self.lifeline.close()
+        self.control_socket.close()
 
 
 def read_value(messages: list[Message], kind: bytes, limits: Limits) -> object:
@@ -378,17 +379,17 @@ def read_value(messages: list[Message], kind: bytes, limits: Limits) -> object:
     return value
 
 
-def _told(message: Message) -> Outcome:
+def _reported_outcome(message: Message) -> Outcome:
     """The outcome that a child tells of itself."""
     if message.kind == Kind.FINISHED:
         return Outcome(Status.FINISHED)
     if message.kind == Kind.EXIT:
         code = message.payload[:3]
         return Outcome(Status.EARLY_EXIT, exit_code=int(code) if code.isdigit() else None)
-    return told_error(message.payload)
+    return parse_error(message.payload)
 
 
-def told_error(payload: bytes | bytearray) -> Outcome:
+def parse_error(payload: bytes | bytearray) -> Outcome:
     """The outcome in the JSON of a RAISED or THREW message; never trusts its form."""
     try:
         said = json.loads(payload)

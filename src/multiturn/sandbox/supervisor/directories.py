@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 
 from multiturn.sandbox.inside.scratch import empty_directory
-from multiturn.sandbox.specs import NOBODY
+from multiturn.sandbox.specs import UNPRIVILEGED_ID
 
-__all__ = ["WorkPlace", "sweep"]
+__all__ = ["WorkDirectory", "sweep"]
 
 _PREFIX = "multiturn-sandbox-"
 _MIN_AGE_SECONDS = 5.0
@@ -27,7 +27,7 @@ _MIN_AGE_SECONDS = 5.0
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class WorkPlace:
+class WorkDirectory:
     """A directory that is locked while this process lives, and removed by `remove`.
 
     Attributes:
@@ -44,7 +44,7 @@ class WorkPlace:
         self.path.mkdir(mode=0o700)
         if os.geteuid() == 0:
             self._top.chmod(0o711)
-            os.chown(self.path, NOBODY, NOBODY)
+            os.chown(self.path, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
 
     def remove(self) -> None:
         """Remove it with all that programs left in it.

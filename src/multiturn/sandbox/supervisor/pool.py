@@ -13,17 +13,17 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from multiturn.core.errors import InputError, SandboxUnavailableError
-from multiturn.sandbox.compiled.runner import RecipeRunner
-from multiturn.sandbox.outcomes import Rung, RunResult
-from multiturn.sandbox.protocol import Candidate, Limits, Program
-from multiturn.sandbox.specs import Shell
-from multiturn.sandbox.supervisor.child import ChildFaultError, Run
-from multiturn.sandbox.supervisor.session import RunningCandidate
+from multiturn.sandbox.compiled.runner import LanguageRunner
+from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
+from multiturn.sandbox.outcomes import RunResult
+from multiturn.sandbox.protocol import Limits, Program, ProgramSession
+from multiturn.sandbox.supervisor.child import Child, ChildSetupError
+from multiturn.sandbox.supervisor.session import ChildSession
 from multiturn.sandbox.supervisor.worker import Worker, WorkerDiedError
 
 __all__ = ["HEAVY_MODULES", "LIGHT_MODULES", "PooledSandbox"]
 
-MOST_TRIES = 4
+MAX_TRIES = 4
 """How often a program is begun before the sandbox counts as failed."""
 
 PROGRAMS_A_WORKER = 2
@@ -97,8 +97,8 @@ class PooledSandbox:
     """Runs programs in children of warm fork-servers; see `open_sandbox`.
 
     Args:
-        rung: how programs are isolated; must have been tried.
-        shell: what makes the namespaces of a rung that has them.
+        isolation: how programs are isolated; must have been tried.
+        provider: what makes the namespaces of an isolation level that has them.
         workers: how many programs run side by side, and fork-servers of each kind.
         preload: modules beyond the light ones for the heavy fork-servers.
         notes: said in every result.
@@ -108,17 +108,17 @@ class PooledSandbox:
 
     def __init__(
         self,
-        rung: Rung,
+        isolation: IsolationLevel,
         *,
-        shell: Shell = Shell.NONE,
+        provider: NamespaceProvider = NamespaceProvider.NONE,
         workers: int | None = None,
         preload: Sequence[str] = HEAVY_MODULES,
         notes: tuple[str, ...] = (),
         max_landlock_abi: int | None = None,
     ) -> None:
         self._max_landlock_abi = max_landlock_abi
-        self._rung = rung
-        self._shell = shell
+        self._isolation = isolation
+        self._provider = provider
         self.workers = workers or len(os.sched_getaffinity(0))
         self._notes = notes
         self._preload = tuple(preload)
@@ -132,25 +132,25 @@ class PooledSandbox:
         self._closed = False
         # The fork-servers end by themselves with this process; their directories do not.
         self._at_exit = weakref.finalize(self, _close_all, self._kinds)
-        self._recipes = RecipeRunner(rung, shell, notes)
+        self._languages = LanguageRunner(isolation, provider, notes)
 
     @property
-    def rung(self) -> Rung:
+    def isolation(self) -> IsolationLevel:
         """How strongly programs are isolated."""
-        return self._rung
+        return self._isolation
 
     def run(self, program: Program, limits: Limits | None = None) -> RunResult:
         """Run one program to its end; see `Sandbox.run`."""
         allowed = limits or Limits()
         if program.language != "python":
             with self._slots:
-                return self._recipes.run(program, allowed)
+                return self._languages.run(program, allowed)
 
         def attempt(worker: Worker, retries: int, notes: tuple[str, ...]) -> RunResult:
-            run = Run(worker, program, allowed)
+            run = Child(worker, program, allowed)
             try:
                 run.wait()
-                return run.result(self._rung, retries, notes)
+                return run.result(self._isolation, retries, notes)
             finally:
                 run.close()
 
@@ -175,15 +175,15 @@ class PooledSandbox:
                 for future in pending:
                     future.cancel()
 
-    def open_candidate(self, program: Program, limits: Limits | None = None) -> Candidate:
-        """Run a program's top level and keep it; see `Sandbox.open_candidate`."""
+    def open_session(self, program: Program, limits: Limits | None = None) -> ProgramSession:
+        """Run a program's top level and keep it; see `Sandbox.open_session`."""
         _check(program)
         allowed = limits or Limits()
 
-        def attempt(worker: Worker, retries: int, notes: tuple[str, ...]) -> RunningCandidate:
-            run = Run(worker, program, allowed, keep=True)
+        def attempt(worker: Worker, retries: int, notes: tuple[str, ...]) -> ChildSession:
+            run = Child(worker, program, allowed, keep=True)
             try:
-                return RunningCandidate(run, self._rung, retries, notes)
+                return ChildSession(run, self._isolation, retries, notes)
             except BaseException:
                 run.close()
                 raise
@@ -217,12 +217,12 @@ class PooledSandbox:
         """Make an attempt, and again where the sandbox itself failed."""
         heavy = self._heavy is not None and self._heavy.search(program.source) is not None
         notes = self._notes
-        for retries in range(MOST_TRIES):
+        for retries in range(MAX_TRIES):
             try:
                 with self._lease(heavy) as worker:
                     try:
                         return attempt(worker, retries, notes)
-                    except ChildFaultError:
+                    except ChildSetupError:
                         raise
                     except WorkerDiedError:
                         self._discard(worker, heavy)
@@ -230,7 +230,7 @@ class PooledSandbox:
             except WorkerDiedError as error:
                 notes = (*notes, f"begun again because the sandbox failed: {error}")
         raise SandboxUnavailableError(
-            f"the sandbox failed {MOST_TRIES} times with the same program",
+            f"the sandbox failed {MAX_TRIES} times with the same program",
             got=notes[-1],
             fix="run `multiturn doctor`",
         )
@@ -248,7 +248,7 @@ class PooledSandbox:
             least = min(kind, key=lambda each: each.active, default=None)
             if least is None or (least.active and len(kind) < self.workers):
                 modules = (*LIGHT_MODULES, *(self._preload if heavy else ()))
-                least = Worker(self._rung, self._shell, modules, self._max_landlock_abi)
+                least = Worker(self._isolation, self._provider, modules, self._max_landlock_abi)
                 kind.append(least)
             least.active += 1
         try:

@@ -12,31 +12,34 @@ from typing import Self
 from multiturn.core.errors import InputError, SandboxUnavailableError
 from multiturn.sandbox.encoding import EncodingError, encode
 from multiturn.sandbox.ipc import Kind, send_call
-from multiturn.sandbox.outcomes import Outcome, Rung, RunResult, Status
-from multiturn.sandbox.protocol import Called, Limits
-from multiturn.sandbox.supervisor.child import Run, read_value, told_error
+from multiturn.sandbox.isolation import IsolationLevel
+from multiturn.sandbox.outcomes import Outcome, RunResult, Status
+from multiturn.sandbox.protocol import CallResult, Limits
+from multiturn.sandbox.supervisor.child import Child, parse_error, read_value
 from multiturn.sandbox.supervisor.worker import WorkerDiedError
 
-__all__ = ["RunningCandidate"]
+__all__ = ["ChildSession"]
 
 _LOADED = frozenset((Kind.FINISHED,))
 _ANSWERED = frozenset((Kind.RETURNED, Kind.THREW))
 
 
-class RunningCandidate:
-    """See `multiturn.sandbox.protocol.Candidate`.
+class ChildSession:
+    """See `multiturn.sandbox.protocol.ProgramSession`.
 
     Raises:
         WorkerDiedError: the fork-server died while the top level ran.
     """
 
-    def __init__(self, run: Run, rung: Rung, retries: int, notes: tuple[str, ...]) -> None:
+    def __init__(
+        self, run: Child, isolation: IsolationLevel, retries: int, notes: tuple[str, ...]
+    ) -> None:
         self._run = run
         self._limits = run.limits
         run.wait(until=_LOADED)
         if run.exit is None:
             run.measure()
-        self._loaded = run.result(rung, retries, notes)
+        self._loaded = run.result(isolation, retries, notes)
         self._dead: Outcome | None = None
         if run.exit is not None:
             outcome = self._loaded.outcome
@@ -61,14 +64,14 @@ class RunningCandidate:
         kwargs: Mapping[str, object] | None = None,
         *,
         limits: Limits | None = None,
-    ) -> Called:
-        """Call a function of the program; see `Candidate.call`."""
+    ) -> CallResult:
+        """Call a function of the program; see `ProgramSession.call`."""
         try:
             payload = encode((name, list(args), dict(kwargs or {})))
         except EncodingError as error:
             raise InputError(f"the arguments of {name} are no plain data: {error}") from error
         if self._dead is not None:
-            return Called(self._dead)
+            return CallResult(self._dead)
         run = self._run
         run.messages.clear()
         run.limits = replace(
@@ -96,7 +99,7 @@ class RunningCandidate:
             ) from error
         if run.exit is not None:
             self._dead = outcome
-        return Called(
+        return CallResult(
             outcome=outcome,
             value=value,
             stdout=bytes(run.out.data[: run.out.most]),
@@ -113,7 +116,7 @@ class RunningCandidate:
                 value = read_value(run.messages, Kind.RETURNED, run.limits)
                 return Outcome(Status.FINISHED), value
             thrown = [each for each in run.messages if each.kind == Kind.THREW]
-            return told_error(thrown[-1].payload), None
+            return parse_error(thrown[-1].payload), None
         outcome = run.outcome(started=True)
         if outcome.finished:
             outcome = Outcome(Status.EARLY_EXIT, exit_code=outcome.exit_code)

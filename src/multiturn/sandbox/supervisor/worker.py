@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from multiturn.core.errors import SandboxUnavailableError
-from multiturn.sandbox.outcomes import Rung
-from multiturn.sandbox.specs import NOBODY, Settings, Shell
+from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
+from multiturn.sandbox.specs import UNPRIVILEGED_ID, ForkServerSettings
 from multiturn.sandbox.supervisor.bwrap import bwrap_command
-from multiturn.sandbox.supervisor.directories import WorkPlace, sweep
+from multiturn.sandbox.supervisor.directories import WorkDirectory, sweep
 
-__all__ = ["WorkerDiedError", "Worker", "readable_places"]
+__all__ = ["WorkerDiedError", "Worker", "readable_paths"]
 
 START_SECONDS = 120.0
 """How long a fork-server may take to import its modules on a busy machine."""
@@ -76,7 +76,7 @@ class WorkerDiedError(Exception):
     """The fork-server ended, or does not answer. A fault of the sandbox, not of a program."""
 
 
-def readable_places() -> tuple[str, ...]:
+def readable_paths() -> tuple[str, ...]:
     """Directories and files that a Python program needs to read."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     own = [sysconfig.get_path(name) for name in names]
@@ -101,8 +101,8 @@ class Worker:
     """A running fork-server.
 
     Args:
-        rung: how it isolates.
-        shell: what makes its namespaces.
+        isolation: how it isolates.
+        provider: what makes its namespaces.
         modules: what it imports before its first program.
         max_landlock_abi: use no newer version of Landlock.
 
@@ -113,37 +113,37 @@ class Worker:
 
     def __init__(
         self,
-        rung: Rung,
-        shell: Shell,
+        isolation: IsolationLevel,
+        provider: NamespaceProvider,
         modules: Sequence[str],
         max_landlock_abi: int | None = None,
     ) -> None:
         sweep()
-        self._place = WorkPlace()
+        self._place = WorkDirectory()
         self.active = 0
         """Programs that run in it now; kept by the pool."""
-        settings = Settings(
-            rung=rung,
-            shell=shell,
+        settings = ForkServerSettings(
+            isolation=isolation,
+            provider=provider,
             scratch=str(self._place.path),
             modules=tuple(modules),
-            readable=readable_places(),
+            readable=readable_paths(),
             max_landlock_abi=max_landlock_abi,
         )
         self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with contextlib.ExitStack() as undo, other, tempfile.TemporaryFile() as complaints:
+        with contextlib.ExitStack() as undo, other, tempfile.TemporaryFile() as stderr_log:
             undo.callback(self._place.remove)
             undo.callback(self._control.close)
             command = [sys.executable, "-s", "-P", "-c", BOOTSTRAP, _HOME, settings.to_json()]
             user: int | None = None
-            if shell is Shell.BWRAP:
-                user = NOBODY if os.geteuid() == 0 else None
-                command = [*bwrap_command(rung, settings.readable, _HOME), *command]
+            if provider is NamespaceProvider.BWRAP:
+                user = UNPRIVILEGED_ID if os.geteuid() == 0 else None
+                command = [*bwrap_command(isolation, settings.readable, _HOME), *command]
             self.process = subprocess.Popen(
                 command,
                 stdin=other.fileno(),
                 stdout=subprocess.DEVNULL,
-                stderr=complaints,
+                stderr=stderr_log,
                 env=ENVIRONMENT,
                 cwd="/",
                 start_new_session=True,
@@ -156,13 +156,13 @@ class Worker:
                 self.loaded = self._await_ready()
             except WorkerDiedError:
                 self.close()
-                complaints.seek(0)
-                lines = complaints.read().decode(errors="replace").strip().splitlines()
+                stderr_log.seek(0)
+                lines = stderr_log.read().decode(errors="replace").strip().splitlines()
                 if not lines:
                     # It had nothing to say: somebody killed it.
                     raise WorkerDiedError("a fork-server was killed while it started") from None
                 raise SandboxUnavailableError(
-                    f"the fork-server of the rung {rung.value} did not start: {lines[-1]}"
+                    f"the fork-server of the level {isolation.value} did not start: {lines[-1]}"
                 ) from None
             undo.pop_all()
 

@@ -106,7 +106,7 @@ def score_samples(
             "task": task.name,
             "problems_sha256": task.problems_sha256,
             "samples_sha256": fingerprint(samples),
-            "rung": sandbox.rung.value,
+            "rung": sandbox.isolation.value,
             "limits": to_plain(task.limits),
             "versions": installed_versions(),
         }

@@ -16,9 +16,8 @@ from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Request, generate
 from multiturn.hub.pull import locate
 from multiturn.hub.registry import REGISTRY
-from multiturn.sandbox.isolation import RUNGS
-from multiturn.sandbox.open import open_sandbox, try_rungs
-from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.isolation import LEVEL_NOTES, IsolationLevel
+from multiturn.sandbox.open import open_sandbox, probe_levels
 from multiturn.sandbox.protocol import Program
 from multiturn.synthesis.store import SessionStore
 
@@ -144,16 +143,16 @@ def check_model(settings: Settings) -> Check:
 
 
 def check_sandbox(settings: Settings) -> Check:
-    """How programs are isolated: every rung is tried with a program that tries to get out."""
-    tried = try_rungs()
+    """How programs are isolated: every level is tried with a program that tries to get out."""
+    tried = probe_levels()
     with open_sandbox(unsafe=settings.unsafe, workers=1) as sandbox:
         result = sandbox.run(Program(source="print(6 * 7)"))
-        notes = RUNGS[sandbox.rung]
-        found = f"{sandbox.rung.value}: {notes.covers}"
+        notes = LEVEL_NOTES[sandbox.isolation]
+        found = f"{sandbox.isolation.value}: {notes.covers}"
     others = [
-        f"{each.rung.value} {'works too' if each.works else f'does not work: {each.reason}'}"
+        f"{each.isolation.value} {'works too' if each.works else f'does not work: {each.reason}'}"
         for each in tried
-        if each.rung not in (sandbox.rung, Rung.LIMITS_ONLY)
+        if each.isolation not in (sandbox.isolation, IsolationLevel.LIMITS_ONLY)
     ]
     return Check(
         name="sandbox",

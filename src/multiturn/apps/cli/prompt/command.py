@@ -23,7 +23,7 @@ from multiturn.apps.cli.settings import resolve_settings
 from multiturn.apps.cli.terminal import neutralize
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError, MultiturnError
-from multiturn.sandbox.outcomes import Rung
+from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.synthesis.session import Session
 from multiturn.synthesis.store import SessionStore
 
@@ -197,9 +197,9 @@ def _changer(reader: Reader) -> Callable[[str], str | None]:
 def _greet(app: AppContext, console: Console) -> None:
     title = Text(f"Multiturn {__version__}", style="bold")
     title.append(f" · {neutralize(app.model)}", style="default")
-    title.append(f" · sandbox: {app.sandbox.rung.value}", style="default")
+    title.append(f" · sandbox: {app.sandbox.isolation.value}", style="default")
     console.print(title)
-    if app.sandbox.rung is Rung.LIMITS_ONLY:
+    if app.sandbox.isolation is IsolationLevel.LIMITS_ONLY:
         console.print(
             Text(
                 "Programs are NOT isolated: they can read your files and use your network.",
