@@ -33,7 +33,7 @@ from multiturn.hub.formats.gguf import ArrayInfo, read_array, read_gguf_header
 from multiturn.hub.formats.gguf_tensors import read_gguf_tensors
 from multiturn.hub.llama_cpp_library import import_xllamacpp
 from multiturn.models.cache import empty_cache
-from multiturn.models.decoder import extend, logits_of
+from multiturn.models.decoder import forward_with_cache, unembed
 from multiturn.text.tokenizers_gguf import from_gguf_metadata
 
 STEPS = 20
@@ -66,7 +66,7 @@ def our_tokens(path: Path, prompts: list[list[int]]) -> tuple[np.ndarray[Any, An
     checkpoint = open_checkpoint(path)
     parameters = load_parameters(checkpoint, "float32")
     config = checkpoint.config
-    read = jax.jit(partial(extend, config=config), donate_argnums=3)
+    read = jax.jit(partial(forward_with_cache, config=config), donate_argnums=3)
     longest = max(map(len, prompts))
     tokens = np.zeros((len(prompts), longest), np.int32)
     for row, ids in enumerate(prompts):
@@ -78,7 +78,7 @@ def our_tokens(path: Path, prompts: list[list[int]]) -> tuple[np.ndarray[Any, An
     chosen, seen = [], []
     one = jnp.ones_like(counts)
     for _ in range(STEPS):
-        logprobs = jax.nn.log_softmax(logits_of(parameters, last)[:, 0])
+        logprobs = jax.nn.log_softmax(unembed(parameters, last)[:, 0])
         seen.append(np.asarray(logprobs))
         token = jnp.argmax(logprobs, axis=-1)
         chosen.append(np.asarray(token))

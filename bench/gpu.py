@@ -41,9 +41,9 @@ from multiturn.engines.jax.backend import XlaBackend
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.models.arrays import initialize
 from multiturn.models.config import DecoderConfig, named_config
-from multiturn.models.decoder import forward, hidden_states, logits_of
-from multiturn.models.generate import generate_naively
-from multiturn.models.parameters import declare, named_arrays
+from multiturn.models.decoder import forward, hidden_states, unembed
+from multiturn.models.generate import generate_reference
+from multiturn.models.parameters import named_arrays, parameter_specs
 from multiturn.models.plan import plan_of
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
@@ -90,7 +90,7 @@ def measure_parity(small: bool) -> Iterator[Result]:
         )
         difference = float(np.abs(logits[0] - np.load(directory / "logits.npy")).max())
         greedy = expected["greedy"][: 8 if small else None]
-        written = generate_naively(
+        written = generate_reference(
             parameters, checkpoint.config, expected["prompt"], max_tokens=len(greedy)
         )
         same = sum(ours == theirs for ours, theirs in zip(written, greedy, strict=True))
@@ -168,7 +168,7 @@ def measure_prefill(small: bool) -> Iterator[Result]:
 
     @jax.jit
     def read(weights: Any, tokens: Any) -> Any:
-        return logits_of(weights, hidden_states(weights, tokens, config)[:, -1:])
+        return unembed(weights, hidden_states(weights, tokens, config)[:, -1:])
 
     for rows, length in ((1, 64),) if small else ((1, 512), (8, 512), (1, 2048), (8, 2048)):
         tokens = jnp.ones((rows, length), jnp.int32)
@@ -347,7 +347,7 @@ def _results(parts: Result, name: str) -> list[Result]:
 
 
 def _weights(config: DecoderConfig) -> Any:
-    weights = initialize(declare(config, jnp.bfloat16), 0)
+    weights = initialize(parameter_specs(config, jnp.bfloat16), 0)
     return jax.block_until_ready(weights)
 
 

@@ -38,7 +38,7 @@ from multiturn.models.config import DecoderConfig, llama_config
 from multiturn.models.native import decoder as native
 from multiturn.models.native.build import find_compiler
 from multiturn.models.native.decoder import NativeDecoder
-from multiturn.models.parameters import declare
+from multiturn.models.parameters import parameter_specs
 from multiturn.models.plan import plan_of
 
 QWEN = llama_config(
@@ -184,14 +184,14 @@ def _bound(
 
 @partial(jax.jit, static_argnames="config", donate_argnames="cache")
 def _native_step(number: Any, tokens: Any, counts: Any, cache: Any, config: DecoderConfig) -> Any:
-    hidden, cache = native.extend(number, tokens, counts, cache, config)
-    return native.logits_of(number, hidden[:, 0], config), cache
+    hidden, cache = native.forward_with_cache(number, tokens, counts, cache, config)
+    return native.unembed(number, hidden[:, 0], config), cache
 
 
 @partial(jax.jit, static_argnames="config", donate_argnames="cache")
 def _scanned_step(weights: Any, tokens: Any, counts: Any, cache: Any, config: DecoderConfig) -> Any:
-    hidden, cache = plain.extend(weights, tokens, counts, cache, config)
-    return plain.logits_of(weights, hidden[:, 0]), cache
+    hidden, cache = plain.forward_with_cache(weights, tokens, counts, cache, config)
+    return plain.unembed(weights, hidden[:, 0]), cache
 
 
 @partial(jax.jit, static_argnames="config", donate_argnames="cache")
@@ -200,8 +200,8 @@ def _unrolled_step(
 ) -> Any:
     scan = partial(jax.lax.scan, unroll=True)
     with mock.patch.object(jax.lax, "scan", scan):  # while it is traced
-        hidden, cache = plain.extend(weights, tokens, counts, cache, config)
-    return plain.logits_of(weights, hidden[:, 0]), cache
+        hidden, cache = plain.forward_with_cache(weights, tokens, counts, cache, config)
+    return plain.unembed(weights, hidden[:, 0]), cache
 
 
 def _design(design: str, config: DecoderConfig, rows: int, threads: int) -> Callable[[], None]:
@@ -252,7 +252,7 @@ def _random(config: DecoderConfig) -> Any:
     """Weights of ordinary size; their values repeat, which changes no time."""
     some = np.random.default_rng(0).standard_normal(1 << 22) * 0.02
     half = some.astype(ml_dtypes.bfloat16)
-    return jax.tree.map(lambda info: np.resize(half, info.shape), declare(config))
+    return jax.tree.map(lambda info: np.resize(half, info.shape), parameter_specs(config))
 
 
 def _options() -> argparse.Namespace:

@@ -28,7 +28,7 @@ import transformers
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.hub.exports.export import EXPORT_FORMATS, export
 from multiturn.models.decoder import forward
-from multiturn.models.generate import generate_naively
+from multiturn.models.generate import generate_reference
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
 TOLERANCE = 2e-4
@@ -183,7 +183,7 @@ def compare(case: Case, directory: Path) -> bool:
     # Reading everything again 200 times is for small models.
     steps = STEPS if case.config.hidden_size < 1_000 else 10
     expected = reference_greedy(model, tokens, steps)
-    greedy = generate_naively(parameters, checkpoint.config, tokens[0].tolist(), max_tokens=steps)
+    greedy = generate_reference(parameters, checkpoint.config, tokens[0].tolist(), max_tokens=steps)
     same = sum(a == b for a, b in zip(greedy, expected, strict=True))
     good = difference <= TOLERANCE and same == steps
     print(

@@ -17,7 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from multiturn.models.sampling import choose_rows, log_probabilities
+from multiturn.models.sampling import log_probabilities, sample_batch
 
 
 def main() -> None:
@@ -36,15 +36,15 @@ def main() -> None:
     flat = logits.at[0, 100].set(0.0)
     cases: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         "the bound: two maxima": (lambda x, y: (x.max(1), (x * y).max(1)), (logits, 1.5)),
-        "greedy": (choose_rows, (logits, uniforms, 0 * one, one, off)),
+        "greedy": (sample_batch, (logits, uniforms, 0 * one, one, off)),
         "top-p 0.95, temperature 0.8": (
-            choose_rows,
+            sample_batch,
             (logits, uniforms, 0.8 * one, 0.95 * one, off),
         ),
-        "top-k 40, temperature 0.8": (choose_rows, (logits, uniforms, 0.8 * one, one, off + 40)),
-        "neither, temperature 1": (choose_rows, (logits, uniforms, one, one, off)),
+        "top-k 40, temperature 0.8": (sample_batch, (logits, uniforms, 0.8 * one, one, off + 40)),
+        "neither, temperature 1": (sample_batch, (logits, uniforms, one, one, off)),
         "top-p 0.95, one row to be sorted": (
-            choose_rows,
+            sample_batch,
             (flat, uniforms, 0.8 * one, 0.95 * one, off),
         ),
         "log-probabilities": (log_probabilities, (logits, off)),

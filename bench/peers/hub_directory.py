@@ -25,7 +25,7 @@ from multiturn.hub.pull import pull
 from multiturn.models.arrays import initialize
 from multiturn.models.config import DecoderConfig, named_config
 from multiturn.models.decoder import forward
-from multiturn.models.parameters import declare, named_arrays
+from multiturn.models.parameters import named_arrays, parameter_specs
 from multiturn.text.tokenizers import Tokenizer
 from multiturn.text.tokenizers_gguf import from_gguf_metadata
 from peers.jobs import Model
@@ -87,7 +87,9 @@ def prepare(name: str, place: Path) -> Model:
 
 def multiplied_weights(config: DecoderConfig) -> int:
     """The weights that each token is multiplied with: all matrices, an untied embedding not."""
-    count = sum(info.size for name, info in named_arrays(declare(config)) if name != "embedding")
+    count = sum(
+        info.size for name, info in named_arrays(parameter_specs(config)) if name != "embedding"
+    )
     return count + (config.vocab_size * config.width if config.tied_head else 0)
 
 
@@ -137,7 +139,7 @@ def _random_source(name: str) -> Source:
     # A tokenizer of real words, so that text engines run; rows beyond it stay unused.
     config = named_config(name.removesuffix(RANDOM) + "-mono")
     tokenizer = tokenizer_of(pull("smollm2-135m"))
-    return Source(config, initialize(declare(config), 0), tokenizer)
+    return Source(config, initialize(parameter_specs(config), 0), tokenizer)
 
 
 def write_directory(directory: Path, source: Source) -> None:

@@ -11,7 +11,7 @@ import pytest
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.models.arrays import initialize
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
-from multiturn.models.parameters import declare
+from multiturn.models.parameters import parameter_specs
 
 TINY = {
     "llama": llama_config(
@@ -32,7 +32,7 @@ def test_a_written_directory_is_read_back_to_the_last_bit(
     from peers.hub_directory import Source, tokenizer_of, write_directory
 
     config: DecoderConfig = TINY[family]
-    parameters = initialize(declare(config), 3)
+    parameters = initialize(parameter_specs(config), 3)
     write_directory(tmp_path, Source(config, parameters, tokenizer_of(smollm2)))
     checkpoint = open_checkpoint(tmp_path)
     assert checkpoint.config == config

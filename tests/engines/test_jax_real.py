@@ -18,7 +18,7 @@ from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Request, generate
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.models.decoder import forward
-from multiturn.models.generate import generate_naively
+from multiturn.models.generate import generate_reference
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 PROMPTS = ["# Assign 1 to x\n", "def fibonacci(n):\n", "import numpy as np\n\n# The mean of y\n"]
@@ -32,7 +32,7 @@ def test_a_real_model_writes_what_the_naive_generator_does(smollm2: Path) -> Non
         for prompt in PROMPTS:
             (done,) = generate(engine, Request(prompt=prompt, temperature=0, max_tokens=20))
             ids = engine._tokenizer.encode(prompt)
-            naive = generate_naively(parameters, checkpoint.config, ids, max_tokens=20)
+            naive = generate_reference(parameters, checkpoint.config, ids, max_tokens=20)
             assert list(done.tokens) == naive[: len(done.tokens)]
             assert len(done.tokens) == 20 or done.tokens[-1] in engine._tokenizer.end_of_text
         text = PROMPTS[1] + "    return n\n"
@@ -61,13 +61,13 @@ from multiturn.engines.jax.backend import XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
 from multiturn.engines.protocol import generate
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
-from multiturn.models.parameters import declare
+from multiturn.models.parameters import parameter_specs
 from multiturn.models.sharding import TENSOR_PARALLEL, shardings
 
 checkpoint = open_checkpoint(Path(sys.argv[1]))
 whole = load_parameters(checkpoint, "float32")
 mesh = jax.make_mesh((2,), ("model",), axis_types=(jax.sharding.AxisType.Auto,))
-split = jax.device_put(whole, shardings(declare(checkpoint.config), mesh, TENSOR_PARALLEL))
+split = jax.device_put(whole, shardings(parameter_specs(checkpoint.config), mesh, TENSOR_PARALLEL))
 assert len(split.layers.query.addressable_shards) == 2
 said = []
 for parameters, over in ((whole, None), (split, mesh)):

@@ -32,7 +32,7 @@ from multiturn.engines.protocol import (
 )
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.models.decoder import forward
-from multiturn.models.generate import generate_naively
+from multiturn.models.generate import generate_reference
 from multiturn.models.native.decoder import NativeDecoder
 from multiturn.models.parameters import Parameters
 from multiturn.text.tokenizers import Tokenizer, byte_letters, library
@@ -55,7 +55,7 @@ class Opened:
 
     def naive(self, request: Request, index: int = 0) -> list[int]:
         """What the obvious generator writes."""
-        return generate_naively(
+        return generate_reference(
             self.parameters,
             self.backend.config,
             list(request.prompt.encode()),

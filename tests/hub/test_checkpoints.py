@@ -31,7 +31,7 @@ from multiturn.hub.exports.configs import codegen_json, llama_json
 from multiturn.hub.exports.files import write_hub_checkpoint
 from multiturn.hub.formats.safetensors_files import NewTensor, read_safetensors, write_safetensors
 from multiturn.models.config import codegen_config, llama_config, named_config
-from multiturn.models.parameters import Parameters, declare, named_arrays
+from multiturn.models.parameters import Parameters, named_arrays, parameter_specs
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 LLAMA = llama_config(
@@ -43,7 +43,7 @@ CODEGEN = codegen_config(layers=2, heads=8, head_size=4, rotary_size=2, vocab_si
 
 def numbered(config) -> Parameters:
     """Arrays in which every number is another, so that no permutation goes unseen."""
-    declared = declare(config)
+    declared = parameter_specs(config)
     start = iter(range(0, 10**9, 10**5))
     return jax.tree.map(
         lambda info: np.arange(info.size, dtype=np.float64).reshape(info.shape) + next(start),
@@ -77,7 +77,7 @@ def test_each_layout_there_and_back(config, layout) -> None:
             np.testing.assert_array_equal(back, array)
             assert (rule.layer, field) not in seen
             seen[rule.layer, field] = True
-    named = [name for name, _ in named_arrays(declare(config))]
+    named = [name for name, _ in named_arrays(parameter_specs(config))]
     blocks = sum(name.startswith("layers.") for name in named)
     assert len(seen) == len(named) - blocks + blocks * config.layers
 

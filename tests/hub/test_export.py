@@ -20,7 +20,7 @@ from multiturn.hub.exports.files import write_hub_checkpoint
 from multiturn.hub.formats.gguf import ArrayInfo, read_array, read_gguf_header
 from multiturn.models.arrays import Constant
 from multiturn.models.config import codegen_config
-from multiturn.models.parameters import declare
+from multiturn.models.parameters import parameter_specs
 from multiturn.text.tokenizers_codegen import train_tokenizer
 from multiturn.text.tokenizers_files import from_hub_files
 from multiturn.text.tokenizers_gguf import from_gguf_metadata
@@ -41,7 +41,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lambda info: (
             0.15 * random.normal(size=info.shape) + (info.initializer == Constant(1.0))
         ).astype(np.float32),
-        declare(config),
+        parameter_specs(config),
     )
     tokenizer = train_tokenizer(["def f(x):\n    return x\nimport numpy as np\n"], 300)
     layout = export_module._HUB_FORMATS["codegen"].layout(config)

@@ -25,7 +25,7 @@ from multiturn.hub.model_place import model_tokenizer
 from multiturn.jaxformer.lora.export import _hub_layout
 from multiturn.models.arrays import Constant
 from multiturn.models.config import codegen_config
-from multiturn.models.parameters import declare
+from multiturn.models.parameters import parameter_specs
 from multiturn.text.tokenizers_codegen import train_tokenizer
 
 SHAPES = {
@@ -49,7 +49,7 @@ def write_source(place: Path, **shape: int) -> Path:
         lambda info: (
             size * draw.normal(size=info.shape) + (info.initializer == Constant(1.0))
         ).astype(np.float32),
-        declare(config),
+        parameter_specs(config),
     )
     tokenizer = train_tokenizer(["def f(x):\n    return x\nimport numpy as np\n"], 300)
     place.mkdir(parents=True)

@@ -30,8 +30,8 @@ from multiturn.hub.checkpoints.layouts import (
     phi_layout,
 )
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
-from multiturn.models.lora import LORA_TARGETS, LoraConfig, declare_lora, merge
-from multiturn.models.parameters import declare, named_arrays
+from multiturn.models.lora import LORA_TARGETS, LoraConfig, lora_specs, merge
+from multiturn.models.parameters import named_arrays, parameter_specs
 
 CODEGEN = codegen_config(layers=2, heads=8, head_size=4, rotary_size=2, vocab_size=32, context=16)
 LLAMA = llama_config(
@@ -57,7 +57,7 @@ def drawn(declared: Any, seed: int) -> Any:
 
 
 def targets_of(config: DecoderConfig) -> list[str]:
-    layers = declare(config).layers
+    layers = parameter_specs(config).layers
     return [name for name in LORA_TARGETS if getattr(layers, name) is not None]
 
 
@@ -69,10 +69,10 @@ def test_the_pair_is_the_product_in_the_layout(name: str, data: st.DataObject) -
     config, make = LAYOUTS[name]
     chosen = data.draw(st.lists(st.sampled_from(targets_of(config)), min_size=1, unique=True))
     lora = LoraConfig(rank=data.draw(st.integers(1, 5)), alpha=3.0, targets=tuple(chosen))
-    factors = drawn(declare_lora(config, lora), data.draw(st.integers(0, 99)))
+    factors = drawn(lora_specs(config, lora), data.draw(st.integers(0, 99)))
     layout = make(config)
     pairs = pairs_of(factors, lora.scale, layout)
-    zero = jax.tree.map(lambda info: jnp.zeros(info.shape), declare(config))
+    zero = jax.tree.map(lambda info: jnp.zeros(info.shape), parameter_specs(config))
     layers = dict(named_arrays(merge(zero, factors, lora.scale).layers))
     for rule in layout.rules:
         adapted = rule.layer is not None and set(rule.fields) & set(chosen)
@@ -89,8 +89,8 @@ def test_the_pair_is_the_product_in_the_layout(name: str, data: st.DataObject) -
 def test_written_and_merged_is_merged(name: str, tmp_path: Path) -> None:
     config, make = LAYOUTS[name]
     lora = LoraConfig(rank=2, alpha=6.0, targets=tuple(targets_of(config)))
-    factors = drawn(declare_lora(config, lora), 1)
-    base = drawn(declare(config), 2)
+    factors = drawn(lora_specs(config, lora), 1)
+    base = drawn(parameter_specs(config), 2)
     layout = make(config)
     pairs = pairs_of(factors, lora.scale, layout)
     if name.startswith("gguf"):
@@ -109,7 +109,7 @@ def test_written_and_merged_is_merged(name: str, tmp_path: Path) -> None:
 @pytest.fixture
 def adapter(tmp_path: Path) -> Path:
     lora = LoraConfig(rank=2, alpha=6.0, targets=("query", "down"))
-    factors = drawn(declare_lora(LLAMA, lora), 1)
+    factors = drawn(lora_specs(LLAMA, lora), 1)
     pairs = pairs_of(factors, lora.scale, llama_layout(LLAMA))
     write_peft(tmp_path, pairs, rank=2, alpha=6.0, base="a model")
     return tmp_path
@@ -120,11 +120,11 @@ def test_of_another_model(adapter: Path) -> None:
         vocab_size=32, layers=2, width=32, heads=4, kv_heads=2, feed_forward_width=40
     )
     with pytest.raises(ModelFileError, match="a model of another size"):
-        merge_adapter(drawn(declare(wide), 0), wide, adapter)
+        merge_adapter(drawn(parameter_specs(wide), 0), wide, adapter)
     with pytest.raises(ModelFileError, match="for another model"):
-        merge_adapter(drawn(declare(CODEGEN), 0), CODEGEN, adapter)
+        merge_adapter(drawn(parameter_specs(CODEGEN), 0), CODEGEN, adapter)
     with pytest.raises(ModelFileError, match="no such adapter"):
-        merge_adapter(drawn(declare(LLAMA), 0), LLAMA, adapter / "missing")
+        merge_adapter(drawn(parameter_specs(LLAMA), 0), LLAMA, adapter / "missing")
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_damaged_files_are_refused_or_read_and_never_worse(
 ) -> None:
     place = tmp_path_factory.mktemp("damaged")
     lora = LoraConfig(rank=1, targets=("up",))
-    factors = drawn(declare_lora(LLAMA, lora), 1)
+    factors = drawn(lora_specs(LLAMA, lora), 1)
     pairs = pairs_of(factors, 1.0, llama_layout(LLAMA))
     write_peft(place, pairs, rank=1, alpha=1.0, base="a model")
     gguf = place / "adapter.gguf"
@@ -245,4 +245,4 @@ def test_damaged_files_are_refused_or_read_and_never_worse(
             )
     file.write_bytes(bytes(content))
     with contextlib.suppress(ModelFileError):
-        merge_adapter(drawn(declare(LLAMA), 0), LLAMA, gguf if file == gguf else place)
+        merge_adapter(drawn(parameter_specs(LLAMA), 0), LLAMA, gguf if file == gguf else place)

@@ -18,8 +18,8 @@ from multiturn.hub.checkpoints.layouts import gguf_llama_layout, llama_layout
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.models.config import llama_config
 from multiturn.models.decoder import forward
-from multiturn.models.lora import LoraConfig, declare_lora, merge
-from multiturn.models.parameters import declare
+from multiturn.models.lora import LoraConfig, lora_specs, merge
+from multiturn.models.parameters import parameter_specs
 
 PROMPT = "def add(a, b):\n    return"
 TOLERANCE = 0.25
@@ -41,7 +41,7 @@ def test_llama_cpp_adds_the_adapter_that_the_decoder_merges(smollm2: Path, tmp_p
     checkpoint = open_checkpoint(smollm2)
     config = checkpoint.config
     lora = LoraConfig(rank=4, alpha=8.0, targets=("query", "value", "attention_out", "down"))
-    factors = drawn(declare_lora(config, lora), 1, 0.05)
+    factors = drawn(lora_specs(config, lora), 1, 0.05)
     adapter = tmp_path / "adapter.gguf"
     pairs = pairs_of(factors, lora.scale, gguf_llama_layout(config, "llama"))
     write_gguf_adapter(adapter, pairs, architecture="llama", name="an adapter")
@@ -81,8 +81,8 @@ def test_peft_computes_what_the_merged_decoder_computes(tmp_path: Path) -> None:
         rotary_base=10_000.0,
     )
     lora = LoraConfig(rank=3, alpha=5.0, targets=("query", "key", "value", "attention_out", "up"))
-    parameters = drawn(declare(config), 0, 0.2)
-    factors = drawn(declare_lora(config, lora), 1, 0.2)
+    parameters = drawn(parameter_specs(config), 0, 0.2)
+    factors = drawn(lora_specs(config, lora), 1, 0.2)
     layout = llama_layout(config)
     write_peft(
         tmp_path,

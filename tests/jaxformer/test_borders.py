@@ -13,7 +13,7 @@ from multiturn.jaxformer.step.loss import token_losses
 from multiturn.models.arrays import initialize
 from multiturn.models.config import codegen_config
 from multiturn.models.decoder import hidden_states
-from multiturn.models.parameters import declare
+from multiturn.models.parameters import parameter_specs
 
 CONFIG = codegen_config(layers=2, heads=4, head_size=8, rotary_size=4, vocab_size=64, context=64)
 
@@ -35,7 +35,7 @@ def padded(rows: list[list[int]], size: int) -> Any:
 
 @pytest.mark.parametrize("length", [64, 16, 7])
 def test_counted_targets_have_the_loss_that_they_have_alone(length: int) -> None:
-    parameters = initialize(declare(CONFIG), 0)
+    parameters = initialize(parameter_specs(CONFIG), 0)
     rng = np.random.default_rng(1)
     texts = [rng.integers(1, 64, size).tolist() for size in (9, 1, 16, 2, 7, 20, 3)]
     documents = [

@@ -23,8 +23,8 @@ from multiturn.jaxformer.step.state import Batch, fresh_state
 from multiturn.jaxformer.step.step import make_step
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
 from multiturn.models.decoder import forward
-from multiturn.models.lora import LORA_TARGETS, LoraConfig, attach, declare_lora, merge
-from multiturn.models.parameters import declare, named_arrays
+from multiturn.models.lora import LORA_TARGETS, LoraConfig, attach, lora_specs, merge
+from multiturn.models.parameters import named_arrays, parameter_specs
 
 CODEGEN = codegen_config(layers=2, heads=4, head_size=8, rotary_size=4, vocab_size=64, context=32)
 LLAMA = llama_config(
@@ -40,7 +40,7 @@ def drawn(declared: Any, seed: int) -> Any:
 
 
 def all_targets(config: DecoderConfig) -> LoraConfig:
-    layers = declare(config).layers
+    layers = parameter_specs(config).layers
     there = tuple(name for name in LORA_TARGETS if getattr(layers, name) is not None)
     return LoraConfig(rank=3, alpha=5.0, targets=there)
 
@@ -48,7 +48,7 @@ def all_targets(config: DecoderConfig) -> LoraConfig:
 @pytest.mark.parametrize("config", [CODEGEN, LLAMA], ids=["codegen", "llama"])
 def test_attached_is_merged(config: DecoderConfig) -> None:
     lora = all_targets(config)
-    base, factors = drawn(declare(config), 0), drawn(declare_lora(config, lora), 1)
+    base, factors = drawn(parameter_specs(config), 0), drawn(lora_specs(config, lora), 1)
     tokens = jnp.arange(24, dtype=jnp.int32).reshape(2, 12)
     beside = forward(attach(base, factors, lora.scale), tokens, config)
     within = forward(merge(base, factors, lora.scale), tokens, config)
@@ -58,7 +58,7 @@ def test_attached_is_merged(config: DecoderConfig) -> None:
 
 def test_one_target_changes_one_matrix() -> None:
     lora = LoraConfig(rank=2, alpha=2.0, targets=("down",))
-    base, factors = drawn(declare(LLAMA), 0), drawn(declare_lora(LLAMA, lora), 1)
+    base, factors = drawn(parameter_specs(LLAMA), 0), drawn(lora_specs(LLAMA, lora), 1)
     merged = dict(named_arrays(merge(base, factors, lora.scale)))
     changed = [n for n, array in named_arrays(base) if not np.array_equal(array, merged[n])]
     assert changed == ["layers.down"]
@@ -67,7 +67,7 @@ def test_one_target_changes_one_matrix() -> None:
 def test_gradient_is_that_of_the_merged_weights() -> None:
     """By the chain rule through W + scale A B, with the merged decoder as the reference."""
     lora = all_targets(LLAMA)
-    base, factors = drawn(declare(LLAMA), 0), drawn(declare_lora(LLAMA, lora), 1)
+    base, factors = drawn(parameter_specs(LLAMA), 0), drawn(lora_specs(LLAMA, lora), 1)
     tokens = jnp.arange(10, dtype=jnp.int32)[None]
 
     def loss(how: Any) -> Any:
@@ -93,7 +93,7 @@ def test_a_step_changes_the_factors_alone_and_begins_at_the_base(tiny: TrainConf
         optimizer=tiny.optimizer,
         precision=tiny.precision,
     )
-    base = drawn(declare(tiny.model), 0)
+    base = drawn(parameter_specs(tiny.model), 0)
     before = jax.tree.map(np.array, base)
     state = fresh_state(trainee, step.optimizer, mesh, 0)
     draw = np.random.default_rng(3)
@@ -181,7 +181,7 @@ def test_mistakes_are_told_before_any_time_is_spent(tiny: TrainConfig) -> None:
     with pytest.raises(InputError, match="no weights to adapt"):
         trainee_of(replace(tiny, lora=LoraConfig()))
     with pytest.raises(InputError, match="no such matrix to adapt"):
-        declare_lora(CODEGEN, LoraConfig(targets=("gate",)))
+        lora_specs(CODEGEN, LoraConfig(targets=("gate",)))
     for broken in ({"rank": 0}, {"alpha": 0.0}, {"targets": ("head",)}, {"targets": ()}):
         with pytest.raises(InputError, match="lora"):
             LoraConfig(**broken)

@@ -23,7 +23,7 @@ from multiturn.models.arrays import initialize
 from multiturn.models.config import llama_config
 from multiturn.models.lora import LoraConfig
 from multiturn.models.native.build import find_compiler
-from multiturn.models.parameters import declare
+from multiturn.models.parameters import parameter_specs
 
 needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here")
 
@@ -77,7 +77,7 @@ def test_native_equals_xla(tiny: TrainConfig, family: str) -> None:
     kept = None
     if family == "lora":
         trainee = lora_trainee(tiny.model, LoraConfig(rank=3, targets=("query", "down")))
-        kept = initialize(declare(tiny.model, jnp.float32), 1)
+        kept = initialize(parameter_specs(tiny.model, jnp.float32), 1)
     else:
         trainee = whole_model(tiny.model if family == "codegen" else LLAMA)
     found = {

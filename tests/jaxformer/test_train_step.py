@@ -19,7 +19,7 @@ from multiturn.jaxformer.step.optimizer import decays, learning_rate, make_optim
 from multiturn.jaxformer.step.state import Batch
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
 from multiturn.models.decoder import forward, hidden_states
-from multiturn.models.parameters import declare, named_arrays
+from multiturn.models.parameters import named_arrays, parameter_specs
 
 CODEGEN = codegen_config(layers=2, heads=4, head_size=8, rotary_size=4, vocab_size=64, context=32)
 TIED = llama_config(
@@ -41,7 +41,8 @@ def a_model(config: DecoderConfig) -> Any:
     """Parameters of the right shapes; drawn by numpy, which has nothing to compile."""
     draw = np.random.default_rng(0)
     return jax.tree.map(
-        lambda info: jnp.asarray(draw.normal(0, 0.05, info.shape), jnp.float32), declare(config)
+        lambda info: jnp.asarray(draw.normal(0, 0.05, info.shape), jnp.float32),
+        parameter_specs(config),
     )
 
 
@@ -118,7 +119,7 @@ def test_attention_inside_documents_sees_nothing_of_other_documents() -> None:
 def test_decay_pulls_at_matrices_alone_also_with_stacked_layers() -> None:
     """The published code's "more than one dimension" would decay stacked scales and biases."""
     for config in (CODEGEN, TIED):
-        declared = dict(named_arrays(declare(config)))
+        declared = dict(named_arrays(parameter_specs(config)))
         decayed = {name for name in declared if decays(name)}
         assert decayed == {
             name for name in declared if not any(part in name for part in ("norm", "bias"))

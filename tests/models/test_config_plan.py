@@ -12,7 +12,7 @@ from jax.sharding import PartitionSpec
 
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.core.records import read_record, to_plain
-from multiturn.models.arrays import ArrayInfo, Constant, Normal, abstract, initialize
+from multiturn.models.arrays import Constant, Normal, ParameterSpec, abstract, initialize
 from multiturn.models.config import (
     DecoderConfig,
     codegen_config,
@@ -20,7 +20,7 @@ from multiturn.models.config import (
     llama_config,
     named_config,
 )
-from multiturn.models.parameters import declare, named_arrays
+from multiturn.models.parameters import named_arrays, parameter_specs
 from multiturn.models.plan import models_plan, plan_of
 from multiturn.models.sharding import REPLICATED, TENSOR_PARALLEL, partition_spec, shardings
 
@@ -110,7 +110,7 @@ def test_impossible_llama_models_are_refused(changes: dict[str, int]) -> None:
 
 
 def test_declared_abstract_and_initial_values_agree() -> None:
-    declared = declare(named_config("codegen-nano"), jnp.bfloat16)
+    declared = parameter_specs(named_config("codegen-nano"), jnp.bfloat16)
     shapes = abstract(declared)
     arrays = initialize(declared, 0)
     for info, shape, array in zip(
@@ -122,7 +122,7 @@ def test_declared_abstract_and_initial_values_agree() -> None:
 
 def test_first_values_have_the_declared_spread() -> None:
     config = named_config("codegen-micro")
-    arrays = dict(named_arrays(initialize(declare(config), 1)))
+    arrays = dict(named_arrays(initialize(parameter_specs(config), 1)))
     assert float(arrays["layers.up"].std()) == pytest.approx(0.02, rel=0.02)
     into_stream = 0.02 / math.sqrt(2 * config.layers)
     assert float(arrays["layers.down"].std()) == pytest.approx(into_stream, rel=0.02)
@@ -131,7 +131,7 @@ def test_first_values_have_the_declared_spread() -> None:
 
 
 def test_first_values_are_of_the_seed_and_the_name() -> None:
-    info = ArrayInfo(shape=(4, 4), axes=("a", "b"), dtype=jnp.float32, initializer=Normal(1.0))
+    info = ParameterSpec(shape=(4, 4), axes=("a", "b"), dtype=jnp.float32, initializer=Normal(1.0))
     one, two = initialize({"x": info}, 5), initialize({"x": info, "y": info}, 5)
     assert (one["x"] == two["x"]).all()
     assert not (two["x"] == two["y"]).any()
@@ -142,15 +142,15 @@ def mesh(**sizes: int) -> jax.sharding.AbstractMesh:
     return jax.sharding.AbstractMesh(tuple(sizes.values()), tuple(sizes))
 
 
-def info(*axes: str, size: int = 8) -> ArrayInfo:
-    return ArrayInfo(
+def info(*axes: str, size: int = 8) -> ParameterSpec:
+    return ParameterSpec(
         shape=(size,) * len(axes), axes=axes, dtype=jnp.float32, initializer=Constant(0)
     )
 
 
 def test_tensor_parallel_covers_every_array() -> None:
     for name in ("codegen-16b-mono", "codegen-nano"):
-        placed = shardings(declare(named_config(name)), mesh(model=4), TENSOR_PARALLEL)
+        placed = shardings(parameter_specs(named_config(name)), mesh(model=4), TENSOR_PARALLEL)
         assert placed.layers.query.spec == PartitionSpec(None, None, "model", None)
         assert placed.layers.down.spec == PartitionSpec(None, "model", None)
         assert placed.embedding.spec == PartitionSpec("model", None)
@@ -178,7 +178,7 @@ def test_rules_that_do_not_fit_are_refused(rules, axes, size, said) -> None:
 
 
 def test_replicated_needs_no_mesh_axis() -> None:
-    placed = shardings(declare(named_config("codegen-nano")), mesh(data=2), REPLICATED)
+    placed = shardings(parameter_specs(named_config("codegen-nano")), mesh(data=2), REPLICATED)
     assert all(spec is None for leaf in jax.tree.leaves(placed) for spec in leaf.spec)
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from multiturn.models.cache import empty_cache, rewound
-from multiturn.models.decoder import extend, forward, hidden_states, logits_of
-from multiturn.models.generate import generate_naively
+from multiturn.models.decoder import forward, forward_with_cache, hidden_states, unembed
+from multiturn.models.generate import generate_reference
 
 TOLERANCE = 2e-4
 
 run = jax.jit(forward, static_argnums=2, static_argnames="kernel")
-grow = jax.jit(extend, static_argnums=4)
+grow = jax.jit(forward_with_cache, static_argnums=4)
 
 
 def test_logits_agree_with_the_reference(golden) -> None:
@@ -26,7 +26,7 @@ def test_logits_agree_with_the_reference(golden) -> None:
 def test_greedy_tokens_agree_over_200_steps(golden) -> None:
     assert len(golden.greedy) == 200
     assert len(set(golden.greedy)) > 5
-    tokens = generate_naively(golden.parameters, golden.config, golden.prompt, max_tokens=200)
+    tokens = generate_reference(golden.parameters, golden.config, golden.prompt, max_tokens=200)
     assert tokens == golden.greedy
 
 
@@ -54,7 +54,7 @@ def test_the_cache_gives_what_whole_sequences_give(family) -> None:
         counts = jnp.array([len(ids) for ids in piece])
         hidden, cache = grow(family.parameters, tokens, counts, cache, family.config)
     assert cache.lengths.tolist() == [8, 9, 4]
-    logits = logits_of(family.parameters, hidden)
+    logits = unembed(family.parameters, hidden)
     last = [logits[row, len(ids) - 1] for row, ids in enumerate(pieces[-1])]
     expected = [family.logits[7], family.logits[8], family.logits[3]]
     np.testing.assert_allclose(last, expected, atol=TOLERANCE, rtol=0)
@@ -69,7 +69,7 @@ def test_a_rewound_row_forgets(family) -> None:
     _, cache = grow(family.parameters, other, counts, cache, family.config)
     cache = rewound(cache, jnp.array([10]))
     hidden, _ = grow(family.parameters, prompt[:, 10:], counts - 10, cache, family.config)
-    logits = logits_of(family.parameters, hidden)[0]
+    logits = unembed(family.parameters, hidden)[0]
     np.testing.assert_allclose(logits, family.logits[10:], atol=TOLERANCE, rtol=0)
 
 
@@ -77,7 +77,7 @@ def test_what_does_not_fit_the_cache_is_dropped_and_harms_nothing(family) -> Non
     cache = empty_cache(family.config, 1, 10)
     tokens = jnp.array([family.prompt[:16]])
     hidden, _ = grow(family.parameters, tokens, jnp.array([10]), cache, family.config)
-    logits = logits_of(family.parameters, hidden)[0, :10]
+    logits = unembed(family.parameters, hidden)[0, :10]
     np.testing.assert_allclose(logits, family.logits[:10], atol=TOLERANCE, rtol=0)
 
 
@@ -95,7 +95,7 @@ def test_rematerialized_gradients_are_the_same(family) -> None:
 
     def loss(parameters, rematerialize):
         hidden = hidden_states(parameters, tokens, family.config, rematerialize=rematerialize)
-        return jnp.mean(jnp.square(logits_of(parameters, hidden)))
+        return jnp.mean(jnp.square(unembed(parameters, hidden)))
 
     gradient = jax.jit(jax.grad(loss), static_argnums=1)
     plain, again = gradient(family.parameters, False), gradient(family.parameters, True)

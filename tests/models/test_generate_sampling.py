@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from multiturn.core.errors import ContextOverflowError, InputError
 from multiturn.models import sampling
-from multiturn.models.generate import generate_naively
-from multiturn.models.sampling import choose, choose_rows, log_probabilities, sampling_key
+from multiturn.models.generate import generate_reference
+from multiturn.models.sampling import log_probabilities, sample, sample_batch, sampling_key
 
 LOGITS = jnp.log(jnp.array([0.1, 0.4, 0.05, 0.3, 0.15]))
 
@@ -107,7 +107,7 @@ def test_draws_are_those_of_the_definition(
         assert drawn[row] == expected or edge < 1e-5, (row, edge)
 
 
-DRAW = jax.jit(choose_rows)
+DRAW = jax.jit(sample_batch)
 
 
 def test_most_rows_need_no_sorting_and_some_do() -> None:
@@ -117,7 +117,7 @@ def test_most_rows_need_no_sorting_and_some_do() -> None:
     logits = jnp.stack([peaked, jnp.zeros(size)])
     half, one = jnp.full(2, 0.5), jnp.ones(2)
     _, sure = sampling._draw_from_candidates(
-        sampling.rank(logits, one), half, one, 0.9 * one, jnp.zeros(2, int)
+        sampling.top_candidates(logits, one), half, one, 0.9 * one, jnp.zeros(2, int)
     )
     assert sure.tolist() == [True, False]
 
@@ -144,12 +144,12 @@ def test_temperature_sharpens() -> None:
 
 
 def test_temperature_zero_is_greedy() -> None:
-    assert int(choose(LOGITS, sampling_key(0, 0), 0.0)) == 1
+    assert int(sample(LOGITS, sampling_key(0, 0), 0.0)) == 1
 
 
 def test_sampling_is_of_the_seed(family) -> None:
     def sample(seed: int) -> list[int]:
-        return generate_naively(
+        return generate_reference(
             family.parameters, family.config, [1, 2, 3], max_tokens=12, temperature=1.0, seed=seed
         )
 
@@ -158,8 +158,8 @@ def test_sampling_is_of_the_seed(family) -> None:
 
 
 def test_top_k_of_one_is_greedy(family) -> None:
-    greedy = generate_naively(family.parameters, family.config, [5], max_tokens=8)
-    forced = generate_naively(
+    greedy = generate_reference(family.parameters, family.config, [5], max_tokens=8)
+    forced = generate_reference(
         family.parameters, family.config, [5], max_tokens=8, temperature=1.0, top_k=1, seed=9
     )
     assert greedy == forced
@@ -168,9 +168,9 @@ def test_top_k_of_one_is_greedy(family) -> None:
 @pytest.mark.parametrize("prompt", [[], [-1], [128]])
 def test_bad_prompts_are_refused(family, prompt: list[int]) -> None:
     with pytest.raises(InputError):
-        generate_naively(family.parameters, family.config, prompt, max_tokens=1)
+        generate_reference(family.parameters, family.config, prompt, max_tokens=1)
 
 
 def test_a_prompt_over_the_context_is_refused(family) -> None:
     with pytest.raises(ContextOverflowError, match="256"):
-        generate_naively(family.parameters, family.config, [1] * 250, max_tokens=7)
+        generate_reference(family.parameters, family.config, [1] * 250, max_tokens=7)

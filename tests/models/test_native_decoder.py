@@ -18,11 +18,11 @@ from multiturn.core.errors import InputError
 from multiturn.models.arrays import initialize
 from multiturn.models.cache import empty_cache
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
-from multiturn.models.decoder import extend, logits_of
+from multiturn.models.decoder import forward_with_cache, unembed
 from multiturn.models.native import decoder as native
 from multiturn.models.native.build import find_compiler
 from multiturn.models.native.decoder import NativeDecoder, Precision
-from multiturn.models.parameters import Parameters, declare
+from multiturn.models.parameters import Parameters, parameter_specs
 
 pytestmark = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here")
 
@@ -61,7 +61,7 @@ def kept_library(module_home: Path) -> None:
 @cache
 def parameters(name: str) -> Parameters:
     """Random weights of ordinary size; scales and biases too, so that each one counts."""
-    first: Parameters = initialize(declare(CONFIGS[name]), seed=7)
+    first: Parameters = initialize(parameter_specs(CONFIGS[name]), seed=7)
     leaves, structure = jax.tree.flatten(first)
     noise = [
         leaf + 0.06 * jax.random.normal(jax.random.key(index), leaf.shape)
@@ -77,16 +77,16 @@ def packed(name: str, precision: Precision, threads: int = 2) -> NativeDecoder:
 
 @partial(jax.jit, static_argnames="config", donate_argnames="cache")
 def native_step(number: Any, tokens: Any, counts: Any, cache: Any, config: DecoderConfig) -> Any:
-    hidden, cache = native.extend(number, tokens, counts, cache, config)
+    hidden, cache = native.forward_with_cache(number, tokens, counts, cache, config)
     flat = hidden.reshape(-1, config.width)
-    logits = native.logits_of(number, flat, config)
+    logits = native.unembed(number, flat, config)
     return hidden, logits.reshape(*tokens.shape, -1), cache
 
 
 @partial(jax.jit, static_argnames="config")
 def plain_step(weights: Any, tokens: Any, counts: Any, cache: Any, config: DecoderConfig) -> Any:
-    hidden, cache = extend(weights, tokens, counts, cache, config)
-    return hidden, logits_of(weights, hidden), cache
+    hidden, cache = forward_with_cache(weights, tokens, counts, cache, config)
+    return hidden, unembed(weights, hidden), cache
 
 
 def read(
@@ -166,7 +166,7 @@ def test_prompts_read_together_are_those_read_alone(precision: Precision) -> Non
     config, number = CONFIGS["qwen"], packed("qwen", precision).number
     texts = [np.arange(size, dtype=np.int32) * 7 % 300 for size in (70, 0, 9, 1)]
     caches = [native.empty_cache(config, 1, size, precision) for size in (80, 16, 64, 16)]
-    step = jax.jit(native.extend_each, donate_argnames="caches")
+    step = jax.jit(native.prefill_each, donate_argnames="caches")
     for begin, end in ((0, 5), (5, 70)):
         counts = [len(text[begin:end]) for text in texts]
         tokens = np.zeros((4, 65), np.int32)
@@ -192,17 +192,17 @@ def test_one_strange_cache_among_others_is_refused() -> None:
         native.empty_cache(replace(config, layers=3), 1, 32, "float32"),
     ):
         with pytest.raises(jax.errors.JaxRuntimeError, match="cache"):
-            jax.block_until_ready(native.extend_each(number, two, one, [good, strange]))
+            jax.block_until_ready(native.prefill_each(number, two, one, [good, strange]))
     full = replace(good, lengths=jnp.array([32], jnp.int32))
     with pytest.raises(jax.errors.JaxRuntimeError, match="do not fit"):
-        jax.block_until_ready(native.extend_each(number, two, one, [good, full]))
+        jax.block_until_ready(native.prefill_each(number, two, one, [good, full]))
 
 
 def test_logits_written_over_others_are_the_same() -> None:
     config, number = CONFIGS["qwen"], packed("qwen", "float32").number
     hidden = jax.random.normal(jax.random.key(0), (5, config.width))
-    wanted = native.logits_of(number, hidden, config)
-    into = jax.jit(partial(native.logits_of, config=config), donate_argnames="room")
+    wanted = native.unembed(number, hidden, config)
+    into = jax.jit(partial(native.unembed, config=config), donate_argnames="room")
     room = jnp.full((5, config.vocab_size), jnp.nan)
     np.testing.assert_array_equal(into(number, hidden, room=room), wanted)
 

@@ -16,16 +16,16 @@ from multiturn.models.config import codegen_config
 from multiturn.models.native import decoder as native
 from multiturn.models.native.build import find_compiler
 from multiturn.models.native.decoder import NativeDecoder
-from multiturn.models.parameters import declare
-from multiturn.models.sampling import choose_rows, log_probabilities
-from multiturn.models.sampling import rank as rank_by_xla
+from multiturn.models.parameters import parameter_specs
+from multiturn.models.sampling import log_probabilities, sample_batch
+from multiturn.models.sampling import top_candidates as top_candidates_by_xla
 
 pytestmark = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here")
 
 ROWS = 64
-RANK = jax.jit(native.rank)
-RANK_BY_XLA = jax.jit(rank_by_xla)
-CHOOSE = jax.jit(choose_rows)
+TOP_CANDIDATES = jax.jit(native.top_candidates)
+RANK_BY_XLA = jax.jit(top_candidates_by_xla)
+SAMPLE = jax.jit(sample_batch)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def decoders(module_home: Path) -> Iterator[list[NativeDecoder]]:
     config = codegen_config(
         layers=1, heads=1, head_size=16, rotary_size=8, vocab_size=64, context=64
     )
-    parameters = initialize(declare(config), seed=0)
+    parameters = initialize(parameter_specs(config), seed=0)
     made = [NativeDecoder.pack(parameters, config, threads=count) for count in (1, 3)]
     yield made
     for decoder in made:
@@ -69,26 +69,28 @@ def test_chooses_as_xla_does(decoders: list[NativeDecoder], kind: str, size: int
     top_k = jnp.asarray(random.choice([0, 1, 40, 300], ROWS), jnp.int32)
     filtered = (temperature > 0) & ((top_p < 1) | (top_k > 0))
     scale = 1 / jnp.maximum(temperature, 1e-6)
-    scored = jnp.arange(ROWS) % 2 == 0
-    results = [RANK(one.number, logits, scale, filtered, scored) for one in decoders]
+    want_logprobs = jnp.arange(ROWS) % 2 == 0
+    results = [
+        TOP_CANDIDATES(one.number, logits, scale, filtered, want_logprobs) for one in decoders
+    ]
     jax.tree.map(np.testing.assert_array_equal, *results)
-    ranked, total = results[0]
+    candidates, total = results[0]
 
     ordered = RANK_BY_XLA(logits, scale)
     wanted = np.asarray(filtered)
-    np.testing.assert_array_equal(ranked.values[wanted], ordered.values[wanted])
-    np.testing.assert_array_equal(ranked.values[:, 0], logits.max(1))
-    np.testing.assert_array_equal(ranked.ids[:, 0], logits.argmax(1))
+    np.testing.assert_array_equal(candidates.values[wanted], ordered.values[wanted])
+    np.testing.assert_array_equal(candidates.values[:, 0], logits.max(1))
+    np.testing.assert_array_equal(candidates.ids[:, 0], logits.argmax(1))
     np.testing.assert_allclose(
-        ranked.log_total[wanted], ordered.log_total[wanted], rtol=1e-6, atol=2e-5
+        candidates.logsumexp[wanted], ordered.logsumexp[wanted], rtol=1e-6, atol=2e-5
     )
     for draw in range(4):
         uniforms = jax.random.uniform(jax.random.key(draw), (ROWS,))
-        plain = CHOOSE(logits, uniforms, temperature, top_p, top_k)
-        token = CHOOSE(logits, uniforms, temperature, top_p, top_k, ranked)
+        plain = SAMPLE(logits, uniforms, temperature, top_p, top_k)
+        token = SAMPLE(logits, uniforms, temperature, top_p, top_k, candidates)
         np.testing.assert_array_equal(token, plain)
     logprobs = np.take_along_axis(np.asarray(logits), np.asarray(token)[:, None], 1)[:, 0] - total
-    odd = np.asarray(scored)
+    odd = np.asarray(want_logprobs)
     np.testing.assert_allclose(logprobs[odd], log_probabilities(logits, token)[odd], atol=2e-5)
     assert not np.asarray(total)[~odd].any()
 
@@ -104,19 +106,19 @@ def test_more_candidates_spare_the_sort_and_draw_the_same(decoders: list[NativeD
     @jax.jit
     def choose(uniforms: Any, top_p: Any) -> Any:
         number = decoders[0].number
-        ranked, _ = native.rank(number, logits, ones, yes, ~yes)
+        candidates, _ = native.top_candidates(number, logits, ones, yes, ~yes)
 
         def more(row: Any) -> Any:
             one = logits[row][None]
-            return native.rank(number, one, ones[:1], yes[:1], ~yes[:1], 2048)[0]
+            return native.top_candidates(number, one, ones[:1], yes[:1], ~yes[:1], 2048)[0]
 
-        return choose_rows(logits, uniforms, ones, top_p, off, ranked, more)
+        return sample_batch(logits, uniforms, ones, top_p, off, candidates, more)
 
     differ = 0
     for draw in range(20):
         uniforms = jax.random.uniform(jax.random.key(draw), (ROWS,))
         top_p = jnp.asarray(random.uniform(0.3, 0.9, ROWS), jnp.float32)
-        wanted = CHOOSE(logits, uniforms, ones, top_p, off)
+        wanted = SAMPLE(logits, uniforms, ones, top_p, off)
         differ += int((choose(uniforms, top_p) != wanted).sum())
     assert differ <= 1  # of 1,280: sums in another order may move a draw to the next token
 
@@ -130,7 +132,10 @@ def test_logits_that_are_no_numbers_do_no_harm(
     logits[::2] = strange
     logits[1::2, ::3] = strange
     yes: Any = jnp.ones(ROWS, bool)
-    found = [RANK(one.number, jnp.asarray(logits), jnp.ones(ROWS), yes, yes) for one in decoders]
+    found = [
+        TOP_CANDIDATES(one.number, jnp.asarray(logits), jnp.ones(ROWS), yes, yes)
+        for one in decoders
+    ]
     jax.tree.map(np.testing.assert_array_equal, *found)
     ids = np.asarray(found[0][0].ids)
     assert ((ids >= 0) & (ids < logits.shape[1])).all()
@@ -150,9 +155,9 @@ def test_a_hundred_thousand_draws(decoders: list[NativeDecoder]) -> None:
         off = jnp.zeros(ROWS, jnp.int32)
         uniforms = jnp.asarray(random.random(ROWS), jnp.float32) * (1 - 2**-24)
         on = temperature > 0
-        ranked, _ = RANK(decoders[0].number, logits, 1 / temperature, on, ~on)
-        token = CHOOSE(logits, uniforms, temperature, top_p, off, ranked)
-        differ += int((token != CHOOSE(logits, uniforms, temperature, top_p, off)).sum())
+        candidates, _ = TOP_CANDIDATES(decoders[0].number, logits, 1 / temperature, on, ~on)
+        token = SAMPLE(logits, uniforms, temperature, top_p, off, candidates)
+        differ += int((token != SAMPLE(logits, uniforms, temperature, top_p, off)).sum())
         draws += ROWS
     print(f"{differ} of {draws} draws differ")
     assert draws > 100_000

@@ -17,7 +17,7 @@ import jax, jax.numpy as jnp, numpy as np
 from multiturn.models.arrays import initialize
 from multiturn.models.config import codegen_config, llama_config
 from multiturn.models.native import decoder as native, library
-from multiturn.models.parameters import declare
+from multiturn.models.parameters import parameter_specs
 
 library.built_library = lambda: pathlib.Path(sys.argv[1])
 
@@ -28,21 +28,21 @@ for config in (
         feed_forward_width=199, qkv_bias=True, tied_head=True, context=192,
     ),
 ):
-    parameters = initialize(declare(config), seed=0)
+    parameters = initialize(parameter_specs(config), seed=0)
     for precision in ("float32", "bfloat16", "int8"):
         packed = native.NativeDecoder.pack(parameters, config, precision, threads=2)
         cache = native.empty_cache(config, 3, 150, precision)
         for counts in ([130, 0, 5], [1, 1, 1], [19, 3, 0]):
             tokens = jnp.arange(3 * max(counts), dtype=jnp.int32).reshape(3, -1) % 70
             hidden, cache = native.extend(packed.number, tokens, jnp.array(counts), cache, config)
-            logits = native.logits_of(packed.number, hidden[:, -1], config)
+            logits = native.unembed(packed.number, hidden[:, -1], config)
             assert np.isfinite(logits).all()
         rows = [native.empty_cache(config, 1, size, precision) for size in (140, 20, 33)]
         counts = jnp.array([131, 0, 33])
         tokens = jnp.arange(3 * 131, dtype=jnp.int32).reshape(3, -1) % 70
-        native.extend_each(packed.number, tokens, counts, rows)
+        native.prefill_each(packed.number, tokens, counts, rows)
         room = jnp.zeros_like(logits)
-        assert np.array_equal(native.logits_of(packed.number, hidden[:, -1], config, room), logits)
+        assert np.array_equal(native.unembed(packed.number, hidden[:, -1], config, room), logits)
         packed.close()
 print("done")
 """

@@ -13,11 +13,11 @@ import jax, jax.numpy as jnp, numpy as np
 from multiturn.models.arrays import initialize
 from multiturn.models.config import named_config
 from multiturn.models.decoder import forward
-from multiturn.models.parameters import declare
+from multiturn.models.parameters import parameter_specs
 from multiturn.models.sharding import TENSOR_PARALLEL, shardings
 
 config = named_config("codegen-nano")
-declared = declare(config)
+declared = parameter_specs(config)
 mesh = jax.make_mesh((4,), ("model",), axis_types=(jax.sharding.AxisType.Auto,))
 placed = shardings(declared, mesh, TENSOR_PARALLEL)
 whole = initialize(declared, 0)

@@ -13,7 +13,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 __all__ = [
-    "ArrayInfo",
+    "ParameterSpec",
     "Constant",
     "Initializer",
     "Normal",
@@ -43,7 +43,7 @@ Initializer = Normal | Constant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArrayInfo:
+class ParameterSpec:
     """What one array is, before it exists.
 
     Attributes:
@@ -75,24 +75,24 @@ class ArrayInfo:
 
 
 def abstract(declared: Tree) -> Tree:
-    """The tree with a `jax.ShapeDtypeStruct` for each `ArrayInfo`: shapes, and no memory."""
+    """The tree with a `jax.ShapeDtypeStruct` for each `ParameterSpec`: shapes, and no memory."""
     shaped: Tree = jax.tree.map(lambda info: _shaped(info), declared)
     return shaped
 
 
-def _shaped(info: ArrayInfo) -> Any:
+def _shaped(info: ParameterSpec) -> Any:
     make: Any = jax.ShapeDtypeStruct
     return make(info.shape, jnp.dtype(info.dtype))
 
 
 def initialize(declared: Tree, seed: int, *, shardings: Any = None) -> Tree:
-    """The tree with an array for each `ArrayInfo`.
+    """The tree with an array for each `ParameterSpec`.
 
     Each array draws from a key made of the seed and its own name, so that adding an array
     to a model leaves the others as they were.
 
     Args:
-        declared: a tree of `ArrayInfo`.
+        declared: a tree of `ParameterSpec`.
         seed: of `jax.random`.
         shardings: a tree of shardings like `declared`; each part of an array is then made
             on the device that keeps it.
@@ -118,7 +118,7 @@ def path_name(path: tuple[Any, ...]) -> str:
     return ".".join(str(getattr(key, "name", getattr(key, "key", key))) for key in path)
 
 
-def _first_values(info: ArrayInfo, key: Array) -> Array:
+def _first_values(info: ParameterSpec, key: Array) -> Array:
     match info.initializer:
         case Normal(deviation):
             drawn = jax.random.normal(key, info.shape, jnp.float32) * deviation

@@ -19,9 +19,9 @@ from multiturn.models.lora import project
 from multiturn.models.native.training.attention import causal_attention
 from multiturn.models.native.training.products import einsum as native_einsum
 from multiturn.models.parameters import Layers, Parameters
-from multiturn.models.rotary import angles, rotate
+from multiturn.models.rotary import apply_rope, rope_frequencies
 
-__all__ = ["extend", "forward", "hidden_states", "logits_of"]
+__all__ = ["forward_with_cache", "forward", "hidden_states", "unembed"]
 
 Attend = Callable[[Array, Array, Array], tuple[Array, Any]]
 """Queries, keys and values of the new tokens -> the mixed values, and what to carry on."""
@@ -47,7 +47,7 @@ def forward(
     before it.
     """
     hidden = hidden_states(parameters, tokens, config, kernel=kernel)
-    return logits_of(parameters, hidden)
+    return unembed(parameters, hidden)
 
 
 def hidden_states(
@@ -85,7 +85,7 @@ def hidden_states(
     if segments is not None:
         mask = mask & (segments[:, :, None] == segments[:, None, :])
     mask = jnp.broadcast_to(mask, (batch, length, length))
-    cos, sin = angles(positions, config.rotary)
+    cos, sin = rope_frequencies(positions, config.rotary)
     einsum = native_einsum if native else jnp.einsum
 
     def step(x: Array, layer: Layers) -> tuple[Array, None]:
@@ -104,7 +104,7 @@ def hidden_states(
     return _norm(x, parameters.final_norm_scale, parameters.final_norm_bias, config)
 
 
-def extend(
+def forward_with_cache(
     parameters: Parameters,
     tokens: Int[Array, "B T"],
     counts: Int[Array, " B"],
@@ -124,7 +124,7 @@ def extend(
         kernel: of the attention.
 
     Returns:
-        The normed states for `logits_of` (those of padding mean nothing), and the cache
+        The normed states for `unembed` (those of padding mean nothing), and the cache
         grown by `counts`. What would lie beyond its capacity is not kept: it is the
         caller's part to make it large enough.
     """
@@ -132,7 +132,7 @@ def extend(
     positions = cache.lengths[:, None] + jnp.arange(length, dtype=jnp.int32)
     slots = jnp.arange(cache.capacity, dtype=jnp.int32)[None]
     mask = causal_mask(positions, slots)
-    cos, sin = angles(positions, config.rotary)
+    cos, sin = rope_frequencies(positions, config.rotary)
     rows = jnp.arange(batch)[:, None]
 
     def step(carry: tuple[Array, Array, Array], this: tuple[Array, Layers]) -> tuple[Any, None]:
@@ -160,7 +160,7 @@ def extend(
     return x, KVCache(keys=keys, values=values, lengths=cache.lengths + counts)
 
 
-def logits_of(parameters: Parameters, hidden: Float[Array, "B T D"]) -> Float[Array, "B T V"]:
+def unembed(parameters: Parameters, hidden: Float[Array, "B T D"]) -> Float[Array, "B T V"]:
     """The output head, in float32."""
     if parameters.head is None:
         weight, layout = parameters.embedding, "...d,vd->...v"
@@ -192,8 +192,8 @@ def _block(
     query = _project("btd,dnh->btnh", normed, layer.query, layer.query_bias, einsum)
     key = _project("btd,dkh->btkh", normed, layer.key, layer.key_bias, einsum)
     value = _project("btd,dkh->btkh", normed, layer.value, layer.value_bias, einsum)
-    query = rotate(query, cos, sin, config.rotary)
-    key = rotate(key, cos, sin, config.rotary)
+    query = apply_rope(query, cos, sin, config.rotary)
+    key = apply_rope(key, cos, sin, config.rotary)
     mixed, carried = attention(query, key, value)
     attended = _project("btnh,nhd->btd", mixed, layer.attention_out, None, einsum)
     if config.parallel:

@@ -16,14 +16,14 @@ from jax import Array
 from multiturn.core.errors import ContextOverflowError, InputError
 from multiturn.models.attention import Kernel
 from multiturn.models.config import DecoderConfig
-from multiturn.models.decoder import hidden_states, logits_of
+from multiturn.models.decoder import hidden_states, unembed
 from multiturn.models.parameters import Parameters
-from multiturn.models.sampling import choose, sampling_key
+from multiturn.models.sampling import sample, sampling_key
 
-__all__ = ["generate_naively"]
+__all__ = ["generate_reference"]
 
 
-def generate_naively(
+def generate_reference(
     parameters: Parameters,
     config: DecoderConfig,
     prompt: Sequence[int],
@@ -66,7 +66,7 @@ def generate_naively(
     tokens = jnp.zeros((1, room), jnp.int32).at[0, : len(prompt)].set(jnp.asarray(prompt))
     for position in range(len(prompt), total):
         logits = _logits_before(parameters, tokens, position, config, kernel)
-        token = choose(logits, sampling_key(seed, position), temperature, top_p, top_k)
+        token = sample(logits, sampling_key(seed, position), temperature, top_p, top_k)
         tokens = tokens.at[0, position].set(token)
     return [int(token) for token in tokens[0, len(prompt) : total]]
 
@@ -76,4 +76,4 @@ def _logits_before(
     parameters: Parameters, tokens: Array, position: int, config: DecoderConfig, kernel: Kernel
 ) -> Array:
     hidden = hidden_states(parameters, tokens, config, kernel=kernel)
-    return logits_of(parameters, hidden[:, position - 1])[0]
+    return unembed(parameters, hidden[:, position - 1])[0]

@@ -20,18 +20,18 @@ from jax import Array
 from jaxtyping import Float
 
 from multiturn.core.errors import InputError
-from multiturn.models.arrays import ArrayInfo, Constant, Normal
+from multiturn.models.arrays import Constant, Normal, ParameterSpec
 from multiturn.models.config import DecoderConfig
-from multiturn.models.parameters import Parameters, declare
+from multiturn.models.parameters import Parameters, parameter_specs
 
 __all__ = [
     "LORA_TARGETS",
-    "Adapted",
-    "Factors",
+    "LoraLinear",
+    "LoraParameters",
     "LoraConfig",
     "LowRank",
     "attach",
-    "declare_lora",
+    "lora_specs",
     "merge",
     "project",
 ]
@@ -93,13 +93,13 @@ class LowRank:
     lora_b: Float[Array, "L R ..."]
 
 
-Factors = dict[str, LowRank]
+LoraParameters = dict[str, LowRank]
 """The adapted matrices of `Layers` by name."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Adapted:
+class LoraLinear:
     """A matrix with its factors, in the place of the matrix."""
 
     base: Array
@@ -108,8 +108,8 @@ class Adapted:
     scale: float = field(metadata={"static": True})
 
 
-def declare_lora(config: DecoderConfig, lora: LoraConfig) -> Any:
-    """The `Factors` with an `ArrayInfo` in place of each array.
+def lora_specs(config: DecoderConfig, lora: LoraConfig) -> Any:
+    """The `LoraParameters` with an `ParameterSpec` in place of each array.
 
     The first factor is drawn with deviation 1 / sqrt(3 in), as PEFT draws it, and the second
     is 0, so that an adapted model begins as what it was.
@@ -117,7 +117,7 @@ def declare_lora(config: DecoderConfig, lora: LoraConfig) -> Any:
     Raises:
         InputError: the model has no such matrix.
     """
-    layers = declare(config).layers
+    layers = parameter_specs(config).layers
     make: Any = LowRank
     found = {}
     for name in lora.targets:
@@ -132,13 +132,13 @@ def declare_lora(config: DecoderConfig, lora: LoraConfig) -> Any:
         for size in info.shape[1:cut]:
             inner *= size
         found[name] = make(
-            lora_a=ArrayInfo(
+            lora_a=ParameterSpec(
                 shape=(*info.shape[:cut], lora.rank),
                 axes=(*info.axes[:cut], "rank"),
                 dtype=jnp.float32,
                 initializer=Normal((3 * inner) ** -0.5),
             ),
-            lora_b=ArrayInfo(
+            lora_b=ParameterSpec(
                 shape=(config.layers, lora.rank, *info.shape[cut:]),
                 axes=("layers", "rank", *info.axes[cut:]),
                 dtype=jnp.float32,
@@ -148,16 +148,16 @@ def declare_lora(config: DecoderConfig, lora: LoraConfig) -> Any:
     return found
 
 
-def attach(parameters: Parameters, factors: Factors, scale: float) -> Parameters:
+def attach(parameters: Parameters, factors: LoraParameters, scale: float) -> Parameters:
     """The decoder with the factors beside their matrices; `decoder` computes with both."""
     adapted: dict[str, Any] = {
-        name: Adapted(getattr(parameters.layers, name), low.lora_a, low.lora_b, scale)
+        name: LoraLinear(getattr(parameters.layers, name), low.lora_a, low.lora_b, scale)
         for name, low in factors.items()
     }
     return replace(parameters, layers=replace(parameters.layers, **adapted))
 
 
-def merge(parameters: Parameters, factors: Factors, scale: float) -> Parameters:
+def merge(parameters: Parameters, factors: LoraParameters, scale: float) -> Parameters:
     """The decoder with the factors' products added to their matrices, in the type of these."""
     merged: dict[str, Any] = {}
     for name, low in factors.items():
@@ -180,7 +180,7 @@ def _flat(array: Array, inner: int) -> Array:
 def project(
     layout: str,
     x: Array,
-    weight: Array | Adapted,
+    weight: Array | LoraLinear,
     precision: jax.lax.Precision,
     einsum: Callable[..., Array] = jnp.einsum,
 ) -> Array:
@@ -193,7 +193,7 @@ def project(
         precision: of the products.
         einsum: what computes them.
     """
-    if not isinstance(weight, Adapted):
+    if not isinstance(weight, LoraLinear):
         return einsum(layout, x, weight, precision=precision)
     states, matrix, out = layout.replace("->", ",").split(",")
     read = "".join(axis for axis in matrix if axis in states)

@@ -14,10 +14,10 @@ from jax import Array
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from multiturn.models.arrays import ArrayInfo, Constant, Initializer, Normal
+from multiturn.models.arrays import Constant, Initializer, Normal, ParameterSpec
 from multiturn.models.config import DecoderConfig
 
-__all__ = ["Layers", "Parameters", "declare", "named_arrays"]
+__all__ = ["Layers", "Parameters", "parameter_specs", "named_arrays"]
 
 
 @jax.tree_util.register_dataclass
@@ -61,8 +61,8 @@ class Parameters:
     head_bias: Float[Array, " V"] | None
 
 
-def declare(config: DecoderConfig, dtype: DTypeLike = jnp.float32) -> Any:
-    """The `Parameters` of a configuration with an `ArrayInfo` in place of each array.
+def parameter_specs(config: DecoderConfig, dtype: DTypeLike = jnp.float32) -> Any:
+    """The `Parameters` of a configuration with an `ParameterSpec` in place of each array.
 
     First values: a normal of deviation 0.02, and 0.02 / sqrt(2 * layers) for the two
     projections that write to the residual stream (GPT-2's rule), so that the stream keeps
@@ -81,11 +81,11 @@ def declare(config: DecoderConfig, dtype: DTypeLike = jnp.float32) -> Any:
         "ff": c.feed_forward_width,
     }
 
-    def array(axes: str, initializer: Initializer, *, present: bool = True) -> ArrayInfo | None:
+    def array(axes: str, initializer: Initializer, *, present: bool = True) -> ParameterSpec | None:
         if not present:
             return None
         names = tuple(axes.split())
-        return ArrayInfo(
+        return ParameterSpec(
             shape=tuple(sizes[name] for name in names),
             axes=names,
             dtype=dtype,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from multiturn.models.arrays import ArrayInfo
+from multiturn.models.arrays import ParameterSpec
 from multiturn.models.config import DecoderConfig, named_config
-from multiturn.models.parameters import declare, named_arrays
+from multiturn.models.parameters import named_arrays, parameter_specs
 
 __all__ = ["PLAN_DTYPES", "ArrayPlan", "ModelPlan", "models_plan", "plan_of"]
 
@@ -60,7 +60,7 @@ def models_plan(name: str) -> ModelPlan:
 
 def plan_of(name: str, config: DecoderConfig) -> ModelPlan:
     """The plan of any configuration, shown under `name`."""
-    infos: list[tuple[str, ArrayInfo]] = list(named_arrays(declare(config)))
+    infos: list[tuple[str, ParameterSpec]] = list(named_arrays(parameter_specs(config)))
     arrays = tuple(
         ArrayPlan(array, info.shape, info.axes, math.prod(info.shape)) for array, info in infos
     )

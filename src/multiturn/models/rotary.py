@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 
 from multiturn.models.config import Rotary
 
-__all__ = ["angles", "rotate"]
+__all__ = ["rope_frequencies", "apply_rope"]
 
 
-def angles(
+def rope_frequencies(
     positions: Int[Array, "B T"], rotary: Rotary
 ) -> tuple[Float[Array, "B T 1 R/2"], Float[Array, "B T 1 R/2"]]:
     """Cosine and sine of ``position / base ** (2 i / size)``, in float32."""
@@ -24,7 +24,7 @@ def angles(
     return jnp.cos(angle), jnp.sin(angle)
 
 
-def rotate(
+def apply_rope(
     x: Float[Array, "B T N H"],
     cos: Float[Array, "B T 1 R/2"],
     sin: Float[Array, "B T 1 R/2"],

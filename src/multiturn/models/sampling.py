@@ -22,12 +22,12 @@ from jaxtyping import Bool, Float, Int, Key
 
 __all__ = [
     "CANDIDATES",
-    "Ranked",
-    "choose",
-    "choose_rows",
-    "kept",
+    "TopCandidates",
+    "sample",
+    "sample_batch",
+    "top_k_top_p_mask",
     "log_probabilities",
-    "rank",
+    "top_candidates",
     "sampling_key",
 ]
 
@@ -40,7 +40,7 @@ _BLOCK = 32
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Ranked:
+class TopCandidates:
     """What a draw with top-k or a nucleus needs to know of rows of logits."""
 
     values: Float[Array, "B C"]
@@ -48,7 +48,7 @@ class Ranked:
     `CANDIDATES` or more, or the whole vocabulary. Of several that are as likely as the last
     of them, any may be among them."""
     ids: Int[Array, "B C"]
-    log_total: Float[Array, " B"]
+    logsumexp: Float[Array, " B"]
     """The logarithm of what the tempered, exponentiated logits of all tokens sum to."""
 
 
@@ -61,16 +61,16 @@ def sampling_key(seed: int | Int[Array, ""], position: int | Int[Array, ""]) -> 
 
 
 @jax.jit
-def choose(
+def sample(
     logits: Float[Array, " V"],
     key: Key[Array, ""],
     temperature: float | Array,
     top_p: float | Array = 1.0,
     top_k: int | Array = 0,
 ) -> Int[Array, ""]:
-    """The next token of one row; see `choose_rows`."""
+    """The next token of one row; see `sample_batch`."""
     uniform = jax.random.uniform(key)
-    one = choose_rows(
+    one = sample_batch(
         logits[None],
         uniform[None],
         jnp.asarray(temperature, jnp.float32)[None],
@@ -80,14 +80,14 @@ def choose(
     return one[0]
 
 
-def choose_rows(
+def sample_batch(
     logits: Float[Array, "B V"],
     uniforms: Float[Array, " B"],
     temperatures: Float[Array, " B"],
     top_p: Float[Array, " B"],
     top_k: Int[Array, " B"],
-    ranked: Ranked | None = None,
-    rank_more: Callable[[Int[Array, ""]], Ranked] | None = None,
+    candidates: TopCandidates | None = None,
+    more_candidates: Callable[[Int[Array, ""]], TopCandidates] | None = None,
 ) -> Int[Array, " B"]:
     """The next token of each row.
 
@@ -100,16 +100,16 @@ def choose_rows(
             whose probabilities reach it are kept; 1 is off.
         top_k: only so many of the most likely tokens are kept, before the nucleus is taken;
             0 is off.
-        ranked: of the logits, where something faster than `rank` has found it. Rows without
-            top-k and nucleus need nothing of it but the first candidate.
-        rank_more: the same of one row, given by its number, with more candidates: for a row
-            whose nucleus those of `ranked` do not hold.
+        candidates: of the logits; by default `top_candidates` finds them. A row without top-k
+            and nucleus uses the first one alone.
+        more_candidates: finds more candidates for one row, given by its index, where `candidates`
+            do not cover the nucleus of that row.
 
     The kept tokens are lined up, most likely first and equals by id (where both filters
     are off: by id), each as long as it is likely, and the uniform number points at one.
     Rows are independent: neighbours change nothing.
     """
-    best = _most_likely(logits) if ranked is None else ranked.ids[:, 0]
+    best = _most_likely(logits) if candidates is None else candidates.ids[:, 0]
     sampled = temperatures > 0
     filtered = sampled & ((top_p < 1) | (top_k > 0))
     scale = 1 / jnp.maximum(temperatures, 1e-6)
@@ -120,7 +120,7 @@ def choose_rows(
         return chosen
 
     def from_likely(tokens: Array) -> Array:
-        found = rank(logits, scale) if ranked is None else ranked
+        found = top_candidates(logits, scale) if candidates is None else candidates
         drawn, sure = _draw_from_candidates(found, uniforms, scale, top_p, top_k)
         sure |= found.values.shape[1] == logits.shape[1]
 
@@ -131,10 +131,10 @@ def choose_rows(
                 )
 
             def ranked_again() -> Array:
-                if rank_more is None:
+                if more_candidates is None:
                     return sorted_whole()
                 alone = (values[row][None] for values in (uniforms, scale, top_p, top_k))
-                token, sure = _draw_from_candidates(rank_more(row), *alone)
+                token, sure = _draw_from_candidates(more_candidates(row), *alone)
                 drawn: Array = jax.lax.cond(sure[0], lambda: token[0], sorted_whole)
                 return drawn
 
@@ -154,10 +154,10 @@ def choose_rows(
     return drawn
 
 
-def rank(logits: Float[Array, "B V"], scale: Float[Array, " B"]) -> Ranked:
-    """What `choose_rows` needs to know of each row, whose logits are multiplied by `scale`."""
+def top_candidates(logits: Float[Array, "B V"], scale: Float[Array, " B"]) -> TopCandidates:
+    """What `sample_batch` needs to know of each row, whose logits are multiplied by `scale`."""
     values, ids = _candidates(logits)
-    return Ranked(values, ids, _log_total(logits, scale))
+    return TopCandidates(values, ids, _log_total(logits, scale))
 
 
 def log_probabilities(logits: Float[Array, "B V"], tokens: Int[Array, " B"]) -> Float[Array, " B"]:
@@ -166,9 +166,9 @@ def log_probabilities(logits: Float[Array, "B V"], tokens: Int[Array, " B"]) -> 
     return chosen - _log_total(logits, jnp.ones(len(logits), jnp.float32))
 
 
-def kept(
+def top_k_top_p_mask(
     ranked: Float[Array, "B C"],
-    log_total: Float[Array, " B"],
+    logsumexp: Float[Array, " B"],
     top_p: Float[Array, " B"],
     top_k: Int[Array, " B"],
 ) -> Bool[Array, "B C"]:
@@ -176,19 +176,19 @@ def kept(
 
     Args:
         ranked: the tempered logits of the most likely tokens, greatest first.
-        log_total: the logarithm of what the tempered, exponentiated logits of all tokens sum to.
-        top_p: see `choose_rows`.
-        top_k: see `choose_rows`.
+        logsumexp: the logarithm of what the tempered, exponentiated logits of all tokens sum to.
+        top_p: see `sample_batch`.
+        top_k: see `sample_batch`.
     """
-    rank = jnp.arange(ranked.shape[1])
+    place = jnp.arange(ranked.shape[1])
     limited = (top_k > 0)[:, None]
-    inside = ~limited | (rank < top_k[:, None])
+    inside = ~limited | (place < top_k[:, None])
     # The nucleus is one of what top-k left, whose probabilities sum to 1 again.
     weights = jnp.where(inside, jnp.exp(ranked - ranked[:, :1]), 0)
-    whole = jnp.where(limited[:, 0], weights.sum(1), jnp.exp(log_total - ranked[:, 0]))
+    whole = jnp.where(limited[:, 0], weights.sum(1), jnp.exp(logsumexp - ranked[:, 0]))
     before = jnp.cumsum(weights, axis=1) - weights
     nucleus = (top_p[:, None] >= 1) | (before < top_p[:, None] * whole[:, None])
-    return inside & (nucleus | (rank == 0))
+    return inside & (nucleus | (place == 0))
 
 
 def _most_likely(logits: Float[Array, "B V"]) -> Int[Array, " B"]:
@@ -214,7 +214,7 @@ def _log_total(logits: Float[Array, "B V"], scale: Float[Array, " B"]) -> Float[
 
 
 def _candidates(logits: Float[Array, "B V"]) -> tuple[Float[Array, "B C"], Int[Array, "B C"]]:
-    """The values and ids of `Ranked`."""
+    """The values and ids of `TopCandidates`."""
     size = logits.shape[1]
     if size <= 4 * CANDIDATES * _BLOCK:
         values, ids = jax.lax.top_k(logits, min(CANDIDATES, size))
@@ -233,11 +233,11 @@ def _candidates(logits: Float[Array, "B V"]) -> tuple[Float[Array, "B C"], Int[A
 
 
 def _draw_from_candidates(
-    found: Ranked, uniforms: Array, scale: Array, top_p: Array, top_k: Array
+    found: TopCandidates, uniforms: Array, scale: Array, top_p: Array, top_k: Array
 ) -> tuple[Int[Array, " B"], Bool[Array, " B"]]:
     """The draw of each row, and whether the candidates surely held all that is kept there."""
     ranked = found.values * scale[:, None]
-    inside = kept(ranked, found.log_total, top_p, top_k)
+    inside = top_k_top_p_mask(ranked, found.logsumexp, top_p, top_k)
     least = jnp.where(inside, found.values, jnp.inf).min(1)
     sure = (least > found.values[:, -1]) & (top_k <= found.values.shape[1])
     place = _point(ranked, inside, uniforms)
@@ -251,7 +251,7 @@ def _draw_from_sorted(
     order = jnp.argsort(-logits, stable=True)
     ranked = logits[order][None] * scale
     total = _log_total(logits[None], scale[None])
-    inside = kept(ranked, total, top_p[None], top_k[None])
+    inside = top_k_top_p_mask(ranked, total, top_p[None], top_k[None])
     return order[_point(ranked, inside, uniform[None])[0]]
 
 

@@ -9,7 +9,7 @@ import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from multiturn.core.errors import InputError
-from multiturn.models.arrays import ArrayInfo, path_name
+from multiturn.models.arrays import ParameterSpec, path_name
 
 __all__ = ["REPLICATED", "TENSOR_PARALLEL", "TRAINING", "Rules", "partition_spec", "shardings"]
 
@@ -44,7 +44,7 @@ width of the stream, to be gathered layer by layer (ZeRO-3). An axis of one devi
 so that pure data, fully sharded and tensor parallel training are sizes of one mesh."""
 
 
-def partition_spec(info: ArrayInfo, rules: Rules, mesh: Mesh, *, name: str) -> PartitionSpec:
+def partition_spec(info: ParameterSpec, rules: Rules, mesh: Mesh, *, name: str) -> PartitionSpec:
     """Where the table puts the array called `name`.
 
     Raises:

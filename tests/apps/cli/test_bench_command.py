@@ -28,7 +28,7 @@ from multiturn.hub.adapters.pairs import pairs_of
 from multiturn.hub.checkpoints.layouts import gguf_llama_layout
 from multiturn.hub.checkpoints.reading import open_checkpoint
 from multiturn.hub.fingerprints import fingerprint, fingerprint_with_adapter
-from multiturn.models.lora import LoraConfig, declare_lora
+from multiturn.models.lora import LoraConfig, lora_specs
 
 ANSWERS = ["x = 1\nprint(x)\n", "print('nothing')\n", "y = = 2\n", "# only words\n"]
 
@@ -190,7 +190,7 @@ def adapter(smollm2: Path, tmp_path: Path) -> Path:
     lora = LoraConfig(rank=1, alpha=1.0, targets=("query",))
     draw = np.random.default_rng(0)
     factors = jax.tree.map(
-        lambda info: draw.normal(0, 0.1, info.shape).astype("float32"), declare_lora(config, lora)
+        lambda info: draw.normal(0, 0.1, info.shape).astype("float32"), lora_specs(config, lora)
     )
     pairs = pairs_of(factors, lora.scale, gguf_llama_layout(config, "llama"))
     file = tmp_path / "my adapter.gguf"

@@ -22,9 +22,9 @@ from jaxtyping import Bool, Float, Int
 from multiturn.models.attention import Kernel
 from multiturn.models.cache import KVCache, empty_cache
 from multiturn.models.config import DecoderConfig
-from multiturn.models.decoder import extend, logits_of
+from multiturn.models.decoder import forward_with_cache, unembed
 from multiturn.models.parameters import Parameters
-from multiturn.models.sampling import choose_rows, log_probabilities
+from multiturn.models.sampling import log_probabilities, sample_batch
 
 __all__ = ["Backend", "RowOptions", "XlaBackend"]
 
@@ -32,7 +32,7 @@ __all__ = ["Backend", "RowOptions", "XlaBackend"]
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class RowOptions:
-    """How the next token of each row is chosen; see `models.sampling.choose_rows`."""
+    """How the next token of each row is chosen; see `models.sampling.sample_batch`."""
 
     temperature: Float[Array, " B"]
     top_p: Float[Array, " B"]
@@ -59,8 +59,8 @@ class Backend(Protocol):
         together: of how many prompts `read` takes a piece at once, ascending from 1.
         seamless: a token's numbers depend, to the last bit, on the tokens before it alone:
             not on how many are read with it (T), on the other rows, on the number of
-            rows or on the capacity. If not, `extend` must at least give the same bits for
-            the same T, wherever a text is cut into pieces of it; the sampler then reads
+            rows or on the capacity. If not, `forward_with_cache` must at least give the same
+            bits for the same T, wherever a text is cut into pieces of it; the sampler then reads
             prompts in pieces of the last of `pieces` only, and what was decoded token by
             token is read again before another request builds on it.
         batches: the numbers of rows that decoding uses, ascending.
@@ -88,14 +88,14 @@ class Backend(Protocol):
         """A cache of `rows` rows with room for `capacity` tokens each (a multiple of 64)."""
         ...
 
-    def extend(
+    def forward_with_cache(
         self,
         weights: Any,
         tokens: Int[Array, "B T"],
         counts: Int[Array, " B"],
         cache: KVCache,
     ) -> tuple[Float[Array, "B T D"], KVCache]:
-        """Read more tokens of each row: the meaning of `models.decoder.extend`.
+        """Read more tokens of each row: the meaning of `models.decoder.forward_with_cache`.
 
         B is one (a text) or one of `batches` with T = 1 (decoding). A row with count 0
         stays as it is and may be skipped; its hidden state then means nothing, but is finite.
@@ -110,7 +110,7 @@ class Backend(Protocol):
         counts: Int[Array, " R"],
         caches: tuple[KVCache, ...],
     ) -> tuple[KVCache, ...]:
-        """As `extend`, for R prompts that each have a cache of one row, and without the states.
+        """`forward_with_cache` for R prompts, each with a one-row cache; returns no states.
 
         R is one of `together`, T the last of `pieces`.
         """
@@ -137,7 +137,7 @@ class Backend(Protocol):
         uniforms: Float[Array, " B"],
         options: RowOptions,
     ) -> tuple[Int[Array, " B"], Float[Array, " B"]]:
-        """The next token of each row: the meaning of `models.sampling.choose_rows`.
+        """The next token of each row: the meaning of `models.sampling.sample_batch`.
 
         And its log-probability, which means nothing where the options do not ask for it.
         """
@@ -184,18 +184,18 @@ class XlaBackend:
         placed: KVCache = constrain(cache, KVCache(keys=heads, values=heads, lengths=whole))  # type: ignore[arg-type]
         return placed
 
-    def extend(
+    def forward_with_cache(
         self, weights: Parameters, tokens: Array, counts: Array, cache: KVCache
     ) -> tuple[Array, KVCache]:
-        """See `models.decoder.extend`."""
-        return extend(weights, tokens, counts, cache, self.config, kernel=self.kernel)
+        """See `models.decoder.forward_with_cache`."""
+        return forward_with_cache(weights, tokens, counts, cache, self.config, kernel=self.kernel)
 
     def read(
         self, weights: Parameters, tokens: Array, counts: Array, caches: tuple[KVCache, ...]
     ) -> tuple[KVCache, ...]:
         """See `Backend`."""
         (cache,) = caches
-        _, cache = self.extend(weights, tokens, counts, cache)
+        _, cache = self.forward_with_cache(weights, tokens, counts, cache)
         return (cache,)
 
     def room(self, rows: int) -> Array:
@@ -205,15 +205,15 @@ class XlaBackend:
     def logits(
         self, weights: Parameters, hidden: Array, room: Array | None = None
     ) -> tuple[Array, Array | None]:
-        """See `models.decoder.logits_of`."""
-        return logits_of(weights, hidden), room
+        """See `models.decoder.unembed`."""
+        return unembed(weights, hidden), room
 
     def choose(
         self, weights: Parameters, logits: Array, uniforms: Array, options: RowOptions
     ) -> tuple[Array, Array]:
         """See `Backend`."""
         del weights
-        token = choose_rows(logits, uniforms, options.temperature, options.top_p, options.top_k)
+        token = sample_batch(logits, uniforms, options.temperature, options.top_p, options.top_k)
         logprob: Array = jax.lax.cond(
             jnp.any(options.scored),
             lambda: log_probabilities(logits, token),

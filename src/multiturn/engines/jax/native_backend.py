@@ -13,12 +13,12 @@ from multiturn.models.config import DecoderConfig
 from multiturn.models.native.decoder import (
     Precision,
     empty_cache,
-    extend,
-    extend_each,
-    logits_of,
-    rank,
+    forward_with_cache,
+    prefill_each,
+    top_candidates,
+    unembed,
 )
-from multiturn.models.sampling import Ranked, choose_rows
+from multiturn.models.sampling import TopCandidates, sample_batch
 
 __all__ = ["NativeBackend"]
 
@@ -53,17 +53,17 @@ class NativeBackend:
         """Zeros in the native layout."""
         return empty_cache(self.config, rows, capacity, self.precision)
 
-    def extend(
+    def forward_with_cache(
         self, weights: Array, tokens: Array, counts: Array, cache: KVCache
     ) -> tuple[Array, KVCache]:
-        """See `models.native.decoder.extend`."""
-        return extend(weights, tokens, counts, cache, self.config)
+        """See `models.native.decoder.forward_with_cache`."""
+        return forward_with_cache(weights, tokens, counts, cache, self.config)
 
     def read(
         self, weights: Array, tokens: Array, counts: Array, caches: tuple[KVCache, ...]
     ) -> tuple[KVCache, ...]:
-        """See `models.native.decoder.extend_each`."""
-        return extend_each(weights, tokens, counts, caches)
+        """See `models.native.decoder.prefill_each`."""
+        return prefill_each(weights, tokens, counts, caches)
 
     def room(self, rows: int) -> Array:
         """The logits' own."""
@@ -72,8 +72,8 @@ class NativeBackend:
     def logits(
         self, weights: Array, hidden: Array, room: Array | None = None
     ) -> tuple[Array, Array | None]:
-        """See `models.native.decoder.logits_of`."""
-        logits = logits_of(weights, hidden, self.config, room)
+        """See `models.native.decoder.unembed`."""
+        logits = unembed(weights, hidden, self.config, room)
         return logits, logits
 
     def choose(
@@ -83,21 +83,21 @@ class NativeBackend:
         sampled = options.temperature > 0
         filtered = sampled & ((options.top_p < 1) | (options.top_k > 0))
         scale = 1 / jnp.maximum(options.temperature, 1e-6)
-        ranked, total = rank(weights, logits, scale, filtered, options.scored)
+        candidates, total = top_candidates(weights, logits, scale, filtered, options.scored)
 
-        def rank_more(row: Array) -> Ranked:
+        def more_candidates(row: Array) -> TopCandidates:
             yes = jnp.ones(1, bool)
             one = logits[row][None]
-            more, _ = rank(weights, one, scale[row][None], yes, ~yes, _MORE_CANDIDATES)
+            more, _ = top_candidates(weights, one, scale[row][None], yes, ~yes, _MORE_CANDIDATES)
             return more
 
-        token = choose_rows(
+        token = sample_batch(
             logits,
             uniforms,
             options.temperature,
             options.top_p,
             options.top_k,
-            ranked,
-            rank_more,
+            candidates,
+            more_candidates,
         )
         return token, jnp.take_along_axis(logits, token[:, None], axis=1)[:, 0] - total

@@ -27,7 +27,7 @@ from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.model_place import model_tokenizer
 from multiturn.models.config import DecoderConfig
 from multiturn.models.native.decoder import NativeDecoder, Precision
-from multiturn.models.parameters import Parameters, declare
+from multiturn.models.parameters import Parameters, parameter_specs
 from multiturn.models.sharding import TENSOR_PARALLEL, shardings
 from multiturn.text.tokenizers import Tokenizer
 
@@ -187,7 +187,7 @@ def _xla(source: _Source, dtype: DType, slots: int, devices: int) -> tuple[Backe
     mesh = None
     if devices > 1:
         mesh = jax.make_mesh((devices,), ("model",), axis_types=(jax.sharding.AxisType.Auto,))
-        places = shardings(declare(source.config), mesh, TENSOR_PARALLEL)
+        places = shardings(parameter_specs(source.config), mesh, TENSOR_PARALLEL)
         weights = jax.device_put(weights, places)
     backend = XlaBackend(
         source.config,

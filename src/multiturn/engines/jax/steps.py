@@ -135,7 +135,9 @@ def decode(
         step, state, block = carry
         active = state.remaining > 0
         counts = active.astype(jnp.int32)
-        hidden, cache = backend.extend(weights, state.token[:, None], counts, state.cache)
+        hidden, cache = backend.forward_with_cache(
+            weights, state.token[:, None], counts, state.cache
+        )
         logits, room = backend.logits(weights, hidden[:, 0], state.room)
         # The position of the token that is now chosen is the length of what comes before it.
         uniforms = jax.vmap(_uniform)(orders.seed, cache.lengths)
@@ -185,7 +187,7 @@ def read_scored(
     following: Int[Array, " T"],
 ) -> tuple[KVCache, Float[Array, " T"]]:
     """As `read`; and the log-probability of the token that follows each."""
-    hidden, cache = backend.extend(weights, tokens, count[None], cache)
+    hidden, cache = backend.forward_with_cache(weights, tokens, count[None], cache)
     logits, _ = backend.logits(weights, hidden[0])
     return cache, log_probabilities(logits, following)
 

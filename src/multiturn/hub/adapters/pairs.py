@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from multiturn.hub.checkpoints.layouts import Layout, Rule
-from multiturn.models.lora import Factors
+from multiturn.models.lora import LoraParameters
 
 __all__ = ["Pair", "pairs_of"]
 
@@ -46,7 +46,7 @@ class Pair:
         return added
 
 
-def pairs_of(factors: Factors, scale: float, layout: Layout) -> dict[str, Pair]:
+def pairs_of(factors: LoraParameters, scale: float, layout: Layout) -> dict[str, Pair]:
     """The pair of each adapted tensor of a layout, by the tensor's name."""
     arrays: dict[str, tuple[Values, Values]] = {
         name: (np.asarray(low.lora_a, np.float32), np.asarray(low.lora_b, np.float32))

@@ -27,7 +27,7 @@ from multiturn.hub.formats.pickles import read_torch_pickle
 from multiturn.hub.formats.safetensors_files import read_safetensors
 from multiturn.hub.formats.tensors import FLOAT_DTYPES, StoredTensor, Tensors, numpy_dtype
 from multiturn.models.config import DecoderConfig
-from multiturn.models.parameters import Layers, Parameters, declare
+from multiturn.models.parameters import Layers, Parameters, parameter_specs
 
 __all__ = ["Checkpoint", "each_array", "load_parameters", "open_checkpoint", "read_hub_tensors"]
 
@@ -109,7 +109,7 @@ def load_parameters(checkpoint: Checkpoint, dtype: str | None = None) -> Paramet
     dtype = checkpoint.dtype if dtype is None else dtype
     if dtype not in ("float32", "bfloat16", "float16"):
         raise InputError("unknown dtype", got=dtype, allowed="float32, bfloat16, float16")
-    declared = declare(checkpoint.config)
+    declared = parameter_specs(checkpoint.config)
     outer = _empty_arrays(declared, dtype)
     blocks = _empty_arrays(declared.layers, dtype)
 

@@ -14,13 +14,13 @@ from multiturn.jaxformer.parallel.mesh import make_mesh
 from multiturn.jaxformer.run.checkpoints import Checkpoints
 from multiturn.jaxformer.step.state import Trainee, with_sharding
 from multiturn.models.arrays import abstract
-from multiturn.models.lora import Factors
+from multiturn.models.lora import LoraParameters
 from multiturn.models.sharding import shardings
 
 __all__ = ["load_lora_run", "read_factors"]
 
 
-def load_lora_run(directory: Path, step: int | None = None) -> tuple[Factors, TrainConfig]:
+def load_lora_run(directory: Path, step: int | None = None) -> tuple[LoraParameters, TrainConfig]:
     """The factors of a run, its newest or those of `step`, on one device; and its config.
 
     Raises:
@@ -41,12 +41,14 @@ def load_lora_run(directory: Path, step: int | None = None) -> tuple[Factors, Tr
         ), config
 
 
-def read_factors(checkpoints: Checkpoints, step: int, trainee: Trainee, mesh: Mesh) -> Factors:
+def read_factors(
+    checkpoints: Checkpoints, step: int, trainee: Trainee, mesh: Mesh
+) -> LoraParameters:
     """The factors in a checkpoint, laid out on a mesh."""
     shapes = jax.tree.map(
         with_sharding,
         abstract(trainee.declared),
         shardings(trainee.declared, mesh, trainee.rules),
     )
-    factors: Factors = checkpoints.parameters(step, shapes)
+    factors: LoraParameters = checkpoints.parameters(step, shapes)
     return factors

@@ -13,8 +13,8 @@ from multiturn.core.errors import InputError
 from multiturn.jaxformer.config import TrainConfig
 from multiturn.jaxformer.step.state import Trainee, whole_model
 from multiturn.models.config import DecoderConfig
-from multiturn.models.lora import LoraConfig, attach, declare_lora
-from multiturn.models.parameters import Parameters, declare
+from multiturn.models.lora import LoraConfig, attach, lora_specs
+from multiturn.models.parameters import Parameters, parameter_specs
 from multiturn.models.sharding import TRAINING, Rules, shardings
 
 __all__ = ["LORA_RULES", "lora_trainee", "place_base", "trainee_of"]
@@ -42,7 +42,7 @@ def trainee_of(config: TrainConfig) -> Trainee:
 def lora_trainee(config: DecoderConfig, lora: LoraConfig) -> Trainee:
     """The factors are trained; the decoder's own arrays are what the step calls `kept`."""
     return Trainee(
-        config, declare_lora(config, lora), partial(_attached, scale=lora.scale), LORA_RULES
+        config, lora_specs(config, lora), partial(_attached, scale=lora.scale), LORA_RULES
     )
 
 
@@ -63,5 +63,7 @@ def place_base(base: Parameters, config: TrainConfig, mesh: Mesh) -> Parameters:
         return array.astype(jnp.float32 if wide else dtype)
 
     narrow = jax.tree_util.tree_map_with_path(narrowed, base)
-    placed: Parameters = jax.device_put(narrow, shardings(declare(config.model), mesh, TRAINING))
+    placed: Parameters = jax.device_put(
+        narrow, shardings(parameter_specs(config.model), mesh, TRAINING)
+    )
     return placed

@@ -27,7 +27,7 @@ from multiturn.jaxformer.plan.hlo import Work, count_work
 from multiturn.jaxformer.step.state import whole_model, with_sharding
 from multiturn.jaxformer.step.step import make_step
 from multiturn.models.arrays import abstract
-from multiturn.models.parameters import declare
+from multiturn.models.parameters import parameter_specs
 from multiturn.models.sharding import TRAINING, shardings
 
 __all__ = ["Compiled", "compile_step"]
@@ -130,7 +130,7 @@ def _compile(plain: object, dumped: Path) -> Compiled:
     )
     kept = None
     if config.lora is not None:
-        declared = declare(config.model, jnp.dtype(config.precision.compute))
+        declared = parameter_specs(config.model, jnp.dtype(config.precision.compute))
         places = shardings(declared, mesh, TRAINING)
         kept = jax.tree.map(with_sharding, abstract(declared), places)
     begin = time.monotonic()

@@ -32,7 +32,7 @@ from multiturn.jaxformer.samples.order import Order
 from multiturn.jaxformer.samples.protocol import Split
 from multiturn.jaxformer.step.state import Trainee, TrainState, fresh_state
 from multiturn.jaxformer.step.step import Metrics, Step, make_step
-from multiturn.models.generate import generate_naively
+from multiturn.models.generate import generate_reference
 from multiturn.models.parameters import Parameters
 
 __all__ = ["Outcome", "main"]
@@ -324,7 +324,7 @@ class _Loop:
         if tokenizer is None or jax.process_count() > 1:
             return
         for prompt in watch.prompts:
-            written = generate_naively(
+            written = generate_reference(
                 self.trainee.assemble(state.parameters, self.kept),
                 self.config.model,
                 tokenizer.encode(prompt),

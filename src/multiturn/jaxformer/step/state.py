@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from multiturn.jaxformer.parallel.mesh import replicated
 from multiturn.models.arrays import abstract, initialize
 from multiturn.models.config import DecoderConfig
-from multiturn.models.parameters import Parameters, declare
+from multiturn.models.parameters import Parameters, parameter_specs
 from multiturn.models.sharding import TRAINING, Rules, shardings
 
 __all__ = [
@@ -66,7 +66,7 @@ class Trainee:
 
     Attributes:
         config: of the decoder.
-        declared: the trained arrays, a tree of `ArrayInfo` in float32.
+        declared: the trained arrays, a tree of `ParameterSpec` in float32.
         assemble: the trained arrays, and those that stay as they are (None for a whole
             model), to the decoder's parameters; differentiated through.
         rules: the sharding table for `declared`.
@@ -80,7 +80,7 @@ class Trainee:
 
 def whole_model(config: DecoderConfig, rules: Rules = TRAINING) -> Trainee:
     """Every array of the decoder is trained."""
-    return Trainee(config, declare(config, jnp.float32), _itself, rules)
+    return Trainee(config, parameter_specs(config, jnp.float32), _itself, rules)
 
 
 def _itself(trained: Any, kept: Any) -> Parameters:

@@ -30,18 +30,18 @@ from multiturn.models.native.library import (
     Spec,
     load_library,
 )
-from multiturn.models.parameters import Parameters, declare, named_arrays
-from multiturn.models.rotary import angles
-from multiturn.models.sampling import CANDIDATES, Ranked
+from multiturn.models.parameters import Parameters, named_arrays, parameter_specs
+from multiturn.models.rotary import rope_frequencies
+from multiturn.models.sampling import CANDIDATES, TopCandidates
 
 __all__ = [
     "NativeDecoder",
     "Precision",
     "empty_cache",
-    "extend",
-    "extend_each",
-    "logits_of",
-    "rank",
+    "forward_with_cache",
+    "prefill_each",
+    "unembed",
+    "top_candidates",
 ]
 
 Precision = Literal["float32", "bfloat16", "int8"]
@@ -63,7 +63,7 @@ class NativeDecoder:
     Attributes:
         config: of the model.
         precision: see `Precision`.
-        number: what `extend` and `logits_of` take for the weights: an int32 array of one
+        number: what `forward_with_cache` and `unembed` take for the weights: an int32 array of one
             element. It stays valid as long as this object lives and was not closed; a
             closed decoder's number is refused, with an error, by every later call.
     """
@@ -162,14 +162,14 @@ def empty_cache(config: DecoderConfig, batch: int, capacity: int, precision: Pre
     )
 
 
-def extend(
+def forward_with_cache(
     number: Int[Array, " 1"],
     tokens: Int[Array, "B T"],
     counts: Int[Array, " B"],
     cache: KVCache,
     config: DecoderConfig,
 ) -> tuple[Float[Array, "B T D"], KVCache]:
-    """The meaning of `models.decoder.extend`, for weights that were packed.
+    """The meaning of `models.decoder.forward_with_cache`, for weights that were packed.
 
     Args:
         number: of the `NativeDecoder`.
@@ -207,13 +207,13 @@ def extend(
     return hidden, KVCache(keys=keys, values=values, lengths=cache.lengths + counts)
 
 
-def extend_each(
+def prefill_each(
     number: Int[Array, " 1"],
     tokens: Int[Array, "B T"],
     counts: Int[Array, " B"],
     caches: Sequence[KVCache],
 ) -> tuple[KVCache, ...]:
-    """As `extend`, of rows that each have a cache of their own, for who needs no states.
+    """`forward_with_cache` for rows that each have a cache of their own; returns no states.
 
     Args:
         number: of the `NativeDecoder`.
@@ -243,7 +243,7 @@ def extend_each(
     )
 
 
-def logits_of(
+def unembed(
     number: Int[Array, " 1"],
     hidden: Float[Array, "B D"],
     config: DecoderConfig,
@@ -259,15 +259,15 @@ def logits_of(
     return logits
 
 
-def rank(
+def top_candidates(
     number: Int[Array, " 1"],
     logits: Float[Array, "B V"],
     scale: Float[Array, " B"],
     wanted: Bool[Array, " B"],
-    scored: Bool[Array, " B"],
+    want_logprobs: Bool[Array, " B"],
     candidates: int = CANDIDATES,
-) -> tuple[Ranked, Float[Array, " B"]]:
-    """The meaning of `models.sampling.rank`, on the decoder's threads; cheaper by much.
+) -> tuple[TopCandidates, Float[Array, " B"]]:
+    """The meaning of `models.sampling.top_candidates`, on the decoder's threads; cheaper by much.
 
     A row's numbers depend on that row alone, to the last bit. The same candidates are found
     as there but for those exactly as likely as the last one; totals differ by rounding.
@@ -278,7 +278,7 @@ def rank(
         scale: one over the temperature.
         wanted: whether a row needs more than its most likely token; where it does not,
             the other candidates are -inf, and the total means nothing.
-        scored: whether a row needs the second result; it is 0 where not.
+        want_logprobs: whether a row needs the second result; it is 0 where not.
         candidates: how many there are, if the vocabulary has as many.
 
     Returns:
@@ -292,9 +292,9 @@ def rank(
     found = (shaped((rows, many), jnp.float32), shaped((rows, many), jnp.int32))
     call: Any = jax.ffi.ffi_call(RANK, (*found, each, each))
     values, ids, total, plain_total = call(
-        number, logits, scale, wanted.astype(jnp.int32), scored.astype(jnp.int32)
+        number, logits, scale, wanted.astype(jnp.int32), want_logprobs.astype(jnp.int32)
     )
-    return Ranked(values, ids, total + values[:, 0] * scale), plain_total
+    return TopCandidates(values, ids, total + values[:, 0] * scale), plain_total
 
 
 def _spec(config: DecoderConfig, precision: Precision, threads: int) -> Spec:
@@ -331,7 +331,7 @@ def _apart(parameters: Parameters) -> Iterator[tuple[str, int | None, Any]]:
 
 def _declared(config: DecoderConfig) -> dict[tuple[str, int | None], tuple[int, ...]]:
     """The shape of every array, those of the layers for each layer."""
-    declared = declare(config)
+    declared = parameter_specs(config)
     shapes: dict[tuple[str, int | None], tuple[int, ...]] = {}
     for name, info in named_arrays(declared):
         if name.startswith("layers."):
@@ -395,7 +395,7 @@ def _angle_tables(config: DecoderConfig) -> tuple[np.ndarray, np.ndarray]:
         parts.append(
             [
                 np.asarray(table).reshape(stop - start, -1)
-                for table in angles(positions, config.rotary)
+                for table in rope_frequencies(positions, config.rotary)
             ]
         )
     cosine, sine = zip(*parts, strict=True)
