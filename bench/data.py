@@ -39,18 +39,18 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
+from multiturn.data.build.executors.local import SequentialExecutor
+from multiturn.data.build.pipeline import build
+from multiturn.data.build.progress import BuildProgress
+from multiturn.data.build.stage import document_files
 from multiturn.data.dedup.minhash import MinHash
 from multiturn.data.dedup.stage import Deduplicate
-from multiturn.data.document_files import read_columns
-from multiturn.data.executor import Here
+from multiturn.data.documents.files import read_columns
 from multiturn.data.filters.lines import LineStatistics
 from multiturn.data.filters.text import ValidText
 from multiturn.data.packing.stage import Pack
-from multiturn.data.pipeline import build
-from multiturn.data.progress import BuildProgress
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.parquet import Parquet
-from multiturn.data.stage import document_files
 from multiturn.text.tokenizers_codegen import train_tokenizer
 
 BENCH = Path(__file__).parent
@@ -159,7 +159,9 @@ def run_here(given: Path, work: Path, tokenizer: Path) -> dict[str, Any]:
         steps=(ValidText(), LineStatistics()),
         stages=(Deduplicate(near=MinHash()), Pack(tokenizer=tokenizer)),
     )
-    build(recipe, work, executor=Here(), downloads=work / "downloads", progress=listen)
+    build(
+        recipe, work, executor=SequentialExecutor(), downloads=work / "downloads", progress=listen
+    )
     paths = {
         stage: {
             path

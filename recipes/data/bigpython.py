@@ -15,8 +15,8 @@ from multiturn.benchmarks.problem_set import own_problems_path
 from multiturn.core.errors import InputError
 from multiturn.data.presets import code_steps, corpus_stages
 from multiturn.data.recipe import CorpusRecipe
+from multiturn.data.sources.file_filter import PYTHON_FILES
 from multiturn.data.sources.git import GitRepository
-from multiturn.data.sources.wanted import PYTHON_FILES
 
 FOLDER = os.environ.get("BIGPYTHON")
 if not FOLDER:

@@ -12,8 +12,8 @@ from multiturn.benchmarks.problem_set import own_problems_path
 from multiturn.data.presets import code_steps, corpus_stages
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.debian import DebianSources
+from multiturn.data.sources.file_filter import CODE_ENDINGS, FileFilter
 from multiturn.data.sources.npm import NpmPackages
-from multiturn.data.sources.wanted import CODE_ENDINGS, Wanted
 
 DEBIAN = (
     # C
@@ -38,7 +38,7 @@ NPM = (
 recipe = CorpusRecipe(
     name="local-multi",
     sources=(
-        DebianSources(packages=DEBIAN, wanted=Wanted(endings=CODE_ENDINGS)),
+        DebianSources(packages=DEBIAN, wanted=FileFilter(endings=CODE_ENDINGS)),
         NpmPackages(packages=NPM),
     ),
     steps=code_steps(("c", "cpp", "go", "java", "javascript")),

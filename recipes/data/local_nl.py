@@ -10,10 +10,10 @@ from multiturn.benchmarks.problem_set import own_problems_path
 from multiturn.data.presets import corpus_stages, prose_steps
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.debian import DebianSources
+from multiturn.data.sources.file_filter import FileFilter
 from multiturn.data.sources.pypi import PyPIProjects
-from multiturn.data.sources.wanted import Wanted
 
-PROSE = Wanted(endings=(".rst", ".md", ".txt"))
+PROSE = FileFilter(endings=(".rst", ".md", ".txt"))
 
 PYPI = (
     "astropy==8.0.2", "celery==5.7.0", "cinder==29.0.0", "dask==2026.8.0", "django==6.1.3",

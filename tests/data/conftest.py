@@ -7,42 +7,42 @@ from pathlib import Path
 
 import pytest
 
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
-from multiturn.data.source import Source
-from multiturn.data.step import Step
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.source import Source
+from multiturn.data.build.transform import DocumentTransform
+from multiturn.data.documents.record import Document
 
-ReadAll = Callable[[Source], tuple[list[Document], Ledger]]
+ReadAll = Callable[[Source], tuple[list[Document], DropLog]]
 
 
 @pytest.fixture
 def read_all(tmp_path: Path) -> ReadAll:
     """Reads all parts of a source; returns the documents and the account."""
 
-    def read(source: Source) -> tuple[list[Document], Ledger]:
-        ledger = Ledger()
+    def read(source: Source) -> tuple[list[Document], DropLog]:
+        drop_log = DropLog()
         downloads = tmp_path / "downloads"
         documents = [
             document
             for part in source.parts(downloads)
-            for document in source.read(part, ledger, downloads)
+            for document in source.read(part, drop_log, downloads)
         ]
-        return documents, ledger
+        return documents, drop_log
 
     return read
 
 
 @pytest.fixture
-def pass_step() -> Callable[..., tuple[list[Document], Ledger]]:
+def pass_step() -> Callable[..., tuple[list[Document], DropLog]]:
     """Runs contents through a step; returns what passed and the account."""
 
     def run(
-        step: Step, *contents: bytes, path: str = "a.py", **fields: str
-    ) -> tuple[list[Document], Ledger]:
-        ledger = Ledger()
+        step: DocumentTransform, *contents: bytes, path: str = "a.py", **fields: str
+    ) -> tuple[list[Document], DropLog]:
+        drop_log = DropLog()
         documents = [
             Document(content=content, source="test", path=path, **fields) for content in contents
         ]
-        return list(step.run(documents, ledger)), ledger
+        return list(step.run(documents, drop_log)), drop_log
 
     return run

@@ -19,8 +19,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.documents.record import Document
 from multiturn.data.sources.archives import Archives
 
 CONTENTS = {
@@ -92,11 +92,11 @@ KINDS = {
 }
 
 
-def read(path: Path) -> tuple[list[Document], Ledger]:
-    ledger = Ledger()
+def read(path: Path) -> tuple[list[Document], DropLog]:
+    drop_log = DropLog()
     source = Archives(paths=(path,))
     (part,) = source.parts(path)
-    return list(source.read(part, ledger, path)), ledger
+    return list(source.read(part, drop_log, path)), drop_log
 
 
 def contents_of(documents: list[Document]) -> dict[str, bytes]:
@@ -109,10 +109,10 @@ def contents_of(documents: list[Document]) -> dict[str, bytes]:
 def test_whole_archives_are_read_whole(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"x.{kind}"
     path.write_bytes(KINDS[kind])
-    documents, ledger = read(path)
+    documents, drop_log = read(path)
     assert contents_of(documents) == CONTENTS
     assert {document.licence for document in documents} == {"MIT"}
-    assert not ledger.tally.drops
+    assert not drop_log.counts.drops
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -123,14 +123,14 @@ def test_cut_anywhere_it_keeps_what_came_before_and_says_so(tmp_path: Path, kind
     last_kept = -1
     for cut in sorted({*range(0, len(whole), step), *range(0, len(whole), 512), len(whole) - 1}):
         path.write_bytes(whole[:cut])
-        documents, ledger = read(path)
+        documents, drop_log = read(path)
         found = contents_of(documents)
         assert found == {name: CONTENTS[name] for name in list(CONTENTS)[: len(found)]}
         assert names[: len(found)] == list(found)
         if kind.endswith("tar") and cut % 512 == 0 and not whole[cut - 1024 : cut].strip(b"\0"):
             continue  # both blocks of its end are there: nobody can tell, and nothing is lost
-        assert ledger.tally.drops, cut
-        assert "a broken archive" in {reason for _, reason in ledger.tally.drops}
+        assert drop_log.counts.drops, cut
+        assert "a broken archive" in {reason for _, reason in drop_log.counts.drops}
         last_kept = max(last_kept, len(found))
     assert last_kept >= (4 if "zip" in kind or kind.endswith(("tar", "gz")) else 0)
 
@@ -147,9 +147,9 @@ def test_a_changed_bit_never_gives_another_content_without_a_word(
         changed = bytearray(whole)
         changed[place] ^= 1 << rng.randrange(8)
         path.write_bytes(changed)
-        documents, ledger = read(path)
+        documents, drop_log = read(path)
         found = contents_of(documents)
-        drops = ledger.tally.drops.total()
+        drops = drop_log.counts.drops.total()
         if kind.endswith("tar"):
             # Nothing vouches for contents in a tar, and for names in its extended headers.
             right = [name for name in found if name in CONTENTS]
@@ -168,19 +168,19 @@ def test_one_bad_header_loses_its_own_member(tmp_path: Path) -> None:
     place = content.index(b"p/c.py")
     content[place] ^= 1
     path.write_bytes(content)
-    documents, ledger = read(path)
+    documents, drop_log = read(path)
     assert contents_of(documents) == {n: c for n, c in CONTENTS.items() if n != "p/c.py"}
-    assert ledger.tally.drops == {("archive", "a broken archive"): 1}
-    assert ledger.tally.drop_bytes["archive", "a broken archive"] == 512 + 1024
+    assert drop_log.counts.drops == {("archive", "a broken archive"): 1}
+    assert drop_log.counts.drop_bytes["archive", "a broken archive"] == 512 + 1024
 
 
 def test_one_bad_member_of_a_zip_loses_itself_alone(tmp_path: Path) -> None:
     path, content = tmp_path / "x.zip", bytearray(plain_zip(method=zipfile.ZIP_STORED))
     content[content.index(b"print('last')")] ^= 1
     path.write_bytes(content)
-    documents, ledger = read(path)
+    documents, drop_log = read(path)
     assert contents_of(documents) == {n: c for n, c in CONTENTS.items() if n != "p/last.py"}
-    assert ledger.tally.drops == {("archive", "a broken member of an archive"): 1}
+    assert drop_log.counts.drops == {("archive", "a broken member of an archive"): 1}
 
 
 @pytest.mark.parametrize("ending", ["tar", "tar.gz"])
@@ -189,30 +189,30 @@ def test_tars_one_behind_the_other_are_read_both(tmp_path: Path, ending: str) ->
     path = tmp_path / f"x.{ending}"
     pack = gzip.compress if ending == "tar.gz" else bytes
     path.write_bytes(pack(first) + pack(second))
-    documents, ledger = read(path)
+    documents, drop_log = read(path)
     assert contents_of(documents) == {"a.py": b"a = 1\n", "b.py": b"b = 1\n"}
-    assert not ledger.tally.drops
+    assert not drop_log.counts.drops
 
 
 def test_zips_one_behind_the_other_are_said(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(plain_zip({"a.py": b"a = 1\n"}) + plain_zip({"b.py": b"b = 1\n"}))
-    documents, ledger = read(path)
+    documents, drop_log = read(path)
     assert contents_of(documents) == {"b.py": b"b = 1\n"}
-    assert ledger.tally.drops == {("archive", "a broken archive"): 1}
+    assert drop_log.counts.drops == {("archive", "a broken archive"): 1}
     path.write_bytes(b"#!/bin/sh\nexit\n" + plain_zip({"b.py": b"b = 1\n"}))  # unpacks itself
-    assert not read(path)[1].tally.drops
+    assert not read(path)[1].counts.drops
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.bz2", "tar.xz", "tar", "zip"])
 def test_bytes_behind_the_end_lose_nothing(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"x.{kind}"
     path.write_bytes(KINDS[kind] + b"something else" * 9)
-    documents, ledger = read(path)
+    documents, drop_log = read(path)
     assert contents_of(documents) == CONTENTS
-    assert ledger.tally.drops or kind == "zip"
+    assert drop_log.counts.drops or kind == "zip"
     path.write_bytes(KINDS[kind] + bytes(1024))
-    documents, ledger = read(path)
+    documents, drop_log = read(path)
     assert contents_of(documents) == CONTENTS
 
 
@@ -228,9 +228,9 @@ def test_bytes_behind_the_end_lose_nothing(tmp_path: Path, kind: str) -> None:
 )  # fmt: skip
 def test_any_ending_in_any_case_by_what_is_in_it(tmp_path: Path, name: str, pack: Any) -> None:
     (tmp_path / name).write_bytes(pack(plain_tar()))
-    documents, ledger = read(tmp_path)
+    documents, drop_log = read(tmp_path)
     assert contents_of(documents) == CONTENTS
-    assert not ledger.tally.drops
+    assert not drop_log.counts.drops
 
 
 @pytest.mark.parametrize(
@@ -250,10 +250,10 @@ def test_any_ending_in_any_case_by_what_is_in_it(tmp_path: Path, name: str, pack
 )
 def test_what_is_not_read_is_named(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     (tmp_path / name).write_bytes(content)
-    documents, ledger = read(tmp_path)
+    documents, drop_log = read(tmp_path)
     assert not documents
-    assert ledger.tally.drops == {("archive", reason): 1}
-    assert ledger.tally.drop_bytes["archive", reason] == len(content)
+    assert drop_log.counts.drops == {("archive", reason): 1}
+    assert drop_log.counts.drop_bytes["archive", reason] == len(content)
 
 
 def test_members_of_every_odd_kind_lose_themselves_alone(tmp_path: Path) -> None:
@@ -276,15 +276,15 @@ def test_members_of_every_odd_kind_lose_themselves_alone(tmp_path: Path) -> None
     change(b"locked.py", 6, 8, struct.pack("<H", 1))
     change(b"huge.py", 22, 24, struct.pack("<L", 0xFFFFFFF0))
     path.write_bytes(content)
-    documents, ledger = read(path)
+    documents, drop_log = read(path)
     assert contents_of(documents) == {"good.py": good}
-    assert {reason for _, reason in ledger.tally.drops} == {
+    assert {reason for _, reason in drop_log.counts.drops} == {
         "a compression that is not read",
         "an encrypted file",
         "a packed file in an archive",
         "a file too large",
     }
-    assert ledger.tally.drops.total() == 4
+    assert drop_log.counts.drops.total() == 4
 
 
 def test_a_tar_member_with_a_lying_size_is_said(tmp_path: Path) -> None:
@@ -292,9 +292,9 @@ def test_a_tar_member_with_a_lying_size_is_said(tmp_path: Path) -> None:
     info.size = 1 << 40
     path = tmp_path / "x.tar"
     path.write_bytes(plain_tar({"a.py": b"a = 1\n"})[:1024] + info.tobuf() + bytes(2048))
-    documents, ledger = read(path)
+    documents, drop_log = read(path)
     assert list(contents_of(documents)) == ["a.py"]
-    assert ledger.tally.drops == {
+    assert drop_log.counts.drops == {
         ("archive", "a file too large"): 1,
         ("archive", "a broken archive"): 1,
     }
@@ -319,7 +319,7 @@ def test_backslashes_are_folders_and_double_members_have_ids_of_their_own(
         with zipfile.ZipFile(path, "w") as file:
             for name, content in members:
                 file.writestr(zipfile.ZipInfo(name), content)
-    documents, ledger = read(path)
+    documents, drop_log = read(path)
     assert [(d.path, d.content) for d in documents] == [
         ("src/a.py", b"a = 1\n"),
         ("src/#2/a.py", b"a = 2\n"),
@@ -327,7 +327,7 @@ def test_backslashes_are_folders_and_double_members_have_ids_of_their_own(
         ("src/#2/#2/a.py", b"a = 4\n"),
     ]
     assert len({document.id for document in documents}) == 4
-    assert ledger.tally.drops == {("archive", "a path that leads out of the archive"): 2}
+    assert drop_log.counts.drops == {("archive", "a path that leads out of the archive"): 2}
 
 
 def test_archives_of_one_name_have_sources_of_their_own(tmp_path: Path, read_all: Any) -> None:
@@ -382,8 +382,8 @@ def test_any_bytes_are_read_or_refused_in_words(data: bytes, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(data)
-        documents, ledger = read(path)
-        assert documents or ledger.tally.drops or not data.strip(b"\0")
+        documents, drop_log = read(path)
+        assert documents or drop_log.counts.drops or not data.strip(b"\0")
 
 
 @given(st.data())
@@ -404,8 +404,8 @@ def test_headers_that_are_made_up_break_nothing(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.tar"
         path.write_bytes(b"".join(blocks) + bytes(1024))
-        documents, ledger = read(path)
-        assert len(documents) + ledger.tally.drops.total() >= 1
+        documents, drop_log = read(path)
+        assert len(documents) + drop_log.counts.drops.total() >= 1
 
 
 def test_what_unpacks_to_far_too_much_is_left(tmp_path: Path) -> None:
@@ -419,9 +419,9 @@ def test_what_unpacks_to_far_too_much_is_left(tmp_path: Path) -> None:
         first = plain_tar({"a.py": b"a = 1\n"})[:1024]
         path = tmp_path / name
         path.write_bytes(pack(first + info.tobuf() + bytes(info.size) + bytes(1024)))
-        documents, ledger = read(path)
+        documents, drop_log = read(path)
         assert list(contents_of(documents)) == ["a.py"]
-        assert ("archive", "an archive that unpacks to far too much") in ledger.tally.drops
+        assert ("archive", "an archive that unpacks to far too much") in drop_log.counts.drops
 
 
 def test_a_file_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
@@ -430,4 +430,4 @@ def test_a_file_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(plain_zip())
     path.chmod(0)
-    assert read(path)[1].tally.drops
+    assert read(path)[1].counts.drops

@@ -17,7 +17,7 @@ pytest.importorskip("duckdb")
 pytest.importorskip("sqlglot")
 
 from multiturn.core.errors import InputError, UnknownNameError
-from multiturn.data.source import SourceError
+from multiturn.data.build.source import SourceError
 from multiturn.data.sources import bigquery
 from multiturn.data.sources.parquet import Parquet
 
@@ -117,12 +117,12 @@ def test_what_is_exported_comes_back_as_documents(client: Any, service: Any, rea
         licences=bigquery.GITHUB_LICENCES,
         label="github",
     )
-    documents, ledger = read_all(source)
+    documents, drop_log = read_all(source)
     assert {(d.id, d.licence, d.text) for d in documents} == {
         ("github:a/mit@refs/heads/main:main.go", "MIT", "package main\n\nfunc main() {}\n"),
         ("github:a/mit@refs/heads/main:src/x.py", "MIT", "print('é')\n"),
     }
-    assert not ledger.tally.drops
+    assert not drop_log.counts.drops
 
 
 def test_a_query_that_would_cost_more_than_allowed_is_not_run(client: Any, service: Any) -> None:

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multiturn.data.document import Document
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.transform import run_transforms
+from multiturn.data.documents.languages import detect, english_share
+from multiturn.data.documents.record import Document
 from multiturn.data.filters.generated import Generated
 from multiturn.data.filters.harmful import HARMFUL, Harmful
 from multiturn.data.filters.language import KeepLanguages
@@ -17,21 +20,18 @@ from multiturn.data.filters.licence import AllowedLicence
 from multiturn.data.filters.lines import LineStatistics
 from multiturn.data.filters.python_syntax import PythonSyntax
 from multiturn.data.filters.text import ValidText
-from multiturn.data.languages import detect, english_share
-from multiturn.data.ledger import Ledger
 from multiturn.data.presets import code_steps, prose_steps
-from multiturn.data.step import run_steps
 
 CODE = b"def add(a, b):\n    return a + b  # the sum of both\n"
 
 
 def why(step: Any, content: bytes, path: str = "a.py", **fields: str) -> str | None:
     """The reason a step drops a document for; None where it passes."""
-    ledger = Ledger()
+    drop_log = DropLog()
     document = Document(content=content, source="test", path=path, **fields)
-    passed = list(step.run([document], ledger))
-    assert len(passed) + ledger.tally.drops.total() == 1
-    return None if passed else next(iter(ledger.tally.drops))[1]
+    passed = list(step.run([document], drop_log))
+    assert len(passed) + drop_log.counts.drops.total() == 1
+    return None if passed else next(iter(drop_log.counts.drops))[1]
 
 
 @pytest.mark.parametrize(
@@ -57,17 +57,17 @@ def test_text(content: bytes, reason: str | None) -> None:
 @given(st.binary(max_size=200))
 @settings(max_examples=300, deadline=None)
 def test_what_passes_is_text_and_the_rest_has_a_reason(content: bytes) -> None:
-    ledger = Ledger()
+    drop_log = DropLog()
     documents = [Document(content=content, source="s", path="p")]
-    for document in ValidText(least_bytes=1).run(documents, ledger):
+    for document in ValidText(least_bytes=1).run(documents, drop_log):
         assert "\r" not in document.text
-    assert ledger.tally.drops.total() in (0, 1)
+    assert drop_log.counts.drops.total() in (0, 1)
 
 
 def test_marks_and_line_ends_are_made_alike(pass_step: Any) -> None:
-    (passed,), ledger = pass_step(ValidText(), b"\xef\xbb\xbf" + CODE.replace(b"\n", b"\r\n"))
+    (passed,), drop_log = pass_step(ValidText(), b"\xef\xbb\xbf" + CODE.replace(b"\n", b"\r\n"))
     assert passed.content == CODE
-    assert ledger.tally.counts.total() == 2
+    assert drop_log.counts.events.total() == 2
 
 
 @pytest.mark.parametrize(
@@ -206,8 +206,8 @@ def test_languages(path: str, content: bytes, language: str) -> None:
 
 
 def test_other_languages_are_dropped_by_name(pass_step: Any) -> None:
-    _, ledger = pass_step(KeepLanguages(languages=("python",)), b"x", path="a.go")
-    assert ledger.tally.drops == {("language", "another language (go)"): 1}
+    _, drop_log = pass_step(KeepLanguages(languages=("python",)), b"x", path="a.go")
+    assert drop_log.counts.drops == {("language", "another language (go)"): 1}
     assert english_share(b"") == 0
 
 
@@ -233,9 +233,9 @@ def test_licences(licence: str, content: bytes, kept: bool) -> None:
 
 
 def test_the_dropped_licence_is_counted(pass_step: Any) -> None:
-    _, ledger = pass_step(AllowedLicence(), CODE, licence="MPL-2.0")
-    assert ledger.tally.counts == {("licence", "MPL-2.0"): 1}
-    assert ledger.tally.drops == {("licence", "a licence not allowed"): 1}
+    _, drop_log = pass_step(AllowedLicence(), CODE, licence="MPL-2.0")
+    assert drop_log.counts.events == {("licence", "MPL-2.0"): 1}
+    assert drop_log.counts.drops == {("licence", "a licence not allowed"): 1}
     assert why(AllowedLicence(keep_unknown=True), CODE) is None
 
 
@@ -293,8 +293,8 @@ def test_the_presets_keep_good_code_and_prose() -> None:
     prose = b"This is the documentation of a thing that you can use in your own code. " * 9
     code = Document(content=CODE, source="s", path="a.py", licence="MIT")
     text = Document(content=prose, source="s", path="a.md", licence="MIT")
-    ledger = Ledger()
-    assert list(run_steps([code], code_steps(), ledger)) == [code]
-    assert list(run_steps([text], prose_steps(), ledger)) == [text]
-    assert ledger.tally.documents == {("python", "MIT"): 1, ("english", "MIT"): 1}
-    assert ledger.tally.bytes.total() == len(CODE) + len(prose)
+    drop_log = DropLog()
+    assert list(run_transforms([code], code_steps(), drop_log)) == [code]
+    assert list(run_transforms([text], prose_steps(), drop_log)) == [text]
+    assert drop_log.counts.documents == {("python", "MIT"): 1, ("english", "MIT"): 1}
+    assert drop_log.counts.bytes.total() == len(CODE) + len(prose)

@@ -15,20 +15,20 @@ from typing import Any
 import pytest
 import zstandard
 
-from multiturn.data.document_files import write_documents
+from multiturn.data.build.source import SourceError
+from multiturn.data.documents.files import write_documents
 from multiturn.data.filters.text import ValidText
-from multiturn.data.source import SourceError
 from multiturn.data.sources.archives import Archives
 from multiturn.data.sources.directory import Directory
+from multiturn.data.sources.file_filter import FileFilter, unsafe_path
 from multiturn.data.sources.json_lines import BREAKS, JsonLines, Pile
 from multiturn.data.sources.parquet import Parquet
-from multiturn.data.sources.wanted import Wanted, unsafe_path
 
 GOOD = b"print('a good file among bad ones')\n"
 
 
-def reasons(ledger: Any) -> set[str]:
-    return {reason for _, reason in ledger.tally.drops}
+def reasons(drop_log: Any) -> set[str]:
+    return {reason for _, reason in drop_log.counts.drops}
 
 
 def tar_with(path: Path, *members: tuple[tarfile.TarInfo, bytes], mode: str = "w:gz") -> Path:
@@ -66,9 +66,9 @@ def test_members_that_lead_out_of_a_tar_are_dropped_and_nothing_is_written(
         (member("good.py"), GOOD),
     )
     before = snapshot(tmp_path)
-    documents, ledger = read_all(Archives(paths=(archive,)))
+    documents, drop_log = read_all(Archives(paths=(archive,)))
     assert [(d.path, d.content) for d in documents] == [("good.py", GOOD)]
-    assert ledger.tally.drops == {
+    assert drop_log.counts.drops == {
         ("archive", "a path that leads out of the archive"): 3,
         ("archive", "a link"): 2,
         ("archive", "a device"): 2,
@@ -86,9 +86,9 @@ def test_members_that_lead_out_of_a_zip_are_dropped(tmp_path: Path, read_all: An
         file.writestr(link, "/etc/passwd")
         file.writestr("good.py", GOOD)
     before = snapshot(tmp_path)
-    documents, ledger = read_all(Archives(paths=(archive,)))
+    documents, drop_log = read_all(Archives(paths=(archive,)))
     assert [d.path for d in documents] == ["good.py"]
-    assert ledger.tally.drops == {
+    assert drop_log.counts.drops == {
         ("archive", "a path that leads out of the archive"): 2,
         ("archive", "a link"): 1,
     }
@@ -117,10 +117,10 @@ def test_a_tar_bomb_is_left_where_it_becomes_one(
             info = member(name)
             info.size = size
             tar.addfile(info, _Zeros(size) if name == "bomb.py" else io.BytesIO(GOOD))
-    documents, ledger = read_all(Archives(paths=(archive,)))
+    documents, drop_log = read_all(Archives(paths=(archive,)))
     assert [d.path for d in documents] == ["first.py"]
-    assert "an archive that unpacks to far too much" in reasons(ledger)
-    assert "a file too large" in reasons(ledger)
+    assert "an archive that unpacks to far too much" in reasons(drop_log)
+    assert "a file too large" in reasons(drop_log)
 
 
 class _Zeros(io.RawIOBase):
@@ -138,8 +138,10 @@ def test_a_zip_bomb_is_not_read(tmp_path: Path, read_all: Any, little_memory: No
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for number in range(12):
             file.writestr(f"{number}.py", bytes(8 << 20))
-    documents, ledger = read_all(Archives(paths=(archive,), wanted=Wanted(most_bytes=1 << 30)))
-    assert "an archive that unpacks to far too much" in reasons(ledger)
+    documents, drop_log = read_all(
+        Archives(paths=(archive,), wanted=FileFilter(most_bytes=1 << 30))
+    )
+    assert "an archive that unpacks to far too much" in reasons(drop_log)
     assert sum(len(d.content) for d in documents) <= (64 << 20) + archive.stat().st_size * 120
 
 
@@ -153,9 +155,9 @@ def test_a_zip_that_lies_about_sizes_gives_no_more_than_it_claims(
     claimed = (5_000_000).to_bytes(4, "little")
     assert content.count(claimed) == 2  # in the local and in the central header
     archive.write_bytes(content.replace(claimed, (100).to_bytes(4, "little")))
-    documents, ledger = read_all(Archives(paths=(archive,)))
+    documents, drop_log = read_all(Archives(paths=(archive,)))
     assert not documents
-    assert reasons(ledger) == {"a broken member of an archive"}
+    assert reasons(drop_log) == {"a broken member of an archive"}
 
 
 @pytest.mark.parametrize("ending", ["tar.gz", "tar.bz2", "tar.xz", "tar.zst", "zip", "tar"])
@@ -177,24 +179,24 @@ def test_an_archive_that_breaks_off_keeps_what_came_before(
     else:
         mode = "w:" + ending.removeprefix("tar").removeprefix(".")
         tar_with(whole, *((member(f"{n}.py"), c) for n, c in enumerate(contents)), mode=mode)
-    documents, ledger = read_all(Archives(paths=(whole,)))
+    documents, drop_log = read_all(Archives(paths=(whole,)))
     assert [d.content for d in documents] == contents
-    assert not ledger.tally.drops
+    assert not drop_log.counts.drops
     broken = tmp_path / f"broken.{ending}"
     broken.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    documents, ledger = read_all(Archives(paths=(broken,)))
+    documents, drop_log = read_all(Archives(paths=(broken,)))
     assert [d.content for d in documents] == contents[: len(documents)]
     assert len(documents) < len(contents)
-    assert reasons(ledger) == {"a broken archive"}
+    assert reasons(drop_log) == {"a broken archive"}
 
 
 def test_what_is_no_archive_is_a_drop_with_its_size(tmp_path: Path, read_all: Any) -> None:
     for name in ("empty.tar.gz", "text.zip", "noise.tar.xz", "noise.tar.zst"):
         (tmp_path / name).write_bytes(b"" if name.startswith("empty") else os.urandom(999))
-    documents, ledger = read_all(Archives(paths=(tmp_path,)))
+    documents, drop_log = read_all(Archives(paths=(tmp_path,)))
     assert not documents
-    assert ledger.tally.drops == {("archive", "a broken archive"): 4}
-    assert ledger.tally.drop_bytes["archive", "a broken archive"] == 999 * 3
+    assert drop_log.counts.drops == {("archive", "a broken archive"): 4}
+    assert drop_log.counts.drop_bytes["archive", "a broken archive"] == 999 * 3
 
 
 def test_folders_with_links_pipes_and_huge_files(
@@ -209,14 +211,14 @@ def test_folders_with_links_pipes_and_huge_files(
     with (root / "huge.py").open("wb") as file:
         file.truncate(2 << 30)  # a line of two gigabytes, in a sparse file
     (root / os.fsdecode(b"caf\xe9.py")).write_bytes(GOOD)
-    documents, ledger = read_all(Directory(path=root))
+    documents, drop_log = read_all(Directory(path=root))
     assert {d.path for d in documents} == {"good.py", "caf\\xe9.py"}
-    assert ledger.tally.drops == {
+    assert drop_log.counts.drops == {
         ("directory", "a link"): 2,
         ("directory", "a device"): 1,
         ("directory", "a file too large"): 1,
     }
-    assert ledger.tally.drop_bytes["directory", "a file too large"] == 2 << 30
+    assert drop_log.counts.drop_bytes["directory", "a file too large"] == 2 << 30
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -236,10 +238,10 @@ def test_a_line_of_two_gigabytes_is_dropped_and_the_next_is_read(
             file.truncate(size)
             file.seek(size)
             file.write(b"\n" + row)
-    documents, ledger = read_all(Pile(paths=(str(path),)))
+    documents, drop_log = read_all(Pile(paths=(str(path),)))
     assert [d.text for d in documents] == ["after"]
-    assert ledger.tally.drops == {("pile", "a line too long"): 1}
-    assert ledger.tally.drop_bytes["pile", "a line too long"] == size
+    assert drop_log.counts.drops == {("pile", "a line too long"): 1}
+    assert drop_log.counts.drop_bytes["pile", "a line too long"] == size
 
 
 def test_lines_that_are_no_records_are_dropped(tmp_path: Path, read_all: Any) -> None:
@@ -249,8 +251,8 @@ def test_lines_that_are_no_records_are_dropped(tmp_path: Path, read_all: Any) ->
     path.write_bytes(
         b"\n".join([b"{", b'{"text": 3}', b"[]", b'{"other": "x"}', deep, latin, half])
     )
-    documents, ledger = read_all(JsonLines(paths=(str(path),)))
-    assert ledger.tally.drops == {
+    documents, drop_log = read_all(JsonLines(paths=(str(path),)))
+    assert drop_log.counts.drops == {
         ("lines", "a line that is no JSON"): 3,
         ("lines", "a record without text"): 3,
         ("lines", "half of a surrogate pair"): 1,  # JSON, and no text
@@ -278,12 +280,12 @@ def test_compressed_lines_that_break_off_are_a_drop(
     assert len(documents) == 10_000
     for cut in (len(whole) - 1, len(whole) // 2 + 100, 500):
         path.write_bytes(whole[:cut])
-        before, ledger = read_all(JsonLines(paths=(str(path),)))
+        before, drop_log = read_all(JsonLines(paths=(str(path),)))
         assert before == documents[: len(before)] and len(before) < 10_000
-        assert list(ledger.tally.drops) == [("lines", BREAKS)]
+        assert list(drop_log.counts.drops) == [("lines", BREAKS)]
     path.write_bytes(b"\x00" * 100 + whole[100:])
-    none, ledger = read_all(JsonLines(paths=(str(path),)))
-    assert none == [] and ledger.tally.drops["lines", BREAKS] == 1
+    none, drop_log = read_all(JsonLines(paths=(str(path),)))
+    assert none == [] and drop_log.counts.drops["lines", BREAKS] == 1
 
 
 def test_broken_parquet_stops_the_run(tmp_path: Path, read_all: Any) -> None:
@@ -329,9 +331,9 @@ def test_a_row_of_parquet_that_is_no_utf8_is_dropped_and_the_next_is_read(
     )
     path = tmp_path / "x.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"content": texts}), path)
-    documents, ledger = read_all(Parquet(paths=(str(path),)))
-    assert [d.content for d in ValidText().run(documents, ledger)] == [GOOD]
-    assert ledger.tally.drops == {("text", "not UTF-8"): 1}
+    documents, drop_log = read_all(Parquet(paths=(str(path),)))
+    assert [d.content for d in ValidText().run(documents, drop_log)] == [GOOD]
+    assert drop_log.counts.drops == {("text", "not UTF-8"): 1}
 
 
 def test_missing_and_empty_places_are_named(tmp_path: Path, read_all: Any) -> None:

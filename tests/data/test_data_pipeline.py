@@ -14,21 +14,20 @@ from pathlib import Path
 import pytest
 
 from multiturn.core.errors import InputError, StoreError
-from multiturn.data.document import Document
-from multiturn.data.document_files import read_columns, read_documents, write_documents
-from multiturn.data.executor import Here, Processes, local_executor
-from multiturn.data.fingerprint import describe, fingerprint
-from multiturn.data.ledger import Tally
-from multiturn.data.looking import Wanted as Look
-from multiturn.data.looking import dropped_documents, kept_documents
-from multiturn.data.pipeline import build
+from multiturn.data.build.drop_log import Counts
+from multiturn.data.build.executors.local import ProcessExecutor, SequentialExecutor, local_executor
+from multiturn.data.build.fingerprint import describe, fingerprint
+from multiturn.data.build.pipeline import build
+from multiturn.data.build.query import DocumentQuery, find_documents, find_drops
+from multiturn.data.build.source import SourceError
+from multiturn.data.build.statistics import read_statistics, verify
+from multiturn.data.build.statistics_page import statistics_page
+from multiturn.data.documents.files import read_columns, read_documents, write_documents
+from multiturn.data.documents.record import Document
 from multiturn.data.presets import code_steps
 from multiturn.data.recipe import CorpusRecipe, load_recipe
-from multiturn.data.source import SourceError
 from multiturn.data.sources.archives import Archives
 from multiturn.data.sources.directory import Directory
-from multiturn.data.statistics import read_statistics, verify
-from multiturn.data.statistics_page import statistics_page
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_one_worker_and_two_give_the_same_bytes(tree: Path, tmp_path: Path) -> None:
     tallies = []
-    for name, executor in (("one", Here()), ("two", Processes(2))):
+    for name, executor in (("one", SequentialExecutor()), ("two", ProcessExecutor(2))):
         tallies.append(
             build(
                 recipe_of(tree),
@@ -89,12 +88,12 @@ def test_one_worker_and_two_give_the_same_bytes(tree: Path, tmp_path: Path) -> N
 
 def test_a_second_run_makes_nothing_anew(tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    build(recipe_of(tree), out, executor=Here(), downloads=tmp_path)
+    build(recipe_of(tree), out, executor=SequentialExecutor(), downloads=tmp_path)
     parts = sorted((out / "documents").glob("part-*.parquet"))
     before = [path.stat().st_mtime_ns for path in parts]
     parts[3].unlink()
     parts[5].with_suffix(".json").unlink()
-    build(recipe_of(tree), out, executor=Here(), downloads=tmp_path)
+    build(recipe_of(tree), out, executor=SequentialExecutor(), downloads=tmp_path)
     changed = {i for i, path in enumerate(parts) if path.stat().st_mtime_ns != before[i]}
     assert changed == {3, 5}
 
@@ -102,27 +101,29 @@ def test_a_second_run_makes_nothing_anew(tree: Path, tmp_path: Path) -> None:
 def test_two_builds_in_one_folder_do_not_meet(tree: Path, tmp_path: Path) -> None:
     def build_again(progress: object) -> None:
         with pytest.raises(StoreError, match="another build is at work"):
-            build(recipe_of(tree), tmp_path / "out", executor=Here(), downloads=tmp_path)
+            build(
+                recipe_of(tree), tmp_path / "out", executor=SequentialExecutor(), downloads=tmp_path
+            )
 
     recipe = recipe_of(tree)
     out = tmp_path / "out"
-    build(recipe, out, executor=Here(), downloads=tmp_path, progress=build_again)
+    build(recipe, out, executor=SequentialExecutor(), downloads=tmp_path, progress=build_again)
 
 
 def test_a_changed_step_makes_everything_anew(tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    build(recipe_of(tree), out, executor=Here(), downloads=tmp_path)
+    build(recipe_of(tree), out, executor=SequentialExecutor(), downloads=tmp_path)
     fewer = CorpusRecipe(name="small", sources=recipe_of(tree).sources[:10], steps=())
-    tally = build(fewer, out, executor=Here(), downloads=tmp_path)
-    assert tally.documents.total() == 10 * 7
+    counts = build(fewer, out, executor=SequentialExecutor(), downloads=tmp_path)
+    assert counts.documents.total() == 10 * 7
     assert len(list((out / "documents").glob("part-*.parquet"))) == 10
 
 
 KILLED = """
 import sys, time
 from pathlib import Path
-from multiturn.data import pipeline
-from multiturn.data.executor import Processes
+from multiturn.data.build import pipeline
+from multiturn.data.build.executors.local import ProcessExecutor
 from multiturn.data.recipe import load_recipe
 if __name__ == "__main__":
     recipe = load_recipe(Path(sys.argv[1]))
@@ -132,7 +133,7 @@ if __name__ == "__main__":
 
     out = Path(sys.argv[2])
     pipeline.build(
-        recipe, out, executor=Processes(2), downloads=out, keep_drops=True, progress=tell
+        recipe, out, executor=ProcessExecutor(2), downloads=out, keep_drops=True, progress=tell
     )
 """
 
@@ -160,11 +161,13 @@ def test_a_build_killed_anywhere_goes_on_to_the_same_bytes(tree: Path, tmp_path:
             os.killpg(process.pid, signal.SIGKILL)
     done = len(list((out / "documents").glob("part-*.json")))
     assert 3 <= done < 40
-    build(load_recipe(recipe), out, executor=Here(), downloads=tmp_path, keep_drops=True)
+    build(
+        load_recipe(recipe), out, executor=SequentialExecutor(), downloads=tmp_path, keep_drops=True
+    )
     build(
         load_recipe(recipe),
         tmp_path / "whole",
-        executor=Here(),
+        executor=SequentialExecutor(),
         downloads=tmp_path,
         keep_drops=True,
     )
@@ -178,22 +181,22 @@ def test_a_fault_of_one_part_is_one_error_and_keeps_the_others(tree: Path, tmp_p
     archive.write_bytes(b"")
     recipe = CorpusRecipe(name="x", sources=(*good, Archives(paths=(archive,))), steps=())
     out = tmp_path / "out"
-    build(recipe, out, executor=Here(), downloads=tmp_path)
+    build(recipe, out, executor=SequentialExecutor(), downloads=tmp_path)
     with pytest.raises(SourceError, match="no such archive"):
         archive.unlink()
-        build(recipe, tmp_path / "other", executor=Here(), downloads=tmp_path)
+        build(recipe, tmp_path / "other", executor=SequentialExecutor(), downloads=tmp_path)
 
 
 def test_everything_read_is_either_kept_or_dropped(tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    build(recipe_of(tree), out, executor=Here(), downloads=tmp_path, keep_drops=True)
-    kept = [document.id for document in kept_documents(out, Look())]
-    dropped = [row["id"] for row in dropped_documents(out, Look())]
+    build(recipe_of(tree), out, executor=SequentialExecutor(), downloads=tmp_path, keep_drops=True)
+    kept = [document.id for document in find_documents(out, DocumentQuery())]
+    dropped = [row["id"] for row in find_drops(out, DocumentQuery())]
     files = [path for path in tree.rglob("*") if path.is_file()]
     assert len(kept) + len(dropped) == len({*kept, *dropped}) == len(files)
-    one = next(iter(kept_documents(out, Look(identifier=kept[7]))))
+    one = next(iter(find_documents(out, DocumentQuery(identifier=kept[7]))))
     assert one.id == kept[7]
-    bad = next(iter(dropped_documents(out, Look(identifier="directory:p00:bad.py"))))
+    bad = next(iter(find_drops(out, DocumentQuery(identifier="directory:p00:bad.py"))))
     assert (bad["step"], bad["reason"]) == ("text", "not UTF-8")
     assert "caf\\xe9" in bad["text"]
 
@@ -203,7 +206,7 @@ def test_statistics_and_their_page(tree: Path, tmp_path: Path) -> None:
     hostile = tree / "<img src=x onerror=alert(1)>"
     hostile.mkdir()
     (hostile / "x.py").write_text("# SPDX-License-Identifier: MIT\nx = 1  # long enough now\n")
-    build(recipe_of(tree), out, executor=Here(), downloads=tmp_path)
+    build(recipe_of(tree), out, executor=SequentialExecutor(), downloads=tmp_path)
     statistics = read_statistics(out)
     tables = {table.title: dict(table.rows) for table in statistics.tables()}
     assert tables["Languages"]["python"][0] == 161
@@ -217,7 +220,7 @@ def test_statistics_and_their_page(tree: Path, tmp_path: Path) -> None:
 
 def test_verify_names_what_changed(tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    build(recipe_of(tree), out, executor=Here(), downloads=tmp_path)
+    build(recipe_of(tree), out, executor=SequentialExecutor(), downloads=tmp_path)
     parts = sorted((out / "documents").glob("part-*.parquet"))
     parts[0].unlink()
     parts[1].write_bytes(parts[1].read_bytes() + b"x")
@@ -299,17 +302,17 @@ def test_bad_recipes_are_one_line(tmp_path: Path, text: str, told: str) -> None:
 
 
 def test_tallies_add_up_and_survive_json() -> None:
-    tally, other = Tally(), Tally()
-    tally.documents["python", "MIT"] += 2
+    counts, other = Counts(), Counts()
+    counts.documents["python", "MIT"] += 2
     other.documents["python", "MIT"] += 3
     other.sources[("pypi:a",)] += 10
-    tally.add(other)
-    assert tally.documents == {("python", "MIT"): 5}
-    assert Tally.from_plain(json.loads(json.dumps(tally.to_plain()))) == tally
+    counts.add(other)
+    assert counts.documents == {("python", "MIT"): 5}
+    assert Counts.from_plain(json.loads(json.dumps(counts.to_plain()))) == counts
 
 
 def test_workers_must_be_some() -> None:
-    assert isinstance(local_executor(1), Here)
+    assert isinstance(local_executor(1), SequentialExecutor)
     with pytest.raises(InputError):
         local_executor(0)
 
@@ -323,4 +326,4 @@ def _die(number: int) -> int:
 
 def test_a_worker_that_dies_is_one_clear_line() -> None:
     with pytest.raises(Exception, match="a worker process died"):
-        list(Processes(2).map(_die, range(8)))
+        list(ProcessExecutor(2).map(_die, range(8)))

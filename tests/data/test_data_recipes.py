@@ -19,15 +19,15 @@ import pytest
 import zstandard
 
 from multiturn.core.errors import InputError
-from multiturn.data.executor import Here
-from multiturn.data.ledger import Tally
+from multiturn.data.build.drop_log import Counts
+from multiturn.data.build.executors.local import SequentialExecutor
+from multiturn.data.build.pipeline import build
+from multiturn.data.build.query import DocumentQuery, find_documents
+from multiturn.data.build.statistics import verify
 from multiturn.data.loader.corpus import PackedCorpus
-from multiturn.data.looking import Wanted, kept_documents
 from multiturn.data.packing.stage import Pack
 from multiturn.data.packing.vocabulary import NewTokenizer
-from multiturn.data.pipeline import build
 from multiturn.data.recipe import load_recipe
-from multiturn.data.statistics import verify
 from multiturn.text.tokenizers_files import from_hub_files
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "data"
@@ -45,22 +45,24 @@ def library_texts(*names: str) -> list[tuple[str, str]]:
     return found
 
 
-def built(name: str, out: Path) -> Tally:
+def built(name: str, out: Path) -> Counts:
     """Build a recipe with all that it says, except a vocabulary that small input can fill."""
     recipe = load_recipe(RECIPES / f"{name}.py")
     *stages, last = recipe.stages
     assert isinstance(last, Pack)
     small = dataclasses.replace(last, tokenizer=NewTokenizer(size=600, documents=30))
     recipe = dataclasses.replace(recipe, stages=(*stages, small))
-    tally = build(recipe, out, executor=Here(), downloads=out / "downloads", keep_drops=True)
+    counts = build(
+        recipe, out, executor=SequentialExecutor(), downloads=out / "downloads", keep_drops=True
+    )
     assert verify(out)[1] == []
     assert [stage.name for stage in stages] == ["deduplicated", "decontaminated"]
-    return tally
+    return counts
 
 
 def drops(out: Path, stage: str = "documents") -> dict[str, int]:
-    tally = json.loads((out / stage / "complete.json").read_text())["tally"]
-    return {f"{step}: {reason}": count for step, reason, count in tally["drops"]}
+    counts = json.loads((out / stage / "complete.json").read_text())["tally"]
+    return {f"{step}: {reason}": count for step, reason, count in counts["drops"]}
 
 
 def origins(corpus: PackedCorpus) -> Iterator[tuple[str, str]]:
@@ -94,7 +96,7 @@ def test_the_pile_from_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     found = set(origins(corpus))
     assert {source for source, _ in found} == {f"pile:{name}" for name in subsets}
     assert ("pile:Pile-CC", "00.jsonl.zst:1") in found
-    (mail,) = [d for d in kept_documents(out, Wanted()) if d.content.startswith(b"mail ")]
+    (mail,) = [d for d in find_documents(out, DocumentQuery()) if d.content.startswith(b"mail ")]
     assert mail.content == b"mail <EMAIL> now " * 40
 
 
@@ -169,10 +171,10 @@ def test_bigquery_from_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         pyarrow.parquet.write_table(pyarrow.table(part), export / f"{number:012d}.parquet")
     monkeypatch.setenv("GITHUB_EXPORT", str(export))
     out = tmp_path / "out"
-    tally = built("bigquery", out)
-    assert {language for language, _ in tally.documents} == {"python", "go"}
+    counts = built("bigquery", out)
+    assert {language for language, _ in counts.documents} == {"python", "go"}
     # Some modules have a notice of their own, which holds besides.
-    assert {("python", "MIT"), ("python", "Apache-2.0"), ("go", "MIT")} <= tally.documents.keys()
+    assert {("python", "MIT"), ("python", "Apache-2.0"), ("go", "MIT")} <= counts.documents.keys()
     corpus = PackedCorpus(out)
     assert ("github:owner/go", "main.go") in set(origins(corpus))
     tokenizer = from_hub_files(out / "packed" / "tokenizer")

@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 
 from multiturn.core.errors import MissingDependencyError, UnknownNameError
-from multiturn.data.ledger import Ledger
-from multiturn.data.source import SourceError
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.source import SourceError
 from multiturn.data.sources.debian import DebianSources, _for_sources
 from multiturn.data.sources.directory import Directory
+from multiturn.data.sources.file_filter import ALL_FILES
 from multiturn.data.sources.git import GitRepository
 from multiturn.data.sources.installed import InstalledPython
 from multiturn.data.sources.json_lines import JsonLines, Pile
 from multiturn.data.sources.npm import NpmPackages
 from multiturn.data.sources.parquet import Parquet
 from multiturn.data.sources.pypi import PyPIProjects
-from multiturn.data.sources.wanted import ALL_FILES
 
 MIT = b"Licensed under the MIT license.\n"
 
@@ -63,10 +63,10 @@ def test_a_repository_is_read_at_its_revision_without_a_checkout(
     repository: Path, read_all: Any
 ) -> None:
     commit = git(repository, "rev-parse", "v1")
-    documents, ledger = read_all(GitRepository(path=repository, label="here", revision="v1"))
+    documents, drop_log = read_all(GitRepository(path=repository, label="here", revision="v1"))
     found = {d.path: (d.text, d.licence, d.revision, d.source) for d in documents}
     assert found["src/a.py"] == ("first = 1\n", "MIT", commit, "git:here")
-    assert ledger.tally.drops == {("git", "a link"): 1}
+    assert drop_log.counts.drops == {("git", "a link"): 1}
     (newest,) = [d for d in read_all(GitRepository(path=repository))[0] if d.path == "src/a.py"]
     assert newest.text == "second = 2\n"
     assert (repository / "src" / "a.py").read_text() == "not committed\n"
@@ -76,7 +76,7 @@ def test_a_plan_keeps_the_commit_when_the_branch_moves(repository: Path, tmp_pat
     source = GitRepository(path=repository, revision="main")
     (part,) = source.parts(tmp_path)
     git(repository, "commit", "-q", "-am", "three")
-    texts = {d.path: d.text for d in source.read(part, Ledger(), tmp_path)}
+    texts = {d.path: d.text for d in source.read(part, DropLog(), tmp_path)}
     assert texts["src/a.py"] == "second = 2\n"
 
 
@@ -132,9 +132,9 @@ def test_what_git_is_told_by_the_environment_is_not_heard(
 
 
 def test_a_folder_inside_a_repository_is_that_folder(repository: Path, read_all: Any) -> None:
-    documents, ledger = read_all(GitRepository(path=repository / "src", label="here"))
+    documents, drop_log = read_all(GitRepository(path=repository / "src", label="here"))
     assert [(d.path, d.text, d.licence) for d in documents] == [("src/a.py", "second = 2\n", "MIT")]
-    assert ledger.tally.drops == {("git", "a link"): 1}
+    assert drop_log.counts.drops == {("git", "a link"): 1}
     (repository / "src" / "new").mkdir()
     for folder in ("new", "../.git/objects"):
         with pytest.raises(SourceError):
@@ -162,9 +162,9 @@ def test_bare_repositories_further_trees_and_submodules(
     git(outer, "init", "-q")
     git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(repository), "sub")
     git(outer, "commit", "-q", "-m", "with a part of another")
-    documents, ledger = read_all(GitRepository(path=outer))
+    documents, drop_log = read_all(GitRepository(path=outer))
     assert [d.path for d in documents] == [".gitmodules"]
-    assert ledger.tally.drops == {("git", "a submodule"): 1}
+    assert drop_log.counts.drops == {("git", "a submodule"): 1}
     documents, _ = read_all(GitRepository(path=outer / "sub"))
     assert {(d.path, d.text) for d in documents} == expected
 
@@ -182,9 +182,9 @@ def test_somebody_elses_repository_is_named_with_the_setting(
 
 def test_installed_packages_come_with_versions_and_licences(read_all: Any, tmp_path: Path) -> None:
     source = InstalledPython(standard_library=False)
-    ledger = Ledger()
+    drop_log = DropLog()
     parts = {part.name.split()[0]: part for part in source.parts(tmp_path)}
-    documents = list(source.read(parts["rich"], ledger, tmp_path))
+    documents = list(source.read(parts["rich"], drop_log, tmp_path))
     assert {(d.source, d.licence) for d in documents} == {("pypi:rich", "MIT")}
     assert any(d.path == "rich/console.py" for d in documents)
     assert all(d.revision == parts["rich"].detail["version"] for d in documents)
@@ -202,9 +202,9 @@ def test_a_record_that_names_files_outside_is_not_followed(tmp_path: Path, read_
     about.joinpath("RECORD").write_text(
         f"good.py,,\n../outside.py,,\n{tmp_path}/outside.py,,\ngone.py,,\nevil-1.0.dist-info/METADATA,,\n"
     )
-    documents, ledger = read_all(InstalledPython(standard_library=False, paths=(site,)))
+    documents, drop_log = read_all(InstalledPython(standard_library=False, paths=(site,)))
     assert [(d.path, d.licence) for d in documents] == [("good.py", "MIT")]
-    assert ledger.tally.drops["installed", "a path that leads out of the package"] == 2
+    assert drop_log.counts.drops["installed", "a path that leads out of the package"] == 2
 
 
 def sdist(folder: Path, name: str, version: str) -> Path:
@@ -282,12 +282,12 @@ def test_the_pile_by_subset(tmp_path: Path, read_all: Any) -> None:
     ]
     path = tmp_path / "00.jsonl.gz"
     path.write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
-    documents, ledger = read_all(Pile(paths=(str(path),), subsets=("Github",)))
+    documents, drop_log = read_all(Pile(paths=(str(path),), subsets=("Github",)))
     assert [(d.id, d.text) for d in documents] == [
         ("pile:Github:00.jsonl.gz:1", "text 0"),
         ("pile:Github:00.jsonl.gz:3", "text 2"),
     ]
-    assert ledger.tally.drops == {("pile", "another subset"): 1}
+    assert drop_log.counts.drops == {("pile", "another subset"): 1}
 
 
 def test_tables_give_fields_by_their_columns(tmp_path: Path, read_all: Any) -> None:
@@ -306,12 +306,12 @@ def test_tables_give_fields_by_their_columns(tmp_path: Path, read_all: Any) -> N
     table = Parquet(
         paths=(str(tmp_path),), content="code", fields=fields, licences={"mit": "MIT"}, label="hub"
     )
-    documents, ledger = read_all(table)
+    documents, drop_log = read_all(table)
     assert [(d.source, d.path, d.licence, d.metadata["stars"], d.text) for d in documents] == [
         ("hub:r/1", "x.parquet:0:0", "MIT", "1", "a = 1"),
         ("hub", "x.parquet:1:0", "other", "3", "b"),
     ]
-    assert ledger.tally.drops == {("parquet", "a row without text"): 1}
+    assert drop_log.counts.drops == {("parquet", "a row without text"): 1}
     with pytest.raises(SourceError, match="no such column"):
         read_all(Parquet(paths=(str(path),), content="cod"))
     with pytest.raises(UnknownNameError, match="did you mean licence"):
@@ -344,7 +344,7 @@ def test_folders_are_read_in_runs_and_their_licence_is_found_above(
 
 def test_no_source_or_filter_brings_jax() -> None:
     code = (
-        "import sys, multiturn.data.presets, multiturn.data.pipeline\n"
+        "import sys, multiturn.data.presets, multiturn.data.build.pipeline\n"
         "import multiturn.data.sources.pypi, multiturn.data.sources.parquet\n"
         "assert not {'jax', 'torch', 'numpy.f2py'} & sys.modules.keys()"
     )

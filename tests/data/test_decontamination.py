@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiturn.core.errors import InputError
+from multiturn.data.build.executors.local import ProcessExecutor, SequentialExecutor
+from multiturn.data.build.progress import silent
+from multiturn.data.build.stage import StageContext, document_files
 from multiturn.data.decontamination.ngrams import Find, NgramIndex
 from multiturn.data.decontamination.problems import Problem, read_problems
 from multiturn.data.decontamination.stage import Decontaminate
-from multiturn.data.document import Document
-from multiturn.data.document_files import read_documents, write_documents
-from multiturn.data.executor import Here, Processes
-from multiturn.data.progress import silent
-from multiturn.data.stage import StageContext, document_files
+from multiturn.data.documents.files import read_documents, write_documents
+from multiturn.data.documents.record import Document
 
 TEXT = "Sort the list of numbers by their last digit and print the sum of the first three"
 
@@ -35,7 +35,9 @@ def problems(tmp_path: Path) -> Path:
     return path
 
 
-def context(folder: Path, executor: Here | Processes | None = None) -> StageContext:
+def context(
+    folder: Path, executor: SequentialExecutor | ProcessExecutor | None = None
+) -> StageContext:
     after = folder / "decontaminated"
     after.mkdir(exist_ok=True)
     return StageContext(
@@ -43,7 +45,7 @@ def context(folder: Path, executor: Here | Processes | None = None) -> StageCont
         after=after,
         fingerprint="0" * 64,
         seed=0,
-        executor=executor or Here(),
+        executor=executor or SequentialExecutor(),
         progress=silent,
         keep_drops=False,
     )
@@ -63,11 +65,11 @@ def write_corpus(folder: Path) -> None:
 
 def test_contaminated_documents_go_and_the_ledger_says_why(problems: Path, tmp_path: Path) -> None:
     write_corpus(tmp_path)
-    tally = Decontaminate(problems=(problems,)).run(context(tmp_path))
+    counts = Decontaminate(problems=(problems,)).run(context(tmp_path))
     after = tmp_path / "decontaminated"
     kept = [doc.path for path in document_files(after) for doc in read_documents(path)]
     assert kept == ["0-0.py", "1-1.py"]
-    assert tally.drops == {("decontaminated", "the text of a benchmark"): 2}
+    assert counts.drops == {("decontaminated", "the text of a benchmark"): 2}
     rows = [
         json.loads(line)
         for path in sorted((after / "finds").glob("*.jsonl"))
@@ -87,15 +89,15 @@ def test_contaminated_documents_go_and_the_ledger_says_why(problems: Path, tmp_p
 
 def test_recording_keeps_the_documents(problems: Path, tmp_path: Path) -> None:
     write_corpus(tmp_path)
-    tally = Decontaminate(problems=(problems,), action="record").run(context(tmp_path))
-    assert tally.documents.total() == 4
-    assert not tally.drops
-    assert tally.counts == {("decontaminated", "documents with the text of a benchmark"): 2}
+    counts = Decontaminate(problems=(problems,), action="record").run(context(tmp_path))
+    assert counts.documents.total() == 4
+    assert not counts.drops
+    assert counts.events == {("decontaminated", "documents with the text of a benchmark"): 2}
 
 
 def test_two_processes_give_the_same_bytes(problems: Path, tmp_path: Path) -> None:
     results = []
-    for name, executor in (("one", Here()), ("two", Processes(2))):
+    for name, executor in (("one", SequentialExecutor()), ("two", ProcessExecutor(2))):
         folder = tmp_path / name
         folder.mkdir()
         write_corpus(folder)

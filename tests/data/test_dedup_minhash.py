@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from multiturn.core.errors import InputError
 from multiturn.data.dedup.clusters import join_pairs
 from multiturn.data.dedup.minhash import MinHash
-from multiturn.data.dedup.words import runs_of, tokens_of
+from multiturn.data.dedup.shingles import shingles_of, tokens_of
 
 TOKEN = re.compile(rb"[A-Za-z0-9_\x80-\xff]+|[^A-Za-z0-9_\x80-\xff \t\n\r\f\v\0]")
 
@@ -54,19 +54,19 @@ def test_folding_takes_capitals_for_small_letters_and_nothing_else():
 
 def test_the_order_of_tokens_counts():
     hashes = tokens_of(b"a b c a c b").hashes
-    assert runs_of(hashes[:3], 3)[0] != runs_of(hashes[3:], 3)[0]
-    assert len(runs_of(hashes, 7)) == 0
+    assert shingles_of(hashes[:3], 3)[0] != shingles_of(hashes[3:], 3)[0]
+    assert len(shingles_of(hashes, 7)) == 0
 
 
-@pytest.mark.parametrize("likeness", [0.3, 0.6, 0.7, 0.8, 0.95])
-def test_pairs_of_a_likeness_are_found_at_the_stated_rate(likeness):
-    """400 pairs of texts whose sets of runs have exactly this Jaccard likeness."""
+@pytest.mark.parametrize("similarity", [0.3, 0.6, 0.7, 0.8, 0.95])
+def test_pairs_of_a_similarity_are_found_at_the_stated_rate(similarity):
+    """400 pairs of texts whose sets of runs have exactly this Jaccard similarity."""
     settings = MinHash(run=1, least_tokens=1)
     rng = random.Random(7)
     trials, size = 400, 300
     found = 0
     for _ in range(trials):
-        common = round(2 * size * likeness / (1 + likeness))
+        common = round(2 * size * similarity / (1 + similarity))
         words = [b"w%x" % rng.getrandbits(60) for _ in range(2 * size - common)]
         left = b" ".join(words[:size])
         right = b" ".join(words[:common] + words[size:])

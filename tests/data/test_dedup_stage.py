@@ -9,15 +9,15 @@ import pyarrow.parquet
 import pytest
 
 from multiturn.core.errors import InputError
+from multiturn.data.build.drop_log import Counts, DropLog
+from multiturn.data.build.executors.local import ProcessExecutor, SequentialExecutor
+from multiturn.data.build.progress import silent
+from multiturn.data.build.stage import StageContext, document_files
 from multiturn.data.dedup.minhash import MinHash
 from multiturn.data.dedup.opt_out import OptOut
 from multiturn.data.dedup.stage import Deduplicate
-from multiturn.data.document import Document
-from multiturn.data.document_files import read_documents, write_documents
-from multiturn.data.executor import Here, Processes
-from multiturn.data.ledger import Ledger, Tally
-from multiturn.data.progress import silent
-from multiturn.data.stage import StageContext, document_files
+from multiturn.data.documents.files import read_documents, write_documents
+from multiturn.data.documents.record import Document
 
 
 def program(rng: random.Random, lines: int = 80) -> str:
@@ -43,14 +43,16 @@ def write_corpus(folder: Path, parts: list[list[tuple[str, str]]]) -> None:
         )
 
 
-def context(before: Path, after: Path, executor: Here | Processes | None = None) -> StageContext:
+def context(
+    before: Path, after: Path, executor: SequentialExecutor | ProcessExecutor | None = None
+) -> StageContext:
     after.mkdir(parents=True, exist_ok=True)
     return StageContext(
         before=before,
         after=after,
         fingerprint="f" * 64,
         seed=0,
-        executor=executor or Here(),
+        executor=executor or SequentialExecutor(),
         progress=silent,
         keep_drops=True,
     )
@@ -77,10 +79,10 @@ def planted(tmp_path: Path) -> Path:
 
 def test_planted_copies_are_found_and_nothing_else(planted: Path, tmp_path: Path) -> None:
     after = tmp_path / "deduplicated"
-    tally = Deduplicate().run(context(planted, after))
+    counts = Deduplicate().run(context(planted, after))
     kept = kept_paths(after)
-    # 2 of 80 lines leave a likeness of about 0.9: the chance to miss one is 0.0004.
-    assert tally.drops == {
+    # 2 of 80 lines leave a similarity of about 0.9: the chance to miss one is 0.0004.
+    assert counts.drops == {
         ("deduplicated", "a near duplicate"): 40,
         ("deduplicated", "an exact duplicate"): 5,
     }
@@ -89,7 +91,7 @@ def test_planted_copies_are_found_and_nothing_else(planted: Path, tmp_path: Path
         "short-1.py",
         "short-2.py",
     ]
-    assert tally.documents.total() == len(kept)
+    assert counts.documents.total() == len(kept)
 
 
 def test_clusters_name_all_members_with_the_one_that_stays(planted: Path, tmp_path: Path) -> None:
@@ -113,9 +115,9 @@ def test_clusters_name_all_members_with_the_one_that_stays(planted: Path, tmp_pa
 def test_neither_memory_nor_processes_change_the_result(planted: Path, tmp_path: Path) -> None:
     results = []
     for name, stage, executor in (
-        ("plain", Deduplicate(), Here()),
-        ("narrow", Deduplicate(memory=1 << 20), Here()),
-        ("two", Deduplicate(), Processes(2)),
+        ("plain", Deduplicate(), SequentialExecutor()),
+        ("narrow", Deduplicate(memory=1 << 20), SequentialExecutor()),
+        ("two", Deduplicate(), ProcessExecutor(2)),
     ):
         after = tmp_path / name
         stage.run(context(planted, after, executor))
@@ -137,26 +139,26 @@ def test_records_in_many_ranges_give_the_pairs_of_one(
     monkeypatch.setattr("multiturn.data.dedup.stage._SORTING", 1000)  # 40 ranges or so
     monkeypatch.setattr("multiturn.data.dedup.signatures._RUN_RECORDS", 100)  # many runs
     after = tmp_path / "ranges"
-    tally = Deduplicate(memory=1 << 20).run(context(planted, after))
-    assert tally.drops.total() == 45
+    counts = Deduplicate(memory=1 << 20).run(context(planted, after))
+    assert counts.drops.total() == 45
 
 
 def test_only_exact_copies_without_near(planted: Path, tmp_path: Path) -> None:
-    tally = Deduplicate(near=None).run(context(planted, tmp_path / "exact"))
-    assert tally.drops == {("deduplicated", "an exact duplicate"): 5}
+    counts = Deduplicate(near=None).run(context(planted, tmp_path / "exact"))
+    assert counts.drops == {("deduplicated", "an exact duplicate"): 5}
 
 
 def test_an_empty_corpus_stays_empty(tmp_path: Path) -> None:
     before = tmp_path / "documents"
     write_corpus(before, [[], []])
-    tally = Deduplicate().run(context(before, tmp_path / "after"))
-    assert tally.to_plain() == Tally().to_plain()
+    counts = Deduplicate().run(context(before, tmp_path / "after"))
+    assert counts.to_plain() == Counts().to_plain()
     assert len(document_files(tmp_path / "after")) == 2
 
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
 def test_recall_of_near_duplicates_is_the_stated_one(share: float, tmp_path: Path) -> None:
-    """Pairs at their real likeness: as many are found as the formula says, within 3 sigma."""
+    """Pairs at their real similarity: as many are found as the formula says, within 3 sigma."""
     rng = random.Random(11)
     settings = MinHash()
     pairs = []
@@ -183,9 +185,9 @@ def test_recall_of_near_duplicates_is_the_stated_one(share: float, tmp_path: Pat
     assert abs(found - expected) <= 3 * spread**0.5 + 1
 
 
-def opted(step: OptOut, *documents: Document) -> tuple[list[str], Tally]:
-    ledger = Ledger()
-    return [doc.path for doc in step.run(documents, ledger)], ledger.tally
+def opted(step: OptOut, *documents: Document) -> tuple[list[str], Counts]:
+    drop_log = DropLog()
+    return [doc.path for doc in step.run(documents, drop_log)], drop_log.counts
 
 
 def test_opt_out_by_repository_and_by_hash(tmp_path: Path) -> None:
@@ -193,14 +195,14 @@ def test_opt_out_by_repository_and_by_hash(tmp_path: Path) -> None:
     named = Document(content=b"secret plan", source="git:x", path="named.py")
     given.write_text(f"# asked on Monday\nOwner/Name  # all of it\n\n{named.sha256.upper()}\n")
     step = OptOut.from_file(given)
-    kept, tally = opted(
+    kept, counts = opted(
         step,
         named,
         Document(content=b"a", source="github:owner/name", path="theirs.py"),
         Document(content=b"b", source="github:owner/name-of-another", path="other.py"),
     )
     assert kept == ["other.py"]
-    assert tally.drops == {
+    assert counts.drops == {
         ("opt-out", "opted out by hash"): 1,
         ("opt-out", "opted out by repository"): 1,
     }

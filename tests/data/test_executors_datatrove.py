@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from multiturn.core.errors import InputError, MultiturnError
+from multiturn.data.build.executors.datatrove import Datatrove
+from multiturn.data.build.executors.local import SequentialExecutor
+from multiturn.data.build.pipeline import build
 from multiturn.data.dedup.stage import Deduplicate
-from multiturn.data.executor import Here
-from multiturn.data.executors.datatrove import Datatrove
 from multiturn.data.packing.stage import Pack
 from multiturn.data.packing.vocabulary import NewTokenizer
-from multiturn.data.pipeline import build
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.directory import Directory
 
@@ -89,7 +89,7 @@ def test_a_build_gives_the_bytes_of_a_build_in_one_process(tmp_path: Path) -> No
     )
     found = []
     for name, executor in (
-        ("here", Here()),
+        ("here", SequentialExecutor()),
         ("datatrove", Datatrove(one_machine, tmp_path / "pieces")),
     ):
         build(recipe, tmp_path / name, executor=executor, downloads=tmp_path)

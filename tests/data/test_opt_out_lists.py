@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiturn.core.errors import InputError
+from multiturn.data.build.fingerprint import fingerprint
 from multiturn.data.dedup.opt_out import OptOut
 from multiturn.data.dedup.opt_out_lines import read_repository
-from multiturn.data.document import Document
-from multiturn.data.fingerprint import fingerprint
+from multiturn.data.documents.record import Document
 
 CONTENT = b"theirs\n"
 HASH = hashlib.sha256(CONTENT).hexdigest()

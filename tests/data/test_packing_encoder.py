@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from multiturn.core.errors import InputError, MultiturnError
 from multiturn.data.packing import encoder as module
 from multiturn.data.packing.encoder import Encoder
-from multiturn.data.packing.shaping import FillInTheMiddle, Sentinels, shape
+from multiturn.data.packing.fim import FillInTheMiddle, Sentinels, shape
 from multiturn.text.tokenizers_codegen import train_tokenizer
 
 

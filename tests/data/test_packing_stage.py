@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 
 from multiturn.core.errors import InputError, StoreError
-from multiturn.data.document import Document
-from multiturn.data.document_files import read_documents, write_documents
-from multiturn.data.executor import Here, Processes
+from multiturn.data.build.executors.local import ProcessExecutor, SequentialExecutor
+from multiturn.data.build.progress import silent
+from multiturn.data.build.stage import StageContext, document_files
+from multiturn.data.documents.files import read_documents, write_documents
+from multiturn.data.documents.record import Document
 from multiturn.data.loader.corpus import PackedCorpus
-from multiturn.data.packing.shaping import FillInTheMiddle
+from multiturn.data.packing.fim import FillInTheMiddle
 from multiturn.data.packing.stage import Pack
 from multiturn.data.packing.vocabulary import NewTokenizer
-from multiturn.data.progress import silent
-from multiturn.data.stage import StageContext, document_files
 from multiturn.text.tokenizers_files import from_hub_files
 
 FIM = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
@@ -54,7 +54,11 @@ def write_corpus(folder: Path, parts: int = 4, documents: int = 12) -> None:
 
 
 def packed(
-    folder: Path, stage: Pack, *, executor: Here | Processes | None = None, seed: int = 0
+    folder: Path,
+    stage: Pack,
+    *,
+    executor: SequentialExecutor | ProcessExecutor | None = None,
+    seed: int = 0,
 ) -> PackedCorpus:
     before = folder / "documents"
     if not before.exists():
@@ -68,7 +72,7 @@ def packed(
             after=after,
             fingerprint="0" * 64,
             seed=seed,
-            executor=executor or Here(),
+            executor=executor or SequentialExecutor(),
             progress=silent,
             keep_drops=True,
         )
@@ -181,7 +185,7 @@ def test_two_processes_give_the_same_bytes(tmp_path: Path) -> None:
         tokenizer=SMALL, length=64, header=True, fill=FillInTheMiddle(), shard_tokens=1 << 13
     )
     one = packed(tmp_path / "one", stage)
-    two = packed(tmp_path / "two", stage, executor=Processes(2))
+    two = packed(tmp_path / "two", stage, executor=ProcessExecutor(2))
     assert files(one.folder) == files(two.folder)
 
 
@@ -189,10 +193,10 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from multiturn.data.dedup.stage import Deduplicate
-from multiturn.data.executor import Here, Processes
+from multiturn.data.build.executors.local import SequentialExecutor, ProcessExecutor
 from multiturn.data.packing.stage import Pack
 from multiturn.data.packing.vocabulary import NewTokenizer
-from multiturn.data.pipeline import build
+from multiturn.data.build.pipeline import build
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.directory import Directory
 
@@ -212,7 +216,7 @@ if __name__ == "__main__":
             Pack(tokenizer=NewTokenizer(size=320), length=64, shard_tokens=1 << 12),
         ),
     )
-    executor = Here() if workers == "1" else Processes(int(workers))
+    executor = SequentialExecutor() if workers == "1" else ProcessExecutor(int(workers))
     build(recipe, Path(out), executor=executor, downloads=Path(out), progress=listen)
 """
 

@@ -18,11 +18,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from multiturn.data.ledger import Ledger
-from multiturn.data.source import SourceError
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.source import SourceError
 from multiturn.data.sources.debian import DebianSources
+from multiturn.data.sources.file_filter import CODE_ENDINGS, FileFilter
 from multiturn.data.sources.npm import NpmPackages
-from multiturn.data.sources.wanted import CODE_ENDINGS, Wanted
 
 needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="no npm on this machine")
 needs_apt = pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt on this machine")
@@ -139,20 +139,20 @@ def test_npm_packages_come_from_the_registry_that_npm_is_set_up_for(
     source = NpmPackages(packages=("plain", "@scope/other@2.0.0"))
     parts = source.parts(tmp_path)
     assert [part.name for part in parts] == ["plain 1.1.0", "@scope/other 2.0.0"]
-    ledger = Ledger()
+    drop_log = DropLog()
     found = {
-        (d.id, d.licence, d.text) for part in parts for d in source.read(part, ledger, tmp_path)
+        (d.id, d.licence, d.text) for part in parts for d in source.read(part, drop_log, tmp_path)
     }
     assert found == {
         ("npm:plain@1.1.0:package/index.js", "ISC", "exports.version = '1.1.0'\n"),
         ("npm:@scope/other@2.0.0:package/lib/a.mjs", "MIT", "export default 1\n"),
     }
-    assert ledger.tally.drops == {("npm", "another file ending"): 4}
+    assert drop_log.counts.drops == {("npm", "another file ending"): 4}
     assert not list(tmp_path.rglob("ran"))
     # What was fetched is kept: the second time nobody is asked, and npm is not even there.
     asked = len(registry.asked)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert [d.licence for d in source.read(parts[1], ledger, tmp_path)] == ["MIT"]
+    assert [d.licence for d in source.read(parts[1], drop_log, tmp_path)] == ["MIT"]
     assert len(registry.asked) == asked
 
 
@@ -265,12 +265,12 @@ def test_debian_packages_come_with_the_licence_that_is_stated_for_each_file(
     repository: Path, tmp_path: Path
 ) -> None:
     source = DebianSources(
-        packages=("thing", "older=2.0-1", "native"), wanted=Wanted(endings=CODE_ENDINGS)
+        packages=("thing", "older=2.0-1", "native"), wanted=FileFilter(endings=CODE_ENDINGS)
     )
     parts = source.parts(tmp_path)
     assert [part.name for part in parts] == ["thing 1.0-2", "older 2.0-1", "native 3"]
-    ledger = Ledger()
-    documents = [d for part in parts for d in source.read(part, ledger, tmp_path)]
+    drop_log = DropLog()
+    documents = [d for part in parts for d in source.read(part, drop_log, tmp_path)]
     assert {(d.id, d.licence) for d in documents} == {
         ("debian:thing@1.0-2:thing/a.c", "MIT"),
         ("debian:thing@1.0-2:thing/gpl.c", "GPL-2.0-or-later"),
@@ -279,10 +279,10 @@ def test_debian_packages_come_with_the_licence_that_is_stated_for_each_file(
         ("debian:older@2.0-1:older/gpl.c", "GPL-2.0-or-later"),
         ("debian:native@3:native/a.c", "MIT"),
     }
-    assert ledger.tally.drops == {("debian", "another file ending"): 3}
+    assert drop_log.counts.drops == {("debian", "another file ending"): 3}
     # Everything is at hand now: the repository may go.
     shutil.rmtree(repository)
-    assert len(list(source.read(parts[0], ledger, tmp_path))) == 3
+    assert len(list(source.read(parts[0], drop_log, tmp_path))) == 3
 
 
 @needs_apt

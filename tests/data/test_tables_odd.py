@@ -16,18 +16,18 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiturn.data.document import Document
-from multiturn.data.document_files import read_documents, write_documents
-from multiturn.data.executor import Here
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.executors.local import SequentialExecutor
+from multiturn.data.build.pipeline import build
+from multiturn.data.build.source import SourceError
+from multiturn.data.build.transform import run_transforms
+from multiturn.data.documents.files import read_documents, write_documents
+from multiturn.data.documents.record import Document
 from multiturn.data.filters.language import KeepLanguages
 from multiturn.data.filters.licence import AllowedLicence
-from multiturn.data.ledger import Ledger
-from multiturn.data.pipeline import build
 from multiturn.data.recipe import CorpusRecipe
-from multiturn.data.source import SourceError
 from multiturn.data.sources.json_lines import BREAKS, JsonLines, Pile
 from multiturn.data.sources.parquet import Parquet
-from multiturn.data.step import run_steps
 
 CODE = "x = 1\n" * 20
 NAN = float("nan")
@@ -83,9 +83,9 @@ def test_licences_however_a_table_has_them(
         path = tmp_path / "x.jsonl"
         path.write_text(json.dumps({"code": CODE, "l": value}))
         source = JsonLines(paths=(str(path),), **settings)
-    (document,), ledger = read_all(source)
+    (document,), drop_log = read_all(source)
     assert document.licence == licence
-    assert not ledger.tally.drops
+    assert not drop_log.counts.drops
 
 
 def test_nothing_in_every_form(tmp_path: Path, read_all: Any) -> None:
@@ -99,21 +99,21 @@ def test_nothing_in_every_form(tmp_path: Path, read_all: Any) -> None:
         "metadata.stars": "stars",
         "licence": "licence",
     }
-    documents, ledger = read_all(table(tmp_path, columns, fields=fields, licence="MIT"))
+    documents, drop_log = read_all(table(tmp_path, columns, fields=fields, licence="MIT"))
     assert [(d.path, d.language, d.metadata, d.licence) for d in documents] == [
         ("x.parquet:0:0", "", {}, "MIT"),
         ("a.py", "python", {"stars": "3.0"}, "MIT"),
     ]
-    assert not ledger.tally.drops
+    assert not drop_log.counts.drops
     path = tmp_path / "x.jsonl"
     path.write_text('{"text": "a", "l": NaN, "s": NaN}\n{"text": NaN}\n{"text": "b", "s": 1e999}\n')
     lines = JsonLines(paths=(str(path),), fields={"licence": "l", "metadata.s": "s"})
-    documents, ledger = read_all(lines)
+    documents, drop_log = read_all(lines)
     assert [(d.text, d.licence, d.metadata) for d in documents] == [
         ("a", "", {}),
         ("b", "", {"s": "inf"}),
     ]
-    assert ledger.tally.drops == {("lines", "a record without text"): 1}
+    assert drop_log.counts.drops == {("lines", "a record without text"): 1}
 
 
 @pytest.mark.parametrize(
@@ -135,12 +135,12 @@ def test_texts_of_every_type(tmp_path: Path, read_all: Any, kind: pa.DataType) -
         "language": pa.array(["Python"] * 3).cast(pa.binary()),
     }
     fields = {"source": "repo", "language": "language"}
-    documents, ledger = read_all(table(tmp_path, columns, fields=fields, label="hub"))
+    documents, drop_log = read_all(table(tmp_path, columns, fields=fields, label="hub"))
     assert [(d.text, d.source, d.language) for d in documents] == [
         (CODE, f"hub:{CODE}", "python"),
         ("é", "hub:é", "python"),
     ]
-    assert ledger.tally.drops == {("parquet", "a row without text"): 1}
+    assert drop_log.counts.drops == {("parquet", "a row without text"): 1}
 
 
 def test_columns_within_columns(tmp_path: Path, read_all: Any) -> None:
@@ -184,9 +184,9 @@ def test_a_text_column_that_is_no_text_is_one_line(
 
 def test_a_field_that_is_no_utf8_loses_its_row_alone(tmp_path: Path, read_all: Any) -> None:
     columns = {"content": [CODE, CODE], "repo": pa.array([b"caf\xe9", b"good"])}
-    documents, ledger = read_all(table(tmp_path, columns, fields={"source": "repo"}))
+    documents, drop_log = read_all(table(tmp_path, columns, fields={"source": "repo"}))
     assert [d.source for d in documents] == ["parquet:good"]
-    assert ledger.tally.drops == {("parquet", "a source that is not UTF-8"): 1}
+    assert drop_log.counts.drops == {("parquet", "a source that is not UTF-8"): 1}
 
 
 @pytest.mark.parametrize("language", ["Python", "PYTHON", " python ", "py", "python3"])
@@ -195,11 +195,11 @@ def test_languages_and_licences_in_any_case(tmp_path: Path, language: str) -> No
         Document(content=CODE.encode(), source="s", path="p", language=language, licence="mit"),
         Document(content=CODE.encode(), source="s", path="q", language="Rust", licence="MIT"),
     ]
-    ledger = Ledger()
+    drop_log = DropLog()
     steps = (KeepLanguages(languages=("PYTHON",)), AllowedLicence(allowed=frozenset({"Mit"})))
-    (kept,) = run_steps(documents, steps, ledger)
+    (kept,) = run_transforms(documents, steps, drop_log)
     assert (kept.language, kept.licence) == ("python", "MIT")
-    assert ledger.tally.drops == {("language", "another language (rust)"): 1}
+    assert drop_log.counts.drops == {("language", "another language (rust)"): 1}
 
 
 def test_a_build_of_which_nothing_is_left_is_an_error(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_build_of_which_nothing_is_left_is_an_error(tmp_path: Path) -> None:
     recipe = CorpusRecipe(name="x", sources=(source,), steps=(AllowedLicence(),))
     for _ in range(2):  # the parts are kept, and their end is the same
         with pytest.raises(SourceError, match="all of 3 documents were dropped") as caught:
-            build(recipe, tmp_path / "out", executor=Here(), downloads=tmp_path)
+            build(recipe, tmp_path / "out", executor=SequentialExecutor(), downloads=tmp_path)
         assert "2 by parquet: a row without text; 1 by licence" in str(caught.value)
         assert "\n" not in str(caught.value)
 
@@ -225,10 +225,10 @@ def test_lines_end_at_line_feeds_only(
     path = tmp_path / "x.jsonl"
     rows = [json.dumps({"text": text}, ensure_ascii=ascii_only).encode() for text in texts]
     path.write_bytes(b"\xef\xbb\xbf" + end.join(rows))
-    documents, ledger = read_all(JsonLines(paths=(str(path),)))
+    documents, drop_log = read_all(JsonLines(paths=(str(path),)))
     assert [d.text for d in documents] == texts
     assert [d.path for d in documents] == [f"x.jsonl:{n}" for n in range(1, len(texts) + 1)]
-    assert not ledger.tally.drops
+    assert not drop_log.counts.drops
 
 
 @pytest.mark.parametrize(
@@ -259,9 +259,9 @@ def test_a_line_that_is_no_record_loses_itself_alone(
     path = tmp_path / "x.jsonl"
     path.write_text(f'{line}\n{{"text": "good \\ud83d\\ude00"}}\n', "utf-8")
     fields = {"path": "path", "licence": "licence", "language": "language", "metadata.d": "deep"}
-    documents, ledger = read_all(JsonLines(paths=(str(path),), fields=fields))
+    documents, drop_log = read_all(JsonLines(paths=(str(path),), fields=fields))
     assert [d.text for d in documents] == ["good 😀"]
-    assert ledger.tally.drops == {("lines", reason): 1}
+    assert drop_log.counts.drops == {("lines", reason): 1}
     assert write_documents(tmp_path / "out.parquet", documents) == 1
 
 
@@ -272,9 +272,9 @@ def test_half_of_a_pair_in_the_pile(tmp_path: Path, read_all: Any) -> None:
         '{"text": "a", "meta": {"pile_set_name": "\\ud800"}}\n'
         '{"text": "a", "meta": {"pile_set_name": "A"}}\n'
     )
-    documents, ledger = read_all(Pile(paths=(str(path),)))
+    documents, drop_log = read_all(Pile(paths=(str(path),)))
     assert [d.text for d in documents] == ["a"]
-    assert ledger.tally.drops == {("pile", "half of a surrogate pair"): 2}
+    assert drop_log.counts.drops == {("pile", "half of a surrogate pair"): 2}
 
 
 @given(
@@ -297,10 +297,10 @@ def test_any_record_becomes_a_document_or_a_drop(row: dict[str, Any]) -> None:
         path.write_text(json.dumps(row))
         fields = {name: name for name in ("path", "licence", "language", "source")}
         source = JsonLines(paths=(str(path),), fields={**fields, "metadata.m": "m"})
-        ledger = Ledger()
+        drop_log = DropLog()
         (part,) = source.parts(path)
-        documents = list(source.read(part, ledger, path))
-        assert len(documents) + ledger.tally.drops.total() == 1
+        documents = list(source.read(part, drop_log, path))
+        assert len(documents) + drop_log.counts.drops.total() == 1
         write_documents(Path(folder) / "out.parquet", documents)
         assert list(read_documents(Path(folder) / "out.parquet")) == documents
 
@@ -318,13 +318,13 @@ def test_lines_packed_in_any_way(tmp_path: Path, read_all: Any, ending: str, pac
     path = tmp_path / f"x.{ending}"
     path.write_bytes(pack(rows) + pack(rows))
     for place in (path, tmp_path):
-        documents, ledger = read_all(JsonLines(paths=(str(place),)))
+        documents, drop_log = read_all(JsonLines(paths=(str(place),)))
         assert len(documents) == 1000
-        assert not ledger.tally.drops
+        assert not drop_log.counts.drops
     if pack is not bytes:
         whole = path.read_bytes()
         for cut in (1, len(whole) // 3, len(whole) // 2 + 5, len(whole) - 1):
             path.write_bytes(whole[:cut])
-            before, ledger = read_all(JsonLines(paths=(str(path),)))
+            before, drop_log = read_all(JsonLines(paths=(str(path),)))
             assert before == documents[: len(before)]
-            assert ledger.tally.drops["lines", BREAKS] == 1
+            assert drop_log.counts.drops["lines", BREAKS] == 1

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from multiturn.core.errors import InputError, MultiturnError
-from multiturn.data.document import Document
-from multiturn.data.document_files import write_documents
-from multiturn.data.executor import Here
+from multiturn.data.build.executors.local import SequentialExecutor
+from multiturn.data.build.progress import silent
+from multiturn.data.build.stage import StageContext
+from multiturn.data.documents.files import write_documents
+from multiturn.data.documents.record import Document
 from multiturn.data.loader.corpus import PackedCorpus
 from multiturn.data.packing.stage import Pack
 from multiturn.data.packing.vocabulary import NewTokenizer
-from multiturn.data.progress import silent
-from multiturn.data.stage import StageContext
 from multiturn.jaxformer.config import DataConfig
 from multiturn.jaxformer.samples.open import open_data
 from multiturn.jaxformer.samples.protocol import Samples
@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             after=place / "packed",
             fingerprint="0" * 64,
             seed=0,
-            executor=Here(),
+            executor=SequentialExecutor(),
             progress=silent,
             keep_drops=False,
         )

@@ -9,9 +9,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from multiturn.data.document_files import read_columns
+from multiturn.data.build.statistics import read_statistics
+from multiturn.data.documents.files import read_columns
 from multiturn.data.packing.manifest import read_manifest
-from multiturn.data.statistics import read_statistics
 
 
 def kept(folders: list[Path]) -> list[list[str]]:

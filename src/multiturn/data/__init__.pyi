@@ -1,14 +1,14 @@
 from .api import build_corpus as build_corpus
-from .document import Document as Document
-from .ledger import Tally as Tally
+from .build.drop_log import Counts as Counts
+from .build.source import Source as Source
+from .build.stage import CorpusStage as CorpusStage
+from .build.transform import DocumentTransform as DocumentTransform
+from .build.transform import Filter as Filter
+from .documents.record import Document as Document
 from .loader.batches import Batches as Batches
 from .loader.batches import Share as Share
 from .loader.corpus import PackedCorpus as PackedCorpus
 from .recipe import CorpusRecipe as CorpusRecipe
-from .source import Source as Source
-from .stage import Stage as Stage
-from .step import Filter as Filter
-from .step import Step as Step
 
 __all__ = [
     "Batches",
@@ -19,7 +19,7 @@ __all__ = [
     "PackedCorpus",
     "Share",
     "Source",
-    "Stage",
-    "Step",
-    "Tally",
+    "CorpusStage",
+    "DocumentTransform",
+    "Counts",
 ]

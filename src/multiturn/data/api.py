@@ -6,10 +6,10 @@ from pathlib import Path
 
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.shipped_recipes import find_recipe
-from multiturn.data.executor import local_executor
-from multiturn.data.ledger import Tally
-from multiturn.data.pipeline import build
-from multiturn.data.progress import BuildListener, silent
+from multiturn.data.build.drop_log import Counts
+from multiturn.data.build.executors.local import local_executor
+from multiturn.data.build.pipeline import build
+from multiturn.data.build.progress import BuildListener, silent
 from multiturn.data.recipe import CorpusRecipe, load_recipe
 
 __all__ = ["build_corpus"]
@@ -23,7 +23,7 @@ def build_corpus(
     keep_drops: bool = False,
     downloads: Path | None = None,
     progress: BuildListener = silent,
-) -> Tally:
+) -> Counts:
     """Build a corpus, or what is still missing of it after an interruption.
 
     Args:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from multiturn.data.build.stage import CorpusStage
+from multiturn.data.build.transform import DocumentTransform
 from multiturn.data.decontamination.stage import Decontaminate
 from multiturn.data.dedup.stage import Deduplicate
+from multiturn.data.documents.languages import ENGLISH, PAPER_LANGUAGES
 from multiturn.data.filters.generated import Generated
 from multiturn.data.filters.harmful import Harmful
 from multiturn.data.filters.language import KeepLanguages
@@ -15,16 +18,13 @@ from multiturn.data.filters.lines import LineStatistics
 from multiturn.data.filters.python_syntax import PythonSyntax
 from multiturn.data.filters.redact import Redact
 from multiturn.data.filters.text import ValidText
-from multiturn.data.languages import ENGLISH, PAPER_LANGUAGES
 from multiturn.data.packing.stage import Pack
 from multiturn.data.packing.vocabulary import NewTokenizer
-from multiturn.data.stage import Stage
-from multiturn.data.step import Step
 
 __all__ = ["code_steps", "corpus_stages", "prose_steps"]
 
 
-def code_steps(languages: tuple[str, ...] = PAPER_LANGUAGES) -> tuple[Step, ...]:
+def code_steps(languages: tuple[str, ...] = PAPER_LANGUAGES) -> tuple[DocumentTransform, ...]:
     """The paper's filters for code, and those it does without: licence, harm, secrets, syntax."""
     return (
         ValidText(),
@@ -38,7 +38,7 @@ def code_steps(languages: tuple[str, ...] = PAPER_LANGUAGES) -> tuple[Step, ...]
     )
 
 
-def prose_steps() -> tuple[Step, ...]:
+def prose_steps() -> tuple[DocumentTransform, ...]:
     """For English prose from documentation: one paragraph may be one line there."""
     return (
         ValidText(least_bytes=200),
@@ -56,7 +56,7 @@ def corpus_stages(
     *,
     tokenizer: Path | NewTokenizer | None = None,
     header: bool = False,
-) -> tuple[Stage, ...]:
+) -> tuple[CorpusStage, ...]:
     """One of each document, none with the text of a benchmark, packed into shards.
 
     Args:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.core.errors import InputError, MissingDependencyError, MultiturnError
-from multiturn.data.source import Source
-from multiturn.data.stage import Stage
-from multiturn.data.step import Step
+from multiturn.data.build.source import Source
+from multiturn.data.build.stage import CorpusStage
+from multiturn.data.build.transform import DocumentTransform
 
 __all__ = ["CorpusRecipe", "load_recipe"]
 
@@ -28,8 +28,8 @@ class CorpusRecipe:
 
     name: str
     sources: tuple[Source, ...]
-    steps: tuple[Step, ...]
-    stages: tuple[Stage, ...] = ()
+    steps: tuple[DocumentTransform, ...]
+    stages: tuple[CorpusStage, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from multiturn.data.decontamination.problems import Problem
-from multiturn.data.dedup.words import Tokens, runs_of, tokens_of
+from multiturn.data.dedup.shingles import Tokens, shingles_of, tokens_of
 
 __all__ = ["Find", "NgramIndex"]
 
@@ -53,7 +53,7 @@ class NgramIndex:
             for text in problem.texts:
                 content = text.encode("utf-8", "surrogatepass")
                 tokens = tokens_of(content, words_only=True, fold=True)
-                for place, hashed in enumerate(runs_of(tokens.hashes, words).tolist()):
+                for place, hashed in enumerate(shingles_of(tokens.hashes, words).tolist()):
                     run = _run(content, tokens, place, words)
                     owners = self._owners.setdefault(hashed, {}).setdefault(run, set())
                     owners.add((problem.file, problem.name))
@@ -69,7 +69,7 @@ class NgramIndex:
     def find(self, content: bytes) -> Iterator[Find]:
         """Each run that the document shares, once for each problem that has it."""
         tokens = tokens_of(content, words_only=True, fold=True)
-        hashes = runs_of(tokens.hashes, self._words)
+        hashes = shingles_of(tokens.hashes, self._words)
         likely = np.flatnonzero(self._filter[hashes >> np.uint64(64 - _FILTER_BITS)])
         seen = set()
         for place in likely.tolist():

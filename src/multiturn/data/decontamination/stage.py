@@ -2,7 +2,7 @@
 
     decontaminated/
       part-00000.parquet ...      the documents that stay
-      part-00000.json             marker of the part: fingerprint, hash, tally, problems found
+      part-00000.json             marker of the part: fingerprint, hash, counts, problems found
       finds/part-00000.jsonl      a line for each find: document, its hash, file, problem, n-gram
       problems.json               for each file of problems: how many, and which were found
 
@@ -22,13 +22,13 @@ from typing import Literal
 
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import sha256_file, write_atomically
+from multiturn.data.build.drop_log import Counts, DropFile, DropLog
+from multiturn.data.build.resumable import TaskProgress, finished, keep_only, mark, run_tasks
+from multiturn.data.build.stage import StageContext, document_files
 from multiturn.data.decontamination.ngrams import NgramIndex
 from multiturn.data.decontamination.problems import read_problems
-from multiturn.data.document import Document
-from multiturn.data.document_files import read_documents, write_documents
-from multiturn.data.ledger import DropFile, Ledger, Tally
-from multiturn.data.pieces import Progressing, finished, keep_only, mark, run_pieces
-from multiturn.data.stage import StageContext, document_files
+from multiturn.data.documents.files import read_documents, write_documents
+from multiturn.data.documents.record import Document
 
 __all__ = ["Decontaminate"]
 
@@ -67,10 +67,10 @@ class Decontaminate:
         # Frozen: the only way to set a field. Changed problems are another recipe.
         object.__setattr__(self, "problems_hash", hasher.hexdigest())
 
-    def run(self, context: StageContext) -> Tally:
-        """See `Stage`."""
+    def run(self, context: StageContext) -> Counts:
+        """See `CorpusStage`."""
         pieces = [
-            _Looking(
+            DecontaminateTask(
                 documents=path,
                 output=context.after / path.name,
                 finds=context.after / "finds" / f"{path.stem}.jsonl",
@@ -82,17 +82,17 @@ class Decontaminate:
             )
             for path in document_files(context.before)
         ]
-        progress = Progressing(context, self.name, len(pieces))
-        tally: Tally = Tally()
+        progress = TaskProgress(context, self.name, len(pieces))
+        counts: Counts = Counts()
         found: Counter[tuple[str, str]] = Counter()
-        for of_part, problems in run_pieces(context, _look, pieces, progress):
-            tally.add(of_part)
+        for of_part, problems in run_tasks(context, _look, pieces, progress):
+            counts.add(of_part)
             for file, problem, documents in problems:
                 found[file, problem] += documents
         summary = context.after / "problems.json"
         write_atomically(summary, json.dumps(self._summary(found), indent=1, sort_keys=True))
         keep_only(context.after, {summary, *(path for piece in pieces for path in piece.outputs)})
-        return tally
+        return counts
 
     def _summary(self, found: Counter[tuple[str, str]]) -> dict[str, object]:
         files: dict[str, object] = {}
@@ -113,7 +113,7 @@ class Decontaminate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Looking:
+class DecontaminateTask:
     """One file of documents."""
 
     documents: Path
@@ -136,27 +136,27 @@ class _Looking:
 _Problems = list[tuple[str, str, int]]
 
 
-def _look(piece: _Looking) -> tuple[Tally, _Problems]:
+def _look(piece: DecontaminateTask) -> tuple[Counts, _Problems]:
     marker = piece.output.with_suffix(".json")
     done = finished(marker, piece.fingerprint, *piece.outputs)
     if done is not None:
-        return Tally.from_plain(done["tally"]), [tuple(row) for row in done["problems"]]
+        return Counts.from_plain(done["tally"]), [tuple(row) for row in done["problems"]]
     if piece.drops is None:
-        tally, problems = _look_with(piece, Ledger())
+        counts, problems = _look_with(piece, DropLog())
     else:
         with DropFile(piece.drops) as file:
-            tally, problems = _look_with(piece, Ledger(file))
+            counts, problems = _look_with(piece, DropLog(file))
     mark(
         marker,
         piece.fingerprint,
         sha256=sha256_file(piece.output),
-        tally=tally.to_plain(),
+        tally=counts.to_plain(),
         problems=problems,
     )
-    return tally, problems
+    return counts, problems
 
 
-def _look_with(piece: _Looking, ledger: Ledger) -> tuple[Tally, _Problems]:
+def _look_with(piece: DecontaminateTask, drop_log: DropLog) -> tuple[Counts, _Problems]:
     index = _index(piece.stage.problems, piece.stage.words, piece.stage.problems_hash)
     found: Counter[tuple[str, str]] = Counter()
     lines: list[str] = []
@@ -176,18 +176,18 @@ def _look_with(piece: _Looking, ledger: Ledger) -> tuple[Tally, _Problems]:
                 lines.append(json.dumps(row, ensure_ascii=True) + "\n")
             if finds and piece.stage.action == "drop":
                 detail = f"{finds[0].file} {finds[0].problem}"
-                ledger.drop(piece.stage.name, document, REASON, detail=detail)
+                drop_log.drop(piece.stage.name, document, REASON, detail=detail)
                 continue
             if finds:
-                ledger.count(piece.stage.name, "documents with the text of a benchmark")
-            ledger.kept(document)
+                drop_log.count(piece.stage.name, "documents with the text of a benchmark")
+            drop_log.kept(document)
             yield document
 
     write_documents(piece.output, staying())
     with storage_errors(piece.finds, "writing what was found"):
         piece.finds.parent.mkdir(exist_ok=True)
     write_atomically(piece.finds, "".join(lines))
-    return ledger.tally, [(*key, count) for key, count in sorted(found.items())]
+    return drop_log.counts, [(*key, count) for key, count in sorted(found.items())]
 
 
 @lru_cache(maxsize=1)

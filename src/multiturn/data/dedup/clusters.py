@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from multiturn.core.errors import storage_errors
-from multiturn.data.pieces import load_array, save_array
+from multiturn.data.build.resumable import load_array, save_array
 
 __all__ = ["join_pairs", "roots_of"]
 

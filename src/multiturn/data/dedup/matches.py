@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.data.pieces import finished, load_array, mark, save_array
+from multiturn.data.build.resumable import finished, load_array, mark, save_array
 
 __all__ = ["RECORD", "RECORD_BYTES", "Range", "find_matches", "sorted_run"]
 

@@ -1,9 +1,9 @@
 """MinHash: how alike two texts are, from a few numbers of each.
 
-The likeness of two texts is the share of their runs of tokens that both have (Jaccard). Each
+The similarity of two texts is the share of their runs of tokens that both have (Jaccard). Each
 of K random functions on the runs has its least value at the same run in both texts with just
 that probability (Broder 1997). K values, cut into B bands of R, make two texts a pair when all
-values of some band agree: with probability ``1 - (1 - s^R)^B`` at likeness s.
+values of some band agree: with probability ``1 - (1 - s^R)^B`` at similarity s.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from multiturn.core.errors import InputError
-from multiturn.data.dedup.words import runs_of, tokens_of
-from multiturn.data.mixing import mixed
+from multiturn.data.dedup.shingles import shingles_of, tokens_of
+from multiturn.data.hashing import mix64
 
 __all__ = ["MinHash"]
 
@@ -51,22 +51,22 @@ class MinHash:
                     f"MinHash.{name} is too small", got=getattr(self, name), allowed="1 or more"
                 )
 
-    def chance(self, likeness: float) -> float:
-        """That two texts of this likeness are found.
+    def chance(self, similarity: float) -> float:
+        """That two texts of this similarity are found.
 
         Example:
             >>> settings = MinHash()
             >>> [round(settings.chance(s), 3) for s in (0.5, 0.7, 0.8, 0.9)]
             [0.053, 0.565, 0.924, 1.0]
         """
-        return float(1 - (1 - likeness**self.rows) ** self.bands)
+        return float(1 - (1 - similarity**self.rows) ** self.bands)
 
     def runs(self, content: bytes) -> Numbers:
         """The different runs of a text's tokens as hashes, uint64; empty for a short text."""
         tokens = tokens_of(content).hashes
         if len(tokens) < max(self.least_tokens, self.run):
             return np.empty(0, np.uint64)
-        return runs_of(tokens, self.run)
+        return shingles_of(tokens, self.run)
 
     def bands_of(self, content: bytes) -> Numbers:
         """A hash for each band of the text's signature, uint64 [bands]; [0] for a short text."""
@@ -83,7 +83,7 @@ class MinHash:
         found = salts.copy()
         with np.errstate(over="ignore"):
             for column in least.reshape(self.bands, self.rows).T:
-                found = mixed(found + column)
+                found = mix64(found + column)
         return found
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from multiturn.core.errors import InputError
+from multiturn.data.build.transform import Filter
 from multiturn.data.dedup.opt_out_lines import ALLOWED, Repository, read_hash, read_repository
-from multiturn.data.document import Document
-from multiturn.data.step import Filter
+from multiturn.data.documents.record import Document
 
 __all__ = ["OptOut"]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from multiturn.data.build.resumable import finished, mark, save_array
 from multiturn.data.dedup.matches import RECORD, sorted_run
 from multiturn.data.dedup.minhash import MinHash
-from multiturn.data.document_files import read_columns
-from multiturn.data.pieces import finished, mark, save_array
+from multiturn.data.documents.files import read_columns
 
-__all__ = ["Signing", "sign"]
+__all__ = ["SignatureTask", "sign"]
 
 Numbers = np.ndarray[Any, Any]
 
@@ -23,7 +23,7 @@ _RUN_RECORDS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signing:
+class SignatureTask:
     """One file of documents.
 
     Attributes:
@@ -46,7 +46,7 @@ class Signing:
         return self.documents.stem
 
 
-def sign(piece: Signing) -> dict[str, list[str]]:
+def sign(piece: SignatureTask) -> dict[str, list[str]]:
     """Write the records of one file, in sorted runs.
 
     Returns:

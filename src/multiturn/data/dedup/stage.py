@@ -2,7 +2,7 @@
 
     deduplicated/
       part-00000.parquet ...        the documents that stay, part by part as they came
-      part-00000.json               marker of the part: fingerprint, hash, tally
+      part-00000.json               marker of the part: fingerprint, hash, counts
       clusters/part-00000.parquet   documents of the part that have duplicates, kept or not
       complete.json
 
@@ -22,24 +22,24 @@ import numpy as np
 
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import sha256_file
-from multiturn.data.dedup.clusters import roots_of
-from multiturn.data.dedup.matches import Range, find_matches
-from multiturn.data.dedup.minhash import MinHash
-from multiturn.data.dedup.signatures import Signing, sign
-from multiturn.data.document import Document
-from multiturn.data.document_files import count_documents, read_documents, write_documents
-from multiturn.data.fingerprint import fingerprint
-from multiturn.data.ledger import DropFile, Ledger, Tally
-from multiturn.data.pieces import (
-    Progressing,
+from multiturn.data.build.drop_log import Counts, DropFile, DropLog
+from multiturn.data.build.fingerprint import fingerprint
+from multiturn.data.build.resumable import (
+    TaskProgress,
     finished,
     keep_only,
     load_array,
     mark,
-    run_pieces,
+    run_tasks,
     save_array,
 )
-from multiturn.data.stage import StageContext, document_files
+from multiturn.data.build.stage import StageContext, document_files
+from multiturn.data.dedup.clusters import roots_of
+from multiturn.data.dedup.matches import Range, find_matches
+from multiturn.data.dedup.minhash import MinHash
+from multiturn.data.dedup.signatures import SignatureTask, sign
+from multiturn.data.documents.files import count_documents, read_documents, write_documents
+from multiturn.data.documents.record import Document
 
 __all__ = ["Deduplicate"]
 
@@ -73,31 +73,31 @@ class Deduplicate:
                 "Deduplicate.memory is too small", got=self.memory, allowed="1048576 or more"
             )
 
-    def run(self, context: StageContext) -> Tally:
-        """See `Stage`."""
+    def run(self, context: StageContext) -> Counts:
+        """See `CorpusStage`."""
         files = document_files(context.before)
         work = context.after / "work"
         # Reading twice, two rounds of comparing, and writing.
-        progress = Progressing(context, self.name, 2 * len(files))
+        progress = TaskProgress(context, self.name, 2 * len(files))
         writings = self._writings(files, context, work)
         if not all(_written(piece) for piece in writings):
             self._find_roots(files, context, work, progress)
-        tally = Tally()
-        for of_part in run_pieces(context, _write, writings, progress):
-            tally.add(of_part)
+        counts = Counts()
+        for of_part in run_tasks(context, _write, writings, progress):
+            counts.add(of_part)
         keep_only(context.after, {path for piece in writings for path in piece.outputs})
-        return tally
+        return counts
 
-    def _writings(self, files: list[Path], context: StageContext, work: Path) -> list[_Writing]:
+    def _writings(self, files: list[Path], context: StageContext, work: Path) -> list[WriteTask]:
         firsts = _firsts(files)
         return [
-            _Writing(
+            WriteTask(
                 documents=path,
                 output=context.after / path.name,
                 first=first,
                 exact=work / "exact.npy",
                 near=work / "near.npy",
-                keepers=work / "keepers.npy",
+                representatives=work / "keepers.npy",
                 clusters=context.after / "clusters" / path.name,
                 drops=context.after / "drops" / f"{path.stem}.jsonl.zst",
                 keep_drops=context.keep_drops,
@@ -108,18 +108,18 @@ class Deduplicate:
         ]
 
     def _find_roots(
-        self, files: list[Path], context: StageContext, work: Path, progress: Progressing
+        self, files: list[Path], context: StageContext, work: Path, progress: TaskProgress
     ) -> None:
         """The first documents of exact duplicates, and of all: ``exact.npy``, ``near.npy``."""
         firsts = _firsts(files)
         marker = work / "roots.json"
         if finished(marker, context.fingerprint, work / "exact.npy", work / "near.npy"):
             return
-        runs = run_pieces(
+        runs = run_tasks(
             context,
             sign,
             [
-                Signing(
+                SignatureTask(
                     documents=path,
                     first=first,
                     near=self.near,
@@ -138,11 +138,11 @@ class Deduplicate:
                 context.fingerprint,
             )
             progress.total += len(ranges)
-            run_pieces(context, find_matches, ranges, progress)
+            run_tasks(context, find_matches, ranges, progress)
             output = work / f"{kind}.npy"
             roots_of([piece.output for piece in ranges], firsts[-1], output, begin)
             begin = output
-        save_array(work / "keepers.npy", _keepers(load_array(work / "near.npy")))
+        save_array(work / "keepers.npy", _representatives(load_array(work / "near.npy")))
         mark(marker, context.fingerprint)
 
     def _ranges(self, runs: list[Path], folder: Path, mark_: str) -> list[Range]:
@@ -162,7 +162,7 @@ class Deduplicate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Writing:
+class WriteTask:
     """One file of documents, to be written without its duplicates."""
 
     documents: Path
@@ -170,7 +170,7 @@ class _Writing:
     first: int
     exact: Path
     near: Path
-    keepers: Path
+    representatives: Path
     clusters: Path
     drops: Path
     keep_drops: bool
@@ -187,51 +187,51 @@ class _Writing:
         return self.output, self.output.with_suffix(".json"), self.clusters, *drops
 
 
-def _written(piece: _Writing) -> Tally | None:
+def _written(piece: WriteTask) -> Counts | None:
     done = finished(piece.output.with_suffix(".json"), piece.fingerprint, piece.output)
-    return None if done is None else Tally.from_plain(done["tally"])
+    return None if done is None else Counts.from_plain(done["tally"])
 
 
-def _write(piece: _Writing) -> Tally:
+def _write(piece: WriteTask) -> Counts:
     done = _written(piece)
     if done is not None:
         return done
     if piece.keep_drops:
         with DropFile(piece.drops) as file:
-            ledger = _write_with(piece, Ledger(file))
+            drop_log = _write_with(piece, DropLog(file))
     else:
-        ledger = _write_with(piece, Ledger())
+        drop_log = _write_with(piece, DropLog())
     mark(
         piece.output.with_suffix(".json"),
         piece.fingerprint,
         sha256=sha256_file(piece.output),
-        tally=ledger.tally.to_plain(),
+        tally=drop_log.counts.to_plain(),
     )
-    return ledger.tally
+    return drop_log.counts
 
 
-def _write_with(piece: _Writing, ledger: Ledger) -> Ledger:
+def _write_with(piece: WriteTask, drop_log: DropLog) -> DropLog:
     exact, near = load_array(piece.exact), load_array(piece.near)
-    keepers = load_array(piece.keepers)
+    representatives = load_array(piece.representatives)
     members: list[tuple[int, str, str, str]] = []
 
     def staying() -> Iterator[Document]:
         for number, document in enumerate(read_documents(piece.documents), piece.first):
             cluster = int(near[number])
             if cluster == number:
-                if _holds(keepers, number):
+                if _holds(representatives, number):
                     members.append((cluster, document.id, document.sha256, "kept"))
-                ledger.kept(document)
+                drop_log.kept(document)
                 yield document
                 continue
             how = "exact" if int(exact[number]) != number else "near"
             members.append((cluster, document.id, document.sha256, how))
             reason = "an exact duplicate" if how == "exact" else "a near duplicate"
-            ledger.drop(piece.step, document, reason, detail=f"cluster {cluster}")
+            drop_log.drop(piece.step, document, reason, detail=f"cluster {cluster}")
 
     write_documents(piece.output, staying())
     _write_clusters(piece.clusters, members)
-    return ledger
+    return drop_log
 
 
 def _holds(numbers: Numbers, number: int) -> bool:
@@ -239,7 +239,7 @@ def _holds(numbers: Numbers, number: int) -> bool:
     return place < len(numbers) and int(numbers[place]) == number
 
 
-def _keepers(roots: Numbers) -> Numbers:
+def _representatives(roots: Numbers) -> Numbers:
     """The documents that others were dropped for, in order, int64."""
     found = []
     for first in range(0, len(roots), _BLOCK):

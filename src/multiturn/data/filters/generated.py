@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from multiturn.data.document import Document
+from multiturn.data.build.transform import Filter
+from multiturn.data.documents.record import Document
 from multiturn.data.filters.generated_words import generator_words
-from multiturn.data.step import Filter
 
 __all__ = ["Generated"]
 

@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 
 import re2
 
-from multiturn.data.document import Document
-from multiturn.data.step import Filter
+from multiturn.data.build.transform import Filter
+from multiturn.data.documents.record import Document
 
 __all__ = ["HARMFUL", "Harmful"]
 

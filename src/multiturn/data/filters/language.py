@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from multiturn.data.document import Document
-from multiturn.data.languages import PAPER_LANGUAGES, detect, language_key
-from multiturn.data.step import Filter
+from multiturn.data.build.transform import Filter
+from multiturn.data.documents.languages import PAPER_LANGUAGES, detect, language_key
+from multiturn.data.documents.record import Document
 
 __all__ = ["KeepLanguages"]
 

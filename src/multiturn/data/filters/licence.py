@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.documents.record import Document
 from multiturn.data.licences.expressions import PERMISSIVE, canonical, joined, permits
 from multiturn.data.licences.texts import licence_of_header
 
@@ -36,7 +36,7 @@ class AllowedLicence:
         # Frozen: the only way to give a field the form in which it is looked up.
         object.__setattr__(self, "allowed", frozenset(map(_in_canon, self.allowed)))
 
-    def run(self, documents: Iterable[Document], ledger: Ledger) -> Iterator[Document]:
+    def run(self, documents: Iterable[Document], drop_log: DropLog) -> Iterator[Document]:
         """Yield the documents whose licence is allowed."""
         for document in documents:
             document.licence = _in_canon(document.licence)
@@ -48,12 +48,12 @@ class AllowedLicence:
             if permits(document.licence, self.allowed):
                 yield document
             elif document.licence:
-                ledger.count(self.name, document.licence)
-                ledger.drop(self.name, document, "a licence not allowed", detail=document.licence)
+                drop_log.count(self.name, document.licence)
+                drop_log.drop(self.name, document, "a licence not allowed", detail=document.licence)
             elif self.keep_unknown:
                 yield document
             else:
-                ledger.drop(self.name, document, "an unknown licence")
+                drop_log.drop(self.name, document, "an unknown licence")
 
 
 @lru_cache(maxsize=4096)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from multiturn.data.document import Document
-from multiturn.data.step import Filter
+from multiturn.data.build.transform import Filter
+from multiturn.data.documents.record import Document
 
 __all__ = ["LineStatistics"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.documents.record import Document
 
 __all__ = ["PythonSyntax"]
 
@@ -24,14 +24,14 @@ class PythonSyntax:
 
     name: ClassVar[str] = "python syntax"
 
-    def run(self, documents: Iterable[Document], ledger: Ledger) -> Iterator[Document]:
+    def run(self, documents: Iterable[Document], drop_log: DropLog) -> Iterator[Document]:
         """Yield documents of other languages, and Python that compiles."""
         for document in documents:
             reason = self._judge(document) if document.language == "python" else None
             if reason is None:
                 yield document
             else:
-                ledger.drop(self.name, document, reason)
+                drop_log.drop(self.name, document, reason)
 
     def _judge(self, document: Document) -> str | None:
         try:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from multiturn.data.document import Document
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.documents.record import Document
 from multiturn.data.filters.personal_shapes import addresses_in, emails_in
 from multiturn.data.filters.secret_shapes import secrets_in
-from multiturn.data.ledger import Ledger
 
 __all__ = ["PLACEHOLDERS", "Redact", "redacted"]
 
@@ -44,7 +44,7 @@ class Redact:
     least_disorder: float = 2.8
     most: int = 100
 
-    def run(self, documents: Iterable[Document], ledger: Ledger) -> Iterator[Document]:
+    def run(self, documents: Iterable[Document], drop_log: DropLog) -> Iterator[Document]:
         """Yield the documents with placeholders in them."""
         for document in documents:
             content, kinds = redacted(
@@ -55,10 +55,10 @@ class Redact:
             )
             if kinds:
                 if len(kinds) > self.most:
-                    ledger.drop(self.name, document, "a list of addresses or secrets")
+                    drop_log.drop(self.name, document, "a list of addresses or secrets")
                     continue
                 for kind in kinds:
-                    ledger.count(self.name, kind)
+                    drop_log.count(self.name, kind)
                 document.content = content
                 document.metadata["redacted"] = str(len(kinds))
             yield document

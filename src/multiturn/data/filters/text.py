@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.documents.record import Document
 
 __all__ = ["ValidText"]
 
@@ -30,20 +30,20 @@ class ValidText:
     least_bytes: int = 32
     most_bytes: int = 8 << 20
 
-    def run(self, documents: Iterable[Document], ledger: Ledger) -> Iterator[Document]:
+    def run(self, documents: Iterable[Document], drop_log: DropLog) -> Iterator[Document]:
         """Yield the documents that are text."""
         for document in documents:
             reason = self._judge(document.content)
             if reason is not None:
-                ledger.drop(self.name, document, reason)
+                drop_log.drop(self.name, document, reason)
                 continue
             content = document.content
             if content.startswith(codecs.BOM_UTF8):
                 content = content.removeprefix(codecs.BOM_UTF8)
-                ledger.count(self.name, "byte order marks taken off")
+                drop_log.count(self.name, "byte order marks taken off")
             if b"\r" in content:
                 content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-                ledger.count(self.name, "line ends changed")
+                drop_log.count(self.name, "line ends changed")
             document.content = content
             yield document
 

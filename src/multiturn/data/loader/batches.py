@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from multiturn.core.errors import InputError
+from multiturn.data.hashing import seeded_hash
 from multiturn.data.loader.corpus import PackedCorpus, Rows
-from multiturn.data.mixing import mixed_number
 
 __all__ = ["Batches", "Share"]
 
@@ -89,4 +89,4 @@ class Batches(Iterator[Rows]):
 
     def _turned(self, number: int) -> int:
         """How far a pass begins behind the first row; the first pass begins there."""
-        return mixed_number(self._seed, number) % len(self._corpus) if number else 0
+        return seeded_hash(self._seed, number) % len(self._corpus) if number else 0

@@ -19,8 +19,8 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from multiturn.core.errors import InputError, StoreError
+from multiturn.data.build.resumable import load_array
 from multiturn.data.packing.manifest import MANIFEST, Manifest, read_manifest
-from multiturn.data.pieces import load_array
 
 __all__ = ["Origin", "PackedCorpus", "Piece", "Rows"]
 

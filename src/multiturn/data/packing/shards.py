@@ -21,20 +21,20 @@ import numpy as np
 
 from multiturn.core.errors import storage_errors
 from multiturn.core.files import sha256_file
-from multiturn.data.mixing import mixed, mixed_number
+from multiturn.data.build.resumable import finished, load_array, mark, save_array
+from multiturn.data.hashing import mix64, seeded_hash
 from multiturn.data.packing.rows import Packed, pack_rows
-from multiturn.data.pieces import finished, load_array, mark, save_array
 
-__all__ = ["ABOUT", "Shard", "Sharding", "make_shard"]
+__all__ = ["PROVENANCE", "Shard", "ShardTask", "make_shard"]
 
 Numbers = np.ndarray[Any, Any]
 
-ABOUT = ("source", "path", "revision", "licence", "language", "sha256")
+PROVENANCE = ("source", "path", "revision", "licence", "language", "sha256")
 """What is kept of each document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sharding:
+class ShardTask:
     """One shard.
 
     Attributes:
@@ -95,7 +95,7 @@ class Shard:
     files: dict[str, str]
 
 
-def make_shard(piece: Sharding) -> Shard:
+def make_shard(piece: ShardTask) -> Shard:
     """Write one shard."""
     marker = piece.folder / f"{piece.name}.json"
     paths = {
@@ -115,7 +115,7 @@ def make_shard(piece: Sharding) -> Shard:
         filling=piece.filling,
     )
     del tokens  # as large as the shard: two copies are enough at a time
-    packed = _shuffled(packed, mixed_number(piece.seed, piece.number))
+    packed = _shuffled(packed, seeded_hash(piece.seed, piece.number))
     save_array(paths["tokens.npy"], packed.rows)
     save_array(paths["spans.npy"], packed.spans)
     starts = np.searchsorted(packed.spans["row"], np.arange(len(packed.rows) + 1))
@@ -137,7 +137,7 @@ def make_shard(piece: Sharding) -> Shard:
     return shard
 
 
-def _gathered(piece: Sharding) -> tuple[Numbers, Numbers, list[bytes]]:
+def _gathered(piece: ShardTask) -> tuple[Numbers, Numbers, list[bytes]]:
     """Tokens, entries and provenance of the shard's documents, in the order of the shuffle."""
     slices = [_slice(run, piece.number, piece.count) for run in piece.runs]
     entries = np.concatenate([entries for entries, _ in slices])
@@ -183,7 +183,7 @@ def _abouts(runs: Sequence[Path], entries: Numbers, origin: Numbers, order: Numb
 def _shuffled(packed: Packed, seed: int) -> Packed:
     """The rows in an order of their own, so that those of a long document lie apart."""
     count = len(packed.rows)
-    keys = mixed(np.arange(count, dtype=np.uint64) ^ np.uint64(seed))
+    keys = mix64(np.arange(count, dtype=np.uint64) ^ np.uint64(seed))
     order = np.argsort(keys, kind="stable")
     places = np.empty(count, np.int64)
     places[order] = np.arange(count)
@@ -198,14 +198,14 @@ def _write_documents(path: Path, entries: Numbers, abouts: list[bytes]) -> None:
     import pyarrow.parquet
 
     rows = [json.loads(about) for about in abouts]
-    columns = zip(*rows, strict=True) if rows else ((),) * len(ABOUT)
+    columns = zip(*rows, strict=True) if rows else ((),) * len(PROVENANCE)
     table = pyarrow.table(
         {
             "number": pyarrow.array(entries["document"], pyarrow.uint64()),
             "tokens": pyarrow.array(entries["length"], pyarrow.uint64()),
             **{
                 name: pyarrow.array(column, pyarrow.string())
-                for name, column in zip(ABOUT, columns, strict=True)
+                for name, column in zip(PROVENANCE, columns, strict=True)
             },
         }
     )

@@ -21,14 +21,16 @@ from pathlib import Path
 
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import write_atomically
-from multiturn.data.document_files import count_documents
-from multiturn.data.fingerprint import describe, fingerprint
-from multiturn.data.ledger import Tally
+from multiturn.data.build.drop_log import Counts
+from multiturn.data.build.fingerprint import describe, fingerprint
+from multiturn.data.build.resumable import TaskProgress, finished, keep_only, mark, run_tasks
+from multiturn.data.build.stage import StageContext, document_files
+from multiturn.data.documents.files import count_documents
 from multiturn.data.packing.encoder import Encoder
+from multiturn.data.packing.fim import FillInTheMiddle, sentinels_of
 from multiturn.data.packing.manifest import MANIFEST, Manifest
-from multiturn.data.packing.shaping import FillInTheMiddle, sentinels_of
-from multiturn.data.packing.shards import Shard, Sharding, make_shard
-from multiturn.data.packing.tokenizing import Tokenizing, TokenRuns, tokenize
+from multiturn.data.packing.shards import Shard, ShardTask, make_shard
+from multiturn.data.packing.tokenize import TokenizeTask, TokenRuns, tokenize
 from multiturn.data.packing.vocabulary import (
     TOKENIZER_FILES,
     NewTokenizer,
@@ -36,8 +38,6 @@ from multiturn.data.packing.vocabulary import (
     hash_of_tokenizer,
     train_on,
 )
-from multiturn.data.pieces import Progressing, finished, keep_only, mark, run_pieces
-from multiturn.data.stage import StageContext, document_files
 
 __all__ = ["Pack"]
 
@@ -85,15 +85,15 @@ class Pack:
             # Frozen: the only way to set a field. A changed tokenizer is another recipe.
             object.__setattr__(self, "tokenizer_hash", hash_of_tokenizer(self.tokenizer))
 
-    def run(self, context: StageContext) -> Tally:
-        """See `Stage`."""
+    def run(self, context: StageContext) -> Counts:
+        """See `CorpusStage`."""
         files = document_files(context.before)
         marker = context.after / "packed.json"
         done = finished(marker, context.fingerprint, context.after / MANIFEST)
         if done is not None:
-            return Tally.from_plain(done["tally"])
+            return Counts.from_plain(done["tally"])
         tokenizer = context.after / "tokenizer"
-        progress = Progressing(context, self.name, 2 * len(files))
+        progress = TaskProgress(context, self.name, 2 * len(files))
         self._prepare_tokenizer(files, tokenizer, context)
         encoder = Encoder(tokenizer)
         if self.fill is not None:
@@ -102,7 +102,7 @@ class Pack:
         runs = self._tokenize(files, tokenizer, dtype, context, progress)
         shards = self._shard(runs, encoder.end_of_text, context, progress)
         self._write_manifest(shards, encoder, dtype, context)
-        tally = _tally(self.name, runs, shards)
+        counts = _counts(self.name, runs, shards)
         wanted = {
             context.after / MANIFEST,
             *(tokenizer / name for name in TOKENIZER_FILES),
@@ -111,9 +111,9 @@ class Pack:
             *(context.after / "drops" / f"{path.stem}.jsonl.zst" for path in files),
             marker,
         }
-        mark(marker, context.fingerprint, tally=tally.to_plain())
+        mark(marker, context.fingerprint, tally=counts.to_plain())
         keep_only(context.after, wanted)
-        return tally
+        return counts
 
     def _prepare_tokenizer(self, files: list[Path], to: Path, context: StageContext) -> None:
         marker = context.after / "work" / "tokenizer.json"
@@ -134,12 +134,12 @@ class Pack:
         tokenizer: Path,
         dtype: str,
         context: StageContext,
-        progress: Progressing,
+        progress: TaskProgress,
     ) -> list[TokenRuns]:
         firsts = itertools.accumulate((count_documents(path) for path in files), initial=0)
         tokenizer_hash = hash_of_tokenizer(tokenizer)
         pieces = [
-            Tokenizing(
+            TokenizeTask(
                 documents=path,
                 first=first,
                 tokenizer=tokenizer,
@@ -158,14 +158,14 @@ class Pack:
             )
             for path, first in zip(files, firsts, strict=False)
         ]
-        return run_pieces(context, tokenize, pieces, progress)
+        return run_tasks(context, tokenize, pieces, progress)
 
     def _shard(
         self,
         runs: list[TokenRuns],
         end_of_text: int,
         context: StageContext,
-        progress: Progressing,
+        progress: TaskProgress,
     ) -> list[Shard]:
         total = sum(of_file.tokens for of_file in runs)
         if not total:
@@ -175,7 +175,7 @@ class Pack:
             )
         count = max(1, round(total / self.shard_tokens))
         pieces = [
-            Sharding(
+            ShardTask(
                 runs=tuple(
                     context.after / "work" / name for of_file in runs for name in of_file.names
                 ),
@@ -191,7 +191,7 @@ class Pack:
             for number in range(count)
         ]
         progress.total = len(runs) + count
-        return run_pieces(context, make_shard, pieces, progress)
+        return run_tasks(context, make_shard, pieces, progress)
 
     def _write_manifest(
         self, shards: list[Shard], encoder: Encoder, dtype: str, context: StageContext
@@ -211,17 +211,17 @@ class Pack:
         )
 
 
-def _tally(name: str, runs: list[TokenRuns], shards: list[Shard]) -> Tally:
-    tally = Tally()
+def _counts(name: str, runs: list[TokenRuns], shards: list[Shard]) -> Counts:
+    counts = Counts()
     for of_file in runs:
-        tally.add(of_file.tally)
-    counts = {
+        counts.add(of_file.counts)
+    packed = {
         "shards": len(shards),
         "rows": sum(shard.rows for shard in shards),
         "tokens": sum(shard.tokens for shard in shards),
         "tails too short": sum(shard.dropped_tails for shard in shards),
         "tokens in tails too short": sum(shard.dropped_tokens for shard in shards),
     }
-    for what, number in counts.items():
-        tally.counts[name, what] += number
-    return tally
+    for what, number in packed.items():
+        counts.events[name, what] += number
+    return counts

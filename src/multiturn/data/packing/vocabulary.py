@@ -10,8 +10,8 @@ from pathlib import Path
 
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import write_atomically
-from multiturn.data.document_files import count_documents, read_columns
-from multiturn.data.mixing import mixed_number
+from multiturn.data.documents.files import count_documents, read_columns
+from multiturn.data.hashing import seeded_hash
 from multiturn.text.tokenizers import library
 from multiturn.text.tokenizers_codegen import train_tokenizer
 
@@ -95,6 +95,6 @@ def _drawn(files: list[Path], wanted: int, seed: int) -> Iterator[str]:
     number = 0
     for path in files:
         for (content,) in read_columns(path, ["content"]):
-            if mixed_number(seed, number) * total < wanted << 64:
+            if seeded_hash(seed, number) * total < wanted << 64:
                 yield content.decode("utf-8")
             number += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from multiturn.data.sources.wanted import unsafe_path
+from multiturn.data.sources.file_filter import unsafe_path
 
 __all__ = ["BROKEN", "ArchiveError", "Member", "MemberError", "clean_path"]
 

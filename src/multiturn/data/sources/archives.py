@@ -8,10 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.source import Part, SourceError
+from multiturn.data.documents.record import Document
 from multiturn.data.licences.projects import ProjectLicences, is_licence_evidence
-from multiturn.data.source import Part, SourceError
 from multiturn.data.sources.archive_members import (
     BROKEN,
     ArchiveError,
@@ -19,7 +19,7 @@ from multiturn.data.sources.archive_members import (
     MemberError,
 )
 from multiturn.data.sources.archive_streams import ARCHIVE_ENDINGS, is_archive, open_members
-from multiturn.data.sources.wanted import ALL_FILES, Wanted
+from multiturn.data.sources.file_filter import ALL_FILES, FileFilter
 
 __all__ = ["Archives", "documents_of_archive"]
 
@@ -37,7 +37,7 @@ class Archives:
     """
 
     paths: tuple[Path, ...]
-    wanted: Wanted = ALL_FILES
+    wanted: FileFilter = ALL_FILES
     licence: str = ""
     name: str = "archive"
 
@@ -64,7 +64,7 @@ class Archives:
             for (path, _), label in zip(found, _labels(found), strict=True)
         ]
 
-    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+    def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
         """The members of one archive."""
         del downloads
         path = Path(str(part.detail["path"]))
@@ -73,7 +73,7 @@ class Archives:
             source=f"archive:{part.detail.get('label', path.name)}",
             revision="",
             wanted=self.wanted,
-            ledger=ledger,
+            drop_log=drop_log,
             filed_under=self.name,
             licences=ProjectLicences(self.licence),
         )
@@ -102,8 +102,8 @@ def documents_of_archive(
     *,
     source: str,
     revision: str,
-    wanted: Wanted,
-    ledger: Ledger,
+    wanted: FileFilter,
+    drop_log: DropLog,
     filed_under: str,
     licences: ProjectLicences | None = None,
 ) -> Iterator[Document]:
@@ -121,13 +121,13 @@ def documents_of_archive(
         source: of the documents.
         revision: of the documents.
         wanted: which members are read.
-        ledger: is told what is dropped.
+        drop_log: is told what is dropped.
         filed_under: the name that drops are filed under.
         licences: what is known beside the notices in the archive, which are added to it.
     """
     licences = licences or ProjectLicences()
     top, trusted = _look_through(path, licences)
-    reading = _Reading(source, revision, wanted, ledger, filed_under)
+    reading = _Reading(source, revision, wanted, drop_log, filed_under)
     try:
         with open_members(path) as members:
             for member in members:
@@ -168,10 +168,10 @@ class _Reading:
     """Members as documents, the rest as drops."""
 
     def __init__(
-        self, source: str, revision: str, wanted: Wanted, ledger: Ledger, filed_under: str
+        self, source: str, revision: str, wanted: FileFilter, drop_log: DropLog, filed_under: str
     ) -> None:
         self._source, self._revision, self._wanted = source, revision, wanted
-        self._ledger, self._filed_under = ledger, filed_under
+        self._ledger, self._filed_under = drop_log, filed_under
         self._paths: set[str] = set()
         self.members = self._lost = 0
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from multiturn.core.errors import InputError, MissingDependencyError, UnknownNameError
-from multiturn.data.source import SourceError
+from multiturn.data.build.source import SourceError
 
 if TYPE_CHECKING:
     from google.cloud import bigquery

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from multiturn.core.errors import UnknownNameError
-from multiturn.data.document import Document
-from multiturn.data.languages import language_key
+from multiturn.data.documents.languages import language_key
+from multiturn.data.documents.record import Document
 from multiturn.data.licences.expressions import canonical, joined
 from multiturn.data.licences.packages import licence_of_words
 

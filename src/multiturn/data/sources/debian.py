@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import cast
 
 from multiturn.core.errors import storage_errors
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.source import Part, SourceError
+from multiturn.data.documents.record import Document
 from multiturn.data.licences.debian import DebianCopyright
 from multiturn.data.licences.projects import ProjectLicences
-from multiturn.data.source import Part, SourceError
 from multiturn.data.sources.archives import documents_of_archive
 from multiturn.data.sources.debian_packaging import copyright_file
-from multiturn.data.sources.wanted import ALL_FILES, Wanted
+from multiturn.data.sources.file_filter import ALL_FILES, FileFilter
 
 __all__ = ["DebianSources"]
 
@@ -50,7 +50,7 @@ class DebianSources:
     """
 
     packages: tuple[str, ...]
-    wanted: Wanted = ALL_FILES
+    wanted: FileFilter = ALL_FILES
     licence: str = ""
     name: str = "debian"
 
@@ -85,7 +85,7 @@ class DebianSources:
             )
         return parts
 
-    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+    def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
         """The files of one package's upstream archives."""
         apt = _Apt(downloads / "debian")
         package = str(part.detail["package"])
@@ -110,7 +110,7 @@ class DebianSources:
                 source=f"debian:{package}",
                 revision=version,
                 wanted=self.wanted,
-                ledger=ledger,
+                drop_log=drop_log,
                 filed_under=self.name,
                 licences=ProjectLicences(self.licence, _within(stated, name)),
             )

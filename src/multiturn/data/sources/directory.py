@@ -9,12 +9,12 @@ from pathlib import Path
 from posixpath import dirname
 from typing import cast
 
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.source import Part, SourceError
+from multiturn.data.documents.record import Document
 from multiturn.data.licences.projects import ProjectLicences
-from multiturn.data.source import Part, SourceError
+from multiturn.data.sources.file_filter import ALL_FILES, FileFilter
 from multiturn.data.sources.plain_files import FoundFile, add_notices, read_file, walk
-from multiturn.data.sources.wanted import ALL_FILES, Wanted
 
 __all__ = ["Directory"]
 
@@ -38,7 +38,7 @@ class Directory:
     path: Path
     label: str = ""
     revision: str = ""
-    wanted: Wanted = ALL_FILES
+    wanted: FileFilter = ALL_FILES
     licence: str = ""
     name: str = "directory"
 
@@ -64,7 +64,7 @@ class Directory:
             raise SourceError("a folder without files", got=str(self.path))
         return parts
 
-    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+    def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
         """The files of one run."""
         del downloads
         licences = ProjectLicences(self.licence)
@@ -79,7 +79,7 @@ class Directory:
                 revision=self.revision,
             )
             if reason is not None:
-                ledger.drop(self.name, document, reason, size=size)
+                drop_log.drop(self.name, document, reason, size=size)
                 continue
             self._learn_notices(licences, known, dirname(name))
             document.licence = licences.of(name)

@@ -10,7 +10,7 @@ import httpx
 from multiturn.core.errors import HashMismatchError, storage_errors
 from multiturn.core.files import atomic_file
 from multiturn.core.retry import RetryPolicy, with_retries
-from multiturn.data.source import SourceError
+from multiturn.data.build.source import SourceError
 from multiturn.hub.sources.transport import PASSING_STATUSES, reason_of, status_reason
 
 __all__ = ["fetch"]

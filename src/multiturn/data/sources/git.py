@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.source import Part, SourceError
+from multiturn.data.documents.record import Document
 from multiturn.data.licences.projects import ProjectLicences, is_licence_evidence
-from multiturn.data.source import Part, SourceError
-from multiturn.data.sources.wanted import ALL_FILES, Wanted
+from multiturn.data.sources.file_filter import ALL_FILES, FileFilter
 
 __all__ = ["GitRepository"]
 
@@ -39,7 +39,7 @@ class GitRepository:
     path: Path
     label: str = ""
     revision: str = "HEAD"
-    wanted: Wanted = ALL_FILES
+    wanted: FileFilter = ALL_FILES
     licence: str = ""
     name: str = "git"
 
@@ -70,7 +70,7 @@ class GitRepository:
             raise SourceError("a folder of git's own store", got=str(self.path))
         return folder
 
-    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+    def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
         """The blobs of the commit's tree, in git's order."""
         del downloads
         commit = str(part.detail["commit"])
@@ -96,7 +96,7 @@ class GitRepository:
                     revision=commit,
                 )
                 if reason:
-                    ledger.drop(self.name, document, reason, size=size)
+                    drop_log.drop(self.name, document, reason, size=size)
                     continue
                 document.licence = licences.of(path)
                 yield document

@@ -9,17 +9,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.source import Part, SourceError
+from multiturn.data.documents.record import Document
 from multiturn.data.licences.projects import ProjectLicences, is_licence_evidence
-from multiturn.data.source import Part, SourceError
+from multiturn.data.sources.file_filter import PYTHON_FILES, FileFilter, unsafe_path
 from multiturn.data.sources.plain_files import read_file, walk
-from multiturn.data.sources.wanted import PYTHON_FILES, Wanted, unsafe_path
 
 __all__ = ["InstalledPython"]
 
 _STANDARD_LIBRARY = "standard library"
-_NOTICES = Wanted(most_bytes=1 << 20, not_under=())
+_NOTICES = FileFilter(most_bytes=1 << 20, not_under=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class InstalledPython:
 
     paths: tuple[Path, ...] = ()
     standard_library: bool = True
-    wanted: Wanted = PYTHON_FILES
+    wanted: FileFilter = PYTHON_FILES
     name: str = "installed"
 
     def parts(self, downloads: Path) -> Sequence[Part]:
@@ -55,18 +55,18 @@ class InstalledPython:
             raise SourceError("no Python package there", got=", ".join(self._search()))
         return parts
 
-    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+    def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
         """The files of one package, or of the standard library."""
         del downloads
         if part.name == _STANDARD_LIBRARY:
-            yield from self._read_standard_library(ledger)
+            yield from self._read_standard_library(drop_log)
         else:
-            yield from self._read_package(str(part.detail["project"]), part, ledger)
+            yield from self._read_package(str(part.detail["project"]), part, drop_log)
 
     def _search(self) -> list[str]:
         return [str(path) for path in self.paths] or sys.path
 
-    def _read_standard_library(self, ledger: Ledger) -> Iterator[Document]:
+    def _read_standard_library(self, drop_log: DropLog) -> Iterator[Document]:
         root = Path(sysconfig.get_path("stdlib"))
         outside = ("site-packages", "dist-packages", *self.wanted.not_under)
         version = sys.version.split()[0]
@@ -78,9 +78,9 @@ class InstalledPython:
             if reason is None:
                 yield document
             else:
-                ledger.drop(self.name, document, reason, size=size)
+                drop_log.drop(self.name, document, reason, size=size)
 
-    def _read_package(self, project: str, part: Part, ledger: Ledger) -> Iterator[Document]:
+    def _read_package(self, project: str, part: Part, drop_log: DropLog) -> Iterator[Document]:
         try:
             distribution = next(
                 iter(importlib.metadata.distributions(name=project, path=self._search()))
@@ -101,14 +101,14 @@ class InstalledPython:
             source, version = f"pypi:{project}", str(part.detail["version"])
             if unsafe_path(path):  # scripts lie outside, as ``../../../bin/x``
                 outside = Document(content=b"", source=source, path=path, revision=version)
-                ledger.drop(self.name, outside, "a path that leads out of the package")
+                drop_log.drop(self.name, outside, "a path that leads out of the package")
                 continue
             document, reason, size = self._document(root, path, source, version)
             document.licence = licences.of(path)
             if reason is None:
                 yield document
             else:
-                ledger.drop(self.name, document, reason, size=size)
+                drop_log.drop(self.name, document, reason, size=size)
 
     def _document(
         self, root: Path, path: str, source: str, revision: str

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
-from multiturn.data.source import Part, SourceError
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.source import Part, SourceError
+from multiturn.data.documents.record import Document
 from multiturn.data.sources.columns import FieldError, check_fields, fill_fields
 from multiturn.data.sources.compressed import BrokenStreamError, Decompressed, compression_of
 from multiturn.data.sources.remote_files import expand, open_remote
@@ -63,20 +63,20 @@ class JsonLines:
             Part(path.rpartition("/")[2], {"path": path}) for path in expand(self.paths, _ENDINGS)
         ]
 
-    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+    def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
         """The records of one file."""
         del downloads
         address = str(part.detail["path"])
         for place, row in read_objects(
-            address, self.most_line_bytes, ledger, self.name, self.label
+            address, self.most_line_bytes, drop_log, self.name, self.label
         ):
-            if (document := self._document(place, row, ledger)) is not None:
+            if (document := self._document(place, row, drop_log)) is not None:
                 yield document
 
-    def _document(self, place: str, row: object, ledger: Ledger) -> Document | None:
+    def _document(self, place: str, row: object, drop_log: DropLog) -> Document | None:
         text = _look_up(row, self.content)
         if not isinstance(text, str):
-            ledger.drop(self.name, _unread(self.label, place), "a record without text")
+            drop_log.drop(self.name, _unread(self.label, place), "a record without text")
             return None
         try:
             document = Document(
@@ -90,7 +90,7 @@ class JsonLines:
         except (UnicodeEncodeError, FieldError) as error:
             # JSON can carry what is no text.
             reason = _HALF if isinstance(error, UnicodeEncodeError) else str(error)
-            ledger.drop(self.name, _unread(self.label, place), reason)
+            drop_log.drop(self.name, _unread(self.label, place), reason)
             return None
         return document
 
@@ -120,30 +120,30 @@ class Pile:
             Part(path.rpartition("/")[2], {"path": path}) for path in expand(self.paths, _ENDINGS)
         ]
 
-    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+    def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
         """The documents of one file."""
         del downloads
         address = str(part.detail["path"])
-        for place, row in read_objects(address, self.most_line_bytes, ledger, self.name, "pile"):
+        for place, row in read_objects(address, self.most_line_bytes, drop_log, self.name, "pile"):
             match row:
                 case {"text": str(text), "meta": {"pile_set_name": str(subset)}}:
                     try:
                         content, _ = text.encode("utf-8"), subset.encode("utf-8")
                     except UnicodeEncodeError:
-                        ledger.drop(self.name, _unread("pile", place), _HALF)
+                        drop_log.drop(self.name, _unread("pile", place), _HALF)
                         continue
                     document = Document(content=content, source=f"pile:{subset}", path=place)
                 case _:
-                    ledger.drop(self.name, _unread("pile", place), "a record without text")
+                    drop_log.drop(self.name, _unread("pile", place), "a record without text")
                     continue
             if self.subsets and subset not in self.subsets:
-                ledger.drop(self.name, document, "another subset")
+                drop_log.drop(self.name, document, "another subset")
                 continue
             yield document
 
 
 def read_objects(
-    address: str, most_line_bytes: int, ledger: Ledger, filed_under: str, label: str
+    address: str, most_line_bytes: int, drop_log: DropLog, filed_under: str, label: str
 ) -> Iterator[tuple[str, Any]]:
     """The JSON value of each line, with its place: ``00.jsonl.zst:17``.
 
@@ -162,7 +162,7 @@ def read_objects(
             for number, (line, size) in enumerate(_lines(stream, most_line_bytes, address), 1):
                 place = f"{file_name}:{number}"
                 if line is None:
-                    ledger.drop(filed_under, _unread(label, place), "a line too long", size=size)
+                    drop_log.drop(filed_under, _unread(label, place), "a line too long", size=size)
                     continue
                 if not line.strip():
                     continue
@@ -171,12 +171,12 @@ def read_objects(
                 except (ValueError, RecursionError) as error:
                     twice = isinstance(error, _TwiceError)
                     reason = "a key that stands twice" if twice else "a line that is no JSON"
-                    ledger.drop(filed_under, _unread(label, place), reason, size=size)
+                    drop_log.drop(filed_under, _unread(label, place), reason, size=size)
                     continue
                 yield place, value
         except BrokenStreamError as error:
             told = f"{error}, after {number} lines"
-            ledger.drop(filed_under, _unread(label, file_name), BREAKS, detail=told)
+            drop_log.drop(filed_under, _unread(label, file_name), BREAKS, detail=told)
             return
     if number == 0:
         raise SourceError("an empty file", got=address, fix="take it out of the recipe")

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.core.errors import storage_errors
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
-from multiturn.data.source import Part, SourceError
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.source import Part, SourceError
+from multiturn.data.documents.record import Document
 from multiturn.data.sources.archives import documents_of_archive
-from multiturn.data.sources.wanted import Wanted
+from multiturn.data.sources.file_filter import FileFilter
 
 __all__ = ["JAVASCRIPT_FILES", "NpmPackages"]
 
-JAVASCRIPT_FILES = Wanted(endings=(".js", ".mjs", ".cjs", ".jsx"))
+JAVASCRIPT_FILES = FileFilter(endings=(".js", ".mjs", ".cjs", ".jsx"))
 _PACKAGE = re.compile(
     r"(?P<name>(@[a-z0-9._~-]+/)?[a-z0-9._~][a-z0-9._~-]*)(@(?P<version>[^@\s]+))?"
 )
@@ -40,7 +40,7 @@ class NpmPackages:
     """
 
     packages: tuple[str, ...]
-    wanted: Wanted = JAVASCRIPT_FILES
+    wanted: FileFilter = JAVASCRIPT_FILES
     name: str = "npm"
 
     def parts(self, downloads: Path) -> Sequence[Part]:
@@ -58,7 +58,7 @@ class NpmPackages:
             parts.append(Part(f"{name} {version}", {"package": name, "version": version}))
         return parts
 
-    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+    def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
         """The files of one package."""
         package, version = str(part.detail["package"]), str(part.detail["version"])
         yield from documents_of_archive(
@@ -66,7 +66,7 @@ class NpmPackages:
             source=f"npm:{package}",
             revision=version,
             wanted=self.wanted,
-            ledger=ledger,
+            drop_log=drop_log,
             filed_under=self.name,
         )
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
-from multiturn.data.source import Part, SourceError
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.source import Part, SourceError
+from multiturn.data.documents.record import Document
 from multiturn.data.sources.columns import FieldError, check_fields, fill_fields, is_missing
 from multiturn.data.sources.remote_files import expand, open_remote
 
@@ -75,7 +75,7 @@ class Parquet:
             raise SourceError("Parquet files without rows", got=", ".join(self.paths))
         return parts
 
-    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+    def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
         """The rows of one run."""
         del downloads
         path = str(part.detail["path"])
@@ -87,28 +87,28 @@ class Parquet:
                 if about.total_byte_size > _MOST_GROUP_BYTES:
                     unread = Document(content=b"", source=self.label, path=place)
                     reason = "a row group too large"
-                    ledger.drop(self.name, unread, reason, size=about.total_byte_size)
+                    drop_log.drop(self.name, unread, reason, size=about.total_byte_size)
                     continue
                 row = 0
                 for batch in _reading(path, file, group, columns):
                     for values in zip(*batch, strict=True):
-                        yield from self._document(f"{place}:{row}", values, ledger)
+                        yield from self._document(f"{place}:{row}", values, drop_log)
                         row += 1
 
     def _document(
-        self, place: str, values: tuple[object, ...], ledger: Ledger
+        self, place: str, values: tuple[object, ...], drop_log: DropLog
     ) -> Iterator[Document]:
         content, *others = values
         unread = Document(content=b"", source=self.label, path=place)
         if is_missing(content) or not isinstance(content, bytes):
-            ledger.drop(self.name, unread, "a row without text")
+            drop_log.drop(self.name, unread, "a row without text")
             return
         document = Document(content=content, source=self.label, path=place, licence=self.licence)
         try:
             values_by_field = zip(self.fields, others, strict=True)
             fill_fields(document, values_by_field, label=self.label, licences=self.licences)
         except FieldError as error:
-            ledger.drop(self.name, unread, str(error))
+            drop_log.drop(self.name, unread, str(error))
             return
         yield document
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.data.licences.projects import ProjectLicences, is_licence_evidence
-from multiturn.data.sources.wanted import Wanted
+from multiturn.data.sources.file_filter import FileFilter
 
 __all__ = ["FoundFile", "add_notices", "read_file", "walk"]
 
@@ -59,7 +59,7 @@ def walk(root: Path, *, not_under: tuple[str, ...] = ()) -> Iterator[FoundFile]:
         stack += reversed(folders)
 
 
-def read_file(path: Path, wanted: Wanted, name: str) -> tuple[bytes, str | None, int]:
+def read_file(path: Path, wanted: FileFilter, name: str) -> tuple[bytes, str | None, int]:
     """A file's content, the reason why it was not read, and its size.
 
     It is opened without following a link and without waiting for the other end of a pipe, and
@@ -95,7 +95,7 @@ def add_notices(licences: ProjectLicences, root: Path, folder: str) -> None:
         entries = sorted((root / folder).iterdir())
     except OSError:
         return
-    limits = Wanted(most_bytes=_MOST_NOTICE_BYTES, not_under=())
+    limits = FileFilter(most_bytes=_MOST_NOTICE_BYTES, not_under=())
     for entry in entries:
         if is_licence_evidence(entry.name):
             content, reason, _ = read_file(entry, limits, entry.name)

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
-from multiturn.data.source import Part, SourceError
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.source import Part, SourceError
+from multiturn.data.documents.record import Document
 from multiturn.data.sources.archives import documents_of_archive
 from multiturn.data.sources.fetch import fetch
-from multiturn.data.sources.wanted import PYTHON_FILES, Wanted
+from multiturn.data.sources.file_filter import PYTHON_FILES, FileFilter
 from multiturn.hub.partial import SourceFailedError
 from multiturn.hub.sources.package_index import PackageIndex, SdistLink, open_package_index
 from multiturn.hub.sources.pip_settings import read_pip_settings
@@ -31,7 +31,7 @@ class PyPIProjects:
     """
 
     projects: tuple[str, ...]
-    wanted: Wanted = PYTHON_FILES
+    wanted: FileFilter = PYTHON_FILES
     name: str = "pypi"
 
     def parts(self, downloads: Path) -> Sequence[Part]:
@@ -51,7 +51,7 @@ class PyPIProjects:
             for project, version in resolved
         ]
 
-    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+    def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
         """The files of one project's archive."""
         project, version = str(part.detail["project"]), str(part.detail["version"])
         yield from documents_of_archive(
@@ -59,7 +59,7 @@ class PyPIProjects:
             source=f"pypi:{project}",
             revision=version,
             wanted=self.wanted,
-            ledger=ledger,
+            drop_log=drop_log,
             filed_under=self.name,
         )
 

@@ -10,7 +10,7 @@ import fsspec
 import fsspec.core
 
 from multiturn.core.errors import MissingDependencyError
-from multiturn.data.source import SourceError
+from multiturn.data.build.source import SourceError
 
 __all__ = ["expand", "open_remote"]
 

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from multiturn.apps.cli.terminal import one_line
-from multiturn.data.progress import BuildListener, BuildProgress
+from multiturn.data.build.progress import BuildListener, BuildProgress
 from multiturn.hub.progress import human_size
 
 __all__ = ["build_display"]

@@ -21,7 +21,7 @@ from multiturn.core.shipped_recipes import find_recipe
 from multiturn.hub.progress import human_size
 
 if TYPE_CHECKING:
-    from multiturn.data.statistics import Statistics
+    from multiturn.data.build.statistics import Statistics
 
 __all__ = ["app"]
 
@@ -71,7 +71,7 @@ def build_corpus(
         needing("data", purpose="building a corpus"),
         build_display() as display,
     ):
-        tally = build(
+        counts = build(
             loaded,
             folder,
             workers=workers,
@@ -79,7 +79,7 @@ def build_corpus(
             keep_drops=keep_drops,
             progress=display,
         )
-    kept = f"{tally.documents.total()} documents, {human_size(tally.bytes.total())}"
+    kept = f"{counts.documents.total()} documents, {human_size(counts.bytes.total())}"
     print(f"{folder}: {kept}; `{command_line('data', 'stats', str(folder))}` says more")
     if next_step := _training(folder, loaded.name):
         print(f"train on it: {next_step}")
@@ -109,8 +109,8 @@ def show_statistics(
     ] = None,
 ) -> None:
     """Say what is in a corpus, and what was left out for which reason."""
-    from multiturn.data.statistics import read_statistics
-    from multiturn.data.statistics_page import statistics_page
+    from multiturn.data.build.statistics import read_statistics
+    from multiturn.data.build.statistics_page import statistics_page
 
     statistics = read_statistics(corpus)
     if html is not None:
@@ -144,11 +144,11 @@ def show_documents(
 ) -> None:
     """Show documents: where from, licence, language; or one of them whole."""
     with needing("data", purpose="reading a corpus"):
-        from multiturn.data.looking import Wanted, dropped_documents, kept_documents
-    wanted = Wanted(identifier=identifier, language=language, source=source)
+        from multiturn.data.build.query import DocumentQuery, find_documents, find_drops
+    query = DocumentQuery(identifier=identifier, language=language, source=source)
     shown = 0
     if dropped:
-        for row in dropped_documents(corpus, wanted):
+        for row in find_drops(corpus, query):
             why = one_line(f"{row['step']}: {row['reason']} {row['detail']}", most=100)
             print(f"{one_line(row['id'], most=200)}  {why}")
             if identifier is not None:
@@ -157,7 +157,7 @@ def show_documents(
             if shown >= count:
                 return
     else:
-        for document in kept_documents(corpus, wanted, stage=stage):
+        for document in find_documents(corpus, query, stage=stage):
             about = [
                 document.language or "-",
                 document.licence or "-",
@@ -180,7 +180,7 @@ def show_documents(
 @app.command("verify")
 def verify_corpus(corpus: Corpus) -> None:
     """Read every file of a corpus again and compare its hash with the one it was made with."""
-    from multiturn.data.statistics import verify
+    from multiturn.data.build.statistics import verify
 
     checked, problems = verify(corpus)
     if problems:

@@ -13,7 +13,7 @@ class BuildProgress:
     """One moment of a build.
 
     Attributes:
-        stage: what is being done: ``documents``, or the name of a `Stage`.
+        stage: what is being done: ``documents``, or the name of a `CorpusStage`.
         done: pieces of it that are finished, counting those of an earlier run.
         total: pieces in all.
         note: a detail, for a person: the piece just finished.

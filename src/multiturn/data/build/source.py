@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from multiturn.core.errors import InputError
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.documents.record import Document
 
 __all__ = ["Part", "Source", "SourceError"]
 
@@ -55,17 +55,17 @@ class Source(Protocol):
         """
         ...
 
-    def read(self, part: Part, ledger: Ledger, downloads: Path) -> Iterator[Document]:
+    def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
         """The documents of one piece, always in the same order.
 
         What cannot be read, or must not be (a member of an archive that is too large, a link
-        that leads out of it, a broken row), is reported to `ledger.drop` under the name of the
+        that leads out of it, a broken row), is reported to `drop_log.drop` under the name of the
         source; nothing is passed over in silence. No file is read whole whose size is not
         bounded first, and nothing is ever unpacked to disk.
 
         Args:
             part: one of `parts()`.
-            ledger: is told what is dropped.
+            drop_log: is told what is dropped.
             downloads: a directory for files that come over the network; what lies there
                 already and has the right hash is not fetched again.
 

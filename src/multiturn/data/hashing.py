@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["mixed", "mixed_number"]
+__all__ = ["mix64", "seeded_hash"]
 
 Numbers = np.ndarray[Any, Any]
 
@@ -14,7 +14,7 @@ _STEP = 0x9E3779B97F4A7C15
 """2^64 over the golden ratio: seeds next to each other end far apart."""
 
 
-def mixed(values: Numbers) -> Numbers:
+def mix64(values: Numbers) -> Numbers:
     """The finalizer of MurmurHash3: every bit of the result depends on all of the value."""
     with np.errstate(over="ignore"):
         x: Numbers = values ^ (values >> np.uint64(33))
@@ -25,8 +25,8 @@ def mixed(values: Numbers) -> Numbers:
         return x
 
 
-def mixed_number(seed: int, number: int) -> int:
+def seeded_hash(seed: int, number: int) -> int:
     """A 64-bit number that looks drawn at random, the same for the same seed and number."""
     start = np.array([seed & (1 << 64) - 1], np.uint64)
     with np.errstate(over="ignore"):
-        return int(mixed(mixed(start + np.uint64(_STEP)) + np.uint64(number))[0])
+        return int(mix64(mix64(start + np.uint64(_STEP)) + np.uint64(number))[0])

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from multiturn.core.errors import InputError, MultiturnError
 
-__all__ = ["Executor", "Here", "Processes", "local_executor"]
+__all__ = ["Executor", "ProcessExecutor", "SequentialExecutor", "local_executor"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,7 +36,7 @@ class Executor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class SequentialExecutor:
     """In this process, one after the other."""
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
@@ -46,7 +46,7 @@ class Here:
 
 
 @dataclass(frozen=True, slots=True)
-class Processes:
+class ProcessExecutor:
     """In processes of this machine.
 
     Attributes:
@@ -87,4 +87,4 @@ def local_executor(workers: int | None) -> Executor:
         workers = len(os.sched_getaffinity(0))
     if workers < 1:
         raise InputError("too few workers", got=workers, allowed="1 or more")
-    return Here() if workers == 1 else Processes(workers)
+    return SequentialExecutor() if workers == 1 else ProcessExecutor(workers)

@@ -4,9 +4,9 @@
       plan.json                  the recipe as plain data, and the parts of its sources
       documents/                 what passed the steps
         part-00000.parquet         documents of one part
-        part-00000.json            its completion marker: fingerprint, hash of the file, tally
+        part-00000.json            its completion marker: fingerprint, hash of the file, counts
         drops/part-00000.jsonl.zst   with `keep_drops`: what was dropped, with reasons
-        complete.json              the marker of the stage: fingerprint, files, tally
+        complete.json              the marker of the stage: fingerprint, files, counts
       deduplicated/ ...          a folder for each stage of the recipe, with `complete.json`
 
 A marker is written after what it marks is on the disk. Whatever has a marker of the right
@@ -29,15 +29,15 @@ from filelock import FileLock, Timeout
 from multiturn import __version__
 from multiturn.core.errors import StoreError, storage_errors
 from multiturn.core.files import sha256_file, write_atomically
-from multiturn.data.document_files import write_documents
-from multiturn.data.executor import Executor
-from multiturn.data.fingerprint import describe, fingerprint
-from multiturn.data.ledger import DropFile, Ledger, Tally
-from multiturn.data.progress import BuildListener, BuildProgress, silent
+from multiturn.data.build.drop_log import Counts, DropFile, DropLog
+from multiturn.data.build.executors.local import Executor
+from multiturn.data.build.fingerprint import describe, fingerprint
+from multiturn.data.build.progress import BuildListener, BuildProgress, silent
+from multiturn.data.build.source import Part, Source, SourceError
+from multiturn.data.build.stage import CorpusStage, StageContext
+from multiturn.data.build.transform import DocumentTransform, run_transforms
+from multiturn.data.documents.files import write_documents
 from multiturn.data.recipe import CorpusRecipe
-from multiturn.data.source import Part, Source, SourceError
-from multiturn.data.stage import Stage, StageContext
-from multiturn.data.step import Step, run_steps
 
 __all__ = ["COMPLETE", "DOCUMENTS", "Work", "build", "read_marker", "stage_names"]
 
@@ -55,7 +55,7 @@ class Work:
     number: int
     source: Source
     part: Part
-    steps: tuple[Step, ...]
+    steps: tuple[DocumentTransform, ...]
     folder: Path
     downloads: Path
     keep_drops: bool
@@ -81,7 +81,7 @@ def build(
     downloads: Path,
     keep_drops: bool = False,
     progress: BuildListener = silent,
-) -> Tally:
+) -> Counts:
     """Build the corpus of a recipe, or what is still missing of it.
 
     Args:
@@ -93,7 +93,7 @@ def build(
         progress: is told of each finished piece.
 
     Returns:
-        the tally of the last stage.
+        the counts of the last stage.
 
     Raises:
         SourceError: a source cannot be had, or every document was dropped. What was finished
@@ -106,8 +106,8 @@ def build(
     with _alone(out):
         _sweep(out / DOCUMENTS)
         works = _plan(recipe, out, downloads, keep_drops)
-        tally, mark = _read_parts(works, out / DOCUMENTS, executor, progress)
-        _check_left(tally)
+        counts, mark = _read_parts(works, out / DOCUMENTS, executor, progress)
+        _check_left(counts)
         before = out / DOCUMENTS
         for stage in recipe.stages:
             mark = fingerprint((SCHEMA, mark, stage, recipe.seed, keep_drops))
@@ -120,38 +120,38 @@ def build(
                 progress=progress,
                 keep_drops=keep_drops,
             )
-            tally = _run_stage(stage, context)
+            counts = _run_stage(stage, context)
             before = context.after
-    return tally
+    return counts
 
 
-def read_work(work: Work) -> tuple[Tally, str]:
+def read_work(work: Work) -> tuple[Counts, str]:
     """Read one part into its file of documents, unless that is done already.
 
     Returns:
-        the tally of the part, and the SHA-256 of the file.
+        the counts of the part, and the SHA-256 of the file.
     """
     marker_path = work.output.with_suffix(".json")
     marker = read_marker(marker_path)
     if marker is not None and marker["fingerprint"] == work.fingerprint and work.output.exists():
-        return Tally.from_plain(marker["tally"]), marker["sha256"]
+        return Counts.from_plain(marker["tally"]), marker["sha256"]
     if work.keep_drops:
         with DropFile(work.folder / "drops" / f"part-{work.number:05d}.jsonl.zst") as drops:
-            tally = _write_part(work, Ledger(drops))
+            counts = _write_part(work, DropLog(drops))
     else:
-        tally = _write_part(work, Ledger())
+        counts = _write_part(work, DropLog())
     digest = sha256_file(work.output)
     # Only now: everything that the marker speaks of is on the disk under its own name.
-    _mark(marker_path, work.fingerprint, tally, part=work.part.name, sha256=digest)
-    return tally, digest
+    _mark(marker_path, work.fingerprint, counts, part=work.part.name, sha256=digest)
+    return counts, digest
 
 
-def _check_left(tally: Tally) -> None:
+def _check_left(counts: Counts) -> None:
     """Raise where nothing is left: whoever builds a corpus does not mean an empty one."""
-    if tally.documents.total():
+    if counts.documents.total():
         return
-    total = tally.drops.total()
-    often = tally.drops.most_common(_REASONS_TOLD)
+    total = counts.drops.total()
+    often = counts.drops.most_common(_REASONS_TOLD)
     reasons = "; ".join(f"{count} by {step}: {reason}" for (step, reason), count in often)
     raise SourceError(
         f"nothing is left of the sources: all of {total} documents were dropped"
@@ -197,18 +197,18 @@ def stage_names(out: Path) -> list[str]:
     return [name for name in names if (out / name / COMPLETE).exists()]
 
 
-def _run_stage(stage: Stage, context: StageContext) -> Tally:
+def _run_stage(stage: CorpusStage, context: StageContext) -> Counts:
     """Run a stage, unless its marker says that this was done already."""
     after = context.after
     marker = read_marker(after / COMPLETE)
     if marker is not None and marker["fingerprint"] == context.fingerprint:
-        return Tally.from_plain(marker["tally"])
+        return Counts.from_plain(marker["tally"])
     with storage_errors(after, "making the folder of a stage"):
         after.mkdir(exist_ok=True)
         (after / COMPLETE).unlink(missing_ok=True)
-    tally = stage.run(context)
-    _mark(after / COMPLETE, context.fingerprint, tally, files=_hashes(after))
-    return tally
+    counts = stage.run(context)
+    _mark(after / COMPLETE, context.fingerprint, counts, files=_hashes(after))
+    return counts
 
 
 @contextmanager
@@ -230,10 +230,10 @@ def _sweep(folder: Path) -> None:
             path.unlink()
 
 
-def _write_part(work: Work, ledger: Ledger) -> Tally:
-    documents = work.source.read(work.part, ledger, work.downloads)
-    write_documents(work.output, run_steps(documents, work.steps, ledger))
-    return ledger.tally
+def _write_part(work: Work, drop_log: DropLog) -> Counts:
+    documents = work.source.read(work.part, drop_log, work.downloads)
+    write_documents(work.output, run_transforms(documents, work.steps, drop_log))
+    return drop_log.counts
 
 
 def _plan(recipe: CorpusRecipe, out: Path, downloads: Path, keep_drops: bool) -> list[Work]:
@@ -279,13 +279,13 @@ def _plan(recipe: CorpusRecipe, out: Path, downloads: Path, keep_drops: bool) ->
 
 def _read_parts(
     works: Sequence[Work], folder: Path, executor: Executor, progress: BuildListener
-) -> tuple[Tally, str]:
-    """Read all parts; returns their tally and the fingerprint of what they gave."""
-    tally, digests = Tally(), [""] * len(works)
+) -> tuple[Counts, str]:
+    """Read all parts; returns their counts and the fingerprint of what they gave."""
+    counts, digests = Counts(), [""] * len(works)
     size = 0
     progress(BuildProgress(stage=DOCUMENTS, done=0, total=len(works)))
     for done, (index, (of_part, digest)) in enumerate(executor.map(read_work, works), 1):
-        tally.add(of_part)
+        counts.add(of_part)
         digests[index] = digest
         size += of_part.bytes.total()
         progress(
@@ -300,8 +300,8 @@ def _read_parts(
     _forget_others(folder, {work.output for work in works})
     mark = fingerprint((SCHEMA, digests))
     files = {work.output.name: digest for work, digest in zip(works, digests, strict=True)}
-    _mark(folder / COMPLETE, mark, tally, files=files)
-    return tally, mark
+    _mark(folder / COMPLETE, mark, counts, files=files)
+    return counts, mark
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -320,6 +320,6 @@ def _forget_others(folder: Path, wanted: set[Path]) -> None:
                 path.unlink()
 
 
-def _mark(path: Path, mark: str, tally: Tally, **more: object) -> None:
-    plain = {"schema": SCHEMA, "fingerprint": mark, "tally": tally.to_plain(), **more}
+def _mark(path: Path, mark: str, counts: Counts, **more: object) -> None:
+    plain = {"schema": SCHEMA, "fingerprint": mark, "tally": counts.to_plain(), **more}
     write_atomically(path, json.dumps(plain, indent=1, sort_keys=True))

@@ -17,21 +17,21 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.data.document import Document
-from multiturn.data.document_files import read_documents
-from multiturn.data.ledger import DropFile, Ledger, Tally
-from multiturn.data.mixing import mixed_number
+from multiturn.data.build.drop_log import Counts, DropFile, DropLog
+from multiturn.data.build.resumable import finished, mark, save_array
+from multiturn.data.documents.files import read_documents
+from multiturn.data.documents.record import Document
+from multiturn.data.hashing import seeded_hash
 from multiturn.data.packing.encoder import Encoder
-from multiturn.data.packing.shaping import (
+from multiturn.data.packing.fim import (
     FillInTheMiddle,
     Shape,
     header_of,
     sentinels_of,
     shape,
 )
-from multiturn.data.pieces import finished, mark, save_array
 
-__all__ = ["ENTRY", "TokenRuns", "Tokenizing", "tokenize"]
+__all__ = ["ENTRY", "TokenRuns", "TokenizeTask", "tokenize"]
 
 Numbers = np.ndarray[Any, Any]
 
@@ -55,7 +55,7 @@ _RUN_TOKENS = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tokenizing:
+class TokenizeTask:
     """One file of documents.
 
     Attributes:
@@ -101,55 +101,55 @@ class TokenRuns:
     Attributes:
         names: of the runs: ``NAME.tokens.npy``, ``NAME.index.npy`` and ``NAME.about``.
         tokens: in all of them.
-        tally: what was dropped and counted.
+        counts: what was dropped and counted.
     """
 
     names: tuple[str, ...]
     tokens: int
-    tally: Tally
+    counts: Counts
 
 
-def tokenize(piece: Tokenizing) -> TokenRuns:
+def tokenize(piece: TokenizeTask) -> TokenRuns:
     """Write the tokens of one file, in sorted runs."""
     marker = piece.folder / f"{piece.documents.stem}.json"
     done = finished(marker, piece.fingerprint)
     if done is not None:
-        return TokenRuns(tuple(done["names"]), done["tokens"], Tally.from_plain(done["tally"]))
+        return TokenRuns(tuple(done["names"]), done["tokens"], Counts.from_plain(done["tally"]))
     if piece.drops is None:
-        runs = _tokenize(piece, Ledger())
+        runs = _tokenize(piece, DropLog())
     else:
         with DropFile(piece.drops) as file:
-            runs = _tokenize(piece, Ledger(file))
+            runs = _tokenize(piece, DropLog(file))
     mark(
         marker,
         piece.fingerprint,
         names=runs.names,
         tokens=runs.tokens,
-        tally=runs.tally.to_plain(),
+        tally=runs.counts.to_plain(),
     )
     return runs
 
 
-def _tokenize(piece: Tokenizing, ledger: Ledger) -> TokenRuns:
+def _tokenize(piece: TokenizeTask, drop_log: DropLog) -> TokenRuns:
     run, total = _Run(), 0
     names: list[str] = []
-    for number, document, tokens in _tokens_of(piece, ledger):
+    for number, document, tokens in _tokens_of(piece, drop_log):
         if len(tokens) < piece.least_tokens:
-            ledger.drop(piece.step, document, f"fewer than {piece.least_tokens} tokens")
+            drop_log.drop(piece.step, document, f"fewer than {piece.least_tokens} tokens")
             continue
-        ledger.kept(document)
-        ledger.count(piece.step, f"tokens of {document.language or 'unknown'}", len(tokens))
+        drop_log.kept(document)
+        drop_log.count(piece.step, f"tokens of {document.language or 'unknown'}", len(tokens))
         total += len(tokens)
-        run.add(mixed_number(piece.seed, number), number, document, tokens.astype(piece.dtype))
+        run.add(seeded_hash(piece.seed, number), number, document, tokens.astype(piece.dtype))
         if run.tokens >= _RUN_TOKENS:
             names.append(run.write(piece, len(names)))
             run = _Run()
     if run.tokens:
         names.append(run.write(piece, len(names)))
-    return TokenRuns(tuple(names), total, ledger.tally)
+    return TokenRuns(tuple(names), total, drop_log.counts)
 
 
-def _tokens_of(piece: Tokenizing, ledger: Ledger) -> Iterator[tuple[int, Document, Numbers]]:
+def _tokens_of(piece: TokenizeTask, drop_log: DropLog) -> Iterator[tuple[int, Document, Numbers]]:
     """Each document with its number and its tokens, the end of text among them."""
     encoder = _encoder(piece.tokenizer, piece.tokenizer_hash)
     sentinels = None if piece.fill is None else sentinels_of(encoder.tokenizer, piece.fill)
@@ -159,7 +159,7 @@ def _tokens_of(piece: Tokenizing, ledger: Ledger) -> Iterator[tuple[int, Documen
     for number, document in enumerate(read_documents(piece.documents), piece.first):
         content = document.content
         if lacking and len(content.translate(None, lacking)) < len(content):
-            ledger.drop(piece.step, document, "characters that the tokenizer has not")
+            drop_log.drop(piece.step, document, "characters that the tokenizer has not")
             continue
         shaped = shape(
             content,
@@ -211,7 +211,7 @@ class _Run:
         self._abouts.append(_about(document))
         self.tokens += len(tokens)
 
-    def write(self, piece: Tokenizing, number: int) -> str:
+    def write(self, piece: TokenizeTask, number: int) -> str:
         name = f"{piece.documents.stem}.run-{number:04d}"
         order = sorted(range(len(self._entries)), key=lambda place: self._entries[place][:2])
         index = np.zeros(len(order), ENTRY)
@@ -234,7 +234,7 @@ class _Run:
 
 
 def _about(document: Document) -> bytes:
-    """The provenance of a document: a list in JSON, in the order of `shards.ABOUT`."""
+    """The provenance of a document: a list in JSON, in the order of `shards.PROVENANCE`."""
     return json.dumps(
         [
             document.source,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from multiturn.data.executor import Executor
-from multiturn.data.ledger import Tally
-from multiturn.data.progress import BuildListener
+from multiturn.data.build.drop_log import Counts
+from multiturn.data.build.executors.local import Executor
+from multiturn.data.build.progress import BuildListener
 
-__all__ = ["Stage", "StageContext", "document_files"]
+__all__ = ["CorpusStage", "StageContext", "document_files"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class StageContext:
     keep_drops: bool
 
 
-class Stage(Protocol):
+class CorpusStage(Protocol):
     """Work on the whole corpus. Implementations are frozen dataclasses, like steps."""
 
     @property
@@ -52,7 +52,7 @@ class Stage(Protocol):
         """The name of its folder, and what its drops are filed under: ``deduplicated``."""
         ...
 
-    def run(self, context: StageContext) -> Tally:
+    def run(self, context: StageContext) -> Counts:
         """Do it, within bounded memory, and return what was kept, dropped and counted.
 
         A stage whose result is again documents writes ``part-*.parquet`` with

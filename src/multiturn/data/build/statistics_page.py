@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jinja2
 
-from multiturn.data.statistics import Statistics, Table
+from multiturn.data.build.statistics import Statistics, Table
 
 __all__ = ["statistics_page"]
 

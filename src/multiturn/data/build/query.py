@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.core.errors import StoreError, UnknownNameError
-from multiturn.data.document import Document
-from multiturn.data.document_files import read_documents
-from multiturn.data.pipeline import DOCUMENTS, stage_names
-from multiturn.data.stage import document_files
+from multiturn.data.build.pipeline import DOCUMENTS, stage_names
+from multiturn.data.build.stage import document_files
+from multiturn.data.documents.files import read_documents
+from multiturn.data.documents.record import Document
 
-__all__ = ["Wanted", "dropped_documents", "kept_documents"]
+__all__ = ["DocumentQuery", "find_documents", "find_drops"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DocumentQuery:
     """Which documents; None lets all pass.
 
     Attributes:
@@ -32,7 +32,7 @@ class Wanted:
     source: str | None = None
 
     def takes(self, identifier: str, language: str, source: str) -> bool:
-        """Whether a document of these is wanted."""
+        """Whether a document of these is query."""
         return (
             (self.identifier is None or identifier == self.identifier)
             and (self.language is None or language == self.language)
@@ -40,12 +40,14 @@ class Wanted:
         )
 
 
-def kept_documents(out: Path, wanted: Wanted, *, stage: str | None = None) -> Iterator[Document]:
+def find_documents(
+    out: Path, query: DocumentQuery, *, stage: str | None = None
+) -> Iterator[Document]:
     """Documents of a corpus, in its order.
 
     Args:
         out: the folder of the build.
-        wanted: which.
+        query: which.
         stage: as they were after it; None for the last that has documents.
 
     Raises:
@@ -61,12 +63,12 @@ def kept_documents(out: Path, wanted: Wanted, *, stage: str | None = None) -> It
         raise UnknownNameError("stage", stage, having)
     for path in document_files(out / (stage or having[-1])):
         for document in read_documents(path):
-            if wanted.takes(document.id, document.language, document.source):
+            if query.takes(document.id, document.language, document.source):
                 yield document
 
 
-def dropped_documents(out: Path, wanted: Wanted) -> Iterator[dict[str, str]]:
-    """What was dropped: the rows of `ledger.DropFile`, of all stages.
+def find_drops(out: Path, query: DocumentQuery) -> Iterator[dict[str, str]]:
+    """What was dropped: the rows of `drop_log.DropFile`, of all stages.
 
     Raises:
         StoreError: there is no build, or it was made without keeping drops.
@@ -86,7 +88,7 @@ def dropped_documents(out: Path, wanted: Wanted) -> Iterator[dict[str, str]]:
             with zstandard.open(path, "rb") as file:
                 for line in io.TextIOWrapper(file, encoding="utf-8", newline="\n"):
                     row = json.loads(line)
-                    if wanted.takes(row["id"], row["language"], row["source"]):
+                    if query.takes(row["id"], row["language"], row["source"]):
                         yield row
         except (zstandard.ZstdError, ValueError, KeyError, OSError) as error:
             raise StoreError("a file of drops cannot be read", got=str(path)) from error

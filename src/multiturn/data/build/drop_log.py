@@ -1,6 +1,6 @@
 """The account of a run: what was kept, what was dropped and why, what was changed.
 
-A `Ledger` belongs to one part of the corpus and one process. Its `Tally` is plain counts that
+A `DropLog` belongs to one part of the corpus and one process. Its `Counts` is plain counts that
 add up over parts, so that the account of the whole is the sum of the completion markers.
 """
 
@@ -17,13 +17,17 @@ from typing import Any, Protocol, Self
 
 from multiturn.core.errors import storage_errors
 from multiturn.core.files import atomic_file
-from multiturn.data.document import Document
+from multiturn.data.documents.record import Document
 
-__all__ = ["DropFile", "DropKeeper", "Ledger", "Tally"]
+__all__ = ["Counts", "DropFile", "DropLog", "DropSink"]
+
+
+_KEYS = {"events": "counts"}
+"""Keys in markers that differ from the names of the fields."""
 
 
 @dataclass(slots=True)
-class Tally:
+class Counts:
     """Counts that add up.
 
     Attributes:
@@ -32,7 +36,7 @@ class Tally:
         lengths: kept documents by language and by the power of two that their bytes reach.
         drops: dropped documents, by (step, reason).
         drop_bytes: bytes of those, by (step, reason).
-        counts: whatever a step counts beside drops, by (step, what).
+        events: what steps count besides drops, by (step, what).
         sources: kept bytes, by source.
     """
 
@@ -41,10 +45,10 @@ class Tally:
     lengths: Counter[tuple[str, str]] = field(default_factory=Counter)
     drops: Counter[tuple[str, str]] = field(default_factory=Counter)
     drop_bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    events: Counter[tuple[str, str]] = field(default_factory=Counter)
     sources: Counter[tuple[str]] = field(default_factory=Counter)
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: Counts) -> None:
         """Add the counts of `other`."""
         for name in self.__slots__:
             getattr(self, name).update(getattr(other, name))
@@ -52,29 +56,31 @@ class Tally:
     def to_plain(self) -> dict[str, list[list[object]]]:
         """As rows of key parts and a count, sorted, for JSON."""
         return {
-            name: [[*key, count] for key, count in sorted(getattr(self, name).items())]
+            _KEYS.get(name, name): [
+                [*key, count] for key, count in sorted(getattr(self, name).items())
+            ]
             for name in self.__slots__
         }
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, list[list[Any]]]) -> Tally:
-        """The tally that `to_plain` wrote.
+    def from_plain(cls, plain: Mapping[str, list[list[Any]]]) -> Counts:
+        """The counts that `to_plain` wrote.
 
         Example:
-            >>> tally = Tally()
-            >>> tally.drops["lines", "a long line"] += 2
-            >>> Tally.from_plain(tally.to_plain()) == tally
+            >>> counts = Counts()
+            >>> counts.drops["lines", "a long line"] += 2
+            >>> Counts.from_plain(counts.to_plain()) == counts
             True
         """
-        tally = cls()
+        counts = cls()
         for name in cls.__slots__:
-            counter = getattr(tally, name)
-            for *key, count in plain.get(name, ()):
+            counter = getattr(counts, name)
+            for *key, count in plain.get(_KEYS.get(name, name), ()):
                 counter[tuple(key)] = count
-        return tally
+        return counts
 
 
-class DropKeeper(Protocol):
+class DropSink(Protocol):
     """Where dropped documents go."""
 
     def keep(self, document: Document, step: str, reason: str, detail: str) -> None:
@@ -82,15 +88,15 @@ class DropKeeper(Protocol):
         ...
 
 
-class Ledger:
+class DropLog:
     """Takes note of drops and changes while the documents of one part pass the steps.
 
     Args:
         drops: is given every dropped document; None keeps only the counts.
     """
 
-    def __init__(self, drops: DropKeeper | None = None) -> None:
-        self.tally = Tally()
+    def __init__(self, drops: DropSink | None = None) -> None:
+        self.counts = Counts()
         self._drops = drops
 
     def drop(
@@ -111,23 +117,23 @@ class Ledger:
             detail: what is particular to this document: never counted by.
             size: bytes it has where that is not the length of its content.
         """
-        self.tally.drops[step, reason] += 1
-        self.tally.drop_bytes[step, reason] += len(document.content) if size is None else size
+        self.counts.drops[step, reason] += 1
+        self.counts.drop_bytes[step, reason] += len(document.content) if size is None else size
         if self._drops is not None:
             self._drops.keep(document, step, reason, detail)
 
     def count(self, step: str, what: str, number: int = 1) -> None:
         """Take note of something a step did to a document that goes on."""
-        self.tally.counts[step, what] += number
+        self.counts.events[step, what] += number
 
     def kept(self, document: Document) -> None:
         """Take note that a document passed all steps."""
         size = len(document.content)
         key = document.language, document.licence
-        self.tally.documents[key] += 1
-        self.tally.bytes[key] += size
-        self.tally.lengths[document.language, f"{size.bit_length():02d}"] += 1
-        self.tally.sources[(document.source,)] += size
+        self.counts.documents[key] += 1
+        self.counts.bytes[key] += size
+        self.counts.lengths[document.language, f"{size.bit_length():02d}"] += 1
+        self.counts.sources[(document.source,)] += size
 
 
 class DropFile(AbstractContextManager["DropFile"]):

@@ -4,16 +4,53 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from multiturn.core.errors import InputError
 
-__all__ = ["describe", "fingerprint"]
+__all__ = ["describe", "fingerprint", "formerly"]
+
+T = TypeVar("T")
+
+_FORMER_KINDS = {
+    "multiturn.data.build.source.Part": "multiturn.data.source.Part",
+    "multiturn.data.packing.fim.FillInTheMiddle": "multiturn.data.packing.shaping.FillInTheMiddle",
+    "multiturn.data.sources.file_filter.FileFilter": "multiturn.data.sources.wanted.Wanted",
+}
+"""Classes that moved since corpora were first built keep their names in plans and fingerprints."""
+
+
+def formerly(**former: str) -> Callable[[type[T]], type[T]]:
+    """Decorate a dataclass whose fields were renamed after corpora had been built with it.
+
+    Recipes may still use the former names, and plans and fingerprints do, so that a corpus of an
+    earlier version is continued and not made anew.
+
+    Args:
+        former: the former name of each renamed field.
+    """
+
+    def decorate(kind: type[T]) -> type[T]:
+        make = kind.__init__
+
+        @functools.wraps(make)
+        def initialize(self: T, *positional: Any, **named: Any) -> None:
+            for name, before in former.items():
+                if before in named and name not in named:
+                    named[name] = named.pop(before)
+            make(self, *positional, **named)
+
+        setattr(kind, "__init__", initialize)  # noqa: B010 - a method of a class cannot be assigned
+        setattr(kind, "__former_names__", former)  # noqa: B010
+        return kind
+
+    return decorate
 
 
 def describe(value: object) -> Any:
@@ -23,18 +60,20 @@ def describe(value: object) -> Any:
         InputError: a part of it is not plain data, so that two runs could not be compared.
 
     Example:
-        >>> from multiturn.data.source import Part
+        >>> from multiturn.data.build.source import Part
         >>> describe(Part("one"))
         {'kind': 'multiturn.data.source.Part', 'name': 'one', 'detail': {}}
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = type(value)
+        former = getattr(kind, "__former_names__", {})
         fields = {
-            field.name: describe(getattr(value, field.name))
+            former.get(field.name, field.name): describe(getattr(value, field.name))
             for field in dataclasses.fields(value)
             if field.metadata.get("described", True)
         }
-        return {"kind": f"{kind.__module__}.{kind.__qualname__}", **fields}
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        return {"kind": _FORMER_KINDS.get(name, name), **fields}
     match value:
         case enum.Enum():
             return describe(value.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["ALL_FILES", "CODE_ENDINGS", "PYTHON_FILES", "Wanted", "unsafe_path"]
+__all__ = ["ALL_FILES", "CODE_ENDINGS", "PYTHON_FILES", "FileFilter", "unsafe_path"]
 
 CODE_ENDINGS = (
     ".c", ".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx",
@@ -17,7 +17,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class FileFilter:
     """What is read of a source. The rest is dropped with its reason, unread.
 
     Attributes:
@@ -41,8 +41,8 @@ class Wanted:
         return None
 
 
-ALL_FILES = Wanted()
-PYTHON_FILES = Wanted(endings=(".py",))
+ALL_FILES = FileFilter()
+PYTHON_FILES = FileFilter(endings=(".py",))
 
 
 def unsafe_path(path: str) -> bool:

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.data.mixing import mixed
+from multiturn.data.hashing import mix64
 
-__all__ = ["Tokens", "runs_of", "tokens_of"]
+__all__ = ["Tokens", "shingles_of", "tokens_of"]
 
 Numbers = np.ndarray[Any, Any]
 
@@ -117,7 +117,7 @@ def _hashes(text: Numbers, begins: Numbers, ends: Numbers, values: Numbers) -> N
             scale = np.uint64(int(scale) * int(_UP[-1]) * _BASE & (1 << 64) - 1)
         np.cumsum(sums, out=sums)
         found = sums[ends] - sums[begins]
-        return mixed(found * _falling(begins))
+        return mix64(found * _falling(begins))
 
 
 def _falling(places: Numbers) -> Numbers:
@@ -132,7 +132,7 @@ def _falling(places: Numbers) -> Numbers:
         return falling
 
 
-def runs_of(hashes: Numbers, length: int) -> Numbers:
+def shingles_of(hashes: Numbers, length: int) -> Numbers:
     """A hash of each run of `length` tokens, uint64 [max(n - length + 1, 0)]; order counts."""
     count = len(hashes) - length + 1
     if count <= 0:
@@ -142,4 +142,4 @@ def runs_of(hashes: Numbers, length: int) -> Numbers:
         for place in range(1, length):
             found *= np.uint64(_BASE)
             found += hashes[place : place + count]
-    return mixed(found)
+    return mix64(found)

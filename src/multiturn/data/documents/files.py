@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from multiturn.core.errors import StoreError, storage_errors
 from multiturn.core.files import atomic_file
-from multiturn.data.document import Document
+from multiturn.data.documents.record import Document
 
 if TYPE_CHECKING:
     import pyarrow

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from multiturn.core.errors import StoreError
 from multiturn.core.files import sha256_file
-from multiturn.data.ledger import Tally
-from multiturn.data.pipeline import COMPLETE, read_marker, stage_names
+from multiturn.data.build.drop_log import Counts
+from multiturn.data.build.pipeline import COMPLETE, read_marker, stage_names
 
 __all__ = ["Problem", "Statistics", "Table", "read_statistics", "verify"]
 
@@ -38,18 +38,18 @@ class Statistics:
 
     Attributes:
         recipe: its name.
-        stages: the finished ones with their tallies, in order. A tally counts what its stage
+        stages: the finished ones with their tallies, in order. A counts counts what its stage
             kept, and what it dropped itself.
     """
 
     recipe: str
-    stages: tuple[tuple[str, Tally], ...]
+    stages: tuple[tuple[str, Counts], ...]
 
     @property
-    def final(self) -> Tally:
+    def final(self) -> Counts:
         """Of the last stage that counted documents."""
         return next(
-            (tally for _, tally in reversed(self.stages) if tally.documents), self.stages[-1][1]
+            (counts for _, counts in reversed(self.stages) if counts.documents), self.stages[-1][1]
         )
 
     def tables(self) -> list[Table]:
@@ -68,17 +68,17 @@ class Statistics:
     def _drops(self) -> Rows:
         documents: Counter[tuple[str, str]] = Counter()
         sizes: Counter[tuple[str, str]] = Counter()
-        for _, tally in self.stages:
-            documents.update(tally.drops)
-            sizes.update(tally.drop_bytes)
+        for _, counts in self.stages:
+            documents.update(counts.drops)
+            sizes.update(counts.drop_bytes)
         rows = [(": ".join(key), (count, sizes[key])) for key, count in documents.items()]
         return tuple(sorted(rows, key=lambda row: (-row[1][0], row[0])))
 
     def _counts(self) -> Rows:
-        counts: Counter[tuple[str, str]] = Counter()
-        for _, tally in self.stages:
-            counts.update(tally.counts)
-        return _by_name(counts)
+        events: Counter[tuple[str, str]] = Counter()
+        for _, counts in self.stages:
+            events.update(counts.events)
+        return _by_name(events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def read_statistics(out: Path) -> Statistics:
     for name in stage_names(out):
         marker = read_marker(out / name / COMPLETE)
         if marker is not None:
-            stages.append((name, Tally.from_plain(marker["tally"])))
+            stages.append((name, Counts.from_plain(marker["tally"])))
     if not stages:
         raise StoreError(
             "nothing of this corpus is finished", got=str(out), fix="run the build to its end"
@@ -130,12 +130,12 @@ def verify(out: Path) -> tuple[int, list[Problem]]:
     return checked, problems
 
 
-def _kept(tally: Tally, part: int) -> Rows:
+def _kept(counts: Counts, part: int) -> Rows:
     documents: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
-    for key, count in tally.documents.items():
+    for key, count in counts.documents.items():
         documents[key[part] or "unknown"] += count
-        sizes[key[part] or "unknown"] += tally.bytes[key]
+        sizes[key[part] or "unknown"] += counts.bytes[key]
     rows = [(name, (count, sizes[name])) for name, count in documents.items()]
     return tuple(sorted(rows, key=lambda row: (-row[1][1], row[0])))
 
@@ -145,12 +145,12 @@ def _by_name(counts: Counter[tuple[str]] | Counter[tuple[str, str]]) -> Rows:
     return tuple(sorted(rows, key=lambda row: (-row[1][0], row[0])))
 
 
-def _lengths(tally: Tally) -> Rows:
+def _lengths(counts: Counts) -> Rows:
     """Documents by powers of two, the shortest first."""
-    counts: Counter[int] = Counter()
-    for (_, bits), count in tally.lengths.items():
-        counts[int(bits)] += count
-    return tuple((f"below {_binary(1 << bits)}", (counts[bits],)) for bits in sorted(counts))
+    by_bits: Counter[int] = Counter()
+    for (_, bits), count in counts.lengths.items():
+        by_bits[int(bits)] += count
+    return tuple((f"below {_binary(1 << bits)}", (by_bits[bits],)) for bits in sorted(by_bits))
 
 
 def _binary(size: int) -> str:

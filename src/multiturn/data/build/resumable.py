@@ -15,11 +15,11 @@ import numpy as np
 
 from multiturn.core.errors import StoreError, storage_errors
 from multiturn.core.files import atomic_file, write_atomically
-from multiturn.data.pipeline import read_marker
-from multiturn.data.progress import BuildProgress
-from multiturn.data.stage import StageContext
+from multiturn.data.build.pipeline import read_marker
+from multiturn.data.build.progress import BuildProgress
+from multiturn.data.build.stage import StageContext
 
-__all__ = ["Progressing", "finished", "keep_only", "load_array", "mark", "run_pieces", "save_array"]
+__all__ = ["TaskProgress", "finished", "keep_only", "load_array", "mark", "run_tasks", "save_array"]
 
 SCHEMA = 1
 """That `pipeline.read_marker` reads."""
@@ -95,7 +95,7 @@ def keep_only(folder: Path, wanted: Collection[Path]) -> None:
                 path.unlink()
 
 
-class Progressing:
+class TaskProgress:
     """Counts the pieces of a stage and tells its listener.
 
     Args:
@@ -127,11 +127,11 @@ class Progressing:
         )
 
 
-def run_pieces(
+def run_tasks(
     context: StageContext,
     function: Callable[[T], R],
     pieces: Sequence[T],
-    progress: Progressing,
+    progress: TaskProgress,
 ) -> list[R]:
     """Run pieces on the executor; their results, in the order of the pieces."""
     results: dict[int, R] = {}

@@ -3,7 +3,7 @@
 A step takes documents and yields documents. Steps are frozen dataclasses: their fields are
 the settings, they hold no state between documents, and the same step gives the same result
 for a document wherever and in whatever order it runs. That is what makes a corpus the same on
-one core and on many. Work that needs the whole corpus, such as deduplication, is a `Stage`
+one core and on many. Work that needs the whole corpus, such as deduplication, is a `CorpusStage`
 (see `pipeline`).
 """
 
@@ -13,13 +13,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Protocol
 
-from multiturn.data.document import Document
-from multiturn.data.ledger import Ledger
+from multiturn.data.build.drop_log import DropLog
+from multiturn.data.documents.record import Document
 
-__all__ = ["Filter", "Step", "run_steps"]
+__all__ = ["DocumentTransform", "Filter", "run_transforms"]
 
 
-class Step(Protocol):
+class DocumentTransform(Protocol):
     """A generator of documents from documents."""
 
     @property
@@ -27,8 +27,8 @@ class Step(Protocol):
         """What drops and counts are filed under."""
         ...
 
-    def run(self, documents: Iterable[Document], ledger: Ledger) -> Iterator[Document]:
-        """Yield what goes on. Every document that does not is reported to `ledger.drop`."""
+    def run(self, documents: Iterable[Document], drop_log: DropLog) -> Iterator[Document]:
+        """Yield what goes on. Every document that does not is reported to `drop_log.drop`."""
         ...
 
 
@@ -44,7 +44,7 @@ class Filter(ABC):
         It may set `document.language` or `document.licence` on the way.
         """
 
-    def run(self, documents: Iterable[Document], ledger: Ledger) -> Iterator[Document]:
+    def run(self, documents: Iterable[Document], drop_log: DropLog) -> Iterator[Document]:
         """Yield the documents that `judge` lets pass."""
         judge, name = self.judge, self.name
         for document in documents:
@@ -52,15 +52,15 @@ class Filter(ABC):
             if reason is None:
                 yield document
             else:
-                ledger.drop(name, document, reason)
+                drop_log.drop(name, document, reason)
 
 
-def run_steps(
-    documents: Iterable[Document], steps: Iterable[Step], ledger: Ledger
+def run_transforms(
+    documents: Iterable[Document], steps: Iterable[DocumentTransform], drop_log: DropLog
 ) -> Iterator[Document]:
     """The documents after all steps in turn, one at a time; nothing is gathered in between."""
     for step in steps:
-        documents = step.run(documents, ledger)
+        documents = step.run(documents, drop_log)
     for document in documents:
-        ledger.kept(document)
+        drop_log.kept(document)
         yield document

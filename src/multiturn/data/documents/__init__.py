@@ -1,0 +1,1 @@
+"""A document with its provenance, files of documents, and the language of a text."""
