@@ -80,7 +80,7 @@ class OptimizerConfig:
         b1: decay of the mean of gradients.
         b2: decay of the mean of their squares.
         epsilon: added to the root of the squares.
-        decay: decoupled weight decay, of matrices alone (see `optimizer.decays`).
+        decay: decoupled weight decay, of the arrays whose `ParameterSpec.decay` is true.
         clip: the greatest global norm of a gradient.
         z_loss: the factor of logZ^2 in the loss.
     """

@@ -52,12 +52,16 @@ class ParameterSpec:
             ``kv_heads``, ``head``, ``ff``. The sharding table speaks of these.
         dtype: of the elements.
         initializer: how a fresh model fills it.
+        decay: whether the optimizer's weight decay applies to it.
+        keep_float32: whether it stays float32 when training computes in a narrower type.
     """
 
     shape: tuple[int, ...]
     axes: tuple[str, ...]
     dtype: DTypeLike
     initializer: Initializer
+    decay: bool = False
+    keep_float32: bool = False
 
     def __post_init__(self) -> None:
         if len(self.shape) != len(self.axes):

@@ -137,12 +137,14 @@ def lora_specs(config: DecoderConfig, lora: LoraConfig) -> Any:
                 axes=(*info.axes[:cut], "rank"),
                 dtype=jnp.float32,
                 initializer=Normal((3 * inner) ** -0.5),
+                decay=True,
             ),
             lora_b=ParameterSpec(
                 shape=(config.layers, lora.rank, *info.shape[cut:]),
                 axes=("layers", "rank", *info.axes[cut:]),
                 dtype=jnp.float32,
                 initializer=Constant(0.0),
+                decay=True,
             ),
         )
     return found

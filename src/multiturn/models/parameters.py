@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ from jaxtyping import Float
 from multiturn.models.arrays import Constant, Initializer, Normal, ParameterSpec
 from multiturn.models.config import DecoderConfig
 
-__all__ = ["Layers", "Parameters", "parameter_specs", "named_arrays"]
+__all__ = ["Layers", "Parameters", "cast_parameters", "parameter_specs", "named_arrays"]
 
 
 @jax.tree_util.register_dataclass
@@ -81,7 +82,14 @@ def parameter_specs(config: DecoderConfig, dtype: DTypeLike = jnp.float32) -> An
         "ff": c.feed_forward_width,
     }
 
-    def array(axes: str, initializer: Initializer, *, present: bool = True) -> ParameterSpec | None:
+    def array(
+        axes: str,
+        initializer: Initializer,
+        *,
+        present: bool = True,
+        decay: bool = False,
+        keep_float32: bool = False,
+    ) -> ParameterSpec | None:
         if not present:
             return None
         names = tuple(axes.split())
@@ -90,38 +98,60 @@ def parameter_specs(config: DecoderConfig, dtype: DTypeLike = jnp.float32) -> An
             axes=names,
             dtype=dtype,
             initializer=initializer,
+            decay=decay,
+            keep_float32=keep_float32,
         )
+
+    # Weight decay applies to matrices alone. The number of dimensions does not tell them apart:
+    # with the layers stacked, the scales and biases of norms have two as well.
+    matrix, in_norm = partial(array, decay=True), partial(array, keep_float32=True)
 
     centred, gated = c.norm == "layer", c.feed_forward == "swiglu"
     layers = {
-        "norm_scale": array("layers embed", one),
-        "norm_bias": array("layers embed", zero, present=centred),
-        "mlp_norm_scale": array("layers embed", one, present=not c.parallel),
-        "mlp_norm_bias": array("layers embed", zero, present=centred and not c.parallel),
-        "query": array("layers embed heads head", usual),
-        "key": array("layers embed kv_heads head", usual),
-        "value": array("layers embed kv_heads head", usual),
+        "norm_scale": in_norm("layers embed", one),
+        "norm_bias": in_norm("layers embed", zero, present=centred),
+        "mlp_norm_scale": in_norm("layers embed", one, present=not c.parallel),
+        "mlp_norm_bias": in_norm("layers embed", zero, present=centred and not c.parallel),
+        "query": matrix("layers embed heads head", usual),
+        "key": matrix("layers embed kv_heads head", usual),
+        "value": matrix("layers embed kv_heads head", usual),
         "query_bias": array("layers heads head", zero, present=c.qkv_bias),
         "key_bias": array("layers kv_heads head", zero, present=c.qkv_bias),
         "value_bias": array("layers kv_heads head", zero, present=c.qkv_bias),
-        "attention_out": array("layers heads head embed", into_stream),
-        "gate": array("layers embed ff", usual, present=gated),
-        "up": array("layers embed ff", usual),
+        "attention_out": matrix("layers heads head embed", into_stream),
+        "gate": matrix("layers embed ff", usual, present=gated),
+        "up": matrix("layers embed ff", usual),
         "up_bias": array("layers ff", zero, present=c.feed_forward_bias),
-        "down": array("layers ff embed", into_stream),
+        "down": matrix("layers ff embed", into_stream),
         "down_bias": array("layers embed", zero, present=c.feed_forward_bias),
     }
     outer = {
-        "embedding": array("vocab embed", usual),
-        "final_norm_scale": array("embed", one),
-        "final_norm_bias": array("embed", zero, present=centred),
-        "head": array("embed vocab", usual, present=not c.tied_head),
-        "head_bias": array("vocab", zero, present=c.head_bias),
+        "embedding": matrix("vocab embed", usual),
+        "final_norm_scale": in_norm("embed", one),
+        "final_norm_bias": in_norm("embed", zero, present=centred),
+        "head": matrix("embed vocab", usual, present=not c.tied_head),
+        "head_bias": array("vocab", zero, present=c.head_bias, keep_float32=True),
     }
     # The same dataclasses carry declarations, shapes, shardings and arrays.
     as_layers: Any = Layers
     as_parameters: Any = Parameters
     return as_parameters(layers=as_layers(**layers), **outer)
+
+
+def cast_parameters(parameters: Any, config: DecoderConfig, dtype: DTypeLike) -> Any:
+    """The parameters in the type that computes, except the arrays that keep float32.
+
+    Args:
+        parameters: a tree like `parameter_specs`'s; a matrix may be a tree itself, as with LoRA.
+        config: of the decoder.
+        dtype: of the arrays that are cast.
+    """
+
+    def cast(spec: ParameterSpec, array: Any) -> Any:
+        wanted = jnp.float32 if spec.keep_float32 else dtype
+        return jax.tree.map(lambda part: part.astype(wanted), array)
+
+    return jax.tree.map(cast, parameter_specs(config), parameters)
 
 
 def named_arrays(parameters: Any) -> Iterator[tuple[str, Any]]:

@@ -14,7 +14,7 @@ from multiturn.jaxformer.config import TrainConfig
 from multiturn.jaxformer.step.state import Trainee, whole_model
 from multiturn.models.config import DecoderConfig
 from multiturn.models.lora import LoraConfig, attach, lora_specs
-from multiturn.models.parameters import Parameters, parameter_specs
+from multiturn.models.parameters import Parameters, cast_parameters, parameter_specs
 from multiturn.models.sharding import TRAINING, Rules, shardings
 
 __all__ = ["LORA_RULES", "lora_trainee", "place_base", "trainee_of"]
@@ -53,16 +53,9 @@ def _attached(trained: Any, kept: Any, *, scale: float) -> Parameters:
 def place_base(base: Parameters, config: TrainConfig, mesh: Mesh) -> Parameters:
     """The arrays that stay as they are, in the type of computation, laid out on the mesh.
 
-    They are never changed, so no float32 copy of them is wanted: scales and biases of norms,
-    which work in float32, apart.
+    They never change, so they need no float32 master copy.
     """
-    dtype = jnp.dtype(config.precision.compute)
-
-    def narrowed(path: Any, array: Any) -> Any:
-        wide = any("norm" in str(key) or "head_bias" in str(key) for key in path)
-        return array.astype(jnp.float32 if wide else dtype)
-
-    narrow = jax.tree_util.tree_map_with_path(narrowed, base)
+    narrow = cast_parameters(base, config.model, jnp.dtype(config.precision.compute))
     placed: Parameters = jax.device_put(
         narrow, shardings(parameter_specs(config.model), mesh, TRAINING)
     )

@@ -1,4 +1,4 @@
-"""AdamW with decay chosen by parameter name, under a clip of the global norm."""
+"""AdamW with a learning-rate schedule, behind a clip of the gradient's global norm."""
 
 from __future__ import annotations
 
@@ -8,31 +8,12 @@ import jax
 import optax
 
 from multiturn.jaxformer.config import OptimizerConfig, ScheduleConfig
-from multiturn.models.arrays import path_name
 
-__all__ = ["decays", "learning_rate", "make_optimizer"]
-
-_DECAYED = frozenset(
-    {"embedding", "head", "query", "key", "value", "attention_out", "gate", "up", "down"}
-)
-
-
-def decays(name: str) -> bool:
-    """Whether weight decay pulls at the array called `name`: at matrices alone.
-
-    The name decides, not the number of dimensions: with the layers stacked for a scan the
-    scales and biases of norms have two as well, and "more than one dimension" decays them.
-
-    Example:
-        >>> decays("layers.query"), decays("layers.norm_scale"), decays("layers.up_bias")
-        (True, False, False)
-    """
-    last = name.rpartition(".")[2]
-    return last in _DECAYED or last.startswith("lora_")
+__all__ = ["learning_rate", "make_optimizer"]
 
 
 def learning_rate(schedule: ScheduleConfig) -> optax.Schedule:
-    """The rate at each step: linear warm-up from 0, a cosine to the end rate, then flat."""
+    """The learning rate at each step: linear warm-up from 0, cosine decay to `end`, then flat."""
     warm = optax.linear_schedule(0.0, schedule.peak, max(schedule.warmup_steps, 1))
     decay = optax.cosine_decay_schedule(
         schedule.peak,
@@ -43,9 +24,15 @@ def learning_rate(schedule: ScheduleConfig) -> optax.Schedule:
 
 
 def make_optimizer(
-    optimizer: OptimizerConfig, schedule: ScheduleConfig
+    optimizer: OptimizerConfig, schedule: ScheduleConfig, specs: Any
 ) -> optax.GradientTransformation:
-    """Clip, Adam, decoupled decay (Loshchilov and Hutter, arXiv 1711.05101), rate."""
+    """Gradient clipping and AdamW (Loshchilov and Hutter, arXiv 1711.05101).
+
+    Args:
+        optimizer: its constants.
+        schedule: of the learning rate.
+        specs: a tree of `ParameterSpec` for the trained arrays; each says whether it decays.
+    """
     return optax.chain(
         optax.clip_by_global_norm(optimizer.clip),
         optax.adamw(
@@ -54,10 +41,6 @@ def make_optimizer(
             b2=optimizer.b2,
             eps=optimizer.epsilon,
             weight_decay=optimizer.decay,
-            mask=_decay_mask,
+            mask=jax.tree.map(lambda spec: spec.decay, specs),
         ),
     )
-
-
-def _decay_mask(parameters: Any) -> Any:
-    return jax.tree_util.tree_map_with_path(lambda path, _: decays(path_name(path)), parameters)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -34,9 +34,8 @@ from multiturn.jaxformer.step.kernels import native_wanted
 from multiturn.jaxformer.step.loss import next_token_loss, slices_for, token_losses
 from multiturn.jaxformer.step.optimizer import learning_rate, make_optimizer
 from multiturn.jaxformer.step.state import Batch, Trainee, TrainState, state_shapes, with_sharding
-from multiturn.models.arrays import path_name
 from multiturn.models.decoder import hidden_states
-from multiturn.models.parameters import Parameters
+from multiturn.models.parameters import Parameters, cast_parameters
 
 __all__ = ["REMAT", "Metrics", "Step", "make_step"]
 
@@ -110,7 +109,7 @@ def make_step(
         EngineError: native kernels are asked for and cannot be compiled.
     """
     check_divides(mesh, trainee.config, batch)
-    updates = make_optimizer(optimizer, schedule)
+    updates = make_optimizer(optimizer, schedule, trainee.declared)
     state_shape = state_shapes(trainee, updates, mesh)
     rate = learning_rate(schedule)
     native = native_wanted(precision, mesh)
@@ -217,20 +216,12 @@ class _Forward:
         )
 
     def _narrowed(self, decoder: Parameters) -> Parameters:
-        """The weights in the type of computation; norms and the head's bias work in float32."""
-        dtype = jnp.dtype(self.precision.compute)
-        table = table_sharding(self.mesh)
-
-        def narrow(path: Any, array: Array) -> Array:
-            name = path_name(path)
-            if "norm" in name or name == "head_bias":
-                return array
-            # Looked up by rows of the batch, which lie on the axis that splits its columns:
-            # gathered first, or every device would gather the looked-up rows of all.
-            narrowed = array.astype(dtype)
-            return _as_array(pinned(narrowed, table)) if name == "embedding" else narrowed
-
-        narrowed: Parameters = jax.tree_util.tree_map_with_path(narrow, decoder)
+        """The weights in the compute dtype, except those that keep float32."""
+        narrow = cast_parameters(decoder, self.trainee.config, jnp.dtype(self.precision.compute))
+        # The batch's rows lie on the axis that splits the embedding's columns. Without this
+        # constraint every device would gather the looked-up rows of all devices.
+        table = pinned(narrow.embedding, table_sharding(self.mesh))
+        narrowed: Parameters = replace(narrow, embedding=_as_array(table))
         return narrowed
 
     def _slices(self) -> int:
