@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,42 @@ MODELS = Path(os.environ.get("MULTITURN_TEST_MODELS", "~/.cache/multiturn/models
 # Native kernels are kept by the hash of their source, like the models: compiling them takes half a
 # minute, and most tests of engines load them.
 KERNELS = MODELS.parent / "native"
+COMPILED = MODELS.parent / "xla"  # compiled for this processor and no other
+
+
+def processor() -> str:
+    """A name for what this processor can do."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = [platform.processor()]
+    features = next((line for line in lines if line.startswith(("flags", "Features"))), lines[0])
+    return hashlib.sha256(features.encode()).hexdigest()[:16]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Keep what XLA compiles from one run of the tests to the next: it is most of their time.
+
+    Where nothing that was collected uses JAX, it is not loaded. Processes that a test starts have
+    no such cache, as any user's have none.
+    """
+    if "jax" not in sys.modules or os.environ.get("MULTITURN_TEST_COMPILED") == "0":
+        return
+    import jax
+    from jax._src import lru_cache
+
+    from multiturn.core.files import write_atomically
+
+    # JAX writes an entry in place: another process may read one half, and a kill leaves it so.
+    def put(self: lru_cache.LRUCache, key: str, value: bytes) -> None:
+        path = Path(self._path) / f"{key}-cache"
+        if not path.exists():
+            write_atomically(path, value)
+
+    lru_cache.LRUCache.put = put
+    jax.config.update("jax_compilation_cache_dir", str(COMPILED / processor()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def new_home(place: Path) -> Path:
