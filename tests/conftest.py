@@ -15,8 +15,9 @@ import pytest
 from hypothesis import settings
 
 # How long an example takes says how busy the machine is, not whether the code is right.
-settings.register_profile("multiturn", deadline=None)
-settings.load_profile("multiturn")
+settings.register_profile("multiturn", deadline=None, max_examples=40)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.load_profile("multiturn")  # --hypothesis-profile thorough: see `make slow`
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
@@ -35,6 +36,20 @@ MODELS = Path(os.environ.get("MULTITURN_TEST_MODELS", "~/.cache/multiturn/models
 # minute, and most tests of engines load them.
 KERNELS = MODELS.parent / "native"
 COMPILED = MODELS.parent / "xla"  # compiled for this processor and no other
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each process of a run cores of its own.
+
+    The threads of llama.cpp, of XLA and of the kernels wait for each other in a loop, so two
+    processes with a thread for each core would take many times as long as one after the other.
+    """
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker is None or not hasattr(os, "sched_setaffinity"):
+        return
+    cores, count = sorted(os.sched_getaffinity(0)), int(worker["workercount"])
+    if len(cores) >= count:
+        os.sched_setaffinity(0, cores[int(worker["workerid"].removeprefix("gw")) :: count])
 
 
 def processor() -> str:

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from multiturn.data.build.drop_log import DropLog
@@ -55,7 +55,6 @@ def test_text(content: bytes, reason: str | None) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=300, deadline=None)
 def test_what_passes_is_text_and_the_rest_has_a_reason(content: bytes) -> None:
     drop_log = DropLog()
     documents = [Document(content=content, source="s", path="p")]
@@ -91,7 +90,6 @@ def test_lines(content: bytes, reason: str | None) -> None:
 
 
 @given(st.text(alphabet="aé0f \n", max_size=400))
-@settings(max_examples=300, deadline=None)
 def test_lines_agree_with_the_plain_definition(text: str) -> None:
     lines = text.removesuffix("\n").split("\n")
     signs = "".join(text.split())
@@ -265,7 +263,6 @@ def test_other_languages_are_not_parsed() -> None:
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=200, deadline=None)
 def test_no_text_breaks_the_compiler(text: str) -> None:
     why(PythonSyntax(), text.encode("utf-8", "surrogatepass"), language="python")
 

@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from multiturn.core.errors import InputError, ModelFileError
@@ -331,7 +331,6 @@ def test_broken_safetensors_are_named(tmp_path: Path, content: bytes, said: str)
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=150)
 def test_changed_bytes_never_surprise(tmp_path_factory, data) -> None:
     source = GOLDEN / "codegen"
     raw = bytearray((source / "model.safetensors").read_bytes())
@@ -348,7 +347,6 @@ def test_changed_bytes_never_surprise(tmp_path_factory, data) -> None:
 
 
 @given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
-@settings(deadline=None, max_examples=60)
 def test_any_bytes_as_a_configuration(tmp_path_factory, raw: bytes) -> None:
     directory = tmp_path_factory.mktemp("any")
     (directory / "config.json").write_bytes(raw)

@@ -359,11 +359,7 @@ def _returns_or_says_why(path: Path, *, arrays: bool = True) -> bool:
     keep=st.integers(0, len(SMALL)),
     cut=st.booleans(),
 )
-@settings(
-    max_examples=500,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_small_file_with_any_bytes_changed(tmp_path, changes, keep, cut):
     content = bytearray(SMALL)
     for position, value in changes:
@@ -374,9 +370,7 @@ def test_a_small_file_with_any_bytes_changed(tmp_path, changes, keep, cut):
 
 
 @given(noise=st.binary(max_size=300))
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_noise_after_the_magic(tmp_path, noise):
     path = tmp_path / "noise.gguf"
     path.write_bytes(b"GGUF\x03\0\0\0" + noise)

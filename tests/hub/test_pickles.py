@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from multiturn.core.errors import ModelFileError
@@ -156,7 +156,6 @@ def test_files_that_are_no_zip_are_refused(tmp_path: Path, content: bytes) -> No
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=150)
 def test_broken_bytes_never_surprise(tmp_path_factory, data) -> None:
     """Cut or changed anywhere, the file is read or refused; no other exception, no hang."""
     raw = bytearray(REAL.read_bytes())
@@ -177,7 +176,6 @@ def test_broken_bytes_never_surprise(tmp_path_factory, data) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(deadline=None, max_examples=200)
 def test_any_bytes_as_a_pickle(tmp_path_factory, raw: bytes) -> None:
     path = write_zip(tmp_path_factory.mktemp("any") / "a.bin", b"\x80\x02" + raw)
     try:

@@ -11,7 +11,7 @@ from collections import Counter, OrderedDict
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from multiturn.sandbox.encoding import ArrayData, FrameData, SeriesData
@@ -59,7 +59,6 @@ def _is_nothing(gold: object) -> bool:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=60, deadline=None)
 @given(gold=golds)
 def test_a_value_passes_however_it_is_printed(way: str, gold: Any) -> None:
     if "other text" in way and _is_nothing(gold):
@@ -67,7 +66,6 @@ def test_a_value_passes_however_it_is_printed(way: str, gold: Any) -> None:
     assert printed(WAYS[way](gold), gold), WAYS[way](gold)
 
 
-@settings(max_examples=100, deadline=None)
 @given(items=st.lists(st.integers() | st.booleans() | st.none() | st.floats(allow_nan=False)))
 def test_the_items_of_a_list_pass_side_by_side_and_one_a_line(items: list[Any]) -> None:
     for separator in (" ", ", ", ",", "\n", "\t", "; ", " | "):
@@ -78,7 +76,6 @@ def test_the_items_of_a_list_pass_side_by_side_and_one_a_line(items: list[Any]) 
 words = st.text("abcxyz'\"-_", min_size=1, max_size=6)
 
 
-@settings(max_examples=100, deadline=None)
 @given(items=st.lists(words, min_size=1, max_size=5), rows=st.integers(1, 4))
 def test_lists_of_words_and_rows(items: list[str], rows: int) -> None:
     for separator in (" ", ", ", ",", "\n"):
@@ -93,14 +90,12 @@ def test_lists_of_words_and_rows(items: list[str], rows: int) -> None:
 numbers = st.integers(-50, 50) | st.sampled_from([0.5, -0.25, 1.5, True, False, None])
 
 
-@settings(max_examples=300, deadline=None)
 @given(one=numbers | st.lists(numbers, min_size=2), other=numbers | st.lists(numbers, min_size=2))
 def test_what_passes_is_the_value(one: Any, other: Any) -> None:
     for way in WAYS.values():
         assert printed(way(one), other) is values_equal(one, other)
 
 
-@settings(max_examples=100, deadline=None)
 @given(one=st.text("ab \n", max_size=6), other=st.text("ab \n", max_size=6))
 def test_text_passes_for_the_lines_that_it_ends_with(one: str, other: str) -> None:
     mine, wanted = ([line.rstrip() for line in text.rstrip().split("\n")] for text in (one, other))
@@ -108,7 +103,6 @@ def test_text_passes_for_the_lines_that_it_ends_with(one: str, other: str) -> No
         assert printed(f"{one}\n", other) is (mine[-len(wanted) :] == wanted)
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.text("[](){}'\"\\,:;| \n01.eE+-/aNTnull", max_size=60), golds)
 def test_no_text_stops_it(text: str, gold: Any) -> None:
     assert isinstance(printed(text, gold), bool)
@@ -116,7 +110,6 @@ def test_no_text_stops_it(text: str, gold: Any) -> None:
     last_printed(text)
 
 
-@settings(max_examples=200, deadline=None)
 @given(golds)
 def test_reading_is_what_python_and_json_wrote(gold: Any) -> None:
     for text in (repr(gold), json.dumps(gold)):

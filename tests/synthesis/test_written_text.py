@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from multiturn.core.errors import InputError
@@ -93,7 +93,6 @@ def test_what_all_readers_take_alike_is_read(scalar: str, value: object) -> None
 
 
 @given(st.text(st.sampled_from("0123456789_.:-+eExXob~=<naflrtuysoNOY Tt"), min_size=1, max_size=9))
-@settings(max_examples=600, deadline=None)
 def test_an_unquoted_scalar_means_one_thing_or_is_refused(text: str) -> None:
     try:
         old = yaml.safe_load(text)
@@ -111,7 +110,6 @@ def test_an_unquoted_scalar_means_one_thing_or_is_refused(text: str) -> None:
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=300, deadline=None)
 def test_quoted_text_is_read_back(text: str) -> None:
     text = "".join(c for c in text if c.isprintable() or c in "\n\t")
     [[again]] = read_yaml(f"- {quoted(text)}", where="again")
