@@ -197,7 +197,7 @@ def test_greedy_continuations_do_not_depend_on_the_seed(engine: Engine) -> None:
     assert len(texts) == 1
 
 
-@pytest.mark.parametrize("temperature", [0.0, 0.8])
+@pytest.mark.parametrize("temperature", [pytest.param(0.0, marks=pytest.mark.slow), 0.8])
 def test_cached_and_fresh_give_the_same_tokens(
     engine: Engine, opening: Callable[[], Engine], temperature: float
 ) -> None:
