@@ -36,7 +36,7 @@ import numpy as np
 from peers.machine import describe_machine
 from peers.options import save, say
 
-from multiturn.engines.jax import steps
+from multiturn.engines.jax import decode as decoding
 from multiturn.engines.jax.backend import XlaBackend
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.models.arrays import initialize
@@ -120,12 +120,12 @@ def measure_decode(small: bool) -> Iterator[Result]:
 def _decode(config: DecoderConfig, weights: Any, rows: int, small: bool) -> Result:
     history = 32 if small else HISTORY
     capacity = history + 64 * (2 if small else 8)
-    backend = XlaBackend(config, dtype=jnp.bfloat16, batches=(rows,))
-    block = steps.LONGEST_BLOCK
-    state = steps.empty_state(backend, rows, capacity)
+    backend = XlaBackend(config, dtype=jnp.bfloat16, decode_batch_sizes=(rows,))
+    block = decoding.MAX_DECODE_STEPS
+    state = decoding.empty_state(backend, rows, capacity)
     cache = replace(state.cache, lengths=jnp.full((rows,), history, jnp.int32))
     state = replace(state, cache=cache)
-    orders = steps.Orders(
+    params = decoding.SlotParams(
         changed=jnp.ones((rows,), bool),
         token=jnp.arange(rows, dtype=jnp.int32) % config.vocab_size,
         remaining=jnp.full((rows,), block, jnp.int32),
@@ -133,13 +133,13 @@ def _decode(config: DecoderConfig, weights: Any, rows: int, small: bool) -> Resu
         temperature=jnp.full((rows,), 0.8, jnp.float32),
         top_p=jnp.full((rows,), 0.95, jnp.float32),
         top_k=jnp.zeros((rows,), jnp.int32),
-        scored=jnp.zeros((rows,), bool),
+        want_logprobs=jnp.zeros((rows,), bool),
     )
     times = []
     begun = time.perf_counter()
     for _ in range(3 if small else 8):
         started = time.perf_counter()
-        state, written = steps.decode(backend, (), weights, state, orders, jnp.int32(block))
+        state, written = decoding.decode(backend, (), weights, state, params, jnp.int32(block))
         jax.block_until_ready(written.tokens)
         times.append(time.perf_counter() - started)
         cache = replace(state.cache, lengths=jnp.full((rows,), history, jnp.int32))

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from multiturn.engines.jax.opening import open_jax
+from multiturn.engines.jax.loader import open_jax
 from multiturn.text.tokenizers_files import from_hub_files
 from peers.jobs import Model, Setting
 from peers.own_engine import EngineRun

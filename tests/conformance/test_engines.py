@@ -19,7 +19,7 @@ import pytest
 from multiturn.core.errors import ContextOverflowError, EngineError, InputError, MultiturnError
 from multiturn.engines.http.open import open_http
 from multiturn.engines.http.settings import HttpSettings
-from multiturn.engines.jax.opening import open_jax
+from multiturn.engines.jax.loader import open_jax
 from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.protocol import (
     Completion,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from multiturn.core.errors import InputError
-from multiturn.engines.jax.opening import open_jax
+from multiturn.engines.jax.loader import open_jax
 from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Request, generate
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
@@ -71,7 +71,9 @@ split = jax.device_put(whole, shardings(parameter_specs(checkpoint.config), mesh
 assert len(split.layers.query.addressable_shards) == 2
 said = []
 for parameters, over in ((whole, None), (split, mesh)):
-    backend = XlaBackend(checkpoint.config, mesh=over, batches=(4,), pieces=(16,))
+    backend = XlaBackend(
+        checkpoint.config, mesh=over, decode_batch_sizes=(4,), prefill_chunk_sizes=(16,)
+    )
     with JaxEngine(backend, parameters, ascii_tokenizer(), INFO) as engine:
         said.append([[one.tokens for one in generate(engine, asked)] for asked in MIXED])
 assert said[0] == said[1], said

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from multiturn.core.errors import ContextOverflowError, EngineError, InputError
 from multiturn.engines.jax.backend import Backend, XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
+from multiturn.engines.jax.loader import open_jax
 from multiturn.engines.jax.native_backend import NativeBackend
-from multiturn.engines.jax.opening import open_jax
 from multiturn.engines.protocol import (
     Completion,
     EngineInfo,
@@ -96,14 +96,18 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
     checkpoint = open_checkpoint(GOLDEN / family)
     parameters = load_parameters(checkpoint, "float32")
     # XLA with one number of rows: then a row's numbers have the same bits in any company.
-    backend: Backend = XlaBackend(checkpoint.config, batches=(SLOTS,), pieces=(16,))
+    backend: Backend = XlaBackend(
+        checkpoint.config, decode_batch_sizes=(SLOTS,), prefill_chunk_sizes=(16,)
+    )
     weights: Any = parameters
     if native:
         try:
             decoder = NativeDecoder.pack(parameters, checkpoint.config, "float32", threads=2)
         except EngineError as error:
             pytest.skip(str(error))
-        backend = NativeBackend(checkpoint.config, "float32", batches=(1, SLOTS), pieces=(4, 16))
+        backend = NativeBackend(
+            checkpoint.config, "float32", decode_batch_sizes=(1, SLOTS), prefill_chunk_sizes=(4, 16)
+        )
         weights = decoder.number
     with JaxEngine(backend, weights, ascii_tokenizer(), INFO) as engine:
         yield Opened(engine, backend, weights, parameters)
@@ -288,12 +292,14 @@ def test_a_stop_rule_that_fails_ends_its_own_request_only(opened: Opened) -> Non
 class FailingBackend(XlaBackend):
     """Runs out of something when it decodes."""
 
-    def logits(self, weights, hidden, room=None):
+    def unembed(self, weights, hidden, workspace=None):
         raise RuntimeError("out of memory")
 
 
 def test_a_fault_of_the_device_reaches_everybody_and_nobody_waits_for_ever(opened: Opened) -> None:
-    backend = FailingBackend(opened.backend.config, batches=(SLOTS,), pieces=(16,))
+    backend = FailingBackend(
+        opened.backend.config, decode_batch_sizes=(SLOTS,), prefill_chunk_sizes=(16,)
+    )
     engine = JaxEngine(backend, opened.parameters, ascii_tokenizer(), INFO)
     errors: list[EngineError] = []
 

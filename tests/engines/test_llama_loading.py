@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from multiturn.core.errors import EngineError
-from multiturn.engines.jax.opening import open_jax
+from multiturn.engines.jax.loader import open_jax
 from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.protocol import Request, generate
 from multiturn.hub.formats.gguf import read_gguf_header

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from multiturn.engines.jax.opening import open_jax
+from multiturn.engines.jax.loader import open_jax
 from multiturn.engines.llama_cpp import LlamaCppEngine, open_llama_cpp
 from multiturn.hub.model_place import model_tokenizer
 

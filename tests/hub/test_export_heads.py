@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from multiturn.core.errors import EngineError, InputError, ModelFileError
-from multiturn.engines.jax.opening import open_jax
+from multiturn.engines.jax.loader import open_jax
 from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.protocol import Engine, Request, generate
 from multiturn.hub.checkpoints.layouts import gptj_layout

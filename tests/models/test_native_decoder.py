@@ -202,9 +202,9 @@ def test_logits_written_over_others_are_the_same() -> None:
     config, number = CONFIGS["qwen"], packed("qwen", "float32").number
     hidden = jax.random.normal(jax.random.key(0), (5, config.width))
     wanted = native.unembed(number, hidden, config)
-    into = jax.jit(partial(native.unembed, config=config), donate_argnames="room")
-    room = jnp.full((5, config.vocab_size), jnp.nan)
-    np.testing.assert_array_equal(into(number, hidden, room=room), wanted)
+    into = jax.jit(partial(native.unembed, config=config), donate_argnames="workspace")
+    workspace = jnp.full((5, config.vocab_size), jnp.nan)
+    np.testing.assert_array_equal(into(number, hidden, workspace=workspace), wanted)
 
 
 @pytest.mark.parametrize("capacity", [24, 33, 512])

@@ -29,7 +29,7 @@ from multiturn.engines.protocol import (
     Request,
     Timings,
 )
-from multiturn.engines.requests import check_open, check_text, check_window
+from multiturn.engines.validation import check_open, check_text, check_window
 from multiturn.hub.formats.gguf import GGUFHeader, read_gguf_header
 from multiturn.hub.llama_cpp_library import import_xllamacpp
 from multiturn.hub.llama_options import ServerOptions, quantized_cache_fits

@@ -111,7 +111,7 @@ def _open_jax(
             fix="leave the engine at auto, or export the checkpoint to GGUF",
         )
     try:
-        from multiturn.engines.jax.opening import open_jax
+        from multiturn.engines.jax.loader import open_jax
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("multiturn"):
             raise

@@ -32,7 +32,7 @@ from multiturn.engines.protocol import (
     Request,
     Timings,
 )
-from multiturn.engines.requests import check_open, check_text, check_window
+from multiturn.engines.validation import check_open, check_text, check_window
 
 __all__ = ["Script", "ScriptLine", "ScriptSettings", "ScriptedEngine", "read_script"]
 

@@ -1,1 +1,7 @@
-"""The native sampler: the decoder of this project behind the `Engine` protocol."""
+"""The native engine: this project's decoder behind the `Engine` protocol, with continuous batching.
+
+A `PendingRequest` (`request`) becomes one `Sequence` (`sequence`) for each continuation. The
+`Scheduler` (`scheduler`) prefills prompts (`prefill`), reuses what is cached (`prefix_cache`),
+inserts sequences into slots (`slots`) and decodes all slots together (`decode`, `sampling`). A
+`Backend` (`backend`, `native_backend`) computes the model; `loader` opens one from files.
+"""

@@ -1,8 +1,9 @@
-"""The thread that owns the device: who joins the batch, what is read, what is decoded.
+"""Continuous batching: one thread owns the device and schedules prefill and decode.
 
-It goes round in one loop: take in new requests; drop those that nobody wants any more; read
-prompts and let their continuations join; start a block; and, while the device works on it,
-look at the text of the block before. Tokens that were decoded past a stop are discarded.
+Each round of its loop admits new requests, drops cancelled ones, prefills prompts, inserts the
+sequences that are ready into free slots, and starts a block of decode steps. While the device
+decodes that block, the host processes the outputs of the block before. Tokens that were decoded
+past a stop are discarded.
 """
 
 from __future__ import annotations
@@ -21,41 +22,42 @@ import numpy as np
 
 from multiturn.core.errors import EngineError, MultiturnError
 from multiturn.engines.continuation import Continuation
-from multiturn.engines.jax import steps
 from multiturn.engines.jax.backend import Backend
-from multiturn.engines.jax.batch import Batch, Written
-from multiturn.engines.jax.reading import Reader, Reading
-from multiturn.engines.jax.tickets import Job, Ticket
+from multiturn.engines.jax.decode import MAX_DECODE_STEPS, NO_TOKEN
+from multiturn.engines.jax.prefill import Prefiller, PrefillState
+from multiturn.engines.jax.request import PendingRequest
+from multiturn.engines.jax.sequence import Sequence
+from multiturn.engines.jax.slots import DecodeBlock, Slots
 from multiturn.engines.protocol import FinishReason
 
 __all__ = ["Scheduler"]
 
-_TOKENS_BETWEEN_BLOCKS = 256
-"""How much is read, about, while others wait for their next token."""
+_PREFILL_TOKENS_BETWEEN_BLOCKS = 256
+"""About how many tokens are prefilled while other sequences wait for their next token."""
 
 _BLOCK_SECONDS = 0.04
-"""How long a block should take: long beside what the host does, short to somebody reading."""
+"""Target duration of a block: long beside the host's work for it, short to a reader."""
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """Something to be done on the scheduler's thread."""
+    """A function to run on the scheduler's thread."""
 
-    what: Callable[[], Any]
-    answer: Future[Any]
+    function: Callable[[], Any]
+    result: Future[Any]
 
 
 class Scheduler:
-    """Writes the continuations of tickets; made, asked and closed from any thread.
+    """Decodes the sequences of pending requests. Any thread may submit, call and close.
 
     Args:
-        backend: what computes the model.
+        backend: computes the model.
         weights: for the backend.
-        ends: tokens that end a text.
+        end_tokens: tokens that end a text.
         token_bytes: the bytes of a token.
-        cache_bytes: how much memory may keep prefixes that were read.
+        cache_bytes: memory limit of the prefix cache.
     """
 
     def __init__(
@@ -63,45 +65,45 @@ class Scheduler:
         backend: Backend,
         weights: Any,
         *,
-        ends: tuple[int, ...],
+        end_tokens: tuple[int, ...],
         token_bytes: Callable[[int], bytes],
         cache_bytes: int,
     ) -> None:
         self._backend = backend
-        self._ends = frozenset(ends)
+        self._end_tokens = frozenset(end_tokens)
         self._token_bytes = token_bytes
-        self._reader = Reader(backend, weights, cache_bytes)
-        self._batch = Batch(backend, weights, ends)
-        self._inbox: queue.SimpleQueue[Ticket | _Call | None] = queue.SimpleQueue()
-        self._waiting: deque[Job] = deque()
-        self._reading: dict[Job, Reading] = {}
-        self._running: deque[Written] = deque()
+        self._prefiller = Prefiller(backend, weights, cache_bytes)
+        self._slots = Slots(backend, weights, end_tokens)
+        self._inbox: queue.SimpleQueue[PendingRequest | _Call | None] = queue.SimpleQueue()
+        self._waiting: deque[Sequence] = deque()
+        self._prefilling: dict[Sequence, PrefillState] = {}
+        self._running: deque[DecodeBlock] = deque()
         self._step_seconds = _BLOCK_SECONDS
-        self._settled: float | None = None
+        self._last_processed: float | None = None
         self._closing = False
         self._ended: MultiturnError | None = None
         self._lock = Lock()
-        self._thread = Thread(target=self._run, name="multiturn-sampler", daemon=True)
+        self._thread = Thread(target=self._run, name="multiturn-scheduler", daemon=True)
         self._thread.start()
 
-    def submit(self, ticket: Ticket) -> None:
-        """Begin to write; the events come to the ticket."""
-        self._send(ticket)
+    def submit(self, pending: PendingRequest) -> None:
+        """Queue a request; its events arrive in `pending.events`."""
+        self._send(pending)
 
-    def call(self, what: Callable[[Reader], Result]) -> Result:
-        """Do something with the device between two blocks, and wait for what comes of it."""
-        answer: Future[Result] = Future()
-        self._send(_Call(lambda: what(self._reader), answer))
-        return answer.result()
+    def call(self, function: Callable[[Prefiller], Result]) -> Result:
+        """Run a function on the scheduler's thread between two blocks, and wait for its result."""
+        result: Future[Result] = Future()
+        self._send(_Call(lambda: function(self._prefiller), result))
+        return result.result()
 
     def close(self) -> None:
-        """Stop the thread; streams that are still open fail. Safe to call twice."""
+        """Stop the thread; open streams fail. Safe to call twice."""
         with self._lock:
             self._closing = True
             self._inbox.put(None)
         self._thread.join()
 
-    def _send(self, message: Ticket | _Call) -> None:
+    def _send(self, message: PendingRequest | _Call) -> None:
         with self._lock:
             if self._ended is not None:
                 raise EngineError(self._ended.what) from self._ended
@@ -110,206 +112,214 @@ class Scheduler:
     def _run(self) -> None:
         error: MultiturnError = EngineError("the engine was closed", fix="open it again")
         try:
-            self._go_round()
+            self._loop()
         except MultiturnError as fault:
             error = fault
-        except BaseException as fault:  # whatever it is, nobody may wait for ever
+        except BaseException as fault:  # any error: no caller may wait forever
             error = _as_engine_error(fault)
         self._end(error)
 
     def _end(self, error: MultiturnError) -> None:
-        """Tell everybody who waits, and let the memory go."""
+        """Fail every open request, and free the memory."""
         with self._lock:
             self._ended = error
-        jobs = [*self._waiting, *self._reading, *self._batch.jobs.values()]
-        tickets = {id(job.ticket): job.ticket for job in jobs}
+        sequences = [*self._waiting, *self._prefilling, *self._slots.sequences.values()]
+        open_requests = {id(sequence.pending): sequence.pending for sequence in sequences}
         while not self._inbox.empty():
             message = self._inbox.get()
-            if isinstance(message, Ticket):
-                tickets[id(message)] = message
+            if isinstance(message, PendingRequest):
+                open_requests[id(message)] = message
             elif message is not None:
-                message.answer.set_exception(error)
-        for ticket in tickets.values():
-            ticket.fail(error)
+                message.result.set_exception(error)
+        for pending in open_requests.values():
+            pending.fail(error)
         self._waiting.clear()
         self._running.clear()
-        self._reading.clear()
-        self._batch.close()
-        self._reader.close()
+        self._prefilling.clear()
+        self._slots.close()
+        self._prefiller.close()
 
-    def _go_round(self) -> None:
+    def _loop(self) -> None:
         while not self._closing:
-            self._take_in()
-            self._drop_unwanted()
-            self._read_and_join()
-            if self._batch.jobs:
-                self._running.append(self._batch.decode(self._block_length()))
-            # One block runs ahead; the one before it is looked at meanwhile.
-            if len(self._running) > 1 or (self._running and not self._batch.jobs):
-                self._settle(self._running.popleft())
-                if not (self._waiting or self._reading):
-                    self._batch.shrink()
-            elif not (self._running or self._waiting or self._reading):
-                self._batch.shrink()
-                self._settled = None
+            self._admit()
+            self._drop_cancelled()
+            self._prefill_and_insert()
+            if self._slots.sequences:
+                self._running.append(self._slots.decode(self._block_steps()))
+            # One block runs ahead on the device; the host processes the one before it.
+            if len(self._running) > 1 or (self._running and not self._slots.sequences):
+                self._process_outputs(self._running.popleft())
+                if not (self._waiting or self._prefilling):
+                    self._slots.shrink()
+            elif not (self._running or self._waiting or self._prefilling):
+                self._slots.shrink()
+                self._last_processed = None
 
-    def _take_in(self) -> None:
-        """Take new messages; wait for one where there is nothing else to do."""
-        busy = bool(self._waiting or self._batch.jobs or self._running or self._reading)
+    def _admit(self) -> None:
+        """Take new messages; block for one while the engine is idle."""
+        busy = bool(self._waiting or self._slots.sequences or self._running or self._prefilling)
         while not self._closing:
-            if not busy and self._inbox.empty() and self._reader.catch_up():
+            if not busy and self._inbox.empty() and self._prefiller.prefill_deferred():
                 continue
             try:
                 message = self._inbox.get(block=not busy)
             except queue.Empty:
                 return
-            if isinstance(message, Ticket):
+            if isinstance(message, PendingRequest):
                 for index in range(message.request.n):
-                    text = Continuation(index, message.request.stop)
-                    self._waiting.append(Job(message, text))
+                    continuation = Continuation(index, message.request.stop)
+                    self._waiting.append(Sequence(message, continuation))
                 busy = True
             elif message is not None:
-                _answer(message)
+                _run_call(message)
 
-    def _drop_unwanted(self) -> None:
-        # Asked once: who cancels meanwhile must be neither forgotten nor told twice.
-        unwanted = {job for job in (*self._waiting, *self._reading) if job.ticket.unwanted}
-        for job in unwanted:
-            job.finish(FinishReason.CANCELLED)
-        self._forget(unwanted.__contains__)
-        for job in list(self._batch.jobs.values()):
-            if job.ticket.unwanted:
-                self._finish(job, FinishReason.CANCELLED)
+    def _drop_cancelled(self) -> None:
+        # The flag is read once for each sequence: it may be set while this runs.
+        cancelled = {
+            sequence
+            for sequence in (*self._waiting, *self._prefilling)
+            if sequence.pending.is_cancelled
+        }
+        for sequence in cancelled:
+            sequence.finish(FinishReason.CANCELLED)
+        self._drop_unstarted(cancelled.__contains__)
+        for sequence in list(self._slots.sequences.values()):
+            if sequence.pending.is_cancelled:
+                self._finish(sequence, FinishReason.CANCELLED)
 
-    def _forget(self, unwanted: Callable[[Job], bool]) -> None:
-        """Neither wait for some jobs any more nor read for them."""
-        self._waiting = deque(job for job in self._waiting if not unwanted(job))
-        self._reading = {
-            job: reading for job, reading in self._reading.items() if not unwanted(job)
+    def _drop_unstarted(self, dropped: Callable[[Sequence], bool]) -> None:
+        """Drop sequences that wait or prefill."""
+        self._waiting = deque(sequence for sequence in self._waiting if not dropped(sequence))
+        self._prefilling = {
+            sequence: state for sequence, state in self._prefilling.items() if not dropped(sequence)
         }
 
-    def _read_and_join(self) -> None:
-        """Read prompts, many at once, and let jobs join while there is room."""
-        self._begin_reading()
-        unread = [reading for reading in self._reading.values() if not reading.done]
-        self._reader.read_pieces(unread, _TOKENS_BETWEEN_BLOCKS)
-        read = [(job, reading) for job, reading in self._reading.items() if reading.done]
-        for place, (job, reading) in enumerate(read, start=1):
-            del self._reading[job]
-            job.prefix = self._reader.finish(reading)
-            others = len(read) - place + len(self._reading) + len(self._waiting)
-            self._batch.join(job, job.prefix, others=others)
+    def _prefill_and_insert(self) -> None:
+        """Prefill a bounded number of tokens, and insert the sequences that are ready."""
+        self._begin_prefills()
+        unfinished = [state for state in self._prefilling.values() if not state.done]
+        self._prefiller.prefill_chunks(unfinished, _PREFILL_TOKENS_BETWEEN_BLOCKS)
+        ready = [(sequence, state) for sequence, state in self._prefilling.items() if state.done]
+        for place, (sequence, state) in enumerate(ready, start=1):
+            del self._prefilling[sequence]
+            sequence.prefix = self._prefiller.finish(state)
+            upcoming = len(ready) - place + len(self._prefilling) + len(self._waiting)
+            self._slots.insert(sequence, sequence.prefix, upcoming=upcoming)
 
-    def _begin_reading(self) -> None:
-        """Begin to read for those who wait: for as many as there will be rows for, and no more
-        than is soon read, since each takes the memory of its whole prompt.
+    def _begin_prefills(self) -> None:
+        """Begin prefills for waiting sequences.
+
+        No more than there are free slots, and no more tokens than two rounds prefill, because
+        each prefill holds the memory of its whole prompt.
         """
-        later: deque[Job] = deque()
-        unread = sum(reading.unread for reading in self._reading.values())
+        deferred: deque[Sequence] = deque()
+        remaining = sum(state.remaining for state in self._prefilling.values())
         while (
             self._waiting
-            and len(self._reading) < self._batch.free
-            and unread < 2 * _TOKENS_BETWEEN_BLOCKS
+            and len(self._prefilling) < self._slots.free
+            and remaining < 2 * _PREFILL_TOKENS_BETWEEN_BLOCKS
         ):
-            job = self._waiting.popleft()
-            tokens, session = job.ticket.prompt[:-1], job.ticket.request.session
-            if self._reader.better_later(tokens, session, tuple(self._reading.values())):
-                later.append(job)
+            sequence = self._waiting.popleft()
+            tokens, session = sequence.pending.prompt[:-1], sequence.pending.request.session
+            if self._prefiller.should_wait(tokens, session, tuple(self._prefilling.values())):
+                deferred.append(sequence)
                 continue
-            reading = self._reader.begin(tokens, session)
-            job.cached_tokens = reading.cached
-            self._reading[job] = reading
-            unread += reading.unread
-        self._waiting = later + self._waiting
+            state = self._prefiller.begin(tokens, session)
+            sequence.cached_tokens = state.cached
+            self._prefilling[sequence] = state
+            remaining += state.remaining
+        self._waiting = deferred + self._waiting
 
-    def _block_length(self) -> int:
+    def _block_steps(self) -> int:
         steps_in_time = int(_BLOCK_SECONDS / max(self._step_seconds, 1e-6))
-        return max(1, min(steps.LONGEST_BLOCK, steps_in_time))
+        return max(1, min(MAX_DECODE_STEPS, steps_in_time))
 
-    def _settle(self, written: Written) -> None:
-        """Look at what a block wrote."""
-        tokens, logprobs = jax.device_get((written.block.tokens, written.block.logprobs))
-        self._measure(int(np.sum(np.any(tokens != steps.NOTHING, axis=1))))
-        for row, job in written.jobs.items():
-            if job.done:
+    def _process_outputs(self, block: DecodeBlock) -> None:
+        """Wait for the tokens of a block, and hand them to their sequences."""
+        tokens, logprobs = jax.device_get((block.tokens.tokens, block.tokens.logprobs))
+        self._measure(int(np.sum(np.any(tokens != NO_TOKEN, axis=1))))
+        for slot, sequence in block.sequences.items():
+            if sequence.done:
                 continue
-            count = int(np.sum(tokens[:, row] != steps.NOTHING))
-            ids: list[int] = tokens[:count, row].tolist()
+            count = int(np.sum(tokens[:, slot] != NO_TOKEN))
+            ids: list[int] = tokens[:count, slot].tolist()
             pieces = [self._piece(token) for token in ids]
             try:
-                job.write(ids, pieces, logprobs[:count, row].tolist())
+                sequence.append(ids, pieces, logprobs[:count, slot].tolist())
             except Exception as error:  # a stop rule is the caller's code
-                self._fail(job.ticket, error)
+                self._fail(sequence.pending, error)
                 continue
-            reason = self._end_of(job)
+            reason = self._finish_reason(sequence)
             if reason is not None:
-                self._finish(job, reason)
+                self._finish(sequence, reason)
 
     def _piece(self, token: int) -> bytes:
-        return b"" if token in self._ends else self._token_bytes(token)
+        return b"" if token in self._end_tokens else self._token_bytes(token)
 
-    def _end_of(self, job: Job) -> FinishReason | None:
-        written = job.continuation.tokens
-        if job.continuation.cut is not None:
+    def _finish_reason(self, sequence: Sequence) -> FinishReason | None:
+        tokens = sequence.continuation.tokens
+        if sequence.continuation.cut is not None:
             return FinishReason.STOP
-        if written and written[-1] in self._ends:
+        if tokens and tokens[-1] in self._end_tokens:
             return FinishReason.END_OF_TEXT
-        if len(written) == job.ticket.request.max_tokens:
+        if len(tokens) == sequence.pending.request.max_tokens:
             return FinishReason.LENGTH
         return None
 
-    def _finish(self, job: Job, reason: FinishReason) -> None:
-        request = job.ticket.request
-        # Of several continuations nobody knows which one the session goes on from.
-        if request.session is not None and request.n == 1 and job.row is not None:
-            self._keep_written(job, request.session)
-        self._let_go(job)
-        job.finish(reason)
+    def _finish(self, sequence: Sequence, reason: FinishReason) -> None:
+        request = sequence.pending.request
+        # With n above 1 it is unknown which continuation the session will build on.
+        if request.session is not None and request.n == 1 and sequence.slot is not None:
+            self._cache_history(sequence, request.session)
+        self._free(sequence)
+        sequence.finish(reason)
 
-    def _keep_written(self, job: Job, session: str) -> None:
-        """Let the next turn of the session build on what was written."""
-        written = [token for token in job.continuation.tokens if token not in self._ends]
-        whole = job.ticket.prompt + written
-        if self._backend.seamless:
-            # The last token was not read: the next step would have done it.
-            self._reader.keep(whole[:-1], self._batch.held(job, len(whole) - 1), session)
+    def _cache_history(self, sequence: Sequence, session: str) -> None:
+        """Put prompt and continuation into the prefix cache, for the session's next turn."""
+        decoded = [token for token in sequence.continuation.tokens if token not in self._end_tokens]
+        history = sequence.pending.prompt + decoded
+        if self._backend.batch_invariant:
+            # The last token is not in the KV cache: the next step would have added it.
+            cache = self._slots.extract(sequence, len(history) - 1)
+            self._prefiller.add_history(history[:-1], cache, session)
         else:
-            self._reader.read_later(whole, session)
+            self._prefiller.defer(history, session)
 
-    def _let_go(self, job: Job) -> None:
-        self._batch.leave(job)
-        if job.prefix is not None:
-            self._reader.release(job.prefix)
-            job.prefix = None
+    def _free(self, sequence: Sequence) -> None:
+        self._slots.remove(sequence)
+        if sequence.prefix is not None:
+            self._prefiller.release(sequence.prefix)
+            sequence.prefix = None
 
-    def _fail(self, ticket: Ticket, error: Exception) -> None:
-        """End one request whose own code failed; the others go on."""
-        for job in [job for job in self._batch.jobs.values() if job.ticket is ticket]:
-            self._let_go(job)
-            job.done = True
-        self._forget(lambda job: job.ticket is ticket)
-        ticket.events.put(error)
+    def _fail(self, pending: PendingRequest, error: Exception) -> None:
+        """End one request whose own code raised; the others continue."""
+        for sequence in list(self._slots.sequences.values()):
+            if sequence.pending is pending:
+                self._free(sequence)
+                sequence.done = True
+        self._drop_unstarted(lambda sequence: sequence.pending is pending)
+        pending.events.put(error)
 
-    def _measure(self, count: int) -> None:
-        """Keep a running mean of the time that one step takes."""
+    def _measure(self, steps: int) -> None:
+        """Update the running mean of the duration of a step."""
         now = time.perf_counter()
-        if count and self._settled is not None:
-            # A compilation or the reading of a prompt in between says little about a step.
-            taken = min((now - self._settled) / count, 10 * _BLOCK_SECONDS)
+        if steps and self._last_processed is not None:
+            # Bounded, because a compilation or a prefill in between is not part of a step.
+            taken = min((now - self._last_processed) / steps, 10 * _BLOCK_SECONDS)
             self._step_seconds += 0.3 * (taken - self._step_seconds)
-        self._settled = now
+        self._last_processed = now
 
 
-def _answer(call: _Call) -> None:
+def _run_call(call: _Call) -> None:
     try:
-        call.answer.set_result(call.what())
+        call.result.set_result(call.function())
     except MultiturnError as error:
-        call.answer.set_exception(error)
+        call.result.set_exception(error)
     except Exception as fault:
-        call.answer.set_exception(_as_engine_error(fault))
+        call.result.set_exception(_as_engine_error(fault))
 
 
 def _as_engine_error(fault: BaseException) -> EngineError:
-    error = EngineError(f"the sampler failed: {type(fault).__name__}: {fault}")
+    error = EngineError(f"the native engine failed: {type(fault).__name__}: {fault}")
     error.__cause__ = fault
     return error

@@ -247,15 +247,15 @@ def unembed(
     number: Int[Array, " 1"],
     hidden: Float[Array, "B D"],
     config: DecoderConfig,
-    room: Float[Array, "B V"] | None = None,
+    workspace: Float[Array, "B V"] | None = None,
 ) -> Float[Array, "B V"]:
-    """The output head on normed states, in float32; written over `room`, if that is donated."""
+    """The float32 logits of normed states, written over `workspace` if that is donated."""
     shaped: Any = jax.ShapeDtypeStruct
     shape = shaped((hidden.shape[0], config.vocab_size), jnp.float32)
     hidden = hidden.astype(jnp.float32)
     into: Any = jax.ffi.ffi_call(LOGITS_INTO, shape, input_output_aliases={2: 0})
     call: Any = jax.ffi.ffi_call(LOGITS, shape)
-    logits: Array = call(number, hidden) if room is None else into(number, hidden, room)
+    logits: Array = call(number, hidden) if workspace is None else into(number, hidden, workspace)
     return logits
 
 

@@ -1,4 +1,4 @@
-"""From a model's files to a `JaxEngine`."""
+"""Loads a model's files into a `JaxEngine`."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ processor computes with it, through the native kernels or on an accelerator, els
 
 Kernels = Literal["auto", "native", "xla"]
 """``native`` are this project's own for CPUs, which need a C++ compiler once; ``auto`` takes
-them where they can be had and one CPU computes."""
+them where they are available and one CPU computes."""
 
-_ACCELERATOR_PIECES = (256,)
-_ACCELERATOR_BATCHES = (1, 8, 64)
+_ACCELERATOR_CHUNK_SIZES = (256,)
+_ACCELERATOR_BATCH_SIZES = (1, 8, 64)
 
 
 def open_jax(
@@ -59,40 +59,39 @@ def open_jax(
     adapter: Path | None = None,
     listen: Callable[[str], None] | None = None,
 ) -> JaxEngine:
-    """Load a model into the native sampler.
+    """Load a model into the native engine.
 
     Args:
         path: a GGUF file, or a checkpoint's directory in the hub's layout.
-        context: tokens of the window; by default the model's own. Memory is taken as texts
-            grow, so a large one costs nothing by itself.
+        context: tokens of the context window; by default the model's own. Memory grows with the
+            texts, so a large window costs nothing by itself.
         threads: of the native kernels; by default one for each CPU this process may use.
-        slots: most continuations that are written side by side.
+        slots: how many continuations are decoded at once, at most.
         dtype: see `DType`.
         kernels: see `Kernels`.
-        devices: over how many the model is split (its heads must divide by it).
-        cache_bytes: how much memory may keep what sessions have read.
+        devices: how many devices the model is sharded over (a divisor of its heads).
+        cache_bytes: memory limit of the prefix cache.
         weights_sha256: the file's hash where it is known, for the records.
         adapter: a LoRA adapter that is added to the weights: a PEFT directory or a GGUF file.
-        listen: is told how the tokenizer changes a prompt before the model reads it, where it
-            does.
+        listen: called with a notice where the tokenizer changes prompts.
 
     Raises:
         ModelFileError: the model cannot be read; the message says why.
         InputError: an option is out of range.
         MissingDependencyError: a package it needs is not installed.
-        EngineError: the kernels that were asked for cannot be had here.
+        EngineError: the requested kernels are not available here.
     """
     checkpoint = open_checkpoint(path)
     config = checkpoint.config
     if context is None:
         context = config.context
-    for name, value, least, most in (
+    for name, value, low, high in (
         ("the context window", context, min(64, config.context), config.context),
         ("the number of slots", slots, 1, 1024),
         ("the number of devices", devices, 1, len(jax.devices())),
     ):
-        if not least <= value <= most:
-            raise InputError(f"{name} is out of range", got=value, allowed=f"{least} to {most}")
+        if not low <= value <= high:
+            raise InputError(f"{name} is out of range", got=value, allowed=f"{low} to {high}")
     tokenizer, template = _tokenizer(path)
     if tokenizer.changes and listen is not None:
         listen(
@@ -131,7 +130,7 @@ class _Source:
     def load(self, dtype: str) -> Parameters:
         if self.adapter is None:
             return load_parameters(self.checkpoint, dtype)
-        # Added in float32: a small change is lost where it is rounded before the sum.
+        # In float32: bfloat16 would round small changes away.
         base = load_parameters(self.checkpoint, "float32")
         merged = merge_adapter(base, self.config, self.adapter, layout=self.checkpoint.layout)
         narrow: Parameters = jax.tree.map(lambda array: array.astype(dtype), merged)
@@ -146,7 +145,7 @@ def _load(
     slots: int,
     devices: int,
 ) -> tuple[Backend, Any, str]:
-    """What computes the model, the weights for it, and its name for the records."""
+    """The backend, the weights for it, and its name for the records."""
     on_one_cpu = jax.default_backend() == "cpu" and devices == 1
     if kernels == "native" and not on_one_cpu:
         raise InputError(
@@ -158,7 +157,7 @@ def _load(
         try:
             return _native(source, "bfloat16" if dtype == "auto" else dtype, threads, slots)
         except EngineError:
-            # No compiler, or one that fails: XLA does the same, slower.
+            # Without a working compiler XLA takes over; it is slower.
             if kernels == "native" or dtype == "int8":
                 raise
     return _xla(source, dtype, slots, devices)
@@ -173,8 +172,8 @@ def _native(
     else:
         merged = source.load("float32")
         decoder = NativeDecoder.pack(merged, source.config, precision, threads=threads)
-    batches = _up_to(slots, NativeBackend.batches)
-    backend = NativeBackend(source.config, precision, batches=batches)
+    sizes = _up_to(slots, NativeBackend.decode_batch_sizes)
+    backend = NativeBackend(source.config, precision, decode_batch_sizes=sizes)
     return backend, decoder.number, f"cpu native {precision}"
 
 
@@ -193,8 +192,10 @@ def _xla(source: _Source, dtype: DType, slots: int, devices: int) -> tuple[Backe
         source.config,
         dtype=jnp.dtype(dtype),
         mesh=mesh,
-        pieces=XlaBackend.pieces if on_cpu else _ACCELERATOR_PIECES,
-        batches=_up_to(slots, XlaBackend.batches if on_cpu else _ACCELERATOR_BATCHES),
+        prefill_chunk_sizes=XlaBackend.prefill_chunk_sizes if on_cpu else _ACCELERATOR_CHUNK_SIZES,
+        decode_batch_sizes=_up_to(
+            slots, XlaBackend.decode_batch_sizes if on_cpu else _ACCELERATOR_BATCH_SIZES
+        ),
     )
     times = f"{devices} x " if devices > 1 else ""
     return backend, weights, f"{times}{platform} xla {dtype}"

@@ -1,0 +1,68 @@
+"""A sequence: one continuation of a request, from waiting through decoding to its completion."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+from multiturn.engines.continuation import Continuation
+from multiturn.engines.jax.prefix_cache import PrefixCacheEntry
+from multiturn.engines.jax.request import PendingRequest
+from multiturn.engines.protocol import Delta, FinishReason, Timings
+
+__all__ = ["Sequence"]
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """One continuation of a request.
+
+    Attributes:
+        pending: the request.
+        continuation: the text so far.
+        slot: where it is decoded; None before and after.
+        prefix: its prefilled prompt, which stays in the cache while it is decoded.
+        cached_tokens: prompt tokens that needed no prefill.
+        done: whether its completion was emitted.
+    """
+
+    pending: PendingRequest
+    continuation: Continuation
+    slot: int | None = None
+    prefix: PrefixCacheEntry | None = None
+    cached_tokens: int = 0
+    done: bool = False
+    _first_token_time: float = math.nan
+
+    def append(self, tokens: list[int], pieces: list[bytes], logprobs: list[float]) -> None:
+        """Add decoded tokens; those after the one that completes a stop are dropped."""
+        if tokens and math.isnan(self._first_token_time):
+            self._first_token_time = time.perf_counter()
+        delta = ""
+        for token, piece, logprob in zip(tokens, pieces, logprobs, strict=True):
+            delta += self.continuation.add(token, piece, logprob)
+            if self.continuation.cut is not None:
+                break
+        self._emit(delta)
+
+    def finish(self, reason: FinishReason) -> None:
+        """Emit the completion."""
+        self._emit(self.continuation.finish())
+        self.done = True
+        now = time.perf_counter()
+        started = self.pending.started
+        first = now if math.isnan(self._first_token_time) else self._first_token_time
+        self.pending.events.put(
+            self.continuation.completion(
+                reason,
+                prompt_tokens=len(self.pending.prompt),
+                cached_tokens=self.cached_tokens,
+                timings=Timings(first - started, now - started),
+                logprobs=self.pending.request.logprobs,
+            )
+        )
+
+    def _emit(self, delta: str) -> None:
+        if delta:
+            self.pending.events.put(Delta(self.continuation.index, delta))
