@@ -226,20 +226,20 @@ def _train_step(config: DecoderConfig, sequences: int, length: int, remat: Any) 
         ScheduleConfig,
     )
     from multiturn.jaxformer.parallel.mesh import make_mesh
-    from multiturn.jaxformer.step.state import Batch, fresh_state, whole_model
-    from multiturn.jaxformer.step.step import make_step
+    from multiturn.jaxformer.step.state import Batch, full_partition, init_state
+    from multiturn.jaxformer.step.train_step import make_train_step
 
     mesh = make_mesh(MeshConfig(), jax.devices()[:1])
-    trainee = whole_model(config)
-    step = make_step(
-        trainee,
+    partition = full_partition(config)
+    step = make_train_step(
+        partition,
         mesh,
         batch=BatchConfig(sequences=sequences, length=length),
         schedule=ScheduleConfig(peak=1e-4, end=1e-5, warmup_steps=1, decay_steps=100),
         optimizer=OptimizerConfig(),
         precision=PrecisionConfig(remat=remat),
     )
-    state = fresh_state(trainee, step.optimizer, mesh, 0)
+    state = init_state(partition, step.optimizer, mesh, 0)
     random = np.random.default_rng(0)
     drawn = random.integers(0, config.vocab_size, (sequences, length + 1), np.int32)
     shape = (sequences, length)

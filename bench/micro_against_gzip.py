@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from multiturn.core.errors import EngineError
+from multiturn.jaxformer.datasets.text_files import find_text_files, in_validation_split
 from multiturn.jaxformer.run.adapting import Adaptation, adapting_bits
 from multiturn.jaxformer.run.compression import text_bits
 from multiturn.jaxformer.run.weights import load_run
-from multiturn.jaxformer.samples.text_files import chosen, find_text_files
 from multiturn.models.native.training.library import load_training_kernels
 from multiturn.text.tokenizers_files import from_hub_files
 
@@ -61,7 +61,7 @@ def main() -> None:
     rows = []
     for file in files:
         content = file.text.encode("utf-8")
-        if not chosen(file.name, config.data.held_out):
+        if not in_validation_split(file.name, config.data.held_out):
             continue
         if arguments.fast and len(content) > 10_000:
             continue

@@ -52,23 +52,23 @@ def train_here(job: Json) -> Json:
         ScheduleConfig,
     )
     from multiturn.jaxformer.parallel.mesh import make_mesh
-    from multiturn.jaxformer.step.state import Batch, fresh_state, whole_model
-    from multiturn.jaxformer.step.step import make_step
+    from multiturn.jaxformer.step.state import Batch, full_partition, init_state
+    from multiturn.jaxformer.step.train_step import make_train_step
     from multiturn.models.config import codegen_config
 
     shape, rows = dict(job["shape"]), job["rows"]
     length = shape.pop("length")
     mesh = make_mesh(MeshConfig(data=1), jax.devices()[:1])
-    trainee = whole_model(codegen_config(context=length, **shape))
-    step = make_step(
-        trainee,
+    partition = full_partition(codegen_config(context=length, **shape))
+    step = make_train_step(
+        partition,
         mesh,
         batch=BatchConfig(sequences=rows, length=length),
         schedule=ScheduleConfig(peak=1e-4, end=1e-5, warmup_steps=1, decay_steps=1000),
         optimizer=OptimizerConfig(z_loss=0.0),
         precision=PrecisionConfig(compute=job["dtype"], kernels=job["kernels"]),
     )
-    state = fresh_state(trainee, step.optimizer, mesh, 0)
+    state = init_state(partition, step.optimizer, mesh, 0)
     data = np.random.default_rng(0).integers(0, shape["vocab_size"], (rows, length + 1))
     tokens = data.astype(np.int32)
     nothing = np.zeros((rows, length), np.int32)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from multiturn.jaxformer.samples.packed import Document, pack
+from multiturn.jaxformer.datasets.packed import Document, pack
 from multiturn.jaxformer.step.loss import token_losses
 from multiturn.models.arrays import initialize
 from multiturn.models.config import codegen_config

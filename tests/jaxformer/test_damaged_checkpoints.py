@@ -23,14 +23,14 @@ from multiturn.jaxformer.config import (
     TrainConfig,
     WatchConfig,
 )
-from multiturn.jaxformer.lora.trainee import trainee_of
+from multiturn.jaxformer.datasets.open import open_data
+from multiturn.jaxformer.lora.partition import make_partition
 from multiturn.jaxformer.parallel.mesh import make_mesh
 from multiturn.jaxformer.run.checkpoints import Checkpoints
-from multiturn.jaxformer.run.resuming import resumed
+from multiturn.jaxformer.run.resume import restore_latest
 from multiturn.jaxformer.run.train import main
 from multiturn.jaxformer.run.weights import load_run
-from multiturn.jaxformer.samples.open import open_data
-from multiturn.jaxformer.step.step import make_step
+from multiturn.jaxformer.step.train_step import make_train_step
 from multiturn.models.config import codegen_config
 
 Damage = Callable[[Path], None]
@@ -118,13 +118,13 @@ def run(trained: TrainConfig, tmp_path: Path) -> TrainConfig:
 
 def go_on(run: TrainConfig, said: list[str]) -> int | None:
     """The step that the run would go on from, without the training."""
-    step = make_step(
-        trainee_of(run), make_mesh(run.mesh), batch=run.batch, schedule=run.schedule,
+    step = make_train_step(
+        make_partition(run), make_mesh(run.mesh), batch=run.batch, schedule=run.schedule,
         optimizer=run.optimizer, precision=run.precision,
     )  # fmt: skip
     split = open_data(run.data, length=32, vocab_size=320, kept=run.directory)
     with Checkpoints(run.directory / "checkpoints", run.checkpoint) as checkpoints:
-        found = resumed(checkpoints, step.state, run, split.train.fingerprint, said.append)
+        found = restore_latest(checkpoints, step.state, run, split.train.fingerprint, said.append)
         assert found is None or int(found[1].step) == found[0].step
         return found and found[0].step
 

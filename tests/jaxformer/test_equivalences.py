@@ -18,7 +18,7 @@ import jax, numpy as np
 from multiturn.jaxformer.config import *
 from multiturn.jaxformer.parallel.mesh import make_mesh
 from multiturn.jaxformer.step.state import Batch, fresh_state, whole_model
-from multiturn.jaxformer.step.step import make_step
+from multiturn.jaxformer.step.train_step import make_step
 from multiturn.models.config import codegen_config
 
 model = codegen_config(layers=2, heads=4, head_size=8, rotary_size=4, vocab_size=64, context=32)

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from multiturn.core.errors import InputError
-from multiturn.jaxformer.config import TrainConfig, overridden
-from multiturn.jaxformer.lora.run import load_lora_run
-from multiturn.jaxformer.lora.trainee import lora_trainee, trainee_of
+from multiturn.jaxformer.config import TrainConfig, apply_overrides
+from multiturn.jaxformer.lora.checkpoint import load_lora_run
+from multiturn.jaxformer.lora.partition import lora_partition, make_partition
 from multiturn.jaxformer.parallel.mesh import make_mesh
 from multiturn.jaxformer.run.train import main
 from multiturn.jaxformer.run.weights import load_run
-from multiturn.jaxformer.step.state import Batch, fresh_state
-from multiturn.jaxformer.step.step import make_step
+from multiturn.jaxformer.step.state import Batch, init_state
+from multiturn.jaxformer.step.train_step import make_train_step
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
 from multiturn.models.decoder import forward
 from multiturn.models.lora import LORA_TARGETS, LoraConfig, attach, lora_specs, merge
@@ -84,9 +84,9 @@ def test_gradient_is_that_of_the_merged_weights() -> None:
 def test_a_step_changes_the_factors_alone_and_begins_at_the_base(tiny: TrainConfig) -> None:
     lora = LoraConfig(rank=2, alpha=4.0, targets=("query", "up"))
     mesh = make_mesh(replace(tiny.mesh, data=1), jax.devices()[:1])
-    trainee = lora_trainee(tiny.model, lora)
-    step = make_step(
-        trainee,
+    partition = lora_partition(tiny.model, lora)
+    step = make_train_step(
+        partition,
         mesh,
         batch=tiny.batch,
         schedule=tiny.schedule,
@@ -95,7 +95,7 @@ def test_a_step_changes_the_factors_alone_and_begins_at_the_base(tiny: TrainConf
     )
     base = drawn(parameter_specs(tiny.model), 0)
     before = jax.tree.map(np.array, base)
-    state = fresh_state(trainee, step.optimizer, mesh, 0)
+    state = init_state(partition, step.optimizer, mesh, 0)
     draw = np.random.default_rng(3)
     tokens = draw.integers(0, 300, (8, 33)).astype(np.int32)
     ones = np.ones((8, 32), np.float32)
@@ -179,11 +179,11 @@ def test_a_run_on_records_resumes_merges_and_refuses_another_base(
 
 def test_mistakes_are_told_before_any_time_is_spent(tiny: TrainConfig) -> None:
     with pytest.raises(InputError, match="no weights to adapt"):
-        trainee_of(replace(tiny, lora=LoraConfig()))
+        make_partition(replace(tiny, lora=LoraConfig()))
     with pytest.raises(InputError, match="no such matrix to adapt"):
         lora_specs(CODEGEN, LoraConfig(targets=("gate",)))
     for broken in ({"rank": 0}, {"alpha": 0.0}, {"targets": ("head",)}, {"targets": ()}):
         with pytest.raises(InputError, match="lora"):
             LoraConfig(**broken)
-    changed = overridden(tiny, ["lora={rank: 4, targets: [up, down]}"])
+    changed = apply_overrides(tiny, ["lora={rank: 4, targets: [up, down]}"])
     assert changed.lora == LoraConfig(rank=4, targets=("up", "down"))

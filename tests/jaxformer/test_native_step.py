@@ -13,12 +13,12 @@ import pytest
 
 from multiturn.core.errors import EngineError, InputError
 from multiturn.jaxformer.config import MeshConfig, PrecisionConfig, TrainConfig
-from multiturn.jaxformer.lora.trainee import lora_trainee
+from multiturn.jaxformer.lora.partition import lora_partition
 from multiturn.jaxformer.parallel.mesh import make_mesh
 from multiturn.jaxformer.step import kernels
-from multiturn.jaxformer.step.kernels import native_wanted
-from multiturn.jaxformer.step.state import Batch, Trainee, fresh_state, whole_model
-from multiturn.jaxformer.step.step import make_step
+from multiturn.jaxformer.step.kernels import use_native_kernels
+from multiturn.jaxformer.step.state import Batch, ParameterPartition, full_partition, init_state
+from multiturn.jaxformer.step.train_step import make_train_step
 from multiturn.models.arrays import initialize
 from multiturn.models.config import llama_config
 from multiturn.models.lora import LoraConfig
@@ -45,19 +45,19 @@ def one_cpu() -> Any:
 
 
 def three_steps(
-    tiny: TrainConfig, trainee: Trainee, precision: PrecisionConfig, kept: Any = None
+    tiny: TrainConfig, partition: ParameterPartition, precision: PrecisionConfig, kept: Any = None
 ) -> tuple[list[float], list[float], Any]:
     """Losses, gradient norms and what was trained."""
     mesh = one_cpu()
-    step = make_step(
-        trainee,
+    step = make_train_step(
+        partition,
         mesh,
         batch=replace(tiny.batch, inside_documents=True),
         schedule=tiny.schedule,
         optimizer=tiny.optimizer,
         precision=precision,
     )
-    state = fresh_state(trainee, step.optimizer, mesh, 0)
+    state = init_state(partition, step.optimizer, mesh, 0)
     draw = np.random.default_rng(0)
     tokens = draw.integers(0, 320, (8, 33)).astype(np.int32)
     segments = np.cumsum(draw.random((8, 32)) < 0.1, axis=1).astype(np.int32)
@@ -76,12 +76,12 @@ def three_steps(
 def test_native_equals_xla(tiny: TrainConfig, family: str) -> None:
     kept = None
     if family == "lora":
-        trainee = lora_trainee(tiny.model, LoraConfig(rank=3, targets=("query", "down")))
+        partition = lora_partition(tiny.model, LoraConfig(rank=3, targets=("query", "down")))
         kept = initialize(parameter_specs(tiny.model, jnp.float32), 1)
     else:
-        trainee = whole_model(tiny.model if family == "codegen" else LLAMA)
+        partition = full_partition(tiny.model if family == "codegen" else LLAMA)
     found = {
-        name: three_steps(tiny, trainee, PrecisionConfig(compute="float32", kernels=name), kept)
+        name: three_steps(tiny, partition, PrecisionConfig(compute="float32", kernels=name), kept)
         for name in ("native", "xla")
     }
     losses, norms, trained = found["native"]
@@ -96,9 +96,9 @@ def test_native_equals_xla(tiny: TrainConfig, family: str) -> None:
 
 @needs_compiler
 def test_bfloat16_is_native_by_itself_and_near_float32(tiny: TrainConfig) -> None:
-    trainee = whole_model(tiny.model)
-    wide, wide_norms, _ = three_steps(tiny, trainee, PrecisionConfig(compute="float32"))
-    half, half_norms, _ = three_steps(tiny, trainee, PrecisionConfig(compute="bfloat16"))
+    partition = full_partition(tiny.model)
+    wide, wide_norms, _ = three_steps(tiny, partition, PrecisionConfig(compute="float32"))
+    half, half_norms, _ = three_steps(tiny, partition, PrecisionConfig(compute="bfloat16"))
     np.testing.assert_allclose(half, wide, rtol=2e-3)
     np.testing.assert_allclose(half_norms, wide_norms, rtol=2e-2)
     assert half != wide
@@ -108,7 +108,9 @@ def test_bfloat16_is_native_by_itself_and_near_float32(tiny: TrainConfig) -> Non
 def test_which_kernels_are_taken() -> None:
     mesh = one_cpu()
     wanted = {
-        (kernels, compute): native_wanted(PrecisionConfig(compute=compute, kernels=kernels), mesh)
+        (kernels, compute): use_native_kernels(
+            PrecisionConfig(compute=compute, kernels=kernels), mesh
+        )
         for kernels in ("auto", "xla", "native")
         for compute in ("float32", "bfloat16")
     }
@@ -126,8 +128,8 @@ def test_several_devices_are_refused_by_name_and_run_on_xla_otherwise() -> None:
 
     two: Any = Two()
     with pytest.raises(InputError, match=r"do not fit the mesh: got '?2 cpu devices"):
-        native_wanted(PrecisionConfig(kernels="native"), two)
-    assert not native_wanted(PrecisionConfig(), two)
+        use_native_kernels(PrecisionConfig(kernels="native"), two)
+    assert not use_native_kernels(PrecisionConfig(), two)
 
 
 def test_without_a_compiler_training_runs_and_says_so(
@@ -138,7 +140,7 @@ def test_without_a_compiler_training_runs_and_says_so(
 
     monkeypatch.setattr(kernels, "load_training_kernels", none)
     with caplog.at_level(logging.WARNING):
-        assert not native_wanted(PrecisionConfig(), one_cpu())
+        assert not use_native_kernels(PrecisionConfig(), one_cpu())
     assert "training runs on XLA's products, slower: no C++ compiler was found" in caplog.text
     with pytest.raises(EngineError, match="no C"):
-        native_wanted(PrecisionConfig(kernels="native"), one_cpu())
+        use_native_kernels(PrecisionConfig(kernels="native"), one_cpu())

@@ -20,9 +20,9 @@ from multiturn.data.loader.corpus import PackedCorpus
 from multiturn.data.packing.stage import Pack
 from multiturn.data.packing.vocabulary import NewTokenizer
 from multiturn.jaxformer.config import DataConfig
-from multiturn.jaxformer.samples.open import open_data
-from multiturn.jaxformer.samples.protocol import Samples
-from multiturn.jaxformer.samples.shards import ShardSamples
+from multiturn.jaxformer.datasets.open import open_data
+from multiturn.jaxformer.datasets.protocol import SequenceDataset
+from multiturn.jaxformer.datasets.shards import ShardDataset
 
 TEXTS = {
     f"{n}.py": "".join(f"v{n}_{i} = {n * i}\n" for i in range(n + 5)).encode() for n in range(40)
@@ -53,8 +53,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_row_predicts_its_own_tokens_alone(folder: Path) -> None:
     corpus = PackedCorpus(folder)
-    samples = ShardSamples(corpus)
-    assert isinstance(samples, Samples)
+    samples = ShardDataset(corpus)
+    assert isinstance(samples, SequenceDataset)
     assert (samples.count, samples.length) == (len(corpus), 32)
     read = samples.read(range(samples.count))
     for index in range(samples.count):
@@ -76,7 +76,7 @@ def test_a_row_predicts_its_own_tokens_alone(folder: Path) -> None:
 
 
 def test_rows_in_any_order_and_where_they_came_from(folder: Path) -> None:
-    samples = ShardSamples(PackedCorpus(folder))
+    samples = ShardDataset(PackedCorpus(folder))
     last = samples.count - 1
     together = samples.read([last, 0, last])
     for place, index in enumerate((last, 0, last)):

@@ -10,10 +10,10 @@ import pytest
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.jaxformer.config import MeshConfig, TrainConfig
 from multiturn.jaxformer.plan.accelerators import ACCELERATORS, find_accelerator
-from multiturn.jaxformer.plan.compiling import Compiled, compile_step
+from multiturn.jaxformer.plan.compile import CompiledStep, compile_step
+from multiturn.jaxformer.plan.estimate import find_fitting_plan, parse_mesh, plan_run
 from multiturn.jaxformer.plan.hlo import Traffic, count_work
-from multiturn.jaxformer.plan.planning import mesh_of, plan_run, plan_that_fits
-from multiturn.jaxformer.recipe import load_recipe
+from multiturn.jaxformer.recipes import load_recipe
 from multiturn.jaxformer.run.flops import flops_per_token
 
 MODULE = """\
@@ -66,9 +66,9 @@ def test_a_loop_without_a_count_is_refused() -> None:
 
 
 def test_the_real_step_on_four_devices(tiny: TrainConfig) -> None:
-    config = replace(tiny, mesh=mesh_of("data=2,fsdp=2"))
+    config = replace(tiny, mesh=parse_mesh("data=2,fsdp=2"))
     found = compile_step(config, 4)
-    whole = compile_step(replace(tiny, mesh=mesh_of("data=1")), 1)
+    whole = compile_step(replace(tiny, mesh=parse_mesh("data=1")), 1)
     # The state is halved by fsdp (norms and biases are cut as well), the products by all four.
     assert found.parameters == pytest.approx(whole.parameters / 2, rel=0.1)
     assert found.optimizer == pytest.approx(2 * found.parameters, rel=0.01)
@@ -86,24 +86,24 @@ def test_the_real_step_on_four_devices(tiny: TrainConfig) -> None:
 )
 def test_a_mesh_that_does_not_divide_is_told(tiny: TrainConfig, mesh: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
-        compile_step(replace(tiny, mesh=mesh_of(mesh)), 3)
+        compile_step(replace(tiny, mesh=parse_mesh(mesh)), 3)
 
 
 def test_what_does_not_fit_is_refused_and_what_would_is_named(tiny: TrainConfig) -> None:
     small = replace(ACCELERATORS["h100"], memory=2e6)
 
-    def compiled(config: TrainConfig, devices: int) -> Compiled:
+    def compiled(config: TrainConfig, devices: int) -> CompiledStep:
         rows = config.batch.sequences / config.batch.accumulate / config.mesh.fsdp
         state = 100_000 // config.mesh.fsdp
         blank = count_work(MODULE.replace("GROUPS", "{{0,1}}"))
-        return Compiled(
+        return CompiledStep(
             parameters=state, optimizer=2 * state, batch=0, temporary=int(400_000 * rows),
             work=blank, xla_flops=0.0, seconds=0.0,
         )  # fmt: skip
 
     refused = plan_run(tiny, MeshConfig(data=1), small, compile_for=compiled)
     assert not refused.fits
-    better = plan_that_fits(tiny, refused, compile_for=compiled)
+    better = find_fitting_plan(tiny, refused, compile_for=compiled)
     assert better is not None and better[0].fits
     assert better[0].devices == 1 and better[1] > 1
 
@@ -113,17 +113,17 @@ def test_16b_does_not_fit_one_node_of_h100s_whole_and_the_mesh_that_does_is_name
     """The real recipe, its step compiled for each mesh that is tried."""
     recipe = Path(__file__).parents[2] / "recipes" / "train" / "codegen_16b.py"
     config = load_recipe(f"{recipe}:nl", ["batch.accumulate=64"])
-    refused = plan_run(config, mesh_of("data=8"), ACCELERATORS["h100"])
+    refused = plan_run(config, parse_mesh("data=8"), ACCELERATORS["h100"])
     # Weights and two moments in float32, whole on every device.
     assert refused.memory > 12 * 16e9
     assert not refused.fits
-    better = plan_that_fits(config, refused)
+    better = find_fitting_plan(config, refused)
     assert better is not None and better[0].fits and better[0].mesh.fsdp > 1
 
 
 def test_words_that_are_wrong() -> None:
     for wrong in ("data", "data=0", "pipe=2", "data=2;fsdp=2", ""):
         with pytest.raises(InputError, match="mesh cannot be read"):
-            mesh_of(wrong)
+            parse_mesh(wrong)
     with pytest.raises(UnknownNameError):
         find_accelerator("h10")

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from multiturn.core.errors import InputError
 from multiturn.jaxformer.config import DataConfig
-from multiturn.jaxformer.samples.open import open_data
-from multiturn.jaxformer.samples.order import Order, shuffled
-from multiturn.jaxformer.samples.packed import Document, pack
-from multiturn.jaxformer.samples.protocol import Samples
-from multiturn.jaxformer.samples.records import read_records, record_document
-from multiturn.jaxformer.samples.text_files import chosen, find_text_files
+from multiturn.jaxformer.datasets.open import open_data
+from multiturn.jaxformer.datasets.packed import Document, pack
+from multiturn.jaxformer.datasets.protocol import SequenceDataset
+from multiturn.jaxformer.datasets.records import read_records, tokenize_record
+from multiturn.jaxformer.datasets.shuffle import IndexShuffle, permute_indices
+from multiturn.jaxformer.datasets.text_files import find_text_files, in_validation_split
 from multiturn.text.tokenizers_codegen import train_tokenizer
 
 unhurried = settings(deadline=None)  # A busy machine is no fault of the code.
@@ -26,7 +26,7 @@ unhurried = settings(deadline=None)  # A busy machine is no fault of the code.
 @unhurried
 @given(st.integers(1, 3000), st.integers(0, 2**32 - 1), st.integers(0, 5))
 def test_a_shuffle_is_a_permutation(count: int, seed: int, number: int) -> None:
-    places = shuffled(np.arange(count), count, (seed, number))
+    places = permute_indices(np.arange(count), count, (seed, number))
     assert sorted(places.tolist()) == list(range(count))
 
 
@@ -36,16 +36,16 @@ def test_a_place_of_a_shuffle_is_found_by_itself(
     count: int, seed: int, data: st.DataObject
 ) -> None:
     places = data.draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=20))
-    together = shuffled(places, count, (seed, 0))
-    alone = [int(shuffled([place], count, (seed, 0))[0]) for place in places]
+    together = permute_indices(places, count, (seed, 0))
+    alone = [int(permute_indices([place], count, (seed, 0))[0]) for place in places]
     assert together.tolist() == alone
     assert all(0 <= place < count for place in alone)
 
 
 def test_shuffles_differ_by_seed_and_pass_and_leave_little_in_place() -> None:
-    first = shuffled(np.arange(10_000), 10_000, (0, 0))
+    first = permute_indices(np.arange(10_000), 10_000, (0, 0))
     for key in ((0, 1), (1, 0)):
-        assert (shuffled(np.arange(10_000), 10_000, key) == first).mean() < 0.01
+        assert (permute_indices(np.arange(10_000), 10_000, key) == first).mean() < 0.01
     assert (first == np.arange(10_000)).mean() < 0.01
     neighbours = np.abs(np.diff(first)).mean()
     assert 3000 < neighbours < 3700  # A third of the range, as for independent draws.
@@ -54,7 +54,7 @@ def test_shuffles_differ_by_seed_and_pass_and_leave_little_in_place() -> None:
 @unhurried
 @given(st.integers(1, 50), st.integers(1, 20), st.integers(0, 100))
 def test_every_pass_reads_each_sequence_once(count: int, batch: int, seed: int) -> None:
-    order = Order(count, batch, seed)
+    order = IndexShuffle(count, batch, seed)
     read = [index for number in range(3 * count) for index in order.sequences(number)]
     for number in range(3):
         assert sorted(read[number * count : (number + 1) * count]) == list(range(count))
@@ -66,13 +66,13 @@ def test_hosts_read_their_rows_of_the_same_batch(
     count: int, batch: int, data: st.DataObject
 ) -> None:
     rows = data.draw(st.lists(st.integers(0, batch - 1), unique=True))
-    order = Order(count, batch, 7)
+    order = IndexShuffle(count, batch, 7)
     whole = order.sequences(3)
     assert order.sequences(3, rows) == [whole[row] for row in rows]
 
 
 def test_skipped_batches_are_passed_over() -> None:
-    order = Order(10, 2, 0, skip=((6, 6), (3, 5), (9, 9)))
+    order = IndexShuffle(10, 2, 0, skip=((6, 6), (3, 5), (9, 9)))
     assert [order.after(number) for number in (2, 3, 5, 6, 7, 9)] == [2, 7, 7, 7, 7, 10]
 
 
@@ -100,7 +100,7 @@ def test_packing_predicts_each_token_but_a_documents_first_once(
             pack(documents, length=length, vocab_size=100, source="here")
         return
     samples = pack(documents, length=length, vocab_size=100, source="here")
-    assert isinstance(samples, Samples)
+    assert isinstance(samples, SequenceDataset)
     read = samples.read(range(samples.count))
     counted = read.weights > 0
     assert read.targets[counted].tolist() == [stream[place] for place in within]
@@ -154,7 +154,7 @@ def test_held_out_files_never_train(corpus: Path, tmp_path: Path) -> None:
     held = split.held_out["python"]
     kept = {name for index in range(held.count) for name in held.origins(index)}
     assert kept and names.isdisjoint(kept)
-    assert kept == {path.name for path in corpus.iterdir() if chosen(path.name, 0.2)}
+    assert kept == {path.name for path in corpus.iterdir() if in_validation_split(path.name, 0.2)}
     # The same again, with the vocabulary that was kept.
     again = open_data(config, length=32, vocab_size=320, kept=tmp_path)
     assert again.train.fingerprint == split.train.fingerprint
@@ -179,13 +179,13 @@ def test_the_loss_of_records_is_on_their_code(tmp_path: Path) -> None:
     records = list(read_records(path))
     assert [record.id for record in records] == ["r.jsonl:1", "second"]
     tokenizer = train_tokenizer(["x = x + 1\nprint(x)\n"] * 3, 300)
-    document = record_document(records[0], tokenizer)
+    document = tokenize_record(records[0], tokenizer)
     assert document.weights is not None
     whole = tokenizer.decode(document.tokens.tolist())
     assert whole == "# add one\nx = x + 1\n\n# print it\nprint(x)\n\n<|endoftext|>"
     counted = tokenizer.decode(document.tokens[document.weights > 0].tolist())
     assert counted == "x = x + 1\n\nprint(x)\n\n<|endoftext|>"
-    second = tokenizer.decode(record_document(records[1], tokenizer).tokens.tolist())
+    second = tokenizer.decode(tokenize_record(records[1], tokenizer).tokens.tolist())
     assert second.startswith("# two\n# lines\ny = 2\n\n")
 
 

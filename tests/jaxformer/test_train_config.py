@@ -9,9 +9,9 @@ import pytest
 
 from multiturn.core.errors import InputError, MultiturnError
 from multiturn.core.records import read_record, to_plain
-from multiturn.jaxformer.config import MeshConfig, TrainConfig, overridden
-from multiturn.jaxformer.parallel.mesh import resolved_sizes
-from multiturn.jaxformer.recipe import load_recipe
+from multiturn.jaxformer.config import MeshConfig, TrainConfig, apply_overrides
+from multiturn.jaxformer.parallel.mesh import resolve_axis_sizes
+from multiturn.jaxformer.recipes import load_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "train"
 
@@ -21,7 +21,7 @@ def test_a_config_survives_json(tiny: TrainConfig) -> None:
 
 
 def test_settings_are_changed_by_dotted_keys(tiny: TrainConfig) -> None:
-    changed = overridden(
+    changed = apply_overrides(
         tiny,
         [
             "schedule.peak=1e-2",
@@ -67,7 +67,7 @@ def test_settings_are_changed_by_dotted_keys(tiny: TrainConfig) -> None:
     ],
 )
 def test_a_value_is_what_was_typed(tiny: TrainConfig, assignment: str, value: object) -> None:
-    changed = overridden(tiny, [assignment])
+    changed = apply_overrides(tiny, [assignment])
     assert getattr(changed.data, assignment.partition("=")[0].removeprefix("data.")) == value
 
 
@@ -77,11 +77,11 @@ def test_what_a_shell_makes_of_a_pattern_is_told(
     monkeypatch.chdir(tmp_path)
     Path("a.py").touch()
     with pytest.raises(InputError, match=r"shell put the names.*'data.pattern=\*\*/\*.py'"):
-        overridden(tiny, ["data.pattern=", "a.py"])
+        apply_overrides(tiny, ["data.pattern=", "a.py"])
     with pytest.raises(InputError, match=r"data.pattern stands twice: got '\*.py and \*.md'"):
-        overridden(tiny, ["data.pattern=*.py", "data.pattern=*.md"])
+        apply_overrides(tiny, ["data.pattern=*.py", "data.pattern=*.md"])
     with pytest.raises(InputError, match=r"cannot be read.*'data.exclude=\[\"\*.py\"\]'"):
-        overridden(tiny, ["data.exclude=[*.py]"])
+        apply_overrides(tiny, ["data.exclude=[*.py]"])
 
 
 @pytest.mark.parametrize(
@@ -111,17 +111,17 @@ def test_what_a_shell_makes_of_a_pattern_is_told(
 )
 def test_a_bad_setting_is_one_clear_line(tiny: TrainConfig, assignment: str, told: str) -> None:
     with pytest.raises(InputError, match=told) as caught:
-        overridden(tiny, [assignment])
+        apply_overrides(tiny, [assignment])
     assert "\n" not in str(caught.value)
 
 
 def test_meshes_take_the_devices_there_are() -> None:
-    assert resolved_sizes(MeshConfig(), 8).data == 8
-    assert resolved_sizes(MeshConfig(fsdp=2, tensor=2), 8).data == 2
-    assert resolved_sizes(MeshConfig(data=1, fsdp=-1), 4).fsdp == 4
+    assert resolve_axis_sizes(MeshConfig(), 8).data == 8
+    assert resolve_axis_sizes(MeshConfig(fsdp=2, tensor=2), 8).data == 2
+    assert resolve_axis_sizes(MeshConfig(data=1, fsdp=-1), 4).fsdp == 4
     for mesh in (MeshConfig(tensor=3), MeshConfig(data=2), MeshConfig(data=16)):
         with pytest.raises(InputError, match="does not fit the 8 devices"):
-            resolved_sizes(mesh, 8)
+            resolve_axis_sizes(mesh, 8)
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.py")), ids=lambda path: path.stem)

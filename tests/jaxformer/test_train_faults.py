@@ -21,20 +21,20 @@ from multiturn.jaxformer.config import (
     MeshConfig,
     TrainConfig,
 )
+from multiturn.jaxformer.datasets.open import open_data
+from multiturn.jaxformer.datasets.protocol import SequenceDataset, Sequences, Split
+from multiturn.jaxformer.datasets.shuffle import IndexShuffle
 from multiturn.jaxformer.run.checkpoints import Checkpoints
-from multiturn.jaxformer.run.feed import feeding
-from multiturn.jaxformer.run.guard import DivergenceError, Guard
+from multiturn.jaxformer.run.loss_spikes import DivergenceError, LossSpikeDetector
+from multiturn.jaxformer.run.prefetch import prefetch_batches
 from multiturn.jaxformer.run.train import main
-from multiturn.jaxformer.run.weights import start_weights
-from multiturn.jaxformer.samples.open import open_data
-from multiturn.jaxformer.samples.order import Order
-from multiturn.jaxformer.samples.protocol import Samples, Sequences, Split
+from multiturn.jaxformer.run.weights import load_initial_parameters
 
 
 class Poisoned:
     """Samples of which one sequence gives a loss that is no number."""
 
-    def __init__(self, inner: Samples, index: int) -> None:
+    def __init__(self, inner: SequenceDataset, index: int) -> None:
         self._inner, self._index = inner, index
 
     def __getattr__(self, name: str) -> Any:
@@ -52,7 +52,7 @@ def test_a_loss_that_is_no_number_names_its_batch_and_files_and_can_be_skipped(
     tiny: TrainConfig,
 ) -> None:
     split = open_data(tiny.data, length=32, vocab_size=320, kept=tiny.directory.parent)
-    order = Order(split.train.count, 8, tiny.data.seed)
+    order = IndexShuffle(split.train.count, 8, tiny.data.seed)
     bad = order.sequences(6)[3]
     poisoned = Split(Poisoned(split.train, bad), {})
     with pytest.raises(DivergenceError) as caught:
@@ -91,13 +91,13 @@ def test_a_loss_that_is_no_number_names_its_batch_and_files_and_can_be_skipped(
         main(mended, data=elsewhere, say=lambda _: None)
     wider = replace(tiny.model, feed_forward_width=64)
     with pytest.raises(InputError, match="feed_forward_width is 128 there, 64 here"):
-        start_weights(str(tiny.directory), wider, mesh=None)  # type: ignore[arg-type]
+        load_initial_parameters(str(tiny.directory), wider, mesh=None)  # type: ignore[arg-type]
 
 
 class Silent(Poisoned):
     """Samples of which some sequences have no target that counts."""
 
-    def __init__(self, inner: Samples, indexes: set[int] | None) -> None:
+    def __init__(self, inner: SequenceDataset, indexes: set[int] | None) -> None:
         super().__init__(inner, -1)
         self._silent = indexes
 
@@ -113,7 +113,7 @@ def test_a_batch_in_which_nothing_counts_is_said_and_left_out_of_the_mean(
     tiny: TrainConfig,
 ) -> None:
     split = open_data(tiny.data, length=32, vocab_size=320, kept=tiny.directory.parent)
-    order = Order(split.train.count, 8, tiny.data.seed)
+    order = IndexShuffle(split.train.count, 8, tiny.data.seed)
     silent = Split(Silent(split.train, set(order.sequences(5))), split.held_out)
     said: list[str] = []
     config = replace(tiny, watch=replace(tiny.watch, log_every=1))
@@ -154,7 +154,7 @@ def test_held_out_data_in_which_nothing_counts_are_said(tiny: TrainConfig) -> No
 
 
 def test_a_spike_is_told_from_a_bad_start_and_names_both_batches() -> None:
-    guard = Guard(2.0)
+    guard = LossSpikeDetector(2.0)
     assert guard.check(1, 0, None, 100.0, 1.0) is None
     for _ in range(60):
         guard = guard.after(3.0)
@@ -164,7 +164,7 @@ def test_a_spike_is_told_from_a_bad_start_and_names_both_batches() -> None:
     assert "leapt to 6.1 from a mean of 3" in found.reason
     nothing = guard.check(61, 60, 59, 3.0, float("inf"))
     assert nothing is not None and "gradient" in nothing.reason
-    assert Guard(0, 3.0, 60).check(61, 60, 59, 1e9, 1.0) is None
+    assert LossSpikeDetector(0, 3.0, 60).check(61, 60, 59, 1e9, 1.0) is None
 
 
 @pytest.mark.parametrize(
@@ -199,9 +199,9 @@ def test_a_second_run_in_the_directory_is_refused(tiny: TrainConfig) -> None:
 
 def test_no_room_for_checkpoints_is_told_at_the_start(tiny: TrainConfig, tmp_path: Path) -> None:
     with Checkpoints(tmp_path / "c", CheckpointConfig()) as checkpoints:
-        checkpoints.check_room(1000, 2)
+        checkpoints.check_disk_space(1000, 2)
         with pytest.raises(StorageError, match=r"no room for the checkpoints.*free at"):
-            checkpoints.check_room(10**17, 2)
+            checkpoints.check_disk_space(10**17, 2)
 
 
 def test_what_the_reader_meets_is_raised_where_the_batch_is_asked_for() -> None:
@@ -218,7 +218,7 @@ def test_what_the_reader_meets_is_raised_where_the_batch_is_asked_for() -> None:
     broken: Any = Broken()
     with (
         pytest.raises(InputError, match="shard 3"),
-        feeding(broken, Order(10, 2, 0), 0, place) as batches,
+        prefetch_batches(broken, IndexShuffle(10, 2, 0), 0, place) as batches,
     ):
         next(batches)
     # By name: threads of other libraries come and go as they like.

@@ -14,7 +14,7 @@ from multiturn.jaxformer.config import (
     OptimizerConfig,
     ScheduleConfig,
 )
-from multiturn.jaxformer.step.loss import next_token_loss, slices_for, token_losses
+from multiturn.jaxformer.step.loss import next_token_loss, num_chunks, token_losses
 from multiturn.jaxformer.step.optimizer import learning_rate, make_optimizer
 from multiturn.jaxformer.step.state import Batch
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
@@ -97,10 +97,10 @@ def test_the_undifferentiated_loss_and_the_loss_of_each_token_agree() -> None:
 
 def test_slices_divide_the_length_and_keep_the_logits_small() -> None:
     for rows, length, vocab in ((1, 2048, 51200), (4, 24, 1000), (1, 7, 10**9)):
-        slices = slices_for(rows, length, vocab, most_bytes=2**20)
+        slices = num_chunks(rows, length, vocab, most_bytes=2**20)
         assert length % slices == 0
         assert slices == length or rows * length * vocab * 4 / slices <= 2**20
-    assert slices_for(1, 2048, 100) == 1
+    assert num_chunks(1, 2048, 100) == 1
 
 
 def test_attention_inside_documents_sees_nothing_of_other_documents() -> None:

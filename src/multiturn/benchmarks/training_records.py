@@ -9,7 +9,7 @@ from pathlib import Path
 from multiturn.benchmarks.problem_set import own_problems
 from multiturn.core.errors import storage_errors
 from multiturn.core.files import write_atomically
-from multiturn.jaxformer.samples.text_files import chosen
+from multiturn.jaxformer.datasets.text_files import in_validation_split
 
 __all__ = ["WrittenRecords", "write_training_records"]
 
@@ -42,7 +42,7 @@ def write_training_records(
     parts: dict[str, list[str]] = {"train": [], "held_out": []}
     problems = {"train": 0, "held_out": 0}
     for problem in own_problems():
-        part = "held_out" if chosen(problem.id, held_out) else "train"
+        part = "held_out" if in_validation_split(problem.id, held_out) else "train"
         problems[part] += 1
         for case, variables in enumerate(problem.inputs[:cases]):
             filled = problem.fill(variables)

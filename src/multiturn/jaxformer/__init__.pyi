@@ -31,11 +31,11 @@ from .config import (
     WatchConfig as WatchConfig,
 )
 from .lora.export import export_run as export_run
-from .plan.planning import Plan as Plan
-from .plan.planning import plan_run as plan_run
-from .recipe import load_recipe as load_recipe
-from .run.guard import DivergenceError as DivergenceError
-from .run.train import Outcome as Outcome
+from .plan.estimate import Plan as Plan
+from .plan.estimate import plan_run as plan_run
+from .recipes import load_recipe as load_recipe
+from .run.loss_spikes import DivergenceError as DivergenceError
+from .run.train import TrainResult as TrainResult
 
 __all__ = [
     "BatchConfig",
@@ -48,7 +48,7 @@ __all__ = [
     "load_recipe",
     "MeshConfig",
     "OptimizerConfig",
-    "Outcome",
+    "TrainResult",
     "Plan",
     "plan_run",
     "PrecisionConfig",

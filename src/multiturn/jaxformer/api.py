@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from multiturn.jaxformer.config import TrainConfig, overridden
-from multiturn.jaxformer.recipe import load_recipe
-from multiturn.jaxformer.run.train import Outcome, main
+from multiturn.jaxformer.config import TrainConfig, apply_overrides
+from multiturn.jaxformer.recipes import load_recipe
+from multiturn.jaxformer.run.train import TrainResult, main
 
 __all__ = ["train"]
 
 
-def train(config: TrainConfig | str | Path, *changes: str) -> Outcome:
+def train(config: TrainConfig | str | Path, *changes: str) -> TrainResult:
     """Train a model, or resume the run in ``config.out`` from its newest checkpoint.
 
     Args:
@@ -38,5 +38,5 @@ def train(config: TrainConfig | str | Path, *changes: str) -> Outcome:
             print(outcome.status, outcome.step, outcome.loss)
     """
     if isinstance(config, TrainConfig):
-        return main(overridden(config, changes))
+        return main(apply_overrides(config, changes))
     return main(load_recipe(str(config), changes))

@@ -1,7 +1,7 @@
 """The published chain of training, NL -> Multi -> Mono, as configs.
 
 Each stage takes the weights of the one before and nothing else: a fresh optimizer, step 0.
-What the paper and its public code say stands in `FIGURES`, each figure with its mark:
+What the paper and its public code say stands in `HYPERPARAMETERS`, each figure with its mark:
 
     V   read in public code or configuration
     S   second-hand
@@ -25,13 +25,13 @@ from multiturn.jaxformer.config import (
 )
 from multiturn.models.config import CODEGEN_SIZES, CODEGEN_STAGES
 
-__all__ = ["FIGURES", "Figure", "StageFigures", "chain"]
+__all__ = ["HYPERPARAMETERS", "Hyperparameter", "StageHyperparameters", "chain"]
 
 _LENGTH = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Hyperparameter:
     """A number and how well it is known (see the module)."""
 
     value: float
@@ -39,52 +39,52 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class StageFigures:
+class StageHyperparameters:
     """What sets one stage of one size apart from the others."""
 
-    peak: Figure
-    end: Figure
-    tokens: Figure
+    peak: Hyperparameter
+    end: Hyperparameter
+    tokens: Hyperparameter
     """Of one batch."""
-    steps: Figure
+    steps: Hyperparameter
 
 
-def _v(value: float) -> Figure:
-    return Figure(value, "V")
+def _v(value: float) -> Hyperparameter:
+    return Hyperparameter(value, "V")
 
 
-def _m(value: float) -> Figure:
-    return Figure(value, "M")
+def _m(value: float) -> Hyperparameter:
+    return Hyperparameter(value, "M")
 
 
-def _s(value: float) -> Figure:
-    return Figure(value, "S")
+def _s(value: float) -> Hyperparameter:
+    return Hyperparameter(value, "S")
 
 
-def _p(value: float) -> Figure:
-    return Figure(value, "P")
+def _p(value: float) -> Hyperparameter:
+    return Hyperparameter(value, "P")
 
 
-FIGURES: dict[str, dict[str, StageFigures]] = {
+HYPERPARAMETERS: dict[str, dict[str, StageHyperparameters]] = {
     "350m": {
-        "nl": StageFigures(_v(3.0e-4), _v(3.0e-5), _v(524_288), _v(350_000)),
-        "multi": StageFigures(_v(1.8e-4), _v(3.0e-5), _v(524_288), _v(150_000)),
-        "mono": StageFigures(_m(1.8e-4), _p(3.0e-5), _v(524_288), _v(150_000)),
+        "nl": StageHyperparameters(_v(3.0e-4), _v(3.0e-5), _v(524_288), _v(350_000)),
+        "multi": StageHyperparameters(_v(1.8e-4), _v(3.0e-5), _v(524_288), _v(150_000)),
+        "mono": StageHyperparameters(_m(1.8e-4), _p(3.0e-5), _v(524_288), _v(150_000)),
     },
     "2b": {
-        "nl": StageFigures(_v(1.6e-4), _v(1.6e-5), _v(1_048_576), _m(350_000)),
-        "multi": StageFigures(_m(0.8e-4), _p(0.8e-5), _v(1_048_576), _m(150_000)),
-        "mono": StageFigures(_m(0.8e-4), _p(0.8e-5), _v(1_048_576), _m(150_000)),
+        "nl": StageHyperparameters(_v(1.6e-4), _v(1.6e-5), _v(1_048_576), _m(350_000)),
+        "multi": StageHyperparameters(_m(0.8e-4), _p(0.8e-5), _v(1_048_576), _m(150_000)),
+        "mono": StageHyperparameters(_m(0.8e-4), _p(0.8e-5), _v(1_048_576), _m(150_000)),
     },
     "6b": {
-        "nl": StageFigures(_v(1.2e-4), _v(1.2e-5), _v(1_048_576), _m(350_000)),
-        "multi": StageFigures(_m(0.4e-4), _p(0.4e-5), _v(1_048_576), _m(150_000)),
-        "mono": StageFigures(_m(0.4e-4), _p(0.4e-5), _v(1_048_576), _m(150_000)),
+        "nl": StageHyperparameters(_v(1.2e-4), _v(1.2e-5), _v(1_048_576), _m(350_000)),
+        "multi": StageHyperparameters(_m(0.4e-4), _p(0.4e-5), _v(1_048_576), _m(150_000)),
+        "mono": StageHyperparameters(_m(0.4e-4), _p(0.4e-5), _v(1_048_576), _m(150_000)),
     },
     "16b": {
-        "nl": StageFigures(_m(0.9e-4), _p(0.9e-5), _s(2_097_152), _m(350_000)),
-        "multi": StageFigures(_m(0.5e-4), _p(0.5e-5), _s(2_097_152), _m(150_000)),
-        "mono": StageFigures(_s(0.5e-4), _p(0.5e-5), _s(2_097_152), _m(150_000)),
+        "nl": StageHyperparameters(_m(0.9e-4), _p(0.9e-5), _s(2_097_152), _m(350_000)),
+        "multi": StageHyperparameters(_m(0.5e-4), _p(0.5e-5), _s(2_097_152), _m(150_000)),
+        "mono": StageHyperparameters(_s(0.5e-4), _p(0.5e-5), _s(2_097_152), _m(150_000)),
     },
 }
 """Warm-up is 3,000 steps for all (V for 350M, M for the others); Adam's betas, the decay of
@@ -116,7 +116,7 @@ def chain(
     found: dict[str, TrainConfig] = {}
     before: str | None = None
     for stage in CODEGEN_STAGES:
-        figures = FIGURES[size][stage]
+        figures = HYPERPARAMETERS[size][stage]
         steps = int(figures.steps.value)
         out = f"runs/codegen-{size}-{stage}"
         found[stage] = TrainConfig(

@@ -1,7 +1,7 @@
 """What a training run is: one tree of frozen dataclasses, checked when made.
 
 A recipe is a Python file that makes a `TrainConfig`; ``key=value`` on the command line
-changes single values of it (`overridden`), and every checkpoint carries it as JSON.
+changes single values of it (`apply_overrides`), and every checkpoint carries it as JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal, get_type_hints
 
 from multiturn.core.errors import InputError, nearest
 from multiturn.core.records import read_record, to_plain
-from multiturn.jaxformer.assignments import read_assignments, read_setting
+from multiturn.jaxformer.overrides import parse_overrides, parse_value
 from multiturn.models.config import DecoderConfig
 from multiturn.models.lora import LoraConfig
 
@@ -28,7 +28,7 @@ __all__ = [
     "ScheduleConfig",
     "TrainConfig",
     "WatchConfig",
-    "overridden",
+    "apply_overrides",
 ]
 
 Dtype = Literal["float32", "bfloat16"]
@@ -382,7 +382,7 @@ class TrainConfig:
         return Path(self.out).expanduser()
 
 
-def overridden(config: TrainConfig, assignments: Iterable[str]) -> TrainConfig:
+def apply_overrides(config: TrainConfig, assignments: Iterable[str]) -> TrainConfig:
     """The config with ``key=value`` changes, each key a dotted path.
 
     A value is read as its key needs it: text as it stands, so that ``**/*.py`` needs no quotes
@@ -397,14 +397,14 @@ def overridden(config: TrainConfig, assignments: Iterable[str]) -> TrainConfig:
     """
     plain = to_plain(config)
     known = _keys(config)
-    for key, text in read_assignments(assignments).items():
+    for key, text in parse_overrides(assignments).items():
         if key not in known:
             raise _unknown_key(key, known)
         *parents, last = key.split(".")
         place = plain
         for parent in parents:
             place = place[parent]
-        place[last] = read_setting(key, text, known[key])
+        place[last] = parse_value(key, text, known[key])
     return read_record(plain, TrainConfig, where="config")
 
 

@@ -40,9 +40,9 @@ from multiturn.hub.exports.gguf import gguf_layout, write_gguf
 from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.model_place import model_place, model_tokenizer
 from multiturn.jaxformer.config import MeshConfig, TrainConfig
-from multiturn.jaxformer.lora.run import load_lora_run
+from multiturn.jaxformer.lora.checkpoint import load_lora_run
 from multiturn.jaxformer.parallel.mesh import make_mesh
-from multiturn.jaxformer.run.weights import load_run, start_weights
+from multiturn.jaxformer.run.weights import load_initial_parameters, load_run
 from multiturn.models.config import DecoderConfig
 from multiturn.models.decoder import forward
 from multiturn.models.lora import merge
@@ -188,7 +188,9 @@ def _write_adapter(run: Path, work: Path, to: str) -> _Written:
     lora, start = config.lora, config.start
     if lora is None or start is None:
         raise InputError("the run is no LoRA run", got=str(run), fix="export it with --to gguf")
-    base = start_weights(start, config.model, make_mesh(MeshConfig(data=1), jax.devices()[:1]))
+    base = load_initial_parameters(
+        start, config.model, make_mesh(MeshConfig(data=1), jax.devices()[:1])
+    )
     if to == "peft":
         adapter = work
         pairs = pairs_of(factors, lora.scale, _hub_layout(config.model)[0])

@@ -17,13 +17,13 @@ __all__ = [
     "AXES",
     "BATCH_AXES",
     "batch_sharding",
-    "check_divides",
+    "check_divisible",
     "make_mesh",
     "pinned",
     "replicated",
-    "resolved_sizes",
-    "stream_sharding",
-    "table_sharding",
+    "resolve_axis_sizes",
+    "activation_sharding",
+    "embedding_sharding",
 ]
 
 AXES = ("data", "fsdp", "sequence", "tensor")
@@ -34,7 +34,7 @@ BATCH_AXES = ("data", "fsdp")
 _spec: Any = PartitionSpec
 
 
-def resolved_sizes(config: MeshConfig, devices: int) -> MeshConfig:
+def resolve_axis_sizes(config: MeshConfig, devices: int) -> MeshConfig:
     """The config with -1 worked out.
 
     Raises:
@@ -60,10 +60,10 @@ def make_mesh(config: MeshConfig, devices: Any = None) -> Mesh:
     """The mesh over `devices`, by default all of every host.
 
     Raises:
-        InputError: as `resolved_sizes`.
+        InputError: as `resolve_axis_sizes`.
     """
     devices = jax.devices() if devices is None else devices
-    sizes = resolved_sizes(config, len(devices))
+    sizes = resolve_axis_sizes(config, len(devices))
     return jax.make_mesh(
         tuple(getattr(sizes, axis) for axis in AXES),
         AXES,
@@ -72,7 +72,7 @@ def make_mesh(config: MeshConfig, devices: Any = None) -> Mesh:
     )
 
 
-def check_divides(mesh: Mesh, model: DecoderConfig, batch: BatchConfig) -> None:
+def check_divisible(mesh: Mesh, model: DecoderConfig, batch: BatchConfig) -> None:
     """See that the mesh cuts the batch evenly; `models.sharding` sees to the arrays.
 
     Raises:
@@ -109,12 +109,12 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, _spec(BATCH_AXES, "sequence"))
 
 
-def stream_sharding(mesh: Mesh) -> NamedSharding:
+def activation_sharding(mesh: Mesh) -> NamedSharding:
     """Of the residual stream [B, T, D]: as the batch, its width whole."""
     return NamedSharding(mesh, _spec(BATCH_AXES, "sequence", None))
 
 
-def table_sharding(mesh: Mesh) -> NamedSharding:
+def embedding_sharding(mesh: Mesh) -> NamedSharding:
     """Of the embedding while it is looked up: rows over tensor, the stream's width whole."""
     return NamedSharding(mesh, _spec("tensor", None))
 

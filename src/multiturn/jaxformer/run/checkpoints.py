@@ -22,8 +22,8 @@ from orbax.checkpoint import checkpoint_managers as policies
 from multiturn.core.errors import InputError, StorageError, storage_errors
 from multiturn.core.records import read_record, to_plain
 from multiturn.jaxformer.config import CheckpointConfig, TrainConfig
-from multiturn.jaxformer.parallel.hosts import agreed
-from multiturn.jaxformer.run.checksums import Checksums, fault_of
+from multiturn.jaxformer.parallel.distributed import broadcast
+from multiturn.jaxformer.run.checksums import Checksums, find_damage
 from multiturn.jaxformer.step.state import TrainState
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
     "DamagedCheckpointError",
     "Progress",
     "checkpoint_bytes",
-    "none_left",
+    "no_valid_checkpoint",
 ]
 
 SCHEMA = 1
@@ -150,7 +150,7 @@ class Checkpoints:
                 continue
             return step
         if faults:
-            raise none_left(self.directory, faults)
+            raise no_valid_checkpoint(self.directory, faults)
         return None
 
     def check(self, step: int) -> None:
@@ -159,7 +159,7 @@ class Checkpoints:
         Raises:
             DamagedCheckpointError: a file is missing, cut or changed.
         """
-        if fault := fault_of(self.directory, step):
+        if fault := find_damage(self.directory, step):
             raise DamagedCheckpointError(step, fault)
 
     def set_aside(self, step: int) -> Path:
@@ -180,7 +180,7 @@ class Checkpoints:
                 if aside.exists():
                     shutil.rmtree(aside)
                 (self.directory / str(step)).rename(aside)
-        agreed(0)  # all wait until it is done
+        broadcast(0)  # all wait until it is done
         self._manager.reload()
         return aside
 
@@ -255,7 +255,7 @@ class Checkpoints:
             )
         return found["parameters"]
 
-    def check_room(self, each: int, keep_last: int) -> None:
+    def check_disk_space(self, each: int, keep_last: int) -> None:
         """See that the disk holds the checkpoints to come, before any time is spent.
 
         Args:
@@ -314,7 +314,7 @@ def _damage(step: int) -> Iterator[None]:
         raise DamagedCheckpointError(step, words[:200] or type(error).__name__) from error
 
 
-def none_left(directory: Path, faults: Sequence[DamagedCheckpointError]) -> StorageError:
+def no_valid_checkpoint(directory: Path, faults: Sequence[DamagedCheckpointError]) -> StorageError:
     """The error where no checkpoint of a run can be read."""
     return StorageError(
         f"no checkpoint of the run can be read: {'; '.join(fault.what for fault in faults)}",

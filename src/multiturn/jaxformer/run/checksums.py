@@ -16,7 +16,7 @@ from typing import Any
 from multiturn.core.errors import storage_errors
 from multiturn.core.files import sha256_file, write_atomically
 
-__all__ = ["Checksums", "fault_of"]
+__all__ = ["Checksums", "find_damage"]
 
 SCHEMA = 1
 _DOING = "saving a checkpoint"
@@ -71,7 +71,7 @@ class Checksums:
                     path.unlink(missing_ok=True)
 
 
-def fault_of(checkpoints: Path, step: int) -> str | None:
+def find_damage(checkpoints: Path, step: int) -> str | None:
     """What is wrong with the files of a checkpoint, in words; None where nothing is known.
 
     Args:

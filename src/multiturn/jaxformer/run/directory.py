@@ -28,7 +28,7 @@ from multiturn.core.records import to_plain
 from multiturn.jaxformer.config import TrainConfig
 from multiturn.jaxformer.run.checkpoints import Progress
 
-__all__ = ["RunDirectory", "changed_settings", "check_resumable", "holding"]
+__all__ = ["RunDirectory", "changed_settings", "check_resumable", "open_run_directory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class RunDirectory:
 
 
 @contextmanager
-def holding(path: Path, *, first: bool) -> Iterator[RunDirectory]:
+def open_run_directory(path: Path, *, first: bool) -> Iterator[RunDirectory]:
     """The run's directory, made where missing, and locked by the run's first process.
 
     Raises:

@@ -12,14 +12,16 @@ from multiturn.core.records import to_plain
 from multiturn.jaxformer.config import TrainConfig
 from multiturn.jaxformer.run.directory import RunDirectory
 
-__all__ = ["Record", "recording"]
+__all__ = ["Record", "open_metrics_writers"]
 
 Record = Callable[[int, Mapping[str, Any]], None]
 """Takes a step and its figures, by name; texts among them go to the JSON lines alone."""
 
 
 @contextmanager
-def recording(directory: RunDirectory, config: TrainConfig, *, first: bool) -> Iterator[Record]:
+def open_metrics_writers(
+    directory: RunDirectory, config: TrainConfig, *, first: bool
+) -> Iterator[Record]:
     """Open every place that the config asks for; only the run's first process writes.
 
     Raises:

@@ -11,18 +11,18 @@ import jax
 from jax.sharding import Mesh
 
 from multiturn.jaxformer.config import TrainConfig
+from multiturn.jaxformer.datasets.protocol import Split
 from multiturn.jaxformer.run.flops import flops_per_token, peak_flops
 from multiturn.jaxformer.run.metrics import Record
-from multiturn.jaxformer.samples.protocol import Split
 from multiturn.models.plan import plan_of
 
-__all__ = ["Figures", "Meter"]
+__all__ = ["Figures", "ProgressReporter"]
 
 Figures = dict[str, float | None]
 """Of one step, by name; None for a mean over nothing."""
 
 
-class Meter:
+class ProgressReporter:
     """Tells loss, tokens a second, model FLOPs utilisation and the time left.
 
     Args:
@@ -49,7 +49,7 @@ class Meter:
         self._peak = peak * self._devices / shares
         self._per_token = flops_per_token(config.model, config.batch.length)
         self._told_at, self._told_step = clock(), done
-        self._begun = False
+        self._initial_parameters = False
 
     def heading(self, split: Split) -> str:
         """The run in one line."""
@@ -97,6 +97,6 @@ class Meter:
         told = f"{losses[-1]:.4f}" if losses else "of nothing"
         say(
             f"step {number}/{self._config.steps}  loss {told}  "
-            + (speed if self._begun else "(compiled)")
+            + (speed if self._initial_parameters else "(compiled)")
         )
-        self._begun = True
+        self._initial_parameters = True

@@ -14,34 +14,34 @@ from jax.sharding import Mesh
 from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
 from multiturn.jaxformer.config import TrainConfig
-from multiturn.jaxformer.lora.trainee import place_base, trainee_of
-from multiturn.jaxformer.parallel.hosts import is_first, join_hosts
+from multiturn.jaxformer.datasets.open import open_data
+from multiturn.jaxformer.datasets.protocol import Split
+from multiturn.jaxformer.datasets.shuffle import IndexShuffle
+from multiturn.jaxformer.lora.partition import make_partition, place_frozen_parameters
+from multiturn.jaxformer.parallel.distributed import init_distributed, is_main_process
 from multiturn.jaxformer.parallel.mesh import batch_sharding, make_mesh
 from multiturn.jaxformer.run.checkpoints import Checkpoints, Progress, checkpoint_bytes
-from multiturn.jaxformer.run.directory import RunDirectory, holding
-from multiturn.jaxformer.run.evaluation import evaluate
-from multiturn.jaxformer.run.feed import feeding
-from multiturn.jaxformer.run.guard import DivergenceError, Guard, Trouble
-from multiturn.jaxformer.run.metrics import Record, recording
+from multiturn.jaxformer.run.directory import RunDirectory, open_run_directory
+from multiturn.jaxformer.run.loss_spikes import DivergenceError, LossSpike, LossSpikeDetector
+from multiturn.jaxformer.run.metrics import Record, open_metrics_writers
 from multiturn.jaxformer.run.preemption import Preemption
-from multiturn.jaxformer.run.progress import Figures, Meter
-from multiturn.jaxformer.run.resuming import resumed
-from multiturn.jaxformer.run.weights import start_weights
-from multiturn.jaxformer.samples.open import open_data
-from multiturn.jaxformer.samples.order import Order
-from multiturn.jaxformer.samples.protocol import Split
-from multiturn.jaxformer.step.state import Trainee, TrainState, fresh_state
-from multiturn.jaxformer.step.step import Metrics, Step, make_step
+from multiturn.jaxformer.run.prefetch import prefetch_batches
+from multiturn.jaxformer.run.progress import Figures, ProgressReporter
+from multiturn.jaxformer.run.resume import restore_latest
+from multiturn.jaxformer.run.validation import evaluate
+from multiturn.jaxformer.run.weights import load_initial_parameters
+from multiturn.jaxformer.step.state import ParameterPartition, TrainState, init_state
+from multiturn.jaxformer.step.train_step import Metrics, TrainStep, make_train_step
 from multiturn.models.generate import generate_reference
 from multiturn.models.parameters import Parameters
 
-__all__ = ["Outcome", "main"]
+__all__ = ["TrainResult", "main"]
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrainResult:
     """How a run ended.
 
     Attributes:
@@ -69,7 +69,7 @@ def main(
     data: Split | None = None,
     say: Say = _to_stderr,
     doing: Say = _silent,
-) -> Outcome:
+) -> TrainResult:
     """Train, or go on training: a run's directory with checkpoints in it is resumed.
 
     Args:
@@ -86,13 +86,13 @@ def main(
             be read.
     """
     # --- Devices, and the step, which finds what the mesh does not divide ---------------
-    join_hosts(config.hosts)
-    first = is_first()
+    init_distributed(config.hosts)
+    first = is_main_process()
     say = say if first else _silent
     mesh = make_mesh(config.mesh)
-    trainee = trainee_of(config)
-    step = make_step(
-        trainee,
+    partition = make_partition(config)
+    step = make_train_step(
+        partition,
         mesh,
         batch=config.batch,
         schedule=config.schedule,
@@ -100,7 +100,7 @@ def main(
         precision=config.precision,
     )
 
-    with holding(config.directory, first=first) as directory:
+    with open_run_directory(config.directory, first=first) as directory:
         # --- Data -----------------------------------------------------------------------
         doing("reading the data")
         split = data or open_data(
@@ -109,30 +109,36 @@ def main(
             vocab_size=config.model.vocab_size,
             kept=directory.path,
         )
-        order = Order(split.train.count, config.batch.sequences, config.data.seed, config.data.skip)
+        order = IndexShuffle(
+            split.train.count, config.batch.sequences, config.data.seed, config.data.skip
+        )
 
         with Checkpoints(directory.checkpoints, config.checkpoint) as checkpoints:
             # --- State: resumed, begun from other weights, or fresh ---------------------
             doing("reading the weights" if config.start else "making the weights")
             newest: int | None = None
-            if found := resumed(checkpoints, step.state, config, split.train.fingerprint, say):
+            if found := restore_latest(
+                checkpoints, step.state, config, split.train.fingerprint, say
+            ):
                 saved, state = found
                 newest, next_batch = saved.step, saved.next_batch
-                guard = Guard(config.watch.spike, saved.loss_mean, saved.losses_seen)
+                guard = LossSpikeDetector(config.watch.spike, saved.loss_mean, saved.losses_seen)
                 say(f"resumed at step {newest} of {config.steps}")
             else:
-                checkpoints.check_room(checkpoint_bytes(step.state), config.checkpoint.keep_last)
-                state = fresh_state(
-                    trainee,
+                checkpoints.check_disk_space(
+                    checkpoint_bytes(step.state), config.checkpoint.keep_last
+                )
+                state = init_state(
+                    partition,
                     step.optimizer,
                     mesh,
                     config.seed,
-                    parameters=None if config.lora else _begun(config, mesh),
+                    parameters=None if config.lora else _initial_parameters(config, mesh),
                 )
-                next_batch, guard = 0, Guard(config.watch.spike)
+                next_batch, guard = 0, LossSpikeDetector(config.watch.spike)
             # Of a LoRA run the starting weights are no part of the state: read at every start.
-            base = _begun(config, mesh) if config.lora else None
-            kept = None if base is None else place_base(base, config, mesh)
+            base = _initial_parameters(config, mesh) if config.lora else None
+            kept = None if base is None else place_frozen_parameters(base, config, mesh)
             del base
             if first:
                 directory.trim_metrics(newest or 0)
@@ -141,17 +147,19 @@ def main(
 
             # --- Train ------------------------------------------------------------------
             with (
-                recording(directory, config, first=first) as record,
-                feeding(split.train, order, next_batch, batch_sharding(mesh)) as batches,
+                open_metrics_writers(directory, config, first=first) as record,
+                prefetch_batches(split.train, order, next_batch, batch_sharding(mesh)) as batches,
                 Preemption() as preemption,
             ):
                 doing("")
-                loop = _Loop(config, trainee, kept, step, split, directory, record, say, guard)
-                meter = Meter(config, mesh, done=newest or 0)
-                say(meter.heading(split))
+                loop = _TrainLoop(
+                    config, partition, kept, step, split, directory, record, say, guard
+                )
+                reporter = ProgressReporter(config, mesh, done=newest or 0)
+                say(reporter.heading(split))
                 if newest is None and config.start is not None and config.watch.evaluate_every:
                     doing("evaluating")
-                    with meter.paused():
+                    with reporter.paused():
                         loop.evaluate(state, mesh, 0)
                 for number in range((newest or 0) + 1, config.steps + 1):
                     first_step = number == (newest or 0) + 1
@@ -160,29 +168,29 @@ def main(
                     with _profiled(config, directory, number):
                         state, metrics = step.train(state, batch, kept)
                     loop.pending.append((number, batch_number, metrics))
-                    loop.catch_up()
+                    loop.throttle()
                     next_batch = batch_number + 1
 
                     leaving = preemption.wanted(number)
                     last = leaving or number == config.steps
                     saving = last or number % config.checkpoint.every == 0
                     if saving or number % config.watch.log_every == 0:
-                        meter.tell(loop.settle(), record, say)
+                        reporter.tell(loop.flush_metrics(), record, say)
                     if saving:
                         checkpoints.save(state, loop.progress(number, next_batch))
                     if leaving:
                         checkpoints.wait()
                         say(f"saved at step {number}; the same command goes on from there")
-                        return Outcome(
+                        return TrainResult(
                             "interrupted" if preemption.by_keyboard else "preempted",
                             number,
                             loop.last_loss,
                         )
                     if _due(number, config.watch.evaluate_every) or number == config.steps:
                         doing("evaluating")
-                        with meter.paused():
+                        with reporter.paused():
                             loop.evaluate(state, mesh, number)
-    return Outcome("finished", max(config.steps, newest or 0), loop.last_loss)
+    return TrainResult("finished", max(config.steps, newest or 0), loop.last_loss)
 
 
 _MAX_UNCOUNTED = 1000
@@ -191,9 +199,11 @@ _AHEAD = 2
 """Steps queued on the devices beyond the one that runs."""
 
 
-def _begun(config: TrainConfig, mesh: Mesh) -> Parameters | None:
+def _initial_parameters(config: TrainConfig, mesh: Mesh) -> Parameters | None:
     """The weights that the config begins with, if it names some."""
-    return None if config.start is None else start_weights(config.start, config.model, mesh)
+    return (
+        None if config.start is None else load_initial_parameters(config.start, config.model, mesh)
+    )
 
 
 def _due(step: int, every: int) -> bool:
@@ -201,18 +211,18 @@ def _due(step: int, every: int) -> bool:
 
 
 @dataclass
-class _Loop:
+class _TrainLoop:
     """What the loop does beside its steps."""
 
     config: TrainConfig
-    trainee: Trainee
+    partition: ParameterPartition
     kept: Any
-    step: Step
+    step: TrainStep
     split: Split
     directory: RunDirectory
     record: Record
     say: Say
-    guard: Guard
+    guard: LossSpikeDetector
     pending: list[tuple[int, int, Metrics]] = field(default_factory=list)
     """Steps whose figures are still on their way from the device, with their batches."""
     last_loss: float | None = None
@@ -220,7 +230,7 @@ class _Loop:
     """Steps and batches without a counted token that were not told yet."""
     _last_batch: int | None = None
 
-    def catch_up(self) -> None:
+    def throttle(self) -> None:
         """Wait until the device is a few steps behind at most.
 
         Steps are queued without waiting for their results; with a whole log interval in the
@@ -229,7 +239,7 @@ class _Loop:
         if len(self.pending) > _AHEAD:
             self.pending[-1 - _AHEAD][2].loss.block_until_ready()
 
-    def settle(self) -> list[tuple[int, Figures]]:
+    def flush_metrics(self) -> list[tuple[int, Figures]]:
         """Read the figures of all pending steps, and see that they are healthy.
 
         A batch of which no token counts has no loss: it is said, and left out of the mean.
@@ -325,16 +335,16 @@ class _Loop:
             return
         for prompt in watch.prompts:
             written = generate_reference(
-                self.trainee.assemble(state.parameters, self.kept),
+                self.partition.assemble(state.parameters, self.kept),
                 self.config.model,
                 tokenizer.encode(prompt),
                 max_tokens=watch.prompt_tokens,
             )
             yield prompt, tokenizer.decode(written)
 
-    def _divergence(self, trouble: Trouble) -> DivergenceError:
+    def _divergence(self, trouble: LossSpike) -> DivergenceError:
         samples, data = self.split.train, self.config.data
-        order = Order(samples.count, self.config.batch.sequences, data.seed)
+        order = IndexShuffle(samples.count, self.config.batch.sequences, data.seed)
         origins = list(
             dict.fromkeys(
                 name
@@ -343,7 +353,7 @@ class _Loop:
                 for name in samples.origins(index)
             )
         )
-        if is_first():
+        if is_main_process():
             self.directory.write_json("trouble.json", {**to_plain(trouble), "origins": origins})
         return DivergenceError(trouble, origins, str(self.directory.trouble))
 

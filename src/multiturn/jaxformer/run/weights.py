@@ -13,22 +13,22 @@ from multiturn.core.records import to_plain
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.hub.model_place import model_place
 from multiturn.jaxformer.config import MeshConfig, TrainConfig
-from multiturn.jaxformer.lora.run import read_factors
-from multiturn.jaxformer.lora.trainee import lora_trainee
+from multiturn.jaxformer.lora.checkpoint import read_lora_parameters
+from multiturn.jaxformer.lora.partition import lora_partition
 from multiturn.jaxformer.parallel.mesh import make_mesh
 from multiturn.jaxformer.run.checkpoints import Checkpoints
 from multiturn.jaxformer.run.directory import changed_settings
-from multiturn.jaxformer.step.state import whole_model, with_sharding
+from multiturn.jaxformer.step.state import full_partition, shape_with_sharding
 from multiturn.models.arrays import abstract
 from multiturn.models.config import DecoderConfig
 from multiturn.models.lora import merge
 from multiturn.models.parameters import Parameters
 from multiturn.models.sharding import TRAINING, shardings
 
-__all__ = ["load_run", "start_weights"]
+__all__ = ["load_run", "load_initial_parameters"]
 
 
-def start_weights(start: str, config: DecoderConfig, mesh: Mesh) -> Parameters:
+def load_initial_parameters(start: str, config: DecoderConfig, mesh: Mesh) -> Parameters:
     """The weights a run begins with, and nothing else of where they come from.
 
     Args:
@@ -47,10 +47,10 @@ def start_weights(start: str, config: DecoderConfig, mesh: Mesh) -> Parameters:
         _check_same(checkpoint.config, config, start)
         return load_parameters(checkpoint, "float32")
     with Checkpoints(path / "checkpoints", read_only=True) as checkpoints:
-        step = _newest(checkpoints, path)
+        step = _latest_step(checkpoints, path)
         saved = checkpoints.config(step)
         _check_same(saved.model, config, start)
-        return _laid_out(checkpoints, step, saved, mesh)
+        return _restore_parameters(checkpoints, step, saved, mesh)
 
 
 def load_run(directory: Path, step: int | None = None) -> tuple[Parameters, TrainConfig]:
@@ -64,20 +64,24 @@ def load_run(directory: Path, step: int | None = None) -> tuple[Parameters, Trai
     if not (directory / "checkpoints").is_dir():
         raise InputError("no run in this directory", got=str(directory))
     with Checkpoints(directory / "checkpoints", read_only=True) as checkpoints:
-        step = _newest(checkpoints, directory) if step is None else step
+        step = _latest_step(checkpoints, directory) if step is None else step
         config = checkpoints.config(step)
         mesh = make_mesh(MeshConfig(data=1), jax.local_devices()[:1])
-        return _laid_out(checkpoints, step, config, mesh), config
+        return _restore_parameters(checkpoints, step, config, mesh), config
 
 
-def _laid_out(checkpoints: Checkpoints, step: int, saved: TrainConfig, mesh: Mesh) -> Parameters:
+def _restore_parameters(
+    checkpoints: Checkpoints, step: int, saved: TrainConfig, mesh: Mesh
+) -> Parameters:
     if saved.lora is not None and saved.start is not None:
-        base = start_weights(saved.start, saved.model, mesh)
-        trainee = lora_trainee(saved.model, saved.lora)
-        return merge(base, read_factors(checkpoints, step, trainee, mesh), saved.lora.scale)
-    declared = whole_model(saved.model).declared
+        base = load_initial_parameters(saved.start, saved.model, mesh)
+        partition = lora_partition(saved.model, saved.lora)
+        return merge(
+            base, read_lora_parameters(checkpoints, step, partition, mesh), saved.lora.scale
+        )
+    declared = full_partition(saved.model).declared
     shapes = jax.tree.map(
-        with_sharding,
+        shape_with_sharding,
         abstract(declared),
         shardings(declared, mesh, TRAINING),
     )
@@ -85,7 +89,7 @@ def _laid_out(checkpoints: Checkpoints, step: int, saved: TrainConfig, mesh: Mes
     return parameters
 
 
-def _newest(checkpoints: Checkpoints, path: Path) -> int:
+def _latest_step(checkpoints: Checkpoints, path: Path) -> int:
     step = checkpoints.latest()
     if step is None:
         raise InputError("the run has no checkpoint yet", got=str(path))

@@ -11,12 +11,12 @@ from multiturn.core.errors import EngineError, InputError
 from multiturn.jaxformer.config import PrecisionConfig
 from multiturn.models.native.training.library import load_training_kernels
 
-__all__ = ["native_wanted"]
+__all__ = ["use_native_kernels"]
 
 log = logging.getLogger(__name__)
 
 
-def native_wanted(precision: PrecisionConfig, mesh: Mesh) -> bool:
+def use_native_kernels(precision: PrecisionConfig, mesh: Mesh) -> bool:
     """Whether to use the native kernels, which are loaded then.
 
     XLA cannot split a foreign call over devices, so that they are for one device alone. For

@@ -26,7 +26,7 @@ from jaxtyping import Float, Int
 from multiturn.models.native.training.products import product
 from multiturn.models.parameters import Parameters
 
-__all__ = ["next_token_loss", "slices_for", "token_losses"]
+__all__ = ["next_token_loss", "num_chunks", "token_losses"]
 
 
 def next_token_loss(
@@ -55,7 +55,7 @@ def next_token_loss(
         through which no gradient flows.
     """
     head, bias = _head(parameters)
-    total, entropy = _sliced_loss(hidden, head, bias, targets, weights, z_loss, slices, native)
+    total, entropy = _chunked_loss(hidden, head, bias, targets, weights, z_loss, slices, native)
     return total, jax.lax.stop_gradient(entropy)
 
 
@@ -72,13 +72,13 @@ def token_losses(
 
     def one(part: Any) -> Array:
         x, target = part
-        return _slice_entropy(x, head, bias, target, native)[2]
+        return _chunk_cross_entropy(x, head, bias, target, native)[2]
 
     found = jax.lax.map(one, _parts((hidden, targets), slices))
     return jnp.moveaxis(found, 0, 2).reshape(targets.shape)
 
 
-def slices_for(rows: int, length: int, vocab: int, *, most_bytes: int = 2**27) -> int:
+def num_chunks(rows: int, length: int, vocab: int, *, most_bytes: int = 2**27) -> int:
     """The fewest slices, a divisor of `length`, whose float32 logits take `most_bytes` at most.
 
     Example:
@@ -97,7 +97,7 @@ def _head(parameters: Parameters) -> tuple[Array, Array]:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(5, 6, 7))
-def _sliced_loss(
+def _chunked_loss(
     hidden: Array,
     head: Array,
     bias: Array,
@@ -109,7 +109,7 @@ def _sliced_loss(
 ) -> tuple[Array, Array]:
     def body(sums: tuple[Array, Array], part: Any) -> tuple[tuple[Array, Array], None]:
         x, target, weight = part
-        _, log_z, entropy = _slice_entropy(x, head, bias, target, native)
+        _, log_z, entropy = _chunk_cross_entropy(x, head, bias, target, native)
         total = jnp.sum(weight * (entropy + z_loss * jnp.square(log_z)))
         return (sums[0] + total, sums[1] + jnp.sum(weight * entropy)), None
 
@@ -128,12 +128,12 @@ def _forward(
     slices: int,
     native: bool,
 ) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
-    """As `_sliced_loss`, with the gradients of its first result."""
+    """As `_chunked_loss`, with the gradients of its first result."""
 
     def body(carried: Any, part: Any) -> tuple[Any, Array]:
         total, plain, d_head, d_bias = carried
         x, target, weight = part
-        logits, log_z, entropy = _slice_entropy(x, head, bias, target, native)
+        logits, log_z, entropy = _chunk_cross_entropy(x, head, bias, target, native)
         total += jnp.sum(weight * (entropy + z_loss * jnp.square(log_z)))
         plain += jnp.sum(weight * entropy)
         # d entropy / d logits = p - onehot;  d logZ^2 / d logits = 2 logZ p.
@@ -172,10 +172,10 @@ def _backward(
     )
 
 
-_sliced_loss.defvjp(_forward, _backward)
+_chunked_loss.defvjp(_forward, _backward)
 
 
-def _slice_entropy(
+def _chunk_cross_entropy(
     x: Array, head: Array, bias: Array, target: Array, native: bool
 ) -> tuple[Array, Array, Array]:
     """The float32 logits of one slice, their log-normalizer, and the cross-entropy."""

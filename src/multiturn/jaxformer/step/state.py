@@ -25,11 +25,11 @@ from multiturn.models.sharding import TRAINING, Rules, shardings
 __all__ = [
     "Batch",
     "TrainState",
-    "Trainee",
-    "fresh_state",
-    "state_shapes",
-    "whole_model",
-    "with_sharding",
+    "ParameterPartition",
+    "init_state",
+    "abstract_state",
+    "full_partition",
+    "shape_with_sharding",
 ]
 
 
@@ -61,7 +61,7 @@ class TrainState:
 
 
 @dataclass(frozen=True, slots=True)
-class Trainee:
+class ParameterPartition:
     """What is trained, and how a decoder comes of it.
 
     Attributes:
@@ -78,9 +78,9 @@ class Trainee:
     rules: Rules
 
 
-def whole_model(config: DecoderConfig, rules: Rules = TRAINING) -> Trainee:
+def full_partition(config: DecoderConfig, rules: Rules = TRAINING) -> ParameterPartition:
     """Every array of the decoder is trained."""
-    return Trainee(config, parameter_specs(config, jnp.float32), _itself, rules)
+    return ParameterPartition(config, parameter_specs(config, jnp.float32), _itself, rules)
 
 
 def _itself(trained: Any, kept: Any) -> Parameters:
@@ -89,8 +89,8 @@ def _itself(trained: Any, kept: Any) -> Parameters:
     return parameters
 
 
-def state_shapes(
-    trainee: Trainee, optimizer: optax.GradientTransformation, mesh: Mesh
+def abstract_state(
+    partition: ParameterPartition, optimizer: optax.GradientTransformation, mesh: Mesh
 ) -> TrainState:
     """The state as `jax.ShapeDtypeStruct`s with their shardings: no memory is taken.
 
@@ -99,31 +99,31 @@ def state_shapes(
     Raises:
         InputError: the mesh does not divide an array; the message names it.
     """
-    placed = shardings(trainee.declared, mesh, trainee.rules)
-    shapes = jax.tree.map(with_sharding, abstract(trainee.declared), placed)
+    placed = shardings(partition.declared, mesh, partition.rules)
+    shapes = jax.tree.map(shape_with_sharding, abstract(partition.declared), placed)
     everywhere = replicated(mesh)
     moments = optax.tree_utils.tree_map_params(
         optimizer,
-        with_sharding,
+        shape_with_sharding,
         jax.eval_shape(optimizer.init, shapes),
         placed,
-        transform_non_params=lambda shape: with_sharding(shape, everywhere),
+        transform_non_params=lambda shape: shape_with_sharding(shape, everywhere),
     )
-    step = with_sharding(jax.eval_shape(lambda: jnp.zeros((), jnp.int32)), everywhere)
+    step = shape_with_sharding(jax.eval_shape(lambda: jnp.zeros((), jnp.int32)), everywhere)
     # The same dataclass carries shapes and arrays.
     make: Any = TrainState
     state: TrainState = make(step=step, parameters=shapes, optimizer=moments)
     return state
 
 
-def with_sharding(shape: Any, sharding: Any) -> Any:
+def shape_with_sharding(shape: Any, sharding: Any) -> Any:
     """The shape and type of an array, or of its declaration, at a place on a mesh."""
     make: Any = jax.ShapeDtypeStruct
     return make(shape.shape, jnp.dtype(shape.dtype), sharding=sharding)
 
 
-def fresh_state(
-    trainee: Trainee,
+def init_state(
+    partition: ParameterPartition,
     optimizer: optax.GradientTransformation,
     mesh: Mesh,
     seed: int,
@@ -134,9 +134,9 @@ def fresh_state(
 
     Each array is made on the devices that keep it.
     """
-    placed = jax.tree.map(lambda shape: shape.sharding, state_shapes(trainee, optimizer, mesh))
+    placed = jax.tree.map(lambda shape: shape.sharding, abstract_state(partition, optimizer, mesh))
     if parameters is None:
-        parameters = initialize(trainee.declared, seed, shardings=placed.parameters)
+        parameters = initialize(partition.declared, seed, shardings=placed.parameters)
     else:
         parameters = jax.device_put(
             jax.tree.map(lambda array: array.astype(jnp.float32), parameters), placed.parameters

@@ -13,7 +13,7 @@ from multiturn.apps.cli.working import working
 from multiturn.core.records import to_plain
 
 if TYPE_CHECKING:
-    from multiturn.jaxformer.plan.planning import Plan
+    from multiturn.jaxformer.plan.estimate import Plan
 
 __all__ = ["plan"]
 
@@ -42,11 +42,11 @@ def plan(
     """
     with needing("train", purpose="planning a run"):
         from multiturn.jaxformer.plan.accelerators import find_accelerator
-        from multiturn.jaxformer.plan.planning import mesh_of, plan_run, plan_that_fits
-        from multiturn.jaxformer.recipe import load_recipe
+        from multiturn.jaxformer.plan.estimate import find_fitting_plan, parse_mesh, plan_run
+        from multiturn.jaxformer.recipes import load_recipe
 
     accelerator = find_accelerator(on)
-    wanted = mesh_of(mesh)
+    wanted = parse_mesh(mesh)
     config = load_recipe(recipe, settings or [])
     with working(f"compiling the step of {config.name} for other devices"):
         found = plan_run(config, wanted, accelerator)
@@ -61,7 +61,7 @@ def plan(
         f"{accelerator.title}'s {accelerator.memory / 1e9:.0f} GB"
     )
     with working("looking for devices that hold it"):
-        better = plan_that_fits(config, found)
+        better = find_fitting_plan(config, found)
     if better is None:
         print("no mesh of up to four times as many devices was found to hold it")
     else:

@@ -47,7 +47,7 @@ def run(
     """
     # JAX takes a second to import, and `--help` must not wait for it.
     with working("starting JAX"), needing("train", purpose="training"):
-        from multiturn.jaxformer.recipe import load_recipe
+        from multiturn.jaxformer.recipes import load_recipe
         from multiturn.jaxformer.run.preemption import PREEMPTED
         from multiturn.jaxformer.run.train import main
 

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from jax.sharding import Mesh
 
+from multiturn.jaxformer.datasets.protocol import SequenceDataset
 from multiturn.jaxformer.parallel.mesh import batch_sharding
-from multiturn.jaxformer.run.feed import padded
-from multiturn.jaxformer.samples.protocol import Samples
-from multiturn.jaxformer.step.step import Step
+from multiturn.jaxformer.run.prefetch import load_padded_batch
+from multiturn.jaxformer.step.train_step import TrainStep
 
-__all__ = ["HeldOut", "evaluate"]
+__all__ = ["ValidationMetrics", "evaluate"]
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOut:
+class ValidationMetrics:
     """Figures of one group of held-out sequences.
 
     Attributes:
@@ -54,15 +54,15 @@ class HeldOut:
 
 
 def evaluate(
-    step: Step,
+    step: TrainStep,
     parameters: Any,
-    groups: Mapping[str, Samples],
+    groups: Mapping[str, SequenceDataset],
     mesh: Mesh,
     *,
     rows: int,
     most: int,
     kept: Any = None,
-) -> dict[str, HeldOut]:
+) -> dict[str, ValidationMetrics]:
     """The figures of each group.
 
     Args:
@@ -72,7 +72,7 @@ def evaluate(
         mesh: that the parameters lie on.
         rows: sequences computed at once.
         most: sequences of each group, spread evenly over it.
-        kept: arrays that are not trained (see `Trainee`).
+        kept: arrays that are not trained (see `ParameterPartition`).
     """
     found = {}
     for group, samples in groups.items():
@@ -80,10 +80,12 @@ def evaluate(
         chosen = [int(place) for place in np.linspace(0, samples.count - 1, count).round()]
         loss = targets = 0.0
         for first in range(0, count, rows):
-            part = padded(samples, chosen[first : first + rows], rows, batch_sharding(mesh))
+            part = load_padded_batch(
+                samples, chosen[first : first + rows], rows, batch_sharding(mesh)
+            )
             losses, weights = step.evaluate(parameters, part, kept)
             loss += float(np.asarray(losses, np.float64).sum())
             targets += float(np.asarray(weights, np.float64).sum())
         if targets:
-            found[group] = HeldOut(loss / targets, targets, samples.bytes_per_token)
+            found[group] = ValidationMetrics(loss / targets, targets, samples.bytes_per_token)
     return found

@@ -9,15 +9,15 @@ from multiturn.jaxformer.run.checkpoints import (
     Checkpoints,
     DamagedCheckpointError,
     Progress,
-    none_left,
+    no_valid_checkpoint,
 )
 from multiturn.jaxformer.run.directory import check_resumable
 from multiturn.jaxformer.step.state import TrainState
 
-__all__ = ["resumed"]
+__all__ = ["restore_latest"]
 
 
-def resumed(
+def restore_latest(
     checkpoints: Checkpoints,
     shapes: TrainState,
     config: TrainConfig,
@@ -56,5 +56,5 @@ def resumed(
             say(f"changed since step {saved.step}: {change}")
         return saved, state
     if faults:
-        raise none_left(checkpoints.directory, faults)
+        raise no_valid_checkpoint(checkpoints.directory, faults)
     return None

@@ -15,10 +15,10 @@ from jax.sharding import NamedSharding
 from multiturn.core.errors import InputError
 from multiturn.jaxformer.config import HostsConfig
 
-__all__ = ["agreed", "is_first", "join_hosts", "local_rows", "placed"]
+__all__ = ["broadcast", "is_main_process", "init_distributed", "local_rows", "placed"]
 
 
-def join_hosts(config: HostsConfig) -> None:
+def init_distributed(config: HostsConfig) -> None:
     """Make this process part of the run; call it before anything else touches a device.
 
     Raises:
@@ -43,12 +43,12 @@ def join_hosts(config: HostsConfig) -> None:
         ) from error
 
 
-def is_first() -> bool:
+def is_main_process() -> bool:
     """Whether this process speaks for the run: writes its metrics and its messages."""
     return jax.process_index() == 0
 
 
-def agreed(value: int) -> int:
+def broadcast(value: int) -> int:
     """Process 0's value, on every process."""
     if jax.process_count() == 1:
         return value

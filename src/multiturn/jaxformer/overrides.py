@@ -11,10 +11,10 @@ from multiturn.core.errors import InputError
 from multiturn.core.yaml_scalars import read_plain_1_2
 from multiturn.core.yaml_text import read_yaml
 
-__all__ = ["read_assignments", "read_setting"]
+__all__ = ["parse_overrides", "parse_value"]
 
 
-def read_assignments(assignments: Iterable[str]) -> dict[str, str]:
+def parse_overrides(assignments: Iterable[str]) -> dict[str, str]:
     """The texts of ``key=value`` arguments by their keys.
 
     Raises:
@@ -52,7 +52,7 @@ def _no_assignment(assignment: str, before: str) -> InputError:
     )
 
 
-def read_setting(key: str, text: str, kind: Any) -> object:
+def parse_value(key: str, text: str, kind: Any) -> object:
     """The value of a setting, as plain data.
 
     Args:

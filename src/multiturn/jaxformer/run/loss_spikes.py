@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from multiturn.core.errors import MultiturnError
 
-__all__ = ["DivergenceError", "Guard", "Trouble"]
+__all__ = ["DivergenceError", "LossSpikeDetector", "LossSpike"]
 
 _SMOOTHING = 0.98
 _WARM = 50
@@ -16,7 +16,7 @@ _WARM = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class LossSpike:
     """A step whose loss is no number, or far above the mean.
 
     Attributes:
@@ -35,7 +35,7 @@ class DivergenceError(MultiturnError):
 
     exit_code = 3
 
-    def __init__(self, trouble: Trouble, origins: Sequence[str], report: str) -> None:
+    def __init__(self, trouble: LossSpike, origins: Sequence[str], report: str) -> None:
         self.trouble = trouble
         self.origins = tuple(origins)
         shown = ", ".join(origins[:3])
@@ -50,7 +50,7 @@ class DivergenceError(MultiturnError):
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class LossSpikeDetector:
     """What is remembered of the losses so far; saved with every checkpoint.
 
     Attributes:
@@ -65,7 +65,7 @@ class Guard:
 
     def check(
         self, step: int, batch: int, before: int | None, loss: float, norm: float
-    ) -> Trouble | None:
+    ) -> LossSpike | None:
         """What is wrong with a step, if anything.
 
         Args:
@@ -78,15 +78,15 @@ class Guard:
         """
         if not math.isfinite(loss) or not math.isfinite(norm):
             what = "loss" if not math.isfinite(loss) else "gradient's norm"
-            return Trouble(step, (batch,), f"the {what} is not a number")
+            return LossSpike(step, (batch,), f"the {what} is not a number")
         if self.limit and self.seen >= _WARM and loss > self.limit * self.mean:
             batches = (batch,) if before is None else (before, batch)
-            return Trouble(
+            return LossSpike(
                 step, batches, f"the loss leapt to {loss:.4g} from a mean of {self.mean:.4g}"
             )
         return None
 
-    def after(self, loss: float) -> Guard:
+    def after(self, loss: float) -> LossSpikeDetector:
         """The guard having seen one more healthy loss."""
         share = max(1 / (self.seen + 1), 1 - _SMOOTHING)
         return replace(self, mean=self.mean + share * (loss - self.mean), seen=self.seen + 1)

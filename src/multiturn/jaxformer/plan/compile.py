@@ -1,6 +1,6 @@
 """The real train step, compiled ahead of time for virtual devices.
 
-`compile_step` starts ``python -m multiturn.jaxformer.plan.compiling``, because the number of
+`compile_step` starts ``python -m multiturn.jaxformer.plan.compile``, because the number of
 devices of a process is fixed before its first array. Nothing is allocated for the weights.
 """
 
@@ -21,22 +21,22 @@ import jax.numpy as jnp
 from multiturn.core.errors import InputError, MultiturnError
 from multiturn.core.records import read_record, to_plain
 from multiturn.jaxformer.config import TrainConfig
-from multiturn.jaxformer.lora.trainee import lora_trainee
+from multiturn.jaxformer.lora.partition import lora_partition
 from multiturn.jaxformer.parallel.mesh import make_mesh
 from multiturn.jaxformer.plan.hlo import Work, count_work
-from multiturn.jaxformer.step.state import whole_model, with_sharding
-from multiturn.jaxformer.step.step import make_step
+from multiturn.jaxformer.step.state import full_partition, shape_with_sharding
+from multiturn.jaxformer.step.train_step import make_train_step
 from multiturn.models.arrays import abstract
 from multiturn.models.parameters import parameter_specs
 from multiturn.models.sharding import TRAINING, shardings
 
-__all__ = ["Compiled", "compile_step"]
+__all__ = ["CompiledStep", "compile_step"]
 
 _PASS = "spmd-partitioning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compiled:
+class CompiledStep:
     """Of one device, in bytes and operations of one step.
 
     Attributes:
@@ -59,7 +59,7 @@ class Compiled:
     seconds: float
 
 
-def compile_step(config: TrainConfig, devices: int, *, timeout: float = 1800) -> Compiled:
+def compile_step(config: TrainConfig, devices: int, *, timeout: float = 1800) -> CompiledStep:
     """Compile the step of a config for its mesh.
 
     Args:
@@ -78,7 +78,7 @@ def compile_step(config: TrainConfig, devices: int, *, timeout: float = 1800) ->
         )
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "multiturn.jaxformer.plan.compiling", dumped],
+                [sys.executable, "-m", "multiturn.jaxformer.plan.compile", dumped],
                 input=json.dumps(to_plain(config)),
                 env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
                 capture_output=True,
@@ -99,11 +99,11 @@ def compile_step(config: TrainConfig, devices: int, *, timeout: float = 1800) ->
         raise InputError(f"the step could not be compiled: {told}") from error
     if "error" in answer:
         raise InputError(answer["error"])
-    return read_record(answer, Compiled, where="the compiled step")
+    return read_record(answer, CompiledStep, where="the compiled step")
 
 
 def _main() -> None:
-    """Read a config from standard input, and print a `Compiled` or an error as JSON."""
+    """Read a config from standard input, and print a `CompiledStep` or an error as JSON."""
     try:
         answer = to_plain(_compile(json.load(sys.stdin), Path(sys.argv[1])))
     except MultiturnError as error:
@@ -111,16 +111,16 @@ def _main() -> None:
     print(json.dumps(answer))
 
 
-def _compile(plain: object, dumped: Path) -> Compiled:
+def _compile(plain: object, dumped: Path) -> CompiledStep:
     config = read_record(plain, TrainConfig, where="config")
     mesh = make_mesh(config.mesh)
-    trainee = (
-        whole_model(config.model)
+    partition = (
+        full_partition(config.model)
         if config.lora is None
-        else lora_trainee(config.model, config.lora)
+        else lora_partition(config.model, config.lora)
     )
-    step = make_step(
-        trainee,
+    step = make_train_step(
+        partition,
         mesh,
         batch=config.batch,
         schedule=config.schedule,
@@ -132,7 +132,7 @@ def _compile(plain: object, dumped: Path) -> Compiled:
     if config.lora is not None:
         declared = parameter_specs(config.model, jnp.dtype(config.precision.compute))
         places = shardings(declared, mesh, TRAINING)
-        kept = jax.tree.map(with_sharding, abstract(declared), places)
+        kept = jax.tree.map(shape_with_sharding, abstract(declared), places)
     begin = time.monotonic()
     lowered = step.lower(kept)
     compiled = lowered.compile()
@@ -146,7 +146,7 @@ def _compile(plain: object, dumped: Path) -> Compiled:
         # Nothing is partitioned, and the module is the one that goes in.
         text = lowered.compiler_ir("hlo").get_hlo_module().to_string()
     costs = compiled.cost_analysis() or {}
-    return Compiled(
+    return CompiledStep(
         parameters=_bytes_of((step.state.parameters, kept)),
         optimizer=_bytes_of(step.state.optimizer),
         batch=_bytes_of(step.batch),

@@ -17,10 +17,10 @@ import numpy as np
 from multiturn.core.errors import InputError
 from multiturn.core.lines import split_lines
 from multiturn.core.records import read_record
-from multiturn.jaxformer.samples.packed import Document
+from multiturn.jaxformer.datasets.packed import Document
 from multiturn.text.tokenizers import Tokenizer
 
-__all__ = ["Record", "RecordTurn", "read_records", "record_document"]
+__all__ = ["Record", "RecordTurn", "read_records", "tokenize_record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,12 @@ def _check_text(record: Record, where: str) -> None:
             ) from error
 
 
-def record_document(record: Record, tokenizer: Tokenizer) -> Document:
+def tokenize_record(record: Record, tokenizer: Tokenizer) -> Document:
     """One record as tokens; code and what ends it count, header and prompts do not."""
     ids: list[int] = []
     weights: list[float] = []
     size = 0
-    for text, weight in _pieces(record):
+    for text, weight in _weighted_parts(record):
         piece = tokenizer.encode(text)
         ids += piece
         weights += [weight] * len(piece)
@@ -100,7 +100,7 @@ def record_document(record: Record, tokenizer: Tokenizer) -> Document:
     )
 
 
-def _pieces(record: Record) -> Iterator[tuple[str, float]]:
+def _weighted_parts(record: Record) -> Iterator[tuple[str, float]]:
     """The text of a record in parts, each with how much its tokens count."""
     if record.header.strip():
         yield f"# Import libraries.\n\n{record.header.strip()}\n\n", 0.0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from multiturn.core.errors import InputError, MultiturnError, UnknownNameError
 from multiturn.core.shipped_recipes import find_recipe
-from multiturn.jaxformer.config import TrainConfig, overridden
+from multiturn.jaxformer.config import TrainConfig, apply_overrides
 
 __all__ = ["load_recipe"]
 
@@ -24,7 +24,7 @@ def load_recipe(recipe: str, assignments: Sequence[str] = ()) -> TrainConfig:
     Args:
         recipe: the path of a Python file, or the name of one that is shipped; with
             ``:NAME`` where it has several configs.
-        assignments: see `overridden`.
+        assignments: see `apply_overrides`.
 
     Raises:
         InputError: no such file, it fails, it makes no config, or a change does not fit.
@@ -41,7 +41,7 @@ def load_recipe(recipe: str, assignments: Sequence[str] = ()) -> TrainConfig:
             f"the recipe failed, {type(error).__name__}: {error}", got=str(path), fix="mend it"
         ) from error
     config = _chosen(made.get("config"), made.get("configs"), name, path)
-    return overridden(config, assignments)
+    return apply_overrides(config, assignments)
 
 
 def _chosen(single: object, several: object, name: str, path: Path) -> TrainConfig:

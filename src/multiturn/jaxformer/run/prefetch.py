@@ -12,34 +12,38 @@ from typing import Any
 import numpy as np
 from jax.sharding import NamedSharding
 
-from multiturn.jaxformer.parallel.hosts import local_rows, placed
-from multiturn.jaxformer.samples.order import Order
-from multiturn.jaxformer.samples.protocol import Samples, Sequences
+from multiturn.jaxformer.datasets.protocol import SequenceDataset, Sequences
+from multiturn.jaxformer.datasets.shuffle import IndexShuffle
+from multiturn.jaxformer.parallel.distributed import local_rows, placed
 from multiturn.jaxformer.step.state import Batch
 
-__all__ = ["batch_of", "feeding", "padded"]
+__all__ = ["load_batch", "prefetch_batches", "load_padded_batch"]
 
 _AHEAD = 2
 
 
-def batch_of(samples: Samples, order: Order, number: int, sharding: NamedSharding) -> Batch:
+def load_batch(
+    samples: SequenceDataset, order: IndexShuffle, number: int, sharding: NamedSharding
+) -> Batch:
     """Batch `number` of a run; each process reads the rows of its own devices."""
     rows = local_rows(order.batch, samples.length, sharding)
     read = samples.read(order.sequences(number, rows))
-    return _on_devices(read, rows, order.batch, sharding)
+    return _to_devices(read, rows, order.batch, sharding)
 
 
-def padded(samples: Samples, indexes: list[int], rows: int, sharding: NamedSharding) -> Batch:
+def load_padded_batch(
+    samples: SequenceDataset, indexes: list[int], rows: int, sharding: NamedSharding
+) -> Batch:
     """These sequences, and as many of weight 0 as make up `rows`."""
     mine = local_rows(rows, samples.length, sharding)
     read = samples.read([indexes[row] if row < len(indexes) else indexes[0] for row in mine])
     empty = np.asarray(mine) >= len(indexes)
     weights = np.where(empty[:, None], np.float32(0), read.weights)
     whole = Sequences(read.tokens, read.targets, weights, read.segments)
-    return _on_devices(whole, mine, rows, sharding)
+    return _to_devices(whole, mine, rows, sharding)
 
 
-def _on_devices(read: Sequences, rows: list[int], total: int, sharding: NamedSharding) -> Batch:
+def _to_devices(read: Sequences, rows: list[int], total: int, sharding: NamedSharding) -> Batch:
     return Batch(
         **{
             field.name: placed(getattr(read, field.name), rows, total, sharding)
@@ -54,8 +58,8 @@ class _Failed:
 
 
 @contextmanager
-def feeding(
-    samples: Samples, order: Order, first: int, sharding: NamedSharding
+def prefetch_batches(
+    samples: SequenceDataset, order: IndexShuffle, first: int, sharding: NamedSharding
 ) -> Iterator[Iterator[tuple[int, Batch]]]:
     """Endless ``(number, batch)`` pairs from batch `first` on, without the skipped ones.
 
@@ -75,7 +79,7 @@ def feeding(
         try:
             while not stopped.is_set():
                 number = order.after(number)
-                offer((number, batch_of(samples, order, number, sharding)))
+                offer((number, load_batch(samples, order, number, sharding)))
                 number += 1
         except BaseException as error:
             offer(_Failed(error))

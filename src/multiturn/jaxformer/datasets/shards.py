@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from multiturn.data.loader.corpus import PackedCorpus
-from multiturn.jaxformer.samples.protocol import Sequences
+from multiturn.jaxformer.datasets.protocol import Sequences
 
-__all__ = ["ShardSamples"]
+__all__ = ["ShardDataset"]
 
 
-class ShardSamples:
-    """`Samples` over the rows of a packed corpus.
+class ShardDataset:
+    """`SequenceDataset` over the rows of a packed corpus.
 
     A row of T tokens predicts T - 1: the last token has no successor in its row and counts
     nothing, and neither does what only fills a row up, nor the first token of a document or of
@@ -49,7 +49,7 @@ class ShardSamples:
         return self._corpus.bytes_per_token
 
     def read(self, indexes: Sequence[int]) -> Sequences:
-        """See `Samples`."""
+        """See `SequenceDataset`."""
         rows = self._corpus.read(indexes)
         targets = np.roll(rows.tokens, -1, axis=1)
         weights = np.zeros(targets.shape, np.float32)
@@ -58,5 +58,5 @@ class ShardSamples:
         return Sequences(rows.tokens, targets, weights, rows.segments)
 
     def origins(self, index: int) -> tuple[str, ...]:
-        """See `Samples`."""
+        """See `SequenceDataset`."""
         return tuple(dict.fromkeys(piece.origin.id for piece in self._corpus.pieces(index)))

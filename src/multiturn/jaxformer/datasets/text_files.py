@@ -16,11 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from multiturn.core.errors import InputError, UnknownNameError
-from multiturn.jaxformer.samples.packed import Document
+from multiturn.jaxformer.datasets.packed import Document
 from multiturn.text.languages import language_of_file
 from multiturn.text.tokenizers import Tokenizer
 
-__all__ = ["TextFile", "chosen", "find_text_files", "group_of", "tokenized"]
+__all__ = [
+    "TextFile",
+    "in_validation_split",
+    "find_text_files",
+    "validation_group",
+    "tokenize_files",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ def find_text_files(
     return found
 
 
-def chosen(name: str, share: float) -> bool:
+def in_validation_split(name: str, share: float) -> bool:
     """Whether a file of this name belongs to a share of all files; its name alone decides.
 
     Example:
@@ -81,7 +87,7 @@ def chosen(name: str, share: float) -> bool:
     return int.from_bytes(digest[:8], "big") < share * 2**64
 
 
-def group_of(name: str) -> str:
+def validation_group(name: str) -> str:
     """The language of a file by its extension, or ``text``."""
     try:
         return language_of_file(name).key
@@ -89,7 +95,7 @@ def group_of(name: str) -> str:
         return "text"
 
 
-def tokenized(files: Iterable[TextFile], tokenizer: Tokenizer) -> Iterator[Document]:
+def tokenize_files(files: Iterable[TextFile], tokenizer: Tokenizer) -> Iterator[Document]:
     """Each file's tokens, with the end of text after them; two files at a time."""
     end = list(tokenizer.end_of_text[:1])
 

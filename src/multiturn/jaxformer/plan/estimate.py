@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from multiturn.core.errors import InputError
 from multiturn.jaxformer.config import MeshConfig, TrainConfig
 from multiturn.jaxformer.plan.accelerators import Accelerator
-from multiturn.jaxformer.plan.compiling import Compiled, compile_step
+from multiturn.jaxformer.plan.compile import CompiledStep, compile_step
 from multiturn.jaxformer.run.flops import flops_per_token
 from multiturn.models.plan import plan_of
 
-__all__ = ["Plan", "mesh_of", "plan_run", "plan_that_fits"]
+__all__ = ["Plan", "parse_mesh", "plan_run", "find_fitting_plan"]
 
 _ROOM = 0.92
 """The share of a device's memory that a run may take; the runtime needs some."""
 _STATE = 16
 """Bytes of a parameter in float32: weights, two moments, and the gradient."""
 
-Compile = Callable[[TrainConfig, int], Compiled]
+Compile = Callable[[TrainConfig, int], CompiledStep]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Plan:
     mesh: MeshConfig
     devices: int
     accelerator: Accelerator
-    compiled: Compiled
+    compiled: CompiledStep
     memory: int
     fits: bool
     flops_per_token: float
@@ -60,7 +60,7 @@ class Plan:
     run_seconds: tuple[float, float]
 
 
-def mesh_of(text: str) -> MeshConfig:
+def parse_mesh(text: str) -> MeshConfig:
     """A mesh as ``data=8,fsdp=4``; axes that are not named are 1.
 
     Raises:
@@ -122,7 +122,7 @@ def plan_run(
     )
 
 
-def plan_that_fits(
+def find_fitting_plan(
     config: TrainConfig,
     refused: Plan,
     *,
@@ -170,7 +170,7 @@ def _rows(mesh: MeshConfig) -> int:
     return mesh.data * mesh.fsdp
 
 
-def _link_seconds(compiled: Compiled, accelerator: Accelerator) -> float:
+def _link_seconds(compiled: CompiledStep, accelerator: Accelerator) -> float:
     """Rings over each group: a gather or a scatter passes all bytes once, a reduction twice."""
     total = 0.0
     for traffic in compiled.work.traffic:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-__all__ = ["Samples", "Sequences", "Split"]
+__all__ = ["SequenceDataset", "Sequences", "Split"]
 
 Numbers = np.ndarray[Any, Any]
 
@@ -37,7 +37,7 @@ class Sequences:
 
 
 @runtime_checkable
-class Samples(Protocol):
+class SequenceDataset(Protocol):
     """Sequences of equal length, numbered from 0. Reading may be called from any thread."""
 
     @property
@@ -85,6 +85,6 @@ class Split:
             data do not say.
     """
 
-    train: Samples
-    held_out: dict[str, Samples]
+    train: SequenceDataset
+    held_out: dict[str, SequenceDataset]
     tokenizer: Any = None

@@ -9,15 +9,15 @@ from multiturn.core.errors import InputError
 from multiturn.data.loader.corpus import PackedCorpus
 from multiturn.hub.model_place import model_place, model_tokenizer
 from multiturn.jaxformer.config import DataConfig
-from multiturn.jaxformer.samples.packed import Document, pack
-from multiturn.jaxformer.samples.protocol import Samples, Split
-from multiturn.jaxformer.samples.records import read_records, record_document
-from multiturn.jaxformer.samples.shards import ShardSamples
-from multiturn.jaxformer.samples.text_files import (
-    chosen,
+from multiturn.jaxformer.datasets.packed import Document, pack
+from multiturn.jaxformer.datasets.protocol import SequenceDataset, Split
+from multiturn.jaxformer.datasets.records import read_records, tokenize_record
+from multiturn.jaxformer.datasets.shards import ShardDataset
+from multiturn.jaxformer.datasets.text_files import (
     find_text_files,
-    group_of,
-    tokenized,
+    in_validation_split,
+    tokenize_files,
+    validation_group,
 )
 from multiturn.text.tokenizers import Tokenizer
 from multiturn.text.tokenizers_codegen import train_tokenizer
@@ -54,7 +54,7 @@ def open_data(config: DataConfig, *, length: int, vocab_size: int, kept: Path) -
     return split
 
 
-def _check_fits(samples: Samples, length: int, vocab_size: int) -> None:
+def _check_fits(samples: SequenceDataset, length: int, vocab_size: int) -> None:
     if samples.vocab_size > vocab_size:
         raise InputError(
             "the data have another vocabulary than the model",
@@ -80,21 +80,23 @@ def _open_text(config: DataConfig, length: int, kept: Path) -> Split:
         exclude=config.exclude,
         most_bytes=config.most_bytes,
     )
-    train = [file for file in files if not chosen(file.name, config.held_out)]
+    train = [file for file in files if not in_validation_split(file.name, config.held_out)]
     if not train:
         raise InputError("all text files are held out", got=config.held_out, fix="hold out fewer")
     tokenizer = _tokenizer(
         config, kept, lambda size: train_tokenizer((f.text for f in train), size)
     )
 
-    def packed(part: list[Document]) -> Samples:
+    def packed(part: list[Document]) -> SequenceDataset:
         return pack(part, length=length, vocab_size=tokenizer.size, source=config.path)
 
     held: dict[str, list[Document]] = {}
-    for document in tokenized((f for f in files if chosen(f.name, config.held_out)), tokenizer):
-        held.setdefault(group_of(document.name), []).append(document)
+    for document in tokenize_files(
+        (f for f in files if in_validation_split(f.name, config.held_out)), tokenizer
+    ):
+        held.setdefault(validation_group(document.name), []).append(document)
     return Split(
-        packed(list(tokenized(train, tokenizer))),
+        packed(list(tokenize_files(train, tokenizer))),
         {group: packed(documents) for group, documents in sorted(held.items())},
         tokenizer,
     )
@@ -107,29 +109,29 @@ def _open_records(config: DataConfig, length: int, kept: Path) -> Split:
     if config.held_out_path:
         held = list(read_records(Path(config.held_out_path).expanduser()))
     else:
-        held = [record for record in records if chosen(record.id, config.held_out)]
+        held = [record for record in records if in_validation_split(record.id, config.held_out)]
         names = {record.id for record in held}
         records = [record for record in records if record.id not in names]
 
-    def packed(part: list[Document]) -> Samples:
+    def packed(part: list[Document]) -> SequenceDataset:
         return pack(part, length=length, vocab_size=tokenizer.size, source=config.path)
 
-    documents = [record_document(record, tokenizer) for record in records]
-    held_documents = [record_document(record, tokenizer) for record in held]
+    documents = [tokenize_record(record, tokenizer) for record in records]
+    held_documents = [tokenize_record(record, tokenizer) for record in held]
     return Split(packed(documents), {"records": packed(held_documents)} if held else {}, tokenizer)
 
 
 def _open_packed(config: DataConfig, length: int, kept: Path) -> Split:
     del length, kept
     corpus = _whole_corpus(Path(config.path).expanduser())
-    held: dict[str, Samples] = {}
+    held: dict[str, SequenceDataset] = {}
     if config.held_out_path:
         path = Path(config.held_out_path).expanduser()
-        held[path.name] = ShardSamples(_whole_corpus(path))
+        held[path.name] = ShardDataset(_whole_corpus(path))
     # A corpus keeps the tokenizer it was made with, and none is trained on shards.
     named = "" if config.tokenizer.startswith(_TRAIN) else config.tokenizer
     place = named or str(corpus.folder / "tokenizer")
-    return Split(ShardSamples(corpus), held, model_tokenizer(model_place(place)))
+    return Split(ShardDataset(corpus), held, model_tokenizer(model_place(place)))
 
 
 def _whole_corpus(path: Path) -> PackedCorpus:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from multiturn.core.errors import InputError
-from multiturn.jaxformer.samples.protocol import Sequences
+from multiturn.jaxformer.datasets.protocol import Sequences
 
-__all__ = ["Document", "PackedSamples", "pack"]
+__all__ = ["Document", "PackedDataset", "pack"]
 
 Numbers = np.ndarray[Any, Any]
 
@@ -34,8 +34,8 @@ class Document:
     weights: Numbers | None = None
 
 
-class PackedSamples:
-    """`Samples` over one run of tokens.
+class PackedDataset:
+    """`SequenceDataset` over one run of tokens.
 
     Sequence i reads tokens ``i T`` to ``i T + T - 1`` and predicts those one further, so
     that each token that has one of its document before it is predicted once a pass. The first
@@ -94,7 +94,7 @@ class PackedSamples:
         return len(self._tokens)
 
     def read(self, indexes: Sequence[int]) -> Sequences:
-        """See `Samples`."""
+        """See `SequenceDataset`."""
         places = np.asarray(indexes, np.int64)[:, None] * self._length + np.arange(self._length + 1)
         there = places < len(self._tokens)
         places = np.minimum(places, len(self._tokens) - 1)
@@ -105,7 +105,7 @@ class PackedSamples:
         return Sequences(tokens[:, :-1], tokens[:, 1:], weights, segments[:, :-1])
 
     def origins(self, index: int) -> tuple[str, ...]:
-        """See `Samples`."""
+        """See `SequenceDataset`."""
         first = index * self._length
         last = min(first + self._length, len(self._tokens) - 1)
         begin, end = np.searchsorted(self._starts, [first, last], side="right")
@@ -114,7 +114,7 @@ class PackedSamples:
 
 def pack(
     documents: Iterable[Document], *, length: int, vocab_size: int, source: str
-) -> PackedSamples:
+) -> PackedDataset:
     """Lay documents end to end.
 
     Args:
@@ -153,7 +153,7 @@ def pack(
             got=source,
             allowed="documents of two tokens or more, whose later ones have a weight",
         )
-    return PackedSamples(
+    return PackedDataset(
         tokens.astype(np.int32),
         weights,
         starts.astype(np.int64),

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Order", "shuffled"]
+__all__ = ["IndexShuffle", "permute_indices"]
 
 _ROUNDS = 6
 _MASK32 = np.uint64(0xFFFFFFFF)
 
 
-def shuffled(places: Any, count: int, key: tuple[int, int]) -> Any:
+def permute_indices(places: Any, count: int, key: tuple[int, int]) -> Any:
     """Where each of `places` goes in a permutation of ``range(count)`` that `key` names.
 
     Args:
@@ -62,7 +62,7 @@ def _mixed(values: Any, key: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class IndexShuffle:
     """Which sequences each batch of a run has.
 
     Attributes:
@@ -92,5 +92,5 @@ class Order:
         found = np.empty_like(places)
         for number in np.unique(passes):
             here = passes == number
-            found[here] = shuffled(places[here], self.count, (self.seed, int(number)))
+            found[here] = permute_indices(places[here], self.count, (self.seed, int(number)))
         return [int(index) for index in found]

@@ -23,23 +23,29 @@ from multiturn.jaxformer.config import (
 )
 from multiturn.jaxformer.parallel.mesh import (
     BATCH_AXES,
+    activation_sharding,
     batch_sharding,
-    check_divides,
+    check_divisible,
+    embedding_sharding,
     pinned,
     replicated,
-    stream_sharding,
-    table_sharding,
 )
-from multiturn.jaxformer.step.kernels import native_wanted
-from multiturn.jaxformer.step.loss import next_token_loss, slices_for, token_losses
+from multiturn.jaxformer.step.kernels import use_native_kernels
+from multiturn.jaxformer.step.loss import next_token_loss, num_chunks, token_losses
 from multiturn.jaxformer.step.optimizer import learning_rate, make_optimizer
-from multiturn.jaxformer.step.state import Batch, Trainee, TrainState, state_shapes, with_sharding
+from multiturn.jaxformer.step.state import (
+    Batch,
+    ParameterPartition,
+    TrainState,
+    abstract_state,
+    shape_with_sharding,
+)
 from multiturn.models.decoder import hidden_states
 from multiturn.models.parameters import Parameters, cast_parameters
 
-__all__ = ["REMAT", "Metrics", "Step", "make_step"]
+__all__ = ["REMAT", "Metrics", "TrainStep", "make_train_step"]
 
-_MOST_UNROLLED = 8
+_MAX_UNROLLED_LAYERS = 8
 """Blocks that stand one after the other in the compiled step."""
 
 REMAT: dict[str, Any] = {
@@ -67,12 +73,12 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TrainStep:
     """The compiled functions of one run.
 
     Attributes:
         train: ``(state, batch, kept) -> (state, Metrics)``; takes the old state's memory.
-            `kept` are the arrays that stay as they are (see `Trainee`), None as a rule.
+            `kept` are the arrays that stay as they are (see `ParameterPartition`), None as a rule.
         evaluate: ``(parameters, batch, kept)`` -> the sums of weighted losses and of weights
             of each sequence, both [B].
         optimizer: of the state.
@@ -91,8 +97,8 @@ class Step:
         return self.train.lower(self.state, self.batch, kept)
 
 
-def make_step(
-    trainee: Trainee,
+def make_train_step(
+    partition: ParameterPartition,
     mesh: Mesh,
     *,
     batch: BatchConfig,
@@ -100,7 +106,7 @@ def make_step(
     optimizer: OptimizerConfig,
     precision: PrecisionConfig,
     unroll: bool | int | None = None,
-) -> Step:
+) -> TrainStep:
     """Put the step together; nothing is compiled or allocated yet.
 
     Raises:
@@ -108,22 +114,22 @@ def make_step(
             are asked for where they cannot be.
         EngineError: native kernels are asked for and cannot be compiled.
     """
-    check_divides(mesh, trainee.config, batch)
-    updates = make_optimizer(optimizer, schedule, trainee.declared)
-    state_shape = state_shapes(trainee, updates, mesh)
+    check_divisible(mesh, partition.config, batch)
+    updates = make_optimizer(optimizer, schedule, partition.declared)
+    state_shape = abstract_state(partition, updates, mesh)
     rate = learning_rate(schedule)
-    native = native_wanted(precision, mesh)
+    native = use_native_kernels(precision, mesh)
     if unroll is None:
         # A loop over blocks copies what each keeps for the backward pass; a long unrolled
         # program takes long to compile.
-        unroll = native and trainee.config.layers <= _MOST_UNROLLED
-    forward = _Forward(trainee, mesh, batch, precision, unroll, native)
+        unroll = native and partition.config.layers <= _MAX_UNROLLED_LAYERS
+    forward = _Forward(partition, mesh, batch, precision, unroll, native)
     placed = jax.tree.map(lambda shape: shape.sharding, state_shape)
     everywhere, rows = replicated(mesh), batch_sharding(mesh)
 
     def gradient(parameters: Any, kept: Any, part: Batch) -> tuple[Any, Array, Array]:
         def loss(trained: Any) -> tuple[Array, Array]:
-            decoder = trainee.assemble(trained, kept)
+            decoder = partition.assemble(trained, kept)
             return forward.summed(decoder, part, optimizer.z_loss)
 
         (total, entropy), found = jax.value_and_grad(loss, has_aux=True)(parameters)
@@ -152,10 +158,10 @@ def make_step(
         return TrainState(step=state.step + 1, parameters=changed, optimizer=moments), metrics
 
     def evaluate(parameters: Any, part: Batch, kept: Any) -> tuple[Array, Array]:
-        losses = forward.by_token(trainee.assemble(parameters, kept), part)
+        losses = forward.by_token(partition.assemble(parameters, kept), part)
         return jnp.sum(losses * part.weights, axis=1), jnp.sum(part.weights, axis=1)
 
-    return Step(
+    return TrainStep(
         train=jax.jit(
             train,
             in_shardings=(placed, rows, None),
@@ -175,7 +181,7 @@ def make_step(
 class _Forward:
     """The decoder's forward pass and loss, in the precision and on the mesh of a run."""
 
-    trainee: Trainee
+    partition: ParameterPartition
     mesh: Mesh
     batch: BatchConfig
     precision: PrecisionConfig
@@ -183,7 +189,7 @@ class _Forward:
     native: bool
 
     def summed(self, decoder: Parameters, part: Batch, z_loss: float) -> tuple[Array, Array]:
-        narrow = self._narrowed(decoder)
+        narrow = self._cast(decoder)
         hidden = self._hidden(narrow, part)
         return next_token_loss(
             narrow,
@@ -196,18 +202,18 @@ class _Forward:
         )
 
     def by_token(self, decoder: Parameters, part: Batch) -> Array:
-        narrow = self._narrowed(decoder)
+        narrow = self._cast(decoder)
         hidden = self._hidden(narrow, part)
         return token_losses(
             narrow, hidden, _as_array(part.targets), slices=self._slices(), native=self.native
         )
 
     def _hidden(self, decoder: Parameters, part: Batch) -> Array:
-        stream = stream_sharding(self.mesh)
+        stream = activation_sharding(self.mesh)
         return hidden_states(
             decoder,
             _as_array(part.tokens),
-            self.trainee.config,
+            self.partition.config,
             segments=_as_array(part.segments) if self.batch.inside_documents else None,
             rematerialize=REMAT[self.precision.remat],
             unroll=self.unroll,
@@ -215,12 +221,12 @@ class _Forward:
             native=self.native,
         )
 
-    def _narrowed(self, decoder: Parameters) -> Parameters:
+    def _cast(self, decoder: Parameters) -> Parameters:
         """The weights in the compute dtype, except those that keep float32."""
-        narrow = cast_parameters(decoder, self.trainee.config, jnp.dtype(self.precision.compute))
+        narrow = cast_parameters(decoder, self.partition.config, jnp.dtype(self.precision.compute))
         # The batch's rows lie on the axis that splits the embedding's columns. Without this
         # constraint every device would gather the looked-up rows of all devices.
-        table = pinned(narrow.embedding, table_sharding(self.mesh))
+        table = pinned(narrow.embedding, embedding_sharding(self.mesh))
         narrowed: Parameters = replace(narrow, embedding=_as_array(table))
         return narrowed
 
@@ -229,10 +235,10 @@ class _Forward:
         rows = self.batch.sequences // self.batch.accumulate
         for axis in BATCH_AXES:
             rows //= over[axis]
-        return slices_for(
+        return num_chunks(
             rows,
             self.batch.length // over["sequence"],
-            -(-self.trainee.config.vocab_size // over["tensor"]),
+            -(-self.partition.config.vocab_size // over["tensor"]),
             most_bytes=self.precision.loss_bytes,
         )
 
@@ -265,7 +271,7 @@ def _accumulated(
 def _batch_shapes(batch: BatchConfig, mesh: Mesh) -> Batch:
     def shape(dtype: Any) -> Any:
         whole = jax.eval_shape(lambda: jnp.zeros((batch.sequences, batch.length), dtype))
-        return with_sharding(whole, batch_sharding(mesh))
+        return shape_with_sharding(whole, batch_sharding(mesh))
 
     make: Any = Batch
     shapes: Batch = make(

@@ -9,15 +9,15 @@ from jax.sharding import Mesh
 
 from multiturn.core.errors import InputError
 from multiturn.jaxformer.config import MeshConfig, TrainConfig
-from multiturn.jaxformer.lora.trainee import lora_trainee
+from multiturn.jaxformer.lora.partition import lora_partition
 from multiturn.jaxformer.parallel.mesh import make_mesh
 from multiturn.jaxformer.run.checkpoints import Checkpoints
-from multiturn.jaxformer.step.state import Trainee, with_sharding
+from multiturn.jaxformer.step.state import ParameterPartition, shape_with_sharding
 from multiturn.models.arrays import abstract
 from multiturn.models.lora import LoraParameters
 from multiturn.models.sharding import shardings
 
-__all__ = ["load_lora_run", "read_factors"]
+__all__ = ["load_lora_run", "read_lora_parameters"]
 
 
 def load_lora_run(directory: Path, step: int | None = None) -> tuple[LoraParameters, TrainConfig]:
@@ -36,19 +36,19 @@ def load_lora_run(directory: Path, step: int | None = None) -> tuple[LoraParamet
         if config.lora is None:
             raise InputError("the run is no LoRA run", got=str(directory))
         mesh = make_mesh(MeshConfig(data=1), jax.local_devices()[:1])
-        return read_factors(
-            checkpoints, step, lora_trainee(config.model, config.lora), mesh
+        return read_lora_parameters(
+            checkpoints, step, lora_partition(config.model, config.lora), mesh
         ), config
 
 
-def read_factors(
-    checkpoints: Checkpoints, step: int, trainee: Trainee, mesh: Mesh
+def read_lora_parameters(
+    checkpoints: Checkpoints, step: int, partition: ParameterPartition, mesh: Mesh
 ) -> LoraParameters:
     """The factors in a checkpoint, laid out on a mesh."""
     shapes = jax.tree.map(
-        with_sharding,
-        abstract(trainee.declared),
-        shardings(trainee.declared, mesh, trainee.rules),
+        shape_with_sharding,
+        abstract(partition.declared),
+        shardings(partition.declared, mesh, partition.rules),
     )
     factors: LoraParameters = checkpoints.parameters(step, shapes)
     return factors
