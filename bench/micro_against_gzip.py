@@ -8,10 +8,10 @@ held-out file is coded on its own, twice:
 - still: the trained model as it is, in windows that overlap by half, so that a token is
   predicted from at least half a window of the same file;
 - adapting: as gzip adapts to a file while it reads it, the model takes a small step of
-  training after each 128 tokens, which were paid for before (`jaxformer.run.adapting`); it
+  training after each 128 tokens, which were paid for before (`text_bits.py`); it
   begins each file as it was trained.
 
-``gzip`` is Python's zlib at level 9 with gzip's header and trailer, its bits counted whole.
+``gzip`` is Python's zlib at level 9 with gzip's header and trailer.
 The command ends with 0 where the adapting model needs fewer bits on every file.
 """
 
@@ -25,10 +25,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from text_bits import Adaptation, adaptive_text_bits, text_bits
+
 from multiturn.core.errors import EngineError
 from multiturn.jaxformer.datasets.text_files import find_text_files, in_validation_split
-from multiturn.jaxformer.run.adapting import Adaptation, adapting_bits
-from multiturn.jaxformer.run.compression import text_bits
 from multiturn.jaxformer.run.weights import load_run
 from multiturn.models.native.training.library import load_training_kernels
 from multiturn.text.tokenizers_files import from_hub_files
@@ -70,7 +70,7 @@ def main() -> None:
             "file": file.name,
             "bytes": len(content),
             "still": text_bits(*given, **how),
-            "adapting": sum(adapting_bits(*given, adaptation=adaptation, **how)),
+            "adapting": sum(adaptive_text_bits(*given, adaptation=adaptation, **how)),
             "gzip": 8 * len(gzip.compress(content, 9)),
         }
         rows.append(row)
