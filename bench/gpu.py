@@ -174,7 +174,7 @@ def measure_prefill(small: bool) -> Iterator[Result]:
         tokens = jnp.ones((rows, length), jnp.int32)
         seconds = _seconds(lambda tokens=tokens: read(weights, tokens))
         # The causal half of the attention's two products counts, as in the training part.
-        attention = 2 * config.layers * config.heads * config.head_size * length
+        attention = 2 * config.layers * config.heads * config.head_dim * length
         operations = rows * length * (2 * inner + attention)
         yield {
             "model": name,
@@ -196,7 +196,7 @@ def measure_train(small: bool) -> Iterator[Result]:
 
     name = "codegen-nano" if small else "codegen-350m-mono"
     config = named_config(name)
-    length = 32 if small else config.context
+    length = 32 if small else config.max_seq_len
     peak = peak_flops(jax.devices()[0], "bfloat16")
     for sequences, remat in ((2, "none"),) if small else ((8, "dots"), (16, "dots"), (16, "full")):
         try:

@@ -44,24 +44,24 @@ from multiturn.models.plan import plan_of
 QWEN = llama_config(
     vocab_size=151_936,
     layers=24,
-    width=896,
+    d_model=896,
     heads=14,
     kv_heads=2,
-    feed_forward_width=4_864,
+    mlp_dim=4_864,
     qkv_bias=True,
-    tied_head=True,
-    context=4_096,
+    tie_embeddings=True,
+    max_seq_len=4_096,
     rotary_base=1e6,
 )
 SMOL = llama_config(
     vocab_size=49_152,
     layers=30,
-    width=576,
+    d_model=576,
     heads=9,
     kv_heads=3,
-    feed_forward_width=1_536,
-    tied_head=True,
-    context=2_048,
+    mlp_dim=1_536,
+    tie_embeddings=True,
+    max_seq_len=2_048,
 )
 READ_BEFORE = 100
 CAPACITY = 192

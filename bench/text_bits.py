@@ -54,9 +54,9 @@ def text_bits(
     Raises:
         InputError: the window does not fit the model, or there is no end of text.
     """
-    if not 2 <= window <= config.context or window % 2:
+    if not 2 <= window <= config.max_seq_len or window % 2:
         raise InputError(
-            "the window is out of range", got=window, allowed=f"even, 2 to {config.context}"
+            "the window is out of range", got=window, allowed=f"even, 2 to {config.max_seq_len}"
         )
     stream = _token_stream(tokenizer, text)
     # Each window has one token more than its context; after the first, only the second half counts.
@@ -121,11 +121,11 @@ def adaptive_text_bits(
     Raises:
         InputError: the window does not fit the model or the parts, or there is no end of text.
     """
-    if not adaptation.part <= window <= config.context:
+    if not adaptation.part <= window <= config.max_seq_len:
         raise InputError(
             "the window is out of range",
             got=window,
-            allowed=f"{adaptation.part} to {config.context}",
+            allowed=f"{adaptation.part} to {config.max_seq_len}",
         )
     stream = _token_stream(tokenizer, text)
     moments = _adam(adaptation).init(parameters)

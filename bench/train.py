@@ -57,9 +57,9 @@ def train_here(job: Json) -> Json:
     from multiturn.models.config import codegen_config
 
     shape, rows = dict(job["shape"]), job["rows"]
-    length = shape.pop("length")
+    length, head_dim = shape.pop("length"), shape.pop("head_size")
     mesh = make_mesh(MeshConfig(data=1), jax.devices()[:1])
-    partition = full_partition(codegen_config(context=length, **shape))
+    partition = full_partition(codegen_config(max_seq_len=length, head_dim=head_dim, **shape))
     step = make_train_step(
         partition,
         mesh,

@@ -79,9 +79,9 @@ def prepare(name: str, place: Path) -> Model:
         directory=directory,
         gguf=gguf,
         parameters=multiplied_weights(config),
-        matrix=(config.width, config.feed_forward_width),
+        matrix=(config.d_model, config.mlp_dim),
         vocab_size=config.vocab_size,
-        context=config.context,
+        context=config.max_seq_len,
     )
 
 
@@ -90,7 +90,7 @@ def multiplied_weights(config: DecoderConfig) -> int:
     count = sum(
         info.size for name, info in named_arrays(parameter_specs(config)) if name != "embedding"
     )
-    return count + (config.vocab_size * config.width if config.tied_head else 0)
+    return count + (config.vocab_size * config.d_model if config.tie_embeddings else 0)
 
 
 def tokenizer_of(gguf: Path) -> Tokenizer:

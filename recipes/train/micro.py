@@ -33,7 +33,7 @@ config = TrainConfig(
     name="micro",
     out="runs/micro",
     model=codegen_config(
-        layers=4, heads=5, head_size=32, rotary_size=16, vocab_size=2048, context=1024
+        layers=4, heads=5, head_dim=32, rotary_size=16, vocab_size=2048, max_seq_len=1024
     ),
     data=DataConfig(
         path=sysconfig.get_path("stdlib"),

@@ -25,7 +25,7 @@ config = TrainConfig(
     name="nano",
     out="runs/nano",
     model=codegen_config(
-        layers=2, heads=4, head_size=8, rotary_size=4, vocab_size=512, context=256
+        layers=2, heads=4, head_dim=8, rotary_size=4, vocab_size=512, max_seq_len=256
     ),
     data=DataConfig(
         path=sysconfig.get_path("stdlib"),

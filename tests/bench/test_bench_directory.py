@@ -15,13 +15,13 @@ from multiturn.models.parameters import parameter_specs
 
 TINY = {
     "llama": llama_config(
-        vocab_size=49_152, layers=2, width=32, heads=4, kv_heads=2, feed_forward_width=48,
-        tied_head=True,
+        vocab_size=49_152, layers=2, d_model=32, heads=4, kv_heads=2, mlp_dim=48,
+        tie_embeddings=True,
     ),
     "qwen": llama_config(
-        vocab_size=49_152, layers=1, width=32, heads=4, feed_forward_width=48, qkv_bias=True
+        vocab_size=49_152, layers=1, d_model=32, heads=4, mlp_dim=48, qkv_bias=True
     ),
-    "codegen": codegen_config(layers=2, heads=4, head_size=8, rotary_size=4, vocab_size=50_000),
+    "codegen": codegen_config(layers=2, heads=4, head_dim=8, rotary_size=4, vocab_size=50_000),
 }  # fmt: skip
 
 

@@ -21,7 +21,9 @@ from multiturn.models.parameters import parameter_specs
 from multiturn.text.tokenizers import Tokenizer
 from multiturn.text.tokenizers_codegen import train_tokenizer
 
-CONFIG = codegen_config(layers=1, heads=2, head_size=8, rotary_size=4, vocab_size=300, context=32)
+CONFIG = codegen_config(
+    layers=1, heads=2, head_dim=8, rotary_size=4, vocab_size=300, max_seq_len=32
+)
 PARAMETERS = initialize(parameter_specs(CONFIG, jnp.float32), 0)
 TEXT = "".join(f"x{n} = {n % 3} + y{n}\n" for n in range(30))
 

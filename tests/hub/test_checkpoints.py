@@ -35,10 +35,10 @@ from multiturn.models.parameters import Parameters, named_arrays, parameter_spec
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 LLAMA = llama_config(
-    vocab_size=24, layers=2, width=16, heads=4, kv_heads=2, head_size=4,
-    feed_forward_width=12, qkv_bias=True,
+    vocab_size=24, layers=2, d_model=16, heads=4, kv_heads=2, head_dim=4,
+    mlp_dim=12, qkv_bias=True,
 )  # fmt: skip
-CODEGEN = codegen_config(layers=2, heads=8, head_size=4, rotary_size=2, vocab_size=24)
+CODEGEN = codegen_config(layers=2, heads=8, head_dim=4, rotary_size=2, vocab_size=24)
 
 
 def numbered(config) -> Parameters:
@@ -254,7 +254,7 @@ def test_old_and_new_rotary_settings_mean_the_same(tmp_path: Path) -> None:
         directory, rope_parameters=..., rope_theta=5e5, rope_scaling={"type": "linear", "factor": 2}
     )
     rotary = open_checkpoint(directory).config.rotary
-    assert (rotary.base, rotary.stretch) == (5e5, 2.0)
+    assert (rotary.base, rotary.scaling) == (5e5, 2.0)
 
 
 def test_a_tied_head_stored_again_must_be_the_same(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_tied_head_stored_again_must_be_the_same(tmp_path: Path) -> None:
     rewrite(
         directory, lambda t: t.update({"lm_head.weight": t["model.embed_tokens.weight"].copy()})
     )
-    assert open_checkpoint(directory).config.tied_head
+    assert open_checkpoint(directory).config.tie_embeddings
     rewrite(directory, lambda t: t["lm_head.weight"].__setitem__((0, 0), 9))
     with pytest.raises(ModelFileError, match="differs from the embedding"):
         open_checkpoint(directory)
@@ -276,7 +276,7 @@ def test_what_is_written_is_read_by_the_safetensors_package(tmp_path: Path) -> N
     theirs = safetensors.numpy.load_file(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(theirs["model.embed_tokens.weight"], parameters.embedding)
     checkpoint = open_checkpoint(tmp_path)
-    assert checkpoint.config.kv_heads == 2 and checkpoint.config.head_size == 4
+    assert checkpoint.config.kv_heads == 2 and checkpoint.config.head_dim == 4
     assert set(theirs) == set(checkpoint.tensors)
 
 

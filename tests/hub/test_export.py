@@ -34,7 +34,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("source") / "tiny-codegen"
     directory.mkdir()
     config = codegen_config(
-        layers=2, heads=4, head_size=16, rotary_size=8, vocab_size=320, context=256
+        layers=2, heads=4, head_dim=16, rotary_size=8, vocab_size=320, max_seq_len=256
     )
     random = np.random.default_rng(3)
     parameters = jax.tree.map(
@@ -104,7 +104,7 @@ def test_an_export_beyond_tolerance_fails_and_leaves_nothing(
 ) -> None:
     """The Phi layout written without its permutation of queries and keys."""
     monkeypatch.setattr(
-        "multiturn.hub.checkpoints.layouts._pairs_apart", lambda c: np.arange(c.head_size)
+        "multiturn.hub.checkpoints.layouts._pairs_apart", lambda c: np.arange(c.head_dim)
     )
     with pytest.raises(HubError, match="differs from its source"):
         export(source, tmp_path / "out", "phi")

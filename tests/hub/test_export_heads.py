@@ -29,11 +29,11 @@ from multiturn.models.parameters import parameter_specs
 from multiturn.text.tokenizers_codegen import train_tokenizer
 
 SHAPES = {
-    "1 x 20, all turned": {"heads": 1, "head_size": 20, "rotary_size": 20},
-    "3 x 22": {"heads": 3, "head_size": 22, "rotary_size": 10, "vocab_size": 307},
-    "5 x 9, an odd size": {"heads": 5, "head_size": 9, "rotary_size": 2},
-    "7 x 32": {"heads": 7, "head_size": 32, "rotary_size": 32},
-    "6 x 8": {"heads": 6, "head_size": 8, "rotary_size": 4},
+    "1 x 20, all turned": {"heads": 1, "head_dim": 20, "rotary_size": 20},
+    "3 x 22": {"heads": 3, "head_dim": 22, "rotary_size": 10, "vocab_size": 307},
+    "5 x 9, an odd size": {"heads": 5, "head_dim": 9, "rotary_size": 2},
+    "7 x 32": {"heads": 7, "head_dim": 32, "rotary_size": 32},
+    "6 x 8": {"heads": 6, "head_dim": 8, "rotary_size": 4},
 }
 
 
@@ -41,10 +41,10 @@ PROMPT = "def f(x):\n    return"
 
 
 def write_source(place: Path, **shape: int) -> Path:
-    config = codegen_config(**{"layers": 2, "vocab_size": 300, "context": 128, **shape})
+    config = codegen_config(**{"layers": 2, "vocab_size": 300, "max_seq_len": 128, **shape})
     draw = np.random.default_rng(3)
     # As large at any width: llama.cpp rounds to half precision within each feed-forward.
-    size = min(0.15, 1.2 / config.width**0.5)
+    size = min(0.15, 1.2 / config.d_model**0.5)
     parameters = jax.tree.map(
         lambda info: (
             size * draw.normal(size=info.shape) + (info.initializer == Constant(1.0))
@@ -82,7 +82,7 @@ def greedy(place: Path) -> tuple[int, ...]:
 def test_what_was_exported_writes_the_same(tmp_path: Path, name: str) -> None:
     source = write_source(tmp_path / "source", **SHAPES[name])
     expected = greedy(source)
-    odd = SHAPES[name]["head_size"] % 2
+    odd = SHAPES[name]["head_dim"] % 2
     for to in ("gptj", "phi") if odd else ("gptj", "phi", "gguf"):
         out = tmp_path / to
         certificate = export(source, out, to)
@@ -105,7 +105,7 @@ def test_what_was_exported_opens_in_the_native_engine(
 ) -> None:
     source = write_source(tmp_path / "source", **SHAPES[name])
     expected = greedy(source)
-    for to in ("phi",) if SHAPES[name]["head_size"] % 2 else ("phi", "gguf"):
+    for to in ("phi",) if SHAPES[name]["head_dim"] % 2 else ("phi", "gguf"):
         export(source, tmp_path / to, to)
         place = next((tmp_path / to).glob("*.gguf"), tmp_path / to)
         engine = open_jax(place, threads=1, dtype="float32", kernels=kernels, slots=1)
@@ -113,7 +113,7 @@ def test_what_was_exported_opens_in_the_native_engine(
 
 
 def test_the_codegen_layout_wants_its_heads_in_four_groups(tmp_path: Path) -> None:
-    source = write_source(tmp_path / "source", heads=6, head_size=8, rotary_size=4)
+    source = write_source(tmp_path / "source", heads=6, head_dim=8, rotary_size=4)
     with pytest.raises(InputError, match=r"in 4 groups.*6 heads.*gptj, phi or gguf"):
         export(source, tmp_path / "out", "codegen")
     assert not (tmp_path / "out").exists()
@@ -121,7 +121,7 @@ def test_the_codegen_layout_wants_its_heads_in_four_groups(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("heads", "name"), [(1, "gptj"), (3, "gptj"), (4, "codegen"), (6, "gptj")])
 def test_a_run_of_any_number_of_heads_has_a_layout(heads: int, name: str) -> None:
-    config = codegen_config(layers=1, heads=heads, head_size=8, rotary_size=4, vocab_size=32)
+    config = codegen_config(layers=1, heads=heads, head_dim=8, rotary_size=4, vocab_size=32)
     layout, describe = _hub_layout(config)
     assert layout.name == name == describe(config, "float32", 0)["model_type"]
 
@@ -135,7 +135,7 @@ def test_every_share_of_a_head_comes_back_as_its_size() -> None:
 @pytest.mark.parametrize("kept", ["transformer.wte.weight", "lm_head.weight"])
 def test_a_tied_head_is_read_from_either_tensor(tmp_path: Path, kept: str) -> None:
     """With a bias of its own, as GPT-J has; transformers leaves one of the two out."""
-    source = write_source(tmp_path / "source", heads=2, head_size=8, rotary_size=4)
+    source = write_source(tmp_path / "source", heads=2, head_dim=8, rotary_size=4)
     tensors = {
         name: (tensor.shape, np.array(tensor.read()))  # a copy: the file is rewritten
         for name, tensor in read_safetensors(source / "model.safetensors").items()
@@ -159,7 +159,7 @@ def test_a_tied_head_is_read_from_either_tensor(tmp_path: Path, kept: str) -> No
 
 @pytest.mark.parametrize("said", [None, 0, 3, 18])
 def test_a_rotary_size_that_no_program_computes_is_refused(tmp_path: Path, said: Any) -> None:
-    source = write_source(tmp_path / "source", heads=2, head_size=16, rotary_size=4)
+    source = write_source(tmp_path / "source", heads=2, head_dim=16, rotary_size=4)
     settings = json.loads((source / "config.json").read_text())
     (source / "config.json").write_text(json.dumps(settings | {"rotary_dim": said}))
     with pytest.raises(ModelFileError, match="rotary") as caught:
@@ -168,7 +168,7 @@ def test_a_rotary_size_that_no_program_computes_is_refused(tmp_path: Path, said:
 
 
 def test_ends_and_starts_go_along(tmp_path: Path) -> None:
-    source = write_source(tmp_path / "source", heads=2, head_size=16, rotary_size=4)
+    source = write_source(tmp_path / "source", heads=2, head_dim=16, rotary_size=4)
     (source / "generation_config.json").write_text(json.dumps({"eos_token_id": [261, 9, 8]}))
     content = json.loads((source / "tokenizer.json").read_text("utf-8"))
     content["post_processor"] = {
@@ -189,7 +189,7 @@ def test_ends_and_starts_go_along(tmp_path: Path) -> None:
 
 
 def test_a_tokenizer_that_no_rule_of_llama_cpp_cuts_like_is_refused(tmp_path: Path) -> None:
-    source = write_source(tmp_path / "source", heads=2, head_size=16, rotary_size=4)
+    source = write_source(tmp_path / "source", heads=2, head_dim=16, rotary_size=4)
     content = json.loads((source / "tokenizer.json").read_text("utf-8"))
     split = {"type": "Split", "pattern": {"Regex": "."}, "behavior": "Isolated", "invert": False}
     content["pre_tokenizer"] = {
@@ -206,7 +206,7 @@ def test_what_llama_cpp_does_not_take_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("xllamacpp")
-    source = write_source(tmp_path / "source", heads=2, head_size=16, rotary_size=4)
+    source = write_source(tmp_path / "source", heads=2, head_dim=16, rotary_size=4)
     monkeypatch.setattr(
         "multiturn.hub.exports.export.find_fault", lambda *_: "GGML_ASSERT(x) failed"
     )

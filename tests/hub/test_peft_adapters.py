@@ -33,9 +33,11 @@ from multiturn.models.config import DecoderConfig, codegen_config, llama_config
 from multiturn.models.lora import LORA_TARGETS, LoraConfig, lora_specs, merge
 from multiturn.models.parameters import named_arrays, parameter_specs
 
-CODEGEN = codegen_config(layers=2, heads=8, head_size=4, rotary_size=2, vocab_size=32, context=16)
+CODEGEN = codegen_config(
+    layers=2, heads=8, head_dim=4, rotary_size=2, vocab_size=32, max_seq_len=16
+)
 LLAMA = llama_config(
-    vocab_size=32, layers=2, width=24, heads=6, kv_heads=2, feed_forward_width=40, head_size=8
+    vocab_size=32, layers=2, d_model=24, heads=6, kv_heads=2, mlp_dim=40, head_dim=8
 )
 LAYOUTS: dict[str, tuple[DecoderConfig, Callable[[DecoderConfig], Layout]]] = {
     "codegen": (CODEGEN, lambda config: codegen_layout(config, 4)),
@@ -116,9 +118,7 @@ def adapter(tmp_path: Path) -> Path:
 
 
 def test_of_another_model(adapter: Path) -> None:
-    wide = llama_config(
-        vocab_size=32, layers=2, width=32, heads=4, kv_heads=2, feed_forward_width=40
-    )
+    wide = llama_config(vocab_size=32, layers=2, d_model=32, heads=4, kv_heads=2, mlp_dim=40)
     with pytest.raises(ModelFileError, match="a model of another size"):
         merge_adapter(drawn(parameter_specs(wide), 0), wide, adapter)
     with pytest.raises(ModelFileError, match="for another model"):

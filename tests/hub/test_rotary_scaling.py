@@ -43,7 +43,7 @@ STRETCHES: dict[str, tuple[dict[str, Any], float]] = {
         4,
     ),
     "no base": ({"without": [".rope.freq_base"]}, 1),
-    "no size": ({"without": [".rope.dimension_count"], "head_size": 24}, 1),
+    "no size": ({"without": [".rope.dimension_count"], "head_dim": 24}, 1),
     "qwen2": ({"architecture": "qwen2", **meta(**{"scaling.factor": 4.0})}, 4),
 }
 
@@ -59,7 +59,7 @@ def test_a_gguf_file_is_scaled_as_llama_cpp_scales_it(
     options, stretch = STRETCHES[name]
     file = tiny_gguf(**options)
     checkpoint = open_checkpoint(file)
-    assert checkpoint.config.rotary.stretch == stretch
+    assert checkpoint.config.rotary.scaling == stretch
     parameters = load_parameters(checkpoint)
     tokens = np.random.default_rng(0).integers(0, 256, (2, 48)).astype(np.int32)
     agreement = check_with_llama_cpp(
@@ -118,7 +118,7 @@ def test_a_hub_checkpoint_is_scaled_as_transformers_scales_it(
     changes: dict[str, Any], stretch: float
 ) -> None:
     described = describe_hub(hub_config(**changes), Path("model"), None)
-    assert described.config.rotary.stretch == stretch
+    assert described.config.rotary.scaling == stretch
 
 
 def test_the_base_stands_in_either_place() -> None:

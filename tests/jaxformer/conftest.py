@@ -46,7 +46,7 @@ def tiny(corpus: Path, tmp_path: Path) -> TrainConfig:
         name="tiny",
         out=str(tmp_path / "run"),
         model=codegen_config(
-            layers=2, heads=4, head_size=8, rotary_size=4, vocab_size=320, context=32
+            layers=2, heads=4, head_dim=8, rotary_size=4, vocab_size=320, max_seq_len=32
         ),
         data=DataConfig(path=str(corpus), tokenizer="train:310", held_out=0.1),
         batch=BatchConfig(sequences=8, length=32),

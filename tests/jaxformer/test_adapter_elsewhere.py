@@ -73,11 +73,11 @@ def test_peft_computes_what_the_merged_decoder_computes(tmp_path: Path) -> None:
     config = llama_config(
         vocab_size=64,
         layers=2,
-        width=32,
+        d_model=32,
         heads=4,
         kv_heads=2,
-        feed_forward_width=48,
-        context=64,
+        mlp_dim=48,
+        max_seq_len=64,
         rotary_base=10_000.0,
     )
     lora = LoraConfig(rank=3, alpha=5.0, targets=("query", "key", "value", "attention_out", "up"))

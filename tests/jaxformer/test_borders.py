@@ -15,7 +15,7 @@ from multiturn.models.config import codegen_config
 from multiturn.models.decoder import hidden_states
 from multiturn.models.parameters import parameter_specs
 
-CONFIG = codegen_config(layers=2, heads=4, head_size=8, rotary_size=4, vocab_size=64, context=64)
+CONFIG = codegen_config(layers=2, heads=4, head_dim=8, rotary_size=4, vocab_size=64, max_seq_len=64)
 
 
 LENGTH = 64

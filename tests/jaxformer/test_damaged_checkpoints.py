@@ -89,7 +89,7 @@ def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainConf
         name="tiny",
         out=str(place / "run"),
         model=codegen_config(
-            layers=1, heads=2, head_size=8, rotary_size=4, vocab_size=320, context=32
+            layers=1, heads=2, head_dim=8, rotary_size=4, vocab_size=320, max_seq_len=32
         ),
         data=DataConfig(path=str(corpus), tokenizer="train:310", held_out=0.0),
         batch=BatchConfig(sequences=4, length=32),

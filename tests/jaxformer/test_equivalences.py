@@ -21,7 +21,7 @@ from multiturn.jaxformer.step.state import Batch, fresh_state, whole_model
 from multiturn.jaxformer.step.train_step import make_step
 from multiturn.models.config import codegen_config
 
-model = codegen_config(layers=2, heads=4, head_size=8, rotary_size=4, vocab_size=64, context=32)
+model = codegen_config(layers=2, heads=4, head_dim=8, rotary_size=4, vocab_size=64, max_seq_len=32)
 trainee = whole_model(model)
 schedule = ScheduleConfig(peak=1e-2, end=1e-3, warmup_steps=1, decay_steps=10)
 draw = np.random.default_rng(0)

@@ -26,9 +26,11 @@ from multiturn.models.decoder import forward
 from multiturn.models.lora import LORA_TARGETS, LoraConfig, attach, lora_specs, merge
 from multiturn.models.parameters import named_arrays, parameter_specs
 
-CODEGEN = codegen_config(layers=2, heads=4, head_size=8, rotary_size=4, vocab_size=64, context=32)
+CODEGEN = codegen_config(
+    layers=2, heads=4, head_dim=8, rotary_size=4, vocab_size=64, max_seq_len=32
+)
 LLAMA = llama_config(
-    vocab_size=64, layers=2, width=32, heads=4, kv_heads=2, feed_forward_width=64, qkv_bias=True
+    vocab_size=64, layers=2, d_model=32, heads=4, kv_heads=2, mlp_dim=64, qkv_bias=True
 )
 
 

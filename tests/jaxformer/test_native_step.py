@@ -30,13 +30,13 @@ needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C++ comp
 LLAMA = llama_config(
     vocab_size=320,
     layers=2,
-    width=32,
+    d_model=32,
     heads=4,
     kv_heads=2,
-    feed_forward_width=48,
-    context=32,
+    mlp_dim=48,
+    max_seq_len=32,
     qkv_bias=True,
-    tied_head=True,
+    tie_embeddings=True,
 )
 
 

@@ -19,8 +19,8 @@ from multiturn.models.lora import LoraConfig
 
 def llama(*, bias: bool, tied: bool, stretch: float = 1.0) -> DecoderConfig:
     return llama_config(
-        vocab_size=320, layers=2, width=32, heads=4, kv_heads=2, feed_forward_width=64,
-        context=64, qkv_bias=bias, tied_head=tied, rotary_stretch=stretch,
+        vocab_size=320, layers=2, d_model=32, heads=4, kv_heads=2, mlp_dim=64,
+        max_seq_len=64, qkv_bias=bias, tie_embeddings=tied, rope_scaling=stretch,
     )  # fmt: skip
 
 
@@ -71,8 +71,8 @@ def test_a_lora_run_is_merged_into_the_file(tiny: TrainConfig, tmp_path: Path) -
 
 def test_what_gguf_cannot_hold_is_said(tiny: TrainConfig, tmp_path: Path) -> None:
     model = codegen_config(
-        layers=1, heads=2, head_size=8, rotary_size=4, vocab_size=320, context=32,
-        feed_forward_width=48,
+        layers=1, heads=2, head_dim=8, rotary_size=4, vocab_size=320, max_seq_len=32,
+        mlp_dim=48,
     )  # fmt: skip
     config = replace(tiny, steps=1, model=model)
     main(config)

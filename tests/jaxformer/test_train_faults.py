@@ -89,7 +89,7 @@ def test_a_loss_that_is_no_number_names_its_batch_and_files_and_can_be_skipped(
     )
     with pytest.raises(InputError, match="not those the run was trained on"):
         main(mended, data=elsewhere, say=lambda _: None)
-    wider = replace(tiny.model, feed_forward_width=64)
+    wider = replace(tiny.model, mlp_dim=64)
     with pytest.raises(InputError, match="feed_forward_width is 128 there, 64 here"):
         load_initial_parameters(str(tiny.directory), wider, mesh=None)  # type: ignore[arg-type]
 

@@ -21,9 +21,11 @@ from multiturn.models.config import DecoderConfig, codegen_config, llama_config
 from multiturn.models.decoder import forward, hidden_states
 from multiturn.models.parameters import named_arrays, parameter_specs
 
-CODEGEN = codegen_config(layers=2, heads=4, head_size=8, rotary_size=4, vocab_size=64, context=32)
+CODEGEN = codegen_config(
+    layers=2, heads=4, head_dim=8, rotary_size=4, vocab_size=64, max_seq_len=32
+)
 TIED = llama_config(
-    vocab_size=64, layers=2, width=32, heads=4, kv_heads=2, feed_forward_width=64, tied_head=True
+    vocab_size=64, layers=2, d_model=32, heads=4, kv_heads=2, mlp_dim=64, tie_embeddings=True
 )
 SCHEDULE = ScheduleConfig(peak=1e-2, end=1e-3, warmup_steps=2, decay_steps=10)
 ROWS, LENGTH = 8, 16

@@ -37,8 +37,8 @@ SIZES = {
 @pytest.mark.parametrize("stage", ["nl", "multi", "mono"])
 @pytest.mark.parametrize("size", SIZES)
 def test_the_four_sizes(size: str, stage: str) -> None:
-    layers, heads, head_size, rotary, parameters = SIZES[size]
-    width, vocabulary = heads * head_size, 51_200
+    layers, heads, head_dim, rotary, parameters = SIZES[size]
+    width, vocabulary = heads * head_dim, 51_200
     by_hand = 2 * vocabulary * width + vocabulary + 2 * width
     by_hand += layers * (12 * width**2 + 7 * width)
     tracemalloc.start()
@@ -48,8 +48,8 @@ def test_the_four_sizes(size: str, stage: str) -> None:
     config = plan.config
     assert peak < 10_000_000
     assert plan.parameters == by_hand == parameters
-    assert (config.layers, config.heads, config.head_size) == (layers, heads, head_size)
-    assert config.rotary.size == rotary and config.context == 2048
+    assert (config.layers, config.heads, config.head_dim) == (layers, heads, head_dim)
+    assert config.rotary.size == rotary and config.max_seq_len == 2048
     assert plan.weight_bytes == {
         "float32": 4 * parameters,
         "bfloat16": 2 * parameters,
@@ -57,7 +57,7 @@ def test_the_four_sizes(size: str, stage: str) -> None:
     }
     assert plan.cache_bytes_per_token["bfloat16"] == 2 * 2 * layers * width
     shapes = {array.name: array.shape for array in plan.arrays}
-    assert shapes["layers.query"] == (layers, width, heads, head_size)
+    assert shapes["layers.query"] == (layers, width, heads, head_dim)
     assert shapes["layers.up"] == (layers, width, 4 * width)
     assert shapes["embedding"] == (vocabulary, width)
     assert shapes["head"] == (width, vocabulary)
@@ -90,19 +90,19 @@ def test_names_come_in_any_case_and_unknown_ones_get_a_hint() -> None:
     ],
 )
 def test_impossible_codegen_models_are_refused(changes: dict[str, float]) -> None:
-    arguments = {"layers": 1, "heads": 2, "head_size": 8, "rotary_size": 4, **changes}
+    arguments = {"layers": 1, "heads": 2, "head_dim": 8, "rotary_size": 4, **changes}
     with pytest.raises(InputError, match="out of range"):
         codegen_config(**arguments)
 
 
-@pytest.mark.parametrize("changes", [{"kv_heads": 3}, {"width": 30}, {"kv_heads": 0}])
+@pytest.mark.parametrize("changes", [{"kv_heads": 3}, {"d_model": 30}, {"kv_heads": 0}])
 def test_impossible_llama_models_are_refused(changes: dict[str, int]) -> None:
     arguments = {
         "vocab_size": 8,
         "layers": 1,
-        "width": 32,
+        "d_model": 32,
         "heads": 4,
-        "feed_forward_width": 8,
+        "mlp_dim": 8,
         **changes,
     }
     with pytest.raises((InputError, ZeroDivisionError)):
@@ -184,8 +184,22 @@ def test_replicated_needs_no_mesh_axis() -> None:
 
 def test_a_llama_plan_counts_tied_and_grouped_arrays_once() -> None:
     config = llama_config(
-        vocab_size=100, layers=2, width=32, heads=4, kv_heads=2, feed_forward_width=48,
-        qkv_bias=True, tied_head=True,
+        vocab_size=100, layers=2, d_model=32, heads=4, kv_heads=2, mlp_dim=48,
+        qkv_bias=True, tie_embeddings=True,
     )  # fmt: skip
     layer = 32 * 32 * 2 + 2 * 32 * 16 + 3 * 32 * 48 + 2 * 32 + 32 + 2 * 16
     assert plan_of("any", config).parameters == 100 * 32 + 32 + 2 * layer
+
+
+def test_a_saved_configuration_has_the_keys_it_always_had() -> None:
+    config = named_config("codegen-nano")
+    plain = to_plain(config)
+    assert list(plain) == [
+        "vocab_size", "context", "layers", "width", "heads", "kv_heads", "head_size",
+        "feed_forward_width", "rotary", "norm", "norm_eps", "feed_forward", "parallel", "qkv_bias",
+        "feed_forward_bias", "tied_head", "head_bias",
+    ]  # fmt: skip
+    assert plain["rotary"] == {"size": 4, "pairs": "adjacent", "base": 10_000.0, "stretch": 1.0}
+    assert read_record(plain, DecoderConfig, where="config") == config
+    with pytest.raises(InputError, match=r"config: width is out of range: got 0"):
+        read_record({**plain, "width": 0}, DecoderConfig, where="config")

@@ -29,22 +29,20 @@ pytestmark = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler
 # Sizes that fill neither a panel of 64 outputs, nor a vector of 16, nor a group of 128 inputs.
 CONFIGS: dict[str, DecoderConfig] = {
     "codegen": codegen_config(
-        layers=2, heads=3, head_size=24, rotary_size=8, vocab_size=300, context=512
+        layers=2, heads=3, head_dim=24, rotary_size=8, vocab_size=300, max_seq_len=512
     ),
-    "llama": llama_config(
-        vocab_size=333, layers=2, width=93, heads=5, head_size=20, feed_forward_width=199
-    ),
+    "llama": llama_config(vocab_size=333, layers=2, d_model=93, heads=5, head_dim=20, mlp_dim=199),
     "qwen": llama_config(
         vocab_size=333,
         layers=2,
-        width=96,
+        d_model=96,
         heads=14,
         kv_heads=2,
-        head_size=16,
-        feed_forward_width=200,
+        head_dim=16,
+        mlp_dim=200,
         qkv_bias=True,
-        tied_head=True,
-        rotary_stretch=2.0,
+        tie_embeddings=True,
+        rope_scaling=2.0,
     ),
 }
 CAPACITY = 192
@@ -78,7 +76,7 @@ def packed(name: str, precision: Precision, threads: int = 2) -> NativeDecoder:
 @partial(jax.jit, static_argnames="config", donate_argnames="cache")
 def native_step(number: Any, tokens: Any, counts: Any, cache: Any, config: DecoderConfig) -> Any:
     hidden, cache = native.forward_with_cache(number, tokens, counts, cache, config)
-    flat = hidden.reshape(-1, config.width)
+    flat = hidden.reshape(-1, config.d_model)
     logits = native.unembed(number, flat, config)
     return hidden, logits.reshape(*tokens.shape, -1), cache
 
@@ -200,7 +198,7 @@ def test_one_strange_cache_among_others_is_refused() -> None:
 
 def test_logits_written_over_others_are_the_same() -> None:
     config, number = CONFIGS["qwen"], packed("qwen", "float32").number
-    hidden = jax.random.normal(jax.random.key(0), (5, config.width))
+    hidden = jax.random.normal(jax.random.key(0), (5, config.d_model))
     wanted = native.unembed(number, hidden, config)
     into = jax.jit(partial(native.unembed, config=config), donate_argnames="workspace")
     workspace = jnp.full((5, config.vocab_size), jnp.nan)
@@ -269,7 +267,7 @@ def test_a_cache_of_another_precision_or_shape_is_refused() -> None:
 def test_a_closed_decoder_is_refused() -> None:
     config = CONFIGS["qwen"]
     decoder = NativeDecoder.pack(parameters("qwen"), config, "float32", threads=1)
-    assert decoder.bytes > 4 * config.width * config.vocab_size
+    assert decoder.bytes > 4 * config.d_model * config.vocab_size
     decoder.close()
     decoder.close()
     assert decoder.bytes == 0
@@ -287,9 +285,9 @@ def test_senseless_arguments_are_refused_in_words() -> None:
     with pytest.raises(InputError, match="threads"):
         NativeDecoder.pack(weights, config, threads=0)
     with pytest.raises(InputError, match="query of layer 0 has a wrong shape"):
-        NativeDecoder.pack(weights, replace(config, heads=12, head_size=16))
+        NativeDecoder.pack(weights, replace(config, heads=12, head_dim=16))
     with pytest.raises(InputError, match="no head"):
-        NativeDecoder.pack(weights, replace(config, tied_head=False))
+        NativeDecoder.pack(weights, replace(config, tie_embeddings=False))
     strange = ("query", 7, np.zeros((1, 1)))
     with pytest.raises(InputError, match="query of layer 7"):
         NativeDecoder.pack_each([strange], config)

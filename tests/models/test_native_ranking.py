@@ -32,7 +32,7 @@ SAMPLE = jax.jit(sample_batch)
 def decoders(module_home: Path) -> Iterator[list[NativeDecoder]]:
     """Of one thread and of three: nothing may depend on that."""
     config = codegen_config(
-        layers=1, heads=1, head_size=16, rotary_size=8, vocab_size=64, context=64
+        layers=1, heads=1, head_dim=16, rotary_size=8, vocab_size=64, max_seq_len=64
     )
     parameters = initialize(parameter_specs(config), seed=0)
     made = [NativeDecoder.pack(parameters, config, threads=count) for count in (1, 3)]

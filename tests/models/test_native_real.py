@@ -61,7 +61,7 @@ def test_the_most_likely_tokens_are_those_of_float32(
     @partial(jax.jit, donate_argnames="cache")
     def step(number, tokens, counts, cache):  # type: ignore[no-untyped-def]
         hidden, cache = native.extend(number, tokens, counts, cache, config)
-        logits = native.unembed(number, hidden.reshape(-1, config.width), config)
+        logits = native.unembed(number, hidden.reshape(-1, config.d_model), config)
         return logits.reshape(*tokens.shape, -1), cache
 
     def after(precision: Precision, *, write: bool) -> np.ndarray:

@@ -22,10 +22,10 @@ from multiturn.models.parameters import parameter_specs
 library.built_library = lambda: pathlib.Path(sys.argv[1])
 
 for config in (
-    codegen_config(layers=2, heads=3, head_size=24, rotary_size=8, vocab_size=70, context=192),
+    codegen_config(layers=2, heads=3, head_dim=24, rotary_size=8, vocab_size=70, max_seq_len=192),
     llama_config(
-        vocab_size=131, layers=1, width=93, heads=7, kv_heads=1, head_size=20,
-        feed_forward_width=199, qkv_bias=True, tied_head=True, context=192,
+        vocab_size=131, layers=1, d_model=93, heads=7, kv_heads=1, head_dim=20,
+        mlp_dim=199, qkv_bias=True, tie_embeddings=True, max_seq_len=192,
     ),
 ):
     parameters = initialize(parameter_specs(config), seed=0)

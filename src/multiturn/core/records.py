@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 
 from multiturn.core.errors import InputError, nearest, truncate_repr
 
-__all__ = ["read_record", "to_plain"]
+__all__ = ["key_of", "read_record", "stored_as", "to_plain"]
 
 T = TypeVar("T")
 
@@ -35,6 +35,32 @@ _NAMES: dict[Any, str] = {
     list: "a list",
     tuple: "a list",
 }
+
+
+_KEY = "multiturn.core.records.key"
+
+
+def stored_as(key: str) -> Mapping[str, str]:
+    """Metadata of a dataclass field whose key in plain data is not its name.
+
+    Records keep their keys when a field is renamed.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Model:
+        ...     d_model: int = dataclasses.field(metadata=stored_as("width"))
+        >>> to_plain(Model(d_model=3))
+        {'width': 3}
+        >>> read_record({"width": 3}, Model, where="model.json")
+        Model(d_model=3)
+    """
+    return {_KEY: key}
+
+
+def key_of(field: dataclasses.Field[Any]) -> str:
+    """The key of a field in plain data: its name, or what `stored_as` says."""
+    key: str = field.metadata.get(_KEY, field.name)
+    return key
 
 
 class _MismatchError(Exception):
@@ -91,7 +117,7 @@ def to_plain(record: object) -> Any:
     """
     if dataclasses.is_dataclass(record) and not isinstance(record, type):
         return {
-            field.name: to_plain(getattr(record, field.name))
+            key_of(field): to_plain(getattr(record, field.name))
             for field in dataclasses.fields(record)
         }
     if isinstance(record, enum.Enum):
@@ -129,7 +155,7 @@ def _read(value: object, kind: Any) -> object:
 def _read_dataclass(value: object, kind: Any) -> object:
     if not isinstance(value, Mapping):
         raise _wrong_type(value, "a mapping")
-    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    fields = {key_of(field): field for field in dataclasses.fields(kind) if field.init}
     for key in value:
         if key not in fields:
             near = nearest(str(key), fields, max_count=1)
@@ -143,12 +169,12 @@ def _read_dataclass(value: object, kind: Any) -> object:
             )
     hints = _hints(kind)
     found: dict[str, object] = {}
-    for name, field in fields.items():
-        if name in value:
-            with _inside(f".{name}"):
-                found[name] = _read(value[name], hints[name])
+    for key, field in fields.items():
+        if key in value:
+            with _inside(f".{key}"):
+                found[field.name] = _read(value[key], hints[field.name])
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise _MismatchError(InputError(f"the key {name!r} is missing", fix="add it"))
+            raise _MismatchError(InputError(f"the key {key!r} is missing", fix="add it"))
     try:
         return kind(**found)
     except InputError as error:

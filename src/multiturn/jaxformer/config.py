@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from multiturn.core.errors import InputError, nearest
-from multiturn.core.records import read_record, to_plain
+from multiturn.core.records import key_of, read_record, to_plain
 from multiturn.jaxformer.overrides import parse_overrides, parse_value
 from multiturn.models.config import DecoderConfig
 from multiturn.models.lora import LoraConfig
@@ -371,8 +371,8 @@ class TrainConfig:
             (
                 "batch.length",
                 self.batch.length,
-                self.batch.length <= self.model.context,
-                f"up to the model's context, {self.model.context}",
+                self.batch.length <= self.model.max_seq_len,
+                f"up to the model's context, {self.model.max_seq_len}",
             ),
         )
 
@@ -415,9 +415,9 @@ def _keys(record: Any, prefix: str = "") -> Mapping[str, Any]:
     for field in fields(record):
         value = getattr(record, field.name)
         if is_dataclass(value):
-            found |= _keys(value, f"{prefix}{field.name}.")
+            found |= _keys(value, f"{prefix}{key_of(field)}.")
         else:
-            found[prefix + field.name] = kinds[field.name]
+            found[prefix + key_of(field)] = kinds[field.name]
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -66,11 +67,17 @@ def parse_value(key: str, text: str, kind: Any) -> object:
     options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     if type(None) in options and text in ("null", "~", ""):
         return None
-    if any(option is str or get_origin(option) is Literal for option in options):
+    if any(_is_text(option) for option in options):
         return _text(key, text)
     if text[:1] not in ("[", "{", "'", '"'):
         return _number(read_plain_1_2(text.strip()), options)
     return _yaml(key, text)
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether values of a type are written as text."""
+    is_enum = isinstance(kind, type) and issubclass(kind, Enum)
+    return kind is str or get_origin(kind) is Literal or is_enum
 
 
 def _number(value: object, options: tuple[Any, ...]) -> object:

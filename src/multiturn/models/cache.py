@@ -39,7 +39,7 @@ def empty_cache(
     config: DecoderConfig, batch: int, capacity: int, dtype: DTypeLike = jnp.float32
 ) -> KVCache:
     """A cache of `batch` rows that have read nothing."""
-    shape = (config.layers, batch, capacity, config.kv_heads, config.head_size)
+    shape = (config.layers, batch, capacity, config.kv_heads, config.head_dim)
     return KVCache(
         keys=jnp.zeros(shape, dtype),
         values=jnp.zeros(shape, dtype),

@@ -1,16 +1,19 @@
-"""Which decoder: the sizes and the few choices in which CodeGen and Llama models differ."""
+"""The configuration of a decoder: its sizes, and the choices in which CodeGen and Llama differ."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from enum import Enum
 from typing import Literal
 
 from multiturn.core.errors import InputError, UnknownNameError
+from multiturn.core.records import key_of, stored_as
 
 __all__ = [
     "CODEGEN_SIZES",
     "CODEGEN_STAGES",
     "DecoderConfig",
+    "RopePairs",
     "Rotary",
     "codegen_config",
     "codegen_names",
@@ -24,27 +27,35 @@ def _check(name: str, value: object, good: bool, allowed: str) -> None:
         raise InputError(f"{name} is out of range", got=value, allowed=allowed)
 
 
+class RopePairs(Enum):
+    """Which dimensions of a head rotate together; the values are those of saved configs."""
+
+    INTERLEAVED = "adjacent"
+    """0 with 1, 2 with 3: CodeGen and GPT-J."""
+    HALF_SPLIT = "halves"
+    """0 with size/2: Llama and Phi."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotary:
-    """Rotary positions (Su et al., arXiv 2104.09864).
+    """Rotary position embedding, RoPE (Su et al., arXiv 2104.09864).
 
     Attributes:
         size: how many leading dimensions of each head are rotated; even.
-        pairs: which dimensions turn together: ``adjacent`` (0 with 1, 2 with 3; CodeGen and
-            GPT-J) or ``halves`` (0 with size/2; Llama, Phi).
-        base: the wave lengths run from 2 pi to 2 pi * base.
-        stretch: positions are divided by it (linear scaling); 1 is off.
+        pairs: see `RopePairs`.
+        base: the wavelengths run from 2 pi to 2 pi * base.
+        scaling: positions are divided by it (linear RoPE scaling); 1 is off.
     """
 
     size: int
-    pairs: Literal["adjacent", "halves"]
+    pairs: RopePairs
     base: float = 10_000.0
-    stretch: float = 1.0
+    scaling: float = field(default=1.0, metadata=stored_as("stretch"))
 
     def __post_init__(self) -> None:
         _check("rotary size", self.size, self.size > 0 and self.size % 2 == 0, "an even number")
         _check("rotary base", self.base, self.base > 1, "above 1")
-        _check("rotary stretch", self.stretch, self.stretch > 0, "above 0")
+        _check("rotary scaling", self.scaling, self.scaling > 0, "above 0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,38 +63,41 @@ class DecoderConfig:
     """A decoder-only transformer; `codegen_config` and `llama_config` make the usual ones.
 
     Attributes:
-        vocab_size: rows of the embedding, which may be more than the tokenizer has tokens.
-        context: the longest sequence it was made for.
-        parallel: attention and feed-forward read the same normed input and are added
-            together (CodeGen); otherwise one after the other, each with its own norm.
+        vocab_size: rows of the embedding; may exceed the tokenizer's number of tokens.
+        max_seq_len: tokens of the longest sequence it was made for.
+        d_model: width of the residual stream.
+        mlp_dim: width of the MLP's hidden layer.
+        parallel_residual: attention and MLP read the same normed input, and their outputs are
+            added together (CodeGen); otherwise one after the other, each with its own norm.
         norm: ``layer`` has a scale and a bias, ``rms`` a scale.
         feed_forward: ``gelu`` (tanh form) or ``swiglu`` (a gated pair of projections).
-        tied_head: the output head is the embedding.
+        tie_embeddings: the output head is the embedding.
     """
 
     vocab_size: int
-    context: int
+    max_seq_len: int = field(metadata=stored_as("context"))
     layers: int
-    width: int
+    d_model: int = field(metadata=stored_as("width"))
     heads: int
     kv_heads: int
-    head_size: int
-    feed_forward_width: int
+    head_dim: int = field(metadata=stored_as("head_size"))
+    mlp_dim: int = field(metadata=stored_as("feed_forward_width"))
     rotary: Rotary
     norm: Literal["layer", "rms"]
     norm_eps: float
     feed_forward: Literal["gelu", "swiglu"]
-    parallel: bool
+    parallel_residual: bool = field(metadata=stored_as("parallel"))
     qkv_bias: bool
     feed_forward_bias: bool
-    tied_head: bool
+    tie_embeddings: bool = field(metadata=stored_as("tied_head"))
     head_bias: bool
 
     def __post_init__(self) -> None:
-        sizes = ("vocab_size", "context", "layers", "width", "heads", "kv_heads", "head_size")
-        for name in (*sizes, "feed_forward_width"):
-            value = getattr(self, name)
-            _check(name, value, value >= 1, "1 or more")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, int) and not isinstance(value, bool):
+                # By its key, which is what a person sets.
+                _check(key_of(each), value, value >= 1, "1 or more")
         _check(
             "kv_heads",
             self.kv_heads,
@@ -93,53 +107,56 @@ class DecoderConfig:
         _check(
             "rotary size",
             self.rotary.size,
-            self.rotary.size <= self.head_size,
-            f"up to the head size {self.head_size}",
+            self.rotary.size <= self.head_dim,
+            f"up to the head size {self.head_dim}",
         )
         _check("norm_eps", self.norm_eps, 0 < self.norm_eps < 1, "between 0 and 1")
         _check(
-            "head_bias", self.head_bias, not (self.tied_head and self.head_bias), "none when tied"
+            "head_bias",
+            self.head_bias,
+            not (self.tie_embeddings and self.head_bias),
+            "none when tied",
         )
 
     @property
     def family(self) -> Literal["codegen", "llama"]:
         """Which of the two known families the block's order belongs to."""
-        return "codegen" if self.parallel else "llama"
+        return "codegen" if self.parallel_residual else "llama"
 
 
 def codegen_config(
     *,
     layers: int,
     heads: int,
-    head_size: int,
+    head_dim: int,
     rotary_size: int,
     vocab_size: int = 51_200,
-    context: int = 2_048,
-    feed_forward_width: int | None = None,
+    max_seq_len: int = 2_048,
+    mlp_dim: int | None = None,
     norm_eps: float = 1e-5,
 ) -> DecoderConfig:
     """A CodeGen model (arXiv 2203.13474): parallel branches under one LayerNorm.
 
-    The feed-forward is four times as wide as the stream where its width is None.
+    `mlp_dim` is four times `d_model` by default.
     """
-    width = heads * head_size
+    d_model = heads * head_dim
     return DecoderConfig(
         vocab_size=vocab_size,
-        context=context,
+        max_seq_len=max_seq_len,
         layers=layers,
-        width=width,
+        d_model=d_model,
         heads=heads,
         kv_heads=heads,
-        head_size=head_size,
-        feed_forward_width=4 * width if feed_forward_width is None else feed_forward_width,
-        rotary=Rotary(size=rotary_size, pairs="adjacent"),
+        head_dim=head_dim,
+        mlp_dim=4 * d_model if mlp_dim is None else mlp_dim,
+        rotary=Rotary(size=rotary_size, pairs=RopePairs.INTERLEAVED),
         norm="layer",
         norm_eps=norm_eps,
         feed_forward="gelu",
-        parallel=True,
+        parallel_residual=True,
         qkv_bias=False,
         feed_forward_bias=True,
-        tied_head=False,
+        tie_embeddings=False,
         head_bias=True,
     )
 
@@ -148,48 +165,51 @@ def llama_config(
     *,
     vocab_size: int,
     layers: int,
-    width: int,
+    d_model: int,
     heads: int,
-    feed_forward_width: int,
+    mlp_dim: int,
     kv_heads: int | None = None,
-    head_size: int | None = None,
-    context: int = 2_048,
+    head_dim: int | None = None,
+    max_seq_len: int = 2_048,
     rotary_base: float = 10_000.0,
-    rotary_stretch: float = 1.0,
+    rope_scaling: float = 1.0,
     norm_eps: float = 1e-6,
     qkv_bias: bool = False,
-    tied_head: bool = False,
+    tie_embeddings: bool = False,
 ) -> DecoderConfig:
     """A Llama-family model: RMSNorm, SwiGLU, grouped queries; Qwen2 with `qkv_bias`."""
-    if head_size is None:
-        _check("width", width, heads >= 1 and width % heads == 0, f"a multiple of {heads} heads")
-        head_size = width // heads
+    if head_dim is None:
+        divides = heads >= 1 and d_model % heads == 0
+        _check("width", d_model, divides, f"a multiple of {heads} heads")
+        head_dim = d_model // heads
     return DecoderConfig(
         vocab_size=vocab_size,
-        context=context,
+        max_seq_len=max_seq_len,
         layers=layers,
-        width=width,
+        d_model=d_model,
         heads=heads,
         kv_heads=heads if kv_heads is None else kv_heads,
-        head_size=head_size,
-        feed_forward_width=feed_forward_width,
-        rotary=Rotary(size=head_size, pairs="halves", base=rotary_base, stretch=rotary_stretch),
+        head_dim=head_dim,
+        mlp_dim=mlp_dim,
+        rotary=Rotary(
+            size=head_dim, pairs=RopePairs.HALF_SPLIT, base=rotary_base, scaling=rope_scaling
+        ),
         norm="rms",
         norm_eps=norm_eps,
         feed_forward="swiglu",
-        parallel=False,
+        parallel_residual=False,
         qkv_bias=qkv_bias,
         feed_forward_bias=False,
-        tied_head=tied_head,
+        tie_embeddings=tie_embeddings,
         head_bias=False,
     )
 
 
 CODEGEN_SIZES: dict[str, DecoderConfig] = {
-    "350m": codegen_config(layers=20, heads=16, head_size=64, rotary_size=32),
-    "2b": codegen_config(layers=32, heads=32, head_size=80, rotary_size=64),
-    "6b": codegen_config(layers=33, heads=16, head_size=256, rotary_size=64),
-    "16b": codegen_config(layers=34, heads=24, head_size=256, rotary_size=64),
+    "350m": codegen_config(layers=20, heads=16, head_dim=64, rotary_size=32),
+    "2b": codegen_config(layers=32, heads=32, head_dim=80, rotary_size=64),
+    "6b": codegen_config(layers=33, heads=16, head_dim=256, rotary_size=64),
+    "16b": codegen_config(layers=34, heads=24, head_dim=256, rotary_size=64),
 }
 """The four published sizes; each was released at three stages of training."""
 
@@ -197,10 +217,10 @@ CODEGEN_STAGES = ("nl", "multi", "mono")
 
 _SMALL: dict[str, DecoderConfig] = {
     "codegen-nano": codegen_config(
-        layers=2, heads=4, head_size=8, rotary_size=4, vocab_size=256, context=256
+        layers=2, heads=4, head_dim=8, rotary_size=4, vocab_size=256, max_seq_len=256
     ),
     "codegen-micro": codegen_config(
-        layers=4, heads=4, head_size=32, rotary_size=16, vocab_size=1_024, context=512
+        layers=4, heads=4, head_dim=32, rotary_size=16, vocab_size=1_024, max_seq_len=512
     ),
 }
 
@@ -218,7 +238,7 @@ def named_config(name: str) -> DecoderConfig:
         UnknownNameError: no such model.
 
     Example:
-        >>> named_config("codegen-16B-mono").width
+        >>> named_config("codegen-16B-mono").d_model
         6144
     """
     folded = name.casefold()

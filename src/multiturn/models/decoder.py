@@ -196,7 +196,7 @@ def _block(
     key = apply_rope(key, cos, sin, config.rotary)
     mixed, carried = attention(query, key, value)
     attended = _project("btnh,nhd->btd", mixed, layer.attention_out, None, einsum)
-    if config.parallel:
+    if config.parallel_residual:
         return attended + _feed_forward(normed, layer, einsum) + x, carried
     x = x + attended
     if layer.mlp_norm_scale is None:

@@ -54,11 +54,11 @@ def generate_reference(
             allowed=f"0 to {config.vocab_size - 1}",
         )
     total = len(prompt) + max_tokens
-    if total > config.context:
+    if total > config.max_seq_len:
         raise ContextOverflowError(
             "prompt and continuation exceed the context",
             got=f"{len(prompt)} + {max_tokens} tokens",
-            allowed=f"{config.context}",
+            allowed=f"{config.max_seq_len}",
             fix="shorten the prompt or ask for fewer tokens",
         )
     # Room by steps of 64, so that texts of other lengths need no other compilation.

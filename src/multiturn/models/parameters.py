@@ -75,11 +75,11 @@ def parameter_specs(config: DecoderConfig, dtype: DTypeLike = jnp.float32) -> An
     sizes = {
         "layers": c.layers,
         "vocab": c.vocab_size,
-        "embed": c.width,
+        "embed": c.d_model,
         "heads": c.heads,
         "kv_heads": c.kv_heads,
-        "head": c.head_size,
-        "ff": c.feed_forward_width,
+        "head": c.head_dim,
+        "ff": c.mlp_dim,
     }
 
     def array(
@@ -110,8 +110,8 @@ def parameter_specs(config: DecoderConfig, dtype: DTypeLike = jnp.float32) -> An
     layers = {
         "norm_scale": in_norm("layers embed", one),
         "norm_bias": in_norm("layers embed", zero, present=centred),
-        "mlp_norm_scale": in_norm("layers embed", one, present=not c.parallel),
-        "mlp_norm_bias": in_norm("layers embed", zero, present=centred and not c.parallel),
+        "mlp_norm_scale": in_norm("layers embed", one, present=not c.parallel_residual),
+        "mlp_norm_bias": in_norm("layers embed", zero, present=centred and not c.parallel_residual),
         "query": matrix("layers embed heads head", usual),
         "key": matrix("layers embed kv_heads head", usual),
         "value": matrix("layers embed kv_heads head", usual),
@@ -129,7 +129,7 @@ def parameter_specs(config: DecoderConfig, dtype: DTypeLike = jnp.float32) -> An
         "embedding": matrix("vocab embed", usual),
         "final_norm_scale": in_norm("embed", one),
         "final_norm_bias": in_norm("embed", zero, present=centred),
-        "head": matrix("embed vocab", usual, present=not c.tied_head),
+        "head": matrix("embed vocab", usual, present=not c.tie_embeddings),
         "head_bias": array("vocab", zero, present=c.head_bias, keep_float32=True),
     }
     # The same dataclasses carry declarations, shapes, shardings and arrays.

@@ -65,7 +65,7 @@ def plan_of(name: str, config: DecoderConfig) -> ModelPlan:
         ArrayPlan(array, info.shape, info.axes, math.prod(info.shape)) for array, info in infos
     )
     parameters = sum(array.parameters for array in arrays)
-    cached = 2 * config.layers * config.kv_heads * config.head_size
+    cached = 2 * config.layers * config.kv_heads * config.head_dim
     return ModelPlan(
         name=name,
         config=config,
@@ -73,7 +73,7 @@ def plan_of(name: str, config: DecoderConfig) -> ModelPlan:
         weight_bytes={dtype: parameters * size for dtype, size in PLAN_DTYPES.items()},
         cache_bytes_per_token={dtype: cached * size for dtype, size in PLAN_DTYPES.items()},
         cache_bytes_per_sequence={
-            dtype: cached * size * config.context for dtype, size in PLAN_DTYPES.items()
+            dtype: cached * size * config.max_seq_len for dtype, size in PLAN_DTYPES.items()
         },
         arrays=arrays,
     )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
-from multiturn.models.config import Rotary
+from multiturn.models.config import RopePairs, Rotary
 
 __all__ = ["rope_frequencies", "apply_rope"]
 
@@ -19,7 +19,7 @@ def rope_frequencies(
     """Cosine and sine of ``position / base ** (2 i / size)``, in float32."""
     exponent = jnp.arange(0, rotary.size, 2, dtype=jnp.float32) / rotary.size
     frequency = 1.0 / (rotary.base**exponent)
-    scaled = positions.astype(jnp.float32) / rotary.stretch
+    scaled = positions.astype(jnp.float32) / rotary.scaling
     angle = scaled[:, :, None, None] * frequency
     return jnp.cos(angle), jnp.sin(angle)
 
@@ -36,12 +36,12 @@ def apply_rope(
     """
     turned, kept = x[..., : rotary.size].astype(jnp.float32), x[..., rotary.size :]
     half = rotary.size // 2
-    if rotary.pairs == "adjacent":
+    if rotary.pairs is RopePairs.INTERLEAVED:
         first, second = turned[..., 0::2], turned[..., 1::2]
     else:
         first, second = turned[..., :half], turned[..., half:]
     pair = (first * cos - second * sin, second * cos + first * sin)
-    if rotary.pairs == "adjacent":
+    if rotary.pairs is RopePairs.INTERLEAVED:
         turned = jnp.stack(pair, axis=-1).reshape(turned.shape)
     else:
         turned = jnp.concatenate(pair, axis=-1)

@@ -42,7 +42,7 @@ def show_plan(name: str, *, as_json: bool) -> None:
 
 def _print_plan(plan: ModelPlan) -> None:
     config = plan.config
-    print(f"{plan.name}: {plan.parameters:,} parameters, a context of {config.context} tokens")
+    print(f"{plan.name}: {plan.parameters:,} parameters, a context of {config.max_seq_len} tokens")
     print(f"\n{'dtype':10}  {'weights':>9}  {'cache of one token':>18}  {'of a whole context':>18}")
     for dtype, weights in plan.weight_bytes.items():
         token, whole = plan.cache_bytes_per_token[dtype], plan.cache_bytes_per_sequence[dtype]

@@ -84,9 +84,9 @@ def open_jax(
     checkpoint = open_checkpoint(path)
     config = checkpoint.config
     if context is None:
-        context = config.context
+        context = config.max_seq_len
     for name, value, low, high in (
-        ("the context window", context, min(64, config.context), config.context),
+        ("the context window", context, min(64, config.max_seq_len), config.max_seq_len),
         ("the number of slots", slots, 1, 1024),
         ("the number of devices", devices, 1, len(jax.devices())),
     ):

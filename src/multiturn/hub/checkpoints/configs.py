@@ -139,11 +139,11 @@ def _gptj(entries: _Entries) -> DecoderConfig:
     return codegen_config(
         layers=entries.whole("n_layer"),
         heads=heads,
-        head_size=width // heads,
+        head_dim=width // heads,
         rotary_size=_rotary_dim(entries),
         vocab_size=entries.whole("vocab_size"),
-        context=entries.whole("n_positions", "n_ctx", default=2048),
-        feed_forward_width=entries.whole("n_inner", default=4 * width),
+        max_seq_len=entries.whole("n_positions", "n_ctx", default=2048),
+        mlp_dim=entries.whole("n_inner", default=4 * width),
         norm_eps=entries.number("layer_norm_epsilon", default=1e-5),
     )
 
@@ -197,11 +197,11 @@ def _phi(entries: _Entries) -> DecoderConfig:
     return codegen_config(
         layers=entries.whole("num_hidden_layers"),
         heads=heads,
-        head_size=width // heads,
+        head_dim=width // heads,
         rotary_size=int(width // heads * factor),
         vocab_size=entries.whole("vocab_size"),
-        context=entries.whole("max_position_embeddings"),
-        feed_forward_width=entries.whole("intermediate_size"),
+        max_seq_len=entries.whole("max_position_embeddings"),
+        mlp_dim=entries.whole("intermediate_size"),
         norm_eps=entries.number("layer_norm_eps", default=1e-5),
     )
 
@@ -219,17 +219,17 @@ def _llama(entries: _Entries, kind: str) -> DecoderConfig:
     return llama_config(
         vocab_size=entries.whole("vocab_size"),
         layers=entries.whole("num_hidden_layers"),
-        width=entries.whole("hidden_size"),
+        d_model=entries.whole("hidden_size"),
         heads=entries.whole("num_attention_heads"),
         kv_heads=entries.whole("num_key_value_heads", default=entries.whole("num_attention_heads")),
-        head_size=entries.whole("head_dim") if entries.values.get("head_dim") else None,
-        feed_forward_width=entries.whole("intermediate_size"),
-        context=entries.whole("max_position_embeddings", default=2048),
+        head_dim=entries.whole("head_dim") if entries.values.get("head_dim") else None,
+        mlp_dim=entries.whole("intermediate_size"),
+        max_seq_len=entries.whole("max_position_embeddings", default=2048),
         rotary_base=rope.number("rope_theta", default=10_000.0),
-        rotary_stretch=_stretch(rope),
+        rope_scaling=_stretch(rope),
         norm_eps=entries.number("rms_norm_eps", default=1e-6),
         qkv_bias=kind == "qwen2",
-        tied_head=entries.flag("tie_word_embeddings"),
+        tie_embeddings=entries.flag("tie_word_embeddings"),
     )
 
 
@@ -319,25 +319,25 @@ def _gguf_llama(entries: _Entries, tensors: Tensors) -> DecoderConfig:
     if entries.number("expert_count", default=0):
         raise ModelFileError(f"{entries.file}: experts are not computed here")
     heads = entries.whole("attention.head_count")
-    head_size = entries.whole(
+    head_dim = entries.whole(
         "attention.key_length", default=entries.whole("embedding_length") // heads
     )
-    if entries.whole("rope.dimension_count", default=head_size) != head_size:
+    if entries.whole("rope.dimension_count", default=head_dim) != head_dim:
         raise ModelFileError(f"{entries.file}: a partial rotary is not computed here")
     return llama_config(
         vocab_size=tensors["token_embd.weight"].shape[0],
         layers=entries.whole("block_count"),
-        width=entries.whole("embedding_length"),
+        d_model=entries.whole("embedding_length"),
         heads=heads,
         kv_heads=entries.whole("attention.head_count_kv", default=heads),
-        head_size=head_size,
-        feed_forward_width=entries.whole("feed_forward_length"),
-        context=entries.whole("context_length"),
+        head_dim=head_dim,
+        mlp_dim=entries.whole("feed_forward_length"),
+        max_seq_len=entries.whole("context_length"),
         rotary_base=entries.number("rope.freq_base", default=10_000.0),
-        rotary_stretch=_gguf_stretch(entries, tensors),
+        rope_scaling=_gguf_stretch(entries, tensors),
         norm_eps=entries.number("attention.layer_norm_rms_epsilon"),
         qkv_bias="blk.0.attn_q.bias" in tensors,
-        tied_head="output.weight" not in tensors,
+        tie_embeddings="output.weight" not in tensors,
     )
 
 
@@ -379,12 +379,12 @@ def _gguf_phi2(entries: _Entries, tensors: Tensors) -> DecoderConfig:
     return codegen_config(
         layers=entries.whole("block_count"),
         heads=heads,
-        head_size=entries.whole("embedding_length") // heads,
+        head_dim=entries.whole("embedding_length") // heads,
         rotary_size=entries.whole(
             "rope.dimension_count", default=entries.whole("embedding_length") // heads
         ),
         vocab_size=tensors["token_embd.weight"].shape[0],
-        context=entries.whole("context_length"),
-        feed_forward_width=entries.whole("feed_forward_length"),
+        max_seq_len=entries.whole("context_length"),
+        mlp_dim=entries.whole("feed_forward_length"),
         norm_eps=entries.number("attention.layer_norm_epsilon"),
     )

@@ -77,24 +77,24 @@ def codegen_layout(config: DecoderConfig, groups: int) -> Layout:
     row, the queries of the group, then its values, then its keys.
     """
     c = config
-    grouped = (groups, 3, c.heads // groups, c.head_size, c.width)
+    grouped = (groups, 3, c.heads // groups, c.head_dim, c.d_model)
 
     def split(weight: Values) -> tuple[Values, ...]:
         parts = weight.reshape(grouped)
-        heads = (c.heads, c.head_size, c.width)
+        heads = (c.heads, c.head_dim, c.d_model)
         query, value, key = (parts[:, i].reshape(heads) for i in range(3))
         return tuple(np.moveaxis(part, -1, 0) for part in (query, key, value))
 
     def join(query: Values, key: Values, value: Values) -> Values:
-        one = (groups, c.heads // groups, c.head_size, c.width)
+        one = (groups, c.heads // groups, c.head_dim, c.d_model)
         parts = [np.moveaxis(part, 0, -1).reshape(one) for part in (query, value, key)]
-        return np.stack(parts, axis=1).reshape(3 * c.width, c.width)
+        return np.stack(parts, axis=1).reshape(3 * c.d_model, c.d_model)
 
     def block(layer: int) -> Iterator[Rule]:
         at = f"transformer.h.{layer}."
         yield Rule(
             at + "attn.qkv_proj.weight",
-            (3 * c.width, c.width),
+            (3 * c.d_model, c.d_model),
             layer,
             ("query", "key", "value"),
             split,
@@ -111,7 +111,7 @@ def gptj_layout(config: DecoderConfig) -> Layout:
     def block(layer: int) -> Iterator[Rule]:
         at = f"transformer.h.{layer}.attn."
         for field, name in (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj")):
-            yield _linear(at + name, field, config, layer, out=config.width)
+            yield _linear(at + name, field, config, layer, out=config.d_model)
         yield from _codegen_rest(config, layer)
 
     return Layout("gptj", (*_gptj_outer(config), *_blocks(config, block)), _IGNORED)
@@ -126,15 +126,15 @@ def phi_layout(config: DecoderConfig) -> Layout:
         turn = _pairs_apart(c)
         for field, name in (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj")):
             order = None if field == "value" else turn
-            yield _linear(f"{at}self_attn.{name}", field, c, layer, out=c.width, order=order)
-            yield _zeros(f"{at}self_attn.{name}.bias", c.width, layer)
-        yield _linear(f"{at}self_attn.dense", "attention_out", c, layer, out=c.width)
-        yield _zeros(f"{at}self_attn.dense.bias", c.width, layer)
+            yield _linear(f"{at}self_attn.{name}", field, c, layer, out=c.d_model, order=order)
+            yield _zeros(f"{at}self_attn.{name}.bias", c.d_model, layer)
+        yield _linear(f"{at}self_attn.dense", "attention_out", c, layer, out=c.d_model)
+        yield _zeros(f"{at}self_attn.dense.bias", c.d_model, layer)
         yield from _layer_norm(f"{at}input_layernorm", "norm", c, layer)
         yield from _two_layers(f"{at}mlp.fc1", f"{at}mlp.fc2", c, layer)
 
     outer = (
-        _vector("model.embed_tokens.weight", "embedding", (c.vocab_size, c.width)),
+        _vector("model.embed_tokens.weight", "embedding", (c.vocab_size, c.d_model)),
         *_layer_norm("model.final_layernorm", "final_norm", c, None),
         *_head("lm_head", c),
     )
@@ -148,30 +148,28 @@ def llama_layout(config: DecoderConfig) -> Layout:
     def block(layer: int) -> Iterator[Rule]:
         at = f"model.layers.{layer}."
         for field, name, heads in _attention_inputs(c):
-            out = heads * c.head_size
+            out = heads * c.head_dim
             yield _linear(f"{at}self_attn.{name}_proj", field, c, layer, out=out)
             if c.qkv_bias:
                 yield _vector(
                     f"{at}self_attn.{name}_proj.bias", f"{field}_bias", (out,), layer,
-                    (heads, c.head_size),
+                    (heads, c.head_dim),
                 )  # fmt: skip
         yield _linear(
-            f"{at}self_attn.o_proj", "attention_out", c, layer, out=c.width,
-            inner=c.heads * c.head_size,
+            f"{at}self_attn.o_proj", "attention_out", c, layer, out=c.d_model,
+            inner=c.heads * c.head_dim,
         )  # fmt: skip
-        yield _vector(f"{at}input_layernorm.weight", "norm_scale", (c.width,), layer)
-        yield _vector(f"{at}post_attention_layernorm.weight", "mlp_norm_scale", (c.width,), layer)
+        yield _vector(f"{at}input_layernorm.weight", "norm_scale", (c.d_model,), layer)
+        yield _vector(f"{at}post_attention_layernorm.weight", "mlp_norm_scale", (c.d_model,), layer)
         for field in ("gate", "up"):
-            yield _linear(f"{at}mlp.{field}_proj", field, c, layer, out=c.feed_forward_width)
-        yield _linear(
-            f"{at}mlp.down_proj", "down", c, layer, out=c.width, inner=c.feed_forward_width
-        )
+            yield _linear(f"{at}mlp.{field}_proj", field, c, layer, out=c.mlp_dim)
+        yield _linear(f"{at}mlp.down_proj", "down", c, layer, out=c.d_model, inner=c.mlp_dim)
 
     outer = [
-        _vector("model.embed_tokens.weight", "embedding", (c.vocab_size, c.width)),
-        _vector("model.norm.weight", "final_norm_scale", (c.width,)),
+        _vector("model.embed_tokens.weight", "embedding", (c.vocab_size, c.d_model)),
+        _vector("model.norm.weight", "final_norm_scale", (c.d_model,)),
     ]
-    if not c.tied_head:
+    if not c.tie_embeddings:
         outer.append(_linear("lm_head", "head", c, None, out=c.vocab_size))
     return Layout("llama", (*outer, *_blocks(c, block)), _IGNORED)
 
@@ -188,28 +186,28 @@ def gguf_llama_layout(config: DecoderConfig, architecture: str) -> Layout:
     def block(layer: int) -> Iterator[Rule]:
         at = f"blk.{layer}."
         for field, name, heads in _attention_inputs(c):
-            out, order = heads * c.head_size, None if field == "value" else turn
+            out, order = heads * c.head_dim, None if field == "value" else turn
             yield _linear(f"{at}attn_{name}", field, c, layer, out=out, order=order)
             if c.qkv_bias:
                 yield _vector(
                     f"{at}attn_{name}.bias", f"{field}_bias", (out,), layer,
-                    (heads, c.head_size), order=order,
+                    (heads, c.head_dim), order=order,
                 )  # fmt: skip
         yield _linear(
-            f"{at}attn_output", "attention_out", c, layer, out=c.width,
-            inner=c.heads * c.head_size,
+            f"{at}attn_output", "attention_out", c, layer, out=c.d_model,
+            inner=c.heads * c.head_dim,
         )  # fmt: skip
-        yield _vector(f"{at}attn_norm.weight", "norm_scale", (c.width,), layer)
-        yield _vector(f"{at}ffn_norm.weight", "mlp_norm_scale", (c.width,), layer)
+        yield _vector(f"{at}attn_norm.weight", "norm_scale", (c.d_model,), layer)
+        yield _vector(f"{at}ffn_norm.weight", "mlp_norm_scale", (c.d_model,), layer)
         for field in ("gate", "up"):
-            yield _linear(f"{at}ffn_{field}", field, c, layer, out=c.feed_forward_width)
-        yield _linear(f"{at}ffn_down", "down", c, layer, out=c.width, inner=c.feed_forward_width)
+            yield _linear(f"{at}ffn_{field}", field, c, layer, out=c.mlp_dim)
+        yield _linear(f"{at}ffn_down", "down", c, layer, out=c.d_model, inner=c.mlp_dim)
 
     outer = [
-        _vector("token_embd.weight", "embedding", (c.vocab_size, c.width)),
-        _vector("output_norm.weight", "final_norm_scale", (c.width,)),
+        _vector("token_embd.weight", "embedding", (c.vocab_size, c.d_model)),
+        _vector("output_norm.weight", "final_norm_scale", (c.d_model,)),
     ]
-    if not c.tied_head:
+    if not c.tie_embeddings:
         outer.append(_linear("output", "head", c, None, out=c.vocab_size))
     return Layout(f"gguf {architecture}", (*outer, *_blocks(c, block)), _IGNORED)
 
@@ -223,15 +221,15 @@ def gguf_phi2_layout(config: DecoderConfig) -> Layout:
         turn = _pairs_apart(c)
         for field, name, _ in _attention_inputs(c):
             order = None if field == "value" else turn
-            yield _linear(f"{at}attn_{name}", field, c, layer, out=c.width, order=order)
-            yield _zeros(f"{at}attn_{name}.bias", c.width, layer)
-        yield _linear(f"{at}attn_output", "attention_out", c, layer, out=c.width)
-        yield _zeros(f"{at}attn_output.bias", c.width, layer)
+            yield _linear(f"{at}attn_{name}", field, c, layer, out=c.d_model, order=order)
+            yield _zeros(f"{at}attn_{name}.bias", c.d_model, layer)
+        yield _linear(f"{at}attn_output", "attention_out", c, layer, out=c.d_model)
+        yield _zeros(f"{at}attn_output.bias", c.d_model, layer)
         yield from _layer_norm(f"{at}attn_norm", "norm", c, layer)
         yield from _two_layers(f"{at}ffn_up", f"{at}ffn_down", c, layer)
 
     outer = (
-        _vector("token_embd.weight", "embedding", (c.vocab_size, c.width)),
+        _vector("token_embd.weight", "embedding", (c.vocab_size, c.d_model)),
         *_layer_norm("output_norm", "final_norm", c, None),
         *_head("output", c),
     )
@@ -256,29 +254,29 @@ def _attention_inputs(c: DecoderConfig) -> tuple[tuple[str, str, int], ...]:
 
 
 def _gptj_outer(c: DecoderConfig) -> Iterator[Rule]:
-    yield _vector("transformer.wte.weight", "embedding", (c.vocab_size, c.width))
+    yield _vector("transformer.wte.weight", "embedding", (c.vocab_size, c.d_model))
     yield from _layer_norm("transformer.ln_f", "final_norm", c, None)
     yield from _head("lm_head", c)
 
 
 def _codegen_rest(c: DecoderConfig, layer: int) -> Iterator[Rule]:
     at = f"transformer.h.{layer}."
-    yield _linear(at + "attn.out_proj", "attention_out", c, layer, out=c.width)
+    yield _linear(at + "attn.out_proj", "attention_out", c, layer, out=c.d_model)
     yield from _layer_norm(at + "ln_1", "norm", c, layer)
     yield from _two_layers(at + "mlp.fc_in", at + "mlp.fc_out", c, layer)
 
 
 def _two_layers(first: str, second: str, c: DecoderConfig, layer: int) -> Iterator[Rule]:
-    wide = c.feed_forward_width
+    wide = c.mlp_dim
     yield _linear(first, "up", c, layer, out=wide)
     yield _vector(f"{first}.bias", "up_bias", (wide,), layer)
-    yield _linear(second, "down", c, layer, out=c.width, inner=wide)
-    yield _vector(f"{second}.bias", "down_bias", (c.width,), layer)
+    yield _linear(second, "down", c, layer, out=c.d_model, inner=wide)
+    yield _vector(f"{second}.bias", "down_bias", (c.d_model,), layer)
 
 
 def _layer_norm(name: str, field: str, c: DecoderConfig, layer: int | None) -> Iterator[Rule]:
-    yield _vector(f"{name}.weight", f"{field}_scale", (c.width,), layer)
-    yield _vector(f"{name}.bias", f"{field}_bias", (c.width,), layer)
+    yield _vector(f"{name}.weight", f"{field}_scale", (c.d_model,), layer)
+    yield _vector(f"{name}.bias", f"{field}_bias", (c.d_model,), layer)
 
 
 def _head(name: str, c: DecoderConfig) -> Iterator[Rule]:
@@ -300,12 +298,12 @@ def _linear(
 
     `order` says for each dimension of a head which one of the file's it is.
     """
-    inner = c.width if inner is None else inner
+    inner = c.d_model if inner is None else inner
     shapes = {
-        "query": (inner, c.heads, c.head_size),
-        "key": (inner, c.kv_heads, c.head_size),
-        "value": (inner, c.kv_heads, c.head_size),
-        "attention_out": (c.heads, c.head_size, out),
+        "query": (inner, c.heads, c.head_dim),
+        "key": (inner, c.kv_heads, c.head_dim),
+        "value": (inner, c.kv_heads, c.head_dim),
+        "attention_out": (c.heads, c.head_dim, out),
     }
     shape = shapes.get(field, (inner, out))
 
@@ -353,7 +351,7 @@ def _pairs_together(c: DecoderConfig) -> Values:
     """File has pairs side by side, the model apart: our dimension i is the file's order[i]."""
     size = c.rotary.size
     turned = np.concatenate((np.arange(0, size, 2), np.arange(1, size, 2)))
-    return np.concatenate((turned, np.arange(size, c.head_size)))
+    return np.concatenate((turned, np.arange(size, c.head_dim)))
 
 
 def _pairs_apart(c: DecoderConfig) -> Values:

@@ -274,7 +274,7 @@ def _with_tied_head(tensors: Tensors, described: DescribedModel) -> Tensors:
         return {**tensors, missing: tensors[embedding or head]}
     if embedding is None or head not in tensors:
         return tensors
-    if not (described.tied or described.config.tied_head):
+    if not (described.tied or described.config.tie_embeddings):
         return tensors
     if not np.array_equal(tensors[head].read(), tensors[embedding].read()):
         raise ModelFileError(

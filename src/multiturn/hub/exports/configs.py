@@ -15,7 +15,7 @@ def codegen_json(config: DecoderConfig, dtype: str, end_of_text: int | list[int]
     return {
         "architectures": ["CodeGenForCausalLM"],
         "model_type": "codegen",
-        "n_ctx": config.context,
+        "n_ctx": config.max_seq_len,
         "mp_num": 4,
         **_gptj_keys(config, dtype, end_of_text),
     }
@@ -40,11 +40,11 @@ def _gptj_keys(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) 
         "eos_token_id": end_of_text,
         "initializer_range": 0.02,
         "layer_norm_epsilon": c.norm_eps,
-        "n_embd": c.width,
+        "n_embd": c.d_model,
         "n_head": c.heads,
-        "n_inner": None if c.feed_forward_width == 4 * c.width else c.feed_forward_width,
+        "n_inner": None if c.mlp_dim == 4 * c.d_model else c.mlp_dim,
         "n_layer": c.layers,
-        "n_positions": c.context,
+        "n_positions": c.max_seq_len,
         "resid_pdrop": 0.0,
         "rotary_dim": c.rotary.size,
         "tie_word_embeddings": False,
@@ -61,7 +61,7 @@ def phi_json(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) ->
     under `rope_parameters`, where transformers 5 does.
     """
     c = config
-    factor = _rotary_factor(c.rotary.size, c.head_size)
+    factor = _rotary_factor(c.rotary.size, c.head_dim)
     return {
         "architectures": ["PhiForCausalLM"],
         "model_type": "phi",
@@ -70,11 +70,11 @@ def phi_json(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) ->
         "embd_pdrop": 0.0,
         "eos_token_id": end_of_text,
         "hidden_act": "gelu_new",
-        "hidden_size": c.width,
+        "hidden_size": c.d_model,
         "initializer_range": 0.02,
-        "intermediate_size": c.feed_forward_width,
+        "intermediate_size": c.mlp_dim,
         "layer_norm_eps": c.norm_eps,
-        "max_position_embeddings": c.context,
+        "max_position_embeddings": c.max_seq_len,
         "num_attention_heads": c.heads,
         "num_hidden_layers": c.layers,
         "num_key_value_heads": c.heads,
@@ -94,13 +94,13 @@ def phi_json(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) ->
     }
 
 
-def _rotary_factor(size: int, head_size: int) -> float:
-    """The share of a head that is turned, such that ``int(head_size * share)`` is its size.
+def _rotary_factor(size: int, head_dim: int) -> float:
+    """The share of a head that is turned, such that ``int(head_dim * share)`` is its size.
 
     The quotient alone is too small for some pairs: 49 * (2 / 49) is below 2.
     """
-    factor = size / head_size
-    while int(head_size * factor) < size:
+    factor = size / head_dim
+    while int(head_dim * factor) < size:
         factor = math.nextafter(factor, 2)
     return factor
 
@@ -110,31 +110,31 @@ def llama_json(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) 
     c = config
     qwen = c.qkv_bias
     rope: dict[str, Any] = {"rope_type": "default", "rope_theta": c.rotary.base}
-    if c.rotary.stretch != 1:
-        rope |= {"rope_type": "linear", "factor": c.rotary.stretch}
+    if c.rotary.scaling != 1:
+        rope |= {"rope_type": "linear", "factor": c.rotary.scaling}
     content = {
         "architectures": ["Qwen2ForCausalLM" if qwen else "LlamaForCausalLM"],
         "model_type": "qwen2" if qwen else "llama",
         "bos_token_id": _first(end_of_text),
         "eos_token_id": end_of_text,
         "hidden_act": "silu",
-        "hidden_size": c.width,
+        "hidden_size": c.d_model,
         "initializer_range": 0.02,
-        "intermediate_size": c.feed_forward_width,
-        "max_position_embeddings": c.context,
+        "intermediate_size": c.mlp_dim,
+        "max_position_embeddings": c.max_seq_len,
         "num_attention_heads": c.heads,
         "num_hidden_layers": c.layers,
         "num_key_value_heads": c.kv_heads,
         "rms_norm_eps": c.norm_eps,
         "rope_parameters": rope,
         "rope_theta": c.rotary.base,
-        "tie_word_embeddings": c.tied_head,
+        "tie_word_embeddings": c.tie_embeddings,
         "torch_dtype": dtype,
         "use_cache": True,
         "vocab_size": c.vocab_size,
     }
     if not qwen:
-        content["head_dim"] = c.head_size
+        content["head_dim"] = c.head_dim
     return content
 
 

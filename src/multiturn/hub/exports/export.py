@@ -170,18 +170,18 @@ def _check_exportable(checkpoint: Checkpoint, tokenizer: Tokenizer | None, to: s
             got=f"{config.heads} heads", allowed="a multiple of 4",
             fix="export to gptj, phi or gguf, which take any number",
         )  # fmt: skip
-    if to in ("phi", "gguf") and config.feed_forward_width != 4 * config.width:
+    if to in ("phi", "gguf") and config.mlp_dim != 4 * config.d_model:
         raise InputError(
             f"the programs that read {to} want a feed-forward of 4 times the width",
-            got=f"{config.feed_forward_width} for {config.width}",
+            got=f"{config.mlp_dim} for {config.d_model}",
             fix="export to codegen or gptj",
         )
-    if to == "gguf" and config.head_size % 2:
+    if to == "gguf" and config.head_dim % 2:
         # It copies the part of a head that is not turned two numbers at a time, and so writes
         # over the first number of the next head.
         raise InputError(
             "llama.cpp computes heads of an odd size wrongly",
-            got=config.head_size,
+            got=config.head_dim,
             allowed="an even size",
             fix="export to gptj or phi",
         )
@@ -294,7 +294,7 @@ def _source_logits(parameters: Parameters, config: DecoderConfig, tokens: Any) -
 
 def _check_tokens(config: DecoderConfig, tokenizer: Tokenizer | None) -> np.ndarray[Any, Any]:
     """Rows of random ids, the first ones beginning with code where there is a tokenizer."""
-    length = min(_PROMPT_TOKENS, config.context)
+    length = min(_PROMPT_TOKENS, config.max_seq_len)
     rows = np.random.default_rng(0).integers(0, config.vocab_size, (_PROMPTS, length))
     if tokenizer is not None and tokenizer.size <= config.vocab_size:
         for row, text in zip(rows, _CODE, strict=False):
@@ -346,8 +346,8 @@ written by Multiturn {__version__}.
 | | |
 |---|---|
 | layout | {layout} |
-| layers, heads x head size | {c.layers}, {c.heads} x {c.head_size} |
-| context | {c.context} |
+| layers, heads x head size | {c.layers}, {c.heads} x {c.head_dim} |
+| context | {c.max_seq_len} |
 | embedding rows | {c.vocab_size} |
 | weights | {checkpoint.dtype} |
 | tokenizer | {"in this directory" if tokenizer else "not part of this export"} |

@@ -60,9 +60,9 @@ def write_gguf(
     cut = cut_of(tokenizer)
     writer = gguf.GGUFWriter(file, architecture)
     writer.add_name(name)
-    writer.add_context_length(config.context)
-    writer.add_embedding_length(config.width)
-    writer.add_feed_forward_length(config.feed_forward_width)
+    writer.add_context_length(config.max_seq_len)
+    writer.add_embedding_length(config.d_model)
+    writer.add_feed_forward_length(config.mlp_dim)
     writer.add_block_count(config.layers)
     writer.add_head_count(config.heads)
     writer.add_head_count_kv(config.kv_heads)
@@ -71,11 +71,11 @@ def write_gguf(
     else:
         writer.add_layer_norm_rms_eps(config.norm_eps)
         writer.add_vocab_size(config.vocab_size)
-        writer.add_key_length(config.head_size)
-        writer.add_value_length(config.head_size)
-        if config.rotary.stretch != 1:
+        writer.add_key_length(config.head_dim)
+        writer.add_value_length(config.head_dim)
+        if config.rotary.scaling != 1:
             writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
-            writer.add_rope_scaling_factor(config.rotary.stretch)
+            writer.add_rope_scaling_factor(config.rotary.scaling)
     writer.add_rope_dimension_count(config.rotary.size)
     writer.add_rope_freq_base(config.rotary.base)
     writer.add_file_type(_FILE_TYPES[dtype])

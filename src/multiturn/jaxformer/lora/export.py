@@ -85,7 +85,7 @@ def export_run(run: Path, out: Path, to: str) -> Certificate:
         config, wanted, written, count = write(run, work, to)
         tokens = (
             np.random.default_rng(0)
-            .integers(0, config.model.vocab_size, (_ROWS, min(_LENGTH, config.model.context)))
+            .integers(0, config.model.vocab_size, (_ROWS, min(_LENGTH, config.model.max_seq_len)))
             .astype(np.int32)
         )
         source = partial(_logits, wanted, config.model)
@@ -124,7 +124,7 @@ def gguf_file(run: Path, out: Path) -> Path:
 def best_format(config: TrainConfig) -> str:
     """The format that most programs run the whole model in."""
     model = config.model
-    narrow = model.family == "codegen" and model.feed_forward_width != 4 * model.width
+    narrow = model.family == "codegen" and model.mlp_dim != 4 * model.d_model
     return "hub" if narrow else "gguf"
 
 
@@ -145,7 +145,7 @@ def _write_gguf(run: Path, work: Path, to: str) -> _Written:
     if best_format(config) != "gguf":
         raise InputError(
             "the programs that read gguf want a feed-forward of 4 times the width",
-            got=f"{model.feed_forward_width} for {model.width}",
+            got=f"{model.mlp_dim} for {model.d_model}",
             fix="export to hub",
         )
     file = gguf_file(run, work)

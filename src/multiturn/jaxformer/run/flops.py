@@ -37,9 +37,9 @@ def flops_per_token(config: DecoderConfig, length: int) -> float:
     computes again does not count.
     """
     weights = plan_of("model", config).parameters
-    if not config.tied_head:
-        weights -= config.vocab_size * config.width
-    attention = 6 * config.layers * config.heads * config.head_size * length
+    if not config.tie_embeddings:
+        weights -= config.vocab_size * config.d_model
+    attention = 6 * config.layers * config.heads * config.head_dim * length
     return 6.0 * weights + attention
 
 

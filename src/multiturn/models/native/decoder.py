@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 
 from multiturn.core.errors import InputError
 from multiturn.models.cache import KVCache
-from multiturn.models.config import DecoderConfig
+from multiturn.models.config import DecoderConfig, RopePairs
 from multiturn.models.native.library import (
     EXTEND,
     EXTEND_EACH,
@@ -152,7 +152,7 @@ def empty_cache(config: DecoderConfig, batch: int, capacity: int, precision: Pre
 
     H is padded with zeros to whole vectors of 16.
     """
-    head = -(-config.head_size // _LANES) * _LANES
+    head = -(-config.head_dim // _LANES) * _LANES
     shape = (config.layers, batch, config.kv_heads, capacity, head)
     dtype = jnp.float32 if precision == "float32" else jnp.bfloat16
     return KVCache(
@@ -190,7 +190,7 @@ def forward_with_cache(
     call = jax.ffi.ffi_call(
         EXTEND,
         (
-            shaped((batch, length, config.width), jnp.float32),
+            shaped((batch, length, config.d_model), jnp.float32),
             shaped(cache.keys.shape, cache.keys.dtype),
             shaped(cache.values.shape, cache.values.dtype),
         ),
@@ -301,17 +301,17 @@ def _spec(config: DecoderConfig, precision: Precision, threads: int) -> Spec:
     return Spec(
         vocab_size=config.vocab_size,
         layers=config.layers,
-        width=config.width,
+        width=config.d_model,
         heads=config.heads,
         kv_heads=config.kv_heads,
-        head_size=config.head_size,
-        feed_forward_width=config.feed_forward_width,
+        head_size=config.head_dim,
+        feed_forward_width=config.mlp_dim,
         rotary_size=config.rotary.size,
-        rotary_adjacent=config.rotary.pairs == "adjacent",
+        rotary_adjacent=config.rotary.pairs is RopePairs.INTERLEAVED,
         layer_norm=config.norm == "layer",
         gelu=config.feed_forward == "gelu",
-        parallel=config.parallel,
-        positions=config.context,
+        parallel=config.parallel_residual,
+        positions=config.max_seq_len,
         precision=_PRECISIONS.index(precision),
         threads=threads,
         norm_eps=config.norm_eps,
@@ -370,7 +370,7 @@ def _fill(
                 got=values.shape,
                 allowed=str(shape),
             )
-        apart = name == "embedding" and not config.tied_head
+        apart = name == "embedding" and not config.tie_embeddings
         send("untied_embedding" if apart else name, layer, values)
     if missing:
         raise InputError(
@@ -389,8 +389,8 @@ def _shown(name: str, layer: int | None) -> str:
 def _angle_tables(config: DecoderConfig) -> tuple[np.ndarray, np.ndarray]:
     """Of every position of the context: the very numbers that `models.rotary` computes."""
     parts = []
-    for start in range(0, config.context, _ANGLES_AT_ONCE):
-        stop = min(config.context, start + _ANGLES_AT_ONCE)
+    for start in range(0, config.max_seq_len, _ANGLES_AT_ONCE):
+        stop = min(config.max_seq_len, start + _ANGLES_AT_ONCE)
         positions = jnp.arange(start, stop, dtype=jnp.int32)[None]
         parts.append(
             [
