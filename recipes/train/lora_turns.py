@@ -14,7 +14,7 @@ recommended by Dettmers et al., arXiv 2305.14314.
 """
 
 from multiturn.hub.checkpoints.reading import open_checkpoint
-from multiturn.hub.model_place import model_place
+from multiturn.hub.resolve_model import resolve_model
 from multiturn.jaxformer.config import (
     BatchConfig,
     CheckpointConfig,
@@ -32,7 +32,7 @@ MODEL = "smollm2-135m"
 config = TrainConfig(
     name="lora-turns",
     out="runs/lora-turns",
-    model=open_checkpoint(model_place(MODEL)).config,
+    model=open_checkpoint(resolve_model(MODEL)).config,
     start=MODEL,
     lora=LoraConfig(rank=8, alpha=16.0, targets=tuple(LORA_TARGETS)),
     data=DataConfig(

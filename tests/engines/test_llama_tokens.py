@@ -10,7 +10,7 @@ import pytest
 
 from multiturn.engines.jax.loader import open_jax
 from multiturn.engines.llama_cpp import LlamaCppEngine, open_llama_cpp
-from multiturn.hub.model_place import model_tokenizer
+from multiturn.hub.resolve_model import model_tokenizer
 
 KEY = "tokenizer.ggml."
 CONTROL, USER_DEFINED = 3, 4

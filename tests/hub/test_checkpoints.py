@@ -71,9 +71,9 @@ def test_each_layout_there_and_back(config, layout) -> None:
         at = parameters if rule.layer is None else parameters.layers
         arrays = [getattr(at, field) for field in rule.fields]
         arrays = arrays if rule.layer is None else [array[rule.layer] for array in arrays]
-        stored = rule.join(*arrays)
+        stored = rule.to_file(*arrays)
         assert stored.shape == rule.shape, rule.name
-        for field, array, back in zip(rule.fields, arrays, rule.split(stored), strict=True):
+        for field, array, back in zip(rule.fields, arrays, rule.from_file(stored), strict=True):
             np.testing.assert_array_equal(back, array)
             assert (rule.layer, field) not in seen
             seen[rule.layer, field] = True

@@ -21,7 +21,7 @@ from multiturn.hub.exports.configs import _rotary_factor, gptj_json
 from multiturn.hub.exports.export import _source_logits, export
 from multiturn.hub.exports.files import write_hub_checkpoint
 from multiturn.hub.formats.safetensors_files import NewTensor, read_safetensors, write_safetensors
-from multiturn.hub.model_place import model_tokenizer
+from multiturn.hub.resolve_model import model_tokenizer
 from multiturn.jaxformer.lora.export import _hub_layout
 from multiturn.models.arrays import Constant
 from multiturn.models.config import codegen_config

@@ -80,7 +80,9 @@ def test_the_pair_is_the_product_in_the_layout(name: str, data: st.DataObject) -
         adapted = rule.layer is not None and set(rule.fields) & set(chosen)
         assert (rule.name in pairs) == bool(adapted)
         if adapted:
-            expected = rule.join(*(np.asarray(layers[field][rule.layer]) for field in rule.fields))
+            expected = rule.to_file(
+                *(np.asarray(layers[field][rule.layer]) for field in rule.fields)
+            )
             pair = pairs[rule.name]
             np.testing.assert_allclose(pair.product(), expected, rtol=1e-4, atol=1e-6)
             fused = len(set(rule.fields) & set(chosen))

@@ -132,4 +132,4 @@ def layout_tensors(parameters: Any, layout: Any) -> Any:
         if rule.layer is not None:
             arrays = [array[rule.layer] for array in arrays]
         if arrays:
-            yield rule.name, rule.join(*arrays)
+            yield rule.name, rule.to_file(*arrays)

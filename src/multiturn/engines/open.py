@@ -13,10 +13,10 @@ from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.model_name import Script, Server, read_model_name
 from multiturn.engines.protocol import Engine
 from multiturn.engines.scripted import ScriptedEngine, read_script
-from multiturn.hub.fingerprints import fingerprint_with_adapter
 from multiturn.hub.progress import ProgressListener, silent
 from multiturn.hub.pull import pull
 from multiturn.hub.registry import REGISTRY
+from multiturn.hub.weights_hash import weights_sha256_with_adapter
 
 __all__ = ["ENGINES", "EngineName", "open_engine"]
 
@@ -83,7 +83,7 @@ def open_engine(
         path = pull(name.model, directory=directory, progress=progress)
         pinned = REGISTRY[name.model].sha256
     if pinned is not None and adapter is not None:
-        pinned = fingerprint_with_adapter(pinned, adapter)
+        pinned = weights_sha256_with_adapter(pinned, adapter)
     if engine == "auto":
         as_gguf = not path.is_dir() and not (adapter is not None and adapter.is_dir())
         in_llama = as_gguf and find_spec("xllamacpp") is not None

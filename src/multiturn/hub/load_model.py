@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
-from multiturn.hub.model_place import model_place, model_tokenizer
+from multiturn.hub.resolve_model import model_tokenizer, resolve_model
 from multiturn.models.config import DecoderConfig
 from multiturn.models.parameters import Parameters
 from multiturn.text.tokenizers import Tokenizer
@@ -52,6 +52,6 @@ def load_model(name_or_path: str, *, dtype: str | None = None) -> LoadedModel:
             tokens = jnp.asarray([model.tokenizer.encode("def main():")])  # (B, T)
             logits = forward(model.parameters, tokens, model.config)  # (B, T, V)
     """
-    path = model_place(name_or_path)
+    path = resolve_model(name_or_path)
     checkpoint = open_checkpoint(path)
     return LoadedModel(checkpoint.config, load_parameters(checkpoint, dtype), model_tokenizer(path))

@@ -35,11 +35,11 @@ from multiturn.hub.store import (
     require_room,
 )
 
-__all__ = ["ModelState", "Wanted", "ensure", "locate", "model_state", "pull", "pull_entry"]
+__all__ = ["ModelState", "DownloadSpec", "ensure", "locate", "model_state", "pull", "pull_entry"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DownloadSpec:
     """A file that should be here.
 
     Attributes:
@@ -178,7 +178,7 @@ def pull_entry(
 
 
 def ensure(
-    wanted: Wanted,
+    wanted: DownloadSpec,
     partial_directory: Path,
     *,
     progress: ProgressListener = silent,
@@ -202,7 +202,7 @@ def ensure(
     progress(Progress(file=wanted.path.name, phase=Phase.DONE, done=wanted.size, total=wanted.size))
 
 
-def _fetch(wanted: Wanted, partial: PartialFile, progress: ProgressListener) -> None:
+def _fetch(wanted: DownloadSpec, partial: PartialFile, progress: ProgressListener) -> None:
     """Fill `partial` with the right bytes, from the first source that gives them."""
     failures: list[tuple[Source, NetworkError | HashMismatchError]] = []
     for source in wanted.sources:
@@ -229,7 +229,7 @@ def _fetch(wanted: Wanted, partial: PartialFile, progress: ProgressListener) -> 
 
 
 def _fetch_from(
-    source: Source, wanted: Wanted, partial: PartialFile, tell: Callable[..., None]
+    source: Source, wanted: DownloadSpec, partial: PartialFile, tell: Callable[..., None]
 ) -> bool:
     """Fill `partial` from one source; True once its fingerprint is right."""
     while True:
@@ -253,7 +253,7 @@ def _fetch_from(
 
 
 def _raise_failure(
-    wanted: Wanted, failures: Sequence[tuple[Source, NetworkError | HashMismatchError]]
+    wanted: DownloadSpec, failures: Sequence[tuple[Source, NetworkError | HashMismatchError]]
 ) -> NoReturn:
     reasons = "; ".join(f"{source.label}: {error.what}" for source, error in failures)
     mismatches = [error for _, error in failures if isinstance(error, HashMismatchError)]
@@ -272,7 +272,7 @@ def _raise_failure(
     )
 
 
-def _is_good(wanted: Wanted, again: bool, progress: ProgressListener) -> bool:
+def _is_good(wanted: DownloadSpec, again: bool, progress: ProgressListener) -> bool:
     def hashing(done: int) -> None:
         progress(
             Progress(file=wanted.path.name, phase=Phase.CHECKING, done=done, total=wanted.size)
@@ -324,7 +324,7 @@ def _final_path(entry: ModelEntry, store: ModelStore) -> Path:
     return home / entry.file if entry.file is not None else home
 
 
-def _wanted_without_network(entry: ModelEntry, store: ModelStore) -> list[Wanted]:
+def _wanted_without_network(entry: ModelEntry, store: ModelStore) -> list[DownloadSpec]:
     """The files of a model with no sources; none where only the hub could tell them."""
     home = store.directory(entry.name)
     if entry.repository is None:
@@ -333,7 +333,7 @@ def _wanted_without_network(entry: ModelEntry, store: ModelStore) -> list[Wanted
     return _wanted_files(manifest, home, lambda _: ()) if manifest is not None else []
 
 
-def _wanted(entry: ModelEntry, store: ModelStore, hub: Hub) -> list[Wanted]:
+def _wanted(entry: ModelEntry, store: ModelStore, hub: Hub) -> list[DownloadSpec]:
     """The files of a model with their sources; asks the hub what they are if need be."""
     # httpx and unearth take 0.3 s to import; a model that is here needs neither.
     from multiturn.hub.sources.hub_api import list_repository
@@ -368,16 +368,16 @@ def _wanted(entry: ModelEntry, store: ModelStore, hub: Hub) -> list[Wanted]:
     )
 
 
-def _wanted_file(entry: ModelEntry, store: ModelStore, sources: tuple[Source, ...]) -> Wanted:
+def _wanted_file(entry: ModelEntry, store: ModelStore, sources: tuple[Source, ...]) -> DownloadSpec:
     if entry.bytes is None or entry.checksum is None:
         raise InputError(f"the registry does not pin the file of {entry.name!r}")
-    return Wanted(_final_path(entry, store), entry.bytes, entry.checksum, sources)
+    return DownloadSpec(_final_path(entry, store), entry.bytes, entry.checksum, sources)
 
 
 def _wanted_files(
     manifest: Manifest, home: Path, sources: Callable[[str], tuple[Source, ...]]
-) -> list[Wanted]:
+) -> list[DownloadSpec]:
     return [
-        Wanted(home / file.path, file.bytes, file.checksum, sources(file.path))
+        DownloadSpec(home / file.path, file.bytes, file.checksum, sources(file.path))
         for file in manifest.files
     ]

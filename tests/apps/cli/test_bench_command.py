@@ -27,7 +27,7 @@ from multiturn.hub.adapters.gguf import write_gguf_adapter
 from multiturn.hub.adapters.pairs import pairs_of
 from multiturn.hub.checkpoints.layouts import gguf_llama_layout
 from multiturn.hub.checkpoints.reading import open_checkpoint
-from multiturn.hub.fingerprints import fingerprint, fingerprint_with_adapter
+from multiturn.hub.weights_hash import weights_sha256, weights_sha256_with_adapter
 from multiturn.models.lora import LoraConfig, lora_specs
 
 ANSWERS = ["x = 1\nprint(x)\n", "print('nothing')\n", "y = = 2\n", "# only words\n"]
@@ -206,7 +206,7 @@ def test_a_model_with_an_adapter_is_told_from_the_model(smollm2, adapter, tmp_pa
     config = json.loads(record.read_text())
     assert config["model"] == f"{smollm2.stem}+my-adapter"
     assert record.parent.parent.name == config["model"]
-    expected = fingerprint_with_adapter(fingerprint(smollm2), adapter)
+    expected = weights_sha256_with_adapter(weights_sha256(smollm2), adapter)
     assert config["engine"]["weights_sha256"] == expected
 
 

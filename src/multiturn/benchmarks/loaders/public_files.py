@@ -11,7 +11,7 @@ from multiturn.core.errors import HashMismatchError, storage_errors
 from multiturn.hub.checksums import Checksum
 from multiturn.hub.partial import PartialFile
 from multiturn.hub.progress import Phase, ProgressListener, silent
-from multiturn.hub.pull import Wanted, ensure
+from multiturn.hub.pull import DownloadSpec, ensure
 from multiturn.hub.sources.download import download
 from multiturn.hub.sources.retry import DownloadRetryPolicy, Timeouts
 from multiturn.hub.sources.source import Source, Tell
@@ -82,7 +82,7 @@ def fetch(public: PublicFile, source: Source, *, progress: ProgressListener = si
     """
     store = ModelStore(benchmarks_directory())
     path = store.directory(public.name) / public.file
-    wanted = Wanted(path, public.size, Checksum("sha256", public.sha256), (source,))
+    wanted = DownloadSpec(path, public.size, Checksum("sha256", public.sha256), (source,))
     with store.locked(public.name, on_wait=lambda: None):
         ensure(wanted, store.partial(public.name), progress=progress)
     return path

@@ -24,7 +24,7 @@ from multiturn.hub.checkpoints.reading import (
     open_checkpoint,
 )
 from multiturn.hub.formats.gguf import read_gguf_header
-from multiturn.hub.model_place import model_tokenizer
+from multiturn.hub.resolve_model import model_tokenizer
 from multiturn.models.config import DecoderConfig
 from multiturn.models.native.decoder import NativeDecoder, Precision
 from multiturn.models.parameters import Parameters, parameter_specs

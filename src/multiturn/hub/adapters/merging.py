@@ -96,7 +96,7 @@ def _added(
                 got=f"{rule.name} {list(shape)}",
                 allowed=str(list(rule.shape)),
             )
-        for field, part in zip(rule.fields, rule.split(pair.product()), strict=True):
+        for field, part in zip(rule.fields, rule.from_file(pair.product()), strict=True):
             if field not in wide:
                 wide[field] = np.array(getattr(parameters.layers, field), np.float32)
             wide[field][rule.layer] += part

@@ -81,14 +81,14 @@ def _pair(
             padded[at : at + len(b)] = b.reshape(len(b), *out)
             at += len(b)
         parts.append(padded)
-    lora_b = rule.join(*parts)[:, :rank]
+    lora_b = rule.to_file(*parts)[:, :rank]
     return Pair(np.concatenate(lora_a), np.ascontiguousarray(lora_b), scale)
 
 
 def _out_shapes(rule: Rule, inner: int) -> list[tuple[int, ...]]:
     """The dimensions that each array of a rule writes."""
     shapes = []
-    for part in rule.split(np.zeros(rule.shape, np.int8)):
+    for part in rule.from_file(np.zeros(rule.shape, np.int8)):
         read, cut = 1, 0
         while read < inner:
             read *= part.shape[cut]

@@ -43,16 +43,16 @@ class Rule:
         layer: which block's; None outside the blocks.
         fields: the arrays it holds, as ``query`` of `Layers` or ``embedding`` of `Parameters`.
             Empty for a tensor that is nothing but zeros to us (a bias we do not have).
-        split: the file's values -> the arrays' values, in the order of `fields`.
-        join: the other way.
+        from_file: the file's values to the arrays' values, in the order of `fields`.
+        to_file: the arrays' values to the file's.
     """
 
     name: str
     shape: tuple[int, ...]
     layer: int | None
     fields: tuple[str, ...]
-    split: Callable[[Values], tuple[Values, ...]]
-    join: Callable[..., Values]
+    from_file: Callable[[Values], tuple[Values, ...]]
+    to_file: Callable[..., Values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,13 @@ def codegen_layout(config: DecoderConfig, groups: int) -> Layout:
     c = config
     grouped = (groups, 3, c.heads // groups, c.head_dim, c.d_model)
 
-    def split(weight: Values) -> tuple[Values, ...]:
+    def from_file(weight: Values) -> tuple[Values, ...]:
         parts = weight.reshape(grouped)
         heads = (c.heads, c.head_dim, c.d_model)
         query, value, key = (parts[:, i].reshape(heads) for i in range(3))
         return tuple(np.moveaxis(part, -1, 0) for part in (query, key, value))
 
-    def join(query: Values, key: Values, value: Values) -> Values:
+    def to_file(query: Values, key: Values, value: Values) -> Values:
         one = (groups, c.heads // groups, c.head_dim, c.d_model)
         parts = [np.moveaxis(part, 0, -1).reshape(one) for part in (query, value, key)]
         return np.stack(parts, axis=1).reshape(3 * c.d_model, c.d_model)
@@ -97,8 +97,8 @@ def codegen_layout(config: DecoderConfig, groups: int) -> Layout:
             (3 * c.d_model, c.d_model),
             layer,
             ("query", "key", "value"),
-            split,
-            join,
+            from_file,
+            to_file,
         )
         yield from _codegen_rest(c, layer)
 
@@ -118,12 +118,12 @@ def gptj_layout(config: DecoderConfig) -> Layout:
 
 
 def phi_layout(config: DecoderConfig) -> Layout:
-    """Phi: half-split rotary, and biases on all projections of the attention (zero here)."""
+    """Phi: half-from_file rotary, and biases on all projections of the attention (zero here)."""
     c = config
 
     def block(layer: int) -> Iterator[Rule]:
         at = f"model.layers.{layer}."
-        turn = _pairs_apart(c)
+        turn = _from_half_split(c)
         for field, name in (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj")):
             order = None if field == "value" else turn
             yield _linear(f"{at}self_attn.{name}", field, c, layer, out=c.d_model, order=order)
@@ -181,7 +181,7 @@ def gguf_llama_layout(config: DecoderConfig, architecture: str) -> Layout:
     by side (what llama.cpp's converter calls permute); those of ``qwen2`` as the hub does.
     """
     c = config
-    turn = _pairs_together(c) if architecture == "llama" else None
+    turn = _from_interleaved(c) if architecture == "llama" else None
 
     def block(layer: int) -> Iterator[Rule]:
         at = f"blk.{layer}."
@@ -218,7 +218,7 @@ def gguf_phi2_layout(config: DecoderConfig) -> Layout:
 
     def block(layer: int) -> Iterator[Rule]:
         at = f"blk.{layer}."
-        turn = _pairs_apart(c)
+        turn = _from_half_split(c)
         for field, name, _ in _attention_inputs(c):
             order = None if field == "value" else turn
             yield _linear(f"{at}attn_{name}", field, c, layer, out=c.d_model, order=order)
@@ -307,16 +307,16 @@ def _linear(
     }
     shape = shapes.get(field, (inner, out))
 
-    def split(weight: Values) -> tuple[Values, ...]:
+    def from_file(weight: Values) -> tuple[Values, ...]:
         array = weight.T.reshape(shape)
         return (array if order is None else array[..., order],)
 
-    def join(array: Values) -> Values:
+    def to_file(array: Values) -> Values:
         if order is not None:
             array = array[..., np.argsort(order)]
         return array.reshape(inner, out).T
 
-    return Rule(f"{name}.weight", (out, inner), layer, (field,), split, join)
+    return Rule(f"{name}.weight", (out, inner), layer, (field,), from_file, to_file)
 
 
 def _vector(
@@ -331,29 +331,29 @@ def _vector(
     """A tensor that is kept the same way round; `ours` is its shape here if another."""
     ours = shape if ours is None else ours
 
-    def split(values: Values) -> tuple[Values, ...]:
+    def from_file(values: Values) -> tuple[Values, ...]:
         array = values.reshape(ours)
         return (array if order is None else array[..., order],)
 
-    def join(array: Values) -> Values:
+    def to_file(array: Values) -> Values:
         if order is not None:
             array = array[..., np.argsort(order)]
         return array.reshape(shape)
 
-    return Rule(name, shape, layer, (field,), split, join)
+    return Rule(name, shape, layer, (field,), from_file, to_file)
 
 
 def _zeros(name: str, size: int, layer: int) -> Rule:
     return Rule(name, (size,), layer, (), lambda _: (), partial(np.zeros, (size,)))
 
 
-def _pairs_together(c: DecoderConfig) -> Values:
-    """File has pairs side by side, the model apart: our dimension i is the file's order[i]."""
+def _from_interleaved(c: DecoderConfig) -> Values:
+    """The order of a head's dimensions for an interleaved file and a half-split model."""
     size = c.rotary.size
     turned = np.concatenate((np.arange(0, size, 2), np.arange(1, size, 2)))
     return np.concatenate((turned, np.arange(size, c.head_dim)))
 
 
-def _pairs_apart(c: DecoderConfig) -> Values:
-    """File has pairs apart, the model side by side."""
-    return np.argsort(_pairs_together(c))
+def _from_half_split(c: DecoderConfig) -> Values:
+    """The order of a head's dimensions for a half-split file and an interleaved model."""
+    return np.argsort(_from_interleaved(c))

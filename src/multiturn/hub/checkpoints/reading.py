@@ -153,7 +153,7 @@ def _read_rule(checkpoint: Checkpoint, rule: Rule) -> list[tuple[str, np.ndarray
     """The arrays that one tensor holds, by name."""
     values = checkpoint.tensors[rule.name].read()
     if rule.fields:
-        return list(zip(rule.fields, rule.split(values), strict=True))
+        return list(zip(rule.fields, rule.from_file(values), strict=True))
     if np.any(np.asarray(values)):
         raise ModelFileError(
             f"{checkpoint.path.name}: the tensor {rule.name!r} is not zero",

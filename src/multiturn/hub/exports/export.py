@@ -54,7 +54,7 @@ from multiturn.hub.formats.gguf_tensors import read_gguf_tensors
 from multiturn.hub.llama_cpp_library import import_xllamacpp
 from multiturn.hub.llama_options import ServerOptions, quantized_cache_fits
 from multiturn.hub.llama_trial import find_fault, loading_error
-from multiturn.hub.model_place import model_tokenizer
+from multiturn.hub.resolve_model import model_tokenizer
 from multiturn.models.config import DecoderConfig
 from multiturn.models.decoder import forward
 from multiturn.models.parameters import Parameters

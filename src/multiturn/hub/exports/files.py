@@ -60,7 +60,7 @@ def _joined(parameters: Parameters, rule: Rule, dtype: str) -> np.ndarray[Any, A
         parts = [getattr(parameters, field) for field in rule.fields]
     else:
         parts = [getattr(parameters.layers, field)[rule.layer] for field in rule.fields]
-    joined = rule.join(*(np.asarray(part) for part in parts))
+    joined = rule.to_file(*(np.asarray(part) for part in parts))
     return joined.astype(numpy_dtype(dtype))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from multiturn.core.errors import InputError
 from multiturn.data.loader.corpus import PackedCorpus
-from multiturn.hub.model_place import model_place, model_tokenizer
+from multiturn.hub.resolve_model import model_tokenizer, resolve_model
 from multiturn.jaxformer.config import DataConfig
 from multiturn.jaxformer.datasets.packed import Document, pack
 from multiturn.jaxformer.datasets.protocol import SequenceDataset, Split
@@ -131,7 +131,7 @@ def _open_packed(config: DataConfig, length: int, kept: Path) -> Split:
     # A corpus keeps the tokenizer it was made with, and none is trained on shards.
     named = "" if config.tokenizer.startswith(_TRAIN) else config.tokenizer
     place = named or str(corpus.folder / "tokenizer")
-    return Split(ShardDataset(corpus), held, model_tokenizer(model_place(place)))
+    return Split(ShardDataset(corpus), held, model_tokenizer(resolve_model(place)))
 
 
 def _whole_corpus(path: Path) -> PackedCorpus:
@@ -156,7 +156,7 @@ def _tokenizer(
                 "train:N for text files",
                 fix="set data.tokenizer",
             )
-        return model_tokenizer(model_place(config.tokenizer))
+        return model_tokenizer(resolve_model(config.tokenizer))
     if (place / "tokenizer.json").exists():
         return from_hub_files(place)
     size = config.tokenizer.removeprefix(_TRAIN)

@@ -38,7 +38,7 @@ from multiturn.hub.exports.export import CERTIFICATE, Certificate
 from multiturn.hub.exports.files import whole_directory, write_hub_checkpoint, write_json
 from multiturn.hub.exports.gguf import gguf_layout, write_gguf
 from multiturn.hub.formats.gguf import read_gguf_header
-from multiturn.hub.model_place import model_place, model_tokenizer
+from multiturn.hub.resolve_model import model_tokenizer, resolve_model
 from multiturn.jaxformer.config import MeshConfig, TrainConfig
 from multiturn.jaxformer.lora.checkpoint import load_lora_run
 from multiturn.jaxformer.parallel.mesh import make_mesh
@@ -166,7 +166,7 @@ def _like(config: TrainConfig) -> Mapping[str, object] | None:
     """The metadata of the GGUF file that the run began with, if it did."""
     if config.start is None or (Path(config.start).expanduser() / "checkpoints").is_dir():
         return None
-    place = model_place(config.start)
+    place = resolve_model(config.start)
     return None if place.is_dir() else read_gguf_header(place).metadata
 
 
@@ -221,7 +221,7 @@ def _tokenizer(run: Path, config: TrainConfig) -> Tokenizer:
     named = config.data.tokenizer
     if config.data.kind == "packed" and (not named or named.startswith("train:")):
         return model_tokenizer(Path(config.data.path).expanduser() / "tokenizer")
-    return model_tokenizer(model_place(named))
+    return model_tokenizer(resolve_model(named))
 
 
 def _logits(parameters: Parameters, config: DecoderConfig, tokens: Any) -> Any:

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
-from multiturn.hub.model_place import model_place
+from multiturn.hub.resolve_model import resolve_model
 from multiturn.jaxformer.config import MeshConfig, TrainConfig
 from multiturn.jaxformer.lora.checkpoint import read_lora_parameters
 from multiturn.jaxformer.lora.partition import lora_partition
@@ -43,7 +43,7 @@ def load_initial_parameters(start: str, config: DecoderConfig, mesh: Mesh) -> Pa
     """
     path = Path(start).expanduser()
     if not (path / "checkpoints").is_dir():
-        checkpoint = open_checkpoint(model_place(start))
+        checkpoint = open_checkpoint(resolve_model(start))
         _check_same(checkpoint.config, config, start)
         return load_parameters(checkpoint, "float32")
     with Checkpoints(path / "checkpoints", read_only=True) as checkpoints:

@@ -14,7 +14,7 @@ from multiturn.engines.http.open import open_http
 from multiturn.engines.http.settings import HttpSettings
 from multiturn.engines.model_name import Script, Server, read_model_name
 from multiturn.engines.protocol import Engine, EngineInfo
-from multiturn.hub.fingerprints import fingerprint, fingerprint_with_adapter
+from multiturn.hub.weights_hash import weights_sha256, weights_sha256_with_adapter
 
 __all__ = ["info_with_hash", "open_bench_engine"]
 
@@ -54,13 +54,13 @@ def info_with_hash(engine: Engine, model: str) -> EngineInfo:
     info, name = engine.info, read_model_name(model)
     if isinstance(name, Script):
         info = replace(info, model=name.path.name)  # a record holds no paths
-        return replace(info, weights_sha256=info.weights_sha256 or fingerprint(name.path))
+        return replace(info, weights_sha256=info.weights_sha256 or weights_sha256(name.path))
     if isinstance(name, Server) or info.weights_sha256 is not None:
         return info
     path = name.place
     if path is None:
         return info
-    weights = fingerprint(path)
+    weights = weights_sha256(path)
     if name.adapter is not None:
-        weights = fingerprint_with_adapter(weights, name.adapter)
+        weights = weights_sha256_with_adapter(weights, name.adapter)
     return replace(info, weights_sha256=weights)

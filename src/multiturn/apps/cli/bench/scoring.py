@@ -29,8 +29,8 @@ from multiturn.benchmarks.runner.gauge import Fill
 from multiturn.benchmarks.runner.progress import Progress
 from multiturn.benchmarks.task import Task
 from multiturn.core.errors import InputError
+from multiturn.core.files import sha256_file
 from multiturn.core.records import to_plain
-from multiturn.hub.fingerprints import fingerprint
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.oracles.verdicts import Judgement
 
@@ -105,7 +105,7 @@ def score_samples(
         about: dict[str, object] = {
             "task": task.name,
             "problems_sha256": task.problems_sha256,
-            "samples_sha256": fingerprint(samples),
+            "samples_sha256": sha256_file(samples),
             "rung": sandbox.isolation.value,
             "limits": to_plain(task.limits),
             "versions": installed_versions(),

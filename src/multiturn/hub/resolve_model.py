@@ -11,10 +11,10 @@ from multiturn.text.tokenizers import Tokenizer
 from multiturn.text.tokenizers_files import from_hub_files
 from multiturn.text.tokenizers_gguf import from_gguf_metadata
 
-__all__ = ["model_place", "model_tokenizer"]
+__all__ = ["resolve_model", "model_tokenizer"]
 
 
-def model_place(name_or_path: str) -> Path:
+def resolve_model(name_or_path: str) -> Path:
     """The GGUF file or the checkpoint's directory; a known name is pulled first if need be.
 
     Raises:

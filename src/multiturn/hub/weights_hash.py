@@ -11,12 +11,12 @@ from pathlib import Path
 
 from multiturn.core.files import sha256_file
 
-__all__ = ["fingerprint", "fingerprint_with_adapter"]
+__all__ = ["weights_sha256", "weights_sha256_with_adapter"]
 
 _ADAPTER_FILES = (".gguf", ".safetensors", ".json")
 
 
-def fingerprint(path: Path) -> str:
+def weights_sha256(path: Path) -> str:
     """The sha256 of a file; that of a checkpoint's directory is of its files' hashes and names.
 
     Raises:
@@ -25,11 +25,11 @@ def fingerprint(path: Path) -> str:
     if not path.is_dir():
         return sha256_file(path)
     files = sorted(each for each in path.iterdir() if each.is_file())
-    listed = "".join(f"{fingerprint(file)}  {file.name}\n" for file in files)
+    listed = "".join(f"{weights_sha256(file)}  {file.name}\n" for file in files)
     return hashlib.sha256(listed.encode()).hexdigest()
 
 
-def fingerprint_with_adapter(weights: str, adapter: Path) -> str:
+def weights_sha256_with_adapter(weights: str, adapter: Path) -> str:
     """The hash of weights together with an adapter, a PEFT directory or a file.
 
     Args:
@@ -42,5 +42,5 @@ def fingerprint_with_adapter(weights: str, adapter: Path) -> str:
     digest = hashlib.sha256(weights.encode())
     for file in sorted(adapter.iterdir()) if adapter.is_dir() else [adapter]:
         if file.suffix in _ADAPTER_FILES:
-            digest.update(bytes.fromhex(fingerprint(file)))
+            digest.update(bytes.fromhex(weights_sha256(file)))
     return digest.hexdigest()
