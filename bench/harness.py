@@ -24,14 +24,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from multiturn.benchmarks.dialogue import Ask, Move, Reply, converse
 from multiturn.benchmarks.loaders.open_task import open_task
-from multiturn.benchmarks.runner.cells import Cell
 from multiturn.benchmarks.runner.config import SampleSettings, Selection, describe_run
 from multiturn.benchmarks.runner.directory import COMPLETE
-from multiturn.benchmarks.runner.run import Effort, Sitting, run_cells
+from multiturn.benchmarks.runner.run import Concurrency, Invocation, run_specs
+from multiturn.benchmarks.runner.run_spec import RunSpec
 from multiturn.benchmarks.runner.samples import sample_of, to_line
-from multiturn.benchmarks.runner.seeds import ask_seed
+from multiturn.benchmarks.runner.seeds import generation_seed
+from multiturn.benchmarks.solver import Action, Generate, Reply, run_solver
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.engines.open import ENGINES, open_engine
 from multiturn.engines.protocol import Engine, Request, generate
@@ -51,7 +51,7 @@ def main() -> int:
     settings = ArmSettings(
         truncation=options.truncation, max_new_tokens=32 if options.quick else None
     )
-    effort = Effort(in_flight=options.in_flight)
+    concurrency = Concurrency(in_flight=options.in_flight)
     rounds = []
     with (
         open_engine(options.model, engine=options.engine, context=options.context) as engine,
@@ -59,9 +59,9 @@ def main() -> int:
         tempfile.TemporaryDirectory() as scratch,
     ):
 
-        def cell(
+        def spec(
             name: str, problems: tuple[str, ...], n: int, settings: ArmSettings = settings
-        ) -> Cell:
+        ) -> RunSpec:
             config = describe_run(
                 task,
                 model=options.model,
@@ -71,24 +71,26 @@ def main() -> int:
                 sampling=SampleSettings(n=n, temperature=options.temperature, seed=options.seed),
                 selection=Selection(cases=1, problems=problems),
             )
-            return Cell(label=name, task=task, config=config, place=Path(scratch) / name)
+            return RunSpec(label=name, task=task, config=config, place=Path(scratch) / name)
 
         short = ArmSettings(truncation=options.truncation, max_new_tokens=16)
         at_once = min(engine.info.slots, len(measured) * options.n)
-        warm = cell("warm", others, max(1, at_once // len(others)), short)
-        run_cells([warm], engine, sandbox, effort=effort)
-        loop_over(cell("warm-loop", others[:1], 1, short), engine, sandbox)
+        warm = spec("warm", others, max(1, at_once // len(others)), short)
+        run_specs([warm], engine, sandbox, concurrency=concurrency)
+        loop_over(spec("warm-loop", others[:1], 1, short), engine, sandbox)
         print("warm", flush=True)
         for number in range(1 if options.quick else options.rounds):
-            measuring = cell(f"round{number}", measured, options.n)
+            measuring = spec(f"round{number}", measured, options.n)
             began = time.perf_counter()
-            sitting = run_cells([measuring], engine, sandbox, effort=effort)
+            invocation = run_specs([measuring], engine, sandbox, concurrency=concurrency)
             runner_seconds = time.perf_counter() - began
             by_runner = (measuring.place / COMPLETE).read_bytes()
             began = time.perf_counter()
             by_loop = loop_over(measuring, engine, sandbox)
             loop_seconds = time.perf_counter() - began
-            rounds.append(_round(runner_seconds, loop_seconds, sitting, same=by_loop == by_runner))
+            rounds.append(
+                _round(runner_seconds, loop_seconds, invocation, same=by_loop == by_runner)
+            )
             print(json.dumps(rounds[-1]), flush=True)
         report = {
             "command": "python bench/harness.py " + " ".join(sys.argv[1:]),
@@ -109,45 +111,45 @@ def main() -> int:
     return 0 if report["same_bytes"] else 1
 
 
-def loop_over(cell: Cell, engine: Engine, sandbox: Sandbox) -> bytes:
+def loop_over(spec: RunSpec, engine: Engine, sandbox: Sandbox) -> bytes:
     """The samples of a cell by the plainest loop: one after the other."""
-    config = cell.config
+    config = spec.config
     lines = []
-    for item in cell.items():
+    for item in spec.items():
         for number in range(config.sampling.n):
             asked = 0
 
-            def reply(move: Move, item: Any = item, number: int = number) -> Reply:
+            def reply(action: Action, item: Any = item, number: int = number) -> Reply:
                 nonlocal asked
-                if not isinstance(move, Ask):
-                    return sandbox.run(Program(source=move.source, seed=0), config.limits)
+                if not isinstance(action, Generate):
+                    return sandbox.run(Program(source=action.source, seed=0), config.limits)
                 request = Request(
-                    prompt=move.prompt,
+                    prompt=action.prompt,
                     temperature=config.sampling.temperature,
                     top_p=config.sampling.top_p,
-                    max_tokens=move.max_tokens,
-                    stop=move.stop,
-                    seed=ask_seed(config.sampling.seed, item.id, number, asked),
-                    session=f"{cell.label}/loop/{item.id}/{number}",
+                    max_tokens=action.max_tokens,
+                    stop=action.stop,
+                    seed=generation_seed(config.sampling.seed, item.id, number, asked),
+                    session=f"{spec.label}/loop/{item.id}/{number}",
                 )
                 asked += 1
                 return generate(engine, request)[0]
 
-            written = converse(cell.task.dialogue(item, config.settings), reply)
-            verdicts = cell.task.judge(item, written.program, sandbox)
-            lines.append(to_line(sample_of(item, number, written, verdicts)))
+            solution = run_solver(spec.task.solver(item, config.settings), reply)
+            verdicts = spec.task.judge(item, solution.program, sandbox)
+            lines.append(to_line(sample_of(item, number, solution, verdicts)))
     return "".join(lines).encode()
 
 
-def _round(runner: float, loop: float, sitting: Sitting, *, same: bool) -> dict[str, Any]:
-    fill = sitting.fill
+def _round(runner: float, loop: float, invocation: Invocation, *, same: bool) -> dict[str, Any]:
+    utilization = invocation.utilization
     return {
         "runner_seconds": round(runner, 2),
         "loop_seconds": round(loop, 2),
         "ratio": round(loop / runner, 2),
-        "waiting_share": round(fill.waiting_share or 0.0, 4),
-        "fill": round(fill.fill or 0.0, 3),
-        "requests": fill.requests,
+        "waiting_share": round(utilization.waiting_share or 0.0, 4),
+        "fill": round(utilization.busy_share or 0.0, 3),
+        "requests": utilization.requests,
         "same_bytes": same,
     }
 

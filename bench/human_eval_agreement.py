@@ -23,7 +23,7 @@ from pathlib import Path
 
 from human_eval_mutants import Mutant, mutants
 
-from multiturn.benchmarks.interchange.human_eval import GivenCompletion, score_completions
+from multiturn.benchmarks.interchange.human_eval import ExternalCompletion, score_completions
 from multiturn.benchmarks.loaders.human_eval import (
     HumanEvalProblem,
     fetch_human_eval,
@@ -99,13 +99,13 @@ def needs_human_eval() -> str | None:
 def compare(problems: Sequence[HumanEvalProblem], programs: Sequence[Mutant]) -> Iterator[Compared]:
     """Ask both about each program, in order."""
     task = HumanEvalTask(problems, sha256="")
-    given = [GivenCompletion(one.task_id, one.completion) for one in programs]
+    external = [ExternalCompletion(one.task_id, one.completion) for one in programs]
     by_id = {problem.task_id: problem for problem in problems}
     workers = os.cpu_count() or 1
     with open_sandbox(workers=workers) as sandbox, ThreadPoolExecutor(workers) as pool:
         shares = [programs[at::workers] for at in range(workers)]
         asked = [pool.submit(_theirs, by_id, share, _SECONDS) for share in shares]
-        ours = [one.verdicts["strict"] for one in score_completions(given, task, sandbox)]
+        ours = [one.verdicts["strict"] for one in score_completions(external, task, sandbox)]
         theirs = [""] * len(programs)
         for at, future in enumerate(asked):
             theirs[at::workers] = future.result()

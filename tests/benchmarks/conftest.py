@@ -1,4 +1,4 @@
-"""What the tests of the problem set share."""
+"""What the tests of the benchmarks share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from multiturn.benchmarks.authored import AuthoredProblem, problems_directory, read_authored
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Sandbox
 
@@ -16,9 +15,3 @@ def sandbox() -> Iterator[Sandbox]:
     """The best real sandbox of this machine."""
     with open_sandbox() as opened:
         yield opened
-
-
-@pytest.fixture(scope="session")
-def authored() -> dict[str, AuthoredProblem]:
-    """Every problem of the set, as authored."""
-    return read_authored(problems_directory().glob("*/*.yaml"))

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from multiturn.benchmarks.arms.registry import ARMS, arm_named
-from multiturn.benchmarks.dialogue import Ask, Execute, Move, Reply, Written, converse
-from multiturn.benchmarks.problem_set import Problem, Turn
+from multiturn.benchmarks.problem_set import Problem, ProblemTurn
+from multiturn.benchmarks.solver import Action, Execute, Generate, Reply, Solution, run_solver
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.engines.protocol import Completion, FinishReason, Timings
@@ -27,9 +27,11 @@ PROBLEM = Problem(
     packages=(),
     max_gen_length=128,
     turns=(
-        Turn(prompt='Assign the list {xs} to "xs".', reference="import re\nxs = <<xs>>"),
-        Turn(prompt='Keep the even ones in "evens"', reference="evens = [x for x in xs if ~x & 1]"),
-        Turn(prompt="Print their sum.", reference="print(sum(evens))"),
+        ProblemTurn(prompt='Assign the list {xs} to "xs".', reference="import re\nxs = <<xs>>"),
+        ProblemTurn(
+            prompt='Keep the even ones in "evens"', reference="evens = [x for x in xs if ~x & 1]"
+        ),
+        ProblemTurn(prompt="Print their sum.", reference="print(sum(evens))"),
     ),
     single='Given the list {xs} in "xs", print the sum\n# of its even numbers.',
     generate="",
@@ -70,17 +72,17 @@ class Talk:
     def __init__(self, answers: list[str], run: Callable[[str], RunResult] | None = None) -> None:
         self.answers: Iterator[str] = iter(answers)
         self.run = run
-        self.asks: list[Ask] = []
+        self.asks: list[Generate] = []
         self.executed: list[str] = []
 
-    def __call__(self, move: Move) -> Reply:
-        if isinstance(move, Execute):
-            self.executed.append(move.source)
+    def __call__(self, action: Action) -> Reply:
+        if isinstance(action, Execute):
+            self.executed.append(action.source)
             assert self.run is not None
-            return self.run(move.source)
-        self.asks.append(move)
+            return self.run(action.source)
+        self.asks.append(action)
         raw = next(self.answers)
-        cut = move.stop.find(raw)
+        cut = action.stop.find(raw)
         if cut is None:
             return completion(raw)
         return replace(completion(raw[: cut.position], raw=raw), cut_by=cut.reason)
@@ -98,41 +100,41 @@ def lead(
     problem: Problem = PROBLEM,
     turn: int | None = None,
     run: Callable[[str], RunResult] | None = None,
-) -> tuple[Talk, Written]:
+) -> tuple[Talk, Solution]:
     talk = Talk(answers, run)
-    dialogue = ARMS[arm].dialogue(problem, 0, settings, turn=turn)
-    return talk, converse(dialogue, talk)
+    solver = ARMS[arm].solver(problem, 0, settings, turn=turn)
+    return talk, run_solver(solver, talk)
 
 
 def test_turns_is_the_published_layout() -> None:
-    talk, written = lead("turns", ["xs = [1, 2]\n", "evens = [2]", "print(2)"])
+    talk, solution = lead("turns", ["xs = [1, 2]\n", "evens = [2]", "print(2)"])
     first = f'{HEADER}# Assign the list [1, 2] to "xs".\n'
     second = f'{first}xs = [1, 2]\n\n\n# Keep the even ones in "evens"\n'
     third = f"{second}evens = [2]\n\n# Print their sum.\n"
     assert talk.prompts == [first, second, third]
-    assert written.program == f"{third}print(2)\n\n"
+    assert solution.program == f"{third}print(2)\n\n"
     assert [ask.max_tokens for ask in talk.asks] == [128] * 3
 
 
 def test_concat_is_one_line() -> None:
-    talk, written = lead("concat", ["print(2)"])
+    talk, solution = lead("concat", ["print(2)"])
     asked = (
         f'{HEADER}# Assign the list [1, 2] to "xs". Keep the even ones in "evens" '
         "Print their sum.\n"
     )
     assert talk.prompts == [asked]
-    assert written.program == f"{asked}print(2)\n\n"
+    assert solution.program == f"{asked}print(2)\n\n"
     assert talk.asks[0].max_tokens == 3 * 128
 
 
 def test_listed_is_one_numbered_comment() -> None:
-    talk, written = lead("listed", ["print(2)"])
+    talk, solution = lead("listed", ["print(2)"])
     asked = (
         f'{HEADER}# 1. Assign the list [1, 2] to "xs".\n# 2. Keep the even ones in "evens"\n'
         "# 3. Print their sum.\n"
     )
     assert talk.prompts == [asked]
-    assert written.program == f"{asked}print(2)\n\n"
+    assert solution.program == f"{asked}print(2)\n\n"
     assert talk.asks[0].max_tokens == 3 * 128
 
 
@@ -145,7 +147,7 @@ def test_prose_is_the_single_specification() -> None:
 
 @pytest.mark.parametrize("turn", [0, 1, 2])
 def test_gold_prefix_puts_references_around_one_turn(turn: int) -> None:
-    talk, written = lead("gold_prefix", ["WRITTEN"], turn=turn)
+    talk, solution = lead("gold_prefix", ["WRITTEN"], turn=turn)
     references = [
         "import re\nxs = [1, 2]",
         "evens = [x for x in xs if ~x & 1]",
@@ -164,7 +166,7 @@ def test_gold_prefix_puts_references_around_one_turn(turn: int) -> None:
     # The import of the turn that was replaced stays, for the turns that follow.
     imported = "import re\n" + "\n\n" if turn == 0 else ""
     rest = "\n\n".join(references[turn + 1 :])
-    assert written.program == f"{asked}WRITTEN\n\n{imported}{rest}".removesuffix("\n\n\n\n")
+    assert solution.program == f"{asked}WRITTEN\n\n{imported}{rest}".removesuffix("\n\n\n\n")
 
 
 def test_gold_prefix_has_an_item_a_turn_and_the_others_have_one() -> None:
@@ -194,7 +196,7 @@ def test_feedback_shows_what_the_program_did() -> None:
             RunResult(Outcome(Status.RAISED, error="NameError: x", line=7), IsolationLevel.FAKE),
         ]
     )
-    talk, written = lead(
+    talk, solution = lead(
         "feedback", ["print(1)", "x", "print(2)"], run=lambda _source: next(results)
     )
     first = f'{HEADER}# Assign the list [1, 2] to "xs".\n'
@@ -207,7 +209,7 @@ def test_feedback_shows_what_the_program_did() -> None:
     )
     assert talk.prompts == [first, second, third]
     assert talk.executed == [f"{first}print(1)\n\n", f"{second}x\n\n"]
-    assert written.program == f"{third}print(2)\n\n"
+    assert solution.program == f"{third}print(2)\n\n"
 
 
 def test_feedback_of_nothing_and_of_too_much() -> None:
@@ -222,21 +224,21 @@ def test_feedback_of_nothing_and_of_too_much() -> None:
 )
 def test_feedback_leaves_the_program_whole(printed: str, sandbox) -> None:
     """Whatever was printed stands in comments, and nothing but the header is left to run."""
-    talk, written = lead(
+    talk, solution = lead(
         "feedback", ["", "", "print(5)"], run=lambda _source: FakeSandbox.printed(printed)
     )
     del talk
-    lines = written.program.replace("\r", "\n").split("\n")
+    lines = solution.program.replace("\r", "\n").split("\n")
     code = [line for line in lines if line and not line.startswith("#")]
     assert code == ["import numpy as np", "print(5)"]
-    assert sandbox.run(Program(source=written.program)).stdout_text == "5\n"
+    assert sandbox.run(Program(source=solution.program)).stdout_text == "5\n"
 
 
 def test_steps_say_what_was_written_and_what_cut_it() -> None:
-    _, written = lead(
+    _, solution = lead(
         "concat", ["x = 1\nprint(2)\n# and now\nprint(3)"], ArmSettings(truncation="published")
     )
-    (step,) = written.steps
+    (step,) = solution.steps
     assert step.text == "x = 1\nprint(2)\n"
     assert step.raw_text == "x = 1\nprint(2)\n# and now\nprint(3)"
     assert (step.cut_by, step.finish_reason) == ("comment line", "stop")
@@ -246,7 +248,7 @@ def test_steps_say_what_was_written_and_what_cut_it() -> None:
 @pytest.mark.parametrize("arm", ARMS)
 def test_asked_ends_an_answer_where_the_arm_itself_would_go_on(arm: str) -> None:
     more = "\n\n# 4. Print it.\nprint(x)"
-    _, written = lead(
+    _, solution = lead(
         arm,
         [f"x = 1{more}"] * 3,
         ArmSettings(truncation="asked"),
@@ -254,18 +256,18 @@ def test_asked_ends_an_answer_where_the_arm_itself_would_go_on(arm: str) -> None
         run=lambda _source: FakeSandbox.printed(""),
     )
     in_one_piece = arm in ("concat", "prose")
-    for step in written.steps:
+    for step in solution.steps:
         assert step.text == ("x = 1" + more if in_one_piece else "x = 1")
         assert step.cut_by == (None if in_one_piece else "own step")
 
 
 def test_a_budget_is_shared_by_all_asks() -> None:
-    talk, written = lead("turns", ["a", "b", "c"], replace(PLAIN, budget=12, max_new_tokens=6))
+    talk, solution = lead("turns", ["a", "b", "c"], replace(PLAIN, budget=12, max_new_tokens=6))
     assert [ask.max_tokens for ask in talk.asks] == [6, 6, 2]
-    talk, written = lead("turns", ["a", "b", "c"], replace(PLAIN, budget=10))
+    talk, solution = lead("turns", ["a", "b", "c"], replace(PLAIN, budget=10))
     assert [ask.max_tokens for ask in talk.asks] == [10, 5]
-    assert len(written.steps) == 2
-    assert written.program.endswith("b\n\n")
+    assert len(solution.steps) == 2
+    assert solution.program.endswith("b\n\n")
     talk, _ = lead("concat", ["a"], replace(PLAIN, budget=10))
     assert [ask.max_tokens for ask in talk.asks] == [10]
 
@@ -309,7 +311,7 @@ def test_arms_that_need_what_published_problems_lack_refuse_in_one_line(arm: str
 
 def test_what_cannot_be_done_is_refused() -> None:
     with pytest.raises(InputError, match="no such case"):
-        converse(ARMS["turns"].dialogue(PROBLEM, 2, PLAIN), Talk([]))
+        run_solver(ARMS["turns"].solver(PROBLEM, 2, PLAIN), Talk([]))
     with pytest.raises(InputError, match="one turn"):
         ARMS["shuffled"].turns(replace(PROBLEM, turns=PROBLEM.turns[:1]))
     for turn in (None, 3, -1):

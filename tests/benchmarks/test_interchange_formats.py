@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiturn.benchmarks.interchange.human_eval import (
-    GivenCompletion,
+    ExternalCompletion,
     read_completions,
     score_completions,
     write_completions,
@@ -23,10 +23,10 @@ from multiturn.benchmarks.loaders.human_eval import HumanEvalProblem
 from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.loaders.tasks import HumanEvalTask
 from multiturn.benchmarks.problem_set import own_problems
-from multiturn.benchmarks.runner.cells import Cell
 from multiturn.benchmarks.runner.config import SampleSettings, Selection, describe_run
-from multiturn.benchmarks.runner.run import run_cells
-from multiturn.benchmarks.runner.saved import SavedRun, read_run
+from multiturn.benchmarks.runner.results import SavedRun, read_run
+from multiturn.benchmarks.runner.run import run_specs
+from multiturn.benchmarks.runner.run_spec import RunSpec
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError
 from multiturn.engines.protocol import Request
@@ -97,7 +97,7 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, text: str, words: 
 
 
 def test_an_unknown_task_is_refused_before_anything_runs(sandbox: Sandbox) -> None:
-    completions = [GivenCompletion("T/0", "x"), GivenCompletion("T/9", "x")]
+    completions = [ExternalCompletion("T/0", "x"), ExternalCompletion("T/9", "x")]
     with pytest.raises(InputError, match=r"sample 2 .*T/9"):
         score_completions(completions, TASK, sandbox)
 
@@ -136,7 +136,7 @@ def run(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> SavedRun:
         selection=Selection(cases=2, limit=3),
     )
     place = tmp_path_factory.mktemp("run") / "cell"
-    run_cells([Cell(label="cell", task=task, config=config, place=place)], engine, sandbox)
+    run_specs([RunSpec(label="cell", task=task, config=config, place=place)], engine, sandbox)
     return read_run(place)
 
 
@@ -196,4 +196,4 @@ def test_lm_evals_documents_are_judged_by_our_oracles(sandbox: Sandbox) -> None:
 def test_an_arm_that_runs_programs_in_between_cannot_be_replayed() -> None:
     task = open_task("own", arm="feedback")
     with pytest.raises(InputError, match="cannot be replayed"):
-        replay(task.dialogue(task.items()[0], ArmSettings()), lambda _: "x = 1\n")
+        replay(task.solver(task.items()[0], ArmSettings()), lambda _: "x = 1\n")

@@ -47,13 +47,13 @@ FUNCTION = {
 }
 
 
-def written(path: Path, *lines: object) -> Path:
+def solution(path: Path, *lines: object) -> Path:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return path
 
 
 def test_a_published_problem(tmp_path: Path) -> None:
-    path = written(tmp_path / "p.jsonl", LINE | {"id": "10"}, LINE | {"max_gen_length": 128})
+    path = solution(tmp_path / "p.jsonl", LINE | {"id": "10"}, LINE | {"max_gen_length": 128})
     problems, sha256 = read_published(path, any_hash=True)
     first, second = problems
     assert (first.id, second.id) == ("7", "10")  # by number, as the published sampler sorts
@@ -65,7 +65,7 @@ def test_a_published_problem(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("read", [read_published, read_human_eval])
 def test_a_file_of_another_hash_is_refused_unless_told_otherwise(read, tmp_path: Path) -> None:
-    path = written(tmp_path / "p.jsonl", FUNCTION if read is read_human_eval else LINE)
+    path = solution(tmp_path / "p.jsonl", FUNCTION if read is read_human_eval else LINE)
     with pytest.raises(HashMismatchError) as caught:
         read(path)
     assert "\n" not in str(caught.value)
@@ -76,7 +76,7 @@ def test_a_file_of_another_hash_is_refused_unless_told_otherwise(read, tmp_path:
 def test_the_file_of_the_right_hash_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = written(tmp_path / "p.jsonl", LINE)
+    path = solution(tmp_path / "p.jsonl", LINE)
     right = replace(MTPB, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     monkeypatch.setattr(published, "MTPB", right)
     assert len(read_published(path)[0]) == 1
@@ -137,7 +137,7 @@ def test_whatever_a_file_holds_the_error_is_ours(content: bytes, tmp_path: Path)
 
 
 def test_human_eval_packed_and_unpacked(tmp_path: Path) -> None:
-    plain = written(tmp_path / "h.jsonl", FUNCTION)
+    plain = solution(tmp_path / "h.jsonl", FUNCTION)
     packed = tmp_path / "h.jsonl.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     assert read_human_eval(plain, any_hash=True)[0] == read_human_eval(packed, any_hash=True)[0]
@@ -189,7 +189,7 @@ def public(data: bytes) -> PublicFile:
 
 def test_a_file_by_name_is_fetched_once_and_checked(served: tuple[Path, str]) -> None:
     place, url = served
-    data = written(place / "p.jsonl", LINE).read_bytes()
+    data = solution(place / "p.jsonl", LINE).read_bytes()
     source = UrlSource(f"{url}/p.jsonl", **IMPATIENT)
     path = fetch(public(data), source)
     assert path.read_bytes() == data
@@ -202,7 +202,7 @@ def test_a_file_by_name_is_fetched_once_and_checked(served: tuple[Path, str]) ->
 
 def test_other_bytes_than_promised_are_refused_and_not_kept(served: tuple[Path, str]) -> None:
     place, url = served
-    data = written(place / "p.jsonl", LINE).read_bytes()
+    data = solution(place / "p.jsonl", LINE).read_bytes()
     (place / "p.jsonl").write_bytes(b"y" * len(data))
     with pytest.raises(HashMismatchError):
         fetch(public(data), UrlSource(f"{url}/p.jsonl", **IMPATIENT))

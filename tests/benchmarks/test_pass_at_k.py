@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiturn.benchmarks.pass_at_k import (
-    Best,
+    BestTemperature,
     Count,
-    Scored,
+    ScoredSample,
     best_temperatures,
     counts,
     mean_pass_at_k,
@@ -76,9 +76,9 @@ def item(problem: str, case: int, turns: int, category: str | None = "array") ->
 
 
 SCORED = (
-    Scored(item("a", 0, 3), True),
-    Scored(item("a", 1, 3), False),
-    Scored(item("b", 0, 4, "math"), True),
+    ScoredSample(item("a", 0, 3), True),
+    ScoredSample(item("a", 1, 3), False),
+    ScoredSample(item("b", 0, 4, "math"), True),
 )
 
 
@@ -92,7 +92,7 @@ def test_pass_rates_by_what_items_have() -> None:
 
 
 @given(st.lists(st.sampled_from(SCORED)))
-def test_every_table_counts_every_sample_once(scored: list[Scored]) -> None:
+def test_every_table_counts_every_sample_once(scored: list[ScoredSample]) -> None:
     for table in pass_rates(scored).values():
         assert sum(count.samples for count in table.values()) == len(scored)
         assert sum(count.passed for count in table.values()) == sum(s.passed for s in scored)
@@ -113,13 +113,15 @@ def test_best_temperature_depends_on_k() -> None:
     cold = [Count(4, 4), Count(4, 0)]  # one always, one never
     warm = [Count(4, 1), Count(4, 1)]  # each now and then
     best = best_temperatures({0.8: warm, 0.2: cold}, [1, 4, 5])
-    assert best == {1: Best(0.2, 0.5), 4: Best(0.8, 1.0), 5: None}
+    assert best == {1: BestTemperature(0.2, 0.5), 4: BestTemperature(0.8, 1.0), 5: None}
 
 
 def test_of_equal_temperatures_the_lowest_counts() -> None:
-    assert best_temperatures({0.8: [Count(1, 1)], 0.2: [Count(1, 1)]}, [1]) == {1: Best(0.2, 1.0)}
+    assert best_temperatures({0.8: [Count(1, 1)], 0.2: [Count(1, 1)]}, [1]) == {
+        1: BestTemperature(0.2, 1.0)
+    }
 
 
 def test_a_temperature_with_too_few_samples_is_passed_over() -> None:
     found = {0.2: [Count(1, 1)], 0.8: [Count(2, 1)]}
-    assert best_temperatures(found, [2]) == {2: Best(0.8, 1.0)}
+    assert best_temperatures(found, [2]) == {2: BestTemperature(0.8, 1.0)}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from multiturn.benchmarks.interchange.human_eval import GivenCompletion, score_completions
+from multiturn.benchmarks.interchange.human_eval import ExternalCompletion, score_completions
 from multiturn.benchmarks.loaders.human_eval import HumanEvalProblem
 from multiturn.benchmarks.loaders.tasks import HUMAN_EVAL_LIMITS, HumanEvalTask
 from multiturn.sandbox.open import open_sandbox
@@ -207,8 +207,8 @@ def test_half_a_surrogate_pair_in_a_completion_is_judged_as_a_question_mark(sand
         test="def check(candidate):\n    assert candidate() == '?'\n",
     )
     task = HumanEvalTask([problem], sha256="")
-    given = [GivenCompletion("K/0", "    return '\ud800'\n")]
-    (sample,) = score_completions(given, task, sandbox)
+    external = [ExternalCompletion("K/0", "    return '\ud800'\n")]
+    (sample,) = score_completions(external, task, sandbox)
     assert sample.verdicts["strict"].passed
 
 

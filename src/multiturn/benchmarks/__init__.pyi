@@ -13,11 +13,11 @@ from .runner.config import (
 from .runner.config import (
     Selection as Selection,
 )
-from .runner.progress import Progress as Progress
+from .runner.progress import BenchmarkProgress as BenchmarkProgress
+from .runner.results import SavedRun as SavedRun
+from .runner.results import find_runs as find_runs
+from .runner.results import read_run as read_run
 from .runner.samples import Sample as Sample
-from .runner.saved import SavedRun as SavedRun
-from .runner.saved import find_runs as find_runs
-from .runner.saved import read_run as read_run
 from .task import Arm as Arm
 from .task import ArmSettings as ArmSettings
 from .task import Item as Item
@@ -33,7 +33,7 @@ __all__ = [
     "own_problems",
     "pass_at_k",
     "Problem",
-    "Progress",
+    "BenchmarkProgress",
     "read_run",
     "run_benchmark",
     "RunConfig",

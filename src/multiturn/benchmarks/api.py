@@ -10,8 +10,8 @@ from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.runner.config import SampleSettings, Selection
 from multiturn.benchmarks.runner.grid import Grid
 from multiturn.benchmarks.runner.progress import ProgressListener, unwatched
-from multiturn.benchmarks.runner.run import run_cells
-from multiturn.benchmarks.runner.saved import SavedRun, read_run
+from multiturn.benchmarks.runner.results import SavedRun, read_run
+from multiturn.benchmarks.runner.run import run_specs
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.engines.protocol import Engine
 from multiturn.sandbox.protocol import Sandbox
@@ -91,6 +91,6 @@ def run_benchmark(
         samplings=(sampling or SampleSettings(),),
         selection=selection or Selection(),
     )
-    cells = list(grid.cells(out, model, engine.info, sandbox))
-    run_cells(cells, engine, sandbox, listen=progress, cancel=cancel)
-    return tuple(read_run(cell.place) for cell in cells)
+    specs = list(grid.specs(out, model, engine.info, sandbox))
+    run_specs(specs, engine, sandbox, listen=progress, cancel=cancel)
+    return tuple(read_run(spec.place) for spec in specs)

@@ -15,9 +15,9 @@ from multiturn.core.errors import InputError
 
 __all__ = [
     "BY",
-    "Best",
+    "BestTemperature",
     "Count",
-    "Scored",
+    "ScoredSample",
     "best_temperatures",
     "counts",
     "mean_pass_at_k",
@@ -33,7 +33,7 @@ _Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredSample:
     """One judged sample."""
 
     item: Item
@@ -60,7 +60,7 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
+class BestTemperature:
     """The temperature with the highest pass@k, and that figure."""
 
     temperature: float
@@ -113,7 +113,7 @@ def mean_pass_at_k(found: Iterable[Count], k: int) -> float | None:
     return math.fsum(known) / len(known) if known and len(known) == len(values) else None
 
 
-def counts(scored: Iterable[Scored], by: Callable[[Item], _Key]) -> dict[_Key, Count]:
+def counts(scored: Iterable[ScoredSample], by: Callable[[Item], _Key]) -> dict[_Key, Count]:
     """Samples and passes by something that items have, in the order of its first appearance."""
     totals: dict[_Key, list[int]] = {}
     for sample in scored:
@@ -133,7 +133,7 @@ BY: Mapping[str, Callable[[Item], object]] = {
 """What pass rates are shown by. A key is None for items that do not have it."""
 
 
-def pass_rates(scored: Sequence[Scored]) -> dict[str, dict[object, Count]]:
+def pass_rates(scored: Sequence[ScoredSample]) -> dict[str, dict[object, Count]]:
     """Samples and passes by each of `BY`; without those that no item has."""
     tables = {name: counts(scored, by) for name, by in BY.items()}
     return {name: table for name, table in tables.items() if any(key is not None for key in table)}
@@ -157,7 +157,7 @@ def measured_difficulty(rates: Iterable[float]) -> Literal["easy", "medium", "ha
 
 def best_temperatures(
     found: Mapping[float, Iterable[Count]], ks: Iterable[int]
-) -> dict[int, Best | None]:
+) -> dict[int, BestTemperature | None]:
     """For each k the temperature with the highest mean pass@k, as the paper reports it.
 
     The choice is made on the problems themselves, so the figure is the best of several tries
@@ -171,10 +171,10 @@ def best_temperatures(
         For each k the best, or None where pass@k is undefined at every temperature.
     """
     by_temperature = {temperature: list(items) for temperature, items in sorted(found.items())}
-    best: dict[int, Best | None] = {}
+    best: dict[int, BestTemperature | None] = {}
     for k in ks:
         known = [
-            Best(temperature, value)
+            BestTemperature(temperature, value)
             for temperature, items in by_temperature.items()
             if (value := mean_pass_at_k(items, k)) is not None
         ]

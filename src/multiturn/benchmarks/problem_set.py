@@ -26,7 +26,7 @@ __all__ = [
     "FilledProblem",
     "Package",
     "Problem",
-    "Turn",
+    "ProblemTurn",
     "fill_code",
     "fill_prompt",
     "header",
@@ -50,7 +50,7 @@ _PLACEHOLDER = re.compile(r"<<([A-Za-z_]\w*)>>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class ProblemTurn:
     """One step of a problem.
 
     Attributes:
@@ -89,7 +89,7 @@ class Problem:
     difficulty: Difficulty | None
     packages: tuple[Package, ...]
     max_gen_length: int
-    turns: tuple[Turn, ...]
+    turns: tuple[ProblemTurn, ...]
     single: str
     generate: str
     inputs: tuple[Mapping[str, object], ...]
@@ -225,7 +225,7 @@ def _read_line(text: str, where: str) -> Problem:
         difficulty=line.difficulty,
         packages=line.packages,
         max_gen_length=line.max_gen_length,
-        turns=tuple(Turn(prompt=p, reference=r, leaves=names) for p, r, names in turns),
+        turns=tuple(ProblemTurn(prompt=p, reference=r, leaves=names) for p, r, names in turns),
         single=line.single,
         generate=line.generate,
         inputs=line.inputs,

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
-from multiturn.benchmarks.dialogue import Dialogue
 from multiturn.benchmarks.problem_set import Problem
+from multiturn.benchmarks.solver import Solver
 from multiturn.core.errors import InputError
 from multiturn.sandbox.oracles.verdicts import Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
@@ -91,9 +91,9 @@ class Arm(Protocol):
         """
         ...
 
-    def dialogue(
+    def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
-    ) -> Dialogue:
+    ) -> Solver:
         """What is asked of the model for one sample; a fresh generator each time.
 
         Raises:
@@ -135,7 +135,7 @@ class Task(Protocol):
         """All items, always in the same order."""
         ...
 
-    def dialogue(self, item: Item, settings: ArmSettings) -> Dialogue:
+    def solver(self, item: Item, settings: ArmSettings) -> Solver:
         """What is asked of the model for one sample of an item.
 
         Raises:

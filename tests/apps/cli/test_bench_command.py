@@ -15,9 +15,9 @@ from multiturn.apps.cli.bench.engines import info_with_hash
 from multiturn.apps.cli.bench.grid import label_of_runs, model_label, numbers, words
 from multiturn.apps.cli.bench.view import progress_line
 from multiturn.apps.cli.main import run
-from multiturn.benchmarks.runner.gauge import Fill
 from multiturn.benchmarks.runner.output import Output
-from multiturn.benchmarks.runner.progress import Progress
+from multiturn.benchmarks.runner.progress import BenchmarkProgress
+from multiturn.benchmarks.runner.utilization import EngineUtilization
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError
 from multiturn.engines.model_name import Script, Server, Weights
@@ -236,8 +236,10 @@ def test_names_of_models_hold_no_path(model, label):
 
 
 def test_progress_on_one_line():
-    fill = Fill(slots=4, seconds=10.0, waiting_seconds=0.1, busy_slots=3.9, requests=7)
-    progress = Progress(
+    utilization = EngineUtilization(
+        slots=4, seconds=10.0, waiting_seconds=0.1, busy_slots=3.9, requests=7
+    )
+    progress = BenchmarkProgress(
         done=30,
         total=100,
         new=20,
@@ -245,7 +247,7 @@ def test_progress_on_one_line():
         label="turns",
         passed={"strict": 3, "legacy": 6},
         judged=12,
-        fill=fill,
+        utilization=utilization,
     )
     assert progress_line(progress, several=True) == (
         "30 of 100, 2/s, 35 s left, turns: strict 25.0 % legacy 50.0 %, engine 98 % full"
@@ -354,8 +356,10 @@ def test_the_model_of_the_environment_is_named_with_its_origin(
 
 
 def test_progress_tells_turns_and_tokens_before_a_sample_is_there():
-    fill = Fill(slots=1, seconds=0.0, waiting_seconds=0.0, busy_slots=0.0, requests=1)
-    early = Progress(
+    utilization = EngineUtilization(
+        slots=1, seconds=0.0, waiting_seconds=0.0, busy_slots=0.0, requests=1
+    )
+    early = BenchmarkProgress(
         done=0,
         total=2,
         new=0,
@@ -363,7 +367,7 @@ def test_progress_tells_turns_and_tokens_before_a_sample_is_there():
         label="turns",
         passed={},
         judged=0,
-        fill=fill,
+        utilization=utilization,
         output=Output(turns=3, kept_turns=1, tokens=1200),
         all_turns=8,
     )

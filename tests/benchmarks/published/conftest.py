@@ -199,9 +199,9 @@ def sampled() -> Callable[[Line, Mapping[str, object], list[str]], list[str]]:
     truncated), the texts that it is asked to continue, and last the whole program.
     """
 
-    def texts(problem: Line, variables: Mapping[str, object], written: list[str]) -> list[str]:
+    def texts(problem: Line, variables: Mapping[str, object], solution: list[str]) -> list[str]:
         history, found = "# Import libraries.\n\nimport numpy as np\n\n", []
-        for template, completion in zip(problem["prompts"], written, strict=True):
+        for template, completion in zip(problem["prompts"], solution, strict=True):
             history += "# " + template.format(**variables) + "\n"
             found.append(history)
             history += completion + "\n\n"

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from multiturn.benchmarks.arms.registry import ARMS
-from multiturn.benchmarks.dialogue import Ask, Move, Reply, Written, converse
 from multiturn.benchmarks.interchange.replay import as_completion
 from multiturn.benchmarks.loaders.published import MTPB, read_published
 from multiturn.benchmarks.problem_set import Problem
+from multiturn.benchmarks.solver import Action, Generate, Reply, Solution, run_solver
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError
 from multiturn.engines.protocol import Request
@@ -38,18 +38,18 @@ Sampled = Callable[[Line, Mapping[str, object], list[str]], list[str]]
 
 def lead(
     problem: Problem, case: int, arm: str, *, turn: int | None = None
-) -> tuple[list[str], Written]:
+) -> tuple[list[str], Solution]:
     """What an arm asks for, and the program, where the model writes `WRITTEN`."""
     asked: list[str] = []
 
-    def reply(move: Move) -> Reply:
-        if not isinstance(move, Ask):
+    def reply(action: Action) -> Reply:
+        if not isinstance(action, Generate):
             return FakeSandbox.printed("1\n")
-        asked.append(move.prompt)
-        return as_completion(WRITTEN[len(asked) - 1], move.stop)
+        asked.append(action.prompt)
+        return as_completion(WRITTEN[len(asked) - 1], action.stop)
 
-    dialogue = ARMS[arm].dialogue(problem, case, SETTINGS, turn=turn)
-    return asked, converse(dialogue, reply)
+    solver = ARMS[arm].solver(problem, case, SETTINGS, turn=turn)
+    return asked, run_solver(solver, reply)
 
 
 def cases_of(file: Path, lines: list[Line]) -> list[tuple[Problem, Line, int, dict[str, object]]]:
@@ -75,9 +75,9 @@ def test_every_prompt_of_every_file_is_the_samplers_to_the_character(
 ) -> None:
     for problem, line, case, variables in cases_of(problem_file, plain_problems):
         *asked, program = sampled(line, variables, WRITTEN[: len(line["prompts"])])
-        ours, written = lead(problem, case, "turns")
+        ours, solution = lead(problem, case, "turns")
         assert ours == asked, problem.id
-        assert written.program == program, problem.id
+        assert solution.program == program, problem.id
 
 
 def test_the_other_arms_strip_nothing_and_add_nothing(
@@ -88,8 +88,8 @@ def test_the_other_arms_strip_nothing_and_add_nothing(
         (asked,), _ = lead(problem, case, "concat")
         assert asked == f"{HEADER}# {' '.join(prompts)}\n"
         (asked,), _ = lead(problem, case, "listed")
-        numbered = [f"# {number}. {prompt}\n" for number, prompt in enumerate(prompts, 1)]
-        assert asked == HEADER + "".join(numbered)
+        number_samples = [f"# {number}. {prompt}\n" for number, prompt in enumerate(prompts, 1)]
+        assert asked == HEADER + "".join(number_samples)
 
         program = HEADER
         expected = []

@@ -13,8 +13,8 @@ import pytest
 
 from multiturn.apps.cli.main import run
 from multiturn.benchmarks.arms.registry import ARMS
-from multiturn.benchmarks.interchange.given import Line, read_lines
-from multiturn.benchmarks.interchange.published_samples import given_programs
+from multiturn.benchmarks.interchange.external_samples import SampleLine, read_lines
+from multiturn.benchmarks.interchange.published_samples import external_programs
 from multiturn.benchmarks.loaders.published import read_published
 from multiturn.benchmarks.loaders.tasks import ProblemTask
 
@@ -95,10 +95,10 @@ def task_of(problems: Path) -> ProblemTask:
     return ProblemTask(found, ARMS["turns"], name="mtpb", sha256=sha256)
 
 
-def given(samples: list[Plain], task: ProblemTask) -> Counter[tuple[str, int]]:
+def external(samples: list[Plain], task: ProblemTask) -> Counter[tuple[str, int]]:
     """How many samples each case has got."""
-    lines = [Line(f"line {number}", line) for number, line in enumerate(samples, 1)]
-    return Counter((one.item.problem, one.item.case) for one in given_programs(lines, task))
+    lines = [SampleLine(f"line {number}", line) for number, line in enumerate(samples, 1)]
+    return Counter((one.item.problem, one.item.case) for one in external_programs(lines, task))
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])
@@ -113,7 +113,7 @@ def test_each_case_has_its_share_of_a_complete_file(
         random.Random(seed).shuffle(samples)
     if not with_gold:
         samples = [{k: v for k, v in line.items() if k != "gold_output"} for line in samples]
-    counts = given(samples, task)
+    counts = external(samples, task)
     assert len(counts) == 575
     assert set(counts.values()) == {n}
 
@@ -128,11 +128,11 @@ def test_a_line_goes_to_the_case_whose_answer_it_names(odd_file: Path, sampled: 
     samples = right_samples([problem], sampled)
     eights = [line for line in samples if line["gold_output"] == 8]
     sevens = [line for line in samples if line["gold_output"] == 7]
-    assert given(eights * 3, task) == {("1", 1): 3}
-    assert given([*sevens, *eights, *sevens], task) == {("1", 0): 2, ("1", 1): 1, ("1", 2): 2}
+    assert external(eights * 3, task) == {("1", 1): 3}
+    assert external([*sevens, *eights, *sevens], task) == {("1", 0): 2, ("1", 1): 1, ("1", 2): 2}
     # An answer that no case has tells nothing.
     other = [line | {"gold_output": "of no account"} for line in samples]
-    assert given(other, task) == {("1", 0): 1, ("1", 1): 1, ("1", 2): 1}
+    assert external(other, task) == {("1", 0): 1, ("1", 1): 1, ("1", 2): 1}
 
 
 def test_missing_and_double_lines(
@@ -160,6 +160,6 @@ def test_ids_as_numbers_a_byte_order_mark_and_blank_lines(
     path.write_bytes(b"\xef\xbb\xbf" + text.encode())
     counts = Counter(
         (one.item.problem, one.item.case)
-        for one in given_programs(read_lines(path), task_of(odd_file))
+        for one in external_programs(read_lines(path), task_of(odd_file))
     )
     assert set(counts.values()) == {1} and len(counts) == 575

@@ -18,10 +18,10 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import Any
 
-from multiturn.benchmarks.dialogue import Ask, Dialogue, Execute, Step, Written
-from multiturn.benchmarks.runner.cells import Cell
 from multiturn.benchmarks.runner.config import SampleSettings, Selection, describe_run
-from multiturn.benchmarks.runner.run import Effort, Sitting, run_cells
+from multiturn.benchmarks.runner.run import Concurrency, Invocation, run_specs
+from multiturn.benchmarks.runner.run_spec import RunSpec
+from multiturn.benchmarks.solver import Execute, Generate, Generation, Solution, Solver
 from multiturn.benchmarks.task import ArmSettings, Item
 from multiturn.core.errors import MultiturnError
 from multiturn.engines.protocol import Engine, Request
@@ -53,17 +53,19 @@ class ToyTask:
             for c in range(self.cases)
         ]
 
-    def dialogue(self, item: Item, settings: ArmSettings) -> Dialogue:
-        return self._dialogue(item, settings.max_new_tokens or 40)
+    def solver(self, item: Item, settings: ArmSettings) -> Solver:
+        return self._solver(item, settings.max_new_tokens or 40)
 
-    def _dialogue(self, item: Item, max_tokens: int) -> Dialogue:
+    def _solver(self, item: Item, max_tokens: int) -> Solver:
         program, steps = HEADER, []
         for turn in range(item.turns or 1):
             prompt = f"{program}# Turn {turn} of {item.id}.\n"
-            done: Any = yield Ask(prompt=prompt, max_tokens=max_tokens, stop=StopStrings(("END",)))
+            done: Any = yield Generate(
+                prompt=prompt, max_tokens=max_tokens, stop=StopStrings(("END",))
+            )
             program = prompt + done.text + "\n"
             steps.append(
-                Step(
+                Generation(
                     text=done.text,
                     raw_text=done.raw_text,
                     cut_by=done.cut_by,
@@ -75,7 +77,7 @@ class ToyTask:
             if self.arm == "feedback":
                 ran: Any = yield Execute(program)
                 program += f"# It {ran.outcome.status.value}.\n"
-        return Written(program=program, steps=tuple(steps))
+        return Solution(program=program, steps=tuple(steps))
 
     def judge(self, item: Item, program: str, sandbox: Sandbox) -> Mapping[str, Verdict]:
         expected = str(int(item.problem.split("/")[1]) + item.case)
@@ -115,7 +117,7 @@ def toy_cell(
     settings: ArmSettings | None = None,
     selection: Selection | None = None,
     **sampling: Any,
-) -> Cell:
+) -> RunSpec:
     task = task or ToyTask()
     config = describe_run(
         task,
@@ -126,7 +128,7 @@ def toy_cell(
         sampling=SampleSettings(**{"n": 3, "temperature": 0.8, **sampling}),
         selection=selection or Selection(),
     )
-    return Cell(label=label, task=task, config=config, place=place)
+    return RunSpec(label=label, task=task, config=config, place=place)
 
 
 def main() -> int:
@@ -141,17 +143,22 @@ def main() -> int:
 
     try:
         with toy_engine(seconds_per_token=pace) as engine, open_sandbox() as sandbox:
-            cells = [
+            specs = [
                 toy_cell(place / arm, engine, sandbox, ToyTask(arm=arm), label=arm)
                 for arm in ("turns", "feedback")
             ]
-            sitting: Sitting = run_cells(
-                cells, engine, sandbox, effort=Effort(in_flight=6), listen=tell, cancel=cancel
+            invocation: Invocation = run_specs(
+                specs,
+                engine,
+                sandbox,
+                concurrency=Concurrency(in_flight=6),
+                listen=tell,
+                cancel=cancel,
             )
     except MultiturnError as error:
         print(error, file=sys.stderr)
         return 2
-    return 0 if sitting.complete else 130
+    return 0 if invocation.complete else 130
 
 
 if __name__ == "__main__":

@@ -15,18 +15,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runner_toy import ToyTask, toy_cell, toy_engine
 
-from multiturn.benchmarks.dialogue import Step, Written
-from multiturn.benchmarks.runner.cells import keys_of
 from multiturn.benchmarks.runner.config import RunConfig
 from multiturn.benchmarks.runner.directory import (
     COMPLETE,
     CONFIG,
     PARTIAL,
     TIMINGS,
-    RunDirectory,
+    BenchmarkDirectory,
 )
-from multiturn.benchmarks.runner.samples import Key, Sample, read_sample, sample_of, to_line
-from multiturn.benchmarks.runner.saved import find_runs, read_run
+from multiturn.benchmarks.runner.results import find_runs, read_run
+from multiturn.benchmarks.runner.run_spec import sample_keys
+from multiturn.benchmarks.runner.samples import Sample, SampleKey, read_sample, sample_of, to_line
+from multiturn.benchmarks.solver import Generation, Solution
 from multiturn.core.errors import InputError, StorageError
 from multiturn.sandbox.fake import FakeSandbox
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
@@ -34,12 +34,12 @@ from multiturn.sandbox.outcomes import Outcome, Status
 
 CELL = toy_cell(Path("unused"), toy_engine(), FakeSandbox(), ToyTask(problems=2), n=2)
 CONFIGURED: RunConfig = CELL.config
-KEYS = keys_of(CELL)
+KEYS = sample_keys(CELL)
 ITEMS = {item.id: item for item in CELL.items()}
 
 
-def made(key: Key) -> Sample:
-    step = Step(
+def made(key: SampleKey) -> Sample:
+    step = Generation(
         text="é\udc80\n",
         raw_text="é\udc80\n#",
         cut_by="comment line",
@@ -49,8 +49,8 @@ def made(key: Key) -> Sample:
     )
     passed = Judgement.PASSED if key.sample else Judgement.NO_OUTPUT
     verdicts = {"strict": Verdict(passed), "legacy": Verdict(Judgement.PASSED)}
-    written = Written(program=f"x = '{key.item}'\u2028\n", steps=(step,))
-    return sample_of(ITEMS[key.item], key.sample, written, verdicts)
+    solution = Solution(program=f"x = '{key.item}'\u2028\n", steps=(step,))
+    return sample_of(ITEMS[key.item], key.sample, solution, verdicts)
 
 
 SAMPLES = {key: made(key) for key in KEYS}
@@ -58,8 +58,8 @@ LINES = [to_line(sample) for sample in SAMPLES.values()]
 WHOLE = "".join(LINES).encode()
 
 
-def opened(path: Path, config: RunConfig = CONFIGURED, **options: Any) -> RunDirectory:
-    return RunDirectory.open(path, config, KEYS, **options)
+def opened(path: Path, config: RunConfig = CONFIGURED, **options: Any) -> BenchmarkDirectory:
+    return BenchmarkDirectory.open(path, config, KEYS, **options)
 
 
 def complete(path: Path) -> None:
@@ -330,7 +330,7 @@ def test_addresses_do_not_stand_in_samples():
         outcome=Outcome(Status.RAISED, error=error, line=1),
     )
     item = ITEMS[KEYS[0].item]
-    kept = sample_of(item, 0, Written(program="", steps=()), {"strict": verdict})
+    kept = sample_of(item, 0, Solution(program="", steps=()), {"strict": verdict})
     found = kept.verdicts["strict"]
     assert found.outcome is not None
     assert found.outcome.error == "KeyError: <object object at 0x...>"

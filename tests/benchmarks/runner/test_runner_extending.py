@@ -12,18 +12,18 @@ from runner_toy import ToyTask, answer, toy_cell, toy_engine
 
 from multiturn.benchmarks.runner.config import Selection
 from multiturn.benchmarks.runner.directory import COMPLETE, CONFIG, PARTIAL, TURNS
-from multiturn.benchmarks.runner.progress import Progress
-from multiturn.benchmarks.runner.run import Effort, Sitting, run_cells
-from multiturn.benchmarks.runner.samples import Key
-from multiturn.benchmarks.runner.saved import read_run
-from multiturn.benchmarks.runner.turns import KeptTurns
+from multiturn.benchmarks.runner.generation_cache import GenerationCache
+from multiturn.benchmarks.runner.progress import BenchmarkProgress
+from multiturn.benchmarks.runner.results import read_run
+from multiturn.benchmarks.runner.run import Concurrency, Invocation, run_specs
+from multiturn.benchmarks.runner.samples import SampleKey
 from multiturn.core.errors import EngineError, InputError
 from multiturn.engines.protocol import Completion, Engine, Event, FinishReason, Request, Timings
 from multiturn.engines.scripted import ScriptedEngine, ScriptSettings
 from multiturn.sandbox.protocol import Sandbox
 
 
-class Watched(ScriptedEngine):
+class ObservedRun(ScriptedEngine):
     """A scripted engine that remembers what it was asked, and fails or stops where it is told."""
 
     def __init__(self, *, last: int | None = None, cancel: Flag | None = None) -> None:
@@ -51,11 +51,13 @@ def run(
     cancel: Flag | None = None,
     listen: object = None,
     **sampling: object,
-) -> Sitting:
+) -> Invocation:
     engine = engine or toy_engine()
-    cell = toy_cell(place, engine, sandbox, task, selection=selection, **sampling)
+    spec = toy_cell(place, engine, sandbox, task, selection=selection, **sampling)
     extra = {"listen": listen} if listen else {}
-    return run_cells([cell], engine, sandbox, effort=Effort(in_flight=1), cancel=cancel, **extra)
+    return run_specs(
+        [spec], engine, sandbox, concurrency=Concurrency(in_flight=1), cancel=cancel, **extra
+    )
 
 
 SMALL = Selection(limit=2, cases=1)
@@ -74,7 +76,7 @@ def test_a_run_is_extended_to_the_same_bytes_as_if_asked_at_once(
 ) -> None:
     run(tmp_path / "at once", real_sandbox, selection=selection, n=n)
     first = run(tmp_path / "bit by bit", real_sandbox, selection=SMALL, n=2)
-    said: list[Progress] = []
+    said: list[BenchmarkProgress] = []
     second = run(
         tmp_path / "bit by bit", real_sandbox, selection=selection, n=n, listen=said.append
     )
@@ -90,7 +92,7 @@ def test_a_run_is_extended_to_the_same_bytes_as_if_asked_at_once(
 def test_an_unfinished_run_is_extended_too(tmp_path, real_sandbox) -> None:
     run(tmp_path / "at once", real_sandbox, n=4)
     with pytest.raises(EngineError):
-        run(tmp_path / "run", real_sandbox, engine=Watched(last=9), selection=SMALL, n=4)
+        run(tmp_path / "run", real_sandbox, engine=ObservedRun(last=9), selection=SMALL, n=4)
     there = len(read_run(tmp_path / "run").samples)
     assert 0 < there < 8
     assert run(tmp_path / "run", real_sandbox, n=4).new == 48 - there
@@ -126,7 +128,10 @@ def test_a_kill_while_it_is_extended_loses_nothing(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    name = {"renamed": "RunDirectory._write_config", "recorded": "RunDirectory._recover"}[step]
+    name = {
+        "renamed": "BenchmarkDirectory._write_config",
+        "recorded": "BenchmarkDirectory._recover",
+    }[step]
     with monkeypatch.context() as patch:
         patch.setattr(f"multiturn.benchmarks.runner.directory.{name}", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -145,12 +150,12 @@ def test_a_kill_while_it_is_extended_loses_nothing(
 def test_no_finished_turn_is_written_twice(tmp_path, real_sandbox, arm: str, last: int) -> None:
     """Stopped after each turn in turn: what was written is asked for no more."""
     task = ToyTask(problems=3, cases=1, arm=arm)  # 2 + 3 + 4 turns
-    whole = Watched()
+    whole = ObservedRun()
     run(tmp_path / "at once", real_sandbox, engine=whole, task=task, n=1)
-    first, second = Watched(last=last, cancel=(cancel := Flag())), Watched()
+    first, second = ObservedRun(last=last, cancel=(cancel := Flag())), ObservedRun()
     run(tmp_path / "run", real_sandbox, engine=first, task=task, n=1, cancel=cancel)
     assert len(first.asked) == last
-    said: list[Progress] = []
+    said: list[BenchmarkProgress] = []
     run(tmp_path / "run", real_sandbox, engine=second, task=task, n=1, listen=said.append)
     assert len(second.asked) == 9 - last
     both = sorted((each.prompt, each.seed) for each in [*first.asked, *second.asked])
@@ -163,7 +168,7 @@ def test_no_finished_turn_is_written_twice(tmp_path, real_sandbox, arm: str, las
     assert last_said.turns - last_said.kept_turns == 9 - last
 
 
-class Waiting(Watched):
+class Waiting(ObservedRun):
     """Writes the second text only after `seen` says that the first was reported."""
 
     def __init__(self, seen: Flag) -> None:
@@ -177,10 +182,10 @@ class Waiting(Watched):
 
 
 def test_turns_and_tokens_are_counted_before_a_sample_is_finished(tmp_path, real_sandbox) -> None:
-    said: list[Progress] = []
+    said: list[BenchmarkProgress] = []
     seen = Flag()
 
-    def listen(progress: Progress) -> None:
+    def listen(progress: BenchmarkProgress) -> None:
         said.append(progress)
         if progress.done == 0 and progress.output.tokens:
             seen.set()
@@ -195,7 +200,7 @@ def test_turns_and_tokens_are_counted_before_a_sample_is_finished(tmp_path, real
 REQUEST = Request(prompt="x", max_tokens=5, seed=3)
 
 
-def written(text: str) -> Completion:
+def solution(text: str) -> Completion:
     return Completion(
         index=0, text=text, raw_text=text + "#", cut_by="a", finish_reason=FinishReason.STOP,
         tokens=(1, 2), logprobs=None, text_tokens=1, prompt_tokens=7, cached_tokens=1,
@@ -205,9 +210,9 @@ def written(text: str) -> Completion:
 
 def test_a_torn_or_foreign_line_is_no_turn(tmp_path: Path) -> None:
     path = tmp_path / TURNS
-    turns = KeptTurns(path, lambda key: True)
+    turns = GenerationCache(path, lambda key: True)
     for ask in range(3):
-        turns.keep(Key("a/é", 0), ask, REQUEST, written("é\udc80\n"))
+        turns.keep(SampleKey("a/é", 0), ask, REQUEST, solution("é\udc80\n"))
     lines = path.read_bytes().splitlines(keepends=True)
     foreign = [
         b"\xff\xfe\n",
@@ -220,25 +225,25 @@ def test_a_torn_or_foreign_line_is_no_turn(tmp_path: Path) -> None:
     path.write_bytes(
         lines[0] + b"".join(foreign) + json.dumps(changed).encode() + b"\n" + lines[2][:-1]
     )
-    again = KeptTurns(path, lambda key: True)
+    again = GenerationCache(path, lambda key: True)
     assert again.count == 1 and path.read_bytes() == lines[0]
-    found = again.find(Key("a/é", 0), 0, REQUEST)
+    found = again.find(SampleKey("a/é", 0), 0, REQUEST)
     assert found is not None and (found.text, len(found.tokens)) == ("é\udc80\n", 2)
     for other in (
         Request(prompt="y", max_tokens=5, seed=3),
         Request(prompt="x", max_tokens=6, seed=3),
         Request(prompt="x", max_tokens=5, seed=4),
     ):
-        assert again.find(Key("a/é", 0), 0, other) is None
-    assert again.find(Key("a/é", 1), 0, REQUEST) is None
-    assert KeptTurns(path, lambda key: False).count == 0
+        assert again.find(SampleKey("a/é", 0), 0, other) is None
+    assert again.find(SampleKey("a/é", 1), 0, REQUEST) is None
+    assert GenerationCache(path, lambda key: False).count == 0
 
 
 def test_a_full_disk_costs_turns_and_no_sample(tmp_path: Path) -> None:
     path = tmp_path / TURNS
-    turns = KeptTurns(path, lambda key: True)
-    turns.keep(Key("a", 0), 0, REQUEST, written("x"))
+    turns = GenerationCache(path, lambda key: True)
+    turns.keep(SampleKey("a", 0), 0, REQUEST, solution("x"))
     path.chmod(0o400)
     assert turns.give_way() and not path.exists()
-    turns.keep(Key("a", 0), 1, REQUEST, written("x"))
-    assert not path.exists() and turns.find(Key("a", 0), 1, REQUEST) is not None
+    turns.keep(SampleKey("a", 0), 1, REQUEST, solution("x"))
+    assert not path.exists() and turns.find(SampleKey("a", 0), 1, REQUEST) is not None

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from multiturn.benchmarks.runner.directory import COMPLETE, PARTIAL
-from multiturn.benchmarks.runner.saved import find_runs, read_run
+from multiturn.benchmarks.runner.results import find_runs, read_run
 
 TOY = Path(__file__).with_name("runner_toy.py")
 ARMS = ("turns", "feedback")

@@ -15,9 +15,9 @@ from multiturn.benchmarks.oracles.versions import ORACLE_VERSIONS, oracle_versio
 from multiturn.benchmarks.runner import rejudge as rejudging
 from multiturn.benchmarks.runner.config import installed_versions
 from multiturn.benchmarks.runner.directory import COMPLETE, CONFIG, PARTIAL, REJUDGED, lock_of
-from multiturn.benchmarks.runner.rejudge import PROGRESS, Passed, rejudge
-from multiturn.benchmarks.runner.run import run_cells
-from multiturn.benchmarks.runner.saved import PACKED, read_run
+from multiturn.benchmarks.runner.rejudge import PROGRESS, PassCounts, rejudge
+from multiturn.benchmarks.runner.results import PACKED, read_run
+from multiturn.benchmarks.runner.run import run_specs
 from multiturn.benchmarks.task import Item
 from multiturn.core.errors import InputError, SandboxUnavailableError, StorageError
 from multiturn.core.records import to_plain
@@ -53,8 +53,8 @@ calls: list[str] = []
 
 def run_toy(place: Path, task: Judge, *, fresh: bool = False) -> None:
     with toy_engine() as engine:
-        cell = toy_cell(place, engine, SANDBOX, task, n=1)
-        run_cells([cell], engine, SANDBOX, fresh=fresh)
+        spec = toy_cell(place, engine, SANDBOX, task, n=1)
+        run_specs([spec], engine, SANDBOX, fresh=fresh)
 
 
 @pytest.fixture(autouse=True)
@@ -96,8 +96,8 @@ def test_old_records_keep_their_verdicts_until_they_are_judged_again(place: Path
     found = rejudge(place, Judge(), SANDBOX)
     assert found.versions_before == {"strict": "1", "legacy": "1"}
     assert found.versions_after == ORACLE_VERSIONS
-    assert found.passed == {"strict": Passed(0, 2), "legacy": Passed(0, 0)}
-    assert found.problems == {"toy/0": {"strict": Passed(0, 2), "legacy": Passed(0, 0)}}
+    assert found.passed == {"strict": PassCounts(0, 2), "legacy": PassCounts(0, 0)}
+    assert found.problems == {"toy/0": {"strict": PassCounts(0, 2), "legacy": PassCounts(0, 0)}}
     assert [(each.item, each.oracle) for each in found.changes] == [
         ("toy/0/0", "strict"),
         ("toy/0/1", "strict"),
@@ -130,7 +130,7 @@ def test_nothing_changed(place: Path) -> None:
 def test_each_rejudging_keeps_what_it_replaces(place: Path) -> None:
     rejudge(place, Judge(), SANDBOX)
     found = rejudge(place, Judge(strict=Judgement.PREVENTED), SANDBOX)
-    assert found.passed["strict"] == Passed(2, 0)
+    assert found.passed["strict"] == PassCounts(2, 0)
     kept = [(place / f"verdicts.{number}.jsonl").read_text() for number in (0, 1)]
     assert '"wrong_answer"' in kept[0] and '"passed"' in kept[1]
 
@@ -169,7 +169,7 @@ def test_it_goes_on_where_it_was_stopped(place: Path) -> None:
     found = rejudge(place, Judge(), SANDBOX, listen=lambda *both: told.append(both))
     assert len(calls) == 12 - done
     assert told[0] == (done, 12) and told[-1] == (12, 12)
-    assert found.passed["strict"] == Passed(0, 2)
+    assert found.passed["strict"] == PassCounts(0, 2)
 
 
 def test_progress_of_other_oracles_does_not_count(
@@ -188,13 +188,13 @@ def test_progress_of_other_oracles_does_not_count(
 def test_a_kill_between_any_two_files_loses_nothing(
     place: Path, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
-    written: list[Path] = []
+    solution: list[Path] = []
     real = rejudging.write_atomically
 
     def write(path: Path, data: bytes | str) -> None:
-        if len(written) > stop:
+        if len(solution) > stop:
             raise KeyboardInterrupt
-        written.append(path)
+        solution.append(path)
         real(path, data)
 
     monkeypatch.setattr(rejudging, "write_atomically", write)
@@ -206,7 +206,7 @@ def test_a_kill_between_any_two_files_loses_nothing(
     monkeypatch.undo()
     found = rejudge(place, Judge(), SANDBOX)
     if stop < 3:
-        assert found.passed["strict"] == Passed(0, 2)
+        assert found.passed["strict"] == PassCounts(0, 2)
     assert judgements(place)[:2] == ["passed", "passed"]
     assert b'"wrong_answer"' in (place / "verdicts.0.jsonl").read_bytes()
 

@@ -14,16 +14,22 @@ from typing import Any
 import pytest
 from runner_toy import ToyTask, answer, toy_cell, toy_engine
 
-from multiturn.benchmarks.dialogue import converse
-from multiturn.benchmarks.runner.asking import FIRST_PAUSE, OUT_OF_WINDOW
-from multiturn.benchmarks.runner.cells import jobs_of, keys_of
 from multiturn.benchmarks.runner.config import SampleSettings, Selection
-from multiturn.benchmarks.runner.directory import COMPLETE, CONFIG, PARTIAL, SITTINGS, RunDirectory
-from multiturn.benchmarks.runner.progress import Progress
-from multiturn.benchmarks.runner.run import Effort, run_cells
-from multiturn.benchmarks.runner.samples import Key, sample_of, to_line
-from multiturn.benchmarks.runner.saved import read_run
-from multiturn.benchmarks.runner.seeds import ask_seed
+from multiturn.benchmarks.runner.directory import (
+    COMPLETE,
+    CONFIG,
+    PARTIAL,
+    SITTINGS,
+    BenchmarkDirectory,
+)
+from multiturn.benchmarks.runner.generation import FIRST_PAUSE, OUT_OF_WINDOW
+from multiturn.benchmarks.runner.progress import BenchmarkProgress
+from multiturn.benchmarks.runner.results import read_run
+from multiturn.benchmarks.runner.run import Concurrency, run_specs
+from multiturn.benchmarks.runner.run_spec import pending_samples, sample_keys
+from multiturn.benchmarks.runner.samples import SampleKey, sample_of, to_line
+from multiturn.benchmarks.runner.seeds import generation_seed
+from multiturn.benchmarks.solver import run_solver
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import (
     ContextOverflowError,
@@ -52,7 +58,7 @@ def expected(tmp_path) -> bytes:
     """The complete file of the toy's run in the fake sandbox, made in one go."""
     with toy_engine() as engine:
         sandbox = fake_sandbox()
-        run_cells([toy_cell(tmp_path / "expected", engine, sandbox)], engine, sandbox)
+        run_specs([toy_cell(tmp_path / "expected", engine, sandbox)], engine, sandbox)
     return bytes_of(tmp_path / "expected")
 
 
@@ -64,25 +70,25 @@ def by_hand(task: ToyTask, sandbox: Sandbox, sampling: SampleSettings) -> bytes:
         for number in range(sampling.n):
             asked = 0
 
-            def reply(move: Any, item: Any = item, number: int = number) -> Any:
+            def reply(action: Any, item: Any = item, number: int = number) -> Any:
                 nonlocal asked
-                if not hasattr(move, "prompt"):
-                    return sandbox.run(Program(source=move.source, seed=0))
-                seed = ask_seed(sampling.seed, item.id, number, asked)
+                if not hasattr(action, "prompt"):
+                    return sandbox.run(Program(source=action.source, seed=0))
+                seed = generation_seed(sampling.seed, item.id, number, asked)
                 asked += 1
                 request = Request(
-                    prompt=move.prompt,
+                    prompt=action.prompt,
                     temperature=sampling.temperature,
                     top_p=sampling.top_p,
-                    max_tokens=move.max_tokens,
-                    stop=move.stop,
+                    max_tokens=action.max_tokens,
+                    stop=action.stop,
                     seed=seed,
                 )
                 return generate(engine, request)[0]
 
-            written = converse(task.dialogue(item, ArmSettings()), reply)
-            verdicts = task.judge(item, written.program, sandbox)
-            lines.append(to_line(sample_of(item, number, written, verdicts)))
+            solution = run_solver(task.solver(item, ArmSettings()), reply)
+            verdicts = task.judge(item, solution.program, sandbox)
+            lines.append(to_line(sample_of(item, number, solution, verdicts)))
     return "".join(lines).encode()
 
 
@@ -91,12 +97,14 @@ def by_hand(task: ToyTask, sandbox: Sandbox, sampling: SampleSettings) -> bytes:
 def test_the_same_bytes_as_a_plain_loop(tmp_path, real_sandbox, arm, in_flight):
     task = ToyTask(problems=3, arm=arm)
     with toy_engine() as engine:
-        cell = toy_cell(tmp_path, engine, real_sandbox, task, n=2)
-        sitting = run_cells([cell], engine, real_sandbox, effort=Effort(in_flight=in_flight))
-    assert sitting.complete
-    assert (sitting.new, sitting.total) == (12, 12)
+        spec = toy_cell(tmp_path, engine, real_sandbox, task, n=2)
+        invocation = run_specs(
+            [spec], engine, real_sandbox, concurrency=Concurrency(in_flight=in_flight)
+        )
+    assert invocation.complete
+    assert (invocation.new, invocation.total) == (12, 12)
     kept = bytes_of(tmp_path)
-    assert kept == by_hand(task, real_sandbox, cell.config.sampling)
+    assert kept == by_hand(task, real_sandbox, spec.config.sampling)
     judgements = {sample.verdicts["strict"].judgement for sample in read_run(tmp_path).samples}
     assert len(judgements) > 1
 
@@ -109,18 +117,18 @@ def test_it_does_not_matter_which_cells_run_together(tmp_path):
             toy_cell(tmp_path / f"{t}", engine, sandbox, label=f"{t}", temperature=t)
             for t in temperatures
         ]
-        sitting = run_cells(together, engine, sandbox)
-        assert sitting.total == 72
+        invocation = run_specs(together, engine, sandbox)
+        assert invocation.total == 72
         for t in temperatures:
             alone = toy_cell(tmp_path / f"alone{t}", engine, sandbox, temperature=t)
-            run_cells([alone], engine, sandbox)
+            run_specs([alone], engine, sandbox)
             assert bytes_of(tmp_path / f"alone{t}") == bytes_of(tmp_path / f"{t}")
 
 
 def test_seeds_depend_on_what_is_asked_alone():
-    assert ask_seed(1, "a", 0, 0) == ask_seed(1, "a", 0, 0)
+    assert generation_seed(1, "a", 0, 0) == generation_seed(1, "a", 0, 0)
     seeds = {
-        ask_seed(run, item, sample, ask)
+        generation_seed(run, item, sample, ask)
         for run in range(3)
         for item in ("a", "a/1", "b")
         for sample in range(5)
@@ -133,32 +141,32 @@ def test_seeds_depend_on_what_is_asked_alone():
 def test_a_run_that_is_complete_is_not_made_again(tmp_path, expected):
     sandbox = fake_sandbox()
     with toy_engine() as engine:
-        cell = toy_cell(tmp_path / "expected", engine, sandbox)
-        sitting = run_cells([cell], engine, sandbox)
-    assert (sitting.new, sitting.done, sitting.complete) == (0, 36, True)
+        spec = toy_cell(tmp_path / "expected", engine, sandbox)
+        invocation = run_specs([spec], engine, sandbox)
+    assert (invocation.new, invocation.done, invocation.complete) == (0, 36, True)
     assert bytes_of(tmp_path / "expected") == expected
     assert len((tmp_path / "expected" / SITTINGS).read_text().splitlines()) == 1
 
 
 def test_cancelled_it_keeps_what_is_done_and_goes_on(tmp_path, expected):
     cancel = Flag()
-    seen: list[Progress] = []
+    seen: list[BenchmarkProgress] = []
 
-    def listen(progress: Progress) -> None:
+    def listen(progress: BenchmarkProgress) -> None:
         seen.append(progress)
         if progress.new >= 5:
             cancel.set()
 
     sandbox = fake_sandbox()
     with toy_engine(seconds_per_token=0.01) as engine:
-        cell = toy_cell(tmp_path / "run", engine, sandbox)
-        sitting = run_cells([cell], engine, sandbox, cancel=cancel, listen=listen)
-        assert sitting.cancelled
-        assert 5 <= sitting.done < 36
+        spec = toy_cell(tmp_path / "run", engine, sandbox)
+        invocation = run_specs([spec], engine, sandbox, cancel=cancel, listen=listen)
+        assert invocation.cancelled
+        assert 5 <= invocation.done < 36
         assert not (tmp_path / "run" / COMPLETE).exists()
-        assert len(read_run(tmp_path / "run").samples) == sitting.done
-        rest = run_cells([cell], engine, sandbox)
-    assert rest.new == 36 - sitting.done
+        assert len(read_run(tmp_path / "run").samples) == invocation.done
+        rest = run_specs([spec], engine, sandbox)
+    assert rest.new == 36 - invocation.done
     assert bytes_of(tmp_path / "run") == expected
     assert [each.done for each in seen] == sorted(each.done for each in seen)
     assert seen[-1].rate is not None
@@ -186,9 +194,9 @@ class FailingEngine(ScriptedEngine):
 def test_an_engine_that_fails_half_way_stops_the_run_and_no_sample_is_wrong(tmp_path, expected):
     sandbox = fake_sandbox()
     with FailingEngine(lambda count: count > 40) as engine:
-        cell = toy_cell(tmp_path / "run", engine, sandbox)
+        spec = toy_cell(tmp_path / "run", engine, sandbox)
         with pytest.raises(EngineError) as stopped:
-            run_cells([cell], engine, sandbox)
+            run_specs([spec], engine, sandbox)
     message = str(stopped.value)
     assert "of 36 samples kept: the engine broke down" in message
     assert "same command" in message
@@ -196,15 +204,15 @@ def test_an_engine_that_fails_half_way_stops_the_run_and_no_sample_is_wrong(tmp_
     assert 0 < kept < 36
     assert f"with {kept} of" in message
     with toy_engine() as engine:
-        run_cells([toy_cell(tmp_path / "run", engine, sandbox)], engine, sandbox)
+        run_specs([toy_cell(tmp_path / "run", engine, sandbox)], engine, sandbox)
     assert bytes_of(tmp_path / "run") == expected
 
 
 def test_an_engine_that_fails_for_a_moment_is_asked_again(tmp_path, expected):
     sandbox = fake_sandbox()
     with FailingEngine(lambda count: count % 10 == 0) as engine:
-        cell = toy_cell(tmp_path / "run", engine, sandbox)
-        assert run_cells([cell], engine, sandbox).complete
+        spec = toy_cell(tmp_path / "run", engine, sandbox)
+        assert run_specs([spec], engine, sandbox).complete
     assert bytes_of(tmp_path / "run") == expected
 
 
@@ -220,45 +228,45 @@ def test_a_sandbox_that_dies_stops_the_run_and_no_sample_is_wrong(tmp_path, expe
 
     sandbox = fake_sandbox(dying)
     with toy_engine() as engine:
-        cell = toy_cell(tmp_path / "run", engine, sandbox)
+        spec = toy_cell(tmp_path / "run", engine, sandbox)
         with pytest.raises(SandboxUnavailableError, match=r"kept: the sandbox died; fix: revive"):
-            run_cells([cell], engine, sandbox)
+            run_specs([spec], engine, sandbox)
         samples = read_run(tmp_path / "run").samples
         assert len(samples) <= 20
-        run_cells([toy_cell(tmp_path / "run", engine, fake_sandbox())], engine, fake_sandbox())
+        run_specs([toy_cell(tmp_path / "run", engine, fake_sandbox())], engine, fake_sandbox())
     assert bytes_of(tmp_path / "run") == expected
 
 
 def test_a_sandbox_that_cannot_run_is_found_before_anything_is_written(tmp_path):
     sandbox = fake_sandbox([SandboxUnavailableError("no isolation here")])
     with FailingEngine(lambda count: True) as engine:
-        cell = toy_cell(tmp_path / "run", engine, sandbox)
+        spec = toy_cell(tmp_path / "run", engine, sandbox)
         with pytest.raises(SandboxUnavailableError, match="no isolation"):
-            run_cells([cell], engine, sandbox)
+            run_specs([spec], engine, sandbox)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_package_that_programs_import_and_do_not_find_is_found_before(tmp_path, real_sandbox):
     class Importing(ToyTask):
-        def dialogue(self, item: Any, settings: ArmSettings) -> Any:
-            written = yield from super().dialogue(item, settings)
+        def solver(self, item: Any, settings: ArmSettings) -> Any:
+            solution = yield from super().solver(item, settings)
             return replace(
-                written, program="# Import.\n\nimport no_such_package as n\n\n# Do it.\n"
+                solution, program="# Import.\n\nimport no_such_package as n\n\n# Do it.\n"
             )
 
     with FailingEngine(lambda count: True) as engine:
-        cell = toy_cell(tmp_path / "run", engine, real_sandbox, Importing())
+        spec = toy_cell(tmp_path / "run", engine, real_sandbox, Importing())
         with pytest.raises(SandboxUnavailableError, match=r"no_such_package.*multiturn.science"):
-            run_cells([cell], engine, real_sandbox)
+            run_specs([spec], engine, real_sandbox)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_prompt_that_does_not_fit_is_named_before_anything_is_written(tmp_path):
     sandbox = fake_sandbox()
     with toy_engine(window=60) as engine:
-        cell = toy_cell(tmp_path / "run", engine, sandbox)
+        spec = toy_cell(tmp_path / "run", engine, sandbox)
         with pytest.raises(ContextOverflowError, match=r"a prompt of toy/\d/0 takes \d+ tokens"):
-            run_cells([cell], engine, sandbox)
+            run_specs([spec], engine, sandbox)
     assert not (tmp_path / "run").exists()
 
 
@@ -269,8 +277,8 @@ def test_a_dialogue_that_outgrows_the_window_says_so(tmp_path):
         lambda request, index: "a " * 100, settings=ScriptSettings(slots=2, context_window=125)
     )
     with engine:
-        cell = toy_cell(tmp_path, engine, sandbox, settings=ArmSettings(max_new_tokens=50))
-        assert run_cells([cell], engine, sandbox).complete
+        spec = toy_cell(tmp_path, engine, sandbox, settings=ArmSettings(max_new_tokens=50))
+        assert run_specs([spec], engine, sandbox).complete
     steps = [sample.steps for sample in read_run(tmp_path).samples if len(sample.steps) == 4]
     for first, _, third, last in steps:
         assert (first.cut_by, first.new_tokens) == (None, 50)
@@ -286,27 +294,27 @@ def test_a_fault_of_the_benchmark_itself_is_not_dressed_up(tmp_path):
 
     sandbox = fake_sandbox()
     with toy_engine() as engine:
-        cell = toy_cell(tmp_path / "run", engine, sandbox, Broken())
+        spec = toy_cell(tmp_path / "run", engine, sandbox, Broken())
         with pytest.raises(ZeroDivisionError, match="a bug"):
-            run_cells([cell], engine, sandbox)
-        assert run_cells([toy_cell(tmp_path / "run", engine, sandbox)], engine, sandbox).complete
+            run_specs([spec], engine, sandbox)
+        assert run_specs([toy_cell(tmp_path / "run", engine, sandbox)], engine, sandbox).complete
 
 
 def test_a_fault_of_writing_stops_the_run(tmp_path, monkeypatch):
     sandbox = fake_sandbox()
 
-    def full(self: RunDirectory, samples: Any) -> None:
+    def full(self: BenchmarkDirectory, samples: Any) -> None:
         raise InputError("the disk is no disk")
 
     with toy_engine(seconds_per_token=0.002) as engine:
-        cell = toy_cell(tmp_path / "run", engine, sandbox)
-        monkeypatch.setattr(RunDirectory, "append", full)
+        spec = toy_cell(tmp_path / "run", engine, sandbox)
+        monkeypatch.setattr(BenchmarkDirectory, "append", full)
         before = set(threading.enumerate())
         with pytest.raises(InputError, match="no disk"):
-            run_cells([cell], engine, sandbox)
+            run_specs([spec], engine, sandbox)
         assert set(threading.enumerate()) <= before
         monkeypatch.undo()
-        assert run_cells([cell], engine, sandbox).complete
+        assert run_specs([spec], engine, sandbox).complete
 
 
 def test_back_pressure_where_programs_take_longer_than_texts(tmp_path):
@@ -315,13 +323,13 @@ def test_back_pressure_where_programs_take_longer_than_texts(tmp_path):
     lock = threading.Lock()
 
     class Slow(ToyTask):
-        def dialogue(self, item: Any, settings: ArmSettings) -> Any:
+        def solver(self, item: Any, settings: ArmSettings) -> Any:
             nonlocal most, waiting
-            written = yield from super().dialogue(item, settings)
+            solution = yield from super().solver(item, settings)
             with lock:
                 waiting += 1
                 most = max(most, waiting)
-            return written
+            return solution
 
         def judge(self, item: Any, program: str, sandbox: Sandbox) -> Any:
             nonlocal waiting
@@ -333,30 +341,30 @@ def test_back_pressure_where_programs_take_longer_than_texts(tmp_path):
     sandbox = fake_sandbox()
     with toy_engine() as engine:
         task = Slow(problems=10)
-        cell = toy_cell(tmp_path, engine, sandbox, task, n=5)
+        spec = toy_cell(tmp_path, engine, sandbox, task, n=5)
         waiting = -len(task.items())  # the check before the run leads each dialogue once
-        run_cells([cell], engine, sandbox, effort=Effort(in_flight=4, judges=2))
+        run_specs([spec], engine, sandbox, concurrency=Concurrency(in_flight=4, judges=2))
     assert waiting == 0
     assert most <= 4 + (2 * 2 + 4) + 2  # with leaders, in the queue, with judges
 
 
 def test_long_problems_first_and_samples_of_one_prompt_together(tmp_path):
     sandbox = fake_sandbox()
-    cell = toy_cell(tmp_path, toy_engine(), sandbox, n=2)
-    keys = keys_of(cell)
-    with RunDirectory.open(tmp_path, cell.config, keys) as directory:
-        jobs = list(jobs_of(cell, directory))
-    assert [job.item.turns for job in jobs] == sorted(
-        (job.item.turns for job in jobs), key=lambda turns: -(turns or 0)
+    spec = toy_cell(tmp_path, toy_engine(), sandbox, n=2)
+    keys = sample_keys(spec)
+    with BenchmarkDirectory.open(tmp_path, spec.config, keys) as directory:
+        pending = list(pending_samples(spec, directory))
+    assert [pending.item.turns for pending in pending] == sorted(
+        (pending.item.turns for pending in pending), key=lambda turns: -(turns or 0)
     )
-    assert [job.key for job in jobs[:5]] == [
-        Key("toy/2/0", 0),
-        Key("toy/2/0", 1),
-        Key("toy/2/1", 0),
-        Key("toy/2/1", 1),
-        Key("toy/5/0", 0),
+    assert [pending.key for pending in pending[:5]] == [
+        SampleKey("toy/2/0", 0),
+        SampleKey("toy/2/0", 1),
+        SampleKey("toy/2/1", 0),
+        SampleKey("toy/2/1", 1),
+        SampleKey("toy/5/0", 0),
     ]
-    assert sorted(job.key for job in jobs) == sorted(keys)
+    assert sorted(pending.key for pending in pending) == sorted(keys)
 
 
 def test_selecting_items():
@@ -388,15 +396,15 @@ def test_settings_that_make_no_sense(wrong, told):
 def test_the_record_of_a_run_names_what_made_it(tmp_path):
     sandbox = fake_sandbox()
     with toy_engine() as engine:
-        run_cells([toy_cell(tmp_path, engine, sandbox)], engine, sandbox)
+        run_specs([toy_cell(tmp_path, engine, sandbox)], engine, sandbox)
     record = json.loads((tmp_path / CONFIG).read_text())
     assert record["schema"] == "multiturn.bench/1"
     assert record["rung"] == "fake"
     assert record["items"] == 12
     assert {"python", "multiturn"} <= record["versions"].keys()
     assert not (tmp_path / PARTIAL).exists()
-    (sitting,) = map(json.loads, (tmp_path / SITTINGS).read_text().splitlines())
-    assert sitting["new"] == 36
-    assert sitting["effort"] == {"in_flight": 8, "judges": 4}
-    assert sitting["fill"]["requests"] == 3 * 2 * 2 * (2 + 3 + 4)
+    (invocation,) = map(json.loads, (tmp_path / SITTINGS).read_text().splitlines())
+    assert invocation["new"] == 36
+    assert invocation["effort"] == {"in_flight": 8, "judges": 4}
+    assert invocation["fill"]["requests"] == 3 * 2 * 2 * (2 + 3 + 4)
     assert FIRST_PAUSE < 1

@@ -24,10 +24,10 @@ __all__ = [
     "NEXT_TURN",
     "SEPARATOR",
     "comment",
-    "filled",
+    "fill_case",
     "header_text",
     "imports_of",
-    "item_beyond",
+    "unlisted_item",
     "require_references",
 ]
 
@@ -66,18 +66,19 @@ def comment(prompt: str) -> str:
     return f"# {prompt}\n"
 
 
-def item_beyond(count: int) -> re.Pattern[str]:
+def unlisted_item(count: int) -> re.Pattern[str]:
     r"""How an item begins that a numbered list in a comment does not have.
 
     Example:
-        >>> bool(item_beyond(3).search("# 4. Print it.")), bool(item_beyond(3).search("# 3. Sort"))
+        >>> opening = unlisted_item(3)
+        >>> bool(opening.search("# 4. Print it.")), bool(opening.search("# 3. Sort it."))
         (True, False)
     """
     known = "|".join(str(number) for number in range(1, count + 1))
     return re.compile(rf"^# (?!(?:{known})\. )\d{{1,4}}\. ", re.MULTILINE)
 
 
-def filled(problem: Problem, case: int) -> FilledProblem:
+def fill_case(problem: Problem, case: int) -> FilledProblem:
     """The problem with the variables of one of its cases put in.
 
     Raises:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from multiturn.benchmarks.arms.at_once import Concat, Listed, Prose
-from multiturn.benchmarks.arms.in_turns import Feedback, GoldPrefix, Shuffled, Turns
+from multiturn.benchmarks.arms.multi_turn import Feedback, GoldPrefix, Shuffled, Turns
+from multiturn.benchmarks.arms.single_turn import Concat, Listed, Prose
 from multiturn.benchmarks.task import Arm
 from multiturn.core.errors import UnknownNameError
 

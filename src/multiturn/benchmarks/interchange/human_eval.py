@@ -7,26 +7,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from multiturn.benchmarks.dialogue import Written
-from multiturn.benchmarks.interchange.given import (
-    Given,
-    Line,
-    judge_given,
-    numbered,
+from multiturn.benchmarks.interchange.external_samples import (
+    ExternalSample,
+    SampleLine,
+    judge_external,
+    number_samples,
     read_lines,
     text_of,
 )
 from multiturn.benchmarks.interchange.replay import replay
 from multiturn.benchmarks.runner.samples import Sample
+from multiturn.benchmarks.solver import Solution
 from multiturn.benchmarks.task import ArmSettings, Item, Task
 from multiturn.core.errors import InputError
 from multiturn.core.files import write_atomically
 from multiturn.sandbox.protocol import Sandbox
 
 __all__ = [
-    "GivenCompletion",
+    "ExternalCompletion",
     "completion_of",
-    "given_completions",
+    "external_completions",
     "read_completions",
     "score_completions",
     "write_completions",
@@ -37,14 +37,14 @@ _AS_IT_IS = ArmSettings(truncation="none")
 
 
 @dataclass(frozen=True, slots=True)
-class GivenCompletion:
+class ExternalCompletion:
     """One line of such a file."""
 
     task_id: str
     completion: str
 
 
-def read_completions(path: Path) -> tuple[GivenCompletion, ...]:
+def read_completions(path: Path) -> tuple[ExternalCompletion, ...]:
     """Read `samples.jsonl`, packed or not. Keys beside the two, such as results, do not count.
 
     Raises:
@@ -54,16 +54,18 @@ def read_completions(path: Path) -> tuple[GivenCompletion, ...]:
     return tuple(completion_of(line) for line in read_lines(path))
 
 
-def completion_of(line: Line) -> GivenCompletion:
+def completion_of(line: SampleLine) -> ExternalCompletion:
     """What a line says.
 
     Raises:
         InputError: it is no sample.
     """
-    return GivenCompletion(text_of(line, "task_id"), text_of(line, "completion"))
+    return ExternalCompletion(text_of(line, "task_id"), text_of(line, "completion"))
 
 
-def given_completions(completions: Sequence[GivenCompletion], task: Task) -> tuple[Given, ...]:
+def external_completions(
+    completions: Sequence[ExternalCompletion], task: Task
+) -> tuple[ExternalSample, ...]:
     """Completions as samples of a task: each after the prompt of its item.
 
     Raises:
@@ -75,18 +77,18 @@ def given_completions(completions: Sequence[GivenCompletion], task: Task) -> tup
             raise InputError(
                 f"sample {number} is for a task that {task.name} does not have", got=one.task_id
             )
-    return numbered(
+    return number_samples(
         (items[one.task_id], _written(task, items[one.task_id], one.completion))
         for one in completions
     )
 
 
-def _written(task: Task, item: Item, completion: str) -> Written:
-    return replay(task.dialogue(item, _AS_IT_IS), lambda _: completion)
+def _written(task: Task, item: Item, completion: str) -> Solution:
+    return replay(task.solver(item, _AS_IT_IS), lambda _: completion)
 
 
 def score_completions(
-    given: Sequence[GivenCompletion],
+    external: Sequence[ExternalCompletion],
     task: Task,
     sandbox: Sandbox,
     *,
@@ -97,7 +99,7 @@ def score_completions(
     Several completions with one `task_id` are its samples 0, 1, 2 and so on.
 
     Args:
-        given: as read; a `task_id` is the id of one of the task's items.
+        external: as read; a `task_id` is the id of one of the task's items.
         task: `HumanEvalTask`, or another whose arm asks for one text.
         sandbox: runs the programs.
         threads: how many are judged side by side; one a CPU by default.
@@ -106,7 +108,7 @@ def score_completions(
         InputError: a `task_id` is not of this task. Raised before anything is run.
         SandboxUnavailableError: the sandbox failed.
     """
-    return judge_given(given_completions(given, task), task, sandbox, threads=threads)
+    return judge_external(external_completions(external, task), task, sandbox, threads=threads)
 
 
 def write_completions(samples: Iterable[Sample], path: Path) -> None:

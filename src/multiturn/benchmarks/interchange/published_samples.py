@@ -13,17 +13,22 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-from multiturn.benchmarks.dialogue import Written
-from multiturn.benchmarks.interchange.given import Given, Line, numbered, text_of
+from multiturn.benchmarks.interchange.external_samples import (
+    ExternalSample,
+    SampleLine,
+    number_samples,
+    text_of,
+)
 from multiturn.benchmarks.loaders.tasks import ProblemTask
 from multiturn.benchmarks.problem_set import Problem
+from multiturn.benchmarks.solver import Solution
 from multiturn.benchmarks.task import Item
 from multiturn.core.errors import InputError
 
-__all__ = ["given_programs"]
+__all__ = ["external_programs"]
 
 
-def given_programs(lines: Sequence[Line], task: ProblemTask) -> tuple[Given, ...]:
+def external_programs(lines: Sequence[SampleLine], task: ProblemTask) -> tuple[ExternalSample, ...]:
     """Whole programs as samples of a task.
 
     A program is held against the value that the problem set has. A line's own ``gold_output``
@@ -38,11 +43,11 @@ def given_programs(lines: Sequence[Line], task: ProblemTask) -> tuple[Given, ...
         InputError: a line is no sample, or not of a problem and a case that the task has.
     """
     cases = _Cases(task)
-    return numbered((cases.item_of(line), _program_of(line)) for line in lines)
+    return number_samples((cases.item_of(line), _program_of(line)) for line in lines)
 
 
-def _program_of(line: Line) -> Written:
-    return Written(program=text_of(line, "completions"), steps=())
+def _program_of(line: SampleLine) -> Solution:
+    return Solution(program=text_of(line, "completions"), steps=())
 
 
 class _Cases:
@@ -56,7 +61,7 @@ class _Cases:
         self._known: dict[str, dict[str, list[int]]] = {}
         self._given: Counter[Item] = Counter()
 
-    def item_of(self, line: Line) -> Item:
+    def item_of(self, line: SampleLine) -> Item:
         """The item whose sample a line is."""
         name = _id_of(line)
         problem = self._task.problems.get(name)
@@ -88,7 +93,7 @@ def _by_variables(problem: Problem) -> dict[str, list[int]]:
     return found
 
 
-def _id_of(line: Line) -> str:
+def _id_of(line: SampleLine) -> str:
     """The problem's id, which some files write as a number; no id is empty."""
     name = line.data.get("id")
     return str(name) if isinstance(name, str | int) and not isinstance(name, bool) else ""

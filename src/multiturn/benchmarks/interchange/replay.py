@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from multiturn.benchmarks.dialogue import Ask, Dialogue, Move, Reply, Written, converse
+from multiturn.benchmarks.solver import Action, Generate, Reply, Solution, Solver, run_solver
 from multiturn.core.errors import InputError
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.protocol import UNKNOWN_TOKEN, Completion, FinishReason, Timings
@@ -47,19 +47,19 @@ def as_completion(
     return replace(completion, tokens=(UNKNOWN_TOKEN,) * new_tokens, text_tokens=0)
 
 
-def replay(dialogue: Dialogue, write: Callable[[Ask], str]) -> Written:
+def replay(solver: Solver, write: Callable[[Generate], str]) -> Solution:
     """Lead a dialogue that only asks for text.
 
     Raises:
         InputError: the arm wants a program run, for which nobody is there.
     """
 
-    def reply(move: Move) -> Reply:
-        if not isinstance(move, Ask):
+    def reply(action: Action) -> Reply:
+        if not isinstance(action, Generate):
             raise InputError(
                 "this arm runs programs between its turns, so it cannot be replayed",
                 fix="choose another arm",
             )
-        return as_completion(write(move), move.stop)
+        return as_completion(write(action), action.stop)
 
-    return converse(dialogue, reply)
+    return run_solver(solver, reply)

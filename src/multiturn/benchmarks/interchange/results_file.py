@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from multiturn.benchmarks.interchange.given import Line
+from multiturn.benchmarks.interchange.external_samples import SampleLine
 from multiturn.benchmarks.runner.samples import Sample
 from multiturn.core.errors import InputError, StorageError, storage_errors
 from multiturn.core.files import write_atomically
@@ -94,7 +94,7 @@ class ResultsFile:
         self._file.truncate(size)
         self._file.flush()
 
-    def add(self, line: Line, sample: Sample) -> None:
+    def add(self, line: SampleLine, sample: Sample) -> None:
         """Keep the verdicts on the next sample.
 
         Raises:

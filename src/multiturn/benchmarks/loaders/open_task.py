@@ -11,7 +11,7 @@ from multiturn.benchmarks.arms.registry import arm_named
 from multiturn.benchmarks.loaders.human_eval import fetch_human_eval, read_human_eval
 from multiturn.benchmarks.loaders.published import fetch_published, read_published
 from multiturn.benchmarks.loaders.tasks import HUMAN_EVAL_LIMITS, HumanEvalTask, ProblemTask
-from multiturn.benchmarks.oracles.watched import LIMITS
+from multiturn.benchmarks.oracles.observation import LIMITS
 from multiturn.benchmarks.problem_set import own_problems, own_problems_path
 from multiturn.benchmarks.task import Task
 from multiturn.core.errors import InputError, UnknownNameError, storage_errors

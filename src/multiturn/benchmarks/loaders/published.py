@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from multiturn.benchmarks.loaders.public_files import PublicFile, UrlSource, checked_bytes, fetch
-from multiturn.benchmarks.problem_set import Problem, Turn
+from multiturn.benchmarks.problem_set import Problem, ProblemTurn
 from multiturn.core.errors import InputError
 from multiturn.hub.progress import ProgressListener, silent
 from multiturn.synthesis.samples import read_sample
@@ -98,7 +98,7 @@ def _problem(text: str, where: str) -> Problem:
         difficulty=None,
         packages=("numpy",),
         max_gen_length=sample.max_gen_length,
-        turns=tuple(Turn(prompt=prompt, reference="") for prompt in sample.prompts),
+        turns=tuple(ProblemTurn(prompt=prompt, reference="") for prompt in sample.prompts),
         single="",
         generate="",
         inputs=inputs,

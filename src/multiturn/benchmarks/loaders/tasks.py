@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from multiturn.benchmarks.arms.layout import filled
-from multiturn.benchmarks.arms.truncating import Fair, Truncate, Unchanged
-from multiturn.benchmarks.arms.writing import Writer
-from multiturn.benchmarks.dialogue import Dialogue, Written
+from multiturn.benchmarks.arms.layout import fill_case
+from multiturn.benchmarks.arms.prompter import Prompter
+from multiturn.benchmarks.arms.truncation import ParseTruncation, StopRuleOnly, TruncationRule
 from multiturn.benchmarks.loaders.human_eval import HumanEvalProblem
 from multiturn.benchmarks.oracles.answers import ORACLES, judge_answer
-from multiturn.benchmarks.oracles.watched import LIMITS
+from multiturn.benchmarks.oracles.observation import LIMITS
 from multiturn.benchmarks.problem_set import Problem
+from multiturn.benchmarks.solver import Solution, Solver
 from multiturn.benchmarks.task import Arm, ArmSettings, Item, Truncation
 from multiturn.core.errors import InputError
 from multiturn.sandbox.oracles.unit_tests import TestsFaultError, check_tests
@@ -71,9 +71,9 @@ class ProblemTask:
         """The cases of all problems; of each case the turns, where the arm samples turns."""
         return self._items
 
-    def dialogue(self, item: Item, settings: ArmSettings) -> Dialogue:
+    def solver(self, item: Item, settings: ArmSettings) -> Solver:
         """What the arm asks."""
-        return self._arm.dialogue(self._problem(item), item.case, settings, turn=item.turn)
+        return self._arm.solver(self._problem(item), item.case, settings, turn=item.turn)
 
     def judge(self, item: Item, program: str, sandbox: Sandbox) -> Mapping[str, Verdict]:
         """Both oracles' verdicts, from one run."""
@@ -89,7 +89,7 @@ class ProblemTask:
 def _items(problem: Problem, arm: Arm) -> list[Item]:
     cases = range(len(problem.inputs))
     for case in cases:
-        filled(problem, case)  # so that a missing variable is told before anything is written
+        fill_case(problem, case)  # so that a missing variable is told before anything is written
     return [
         Item(
             id=f"{problem.id}/{case}" + ("" if turn is None else f"/{turn}"),
@@ -136,9 +136,9 @@ class HumanEvalTask:
         """The problems."""
         return tuple(Item(id=name, problem=name) for name in self._problems)
 
-    def dialogue(self, item: Item, settings: ArmSettings) -> Dialogue:
+    def solver(self, item: Item, settings: ArmSettings) -> Solver:
         """The prompt as it is."""
-        return self._dialogue(self._problem(item), settings)
+        return self._solver(self._problem(item), settings)
 
     def judge(self, item: Item, program: str, sandbox: Sandbox) -> Mapping[str, Verdict]:
         """The verdict of the published tests."""
@@ -157,11 +157,11 @@ class HumanEvalTask:
             verdict = Verdict(Judgement.UNDECIDED, str(fault))
         return {"strict": verdict}
 
-    def _dialogue(self, problem: HumanEvalProblem, settings: ArmSettings) -> Dialogue:
-        writer = Writer(settings, _HUMAN_EVAL_TOKENS)
+    def _solver(self, problem: HumanEvalProblem, settings: ArmSettings) -> Solver:
+        prompter = Prompter(settings, _HUMAN_EVAL_TOKENS)
         rule = _truncation(settings.truncation, problem.prompt)
-        text = yield from writer.write(problem.prompt, rule)
-        return Written(program=f"{problem.prompt}{text}\n", steps=tuple(writer.steps))
+        text = yield from prompter.write(problem.prompt, rule)
+        return Solution(program=f"{problem.prompt}{text}\n", steps=tuple(prompter.steps))
 
     def _problem(self, item: Item) -> HumanEvalProblem:
         if item.problem not in self._problems:
@@ -174,7 +174,7 @@ def _context(prompt: str) -> str:
     return prompt if parsed_module(prompt) is not None else f"{prompt}    pass\n"
 
 
-def _truncation(name: Truncation, prompt: str) -> Truncate:
+def _truncation(name: Truncation, prompt: str) -> TruncationRule:
     if name in ("fair", "asked"):
-        return Fair(prompt)
-    return Unchanged(StopStrings(HUMAN_EVAL_STOPS) if name == "published" else KeepAll())
+        return ParseTruncation(prompt)
+    return StopRuleOnly(StopStrings(HUMAN_EVAL_STOPS) if name == "published" else KeepAll())

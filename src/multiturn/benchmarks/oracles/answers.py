@@ -6,8 +6,8 @@ The expected value never enters the program's process; only its kind does.
 from __future__ import annotations
 
 from multiturn.benchmarks.oracles.legacy import legacy_equal
+from multiturn.benchmarks.oracles.observation import LIMITS, ObservedRun, watch
 from multiturn.benchmarks.oracles.strict import strict
-from multiturn.benchmarks.oracles.watched import LIMITS, Watched, watch
 from multiturn.sandbox.oracles.compare import difference
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
@@ -35,20 +35,20 @@ def judge_answer(
         SandboxUnavailableError: the sandbox failed.
     """
     kind = "null" if gold is None else type(gold).__name__
-    watched = watch(sandbox, source, kind, limits)
-    return {"strict": strict(watched, gold), "legacy": _legacy(watched, gold)}
+    observed = watch(sandbox, source, kind, limits)
+    return {"strict": strict(observed, gold), "legacy": _legacy(observed, gold)}
 
 
-def _legacy(watched: Watched, gold: object) -> Verdict:
-    outcome = watched.outcome
-    if watched.has_published and legacy_equal(watched.published, gold):
+def _legacy(observed: ObservedRun, gold: object) -> Verdict:
+    outcome = observed.outcome
+    if observed.has_published and legacy_equal(observed.published, gold):
         return Verdict(Judgement.PASSED, outcome=outcome)
     if not outcome.finished:
         return Verdict(Judgement.PREVENTED, outcome=outcome)
-    if watched.has_published:
-        return Verdict(Judgement.WRONG_ANSWER, difference(watched.published, gold), outcome)
-    if not watched.judged:
+    if observed.has_published:
+        return Verdict(Judgement.WRONG_ANSWER, difference(observed.published, gold), outcome)
+    if not observed.judged:
         return Verdict(Judgement.WRONG_ANSWER, "sys.exit ends the published scorer", outcome)
-    if watched.stdout:
+    if observed.stdout:
         return Verdict(Judgement.WRONG_ANSWER, "what it printed last cannot be compared", outcome)
     return Verdict(Judgement.NO_OUTPUT, outcome=outcome)

@@ -5,7 +5,7 @@ docs/benchmarks.md states the rule; `multiturn.sandbox.oracles.printed` is the r
 
 from __future__ import annotations
 
-from multiturn.benchmarks.oracles.watched import Watched
+from multiturn.benchmarks.oracles.observation import ObservedRun
 from multiturn.sandbox.oracles.compare import difference
 from multiturn.sandbox.oracles.printed import last_printed, printed
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
@@ -13,19 +13,19 @@ from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 __all__ = ["strict"]
 
 
-def strict(watched: Watched, gold: object) -> Verdict:
+def strict(observed: ObservedRun, gold: object) -> Verdict:
     """The verdict on a program that was run.
 
     Args:
-        watched: what became of it.
+        observed: what the run came to.
         gold: what it must print, as JSON has it.
     """
-    outcome = watched.outcome
+    outcome = observed.outcome
     if not outcome.finished:
         return Verdict(Judgement.PREVENTED, outcome=outcome)
-    if printed(watched.stdout, gold, watched.table):
+    if printed(observed.stdout, gold, observed.table):
         return Verdict(Judgement.PASSED, outcome=outcome)
-    if not watched.stdout.strip():
+    if not observed.stdout.strip():
         return Verdict(Judgement.NO_OUTPUT, outcome=outcome)
-    got = last_printed(watched.stdout, watched.table)
+    got = last_printed(observed.stdout, observed.table)
     return Verdict(Judgement.WRONG_ANSWER, difference(got, gold), outcome)

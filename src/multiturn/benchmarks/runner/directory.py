@@ -7,7 +7,7 @@
     sittings.jsonl         one line for each time the runner was at work, with its figures
     verdicts.N.jsonl       verdicts that a rejudging, counted from 0, has replaced
     rejudged.jsonl         one line for each rejudging: by which oracles, and how much it changed
-    turns.partial.jsonl    texts of dialogues that are not finished (`KeptTurns`)
+    turns.partial.jsonl    texts of dialogues that are not finished (`GenerationCache`)
     lock                   held by the process that is at work
 
 A kill can come at any moment. A line of the partial file that is torn is dropped and its
@@ -31,8 +31,8 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from multiturn.benchmarks.runner.config import RunConfig, differences, only_extends
-from multiturn.benchmarks.runner.samples import Key, Sample, read_sample, to_line
-from multiturn.benchmarks.runner.turns import KeptTurns
+from multiturn.benchmarks.runner.generation_cache import GenerationCache
+from multiturn.benchmarks.runner.samples import Sample, SampleKey, read_sample, to_line
 from multiturn.core.errors import InputError, StorageError, storage_errors
 from multiturn.core.files import fsync_directory, write_atomically
 from multiturn.core.lines import split_lines
@@ -46,7 +46,7 @@ __all__ = [
     "REJUDGED",
     "SITTINGS",
     "TIMINGS",
-    "RunDirectory",
+    "BenchmarkDirectory",
     "lock_of",
 ]
 
@@ -66,7 +66,7 @@ def _unknown(record: Mapping[str, Any]) -> None:
     del record
 
 
-class RunDirectory:
+class BenchmarkDirectory:
     """The directory of one run, held by this process alone; see `open`.
 
     Attributes:
@@ -78,28 +78,30 @@ class RunDirectory:
             directory was this very run's.
     """
 
-    def __init__(self, path: Path, config: RunConfig, keys: Sequence[Key], lock: FileLock) -> None:
+    def __init__(
+        self, path: Path, config: RunConfig, keys: Sequence[SampleKey], lock: FileLock
+    ) -> None:
         self.path = path
         self.config = config
-        self.found: set[Key] = set()
+        self.found: set[SampleKey] = set()
         self.passed: Counter[str] = Counter()
         self._order = {key: place for place, key in enumerate(keys)}
         self._lock = lock
         self._descriptor: int | None = None
         self._size = 0
         self.extended = 0
-        self.turns: KeptTurns
+        self.turns: GenerationCache
 
     @classmethod
     def open(
         cls,
         path: Path,
         config: RunConfig,
-        keys: Sequence[Key],
+        keys: Sequence[SampleKey],
         *,
         fresh: bool = False,
-        planned: Callable[[Mapping[str, Any]], Sequence[Key] | None] = _unknown,
-    ) -> RunDirectory:
+        planned: Callable[[Mapping[str, Any]], Sequence[SampleKey] | None] = _unknown,
+    ) -> BenchmarkDirectory:
         """Begin a run in `path`, or go on with it.
 
         Args:
@@ -121,7 +123,7 @@ class RunDirectory:
         try:
             opened._claim(fresh, planned)
             opened._recover()
-            opened.turns = KeptTurns(path / TURNS, opened._is_missing)
+            opened.turns = GenerationCache(path / TURNS, opened._is_missing)
         except BaseException:
             opened.close()
             raise
@@ -132,7 +134,7 @@ class RunDirectory:
         """Whether every sample is there."""
         return len(self.found) == len(self._order)
 
-    def missing(self) -> list[Key]:
+    def missing(self) -> list[SampleKey]:
         """The samples that are still to be made, in the task's order."""
         return [key for key in self._order if key not in self.found]
 
@@ -212,11 +214,11 @@ class RunDirectory:
     ) -> None:
         self.close()
 
-    def _is_missing(self, key: Key) -> bool:
+    def _is_missing(self, key: SampleKey) -> bool:
         return key in self._order and key not in self.found
 
     def _claim(
-        self, fresh: bool, planned: Callable[[Mapping[str, Any]], Sequence[Key] | None]
+        self, fresh: bool, planned: Callable[[Mapping[str, Any]], Sequence[SampleKey] | None]
     ) -> None:
         """Make sure that the directory is this run's."""
         saved = self.path / CONFIG
@@ -243,7 +245,7 @@ class RunDirectory:
         write_atomically(self.path / CONFIG, json.dumps(to_plain(self.config), indent=1) + "\n")
 
     def _compare(
-        self, saved: Path, planned: Callable[[Mapping[str, Any]], Sequence[Key] | None]
+        self, saved: Path, planned: Callable[[Mapping[str, Any]], Sequence[SampleKey] | None]
     ) -> None:
         try:
             with storage_errors(saved, "reading the record of the run"):
@@ -273,7 +275,7 @@ class RunDirectory:
                 + (f"; `multiturn bench rejudge {self.path}` judges it again" if old else ""),
             )
 
-    def _extend(self, earlier: Sequence[Key]) -> None:
+    def _extend(self, earlier: Sequence[SampleKey]) -> None:
         """Make the run that is here a part of this one.
 
         Raises:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from multiturn.benchmarks.runner.cells import Cell
 from multiturn.benchmarks.runner.config import SampleSettings, Selection, describe_run
+from multiturn.benchmarks.runner.run_spec import RunSpec
 from multiturn.benchmarks.task import ArmSettings, Task
 from multiturn.engines.protocol import EngineInfo
 from multiturn.sandbox.protocol import Sandbox
@@ -27,13 +27,15 @@ class Grid:
     """One for each temperature."""
     selection: Selection
 
-    def cells(self, out: Path, model: str, engine: EngineInfo, sandbox: Sandbox) -> Iterator[Cell]:
+    def specs(
+        self, out: Path, model: str, engine: EngineInfo, sandbox: Sandbox
+    ) -> Iterator[RunSpec]:
         """The runs, each with its place below `out`."""
         for task in self.tasks:
             for settings in self.settings:
                 for sampling in self.samplings:
                     name = f"{task.arm}.{settings.truncation}.t{sampling.temperature:g}"
-                    yield Cell(
+                    yield RunSpec(
                         label=f"{model} {task.arm} {settings.truncation} t{sampling.temperature:g}",
                         task=task,
                         config=describe_run(

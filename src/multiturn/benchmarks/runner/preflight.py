@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from multiturn.benchmarks.dialogue import Ask, Move, Reply, converse
-from multiturn.benchmarks.runner.asking import nothing_written
+from multiturn.benchmarks.runner.generation import empty_completion
+from multiturn.benchmarks.solver import Action, Generate, Reply, run_solver
 from multiturn.benchmarks.task import ArmSettings, Item, Task
 from multiturn.core.errors import ContextOverflowError, SandboxUnavailableError
 from multiturn.engines.protocol import Engine
@@ -14,14 +14,14 @@ from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
-__all__ = ["Found", "check_engine", "check_sandbox"]
+__all__ = ["PreflightReport", "check_engine", "check_sandbox"]
 
 _SPARE_TOKENS = 8
 """More than the start tokens of any known model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class PreflightReport:
     """What going through the dialogues of some items has shown."""
 
     programs: tuple[str, ...]
@@ -56,7 +56,9 @@ def check_sandbox(sandbox: Sandbox, headers: Iterable[str]) -> None:
         )
 
 
-def check_engine(engine: Engine, task: Task, items: Iterable[Item], settings: ArmSettings) -> Found:
+def check_engine(
+    engine: Engine, task: Task, items: Iterable[Item], settings: ArmSettings
+) -> PreflightReport:
     """Go through every dialogue with nothing written, and make sure that its prompts fit.
 
     What a model writes takes room as well; a dialogue that outgrows the window on its way is
@@ -71,18 +73,18 @@ def check_engine(engine: Engine, task: Task, items: Iterable[Item], settings: Ar
     for item in items:
         asks[item.id] = 0
 
-        def reply(move: Move, item: Item = item) -> Reply:
-            if isinstance(move, Ask):
+        def reply(action: Action, item: Item = item) -> Reply:
+            if isinstance(action, Generate):
                 asks[item.id] += 1
-                _check_room(engine, item, move)
-                return nothing_written()
+                _check_room(engine, item, action)
+                return empty_completion()
             return RunResult(Outcome(Status.FINISHED), IsolationLevel.FAKE)
 
-        programs[converse(task.dialogue(item, settings), reply).program] = None
-    return Found(programs=tuple(programs), asks=asks)
+        programs[run_solver(task.solver(item, settings), reply).program] = None
+    return PreflightReport(programs=tuple(programs), asks=asks)
 
 
-def _check_room(engine: Engine, item: Item, ask: Ask) -> None:
+def _check_room(engine: Engine, item: Item, ask: Generate) -> None:
     window = engine.info.context_window
     # No token is shorter than a byte, and counting takes longer than this.
     if len(ask.prompt.encode("utf-8", "replace")) + ask.max_tokens + _SPARE_TOKENS <= window:

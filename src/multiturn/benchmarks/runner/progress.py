@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from multiturn.benchmarks.runner.gauge import Fill
 from multiturn.benchmarks.runner.output import Output
+from multiturn.benchmarks.runner.utilization import EngineUtilization
 
-__all__ = ["Progress", "ProgressListener", "unwatched"]
+__all__ = ["BenchmarkProgress", "ProgressListener", "unwatched"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class BenchmarkProgress:
     """Where the work stands."""
 
     done: int
@@ -28,7 +28,7 @@ class Progress:
     """How many samples of that cell each oracle passed."""
     judged: int
     """How many samples of that cell there are."""
-    fill: Fill
+    utilization: EngineUtilization
     output: Output = field(default_factory=Output)
     """What was written at this time, also of samples that are not finished."""
     all_turns: int = 0
@@ -52,16 +52,16 @@ class Progress:
         rate = self.rate
         if rate:
             return (self.total - self.done) / rate
-        written = self.output.turns - self.output.kept_turns
-        if not written or not self.all_turns or self.seconds <= 0:
+        solution = self.output.turns - self.output.kept_turns
+        if not solution or not self.all_turns or self.seconds <= 0:
             return None
-        return max(self.all_turns - self.output.turns, 0) / written * self.seconds
+        return max(self.all_turns - self.output.turns, 0) / solution * self.seconds
 
 
-ProgressListener = Callable[[Progress], None]
+ProgressListener = Callable[[BenchmarkProgress], None]
 """Is told now and then, and once at the end."""
 
 
-def unwatched(progress: Progress) -> None:
+def unwatched(progress: BenchmarkProgress) -> None:
     """Nobody watches."""
     del progress

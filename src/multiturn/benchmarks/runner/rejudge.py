@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from multiturn.benchmarks.dialogue import Written
-from multiturn.benchmarks.interchange.given import Given, judge_given
+from multiturn.benchmarks.interchange.external_samples import ExternalSample, judge_external
 from multiturn.benchmarks.oracles.versions import oracle_versions_of, version_key
 from multiturn.benchmarks.runner.config import RunConfig, installed_versions
 from multiturn.benchmarks.runner.directory import CONFIG, LOCK, REJUDGED, lock_of
-from multiturn.benchmarks.runner.samples import Key, Sample, to_line
-from multiturn.benchmarks.runner.saved import SavedRun, read_run, samples_file, unpacked
+from multiturn.benchmarks.runner.results import SavedRun, read_run, samples_file, unpacked
+from multiturn.benchmarks.runner.samples import Sample, SampleKey, to_line
+from multiturn.benchmarks.solver import Solution
 from multiturn.benchmarks.task import Task
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import write_atomically
@@ -30,7 +30,7 @@ from multiturn.core.records import read_record, to_plain
 from multiturn.sandbox.oracles.verdicts import Verdict
 from multiturn.sandbox.protocol import Sandbox
 
-__all__ = ["Change", "Passed", "Rejudged", "rejudge"]
+__all__ = ["VerdictChange", "PassCounts", "RejudgeReport", "rejudge"]
 
 PROGRESS = "rejudge.partial.jsonl"
 
@@ -38,7 +38,7 @@ Verdicts = Mapping[str, Verdict]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class VerdictChange:
     """A sample on which an oracle has changed its mind."""
 
     item: str
@@ -50,7 +50,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class PassCounts:
     """How many samples passed."""
 
     before: int
@@ -58,7 +58,7 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejudged:
+class RejudgeReport:
     """What judging a run again came to."""
 
     path: Path
@@ -66,11 +66,11 @@ class Rejudged:
     versions_before: Mapping[str, str]
     """By oracle."""
     versions_after: Mapping[str, str]
-    passed: Mapping[str, Passed]
+    passed: Mapping[str, PassCounts]
     """By oracle."""
-    problems: Mapping[str, Mapping[str, Passed]]
+    problems: Mapping[str, Mapping[str, PassCounts]]
     """By problem and oracle; problems of which the samples that pass are others."""
-    changes: tuple[Change, ...]
+    changes: tuple[VerdictChange, ...]
     """All samples with another judgement, in the run's order."""
 
 
@@ -80,7 +80,7 @@ def rejudge(
     sandbox: Sandbox,
     *,
     listen: Callable[[int, int], None] | None = None,
-) -> Rejudged:
+) -> RejudgeReport:
     """Judge the samples of a run again, complete or not, and keep the verdicts.
 
     Args:
@@ -134,13 +134,13 @@ def _check_same(config: RunConfig, task: Task) -> None:
         )
 
 
-def _verdicts_of(samples: Sequence[Sample]) -> dict[Key, Verdicts]:
+def _verdicts_of(samples: Sequence[Sample]) -> dict[SampleKey, Verdicts]:
     return {sample.key: sample.verdicts for sample in samples}
 
 
 def _judge(
     run: SavedRun, task: Task, sandbox: Sandbox, listen: Callable[[int, int], None]
-) -> dict[Key, Verdicts]:
+) -> dict[SampleKey, Verdicts]:
     """The new verdicts: those of a sitting that was stopped, and the rest."""
     progress = run.path / PROGRESS
     about = _about(run, sandbox)
@@ -148,14 +148,14 @@ def _judge(
     left = [sample for sample in run.samples if sample.key not in done]
     total = len(run.samples)
     listen(total - len(left), total)
-    given = [
-        Given(each.item, each.sample, Written(program=each.program, steps=each.steps))
+    external = [
+        ExternalSample(each.item, each.sample, Solution(program=each.program, steps=each.steps))
         for each in left
     ]
     with storage_errors(progress, "keeping the verdicts"):
         write_atomically(progress, "".join(_progress_lines(about, done)))
         with progress.open("a", encoding="ascii") as file:
-            for sample in judge_given(given, task, sandbox):
+            for sample in judge_external(external, task, sandbox):
                 done[sample.key] = sample.verdicts
                 file.write(_verdict_line(sample.key, sample.verdicts))
                 file.flush()
@@ -172,7 +172,7 @@ def _about(run: SavedRun, sandbox: Sandbox) -> Mapping[str, Any]:
     }
 
 
-def _progress(file: Path, about: Mapping[str, Any]) -> dict[Key, Verdicts]:
+def _progress(file: Path, about: Mapping[str, Any]) -> dict[SampleKey, Verdicts]:
     """The verdicts of a sitting that was stopped; none of one about something else."""
     if not file.exists():
         return {}
@@ -184,7 +184,7 @@ def _progress(file: Path, about: Mapping[str, Any]) -> dict[Key, Verdicts]:
     return dict(_read_verdicts(line, file) for line in lines[:-1])
 
 
-def _progress_lines(about: Mapping[str, Any], done: Mapping[Key, Verdicts]) -> Iterator[str]:
+def _progress_lines(about: Mapping[str, Any], done: Mapping[SampleKey, Verdicts]) -> Iterator[str]:
     yield json.dumps(about, sort_keys=True) + "\n"
     for key, verdicts in done.items():
         yield _verdict_line(key, verdicts)
@@ -199,18 +199,18 @@ class _Line:
     verdicts: Mapping[str, Verdict]
 
 
-def _verdict_line(key: Key, verdicts: Verdicts) -> str:
+def _verdict_line(key: SampleKey, verdicts: Verdicts) -> str:
     line = _Line(item=key.item, sample=key.sample, verdicts=verdicts)
     return json.dumps(to_plain(line)) + "\n"
 
 
-def _read_verdicts(line: bytes, file: Path) -> tuple[Key, Verdicts]:
+def _read_verdicts(line: bytes, file: Path) -> tuple[SampleKey, Verdicts]:
     try:
         data = json.loads(line)
     except ValueError as error:
         raise InputError(f"{file} is no JSON: {error}", fix="delete that file") from error
     read = read_record(data, _Line, where=str(file))
-    return Key(read.item, read.sample), read.verdicts
+    return SampleKey(read.item, read.sample), read.verdicts
 
 
 def _old_file(path: Path, number: int) -> Path:
@@ -219,7 +219,7 @@ def _old_file(path: Path, number: int) -> Path:
     return path / f"verdicts.{number}.jsonl{'.xz' if packed else ''}"
 
 
-def _replaced(file: Path) -> dict[Key, Verdicts]:
+def _replaced(file: Path) -> dict[SampleKey, Verdicts]:
     """The verdicts that a rejudging was about to replace when it was killed."""
     if not file.exists():
         return {}
@@ -239,11 +239,11 @@ def _count_lines(file: Path) -> int:
 
 
 def _compared(
-    run: SavedRun, before: Mapping[Key, Verdicts], after: Mapping[Key, Verdicts]
-) -> Rejudged:
+    run: SavedRun, before: Mapping[SampleKey, Verdicts], after: Mapping[SampleKey, Verdicts]
+) -> RejudgeReport:
     oracles = run.config.oracles
     changes = tuple(
-        Change(
+        VerdictChange(
             item=sample.item.id,
             sample=sample.sample,
             problem=sample.item.problem,
@@ -258,7 +258,7 @@ def _compared(
     turned = dict.fromkeys(
         each.problem for each in changes if each.before.passed is not each.after.passed
     )
-    return Rejudged(
+    return RejudgeReport(
         path=run.path,
         samples=len(run.samples),
         versions_before=oracle_versions_of(run.config.versions, oracles),
@@ -280,11 +280,11 @@ def _compared(
 def _passed(
     samples: Sequence[Sample],
     oracles: Sequence[str],
-    before: Mapping[Key, Verdicts],
-    after: Mapping[Key, Verdicts],
-) -> dict[str, Passed]:
+    before: Mapping[SampleKey, Verdicts],
+    after: Mapping[SampleKey, Verdicts],
+) -> dict[str, PassCounts]:
     return {
-        oracle: Passed(
+        oracle: PassCounts(
             *(
                 sum(judged[each.key][oracle].passed for each in samples)
                 for judged in (before, after)
@@ -297,9 +297,9 @@ def _passed(
 def _keep(
     run: SavedRun,
     earlier: int,
-    found: Rejudged,
-    before: Mapping[Key, Verdicts],
-    after: Mapping[Key, Verdicts],
+    found: RejudgeReport,
+    before: Mapping[SampleKey, Verdicts],
+    after: Mapping[SampleKey, Verdicts],
     sandbox: Sandbox,
 ) -> None:
     """Write the verdicts, the old ones first and what says that all is done last."""
@@ -320,7 +320,7 @@ def _keep(
         (run.path / PROGRESS).unlink(missing_ok=True)
 
 
-def _line_of(found: Rejudged, old: Path, sandbox: Sandbox) -> Mapping[str, Any]:
+def _line_of(found: RejudgeReport, old: Path, sandbox: Sandbox) -> Mapping[str, Any]:
     judgements = Counter(
         f"{each.oracle}: {each.before.judgement.value} to {each.after.judgement.value}"
         for each in found.changes

@@ -10,13 +10,19 @@ from functools import partial
 from threading import Event as Flag
 from typing import Any
 
-from multiturn.benchmarks.runner.cells import Cell, Job, jobs_of, keys_of, planned_keys
-from multiturn.benchmarks.runner.directory import SITTINGS, TIMINGS, RunDirectory
-from multiturn.benchmarks.runner.gauge import EngineGauge, Fill
+from multiturn.benchmarks.runner.directory import SITTINGS, TIMINGS, BenchmarkDirectory
 from multiturn.benchmarks.runner.output import OutputMeter
 from multiturn.benchmarks.runner.preflight import check_engine, check_sandbox
-from multiturn.benchmarks.runner.progress import Progress, ProgressListener, unwatched
-from multiturn.benchmarks.runner.schedule import Finished, Schedule, default_in_flight
+from multiturn.benchmarks.runner.progress import BenchmarkProgress, ProgressListener, unwatched
+from multiturn.benchmarks.runner.run_spec import (
+    PendingSample,
+    RunSpec,
+    pending_samples,
+    planned_keys,
+    sample_keys,
+)
+from multiturn.benchmarks.runner.schedule import FinishedSample, Schedule, default_in_flight
+from multiturn.benchmarks.runner.utilization import EngineUtilization, UtilizationMeter
 from multiturn.core.errors import (
     EngineError,
     InputError,
@@ -28,7 +34,7 @@ from multiturn.core.records import to_plain
 from multiturn.engines.protocol import Engine
 from multiturn.sandbox.protocol import Sandbox
 
-__all__ = ["Effort", "Sitting", "run_cells"]
+__all__ = ["Concurrency", "Invocation", "run_specs"]
 
 _PATIENCE = 0.25
 """Seconds between two reports of progress, and two looks at whether the run is cancelled."""
@@ -37,7 +43,7 @@ _GO_ON = "then say the same command again: it goes on with what is there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
+class Concurrency:
     """How much is done at once. Changes how long a run takes, and nothing in its samples.
 
     Attributes:
@@ -55,7 +61,7 @@ class Effort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sitting:
+class Invocation:
     """What came of one time at work."""
 
     done: int
@@ -65,7 +71,7 @@ class Sitting:
     """Of `done`, those of this sitting."""
     seconds: float
     """From the first sample's beginning to the last one's being on the disk."""
-    fill: Fill
+    utilization: EngineUtilization
     cancelled: bool
 
     @property
@@ -74,27 +80,27 @@ class Sitting:
         return self.done == self.total
 
 
-def run_cells(
-    cells: Sequence[Cell],
+def run_specs(
+    specs: Sequence[RunSpec],
     engine: Engine,
     sandbox: Sandbox,
     *,
     fresh: bool = False,
-    effort: Effort | None = None,
+    concurrency: Concurrency | None = None,
     listen: ProgressListener = unwatched,
     cancel: Flag | None = None,
-) -> Sitting:
+) -> Invocation:
     """Make all samples of some runs that are still missing.
 
     The runs share the engine, and flow into one another: it need not run empty at the end of
     each.
 
     Args:
-        cells: the runs; their records must be of this engine and this sandbox.
+        specs: the runs; their records must be of this engine and this sandbox.
         engine: writes.
         sandbox: runs the programs.
         fresh: throw away what is in the cells' directories.
-        effort: how much is done at once.
+        concurrency: how much is done at once.
         listen: is told how it goes, on this thread.
         cancel: once set, texts under way are dropped, programs that are written are judged
             and kept, and this returns.
@@ -108,29 +114,29 @@ def run_cells(
         EngineError: the engine failed and trying again did not help.
             After each of these what was finished is on the disk, and the same call goes on.
     """
-    effort = effort or Effort()
-    asks = _check_all(cells, engine, sandbox)
+    concurrency = concurrency or Concurrency()
+    asks = _check_all(specs, engine, sandbox)
     with contextlib.ExitStack() as stack:
         opened = [
             (
-                cell,
+                spec,
                 stack.enter_context(
-                    RunDirectory.open(
-                        cell.place,
-                        cell.config,
-                        keys_of(cell),
+                    BenchmarkDirectory.open(
+                        spec.place,
+                        spec.config,
+                        sample_keys(spec),
                         fresh=fresh,
-                        planned=partial(planned_keys, cell),
+                        planned=partial(planned_keys, spec),
                     )
                 ),
             )
-            for cell in cells
+            for spec in specs
         ]
-        work = _Work(opened, engine, sandbox, effort, listen, asks)
+        work = _Work(opened, engine, sandbox, concurrency, listen, asks)
         return work.do(cancel or Flag())
 
 
-def _check_all(cells: Sequence[Cell], engine: Engine, sandbox: Sandbox) -> list[dict[str, int]]:
+def _check_all(specs: Sequence[RunSpec], engine: Engine, sandbox: Sandbox) -> list[dict[str, int]]:
     """Find what would stop the runs later, before anything is written.
 
     Returns:
@@ -139,12 +145,12 @@ def _check_all(cells: Sequence[Cell], engine: Engine, sandbox: Sandbox) -> list[
     headers: dict[str, None] = {}
     checked: list[tuple[object, dict[str, int]]] = []
     asks = []
-    for cell in cells:
+    for spec in specs:
         # Cells that differ in temperature alone have the same prompts.
-        same = (cell.task, cell.config.settings, cell.config.selection)
+        same = (spec.task, spec.config.settings, spec.config.selection)
         known = next((each for what, each in checked if what == same), None)
         if known is None:
-            found = check_engine(engine, cell.task, cell.items(), cell.config.settings)
+            found = check_engine(engine, spec.task, spec.items(), spec.config.settings)
             headers.update(dict.fromkeys(found.programs))
             known = found.asks
             checked.append((same, known))
@@ -158,10 +164,10 @@ class _Work:
 
     def __init__(
         self,
-        opened: Sequence[tuple[Cell, RunDirectory]],
+        opened: Sequence[tuple[RunSpec, BenchmarkDirectory]],
         engine: Engine,
         sandbox: Sandbox,
-        effort: Effort,
+        concurrency: Concurrency,
         listen: ProgressListener,
         asks: Sequence[Mapping[str, int]],
     ) -> None:
@@ -171,9 +177,9 @@ class _Work:
         self._before = sum(len(directory.found) for _, directory in opened)
         self._new = 0
         slots = engine.info.slots
-        in_flight = min(effort.in_flight or default_in_flight(slots), max(self._total, 1))
-        self._effort = Effort(in_flight=in_flight, judges=effort.judges)
-        self._gauge = EngineGauge(slots, self._total)
+        in_flight = min(concurrency.in_flight or default_in_flight(slots), max(self._total, 1))
+        self._concurrency = Concurrency(in_flight=in_flight, judges=concurrency.judges)
+        self._utilization = UtilizationMeter(slots, self._total)
         self._meter = OutputMeter()
         self._all_turns = sum(
             takes[key.item]
@@ -183,18 +189,18 @@ class _Work:
         self._extended = sum(directory.extended for _, directory in opened)
         self._stopping = False
         self._schedule = Schedule(
-            self._jobs(),
+            self._pending(),
             engine,
             sandbox,
             in_flight=in_flight,
-            judges=effort.judges,
-            gauge=self._gauge,
+            judges=concurrency.judges,
+            utilization=self._utilization,
             meter=self._meter,
         )
         self._began = time.perf_counter()
         self._latest = 0
 
-    def do(self, cancel: Flag) -> Sitting:
+    def do(self, cancel: Flag) -> Invocation:
         """Work until the end, a fault, or `cancel`."""
         self._began = time.perf_counter()
         for _, directory in self._opened:
@@ -203,21 +209,21 @@ class _Work:
         self._listen(self._progress())
         if self._total:
             self._follow(cancel)
-        sitting = Sitting(
+        invocation = Invocation(
             done=self._before + self._new,
             total=self._before + self._total,
             new=self._new,
             seconds=time.perf_counter() - self._began,
-            fill=self._gauge.read(),
+            utilization=self._utilization.read(),
             cancelled=cancel.is_set(),
         )
         if self._new:
             for _, directory in self._opened:
-                directory.note(SITTINGS, [self._line_of(sitting)])
+                directory.note(SITTINGS, [self._line_of(invocation)])
         self._listen(self._progress())
         if self._schedule.fault is not None:
             raise self._told(self._schedule.fault) from self._schedule.fault
-        return sitting
+        return invocation
 
     def _follow(self, cancel: Flag) -> None:
         """Write down what the schedule finishes, as it comes."""
@@ -244,16 +250,16 @@ class _Work:
                 raise self._told(error) from error
             raise
 
-    def _jobs(self) -> Iterator[Job]:
-        for cell, directory in self._opened:
-            yield from jobs_of(cell, directory)
+    def _pending(self) -> Iterator[PendingSample]:
+        for spec, directory in self._opened:
+            yield from pending_samples(spec, directory)
 
-    def _keep(self, batch: Sequence[Finished]) -> None:
+    def _keep(self, batch: Sequence[FinishedSample]) -> None:
         """Write finished samples; each directory's with one wait for the disk."""
-        by_directory: dict[int, list[Finished]] = {}
+        by_directory: dict[int, list[FinishedSample]] = {}
         places = {id(directory): place for place, (_, directory) in enumerate(self._opened)}
         for finished in batch:
-            by_directory.setdefault(places[id(finished.job.directory)], []).append(finished)
+            by_directory.setdefault(places[id(finished.pending.directory)], []).append(finished)
         for place, group in by_directory.items():
             _, directory = self._opened[place]
             directory.append([each.sample for each in group])
@@ -263,29 +269,34 @@ class _Work:
             if directory.complete:
                 directory.finish()
 
-    def _progress(self) -> Progress:
-        cell, directory = self._opened[self._latest]
-        return Progress(
+    def _progress(self) -> BenchmarkProgress:
+        spec, directory = self._opened[self._latest]
+        return BenchmarkProgress(
             done=self._before + self._new,
             total=self._before + self._total,
             new=self._new,
             seconds=time.perf_counter() - self._began,
-            label=cell.label,
-            passed={name: directory.passed[name] for name in cell.config.oracles},
+            label=spec.label,
+            passed={name: directory.passed[name] for name in spec.config.oracles},
             judged=len(directory.found),
-            fill=self._gauge.read(),
+            utilization=self._utilization.read(),
             output=self._meter.read(),
             all_turns=self._all_turns,
             stopping=self._stopping,
             extended=self._extended,
         )
 
-    def _line_of(self, sitting: Sitting) -> Mapping[str, Any]:
+    def _line_of(self, invocation: Invocation) -> Mapping[str, Any]:
         fault = self._schedule.fault
         return {
-            **to_plain(sitting),
-            "waiting_share": sitting.fill.waiting_share,
-            "effort": to_plain(self._effort),
+            "done": invocation.done,
+            "total": invocation.total,
+            "new": invocation.new,
+            "seconds": invocation.seconds,
+            "fill": to_plain(invocation.utilization),
+            "cancelled": invocation.cancelled,
+            "waiting_share": invocation.utilization.waiting_share,
+            "effort": to_plain(self._concurrency),
             "shared_by": len(self._opened),
             "fault": None if fault is None else type(fault).__name__,
         }
@@ -305,11 +316,11 @@ class _Work:
         )
 
 
-def _timing(finished: Finished) -> Mapping[str, Any]:
+def _timing(finished: FinishedSample) -> Mapping[str, Any]:
     lead = finished.lead
     return {
-        "item": finished.job.item.id,
-        "sample": finished.job.sample,
+        "item": finished.pending.item.id,
+        "sample": finished.pending.sample,
         "engine_seconds": round(lead.engine_seconds, 4),
         "sandbox_seconds": round(lead.sandbox_seconds, 4),
         "judge_seconds": round(finished.judge_seconds, 4),

@@ -12,19 +12,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from multiturn.benchmarks.dialogue import Step, Written
+from multiturn.benchmarks.solver import Generation, Solution
 from multiturn.benchmarks.task import Item
 from multiturn.core.errors import InputError
 from multiturn.core.records import read_record, to_plain
 from multiturn.sandbox.oracles.verdicts import Verdict
 
-__all__ = ["Key", "Sample", "read_sample", "sample_of", "to_line"]
+__all__ = ["SampleKey", "Sample", "read_sample", "sample_of", "to_line"]
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Key:
+class SampleKey:
     """What tells the samples of a run apart."""
 
     item: str
@@ -40,16 +40,18 @@ class Sample:
     """Which of the item's samples, from 0."""
     verdicts: Mapping[str, Verdict]
     """By the name of the oracle."""
-    steps: tuple[Step, ...]
+    steps: tuple[Generation, ...]
     program: str
 
     @property
-    def key(self) -> Key:
+    def key(self) -> SampleKey:
         """What tells it apart."""
-        return Key(self.item.id, self.sample)
+        return SampleKey(self.item.id, self.sample)
 
 
-def sample_of(item: Item, sample: int, written: Written, verdicts: Mapping[str, Verdict]) -> Sample:
+def sample_of(
+    item: Item, sample: int, solution: Solution, verdicts: Mapping[str, Verdict]
+) -> Sample:
     """The record of a sample.
 
     Addresses of objects in messages (``<A object at 0x7f...>``) become ``0x...``: they differ
@@ -59,8 +61,8 @@ def sample_of(item: Item, sample: int, written: Written, verdicts: Mapping[str, 
         item=item,
         sample=sample,
         verdicts={name: _without_addresses(verdict) for name, verdict in verdicts.items()},
-        steps=written.steps,
-        program=written.program,
+        steps=solution.steps,
+        program=solution.program,
     )
 
 

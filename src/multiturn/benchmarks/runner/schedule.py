@@ -18,28 +18,33 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from threading import Event as Flag
 
-from multiturn.benchmarks.runner.asking import Lead, Leader, StoppedError, patiently
-from multiturn.benchmarks.runner.cells import Job
-from multiturn.benchmarks.runner.gauge import EngineGauge
+from multiturn.benchmarks.runner.generation import (
+    SampleRunner,
+    SampleTrace,
+    StoppedError,
+    with_retries,
+)
 from multiturn.benchmarks.runner.output import OutputMeter
+from multiturn.benchmarks.runner.run_spec import PendingSample
 from multiturn.benchmarks.runner.samples import Sample, sample_of
+from multiturn.benchmarks.runner.utilization import UtilizationMeter
 from multiturn.engines.protocol import Engine
 from multiturn.sandbox.protocol import Sandbox
 
-__all__ = ["Finished", "Schedule", "default_in_flight"]
+__all__ = ["FinishedSample", "Schedule", "default_in_flight"]
 
-_Judged = tuple[Job, Lead]
+_Judged = tuple[PendingSample, SampleTrace]
 _POLL = 0.2
 """Seconds between two looks at whether the run is being stopped."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedSample:
     """A sample, and what it took."""
 
-    job: Job
+    pending: PendingSample
     sample: Sample
-    lead: Lead
+    lead: SampleTrace
     judge_seconds: float
 
 
@@ -67,29 +72,29 @@ class Schedule:
 
     def __init__(
         self,
-        jobs: Iterable[Job],
+        pending: Iterable[PendingSample],
         engine: Engine,
         sandbox: Sandbox,
         *,
         in_flight: int,
         judges: int,
-        gauge: EngineGauge,
+        utilization: UtilizationMeter,
         meter: OutputMeter | None = None,
     ) -> None:
-        self._jobs = iter(jobs)
-        self._jobs_lock = threading.Lock()
+        self._pending = iter(pending)
+        self._pending_lock = threading.Lock()
         self._engine = engine
         self._sandbox = sandbox
         self._in_flight = in_flight
         self._judges = judges
-        self._gauge = gauge
+        self._utilization = utilization
         self._meter = meter or OutputMeter()
         self._no_more_texts = Flag()
         self._no_more_at_all = Flag()
         self._fault: BaseException | None = None
         self._fault_lock = threading.Lock()
         self._programs: queue.Queue[_Judged | None] = queue.Queue(maxsize=2 * judges + in_flight)
-        self._finished: queue.SimpleQueue[Finished | None] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[FinishedSample | None] = queue.SimpleQueue()
 
     def stop(self) -> None:
         """Begin no more, give up the texts under way; programs that are written are judged."""
@@ -105,18 +110,23 @@ class Schedule:
         """What went wrong first, where something did."""
         return self._fault
 
-    def finished(self, patience: float) -> Iterator[list[Finished]]:
+    def finished(self, patience: float) -> Iterator[list[FinishedSample]]:
         """Start, and yield samples as they come, all that there are at a time.
 
         Args:
             patience: an empty list is yielded after so many seconds without a sample.
         """
         # Daemons, so that a thread that hangs in an engine cannot keep the process.
-        leaders = [threading.Thread(target=self._lead, daemon=True) for _ in range(self._in_flight)]
-        judges = [threading.Thread(target=self._judge, daemon=True) for _ in range(self._judges)]
-        closer = threading.Thread(target=self._close, args=(leaders, judges), daemon=True)
-        self._gauge.begin()
-        for thread in (*leaders, *judges, closer):
+        runners = [
+            threading.Thread(target=self._write_programs, daemon=True)
+            for _ in range(self._in_flight)
+        ]
+        judges = [
+            threading.Thread(target=self._judge_programs, daemon=True) for _ in range(self._judges)
+        ]
+        closer = threading.Thread(target=self._close, args=(runners, judges), daemon=True)
+        self._utilization.begin()
+        for thread in (*runners, *judges, closer):
             thread.start()
         while True:
             try:
@@ -132,29 +142,29 @@ class Schedule:
             if len(samples) < len(found):
                 return
 
-    def _lead(self) -> None:
+    def _write_programs(self) -> None:
         """What a leader does: dialogues, one after the other."""
         try:
             while not self._no_more_texts.is_set():
-                with self._jobs_lock:
-                    job = next(self._jobs, None)
-                if job is None:
+                with self._pending_lock:
+                    pending = next(self._pending, None)
+                if pending is None:
                     return
-                leader = Leader(
+                runner = SampleRunner(
                     self._engine,
                     self._sandbox,
-                    job.cell.config.limits,
-                    self._gauge,
+                    pending.spec.config.limits,
+                    self._utilization,
                     self._meter,
                     self._no_more_texts,
                 )
-                config = job.cell.config
-                dialogue = job.cell.task.dialogue(job.item, config.settings)
-                lead = leader.lead(
-                    dialogue, job.key, config.sampling, job.session, job.directory.turns
+                config = pending.spec.config
+                solver = pending.spec.task.solver(pending.item, config.settings)
+                lead = runner.run(
+                    solver, pending.key, config.sampling, pending.session, pending.directory.turns
                 )
-                self._gauge.written()
-                self._hand_over((job, lead))
+                self._utilization.finish_sample()
+                self._hand_over((pending, lead))
         except StoppedError:
             return
         except BaseException as error:
@@ -168,32 +178,34 @@ class Schedule:
             except queue.Full:
                 continue
 
-    def _judge(self) -> None:
+    def _judge_programs(self) -> None:
         """What a judge does: programs, one after the other."""
         try:
             while (program := self._programs.get()) is not None:
                 if self._no_more_at_all.is_set():
                     continue
-                job, lead = program
+                pending, lead = program
                 began = time.perf_counter()
-                verdicts = patiently(
-                    lambda job=job, lead=lead: job.cell.task.judge(  # type: ignore[misc]
-                        job.item, lead.written.program, self._sandbox
+                verdicts = with_retries(
+                    lambda pending=pending, lead=lead: pending.spec.task.judge(  # type: ignore[misc]
+                        pending.item, lead.solution.program, self._sandbox
                     ),
                     self._no_more_at_all,
                 )
-                sample = sample_of(job.item, job.sample, lead.written, verdicts)
-                self._finished.put(Finished(job, sample, lead, time.perf_counter() - began))
+                sample = sample_of(pending.item, pending.sample, lead.solution, verdicts)
+                self._finished.put(
+                    FinishedSample(pending, sample, lead, time.perf_counter() - began)
+                )
         except StoppedError:
             return
         except BaseException as error:
             self._fail(error)
             self.abandon()
 
-    def _close(self, leaders: list[threading.Thread], judges: list[threading.Thread]) -> None:
+    def _close(self, runners: list[threading.Thread], judges: list[threading.Thread]) -> None:
         """Tell the judges when no program can come any more, and the reader when no sample can."""
-        for leader in leaders:
-            leader.join()
+        for runner in runners:
+            runner.join()
         for _ in judges:
             while any(judge.is_alive() for judge in judges):
                 try:

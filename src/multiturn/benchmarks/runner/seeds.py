@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 
-__all__ = ["ask_seed"]
+__all__ = ["generation_seed"]
 
 
-def ask_seed(run_seed: int, item: str, sample: int, ask: int) -> int:
+def generation_seed(run_seed: int, item: str, sample: int, ask: int) -> int:
     """The seed with which one piece of text is sampled.
 
     The first 31 bits of the SHA-256 of the JSON list ``[run_seed, item, sample, ask]``. So a
@@ -23,7 +23,7 @@ def ask_seed(run_seed: int, item: str, sample: int, ask: int) -> int:
         ask: how many texts the dialogue has asked for before.
 
     Example:
-        >>> ask_seed(0, "own/sum/0", 0, 0), ask_seed(0, "own/sum/0", 0, 1)
+        >>> generation_seed(0, "own/sum/0", 0, 0), generation_seed(0, "own/sum/0", 0, 1)
         (1114120693, 1368148338)
     """
     text = json.dumps([run_seed, item, sample, ask])

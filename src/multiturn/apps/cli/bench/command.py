@@ -36,8 +36,8 @@ from multiturn.apps.cli.settings import Settings, resolve_settings
 from multiturn.benchmarks.pass_at_k import BY
 from multiturn.benchmarks.runner.config import Selection
 from multiturn.benchmarks.runner.grid import Grid
-from multiturn.benchmarks.runner.run import Effort, Sitting, run_cells
-from multiturn.benchmarks.runner.saved import find_runs, read_run
+from multiturn.benchmarks.runner.results import find_runs, read_run
+from multiturn.benchmarks.runner.run import Concurrency, Invocation, run_specs
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.engines.model_name import Server, read_model_name
@@ -151,7 +151,7 @@ File = Annotated[
 AnyHash = Annotated[
     bool, typer.Option("--any-hash", help="Take that file even if it is not the published one.")
 ]
-Given = Annotated[
+ExternalSample = Annotated[
     Path | None,
     typer.Option(
         "--samples",
@@ -198,7 +198,7 @@ def _command(benchmark: str) -> Callable[..., None]:
         header: Header = None,
         file: File = None,
         any_hash: AnyHash = False,
-        samples: Given = None,
+        samples: ExternalSample = None,
         out: Out = Path("runs"),
         fresh: Fresh = False,
         in_flight: InFlight = None,
@@ -280,7 +280,14 @@ def _command(benchmark: str) -> Callable[..., None]:
             selection=selection,
         )
         settings.show(console)
-        _run(grid, models, out, fresh=fresh, effort=Effort(in_flight=in_flight), as_json=as_json)
+        _run(
+            grid,
+            models,
+            out,
+            fresh=fresh,
+            concurrency=Concurrency(in_flight=in_flight),
+            as_json=as_json,
+        )
 
     run.__doc__ = _HELP[benchmark] + _MORE
     return run
@@ -354,7 +361,13 @@ def rejudge_saved(
 
 
 def _run(
-    grid: Grid, models: list[Settings], out: Path, *, fresh: bool, effort: Effort, as_json: bool
+    grid: Grid,
+    models: list[Settings],
+    out: Path,
+    *,
+    fresh: bool,
+    concurrency: Concurrency,
+    as_json: bool,
 ) -> None:
     """Run a grid, one model after the other."""
     # Machines read standard output, people then look at standard error.
@@ -378,23 +391,23 @@ def _run(
                     out, [task.name for task in grid.tasks], read_model_name(settings.model), info
                 )
                 _check_label(label, settings.model, labels)
-                cells = list(grid.cells(out, label, info, sandbox))
-                places += [cell.place for cell in cells]
-                view.several = len(cells) > 1
+                specs = list(grid.specs(out, label, info, sandbox))
+                places += [spec.place for spec in specs]
+                view.several = len(specs) > 1
                 try:
-                    sitting = run_cells(
-                        cells,
+                    invocation = run_specs(
+                        specs,
                         engine,
                         sandbox,
                         fresh=fresh,
-                        effort=effort,
+                        concurrency=concurrency,
                         listen=view,
                         cancel=cancel,
                     )
                 finally:
                     view.close()
-            console.print(_last_line(label, sitting))
-            stopped = sitting.cancelled and not sitting.complete
+            console.print(_last_line(label, invocation))
+            stopped = invocation.cancelled and not invocation.complete
             if stopped:
                 break
     runs = [read_run(place) for place in places]
@@ -407,13 +420,15 @@ def _run(
         raise typer.Exit(signals.exit_code)
 
 
-def _last_line(model: str, sitting: Sitting) -> str:
-    line = f"{model}: {sitting.done} of {sitting.total} samples"
-    if sitting.new:
-        rate = sitting.new / sitting.seconds
-        line += f", {sitting.new} new in {duration(sitting.seconds)} ({rate:.3g}/s)"
-    if sitting.new and sitting.fill.waiting_share is not None:
-        line += f"; the engine waited {100 * sitting.fill.waiting_share:.1f} % of the time"
+def _last_line(model: str, invocation: Invocation) -> str:
+    line = f"{model}: {invocation.done} of {invocation.total} samples"
+    if invocation.new:
+        rate = invocation.new / invocation.seconds
+        line += f", {invocation.new} new in {duration(invocation.seconds)} ({rate:.3g}/s)"
+    if invocation.new and invocation.utilization.waiting_share is not None:
+        line += (
+            f"; the engine waited {100 * invocation.utilization.waiting_share:.1f} % of the time"
+        )
     return line
 
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 
 from multiturn.benchmarks.pass_at_k import (
     BY,
-    Best,
+    BestTemperature,
     Count,
-    Scored,
+    ScoredSample,
     best_temperatures,
     counts,
     mean_pass_at_k,
 )
-from multiturn.benchmarks.runner.asking import OUT_OF_WINDOW
-from multiturn.benchmarks.runner.saved import SavedRun
+from multiturn.benchmarks.runner.generation import OUT_OF_WINDOW
+from multiturn.benchmarks.runner.results import SavedRun
 
 __all__ = ["RunFigures", "best_of", "figures_from", "figures_of", "percent", "scored", "table_by"]
 
@@ -34,9 +34,9 @@ class RunFigures:
     """Samples whose dialogue outgrew the model's window."""
 
 
-def scored(run: SavedRun, oracle: str) -> list[Scored]:
+def scored(run: SavedRun, oracle: str) -> list[ScoredSample]:
     """The samples as one oracle judged them."""
-    return [Scored(sample.item, sample.verdicts[oracle].passed) for sample in run.samples]
+    return [ScoredSample(sample.item, sample.verdicts[oracle].passed) for sample in run.samples]
 
 
 def figures_of(run: SavedRun, ks: Sequence[int]) -> RunFigures:
@@ -48,7 +48,7 @@ def figures_of(run: SavedRun, ks: Sequence[int]) -> RunFigures:
 
 
 def figures_from(
-    judged: Mapping[str, Sequence[Scored]], items: int, ks: Sequence[int]
+    judged: Mapping[str, Sequence[ScoredSample]], items: int, ks: Sequence[int]
 ) -> RunFigures:
     """The figures of samples, by oracle, of a benchmark that has so many items."""
     total: dict[str, Count] = {}
@@ -67,7 +67,9 @@ def table_by(run: SavedRun, oracle: str, by: str) -> dict[object, Count]:
     return counts(scored(run, oracle), BY[by])
 
 
-def best_of(runs: Iterable[SavedRun], oracle: str, ks: Sequence[int]) -> dict[int, Best | None]:
+def best_of(
+    runs: Iterable[SavedRun], oracle: str, ks: Sequence[int]
+) -> dict[int, BestTemperature | None]:
     """The best temperature for each k, among complete runs that differ in nothing else."""
     found = {
         run.config.sampling.temperature: list(

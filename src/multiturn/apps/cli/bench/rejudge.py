@@ -15,8 +15,8 @@ from multiturn.apps.cli.faults import INTERRUPTED, say
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import console_for
 from multiturn.benchmarks.loaders.open_task import open_task
-from multiturn.benchmarks.runner.rejudge import Passed, Rejudged, rejudge
-from multiturn.benchmarks.runner.saved import find_runs, read_run
+from multiturn.benchmarks.runner.rejudge import PassCounts, RejudgeReport, rejudge
+from multiturn.benchmarks.runner.results import find_runs, read_run
 from multiturn.core.records import to_plain
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.oracles.verdicts import Verdict
@@ -76,7 +76,7 @@ def rejudge_runs(
         console.print(_sum_of(found))
 
 
-def _show(console: Console, found: Rejudged) -> None:
+def _show(console: Console, found: RejudgeReport) -> None:
     versions = ", ".join(
         f"{oracle} {before} to {found.versions_after[oracle]}"
         for oracle, before in found.versions_before.items()
@@ -103,23 +103,23 @@ def _show(console: Console, found: Rejudged) -> None:
         console.print(f"  and {len(found.changes) - MAX_LISTED} more; --json has all")
 
 
-def _counts(passed: Passed) -> str:
+def _counts(passed: PassCounts) -> str:
     same = passed.before == passed.after
     return f"{passed.before}" if same else f"{passed.before} -> {passed.after}"
 
 
-def _sum_of(found: Sequence[Rejudged]) -> str:
+def _sum_of(found: Sequence[RejudgeReport]) -> str:
     changed = sum(bool(each.changes) for each in found)
     if not changed:
         return f"nothing changed in {len(found)} runs"
     return f"{changed} of {len(found)} runs changed"
 
 
-def _document(found: Sequence[Rejudged]) -> str:
+def _document(found: Sequence[RejudgeReport]) -> str:
     return json.dumps({"schema": SCHEMA, "runs": [_described(each) for each in found]}, indent=2)
 
 
-def _described(found: Rejudged) -> Mapping[str, object]:
+def _described(found: RejudgeReport) -> Mapping[str, object]:
     return {
         "path": str(found.path),
         "samples": found.samples,

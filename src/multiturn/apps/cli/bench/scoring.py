@@ -17,16 +17,21 @@ from multiturn.apps.cli.bench.view import ProgressView
 from multiturn.apps.cli.faults import INTERRUPTED, say
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import console_for
-from multiturn.benchmarks.interchange.given import Given, Line, judge_given, read_lines
-from multiturn.benchmarks.interchange.human_eval import completion_of, given_completions
-from multiturn.benchmarks.interchange.published_samples import given_programs
+from multiturn.benchmarks.interchange.external_samples import (
+    ExternalSample,
+    SampleLine,
+    judge_external,
+    read_lines,
+)
+from multiturn.benchmarks.interchange.human_eval import completion_of, external_completions
+from multiturn.benchmarks.interchange.published_samples import external_programs
 from multiturn.benchmarks.interchange.results_file import ResultsFile
 from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.loaders.tasks import ProblemTask
-from multiturn.benchmarks.pass_at_k import Scored
+from multiturn.benchmarks.pass_at_k import ScoredSample
 from multiturn.benchmarks.runner.config import installed_versions
-from multiturn.benchmarks.runner.gauge import Fill
-from multiturn.benchmarks.runner.progress import Progress
+from multiturn.benchmarks.runner.progress import BenchmarkProgress
+from multiturn.benchmarks.runner.utilization import EngineUtilization
 from multiturn.benchmarks.task import Task
 from multiturn.core.errors import InputError
 from multiturn.core.files import sha256_file
@@ -99,7 +104,7 @@ def score_samples(
     lines = read_lines(samples)
     with pull_display() as display:
         task = open_task(benchmark, path=file, any_hash=any_hash, limits=limits, progress=display)
-    given = _given(lines, task)
+    external = _external(lines, task)
     console = console_for(sys.stderr if as_json else sys.stdout)
     with open_sandbox(unsafe=unsafe) as sandbox:
         about: dict[str, object] = {
@@ -113,9 +118,9 @@ def score_samples(
         with ResultsFile(samples, about, task.oracles, fresh=fresh) as results:
             done = len(results.passed)
             view = ProgressView(console, several=False)
-            watch = _Watch(view, task.oracles, results, total=len(given))
+            watch = _Watch(view, task.oracles, results, total=len(external))
             try:
-                judged = judge_given(given[done:], task, sandbox)
+                judged = judge_external(external[done:], task, sandbox)
                 for line, sample in zip(lines[done:], judged, strict=True):
                     results.add(line, sample)
                     watch.tell()
@@ -128,8 +133,8 @@ def score_samples(
             results.complete()
     scored = {
         oracle: [
-            Scored(one.item, passed[oracle])
-            for one, passed in zip(given, results.passed, strict=True)
+            ScoredSample(one.item, passed[oracle])
+            for one, passed in zip(external, results.passed, strict=True)
         ]
         for oracle in task.oracles
     }
@@ -148,10 +153,10 @@ def score_samples(
         console.print(f"each sample with its verdicts: {results.path}")
 
 
-def _given(lines: Sequence[Line], task: Task) -> tuple[Given, ...]:
+def _external(lines: Sequence[SampleLine], task: Task) -> tuple[ExternalSample, ...]:
     if isinstance(task, ProblemTask):
-        return given_programs(lines, task)
-    return given_completions([completion_of(line) for line in lines], task)
+        return external_programs(lines, task)
+    return external_completions([completion_of(line) for line in lines], task)
 
 
 def _undecided(results: Path) -> dict[str, int]:
@@ -185,7 +190,7 @@ class _Watch:
             self._passed[oracle] += passed
         done = len(self._results.passed)
         self._view(
-            Progress(
+            BenchmarkProgress(
                 done=done,
                 total=self._total,
                 new=done - self._before,
@@ -193,6 +198,8 @@ class _Watch:
                 label="",
                 passed=self._passed,
                 judged=done,
-                fill=Fill(slots=1, seconds=0.0, waiting_seconds=0.0, busy_slots=0.0, requests=0),
+                utilization=EngineUtilization(
+                    slots=1, seconds=0.0, waiting_seconds=0.0, busy_slots=0.0, requests=0
+                ),
             )
         )

@@ -13,7 +13,7 @@ from rich.table import Table
 from multiturn.apps.cli.bench.figures import RunFigures, best_of, figures_of, percent, table_by
 from multiturn.benchmarks.pass_at_k import Count
 from multiturn.benchmarks.runner.config import RunConfig
-from multiturn.benchmarks.runner.saved import SavedRun
+from multiturn.benchmarks.runner.results import SavedRun
 from multiturn.core.records import to_plain
 
 __all__ = ["SCHEMA", "document", "scores_document", "show_by", "show_runs", "show_scores"]

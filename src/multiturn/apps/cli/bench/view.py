@@ -7,7 +7,7 @@ import time
 from rich.console import Console
 
 from multiturn.apps.cli.screen import StatusLine
-from multiturn.benchmarks.runner.progress import Progress
+from multiturn.benchmarks.runner.progress import BenchmarkProgress
 
 __all__ = ["ProgressView", "duration"]
 
@@ -32,7 +32,7 @@ class ProgressView:
         self.begun = False
         self.stopping = False
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: BenchmarkProgress) -> None:
         """Show a report."""
         if not self.begun:
             self.begun = True
@@ -60,7 +60,7 @@ class ProgressView:
         self._status.clear()
 
 
-def progress_line(progress: Progress, *, several: bool) -> str:
+def progress_line(progress: BenchmarkProgress, *, several: bool) -> str:
     """One report on one line."""
     parts = [f"{progress.done} of {progress.total}"]
     output = progress.output
@@ -82,12 +82,12 @@ def progress_line(progress: Progress, *, several: bool) -> str:
         ]
         where = f"{progress.label}: " if several else ""
         parts.append(where + " ".join(rates))
-    if progress.fill.fill is not None:
-        parts.append(f"engine {100 * progress.fill.fill:.0f} % full")
+    if progress.utilization.busy_share is not None:
+        parts.append(f"engine {100 * progress.utilization.busy_share:.0f} % full")
     return ", ".join(parts)
 
 
-def stopping_line(progress: Progress) -> str:
+def stopping_line(progress: BenchmarkProgress) -> str:
     """What a person is told who asked to stop."""
     return (
         f"stopping: {progress.done} of {progress.total} samples are kept, and the finished turns "

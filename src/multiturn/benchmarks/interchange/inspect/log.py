@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from multiturn.benchmarks.dialogue import Ask
 from multiturn.benchmarks.runner.directory import CONFIG
+from multiturn.benchmarks.runner.results import SavedRun
 from multiturn.benchmarks.runner.samples import Sample
-from multiturn.benchmarks.runner.saved import SavedRun
+from multiturn.benchmarks.solver import Generate
 from multiturn.benchmarks.task import Task
 from multiturn.core.files import write_atomically
 from multiturn.core.records import to_plain
@@ -115,8 +115,8 @@ def _results(run: SavedRun) -> dict[str, Any]:
 def _sample(sample: Sample, run: SavedRun, task: Task | None) -> dict[str, Any]:
     prompt = sample.item.id
     if task is not None:
-        first = next(task.dialogue(sample.item, run.config.settings))
-        prompt = first.prompt if isinstance(first, Ask) else prompt
+        first = next(task.solver(sample.item, run.config.settings))
+        prompt = first.prompt if isinstance(first, Generate) else prompt
     model = run.config.model
     answers = [{"role": "assistant", "content": step.text, "model": model} for step in sample.steps]
     last = sample.steps[-1] if sample.steps else None

@@ -16,9 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from multiturn.benchmarks.dialogue import Ask, Dialogue, Reply, Written
 from multiturn.benchmarks.interchange.replay import as_completion
 from multiturn.benchmarks.loaders.open_task import open_task
+from multiturn.benchmarks.solver import Generate, Reply, Solution, Solver
 from multiturn.benchmarks.task import ArmSettings, Item
 from multiturn.benchmarks.task import Task as Benchmark
 from multiturn.core.errors import MissingDependencyError
@@ -90,52 +90,54 @@ def multiturn(
     )
     return Task(
         dataset=dataset,
-        solver=lead_dialogue(found, settings),
+        solver=run_arm(found, settings),
         scorer=oracles(found),
         metadata={"problems_sha256": found.problems_sha256, "arm": arm, "truncation": truncation},
     )
 
 
 @solver
-def lead_dialogue(benchmark: Benchmark, settings: ArmSettings) -> Any:
+def run_arm(benchmark: Benchmark, settings: ArmSettings) -> Any:
     """Lead the arm's dialogue; what it comes to is kept for the scorer."""
     items = {item.id: item for item in benchmark.items()}
 
     async def solve(state: Any, generate: Any) -> Any:
         del generate  # it would answer the whole conversation at once
-        dialogue = benchmark.dialogue(items[str(state.sample_id)], settings)
-        state.store.set(_PROGRAM, (await _lead(dialogue, state, benchmark.limits)).program)
+        solver = benchmark.solver(items[str(state.sample_id)], settings)
+        state.store.set(_PROGRAM, (await _run_solver(solver, state, benchmark.limits)).program)
         return state
 
     return solve
 
 
-async def _lead(dialogue: Dialogue, state: Any, limits: Limits) -> Written:
+async def _run_solver(solver: Solver, state: Any, limits: Limits) -> Solution:
     """Lead a dialogue to its end."""
     reply: Reply
     try:
-        move = next(dialogue)
+        action = next(solver)
         while True:
-            if isinstance(move, Ask):
-                reply = await _ask(move, state)
+            if isinstance(action, Generate):
+                reply = await _ask(action, state)
             else:
-                program = Program(source=move.source, seed=0)
+                program = Program(source=action.source, seed=0)
                 reply = await asyncio.to_thread(_sandbox().run, program, limits)
-            move = dialogue.send(reply)
+            action = solver.send(reply)
     except StopIteration as ended:
-        written: Written = ended.value
-        return written
+        solution: Solution = ended.value
+        return solution
 
 
-async def _ask(move: Ask, state: Any) -> Reply:
-    messages = [ChatMessageSystem(content=INSTRUCTION), ChatMessageUser(content=move.prompt)]
-    output = await get_model().generate(messages, config=GenerateConfig(max_tokens=move.max_tokens))
+async def _ask(action: Generate, state: Any) -> Reply:
+    messages = [ChatMessageSystem(content=INSTRUCTION), ChatMessageUser(content=action.prompt)]
+    output = await get_model().generate(
+        messages, config=GenerateConfig(max_tokens=action.max_tokens)
+    )
     state.messages = [*messages, output.message]
     state.output = output
     usage = output.usage
     return as_completion(
         output.completion,
-        move.stop,
+        action.stop,
         prompt_tokens=usage.input_tokens if usage else 0,
         new_tokens=usage.output_tokens if usage else 0,
         reason=FinishReason.LENGTH
@@ -175,5 +177,5 @@ def _sandbox() -> Sandbox:
 
 
 def _first_prompt(benchmark: Benchmark, item: Item, settings: ArmSettings) -> str:
-    move = next(benchmark.dialogue(item, settings))
-    return move.prompt if isinstance(move, Ask) else move.source
+    action = next(benchmark.solver(item, settings))
+    return action.prompt if isinstance(action, Generate) else action.source

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
 
-from multiturn.benchmarks.dialogue import Ask
 from multiturn.benchmarks.interchange.replay import replay
 from multiturn.benchmarks.loaders.open_task import open_task
+from multiturn.benchmarks.solver import Generate
 from multiturn.benchmarks.task import ArmSettings, Task
 from multiturn.core.errors import MissingDependencyError
 from multiturn.sandbox.open import open_sandbox
@@ -41,9 +41,9 @@ def documents(arm: str, *, cases: int | None = None, **_: object) -> dict[str, A
     for item in task.items():
         if cases is not None and item.case >= int(cases):
             continue
-        move = next(task.dialogue(item, SETTINGS))
-        if isinstance(move, Ask):
-            rows.append({"id": item.id, "arm": arm, "prompt": move.prompt})
+        action = next(task.solver(item, SETTINGS))
+        if isinstance(action, Generate):
+            rows.append({"id": item.id, "arm": arm, "prompt": action.prompt})
     return {"test": Dataset.from_list(rows)}
 
 
@@ -55,8 +55,8 @@ def judge(doc: dict[str, Any], results: Sequence[str]) -> dict[str, float]:
     """1 or 0 for each oracle, by the program that the answer makes."""
     task = _task(doc["arm"])
     item = next(item for item in task.items() if item.id == doc["id"])
-    written = replay(task.dialogue(item, SETTINGS), lambda _: results[0])
-    verdicts = task.judge(item, written.program, _sandbox())
+    solution = replay(task.solver(item, SETTINGS), lambda _: results[0])
+    verdicts = task.judge(item, solution.program, _sandbox())
     return {name: float(verdict.passed) for name, verdict in verdicts.items()}
 
 

@@ -6,35 +6,35 @@ from pathlib import Path
 
 import pytest
 
-from multiturn.benchmarks.authored import Change, problems_directory, read_authored
 from multiturn.core.errors import InputError
+from tools.problem_set.authored import Mutation, problems_directory, read_authored
 
 TURNS = ("a = 1", "b = a + 1", "print(a + b)")
 
 
 def test_a_change_applies_to_all_turns_or_one() -> None:
-    assert Change(replace="a", by="c").apply(TURNS) == ("c = 1", "b = c + 1", "print(c + b)")
-    assert Change(replace="1", by="2", turn=2).apply(TURNS) == ("a = 1", "b = a + 2", TURNS[2])
-    assert Change(by="print(b)", turn=3).apply(TURNS)[2] == "print(b)"
+    assert Mutation(replace="a", by="c").apply(TURNS) == ("c = 1", "b = c + 1", "print(c + b)")
+    assert Mutation(replace="1", by="2", turn=2).apply(TURNS) == ("a = 1", "b = a + 2", TURNS[2])
+    assert Mutation(by="print(b)", turn=3).apply(TURNS)[2] == "print(b)"
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (Change(replace="zzz", by="y"), "changes nothing"),
-        (Change(replace="a", by="a"), "changes nothing"),
-        (Change(replace="print", by="x", turn=1), "changes nothing"),
-        (Change(by="x", turn=4), "no such turn"),
+        (Mutation(replace="zzz", by="y"), "changes nothing"),
+        (Mutation(replace="a", by="a"), "changes nothing"),
+        (Mutation(replace="print", by="x", turn=1), "changes nothing"),
+        (Mutation(by="x", turn=4), "no such turn"),
     ],
 )
-def test_a_change_that_does_not_apply_is_refused(change: Change, message: str) -> None:
+def test_a_change_that_does_not_apply_is_refused(change: Mutation, message: str) -> None:
     with pytest.raises(InputError, match=message):
         change.apply(TURNS)
 
 
 def test_a_change_must_say_where() -> None:
     with pytest.raises(InputError, match="neither a text nor a turn"):
-        Change(by="x")
+        Mutation(by="x")
 
 
 def test_a_faulty_file_is_named(tmp_path: Path) -> None:

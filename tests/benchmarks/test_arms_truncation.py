@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiturn.benchmarks.arms.layout import NEXT_TURN, item_beyond
-from multiturn.benchmarks.arms.truncating import (
+from multiturn.benchmarks.arms.layout import NEXT_TURN, unlisted_item
+from multiturn.benchmarks.arms.truncation import (
     AnswerFence,
-    Fair,
-    OwnStep,
-    StartingOver,
+    NextPrompt,
+    ParseTruncation,
+    RepeatedSpecification,
     truncation_for,
 )
 from multiturn.synthesis.parsing import parsed_module
@@ -34,11 +34,11 @@ texts = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 contexts = st.sampled_from(["", CONTEXT, FUNCTION, "x = (\n"])
 rules = st.one_of(
     contexts.map(AnswerFence),
-    contexts.map(lambda context: StartingOver(context, SPECIFICATION)),
-    contexts.map(lambda context: Fair(context, SPECIFICATION).stop),
-    contexts.map(lambda context: Fair(context).stop),
-    st.builds(OwnStep, contexts, st.sampled_from([NEXT_TURN, item_beyond(2)])),
-    contexts.map(lambda context: Fair(context, SPECIFICATION, NEXT_TURN).stop),
+    contexts.map(lambda context: RepeatedSpecification(context, SPECIFICATION)),
+    contexts.map(lambda context: ParseTruncation(context, SPECIFICATION).stop),
+    contexts.map(lambda context: ParseTruncation(context).stop),
+    st.builds(NextPrompt, contexts, st.sampled_from([NEXT_TURN, unlisted_item(2)])),
+    contexts.map(lambda context: ParseTruncation(context, SPECIFICATION, NEXT_TURN).stop),
 )
 
 
@@ -59,7 +59,7 @@ def test_what_is_not_held_back_is_never_cut(rule: StopRule, text: str) -> None:
 
 def fair(text: str, context: str = CONTEXT, specification: str = SPECIFICATION) -> str:
     """What is kept, as in a dialogue: the stop rule first, then the rest."""
-    rule = Fair(context, specification)
+    rule = ParseTruncation(context, specification)
     cut = rule.stop.find(text)
     return rule.finish(text if cut is None else text[: cut.position])[0]
 
@@ -84,7 +84,7 @@ def longest_by_trying(context: str, text: str) -> str:
 
 @given(contexts, texts.filter(lambda text: "`" not in text))
 def test_no_longer_beginning_parses(context: str, text: str) -> None:
-    assert Fair(context).finish(text)[0] == longest_by_trying(context, text)
+    assert ParseTruncation(context).finish(text)[0] == longest_by_trying(context, text)
 
 
 KEPT = {
@@ -155,7 +155,7 @@ def test_prose_alone_leaves_nothing() -> None:
     ],
 )
 def test_what_cut_is_said(text: str, said: tuple[str | None, str | None]) -> None:
-    rule = Fair(CONTEXT, SPECIFICATION)
+    rule = ParseTruncation(CONTEXT, SPECIFICATION)
     cut = rule.stop.find(text)
     _, late = rule.finish(text if cut is None else text[: cut.position])
     assert (late, cut and cut.reason) == said
@@ -204,7 +204,7 @@ def test_in_a_fence_that_the_answer_opens_all_steps_belong_to_it() -> None:
 
 def test_a_list_ends_at_an_item_that_it_does_not_have() -> None:
     answer = "# 1. Sort it.\nx.sort()\n\n# 2. Print it.\nprint(x)"
-    items = item_beyond(2)
+    items = unlisted_item(2)
     assert asked(f"{answer}\n\n# 3. Reverse it.\nx.reverse()", items) == answer
     assert asked(f"{answer}\n\n# 12. Reverse it.\nx.reverse()", items) == answer
     assert asked(f"{answer}\n# 3 of them.", items) == f"{answer}\n# 3 of them."

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from multiturn.benchmarks.runner.config import RunConfig, Selection, hash_of_items
-from multiturn.benchmarks.runner.directory import RunDirectory
-from multiturn.benchmarks.runner.samples import Key
+from multiturn.benchmarks.runner.directory import BenchmarkDirectory
+from multiturn.benchmarks.runner.samples import SampleKey
 from multiturn.benchmarks.task import Item, Task
 from multiturn.core.errors import InputError
 
-__all__ = ["Cell", "Job", "jobs_of", "keys_of", "planned_keys"]
+__all__ = ["RunSpec", "PendingSample", "pending_samples", "sample_keys", "planned_keys"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class RunSpec:
     """A run, and where it is kept."""
 
     label: str
@@ -32,34 +32,36 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PendingSample:
     """One sample that is to be made."""
 
-    cell: Cell
-    directory: RunDirectory
+    spec: RunSpec
+    directory: BenchmarkDirectory
     item: Item
     sample: int
 
     @property
-    def key(self) -> Key:
+    def key(self) -> SampleKey:
         """What tells the sample apart within its run."""
-        return Key(self.item.id, self.sample)
+        return SampleKey(self.item.id, self.sample)
 
     @property
     def session(self) -> str:
         """What tells its dialogue apart from all others that share the engine."""
-        return f"{self.cell.label}/{self.item.id}/{self.sample}"
+        return f"{self.spec.label}/{self.item.id}/{self.sample}"
 
 
-def keys_of(cell: Cell) -> list[Key]:
+def sample_keys(spec: RunSpec) -> list[SampleKey]:
     """All samples of a cell, in the order of its complete file."""
     return [
-        Key(item.id, sample) for item in cell.items() for sample in range(cell.config.sampling.n)
+        SampleKey(item.id, sample)
+        for item in spec.items()
+        for sample in range(spec.config.sampling.n)
     ]
 
 
-def planned_keys(cell: Cell, record: Mapping[str, Any]) -> list[Key] | None:
-    """All samples of a run that was recorded earlier, of the same task as `cell`'s.
+def planned_keys(spec: RunSpec, record: Mapping[str, Any]) -> list[SampleKey] | None:
+    """All samples of a run that was recorded earlier, of the same task as `spec`'s.
 
     Returns:
         None where the record selects other items than it says, or says nothing of the kind.
@@ -69,16 +71,16 @@ def planned_keys(cell: Cell, record: Mapping[str, Any]) -> list[Key] | None:
         selection = Selection(
             cases=said["cases"], limit=said["limit"], problems=tuple(said["problems"])
         )
-        items = selection.of(cell.task.items())
+        items = selection.of(spec.task.items())
         if hash_of_items(items) != record["items_sha256"]:
             return None
         samples = range(int(record["sampling"]["n"]))
     except (InputError, KeyError, TypeError, ValueError):
         return None
-    return [Key(item.id, sample) for item in items for sample in samples]
+    return [SampleKey(item.id, sample) for item in items for sample in samples]
 
 
-def jobs_of(cell: Cell, directory: RunDirectory) -> Iterator[Job]:
+def pending_samples(spec: RunSpec, directory: BenchmarkDirectory) -> Iterator[PendingSample]:
     """The samples that are missing, in the order in which they are best made.
 
     Samples of one item stand together, then the cases of one problem, as their prompts
@@ -88,12 +90,12 @@ def jobs_of(cell: Cell, directory: RunDirectory) -> Iterator[Job]:
     missing = set(directory.missing())
     turns: dict[str, int] = {}
     first: dict[str, int] = {}
-    items = cell.items()
+    items = spec.items()
     for place, item in enumerate(items):
         turns[item.problem] = max(turns.get(item.problem, 0), item.turns or 0)
         first.setdefault(item.problem, place)
     # The sort is stable: within a problem the task's order stays.
     for item in sorted(items, key=lambda each: (-turns[each.problem], first[each.problem])):
-        for sample in range(cell.config.sampling.n):
-            if Key(item.id, sample) in missing:
-                yield Job(cell, directory, item, sample)
+        for sample in range(spec.config.sampling.n):
+            if SampleKey(item.id, sample) in missing:
+                yield PendingSample(spec, directory, item, sample)

@@ -13,7 +13,7 @@ from multiturn.sandbox.oracles.printed import Table
 from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
-__all__ = ["LIMITS", "Watched", "watch"]
+__all__ = ["LIMITS", "ObservedRun", "watch"]
 
 LIMITS = Limits(cpu_seconds=20.0, wall_seconds=60.0)
 """20 seconds as published, but of CPU time, so that a busy machine fails no good program."""
@@ -26,7 +26,7 @@ _SLACK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
+class ObservedRun:
     """What became of a program, and its last answer as each oracle sees it."""
 
     outcome: Outcome
@@ -41,7 +41,7 @@ class Watched:
     """What was printed last, where that was an array, series or frame."""
 
 
-def watch(sandbox: Sandbox, source: str, kind: str, limits: Limits = LIMITS) -> Watched:
+def watch(sandbox: Sandbox, source: str, kind: str, limits: Limits = LIMITS) -> ObservedRun:
     """Run a program and see what it prints.
 
     Args:
@@ -65,7 +65,7 @@ def watch(sandbox: Sandbox, source: str, kind: str, limits: Limits = LIMITS) -> 
     )
     run = sandbox.run(program, outer)
     if not run.outcome.finished:
-        return Watched(outcome=run.outcome)
+        return ObservedRun(outcome=run.outcome)
     return _read(run, limits)
 
 
@@ -89,12 +89,14 @@ class _Report:
     bare: tuple[str, bytes | None] | None = None
 
 
-def _read(run: RunResult, limits: Limits) -> Watched:
+def _read(run: RunResult, limits: Limits) -> ObservedRun:
     try:
         report = read_record(run.value, _Report, where="report")
     except InputError:
         # Only a program that looked for it can have changed it.
-        return Watched(outcome=Outcome(Status.RAISED, error="the program spoilt its own record"))
+        return ObservedRun(
+            outcome=Outcome(Status.RAISED, error="the program spoilt its own record")
+        )
     status = report.status
     if status is Status.FINISHED and report.printed > limits.output_bytes:
         status = Status.TOO_MUCH_OUTPUT
@@ -102,7 +104,7 @@ def _read(run: RunResult, limits: Limits) -> Watched:
     if not stdout and report.bare is not None:
         text, value = report.bare
         stdout, table = f"{text}\n", None if value is None else (text, value)
-    return Watched(
+    return ObservedRun(
         outcome=Outcome(status, error=report.error, line=report.line, exit_code=report.exit_code),
         judged=report.judged,
         has_published=report.legacy is not None,

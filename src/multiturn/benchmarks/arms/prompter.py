@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 
-from multiturn.benchmarks.arms.truncating import Truncate, truncation_for
-from multiturn.benchmarks.dialogue import Ask, Execute, Move, Reply, Step
+from multiturn.benchmarks.arms.truncation import TruncationRule, truncation_for
+from multiturn.benchmarks.solver import Action, Execute, Generate, Generation, Reply
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.engines.protocol import Completion
 from multiturn.sandbox.outcomes import RunResult
 
-__all__ = ["Writer"]
+__all__ = ["Prompter"]
 
 
-class Writer:
+class Prompter:
     """Asks for the pieces of one sample, and keeps them and what is left of the budget.
 
     Args:
@@ -26,7 +26,7 @@ class Writer:
         self._settings = settings
         self._most = settings.max_new_tokens or usual_tokens
         self._left = settings.budget
-        self.steps: list[Step] = []
+        self.steps: list[Generation] = []
 
     @property
     def exhausted(self) -> bool:
@@ -35,7 +35,7 @@ class Writer:
 
     def answer(
         self, program: str, specification: str, next_step: re.Pattern[str] | None = None
-    ) -> Generator[Move, Reply, str]:
+    ) -> Generator[Action, Reply, str]:
         """Ask for what a comment at the end of a program describes.
 
         Args:
@@ -46,10 +46,10 @@ class Writer:
         rule = truncation_for(self._settings.truncation, program, specification, next_step)
         return (yield from self.write(program, rule))
 
-    def write(self, prompt: str, rule: Truncate) -> Generator[Move, Reply, str]:
+    def write(self, prompt: str, rule: TruncationRule) -> Generator[Action, Reply, str]:
         """Ask for the text after `prompt`; returns what of it goes into the program."""
         most = self._most if self._left is None else min(self._most, self._left)
-        completion = yield Ask(prompt=prompt, max_tokens=most, stop=rule.stop)
+        completion = yield Generate(prompt=prompt, max_tokens=most, stop=rule.stop)
         if not isinstance(completion, Completion):
             raise TypeError("the reply to an Ask is no Completion")
         text, late_cut = rule.finish(completion.text)
@@ -58,7 +58,7 @@ class Writer:
         if self._left is not None:
             self._left -= spent
         self.steps.append(
-            Step(
+            Generation(
                 text=text,
                 raw_text=completion.raw_text,
                 cut_by=", ".join(cuts) or None,
@@ -69,7 +69,7 @@ class Writer:
         )
         return text
 
-    def execute(self, source: str) -> Generator[Move, Reply, RunResult]:
+    def execute(self, source: str) -> Generator[Action, Reply, RunResult]:
         """Have the program so far run."""
         result = yield Execute(source)
         if not isinstance(result, RunResult):

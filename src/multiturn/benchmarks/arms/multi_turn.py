@@ -11,14 +11,14 @@ from multiturn.benchmarks.arms.layout import (
     NEXT_TURN,
     SEPARATOR,
     comment,
-    filled,
+    fill_case,
     header_text,
     imports_of,
     require_references,
 )
-from multiturn.benchmarks.arms.writing import Writer
-from multiturn.benchmarks.dialogue import Dialogue, Written
+from multiturn.benchmarks.arms.prompter import Prompter
 from multiturn.benchmarks.problem_set import Problem
+from multiturn.benchmarks.solver import Solution, Solver
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError
 
@@ -38,12 +38,12 @@ class Turns:
         del problem
         return WHOLE
 
-    def dialogue(
+    def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
-    ) -> Dialogue:
+    ) -> Solver:
         """Every turn in order."""
         del turn
-        prompts = filled(problem, case).prompts
+        prompts = fill_case(problem, case).prompts
         return _in_turns(problem, prompts, settings)
 
 
@@ -63,13 +63,13 @@ class Shuffled:
             raise InputError(f"the problem {problem.id} has one turn, which has no wrong order")
         return WHOLE
 
-    def dialogue(
+    def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
-    ) -> Dialogue:
+    ) -> Solver:
         """Every turn, in the wrong order."""
         del turn
         self.turns(problem)
-        prompts = filled(problem, case).prompts
+        prompts = fill_case(problem, case).prompts
         order = self.order(problem, settings.seed)
         return _in_turns(problem, [prompts[at] for at in order], settings)
 
@@ -94,12 +94,12 @@ class Feedback:
         del problem
         return WHOLE
 
-    def dialogue(
+    def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
-    ) -> Dialogue:
+    ) -> Solver:
         """Every turn in order, with the program run in between."""
         del turn
-        prompts = filled(problem, case).prompts
+        prompts = fill_case(problem, case).prompts
         return _in_turns(problem, prompts, settings, feedback=True)
 
 
@@ -118,9 +118,9 @@ class GoldPrefix:
         require_references(problem, self.name)
         return range(len(problem.turns))
 
-    def dialogue(
+    def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
-    ) -> Dialogue:
+    ) -> Solver:
         """The one turn."""
         if turn is None or not 0 <= turn < len(problem.turns):
             raise InputError(
@@ -135,35 +135,35 @@ class GoldPrefix:
                 allowed="published, packages",
             )
         require_references(problem, self.name)
-        return self._dialogue(problem, case, settings, turn)
+        return self._solver(problem, case, settings, turn)
 
-    def _dialogue(self, problem: Problem, case: int, settings: ArmSettings, turn: int) -> Dialogue:
-        case_filled = filled(problem, case)
+    def _solver(self, problem: Problem, case: int, settings: ArmSettings, turn: int) -> Solver:
+        case_filled = fill_case(problem, case)
         references = case_filled.references
         program = header_text(problem, settings.header)
         for prompt, reference in zip(case_filled.prompts[:turn], references, strict=False):
             program += comment(prompt) + reference + SEPARATOR
         specification = comment(case_filled.prompts[turn])
         program += specification
-        writer = Writer(settings, problem.max_gen_length)
-        program += (yield from writer.answer(program, specification, NEXT_TURN)) + SEPARATOR
+        prompter = Prompter(settings, problem.max_gen_length)
+        program += (yield from prompter.answer(program, specification, NEXT_TURN)) + SEPARATOR
         # What a reference imports, later ones may use without a word in any prompt.
         rest = (imports_of(references[turn]), *references[turn + 1 :])
         program += SEPARATOR.join(part for part in rest if part)
-        return Written(program=program, steps=tuple(writer.steps))
+        return Solution(program=program, steps=tuple(prompter.steps))
 
 
 def _in_turns(
     problem: Problem, prompts: Sequence[str], settings: ArmSettings, *, feedback: bool = False
-) -> Dialogue:
+) -> Solver:
     program = header_text(problem, settings.header)
-    writer = Writer(settings, problem.max_gen_length)
+    prompter = Prompter(settings, problem.max_gen_length)
     for number, prompt in enumerate(prompts):
-        if writer.exhausted:
+        if prompter.exhausted:
             break
         if feedback and number:
-            program += outcome_comment((yield from writer.execute(program)))
+            program += outcome_comment((yield from prompter.execute(program)))
         specification = comment(prompt)
         program += specification
-        program += (yield from writer.answer(program, specification, NEXT_TURN)) + SEPARATOR
-    return Written(program=program, steps=tuple(writer.steps))
+        program += (yield from prompter.answer(program, specification, NEXT_TURN)) + SEPARATOR
+    return Solution(program=program, steps=tuple(prompter.steps))

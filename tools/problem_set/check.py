@@ -1,4 +1,4 @@
-"""Proves that the problems of the set are sound. Run ``python -m multiturn.benchmarks.check``.
+"""Proves that the problems of the set are sound. Run ``python -m tools.problem_set.check``.
 
 For every problem, by running programs in the sandbox:
 
@@ -23,10 +23,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from multiturn.benchmarks.authored import AuthoredProblem, problems_directory, read_authored
-from multiturn.benchmarks.likeness import code_shingles, overlap, prompt_shingles
 from multiturn.benchmarks.problem_set import CATEGORIES, Problem
-from multiturn.benchmarks.quantities import quantities
 from multiturn.benchmarks.trials import (
     Attempt,
     Trial,
@@ -38,6 +35,9 @@ from multiturn.core.errors import MultiturnError, UnknownNameError
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.text.truncation import PublishedRule
+from tools.problem_set.authored import AuthoredProblem, problems_directory, read_authored
+from tools.problem_set.quantities import quantities
+from tools.problem_set.similarity import code_shingles, overlap, prompt_shingles
 
 __all__ = ["Finding", "check_behaviour", "check_set", "check_text", "main"]
 

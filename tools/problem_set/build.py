@@ -1,4 +1,4 @@
-"""Builds the JSON lines from the problem files. Run ``python -m multiturn.benchmarks.build``.
+"""Builds the JSON lines from the problem files. Run ``python -m tools.problem_set.build``.
 
 The right answers come from running the reference; nobody types them.
 """
@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from multiturn.benchmarks.authored import AuthoredProblem, problems_directory, read_authored
-from multiturn.benchmarks.problem_set import CATEGORIES, Problem, to_lines
+from multiturn.benchmarks.problem_set import CATEGORIES, Problem, own_problems_path, to_lines
 from multiturn.benchmarks.trials import Trial, run_trials
 from multiturn.core.errors import InputError, MultiturnError
 from multiturn.core.files import write_atomically
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Sandbox
+from tools.problem_set.authored import AuthoredProblem, problems_directory, read_authored
 
 __all__ = ["build", "main"]
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--output",
         type=Path,
-        default=problems_directory().parent / "data" / "own.jsonl",
+        default=own_problems_path(),
         help="the file to write (default: the one in the package)",
     )
     options = parser.parse_args(arguments)

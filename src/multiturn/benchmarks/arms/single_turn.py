@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from multiturn.benchmarks.arms.layout import (
     SEPARATOR,
     comment,
-    filled,
+    fill_case,
     header_text,
-    item_beyond,
+    unlisted_item,
 )
-from multiturn.benchmarks.arms.writing import Writer
-from multiturn.benchmarks.dialogue import Dialogue, Written
+from multiturn.benchmarks.arms.prompter import Prompter
 from multiturn.benchmarks.problem_set import Problem
+from multiturn.benchmarks.solver import Solution, Solver
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError
 
@@ -37,12 +37,12 @@ class Concat:
         del problem
         return (None,)
 
-    def dialogue(
+    def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
-    ) -> Dialogue:
+    ) -> Solver:
         """One question."""
         del turn
-        prompts = filled(problem, case).prompts
+        prompts = fill_case(problem, case).prompts
         return _at_once(problem, comment(" ".join(prompts)), settings)
 
 
@@ -57,14 +57,14 @@ class Listed:
         del problem
         return (None,)
 
-    def dialogue(
+    def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
-    ) -> Dialogue:
+    ) -> Solver:
         """One question."""
         del turn
-        prompts = filled(problem, case).prompts
+        prompts = fill_case(problem, case).prompts
         listed = "".join(comment(f"{number}. {prompt}") for number, prompt in enumerate(prompts, 1))
-        return _at_once(problem, listed, settings, item_beyond(len(prompts)))
+        return _at_once(problem, listed, settings, unlisted_item(len(prompts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,13 @@ class Prose:
             )
         return (None,)
 
-    def dialogue(
+    def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
-    ) -> Dialogue:
+    ) -> Solver:
         """One question."""
         del turn
         self.turns(problem)
-        return _at_once(problem, comment(filled(problem, case).single), settings)
+        return _at_once(problem, comment(fill_case(problem, case).single), settings)
 
 
 def _at_once(
@@ -97,9 +97,9 @@ def _at_once(
     specification: str,
     settings: ArmSettings,
     next_step: re.Pattern[str] | None = None,
-) -> Dialogue:
+) -> Solver:
     program = header_text(problem, settings.header) + specification
     # As many tokens as all turns together may have.
-    writer = Writer(settings, problem.max_gen_length * len(problem.turns))
-    program += (yield from writer.answer(program, specification, next_step)) + SEPARATOR
-    return Written(program=program, steps=tuple(writer.steps))
+    prompter = Prompter(settings, problem.max_gen_length * len(problem.turns))
+    program += (yield from prompter.answer(program, specification, next_step)) + SEPARATOR
+    return Solution(program=program, steps=tuple(prompter.steps))

@@ -15,11 +15,20 @@ from multiturn.engines.protocol import Completion
 from multiturn.sandbox.outcomes import RunResult
 from multiturn.text.truncation import StopRule
 
-__all__ = ["Ask", "Dialogue", "Execute", "Move", "Reply", "Step", "Written", "converse"]
+__all__ = [
+    "Generate",
+    "Solver",
+    "Execute",
+    "Action",
+    "Reply",
+    "Generation",
+    "Solution",
+    "run_solver",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Generate:
     """Text to be written; the reply is a `Completion`."""
 
     prompt: str
@@ -34,12 +43,12 @@ class Execute:
     source: str
 
 
-Move = Ask | Execute
+Action = Generate | Execute
 Reply = Completion | RunResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Generation:
     """One piece of text that a model wrote, as it is kept in a sample."""
 
     text: str
@@ -54,24 +63,24 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Solution:
     """What a dialogue comes to."""
 
     program: str
     """The source that is judged, header included."""
-    steps: tuple[Step, ...]
+    steps: tuple[Generation, ...]
     """In the order in which they were written."""
 
 
-Dialogue = Generator[Move, Reply, Written]
+Solver = Generator[Action, Reply, Solution]
 
 
-def converse(dialogue: Dialogue, reply: Callable[[Move], Reply]) -> Written:
+def run_solver(solver: Solver, reply: Callable[[Action], Reply]) -> Solution:
     """Lead a dialogue to its end, one move after the other."""
     try:
-        move = next(dialogue)
+        action = next(solver)
         while True:
-            move = dialogue.send(reply(move))
+            action = solver.send(reply(action))
     except StopIteration as ended:
-        written: Written = ended.value
-        return written
+        solution: Solution = ended.value
+        return solution

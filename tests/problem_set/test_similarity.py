@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from multiturn.benchmarks.authored import AuthoredProblem
-from multiturn.benchmarks.check import MOST_ALIKE_CODE, MOST_ALIKE_PROMPTS
-from multiturn.benchmarks.likeness import code_shingles, overlap, prompt_shingles
-from multiturn.benchmarks.quantities import quantities
+from tools.problem_set.authored import AuthoredProblem
+from tools.problem_set.check import MOST_ALIKE_CODE, MOST_ALIKE_PROMPTS
+from tools.problem_set.quantities import quantities
+from tools.problem_set.similarity import code_shingles, overlap, prompt_shingles
 
 
 def test_a_renamed_copy_is_alike(authored: dict[str, AuthoredProblem]) -> None:

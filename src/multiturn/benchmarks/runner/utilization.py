@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-__all__ = ["EngineGauge", "Fill"]
+__all__ = ["UtilizationMeter", "EngineUtilization"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
+class EngineUtilization:
     """How an engine of several slots was used over some time."""
 
     slots: int
@@ -32,12 +32,12 @@ class Fill:
         return self.waiting_seconds / self.seconds if self.seconds > 0 else None
 
     @property
-    def fill(self) -> float | None:
+    def busy_share(self) -> float | None:
         """Share of the slots that were busy; None before any time has passed."""
         return self.busy_slots / self.slots if self.seconds > 0 else None
 
 
-class EngineGauge:
+class UtilizationMeter:
     """Counts the requests that are with the engine, over time. Safe to use from threads.
 
     Args:
@@ -74,16 +74,16 @@ class EngineGauge:
         finally:
             self._change(at_hand=-1)
 
-    def written(self) -> None:
+    def finish_sample(self) -> None:
         """A sample's last text has been written."""
         self._change(unwritten=-1)
 
-    def read(self) -> Fill:
+    def read(self) -> EngineUtilization:
         """The figures up to now."""
         with self._lock:
             self._advance()
             seconds = 0.0 if self._began is None else self._last - self._began
-            return Fill(
+            return EngineUtilization(
                 slots=self._slots,
                 seconds=seconds,
                 waiting_seconds=self._waiting,

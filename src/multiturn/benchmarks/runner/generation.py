@@ -8,13 +8,21 @@ from dataclasses import dataclass, replace
 from threading import Event as Flag
 from typing import TypeVar
 
-from multiturn.benchmarks.dialogue import Ask, Dialogue, Execute, Move, Reply, Written, converse
 from multiturn.benchmarks.runner.config import SampleSettings
-from multiturn.benchmarks.runner.gauge import EngineGauge
+from multiturn.benchmarks.runner.generation_cache import GenerationCache
 from multiturn.benchmarks.runner.output import OutputMeter
-from multiturn.benchmarks.runner.samples import Key
-from multiturn.benchmarks.runner.seeds import ask_seed
-from multiturn.benchmarks.runner.turns import KeptTurns
+from multiturn.benchmarks.runner.samples import SampleKey
+from multiturn.benchmarks.runner.seeds import generation_seed
+from multiturn.benchmarks.runner.utilization import UtilizationMeter
+from multiturn.benchmarks.solver import (
+    Action,
+    Execute,
+    Generate,
+    Reply,
+    Solution,
+    Solver,
+    run_solver,
+)
 from multiturn.core.errors import ContextOverflowError, EngineError, SandboxUnavailableError
 from multiturn.engines.protocol import (
     Completion,
@@ -25,7 +33,14 @@ from multiturn.engines.protocol import (
 )
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
-__all__ = ["OUT_OF_WINDOW", "Leader", "Lead", "StoppedError", "nothing_written", "patiently"]
+__all__ = [
+    "OUT_OF_WINDOW",
+    "SampleRunner",
+    "SampleTrace",
+    "StoppedError",
+    "empty_completion",
+    "with_retries",
+]
 
 OUT_OF_WINDOW = "context window"
 """What a step says that it was cut by where the model's window was full."""
@@ -44,16 +59,16 @@ class StoppedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class SampleTrace:
     """A dialogue that came to its end, and what it took."""
 
-    written: Written
+    solution: Solution
     engine_seconds: float
     sandbox_seconds: float
     cached_tokens: int
 
 
-class Leader:
+class SampleRunner:
     """Leads dialogues. Safe to use from several threads, one dialogue in each.
 
     Args:
@@ -70,29 +85,29 @@ class Leader:
         engine: Engine,
         sandbox: Sandbox,
         limits: Limits,
-        gauge: EngineGauge,
+        utilization: UtilizationMeter,
         meter: OutputMeter,
         stop: Flag,
     ) -> None:
         self._engine = engine
         self._sandbox = sandbox
         self._limits = limits
-        self._gauge = gauge
+        self._utilization = utilization
         self._meter = meter
         self._stop = stop
 
-    def lead(
+    def run(
         self,
-        dialogue: Dialogue,
-        key: Key,
+        solver: Solver,
+        key: SampleKey,
         sampling: SampleSettings,
         session: str,
-        turns: KeptTurns,
-    ) -> Lead:
+        turns: GenerationCache,
+    ) -> SampleTrace:
         """Lead one dialogue to its end.
 
         Args:
-            dialogue: fresh.
+            solver: a fresh generator.
             key: the sample that it is for; the seeds depend on it.
             sampling: how its texts are drawn.
             session: a name for what the engine may keep between the dialogue's texts.
@@ -103,38 +118,38 @@ class Leader:
             EngineError, SandboxUnavailableError: trying again did not help.
         """
         asks = cached = 0
-        seconds = {Ask: 0.0, Execute: 0.0}
+        seconds = {Generate: 0.0, Execute: 0.0}
 
-        def reply(move: Move) -> Reply:
+        def reply(action: Action) -> Reply:
             nonlocal asks, cached
             if self._stop.is_set():
                 raise StoppedError
             began = time.perf_counter()
             answer: Reply
-            if isinstance(move, Ask):
+            if isinstance(action, Generate):
                 request = Request(
-                    prompt=move.prompt,
+                    prompt=action.prompt,
                     temperature=sampling.temperature,
                     top_p=sampling.top_p,
-                    max_tokens=move.max_tokens,
-                    stop=move.stop,
-                    seed=ask_seed(sampling.seed, key.item, key.sample, asks),
+                    max_tokens=action.max_tokens,
+                    stop=action.stop,
+                    seed=generation_seed(sampling.seed, key.item, key.sample, asks),
                     session=session,
                 )
                 answer = self._kept_or_written(request, key, asks, turns)
                 asks += 1
                 cached += answer.cached_tokens
             else:
-                program = Program(source=move.source, seed=0)
-                answer = patiently(lambda: self._sandbox.run(program, self._limits), self._stop)
-            seconds[type(move)] += time.perf_counter() - began
+                program = Program(source=action.source, seed=0)
+                answer = with_retries(lambda: self._sandbox.run(program, self._limits), self._stop)
+            seconds[type(action)] += time.perf_counter() - began
             return answer
 
-        written = converse(dialogue, reply)
-        return Lead(written, seconds[Ask], seconds[Execute], cached)
+        solution = run_solver(solver, reply)
+        return SampleTrace(solution, seconds[Generate], seconds[Execute], cached)
 
     def _kept_or_written(
-        self, request: Request, key: Key, ask: int, turns: KeptTurns
+        self, request: Request, key: SampleKey, ask: int, turns: GenerationCache
     ) -> Completion:
         kept = turns.find(key, ask, request)
         if kept is not None:
@@ -154,7 +169,7 @@ class Leader:
             if room >= request.max_tokens:
                 raise
         if room <= 0:
-            return _nothing(prompt_tokens, OUT_OF_WINDOW)
+            return _empty_completion(prompt_tokens, OUT_OF_WINDOW)
         completion = self._complete(replace(request, max_tokens=room))
         if completion.finish_reason is FinishReason.LENGTH:
             completion = replace(completion, cut_by=OUT_OF_WINDOW)
@@ -162,7 +177,7 @@ class Leader:
 
     def _complete(self, request: Request) -> Completion:
         def once() -> Completion:
-            with self._gauge.request(), self._meter.turn() as turn:
+            with self._utilization.request(), self._meter.turn() as turn:
                 for event in self._engine.stream(request, cancel=self._stop):
                     if isinstance(event, Completion):
                         if event.finish_reason is not FinishReason.CANCELLED:
@@ -171,13 +186,13 @@ class Leader:
                     turn.add(event.text)
             raise EngineError("the engine ended without a completion")
 
-        completion = patiently(once, self._stop)
+        completion = with_retries(once, self._stop)
         if completion.finish_reason is FinishReason.CANCELLED:
             raise StoppedError
         return completion
 
 
-def patiently(action: Callable[[], _T], stop: Flag) -> _T:
+def with_retries(action: Callable[[], _T], stop: Flag) -> _T:
     """Do something that engine or sandbox may fail at for a moment, a few times if need be.
 
     The same request gives the same text and the same program does the same, so that nothing
@@ -199,12 +214,12 @@ def patiently(action: Callable[[], _T], stop: Flag) -> _T:
     raise AssertionError("not reached")
 
 
-def nothing_written() -> Completion:
+def empty_completion() -> Completion:
     """A completion without text, for going through a dialogue without an engine."""
-    return _nothing(0, None)
+    return _empty_completion(0, None)
 
 
-def _nothing(prompt_tokens: int, cut_by: str | None) -> Completion:
+def _empty_completion(prompt_tokens: int, cut_by: str | None) -> Completion:
     return Completion(
         index=0,
         text="",

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from multiturn.benchmarks.runner.samples import Key
+from multiturn.benchmarks.runner.samples import SampleKey
 from multiturn.core.errors import MultiturnError
 from multiturn.core.files import write_atomically
 from multiturn.engines.protocol import (
@@ -28,10 +28,10 @@ from multiturn.engines.protocol import (
     Timings,
 )
 
-__all__ = ["KeptTurns"]
+__all__ = ["GenerationCache"]
 
 
-class KeptTurns:
+class GenerationCache:
     """The kept texts of one run. Safe to use from several threads.
 
     Args:
@@ -39,10 +39,10 @@ class KeptTurns:
         wanted: whether a sample is still to be made. Texts of others are thrown away.
     """
 
-    def __init__(self, path: Path, wanted: Callable[[Key], bool]) -> None:
+    def __init__(self, path: Path, wanted: Callable[[SampleKey], bool]) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._kept: dict[tuple[Key, int], Mapping[str, Any]] = {}
+        self._kept: dict[tuple[SampleKey, int], Mapping[str, Any]] = {}
         self._torn = False
         self._given_way = False
         self._load(wanted)
@@ -53,7 +53,7 @@ class KeptTurns:
         with self._lock:
             return len(self._kept)
 
-    def find(self, key: Key, ask: int, request: Request) -> Completion | None:
+    def find(self, key: SampleKey, ask: int, request: Request) -> Completion | None:
         """The kept answer to a request, which is the `ask`-th of a sample's dialogue."""
         with self._lock:
             kept = self._kept.get((key, ask))
@@ -73,7 +73,7 @@ class KeptTurns:
             timings=Timings(0.0, 0.0),
         )
 
-    def keep(self, key: Key, ask: int, request: Request, completion: Completion) -> None:
+    def keep(self, key: SampleKey, ask: int, request: Request, completion: Completion) -> None:
         """Write down an answer. A disk that is full loses it, and nothing else."""
         line = {
             "item": key.item,
@@ -101,7 +101,7 @@ class KeptTurns:
             except OSError:
                 self._torn = True
 
-    def forget(self, keys: Iterable[Key]) -> None:
+    def forget(self, keys: Iterable[SampleKey]) -> None:
         """Say that these samples are on the disk."""
         done = set(keys)
         with self._lock:
@@ -124,7 +124,7 @@ class KeptTurns:
             self._kept.clear()
             self._path.unlink(missing_ok=True)
 
-    def _load(self, wanted: Callable[[Key], bool]) -> None:
+    def _load(self, wanted: Callable[[SampleKey], bool]) -> None:
         try:
             lines = self._path.read_bytes().splitlines(keepends=True)
         except OSError:
@@ -133,7 +133,7 @@ class KeptTurns:
         for line in lines:
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 data = json.loads(line)
-                place = Key(data["item"], data["sample"]), data["ask"]
+                place = SampleKey(data["item"], data["sample"]), data["ask"]
                 if line.endswith(b"\n") and _is_kept(data) and wanted(place[0]):
                     self._kept[place] = data
                     kept.append(line)
@@ -145,7 +145,7 @@ class KeptTurns:
 
 
 def _is_kept(data: Mapping[str, Any]) -> bool:
-    """Whether a line has all that `KeptTurns.find` needs."""
+    """Whether a line has all that `GenerationCache.find` needs."""
     texts = all(isinstance(data[name], str) for name in ("request", "text", "raw_text"))
     counts = all(
         isinstance(data[name], int) and data[name] >= 0

@@ -13,17 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from multiturn.benchmarks.dialogue import Written
 from multiturn.benchmarks.runner.samples import Sample, sample_of
+from multiturn.benchmarks.solver import Solution
 from multiturn.benchmarks.task import Item, Task
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.sandbox.protocol import Sandbox
 
-__all__ = ["Given", "Line", "judge_given", "numbered", "read_lines", "text_of"]
+__all__ = [
+    "ExternalSample",
+    "SampleLine",
+    "judge_external",
+    "number_samples",
+    "read_lines",
+    "text_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SampleLine:
     """One line of a file of samples."""
 
     where: str
@@ -32,16 +39,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ExternalSample:
     """One sample, as somebody gave it."""
 
     item: Item
     sample: int
     """Which of the item's samples, from 0."""
-    written: Written
+    solution: Solution
 
 
-def read_lines(path: Path) -> tuple[Line, ...]:
+def read_lines(path: Path) -> tuple[SampleLine, ...]:
     """Read a file of samples, a JSON mapping a line, packed with gzip or not.
 
     Raises:
@@ -66,17 +73,17 @@ def read_lines(path: Path) -> tuple[Line, ...]:
     return tuple(found)
 
 
-def _read_line(line: str, where: str) -> Line:
+def _read_line(line: str, where: str) -> SampleLine:
     try:
         data: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is no JSON: {error}") from error
     if not isinstance(data, dict):
         raise InputError(f"{where} is no mapping", got=line)
-    return Line(where, data)
+    return SampleLine(where, data)
 
 
-def text_of(line: Line, key: str) -> str:
+def text_of(line: SampleLine, key: str) -> str:
     """The text under a key.
 
     Raises:
@@ -88,23 +95,23 @@ def text_of(line: Line, key: str) -> str:
     return value
 
 
-def numbered(written: Iterable[tuple[Item, Written]]) -> tuple[Given, ...]:
+def number_samples(solution: Iterable[tuple[Item, Solution]]) -> tuple[ExternalSample, ...]:
     """Several samples of one item are its samples 0, 1, 2 and so on."""
     before: Counter[str] = Counter()
     found = []
-    for item, one in written:
-        found.append(Given(item, before[item.id], one))
+    for item, one in solution:
+        found.append(ExternalSample(item, before[item.id], one))
         before[item.id] += 1
     return tuple(found)
 
 
-def judge_given(
-    given: Sequence[Given], task: Task, sandbox: Sandbox, *, threads: int | None = None
+def judge_external(
+    external: Sequence[ExternalSample], task: Task, sandbox: Sandbox, *, threads: int | None = None
 ) -> Iterator[Sample]:
     """Judge samples by the oracles of a task, in the order in which they are given.
 
     Args:
-        given: of this task.
+        external: samples of this task.
         task: has the oracles.
         sandbox: runs the programs.
         threads: how many are judged side by side; one a CPU by default.
@@ -113,9 +120,9 @@ def judge_given(
         SandboxUnavailableError: the sandbox failed.
     """
 
-    def judge(one: Given) -> Sample:
-        verdicts = task.judge(one.item, one.written.program, sandbox)
-        return sample_of(one.item, one.sample, one.written, verdicts)
+    def judge(one: ExternalSample) -> Sample:
+        verdicts = task.judge(one.item, one.solution.program, sandbox)
+        return sample_of(one.item, one.sample, one.solution, verdicts)
 
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
-        yield from pool.map(judge, given)
+        yield from pool.map(judge, external)

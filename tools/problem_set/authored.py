@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 
-from multiturn.benchmarks.problem_set import Category, Difficulty, Package, Problem, Turn
+from multiturn.benchmarks.problem_set import Category, Difficulty, Package, Problem, ProblemTurn
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.records import read_record
 from multiturn.core.yaml_text import read_yaml
 
-__all__ = ["AuthoredProblem", "Change", "problems_directory", "read_authored"]
+__all__ = ["AuthoredProblem", "Mutation", "problems_directory", "read_authored"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Mutation:
     """A mistake: what to change in the reference to get a plausible wrong program.
 
     Attributes:
@@ -80,12 +79,12 @@ class AuthoredProblem:
     description: str
     category: Category
     difficulty: Difficulty
-    turns: tuple[Turn, ...]
+    turns: tuple[ProblemTurn, ...]
     single: str
     generate: str
     cases: tuple[Mapping[str, object], ...]
-    wrong: tuple[Change, ...]
-    mutated: tuple[Change, ...] = ()
+    wrong: tuple[Mutation, ...]
+    mutated: tuple[Mutation, ...] = ()
     packages: tuple[Package, ...] = ()
     max_gen_length: int = 128
 
@@ -121,7 +120,7 @@ class AuthoredProblem:
 
 def problems_directory() -> Path:
     """Where the problem files of this project lie."""
-    return Path(str(files("multiturn.benchmarks") / "problems"))
+    return Path(__file__).with_name("problems")
 
 
 def read_authored(paths: Iterable[Path]) -> dict[str, AuthoredProblem]:

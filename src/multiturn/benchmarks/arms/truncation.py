@@ -19,11 +19,11 @@ from multiturn.text.truncation import AnyOf, Cut, KeepAll, PublishedRule, StopRu
 
 __all__ = [
     "AnswerFence",
-    "Fair",
-    "OwnStep",
-    "StartingOver",
-    "Truncate",
-    "Unchanged",
+    "ParseTruncation",
+    "NextPrompt",
+    "RepeatedSpecification",
+    "TruncationRule",
+    "StopRuleOnly",
     "truncation_for",
 ]
 
@@ -34,7 +34,7 @@ END_OF_TEXT = "<|endoftext|>"
 FENCE = "```"
 
 
-class Truncate(Protocol):
+class TruncationRule(Protocol):
     """Ends one piece of written text."""
 
     @property
@@ -49,7 +49,7 @@ class Truncate(Protocol):
 
 def truncation_for(
     name: Truncation, context: str, specification: str, next_step: re.Pattern[str] | None = None
-) -> Truncate:
+) -> TruncationRule:
     """The truncation by that name for a text that continues `context`.
 
     Args:
@@ -60,12 +60,12 @@ def truncation_for(
             the text where the model does so. None for an arm that asks in one piece.
     """
     if name in ("fair", "asked"):
-        return Fair(context, specification, next_step if name == "asked" else None)
-    return Unchanged(PublishedRule() if name == "published" else KeepAll())
+        return ParseTruncation(context, specification, next_step if name == "asked" else None)
+    return StopRuleOnly(PublishedRule() if name == "published" else KeepAll())
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged:
+class StopRuleOnly:
     """A stop rule that needs no afterthought."""
 
     stop: StopRule
@@ -76,7 +76,7 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Fair:
+class ParseTruncation:
     """A truncation that does not punish one long answer for the comments in it.
 
     The answer ends where its Markdown fence closes, where the model has answered and repeats
@@ -96,9 +96,9 @@ class Fair:
         """The first of them to come."""
         rules: tuple[StopRule, ...] = (AnswerFence(self.context), StopStrings((END_OF_TEXT,)))
         if self.specification.strip():
-            rules = (*rules, StartingOver(self.context, self.specification))
+            rules = (*rules, RepeatedSpecification(self.context, self.specification))
         if self.next_step is not None:
-            rules = (*rules, OwnStep(self.context, self.next_step))
+            rules = (*rules, NextPrompt(self.context, self.next_step))
         return AnyOf(rules)
 
     def finish(self, text: str) -> tuple[str, str | None]:
@@ -134,14 +134,15 @@ class AnswerFence:
 
 
 @dataclass(frozen=True, slots=True)
-class StartingOver:
+class RepeatedSpecification:
     r"""Cuts where a model that has answered repeats the specification.
 
     Instruct models like to begin with the program so far. So a repetition before any code but
     imports ends nothing.
 
     Example:
-        >>> StartingOver("# Sort it.\n", "# Sort it.\n").find("x.sort()\n# Sort it.\nx.sort()")
+        >>> rule = RepeatedSpecification("# Sort it.\n", "# Sort it.\n")
+        >>> rule.find("x.sort()\n# Sort it.\nx.sort()")
         Cut(position=9, reason='repetition')
     """
 
@@ -156,14 +157,14 @@ class StartingOver:
     def find(self, text: str) -> Cut | None:
         """The first line after code at which the whole specification stands."""
         for start in _line_starts(self.specification.rstrip(), text):
-            written = _answer(self.context, text[:start])
-            if _has_code(self.context, written, imports=False):
+            solution = _answer(self.context, text[:start])
+            if _has_code(self.context, solution, imports=False):
                 return Cut(start, "repetition")
         return None
 
 
 @dataclass(frozen=True, slots=True)
-class OwnStep:
+class NextPrompt:
     r"""Cuts where a model that has answered opens a step that it was not asked for.
 
     It does so in the arm's own form, which is what it has read so far. As long as no code but
@@ -171,7 +172,7 @@ class OwnStep:
     comments do: its end is the closing fence.
 
     Example:
-        >>> OwnStep("# Sort x.\n", re.compile("(?<=\n\n)# ")).find("x.sort()\n\n# Print x.")
+        >>> NextPrompt("# Sort x.\n", re.compile("(?<=\n\n)# ")).find("x.sort()\n\n# Print x.")
         Cut(position=10, reason='own step')
     """
 

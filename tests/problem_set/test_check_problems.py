@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import pytest
 
-from multiturn.benchmarks import build, check, trials
-from multiturn.benchmarks.authored import AuthoredProblem, Change, problems_directory
-from multiturn.benchmarks.check import check_behaviour, check_set, check_text
-from multiturn.benchmarks.problem_set import Turn, own_problems, to_lines
+from multiturn.benchmarks import trials
+from multiturn.benchmarks.problem_set import ProblemTurn, own_problems, own_problems_path, to_lines
 from multiturn.sandbox.protocol import Limits, Sandbox
+from tools.problem_set import build, check
+from tools.problem_set.authored import AuthoredProblem, Mutation
+from tools.problem_set.check import check_behaviour, check_set, check_text
 
 SAMPLE = 12
 
@@ -59,8 +60,8 @@ def test_nothing_is_wrong_with_any_problem(
 def test_the_built_file_is_up_to_date(
     authored: dict[str, AuthoredProblem], sandbox: Sandbox
 ) -> None:
-    file = problems_directory().parent / "data" / "own.jsonl"
-    assert to_lines(build.build(sandbox, authored)) == file.read_text(encoding="utf-8")
+    built = to_lines(build.build(sandbox, authored))
+    assert built == own_problems_path().read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_faults_of_the_reference_are_found(
     changed = with_turn(sound, turn, reference=reference)
     if "del rows" in reference:
         changed = with_turn(changed, turn, leaves=("rows", "aisle"))
-    changed = replace(changed, wrong=(Change(turn=4, by="print('wrong')"),))
+    changed = replace(changed, wrong=(Mutation(turn=4, by="print('wrong')"),))
     findings = [str(finding) for finding in check_behaviour(sandbox, "seats", changed)]
     assert any(message in finding for finding in findings), findings
 
@@ -117,18 +118,24 @@ def test_faults_of_the_reference_are_found(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (Change(turn=4, by="print(list(aisle))"), "wrong program 12 passes every case"),
-        (Change(turn=4, by="print(nothing)"), "wrong program 12 never runs to its end: NameError"),
-        (Change(turn=1, by="while True: pass"), "wrong program 12 never runs to its end: used up"),
-        (Change(replace="row[-1]", by="row[0]"), "two wrong programs are the same"),
-        (Change(replace="zz", by="y"), "a change changes nothing"),
+        (Mutation(turn=4, by="print(list(aisle))"), "wrong program 12 passes every case"),
+        (
+            Mutation(turn=4, by="print(nothing)"),
+            "wrong program 12 never runs to its end: NameError",
+        ),
+        (
+            Mutation(turn=1, by="while True: pass"),
+            "wrong program 12 never runs to its end: used up",
+        ),
+        (Mutation(replace="row[-1]", by="row[0]"), "two wrong programs are the same"),
+        (Mutation(replace="zz", by="y"), "a change changes nothing"),
     ],
 )
 def test_faults_of_wrong_programs_are_found(
     sound: AuthoredProblem,
     sandbox: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
-    change: Change,
+    change: Mutation,
     message: str,
 ) -> None:
     monkeypatch.setattr(trials, "LIMITS", Limits(cpu_seconds=1.0, wall_seconds=60.0))
@@ -156,7 +163,7 @@ def test_a_repeated_problem_is_found(authored: dict[str, AuthoredProblem]) -> No
     copy = replace(
         original,
         turns=tuple(
-            Turn(
+            ProblemTurn(
                 prompt=turn.prompt.replace('"people"', '"guests"'),
                 reference=turn.reference.replace("people", "guests").replace("aisle", "ends"),
             )

@@ -1,0 +1,1 @@
+"""What maintainers of this project run; no part of the package."""
