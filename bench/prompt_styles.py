@@ -24,11 +24,11 @@ from multiturn.core.files import write_atomically
 from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Engine
 from multiturn.sandbox.open import open_sandbox
-from multiturn.synthesis.imports import read_specifications
 from multiturn.synthesis.loop import Synthesizer
+from multiturn.synthesis.records import Sampling, SessionSettings
 from multiturn.synthesis.run_specification import SpecificationDone, run_specification
-from multiturn.synthesis.session import Sampling, SessionSettings
 from multiturn.synthesis.specification import Specification
+from multiturn.synthesis.specification_files import read_specifications
 from multiturn.synthesis.store import SessionStore
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

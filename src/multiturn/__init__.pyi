@@ -21,13 +21,13 @@ from .sandbox.protocol import Program as Program
 from .sandbox.protocol import Sandbox as Sandbox
 from .synthesis.events import TurnSaved as TurnSaved
 from .synthesis.loop import Synthesizer as Synthesizer
-from .synthesis.session import (
+from .synthesis.records import (
     Example as Example,
 )
-from .synthesis.session import (
+from .synthesis.records import (
     Sampling as Sampling,
 )
-from .synthesis.session import (
+from .synthesis.records import (
     SessionSettings as SessionSettings,
 )
 from .synthesis.store import SessionStore as SessionStore

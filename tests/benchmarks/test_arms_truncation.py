@@ -16,7 +16,7 @@ from multiturn.benchmarks.arms.truncation import (
     RepeatedSpecification,
     truncation_for,
 )
-from multiturn.synthesis.parsing import parsed_module
+from multiturn.synthesis.parsing import parse_module
 from multiturn.text.truncation import PublishedRule, StopRule
 
 HEADER = "# Import libraries.\n\nimport numpy as np\n\n"
@@ -69,7 +69,7 @@ def test_what_is_kept_parses_and_is_part_of_the_text(context: str, text: str) ->
     kept = fair(text, context)
     assert kept in text
     if kept:
-        assert parsed_module(f"{context}{kept}\n") is not None
+        assert parse_module(f"{context}{kept}\n") is not None
 
 
 def longest_by_trying(context: str, text: str) -> str:
@@ -77,7 +77,7 @@ def longest_by_trying(context: str, text: str) -> str:
     lines = text.split("\n")
     for count in range(len(lines), 0, -1):
         kept = "\n".join(lines[:count]).rstrip()
-        if parsed_module(f"{context}{kept}\n") is not None:
+        if parse_module(f"{context}{kept}\n") is not None:
             return kept
     return ""
 

@@ -14,7 +14,7 @@ from multiturn.core.errors import InputError
 from multiturn.core.ranges import Range, check_ranges
 from multiturn.engines.protocol import Request
 from multiturn.engines.sampling_parameters import SAMPLING_RANGES
-from multiturn.synthesis.session import Sampling
+from multiturn.synthesis.records import Sampling
 
 
 @pytest.mark.parametrize(

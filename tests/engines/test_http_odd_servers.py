@@ -32,7 +32,8 @@ from multiturn.engines.http.open import open_http
 from multiturn.engines.http.parameters import refused_parameters
 from multiturn.engines.http.settings import HttpSettings, Patience
 from multiturn.engines.protocol import Completion, FinishReason, Request, Timings
-from multiturn.synthesis.session import Candidate, rank
+from multiturn.synthesis.ranking import rank
+from multiturn.synthesis.records import Candidate
 
 NO_KEY = Key(None, "OPENAI_API_KEY")
 TEXT = "1 + é漢😀"

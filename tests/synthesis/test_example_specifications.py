@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from multiturn.synthesis.comparison import prints
-from multiturn.synthesis.imports import read_specifications
+from multiturn.synthesis.specification_files import read_specifications
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -12,8 +12,9 @@ import pytest
 from multiturn.core.errors import InputError, StorageError
 from multiturn.synthesis.events import TurnSaved
 from multiturn.synthesis.export import export_session
-from multiturn.synthesis.imports import read_specifications
-from multiturn.synthesis.session import SessionSettings, commented
+from multiturn.synthesis.program_text import as_comment
+from multiturn.synthesis.records import SessionSettings
+from multiturn.synthesis.specification_files import read_specifications
 
 
 @pytest.fixture
@@ -78,8 +79,8 @@ def test_sample_format_comes_back_as_a_specification(session, tmp_path):
     [case] = again.fill()
     # There the second line of a prompt brings its own comment sign; the program is the same.
     assert case.turns[0].prompt == "Set x to {2}.\n# *Now*"
-    assert [commented(t.prompt) for t in case.turns] == [
-        commented(t.prompt) for t in session.path()
+    assert [as_comment(t.prompt) for t in case.turns] == [
+        as_comment(t.prompt) for t in session.path()
     ]
     assert case.expect == "11"
     assert (again.id, again.name, again.max_tokens) == (session.id, "Doubling", 256)

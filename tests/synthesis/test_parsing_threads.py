@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from multiturn.synthesis.parsing import parsed_module
+from multiturn.synthesis.parsing import parse_module
 
 NESTED = "x = [" + "(" * 20 + "1" + ")" * 20 + "]\n"
 LONG = NESTED + "\n".join(f"def f{i}(a):\n  return [a + (b for b in c)]" for i in range(60))
@@ -20,7 +20,7 @@ def test_threads_that_parse_at_once_do_not_disturb_each_other() -> None:
     def parse() -> None:
         try:
             for _ in range(12):
-                assert parsed_module(LONG) is not None
+                assert parse_module(LONG) is not None
         except Exception as error:
             faults.append(repr(error))
 

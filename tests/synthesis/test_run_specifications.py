@@ -10,13 +10,13 @@ from multiturn.core.errors import InputError
 from multiturn.engines.scripted import ScriptedEngine
 from multiturn.synthesis.events import TurnCancelled
 from multiturn.synthesis.loop import Synthesizer
+from multiturn.synthesis.records import Sampling, SessionSettings
 from multiturn.synthesis.run_specification import (
     AttemptBegun,
     SpecificationDone,
     TurnBegun,
     run_specification,
 )
-from multiturn.synthesis.session import Sampling, SessionSettings
 from multiturn.synthesis.specification import ABSENT, Case, Specification, TurnTemplate
 
 DOUBLING = ("Set x.", "Double x.")

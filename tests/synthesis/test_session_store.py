@@ -15,23 +15,23 @@ from multiturn.core.errors import InputError, StorageError, StoreError, UnknownN
 from multiturn.engines.protocol import FinishReason
 from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.outcomes import Outcome, Status
-from multiturn.synthesis.schema import APPLICATION_ID, MIGRATIONS
-from multiturn.synthesis.session import (
+from multiturn.synthesis.records import (
     Candidate,
     Example,
-    Run,
+    GenerationInfo,
+    ProgramRun,
     Sampling,
     Session,
     SessionSettings,
-    Writer,
 )
+from multiturn.synthesis.schema import APPLICATION_ID, MIGRATIONS
 from multiturn.synthesis.store import SessionStore, move_aside
 
 FULL = Candidate(
     text="print('é\x00')",
     raw_text="print('é')\n# next",
     origin="repair",
-    writer=Writer(
+    writer=GenerationInfo(
         engine="e",
         model="m",
         weights_sha256=None,
@@ -45,13 +45,13 @@ FULL = Candidate(
     finish_reason=FinishReason.STOP,
     cut_by="comment line",
     tokens=5,
-    run=Run(
+    run=ProgramRun(
         outcome=Outcome(Status.RAISED, "ValueError: no", 3),
         rung=IsolationLevel.LANDLOCK,
         stdout="a\n",
         notes=("run again",),
     ),
-    agreed=(True, False),
+    examples_passed=(True, False),
 )
 
 
@@ -213,7 +213,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, store):
 FILL_A_REAL_DISK = """
 import pathlib, sys
 from multiturn.core.errors import StorageError
-from multiturn.synthesis.session import Candidate, SessionSettings
+from multiturn.synthesis.records import Candidate, SessionSettings
 from multiturn.synthesis.store import SessionStore
 place = pathlib.Path(sys.argv[1])
 store = SessionStore(place / "sessions.sqlite3")

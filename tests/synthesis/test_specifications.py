@@ -10,8 +10,7 @@ import pytest
 from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
 from multiturn.synthesis.export import write_specifications
-from multiturn.synthesis.imports import parse_specifications, read_specifications
-from multiturn.synthesis.session import Example
+from multiturn.synthesis.records import Example
 from multiturn.synthesis.specification import (
     ABSENT,
     Case,
@@ -19,6 +18,7 @@ from multiturn.synthesis.specification import (
     Specification,
     TurnTemplate,
 )
+from multiturn.synthesis.specification_files import parse_specifications, read_specifications
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "mtpb_sample.jsonl"
 

@@ -11,12 +11,12 @@ import time
 
 import pytest
 
-from multiturn.synthesis.session import SessionSettings
+from multiturn.synthesis.records import SessionSettings
 from multiturn.synthesis.store import SessionStore
 
 WRITER = """
 import pathlib, sys
-from multiturn.synthesis.session import Candidate
+from multiturn.synthesis.records import Candidate
 from multiturn.synthesis.store import SessionStore
 
 store = SessionStore(pathlib.Path(sys.argv[1]))

@@ -20,7 +20,7 @@ from multiturn.synthesis.events import (
     TurnSaved,
 )
 from multiturn.synthesis.loop import Synthesizer
-from multiturn.synthesis.session import Example, Sampling, Session, SessionSettings
+from multiturn.synthesis.records import Example, Sampling, Session, SessionSettings
 from multiturn.synthesis.store import SessionStore
 
 COMMENT = SessionSettings(style="comment", header="none")
@@ -61,7 +61,7 @@ def test_events_come_in_order_and_deltas_join_to_the_raw_text(synthesizer):
         assert streamed.strip() == candidate.text
         assert candidate.seed == index
         assert candidate.mean_logprob is not None
-        assert candidate.writer.model == "scripted"
+        assert candidate.generation.model == "scripted"
 
 
 def test_a_candidate_that_runs_beats_one_that_does_not(synthesizer):
@@ -97,7 +97,10 @@ def test_an_example_may_be_an_expression(synthesizer):
         )
     )
     assert "return a * b" in session.turn.code
-    assert [candidate.agreed for candidate in session.turn.candidates] == [(False,), (True,)]
+    assert [candidate.examples_passed for candidate in session.turn.candidates] == [
+        (False,),
+        (True,),
+    ]
 
 
 def test_a_failing_step_is_tried_again_with_what_went_wrong(synthesizer):
@@ -140,7 +143,7 @@ def test_retry_adds_candidates_with_new_seeds_and_chooses_among_them(synthesizer
     session = saved(synthesizer.retry(session))
     assert [candidate.seed for candidate in session.turn.candidates] == [0, 1]
     assert session.turn.chosen == 1
-    assert session.turn.choice.writer.sampling.temperature == 0.6
+    assert session.turn.choice.generation.sampling.temperature == 0.6
     assert len(session.turns) == 2
 
 
@@ -242,7 +245,7 @@ def test_the_oldest_turns_are_dropped_only_when_allowed_and_aloud(sandbox, store
     ]
     assert "First" not in seen[-1] and "Second" in seen[-1]
     assert "First" in events[-1].session.program()
-    assert events[-1].turn.choice.writer.history_dropped == 1
+    assert events[-1].turn.choice.generation.history_dropped == 1
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,8 @@ from multiturn.synthesis.events import (
     TurnSaved,
 )
 from multiturn.synthesis.loop import Synthesizer
-from multiturn.synthesis.prompts import Step, choose_style
-from multiturn.synthesis.session import Candidate, Example, Sampling, SessionSettings
+from multiturn.synthesis.prompts import FinishedTurn, choose_style
+from multiturn.synthesis.records import Candidate, Example, Sampling, SessionSettings
 from multiturn.synthesis.store import SessionStore
 
 SHORT = Sampling(n=2, max_tokens=48, seed=3)
@@ -59,7 +59,7 @@ def test_three_turns(style, engine, real_sandbox, tmp_path):
             for candidate in turn.candidates:
                 assert candidate.run.rung not in (IsolationLevel.FAKE, IsolationLevel.LIMITS_ONLY)
                 assert candidate.mean_logprob < 0
-                assert candidate.writer.engine.startswith("llama_cpp")
+                assert candidate.generation.engine.startswith("llama_cpp")
         # What the model had read before, it did not read again.
         last = session.turn.choice
         assert last.cached_tokens > last.prompt_tokens // 2
@@ -83,7 +83,7 @@ def test_the_persons_code_runs_in_isolation(engine, real_sandbox, tmp_path):
         code = f"def area(a, b):\n    return a * b\nopen({str(marker)!r}, 'w')\n"
         *_, last = synthesizer.edit(last.session, code)
         assert last.turn.choice.run.outcome.status is Status.RAISED
-        assert last.turn.choice.agreed == (False,)
+        assert last.turn.choice.examples_passed == (False,)
         assert not marker.exists()
         *_, last = synthesizer.edit(last.session, "def area(a, b):\n    return a * b")
         assert last.turn.choice.good
@@ -112,7 +112,7 @@ def test_a_loop_without_an_end_can_be_left(engine, real_sandbox, tmp_path):
 
 def test_the_models_own_template(engine):
     style = choose_style(engine.info, "chat")
-    history = [Step("Set x to 3.", "x = 3")]
+    history = [FinishedTurn("Set x to 3.", "x = 3")]
     text = style.render("", history, "Say <|im_end|>.")
     assert text.startswith(style.render("", [], "Set x to 3.") + "x = 3\n```")
     # One for the instructions, two for the turns, one for the answer; none was smuggled in.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from multiturn.core.errors import InputError
-from multiturn.synthesis.trimming import longest_that_parses, parses, without_repeat
-from multiturn.synthesis.turn_text import checked_code, checked_turn
+from multiturn.synthesis.trimming import longest_parsing_prefix, parses, strip_repeated_history
+from multiturn.synthesis.turn_text import validate_code, validate_turn
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from multiturn.synthesis.turn_text import checked_code, checked_turn
     ],
 )
 def test_longest_that_parses(before, text, kept):
-    assert longest_that_parses(before, text) == kept
+    assert longest_parsing_prefix(before, text) == kept
 
 
 def test_text_that_is_no_program_is_no_news():
@@ -46,20 +46,20 @@ def test_text_that_is_no_program_is_no_news():
     ],
 )
 def test_without_repeat(text, history, left):
-    assert without_repeat(text, history) == left
+    assert strip_repeated_history(text, history) == left
 
 
 def test_code_of_a_person():
-    assert checked_code("\n  x = 1\r\n\n") == "  x = 1"
+    assert validate_code("\n  x = 1\r\n\n") == "  x = 1"
     for bad, fault in (
         (" \n", "the code is empty"),
         ("x\x00", r"U\+0000 \(line 1, column 2\)"),
         ("x" * 200_001, "the code is too long"),
     ):
         with pytest.raises(InputError, match=fault):
-            checked_code(bad)
+            validate_code(bad)
 
 
 def test_turns_in_any_script_are_fine():
     turn = "Z\u00e4hle die \u5b57.\tJa \U0001f600\u200d"
-    assert checked_turn(turn) == turn
+    assert validate_turn(turn) == turn

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 
 from multiturn.core.errors import InputError, nearest, truncate_repr
 
-__all__ = ["key_of", "read_record", "stored_as", "to_plain"]
+__all__ = ["earlier_values", "key_of", "read_record", "stored_as", "to_plain"]
 
 T = TypeVar("T")
 
@@ -38,6 +38,7 @@ _NAMES: dict[Any, str] = {
 
 
 _KEY = "multiturn.core.records.key"
+_EARLIER = "multiturn.earlier"
 
 
 def stored_as(key: str) -> Mapping[str, str]:
@@ -55,6 +56,11 @@ def stored_as(key: str) -> Mapping[str, str]:
         Model(d_model=3)
     """
     return {_KEY: key}
+
+
+def earlier_values(names: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:
+    """Metadata of a field of which values were renamed: the earlier ones stay readable."""
+    return {_EARLIER: names}
 
 
 def key_of(field: dataclasses.Field[Any]) -> str:
@@ -172,13 +178,18 @@ def _read_dataclass(value: object, kind: Any) -> object:
     for key, field in fields.items():
         if key in value:
             with _inside(f".{key}"):
-                found[field.name] = _read(value[key], hints[field.name])
+                found[field.name] = _read(_renamed(value[key], field), hints[field.name])
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise _MismatchError(InputError(f"the key {key!r} is missing", fix="add it"))
     try:
         return kind(**found)
     except InputError as error:
         raise _MismatchError(error) from error
+
+
+def _renamed(value: object, field: dataclasses.Field[Any]) -> object:
+    earlier = field.metadata.get(_EARLIER)
+    return earlier.get(value, value) if earlier and isinstance(value, str) else value
 
 
 @cache

@@ -23,8 +23,28 @@ from .events import (
     TurnSaved as TurnSaved,
 )
 from .export import export_session as export_session
-from .imports import read_specifications as read_specifications
 from .loop import Synthesizer as Synthesizer
+from .records import (
+    Candidate as Candidate,
+)
+from .records import (
+    Example as Example,
+)
+from .records import (
+    ProgramRun as ProgramRun,
+)
+from .records import (
+    Sampling as Sampling,
+)
+from .records import (
+    Session as Session,
+)
+from .records import (
+    SessionSettings as SessionSettings,
+)
+from .records import (
+    Turn as Turn,
+)
 from .run_specification import (
     SpecificationDone as SpecificationDone,
 )
@@ -37,28 +57,8 @@ from .run_specification import (
 from .run_specification import (
     run_specification as run_specification,
 )
-from .session import (
-    Candidate as Candidate,
-)
-from .session import (
-    Example as Example,
-)
-from .session import (
-    Run as Run,
-)
-from .session import (
-    Sampling as Sampling,
-)
-from .session import (
-    Session as Session,
-)
-from .session import (
-    SessionSettings as SessionSettings,
-)
-from .session import (
-    Turn as Turn,
-)
 from .specification import Specification as Specification
+from .specification_files import read_specifications as read_specifications
 from .store import SessionStore as SessionStore
 from .store import SessionSummary as SessionSummary
 
@@ -72,7 +72,7 @@ __all__ = [
     "LoopEvent",
     "read_specifications",
     "Retrying",
-    "Run",
+    "ProgramRun",
     "run_specification",
     "Sampling",
     "Session",

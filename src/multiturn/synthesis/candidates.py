@@ -7,18 +7,12 @@ from dataclasses import dataclass
 from threading import Event as Flag
 
 from multiturn.engines.protocol import Completion, FinishReason
-from multiturn.synthesis.prompts import PromptStyle, Step
-from multiturn.synthesis.session import (
-    Candidate,
-    Example,
-    Sampling,
-    Session,
-    Writer,
-    program_text,
-)
-from multiturn.synthesis.trimming import longest_that_parses, parses
+from multiturn.synthesis.program_text import program_text
+from multiturn.synthesis.prompts import FinishedTurn, PromptStyle
+from multiturn.synthesis.records import Candidate, Example, GenerationInfo, Sampling, Session
+from multiturn.synthesis.trimming import longest_parsing_prefix, parses
 
-__all__ = ["TurnRequest", "candidate_of", "what_went_wrong"]
+__all__ = ["TurnRequest", "make_candidate", "failure_feedback"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +21,7 @@ class TurnRequest:
 
     session: Session
     style: PromptStyle
-    history: tuple[Step, ...]
+    history: tuple[FinishedTurn, ...]
     prompt: str
     examples: tuple[Example, ...]
     sampling: Sampling
@@ -39,8 +33,8 @@ class TurnRequest:
         return program_text(self.session.header, [*steps, (self.prompt, code)])
 
 
-def candidate_of(
-    request: TurnRequest, done: Completion, writer: Writer, *, repair: bool
+def make_candidate(
+    request: TurnRequest, done: Completion, writer: GenerationInfo, *, repair: bool
 ) -> Candidate:
     """The candidate in a completion: cleaned by the style, an unfinished end left out."""
     text = request.style.clean(done.text, request.history)
@@ -51,13 +45,13 @@ def candidate_of(
         and request.session.settings.trim == "parses"
         and not parses(request.program(text))
     ):
-        shorter = longest_that_parses(request.program("").rstrip("\n") + "\n", text)
+        shorter = longest_parsing_prefix(request.program("").rstrip("\n") + "\n", text)
         text, trimmed = (shorter, True) if shorter.strip() else (text, False)
     return Candidate(
         text=text,
         raw_text=done.raw_text,
         origin="repair" if repair else "model",
-        writer=writer,
+        generation=writer,
         mean_logprob=done.mean_logprob,
         seed=writer.sampling.seed + done.index,
         finish_reason=done.finish_reason,
@@ -71,14 +65,14 @@ def candidate_of(
     )
 
 
-def what_went_wrong(candidate: Candidate, examples: Sequence[Example]) -> str:
+def failure_feedback(candidate: Candidate, examples: Sequence[Example]) -> str:
     """For the model. What was expected is not told: it would only print it."""
     if not candidate.text.strip():
         return "there was no code"
     if candidate.run is None or not candidate.finished:
         return candidate.describe()
-    for example, agreed in zip(examples, candidate.agreed, strict=True):
-        if not agreed and example.expression is not None:
+    for example, examples_passed in zip(examples, candidate.examples_passed, strict=True):
+        if not examples_passed and example.expression is not None:
             return f"the value of {example.expression} is not what it should be"
     last = candidate.run.stdout.rstrip().split("\n")[-1][:200]
     return f"it printed {last!r}, which is not right" if last else "it printed nothing"

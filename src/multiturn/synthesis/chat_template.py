@@ -13,7 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from multiturn.core.errors import ModelFileError
 
-__all__ = ["ChatTemplate", "neutralized"]
+__all__ = ["ChatTemplate", "escape_control_tokens"]
 
 Message = tuple[str, str]
 """(role, content); the role is system, user or assistant."""
@@ -26,7 +26,7 @@ _OTHERS = re.compile(r"</?\w{1,40}>|\[/?[A-Z_]{2,40}\]|<</?SYS>>")
 as HTML looks so too."""
 
 
-def neutralized(text: str, tokens: Iterable[str] = ()) -> str:
+def escape_control_tokens(text: str, tokens: Iterable[str] = ()) -> str:
     """`text` in which no control token can be recognized: a space follows its first character.
 
     The space is meant to be seen: the model reads nearly the same, and nothing invisible gets
@@ -37,7 +37,7 @@ def neutralized(text: str, tokens: Iterable[str] = ()) -> str:
         tokens: control tokens beside those of the form ``<|...|>``.
 
     Example:
-        >>> neutralized("Stop at <|im_end|>, not at <b>.")
+        >>> escape_control_tokens("Stop at <|im_end|>, not at <b>.")
         'Stop at < |im_end|>, not at <b>.'
     """
     for token in tokens:
@@ -50,7 +50,7 @@ class ChatTemplate:
 
     The template comes from a model's file, so it runs in Jinja's sandbox for code that is not
     trusted, and sees nothing but the messages. Control tokens in what people and programs
-    wrote are neutralized, so that a turn cannot end itself and speak as another role. The
+    wrote are escape_control_tokens, so that a turn cannot end itself and speak as another role. The
     date is not given to templates: with the same history the text is the same on any day.
 
     Args:
@@ -93,7 +93,7 @@ class ChatTemplate:
         Raises:
             ModelFileError: the template fails.
         """
-        clean = [(role, neutralized(content, self._tokens)) for role, content in messages]
+        clean = [(role, escape_control_tokens(content, self._tokens)) for role, content in messages]
         return self._render(clean if self._knows_system else self._without_system(clean))
 
     def _render(self, messages: Sequence[Message]) -> str:

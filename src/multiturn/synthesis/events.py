@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from multiturn.synthesis.session import Candidate, Session, Turn
+from multiturn.synthesis.records import Candidate, Session, Turn
 
 __all__ = [
     "CandidateRan",

@@ -10,8 +10,8 @@ from typing import Any
 
 from multiturn.core.errors import InputError, nearest
 from multiturn.core.files import write_atomically
-from multiturn.synthesis.samples import Sample, published_prompt, sample_line
-from multiturn.synthesis.session import Run, Session
+from multiturn.synthesis.published_format import PublishedProblem, published_line, published_prompt
+from multiturn.synthesis.records import ProgramRun, Session
 from multiturn.synthesis.specification import Specification
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "to_markdown",
     "to_notebook",
     "to_python",
-    "to_sample",
+    "to_published",
     "write_specifications",
 ]
 
@@ -78,7 +78,7 @@ def to_markdown(session: Session) -> str:
     return "\n".join(parts)
 
 
-def to_sample(session: Session) -> str:
+def to_published(session: Session) -> str:
     """One line of the published benchmark's sample format.
 
     The turns are the prompts, their braces doubled; there is one case without variables, and
@@ -94,7 +94,7 @@ def to_sample(session: Session) -> str:
             "the program does not run without an error, so its output cannot be exported",
             fix="mend the last turn, or export it as .py",
         )
-    sample = Sample(
+    sample = PublishedProblem(
         prompts=tuple(
             published_prompt(turn.prompt).replace("{", "{{").replace("}", "}}") for turn in turns
         ),
@@ -104,14 +104,14 @@ def to_sample(session: Session) -> str:
         name=session.name,
         max_gen_length=session.settings.sampling.max_tokens,
     )
-    return sample_line(sample)
+    return published_line(sample)
 
 
 EXPORTERS: dict[str, Callable[[Session], str]] = {
     ".py": to_python,
     ".ipynb": to_notebook,
     ".md": to_markdown,
-    ".jsonl": to_sample,
+    ".jsonl": to_published,
 }
 """By the file's suffix."""
 
@@ -144,7 +144,7 @@ def write_specifications(path: Path, specifications: tuple[Specification, ...]) 
         InputError: a specification has something that the format has no place for.
         StorageError: the file cannot be written.
     """
-    lines = [sample_line(Sample.from_specification(item)) for item in specifications]
+    lines = [published_line(PublishedProblem.from_specification(item)) for item in specifications]
     write_atomically(path, "".join(lines))
 
 
@@ -159,7 +159,7 @@ def _steps_with_output(session: Session) -> list[tuple[Any, str]]:
     return found
 
 
-def _stdout(run: Run | None) -> str:
+def _stdout(run: ProgramRun | None) -> str:
     return "" if run is None else run.stdout
 
 

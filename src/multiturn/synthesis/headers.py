@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from multiturn.core.errors import InputError
 from multiturn.sandbox.protocol import Program, Sandbox
-from multiturn.synthesis.session import StyleName
-from multiturn.synthesis.turn_text import checked_code
+from multiturn.synthesis.records import StyleName
+from multiturn.synthesis.turn_text import validate_code
 
 __all__ = ["NUMPY_HEADER", "resolve_header"]
 
@@ -25,7 +25,7 @@ def resolve_header(wanted: str, style: StyleName, sandbox: Sandbox) -> str:
     """
     if wanted == "none" or (wanted == "auto" and style == "chat"):
         return ""
-    header = NUMPY_HEADER if wanted in ("auto", "numpy") else f"{checked_code(wanted)}\n\n"
+    header = NUMPY_HEADER if wanted in ("auto", "numpy") else f"{validate_code(wanted)}\n\n"
     outcome = sandbox.run(Program(source=header)).outcome
     if outcome.finished:
         return header

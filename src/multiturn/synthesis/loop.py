@@ -10,7 +10,7 @@ from threading import Event as Flag
 from multiturn.core.errors import ContextOverflowError, InputError
 from multiturn.engines.protocol import Delta, Engine, FinishReason, Request
 from multiturn.sandbox.protocol import Sandbox
-from multiturn.synthesis.candidates import TurnRequest, candidate_of, what_went_wrong
+from multiturn.synthesis.candidates import TurnRequest, failure_feedback, make_candidate
 from multiturn.synthesis.events import (
     CandidateRan,
     CandidateWritten,
@@ -21,23 +21,23 @@ from multiturn.synthesis.events import (
     TurnCancelled,
     TurnSaved,
 )
+from multiturn.synthesis.execution import run_program, run_programs
 from multiturn.synthesis.headers import resolve_header
-from multiturn.synthesis.prompts import Failure, Step, choose_style
-from multiturn.synthesis.running import run_program, run_programs
-from multiturn.synthesis.session import (
+from multiturn.synthesis.program_text import program_text
+from multiturn.synthesis.prompts import FailedAttempt, FinishedTurn, choose_style
+from multiturn.synthesis.ranking import best_candidate
+from multiturn.synthesis.records import (
     Candidate,
     Example,
-    Run,
+    GenerationInfo,
+    ProgramRun,
     Sampling,
     Session,
     SessionSettings,
     Turn,
-    Writer,
-    program_text,
-    rank,
 )
 from multiturn.synthesis.store import SessionStore
-from multiturn.synthesis.turn_text import checked_code, checked_turn
+from multiturn.synthesis.turn_text import validate_code, validate_turn
 
 __all__ = [
     "CandidateRan",
@@ -112,7 +112,7 @@ class Synthesizer:
         *,
         sampling: Sampling | None = None,
         examples: Sequence[Example] = (),
-        as_it_is: bool = False,
+        verbatim: bool = False,
         cancel: Flag | None = None,
     ) -> Iterator[LoopEvent]:
         """Write the next step after the current turn.
@@ -122,7 +122,7 @@ class Synthesizer:
             prompt: what this step should do, in plain language.
             sampling: for this turn only; the session's own by default.
             examples: what must come out of this step; ranks candidates, drives retries.
-            as_it_is: keep blank space at the ends of the prompt.
+            verbatim: keep blank space at the ends of the prompt.
             cancel: set it from any thread to stop soon; `TurnCancelled` is the last event.
                 Closing the iterator discards the turn too.
 
@@ -136,7 +136,7 @@ class Synthesizer:
             session=session,
             style=choose_style(self.engine.info, session.style),
             history=_steps(session.path()),
-            prompt=checked_turn(prompt, as_it_is=as_it_is),
+            prompt=validate_turn(prompt, verbatim=verbatim),
             examples=tuple(examples),
             sampling=sampling or session.settings.sampling,
             cancel=cancel,
@@ -172,7 +172,7 @@ class Synthesizer:
             history=_steps(session.path(turn.id)[:-1]),
             prompt=turn.prompt,
             examples=turn.examples,
-            sampling=sampling.later(max(unused, 0)),
+            sampling=sampling.with_seed_offset(max(unused, 0)),
             cancel=cancel,
         )
         return self._retry(request, turn)
@@ -187,7 +187,7 @@ class Synthesizer:
                 characters.
         """
         turn = _standing(session, turn_id, "to edit")
-        return self._edit(session, turn, checked_code(code))
+        return self._edit(session, turn, validate_code(code))
 
     def pick(self, session: Session, number: int, *, turn_id: int | None = None) -> Session:
         """Choose candidate `number` (counts from 1).
@@ -217,7 +217,7 @@ class Synthesizer:
         """Stand at any turn (None: before the first); the next turn begins a branch there."""
         return self.store.move(session, turn_id)
 
-    def run(self, session: Session) -> Run:
+    def run(self, session: Session) -> ProgramRun:
         """Run the program so far once more."""
         return run_program(self.sandbox, session.program(), session.settings.limits)
 
@@ -232,7 +232,7 @@ class Synthesizer:
             request.session,
             request.prompt,
             candidates,
-            chosen=_best(candidates),
+            chosen=best_candidate(candidates),
             examples=request.examples,
         )
         yield _saved(session)
@@ -243,7 +243,7 @@ class Synthesizer:
             yield TurnCancelled()
             return
         session = self.store.add_candidates(
-            request.session, turn.id, candidates, chosen=_best(candidates)
+            request.session, turn.id, candidates, chosen=best_candidate(candidates)
         )
         yield _saved(session)
 
@@ -254,17 +254,17 @@ class Synthesizer:
         steps = [(step.prompt, step.code) for step in _steps(session.path(turn.id)[:-1])]
         program = program_text(session.header, [*steps, (turn.prompt, code)])
         for ran in run_programs(self.sandbox, [program], turn.examples, session.settings.limits):
-            candidate = replace(candidate, run=ran.run, agreed=ran.agreed)
+            candidate = replace(candidate, run=ran.run, examples_passed=ran.examples_passed)
         yield CandidateRan(index, candidate)
         yield _saved(self.store.add_candidates(session, turn.id, [candidate], chosen=0))
 
     def _candidates(self, request: TurnRequest, *, first: int) -> Found:
         """Write and run candidates; where none is good, again, as often as the session allows."""
         found: list[Candidate] = []
-        failure: Failure | None = None
+        failure: FailedAttempt | None = None
         most = request.session.settings.retries
         for attempt in range(most + 1):
-            again = replace(request, sampling=request.sampling.later(len(found)))
+            again = replace(request, sampling=request.sampling.with_seed_offset(len(found)))
             try:
                 written = yield from self._write(again, failure, first=first + len(found))
             except ContextOverflowError:
@@ -277,14 +277,14 @@ class Synthesizer:
             if ran is None:
                 return None
             found += ran
-            best = found[_best(found)]
+            best = found[best_candidate(found)]
             if best.good or attempt == most:
                 break
-            failure = Failure(best.text, what_went_wrong(best, request.examples))
+            failure = FailedAttempt(best.text, failure_feedback(best, request.examples))
             yield Retrying(attempt + 1, most, failure.message)
         return tuple(found)
 
-    def _write(self, request: TurnRequest, failure: Failure | None, *, first: int) -> Found:
+    def _write(self, request: TurnRequest, failure: FailedAttempt | None, *, first: int) -> Found:
         dropped, prompt = self._fitting_prompt(request, failure)
         if dropped:
             yield HistoryDropped(dropped, len(request.history))
@@ -303,7 +303,7 @@ class Synthesizer:
             session=request.session.id,
         )
         info = self.engine.info
-        writer = Writer(
+        writer = GenerationInfo(
             engine=info.engine,
             model=info.model,
             weights_sha256=info.weights_sha256,
@@ -321,7 +321,7 @@ class Synthesizer:
                 elif event.finish_reason is FinishReason.CANCELLED:
                     cancelled = True
                 else:
-                    candidate = candidate_of(request, event, writer, repair=failure is not None)
+                    candidate = make_candidate(request, event, writer, repair=failure is not None)
                     found[event.index] = candidate
                     yield CandidateWritten(first + event.index, candidate)
         except ContextOverflowError as error:
@@ -337,13 +337,17 @@ class Synthesizer:
         for ran in run_programs(self.sandbox, programs, request.examples, limits, request.cancel):
             if _is_set(request.cancel):
                 return None
-            done[ran.index] = replace(candidates[ran.index], run=ran.run, agreed=ran.agreed)
+            done[ran.index] = replace(
+                candidates[ran.index], run=ran.run, examples_passed=ran.examples_passed
+            )
             yield CandidateRan(first + ran.index, done[ran.index])
         if _is_set(request.cancel):
             return None
         return tuple(done[index] for index in range(len(candidates)))
 
-    def _fitting_prompt(self, request: TurnRequest, failure: Failure | None) -> tuple[int, str]:
+    def _fitting_prompt(
+        self, request: TurnRequest, failure: FailedAttempt | None
+    ) -> tuple[int, str]:
         """How many of the oldest turns are left out, and the text; only where it was allowed."""
         header, history = request.session.header, request.history
         window = self.engine.info.context_window - request.sampling.max_tokens
@@ -381,12 +385,8 @@ def _saved(session: Session) -> TurnSaved:
     return TurnSaved(session, session.turn)
 
 
-def _steps(turns: Sequence[Turn]) -> tuple[Step, ...]:
-    return tuple(Step(turn.prompt, turn.code) for turn in turns)
-
-
-def _best(candidates: Sequence[Candidate]) -> int:
-    return max(range(len(candidates)), key=lambda index: rank(candidates[index]))
+def _steps(turns: Sequence[Turn]) -> tuple[FinishedTurn, ...]:
+    return tuple(FinishedTurn(turn.prompt, turn.code) for turn in turns)
 
 
 def _is_set(flag: Flag | None) -> bool:

@@ -9,9 +9,9 @@ import ast
 import threading
 import warnings
 
-__all__ = ["faulty_line", "parsed_expression", "parsed_module"]
+__all__ = ["syntax_error_line", "parse_expression", "parse_module"]
 
-LONGEST_SOURCE = 2_000_000
+MAX_SOURCE_CHARACTERS = 2_000_000
 """Characters; the parser takes some 100 times that in memory."""
 
 _one_at_a_time = threading.Lock()
@@ -19,19 +19,19 @@ _one_at_a_time = threading.Lock()
 once end in a SystemError. Nor may two threads change the filters of warnings at once."""
 
 
-def parsed_module(source: str) -> ast.Module | None:
+def parse_module(source: str) -> ast.Module | None:
     """`source` as a program."""
     tree = _parsed(source, "exec")
     return tree if isinstance(tree, ast.Module) else None
 
 
-def parsed_expression(source: str) -> ast.Expression | None:
+def parse_expression(source: str) -> ast.Expression | None:
     """`source` as one expression; space around it does not count."""
     tree = _parsed(source.strip(), "eval")
     return tree if isinstance(tree, ast.Expression) else None
 
 
-def faulty_line(source: str) -> int | None:
+def syntax_error_line(source: str) -> int | None:
     """The line, from 1, at which `source` stops being a program; None where it parses.
 
     0 where the fault has no line: the source is too long, too deep, or no text of a program.
@@ -49,7 +49,7 @@ def _parsed(source: str, mode: str) -> ast.AST | None:
 
 def _parse(source: str, mode: str) -> ast.AST | Exception | None:
     """The tree, or the fault; None for a source that is too long to be looked at."""
-    if len(source) > LONGEST_SOURCE:
+    if len(source) > MAX_SOURCE_CHARACTERS:
         return None
     try:
         with _one_at_a_time, warnings.catch_warnings():

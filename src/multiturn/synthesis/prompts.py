@@ -9,17 +9,25 @@ from typing import Literal, Protocol
 from multiturn.core.errors import InputError
 from multiturn.engines.protocol import EngineInfo
 from multiturn.synthesis.chat_template import ChatTemplate
-from multiturn.synthesis.session import StyleName, commented, program_text
-from multiturn.synthesis.trimming import without_repeat
+from multiturn.synthesis.program_text import as_comment, program_text
+from multiturn.synthesis.records import StyleName
+from multiturn.synthesis.trimming import strip_repeated_history
 from multiturn.text.truncation import FenceEnd, PublishedRule, StopRule
 
-__all__ = ["ChatStyle", "CommentStyle", "Failure", "PromptStyle", "Step", "choose_style"]
+__all__ = [
+    "ChatStyle",
+    "CommentStyle",
+    "FailedAttempt",
+    "PromptStyle",
+    "FinishedTurn",
+    "choose_style",
+]
 
 FENCE = "```"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class FinishedTurn:
     """A turn that is done: what was asked for, and its code."""
 
     prompt: str
@@ -27,7 +35,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedAttempt:
     """A try at the step that did not do: its code, and what went wrong in a line or a few."""
 
     code: str
@@ -57,12 +65,16 @@ class PromptStyle(Protocol):
         ...
 
     def render(
-        self, header: str, history: Sequence[Step], prompt: str, failure: Failure | None = None
+        self,
+        header: str,
+        history: Sequence[FinishedTurn],
+        prompt: str,
+        failure: FailedAttempt | None = None,
     ) -> str:
         """The text to continue."""
         ...
 
-    def clean(self, text: str, history: Sequence[Step]) -> str:
+    def clean(self, text: str, history: Sequence[FinishedTurn]) -> str:
         """The code in what the model wrote (after the stop rule)."""
         ...
 
@@ -84,18 +96,22 @@ class CommentStyle:
     stop: StopRule = field(default_factory=PublishedRule)
 
     def render(
-        self, header: str, history: Sequence[Step], prompt: str, failure: Failure | None = None
+        self,
+        header: str,
+        history: Sequence[FinishedTurn],
+        prompt: str,
+        failure: FailedAttempt | None = None,
     ) -> str:
         """The program so far and the turn; a failed try follows as a comment of what to avoid."""
         done = program_text(header, [(step.prompt, step.code) for step in history])
-        text = done + ("\n" if history else "") + commented(prompt)
+        text = done + ("\n" if history else "") + as_comment(prompt)
         if failure is not None:
-            text += commented(
+            text += as_comment(
                 f"This was wrong ({failure.message}):\n{_indented(failure.code)}\nCorrected:"
             )
         return text
 
-    def clean(self, text: str, history: Sequence[Step]) -> str:
+    def clean(self, text: str, history: Sequence[FinishedTurn]) -> str:
         """The text without blank lines around it; of text with a code fence, what is inside.
 
         The published format has no fences; instruct models write them all the same.
@@ -127,7 +143,11 @@ class ChatStyle:
     stop: StopRule = field(default_factory=FenceEnd)
 
     def render(
-        self, header: str, history: Sequence[Step], prompt: str, failure: Failure | None = None
+        self,
+        header: str,
+        history: Sequence[FinishedTurn],
+        prompt: str,
+        failure: FailedAttempt | None = None,
     ) -> str:
         """The conversation so far and an opened answer; a failed try and its fault are in it."""
         messages = [("system", _instructions(header))]
@@ -146,10 +166,10 @@ class ChatStyle:
             ]
         return self.template.render(messages) + f"{FENCE}python\n"
 
-    def clean(self, text: str, history: Sequence[Step]) -> str:
+    def clean(self, text: str, history: Sequence[FinishedTurn]) -> str:
         """The text without blank lines around it, and without a repeat of the program so far."""
         code = text.rstrip().lstrip("\n")
-        return without_repeat(code, [step.code for step in history])
+        return strip_repeated_history(code, [step.code for step in history])
 
 
 def choose_style(

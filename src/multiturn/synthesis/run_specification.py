@@ -9,7 +9,7 @@ from threading import Event as Flag
 from multiturn.core.errors import InputError, truncate_repr
 from multiturn.synthesis.events import LoopEvent, TurnCancelled, TurnSaved
 from multiturn.synthesis.loop import Synthesizer
-from multiturn.synthesis.session import Example, Run, Session, SessionSettings, Turn
+from multiturn.synthesis.records import Example, ProgramRun, Session, SessionSettings, Turn
 from multiturn.synthesis.specification import ABSENT, FilledCase, Specification
 
 __all__ = [
@@ -61,7 +61,7 @@ class SpecificationResult:
     """With its tree of turns; stored."""
     turns: tuple[Turn, ...]
     program: str
-    run: Run
+    run: ProgramRun
     """Of the finished program."""
     expected: object
     """`ABSENT` where nothing was."""
@@ -130,7 +130,7 @@ def _attempts(
     cancel: Flag | None,
 ) -> Iterator[SpecificationEvent]:
     for attempt in range(1, attempts + 1):
-        sampling = settings.sampling.later((attempt - 1) * SEEDS_OF_AN_ATTEMPT)
+        sampling = settings.sampling.with_seed_offset((attempt - 1) * SEEDS_OF_AN_ATTEMPT)
         session = synthesizer.new_session(
             replace(settings, sampling=sampling), name=_session_name(name)
         )
@@ -144,7 +144,7 @@ def _attempts(
                 session,
                 turn.prompt,
                 examples=examples,
-                as_it_is=turn.as_it_is,
+                verbatim=turn.verbatim,
                 cancel=cancel,
             ):
                 yield event
@@ -204,8 +204,10 @@ def _why_not(turns: Sequence[Turn]) -> str | None:
     if not turns[-1].choice.text.strip():
         return "the model wrote nothing for the last turn"
     for number, turn in enumerate(turns, start=1):
-        for example, agreed in zip(turn.examples, turn.choice.agreed, strict=True):
-            if agreed:
+        for example, examples_passed in zip(
+            turn.examples, turn.choice.examples_passed, strict=True
+        ):
+            if examples_passed:
                 continue
             if example.expression is not None:
                 return f"turn {number}: {example.expression} is not {example.expected!r}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from multiturn.core.errors import StoreError
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "bring_up_to_date", "check_is_ours"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate", "check_application"]
 
 APPLICATION_ID = 0x4D54524E
 """Written into the file's header, so that no other program's database is taken for a store."""
@@ -58,7 +58,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 was released: add another."""
 
 
-def check_is_ours(connection: sqlite3.Connection, path: Path) -> None:
+def check_application(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse a database that another program, or a later version of this one, made.
 
     Raises:
@@ -82,7 +82,7 @@ def check_is_ours(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def bring_up_to_date(connection: sqlite3.Connection) -> None:
+def migrate(connection: sqlite3.Connection) -> None:
     """Run the migrations that are missing, all of them or none."""
     if connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
         return

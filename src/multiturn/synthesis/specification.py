@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from multiturn.core.errors import InputError, nearest
-from multiturn.synthesis.parsing import parsed_expression
-from multiturn.synthesis.session import Example
-from multiturn.synthesis.turn_text import checked_turn
+from multiturn.synthesis.parsing import parse_expression
+from multiturn.synthesis.records import Example
+from multiturn.synthesis.turn_text import validate_turn
 from multiturn.text.format_template import format_template
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "fill_template",
 ]
 
-MOST_TURNS = 100
+MAX_TURNS = 100
 
 _FIELD = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}|[{}]")
 
@@ -59,7 +59,7 @@ class TurnTemplate:
 
     def __post_init__(self) -> None:
         for expression in self.examples:
-            if parsed_expression(expression) is None:
+            if parse_expression(expression) is None:
                 raise InputError(
                     "an example is no Python expression", got=expression, fix="e.g. area(2, 3): 6"
                 )
@@ -79,7 +79,7 @@ class FilledTurn:
 
     prompt: str
     examples: tuple[Example, ...]
-    as_it_is: bool = False
+    verbatim: bool = False
     """Whether blank space at the prompt's ends belongs to it."""
 
 
@@ -124,11 +124,11 @@ class Specification:
     def __post_init__(self) -> None:
         if not self.turns:
             raise InputError("the specification has no turns", fix="add one under 'turns'")
-        if len(self.turns) > MOST_TURNS:
+        if len(self.turns) > MAX_TURNS:
             raise InputError(
                 "the specification has too many turns",
                 got=len(self.turns),
-                allowed=f"up to {MOST_TURNS}",
+                allowed=f"up to {MAX_TURNS}",
             )
         if self.language != "python":
             raise InputError("programs are written in Python", got=self.language, allowed="python")
@@ -176,7 +176,7 @@ class Specification:
             ]
             if turn.expect is not ABSENT:
                 examples.append(Example(expected=turn.expect))
-            turns.append(FilledTurn(prompt, tuple(examples), self._as_it_is))
+            turns.append(FilledTurn(prompt, tuple(examples), self._verbatim))
         unused = sorted(set(variables) - used)
         if unused and not self.unused_variables:
             raise InputError(
@@ -186,13 +186,13 @@ class Specification:
         return FilledCase(number, tuple(turns), case.expect)
 
     @property
-    def _as_it_is(self) -> bool:
+    def _verbatim(self) -> bool:
         return False
 
     def _prompt(self, template: str, variables: Mapping[str, object]) -> tuple[str, set[str]]:
         """A turn with its variables put in, and the names of those it uses."""
         text, names = fill_template(template, variables)
-        return checked_turn(text), names
+        return validate_turn(text), names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,11 +204,11 @@ class PublishedSpecification(Specification):
     """
 
     @property
-    def _as_it_is(self) -> bool:
+    def _verbatim(self) -> bool:
         return True
 
     def _prompt(self, template: str, variables: Mapping[str, object]) -> tuple[str, set[str]]:
-        return checked_turn(format_template(template, variables), as_it_is=True), set()
+        return validate_turn(format_template(template, variables), verbatim=True), set()
 
 
 def fill_template(template: str, variables: Mapping[str, object]) -> tuple[str, set[str]]:

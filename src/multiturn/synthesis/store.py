@@ -26,8 +26,7 @@ from multiturn.core.errors import (
     storage_errors,
 )
 from multiturn.core.records import read_record
-from multiturn.synthesis.schema import bring_up_to_date, check_is_ours
-from multiturn.synthesis.session import (
+from multiturn.synthesis.records import (
     Candidate,
     Example,
     Session,
@@ -35,12 +34,13 @@ from multiturn.synthesis.session import (
     StyleName,
     Turn,
 )
-from multiturn.synthesis.store_faults import (
-    as_broken,
-    broken,
+from multiturn.synthesis.schema import check_application, migrate
+from multiturn.synthesis.store_errors import (
+    as_damaged,
+    as_multiturn_error,
     check_magic,
-    explained,
-    gone,
+    damaged,
+    deleted_elsewhere,
     move_aside,
     primary_code,
 )
@@ -55,7 +55,7 @@ from multiturn.synthesis.store_rows import (
 __all__ = ["SessionStore", "SessionSummary", "move_aside"]
 
 BUSY_SECONDS = 15.0
-LONGEST_NAME = 200
+MAX_NAME_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,7 @@ class SessionStore:
                 raise UnknownNameError("session", session_id, self._names())
             turns = self._turns(session_id)
         where = f"session {session_id}"
-        with as_broken(self.path):
+        with as_damaged(self.path):
             return Session(
                 id=row["id"],
                 name=row["name"],
@@ -307,9 +307,9 @@ class SessionStore:
         with self._reading():
             faults = [row[0] for row in self._all("PRAGMA integrity_check(5)")]
             if faults != ["ok"]:
-                raise broken(self.path, faults[0])
+                raise damaged(self.path, faults[0])
             if self._all("PRAGMA foreign_key_check"):
-                raise broken(self.path, "a turn or candidate belongs to nothing")
+                raise damaged(self.path, "a turn or candidate belongs to nothing")
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""
@@ -332,7 +332,7 @@ class SessionStore:
     def _prepare(self) -> None:
         connection = self._connection
         connection.row_factory = sqlite3.Row
-        check_is_ours(connection, self.path)
+        check_application(connection, self.path)
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             try:
@@ -345,7 +345,7 @@ class SessionStore:
                 time.sleep(0.02)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        bring_up_to_date(connection)
+        migrate(connection)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -377,7 +377,7 @@ class SessionStore:
         try:
             yield
         except sqlite3.Error as error:
-            raise explained(self.path, error) from error
+            raise as_multiturn_error(self.path, error) from error
 
     # Rows.
 
@@ -391,14 +391,14 @@ class SessionStore:
         return [row["name"] for row in self._all("SELECT name FROM sessions")]
 
     def _turns(self, session_id: str, only: int | None = None) -> tuple[Turn, ...]:
-        with as_broken(self.path):
+        with as_damaged(self.path):
             return read_turns(self._connection, session_id, only)
 
     def _stored_turn(self, session_id: str, turn_id: int) -> Turn:
         """As it is in the file now: another process may have added candidates."""
         found = self._turns(session_id, only=turn_id)
         if not found:
-            raise gone()
+            raise deleted_elsewhere()
         return found[0]
 
     def _put(self, session: Session, turn: Turn, *, first_new: int) -> Session:
@@ -421,14 +421,14 @@ class SessionStore:
             f"UPDATE sessions SET {assignments} WHERE id = :id", {**columns, "id": session.id}
         ).rowcount
         if not changed:
-            raise gone()
+            raise deleted_elsewhere()
         return replace(session, updated_at=time_now)
 
 
 def _check_name(name: str) -> None:
-    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+    if not name.strip() or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
         raise InputError(
             "this cannot be the name of a session",
             got=name,
-            allowed=f"1 to {LONGEST_NAME} printable characters",
+            allowed=f"1 to {MAX_NAME_CHARACTERS} printable characters",
         )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from multiturn.core.records import read_record, to_plain
-from multiturn.synthesis.session import Candidate, Example, Turn
+from multiturn.synthesis.records import Candidate, Example, Turn
 
 __all__ = ["as_json", "insert_candidates", "insert_turn", "now", "read_turns"]
 

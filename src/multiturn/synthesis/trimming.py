@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import ast
 
-from multiturn.synthesis.parsing import faulty_line, parsed_module
+from multiturn.synthesis.parsing import parse_module, syntax_error_line
 
-__all__ = ["longest_that_parses", "parses", "without_repeat"]
+__all__ = ["longest_parsing_prefix", "parses", "strip_repeated_history"]
 
 
 def parses(source: str) -> bool:
     """Whether `source` is Python."""
-    return parsed_module(source) is not None
+    return parse_module(source) is not None
 
 
-def longest_that_parses(before: str, text: str) -> str:
+def longest_parsing_prefix(before: str, text: str) -> str:
     r"""The most whole lines of `text` that parse after `before`; empty where none do.
 
     Example:
-        >>> longest_that_parses("", "x = 1\nprint(x\n")
+        >>> longest_parsing_prefix("", "x = 1\nprint(x\n")
         'x = 1'
     """
     lines = text.split("\n")
@@ -26,7 +26,7 @@ def longest_that_parses(before: str, text: str) -> str:
     count = len(lines)
     while count > 0:
         kept = "\n".join(lines[:count]).rstrip()
-        fault = faulty_line(f"{before}{kept}\n")
+        fault = syntax_error_line(f"{before}{kept}\n")
         if fault is None:
             return kept
         # The parser reads from the top: no beginning with the faulty line in it parses.
@@ -34,7 +34,7 @@ def longest_that_parses(before: str, text: str) -> str:
     return ""
 
 
-def without_repeat(text: str, history: list[str]) -> str:
+def strip_repeated_history(text: str, history: list[str]) -> str:
     r"""`text` without the program so far at its start, where a model wrote that again.
 
     Instruct models like to answer with the whole program. Only a full repeat is taken away:
@@ -42,10 +42,11 @@ def without_repeat(text: str, history: list[str]) -> str:
     run a part of the program again may be just what was asked for.
 
     Example:
-        >>> without_repeat("x = [2, 1]\nx.sort()\nprint(x)", ["x = [2, 1]", "x.sort()\nprint(x)"])
+        >>> answer, history = "x = [2, 1]\nx.sort()\nprint(x)", ["x = [2, 1]", "x.sort()\nprint(x)"]
+        >>> strip_repeated_history(answer, history)
         'print(x)'
     """
-    known, written = parsed_module("\n".join(history)), parsed_module(text)
+    known, written = parse_module("\n".join(history)), parse_module(text)
     if known is None or written is None or not known.body:
         return text
     at = 0

@@ -6,47 +6,47 @@ import unicodedata
 
 from multiturn.core.errors import InputError
 
-__all__ = ["LONGEST_CODE", "LONGEST_TURN", "checked_code", "checked_turn"]
+__all__ = ["MAX_CODE_CHARACTERS", "MAX_TURN_CHARACTERS", "validate_code", "validate_turn"]
 
-LONGEST_TURN = 16_000
+MAX_TURN_CHARACTERS = 16_000
 """Characters. About 4,000 tokens: half of a common window; longer text belongs in a file."""
 
-LONGEST_CODE = 200_000
+MAX_CODE_CHARACTERS = 200_000
 """Characters of code that a person may put in place of a step's."""
 
 
-def checked_turn(text: str, *, as_it_is: bool = False) -> str:
+def validate_turn(text: str, *, verbatim: bool = False) -> str:
     r"""The turn without surrounding blank space, its line ends made ``\n``.
 
     Args:
         text: what a person wrote, or a prompt of a problem.
-        as_it_is: keep the blank space, as the published benchmark does with its prompts.
+        verbatim: keep the blank space, as the published benchmark does with its prompts.
 
     Raises:
         InputError: it is empty, too long, or has control characters (tabs and line ends are
             fine): they would reach the terminal, the program's comments and the model.
 
     Example:
-        >>> checked_turn("  Print it.\r\nTwice. ")
+        >>> validate_turn("  Print it.\r\nTwice. ")
         'Print it.\nTwice.'
     """
     turn = _with_plain_line_ends(text)
-    if not as_it_is:
+    if not verbatim:
         turn = turn.strip()
     if not turn.strip():
         raise InputError("the turn is empty", fix="say what the next step should do")
-    if len(turn) > LONGEST_TURN:
+    if len(turn) > MAX_TURN_CHARACTERS:
         raise InputError(
             "the turn is too long",
             got=f"{len(turn):,} characters",
-            allowed=f"up to {LONGEST_TURN:,}",
+            allowed=f"up to {MAX_TURN_CHARACTERS:,}",
             fix="say it in several turns",
         )
     _refuse_control_characters(turn, "the turn")
     return turn
 
 
-def checked_code(text: str) -> str:
+def validate_code(text: str) -> str:
     """Code without blank lines around it, its line ends made plain.
 
     Raises:
@@ -55,11 +55,11 @@ def checked_code(text: str) -> str:
     code = _with_plain_line_ends(text).rstrip().lstrip("\n")
     if not code.strip():
         raise InputError("the code is empty", fix="write the step, or undo the turn")
-    if len(code) > LONGEST_CODE:
+    if len(code) > MAX_CODE_CHARACTERS:
         raise InputError(
             "the code is too long",
             got=f"{len(code):,} characters",
-            allowed=f"up to {LONGEST_CODE:,}",
+            allowed=f"up to {MAX_CODE_CHARACTERS:,}",
         )
     _refuse_control_characters(code, "the code")
     return code

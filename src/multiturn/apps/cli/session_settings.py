@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from multiturn.apps.cli.settings import Settings
 from multiturn.sandbox.protocol import Limits
-from multiturn.synthesis.session import Sampling, SessionSettings
+from multiturn.synthesis.records import Sampling, SessionSettings
 
 __all__ = ["limits_of", "sampling_of", "session_settings"]
 

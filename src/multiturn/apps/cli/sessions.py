@@ -19,7 +19,7 @@ from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
 from multiturn.synthesis.export import export_session
-from multiturn.synthesis.session import Session
+from multiturn.synthesis.records import Session
 from multiturn.synthesis.store import SessionStore, move_aside
 
 __all__ = ["app"]

@@ -21,7 +21,7 @@ from multiturn.core.ranges import Range
 from multiturn.core.records import read_record
 from multiturn.engines.open import EngineName
 from multiturn.engines.sampling_parameters import check_sampling
-from multiturn.synthesis.session import SESSION_RANGES
+from multiturn.synthesis.records import SESSION_RANGES
 
 __all__ = ["Origin", "Resolved", "Settings", "resolve_settings"]
 

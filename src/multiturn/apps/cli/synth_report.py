@@ -16,8 +16,8 @@ from multiturn.core.files import sha256_file
 from multiturn.core.records import to_plain
 from multiturn.engines.protocol import EngineInfo
 from multiturn.synthesis.export import export_session
+from multiturn.synthesis.records import Turn
 from multiturn.synthesis.run_specification import SpecificationResult
-from multiturn.synthesis.session import Turn
 from multiturn.synthesis.specification import ABSENT, FilledCase, Specification
 
 __all__ = ["ProgramToWrite", "document", "programs_in", "write_programs"]

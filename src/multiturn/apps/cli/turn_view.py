@@ -26,7 +26,7 @@ from multiturn.synthesis.events import (
     TurnCancelled,
     TurnSaved,
 )
-from multiturn.synthesis.session import Candidate, Run, Session, Turn
+from multiturn.synthesis.records import Candidate, ProgramRun, Session, Turn
 
 __all__ = [
     "TurnView",
@@ -163,7 +163,7 @@ def show_candidate(console: Console, session: Session, turn: Turn, *, before: st
 
 def show_run(
     console: Console,
-    run: Run,
+    run: ProgramRun,
     *,
     line: str | None = None,
     good: bool | None = None,

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from multiturn.benchmarks.problem_set import FilledProblem, Package, Problem, header
 from multiturn.benchmarks.task import HeaderStyle
 from multiturn.core.errors import InputError
-from multiturn.synthesis.parsing import parsed_module
+from multiturn.synthesis.parsing import parse_module
 
 __all__ = [
     "NEXT_TURN",
@@ -122,7 +122,7 @@ def imports_of(code: str) -> str:
         >>> imports_of("import re\nx = re.compile('a')")
         'import re\n'
     """
-    tree = parsed_module(code)
+    tree = parse_module(code)
     found = [] if tree is None else tree.body
     return "".join(
         ast.unparse(statement) + "\n"

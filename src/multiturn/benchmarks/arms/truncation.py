@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from multiturn.benchmarks.task import Truncation
-from multiturn.synthesis.parsing import parsed_module
-from multiturn.synthesis.trimming import longest_that_parses
+from multiturn.synthesis.parsing import parse_module
+from multiturn.synthesis.trimming import longest_parsing_prefix
 from multiturn.text.truncation import AnyOf, Cut, KeepAll, PublishedRule, StopRule, StopStrings
 
 __all__ = [
@@ -104,7 +104,7 @@ class ParseTruncation:
     def finish(self, text: str) -> tuple[str, str | None]:
         """The answer without an opening fence, and without a tail that does not parse."""
         answer = _answer(self.context, text)
-        kept = longest_that_parses(self.context, answer)
+        kept = longest_parsing_prefix(self.context, answer)
         return kept, "unparsable tail" if kept != answer.rstrip() else None
 
 
@@ -214,7 +214,7 @@ def _has_code(context: str, text: str, *, imports: bool = True) -> bool:
     """
     if not text.strip():
         return False
-    whole, before = parsed_module(context + text), parsed_module(context)
+    whole, before = parse_module(context + text), parse_module(context)
     # A context that ends in the head of a function has no tree of its own; any body is code.
     return whole is not None and (
         before is None or _statements(whole, imports) != _statements(before, imports)

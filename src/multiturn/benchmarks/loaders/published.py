@@ -12,7 +12,7 @@ from multiturn.benchmarks.loaders.public_files import PublicFile, UrlSource, che
 from multiturn.benchmarks.problem_set import Problem, ProblemTurn
 from multiturn.core.errors import InputError
 from multiturn.hub.progress import ProgressListener, silent
-from multiturn.synthesis.samples import read_sample
+from multiturn.synthesis.published_format import read_published_problem
 
 __all__ = ["MTPB", "MTPB_URL", "fetch_published", "read_published"]
 
@@ -86,7 +86,7 @@ def _problem(text: str, where: str) -> Problem:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is no JSON: {error}") from error
-    sample = read_sample(data, where=where)
+    sample = read_published_problem(data, where=where)
     if sample.id == "":
         raise InputError(f"{where}: the key 'id' is missing", fix="add it")
     inputs, outputs = zip(*sample.cases, strict=True)

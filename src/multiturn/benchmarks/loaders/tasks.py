@@ -17,7 +17,7 @@ from multiturn.core.errors import InputError
 from multiturn.sandbox.oracles.unit_tests import TestsFaultError, check_tests
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
-from multiturn.synthesis.parsing import parsed_module
+from multiturn.synthesis.parsing import parse_module
 from multiturn.text.truncation import KeepAll, StopStrings
 
 __all__ = ["HUMAN_EVAL_LIMITS", "HUMAN_EVAL_STOPS", "HumanEvalTask", "ProblemTask"]
@@ -171,7 +171,7 @@ class HumanEvalTask:
 
 def _context(prompt: str) -> str:
     """The prompt as code by itself, for the helpers in it that tests use."""
-    return prompt if parsed_module(prompt) is not None else f"{prompt}    pass\n"
+    return prompt if parse_module(prompt) is not None else f"{prompt}    pass\n"
 
 
 def _truncation(name: Truncation, prompt: str) -> TruncationRule:

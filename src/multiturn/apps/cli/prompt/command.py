@@ -24,7 +24,7 @@ from multiturn.apps.cli.terminal import neutralize
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError, MultiturnError
 from multiturn.sandbox.isolation import IsolationLevel
-from multiturn.synthesis.session import Session
+from multiturn.synthesis.records import Session
 from multiturn.synthesis.store import SessionStore
 
 __all__ = ["app"]

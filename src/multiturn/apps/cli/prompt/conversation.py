@@ -27,7 +27,7 @@ from multiturn.apps.cli.turn_view import (
 from multiturn.core.errors import InputError, MultiturnError
 from multiturn.synthesis.events import LoopEvent, TurnSaved
 from multiturn.synthesis.export import export_session
-from multiturn.synthesis.session import Session, Turn
+from multiturn.synthesis.records import Session, Turn
 
 __all__ = ["Conversation"]
 

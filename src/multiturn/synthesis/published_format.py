@@ -18,7 +18,7 @@ from typing import Any
 
 from multiturn.core.errors import InputError
 from multiturn.core.records import read_record, to_plain
-from multiturn.synthesis.session import commented
+from multiturn.synthesis.program_text import as_comment
 from multiturn.synthesis.specification import (
     ABSENT,
     Case,
@@ -26,14 +26,20 @@ from multiturn.synthesis.specification import (
     Specification,
 )
 
-__all__ = ["USUAL_LENGTH", "Sample", "published_prompt", "read_sample", "sample_line"]
+__all__ = [
+    "DEFAULT_MAX_TOKENS",
+    "PublishedProblem",
+    "published_prompt",
+    "read_published_problem",
+    "published_line",
+]
 
-USUAL_LENGTH = 256
+DEFAULT_MAX_TOKENS = 256
 """Tokens of a turn where a problem does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class PublishedProblem:
     """One problem, with the format's own names.
 
     Inputs and outputs are paired as ``zip`` does it: what one has beyond the other is no case.
@@ -46,7 +52,7 @@ class Sample:
     name: str = ""
     description: str = ""
     category: str = ""
-    max_gen_length: int = USUAL_LENGTH
+    max_gen_length: int = DEFAULT_MAX_TOKENS
 
     def __post_init__(self) -> None:
         if not self.prompts:
@@ -87,7 +93,7 @@ class Sample:
         )
 
     @classmethod
-    def from_specification(cls, specification: Specification) -> Sample:
+    def from_specification(cls, specification: Specification) -> PublishedProblem:
         """A specification in the format; what it has no place for is refused.
 
         Raises:
@@ -118,11 +124,11 @@ class Sample:
             name=specification.name,
             description=specification.description,
             category=specification.category,
-            max_gen_length=specification.max_tokens or USUAL_LENGTH,
+            max_gen_length=specification.max_tokens or DEFAULT_MAX_TOKENS,
         )
 
 
-def read_sample(data: object, *, where: str) -> Sample:
+def read_published_problem(data: object, *, where: str) -> PublishedProblem:
     """A problem in plain data.
 
     Args:
@@ -135,8 +141,8 @@ def read_sample(data: object, *, where: str) -> Sample:
         InputError: it is no problem; names the place.
     """
     if not isinstance(data, Mapping):
-        return read_record(data, Sample, where=where)  # which says what is wrong
-    known = [field.name for field in fields(Sample)]
+        return read_record(data, PublishedProblem, where=where)  # which says what is wrong
+    known = [field.name for field in fields(PublishedProblem)]
     found = {key: value for key, value in data.items() if key in known}
     for key in data.keys() - found.keys():
         _refuse_misspelt(str(key), known, found, where)
@@ -148,7 +154,7 @@ def read_sample(data: object, *, where: str) -> Sample:
         del found["id"]
     if "max_gen_length" in found:
         found["max_gen_length"] = _length(found["max_gen_length"])
-    return read_record(found, Sample, where=where)
+    return read_record(found, PublishedProblem, where=where)
 
 
 def _refuse_misspelt(key: str, known: list[str], found: Mapping[str, object], where: str) -> None:
@@ -168,7 +174,7 @@ def _refuse_misspelt(key: str, known: list[str], found: Mapping[str, object], wh
 def _length(value: object) -> object:
     """A number of tokens, also where it is written as 128.0 or "128"; null is the usual one."""
     if value is None:
-        return USUAL_LENGTH
+        return DEFAULT_MAX_TOKENS
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10:
@@ -185,10 +191,10 @@ def published_prompt(turn: str) -> str:
         >>> published_prompt("Print:\n- a\n- b\n")
         'Print:\n# - a\n# - b'
     """
-    return commented(turn.strip()).removeprefix("# ").removesuffix("\n")
+    return as_comment(turn.strip()).removeprefix("# ").removesuffix("\n")
 
 
-def sample_line(sample: Sample) -> str:
+def published_line(sample: PublishedProblem) -> str:
     """The problem as one line of JSON, with its line end."""
     data: dict[str, Any] = to_plain(sample)
     order = ("prompts", "inputs", "outputs", "max_gen_length", "category", "name")

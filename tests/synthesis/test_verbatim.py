@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from multiturn.core.errors import InputError
 from multiturn.core.yaml_scalars import quoted, read_plain, read_plain_1_2
 from multiturn.core.yaml_text import read_yaml
-from multiturn.synthesis.imports import parse_specifications, read_specifications
 from multiturn.synthesis.specification import FilledCase
+from multiturn.synthesis.specification_files import parse_specifications, read_specifications
 
 FAULTS = Path(__file__).parents[3] / "shared" / "data" / "faults" / "specs"
 PAGE = Path(__file__).parents[2] / "docs" / "specifications.md"

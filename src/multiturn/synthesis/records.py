@@ -8,7 +8,6 @@ All records are frozen. A change gives a new record; the store makes it durable 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -16,22 +15,24 @@ from typing import Literal
 
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.core.ranges import Range
+from multiturn.core.records import stored_as
 from multiturn.engines.protocol import FinishReason
 from multiturn.engines.sampling_parameters import check_sampling
 from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.outcomes import Outcome, RunResult
 from multiturn.sandbox.protocol import Limits
+from multiturn.synthesis.program_text import program_text
 
 __all__ = [
     "Candidate",
     "Example",
-    "Run",
+    "ProgramRun",
     "Sampling",
     "Session",
     "SessionSettings",
     "StyleName",
     "Turn",
-    "Writer",
+    "GenerationInfo",
 ]
 
 StyleName = Literal["comment", "chat"]
@@ -42,8 +43,8 @@ SEEDS = 2**30
 SESSION_RANGES = {"n": Range(1, 64), "seed": Range(0, SEEDS - 1)}
 """Where a session takes less than an engine."""
 
-MOST_STORED_OUTPUT = 64 * 1024
-"""Characters of each output stream that a `Run` keeps."""
+MAX_STORED_OUTPUT = 64 * 1024
+"""Characters of each output stream that a `ProgramRun` keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ class Sampling:
     def __post_init__(self) -> None:
         check_sampling(self, SESSION_RANGES)
 
-    def later(self, by: int) -> Sampling:
+    def with_seed_offset(self, by: int) -> Sampling:
         """The same with the seed `by` further on, beginning again at 0 after the last."""
         return replace(self, seed=(self.seed + by) % SEEDS)
 
@@ -108,7 +109,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class ProgramRun:
     """How the program so far did with a candidate at its end."""
 
     outcome: Outcome
@@ -123,15 +124,15 @@ class Run:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def from_result(cls, result: RunResult) -> Run:
-        """The record of a sandbox's result; output beyond `MOST_STORED_OUTPUT` is left out."""
+    def from_result(cls, result: RunResult) -> ProgramRun:
+        """The record of a sandbox's result; output beyond `MAX_STORED_OUTPUT` is left out."""
         stdout, stderr = result.stdout_text, result.stderr_text
         return cls(
             outcome=result.outcome,
             rung=result.isolation,
-            stdout=stdout[:MOST_STORED_OUTPUT],
-            stderr=stderr[:MOST_STORED_OUTPUT],
-            output_cut=max(len(stdout), len(stderr)) > MOST_STORED_OUTPUT,
+            stdout=stdout[:MAX_STORED_OUTPUT],
+            stderr=stderr[:MAX_STORED_OUTPUT],
+            output_cut=max(len(stdout), len(stderr)) > MAX_STORED_OUTPUT,
             cpu_seconds=result.cpu_seconds,
             wall_seconds=result.wall_seconds,
             retries=result.retries,
@@ -140,7 +141,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
+class GenerationInfo:
     """Which model wrote a candidate, and how it was asked: enough to ask again."""
 
     engine: str
@@ -163,7 +164,7 @@ class Candidate:
     """All that was decoded, before stop rules and cleaning."""
     origin: Literal["model", "repair", "person"] = "model"
     """``repair``: by the model after it was told what went wrong; ``person``: edited."""
-    writer: Writer | None = None
+    generation: GenerationInfo | None = field(default=None, metadata=stored_as("writer"))
     mean_logprob: float | None = None
     seed: int | None = None
     finish_reason: FinishReason | None = None
@@ -178,9 +179,9 @@ class Candidate:
     to_first_token: float = 0.0
     """Seconds, as are the next two."""
     writing_seconds: float = 0.0
-    run: Run | None = None
-    agreed: tuple[bool, ...] = ()
-    """For each of the turn's examples: whether it held."""
+    run: ProgramRun | None = None
+    examples_passed: tuple[bool, ...] = field(default=(), metadata=stored_as("agreed"))
+    """For each of the turn's examples, whether it holds."""
 
     @property
     def finished(self) -> bool:
@@ -190,7 +191,7 @@ class Candidate:
     @property
     def good(self) -> bool:
         """Whether it finished and every example held."""
-        return self.finished and all(self.agreed)
+        return self.finished and all(self.examples_passed)
 
     def describe(self) -> str:
         """One line for a person: how the program with it did."""
@@ -199,25 +200,9 @@ class Candidate:
         if self.run is None:
             return "was not run"
         line = self.run.outcome.describe()
-        if self.agreed:
-            line += f", {sum(self.agreed)} of {len(self.agreed)} examples hold"
+        if self.examples_passed:
+            line += f", {sum(self.examples_passed)} of {len(self.examples_passed)} examples hold"
         return line
-
-
-def rank(candidate: Candidate) -> tuple[bool, int, bool, float]:
-    """A sort key, the best candidate highest.
-
-    Runs without error; then how many of the person's examples hold; then whole steps before
-    ones whose unfinished end was left out; then mean log-probability.
-    """
-    logprob = candidate.mean_logprob
-    known = logprob is not None and math.isfinite(logprob)
-    return (
-        candidate.finished,
-        sum(candidate.agreed),
-        not candidate.trimmed,
-        logprob if logprob is not None and known else float("-inf"),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,26 +307,3 @@ class Session:
         turns = dict(self.turns)
         turns[turn.id] = turn
         return replace(self, turns=MappingProxyType(turns), current=turn.id)
-
-
-def commented(prompt: str) -> str:
-    r"""A turn as Python comment lines, each ending with a newline.
-
-    A line after the first that is a comment already stays as it is, as in the prompts of the
-    published benchmark, and so do blanks at the ends of lines.
-
-    Example:
-        >>> commented("Read the file.\nCount its lines. ")
-        '# Read the file.\n# Count its lines. \n'
-        >>> commented("Write triple(n).\n# triple(2) = 6")
-        '# Write triple(n).\n# triple(2) = 6\n'
-    """
-    first, *others = prompt.split("\n")
-    marked = (line if line.startswith("#") else f"# {line}" if line else "#" for line in others)
-    return "".join(f"{line}\n" for line in (f"# {first}", *marked))
-
-
-def program_text(header: str, steps: list[tuple[str, str]]) -> str:
-    """The program of some (prompt, code) steps: each turn as a comment above its code."""
-    parts = [f"{commented(prompt)}{code.rstrip()}\n" for prompt, code in steps]
-    return header + "\n".join(parts)

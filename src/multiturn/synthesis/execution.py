@@ -11,9 +11,9 @@ from threading import Thread
 from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 from multiturn.synthesis.comparison import prints, same_value
-from multiturn.synthesis.session import Example, Run
+from multiturn.synthesis.records import Example, ProgramRun
 
-__all__ = ["Ran", "run_program", "run_programs"]
+__all__ = ["Execution", "run_program", "run_programs"]
 
 CANCEL_POLL_SECONDS = 0.05
 
@@ -21,18 +21,18 @@ Results = Iterator[tuple[int, RunResult]]
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class Execution:
     """How program `index` did."""
 
     index: int
-    run: Run
-    agreed: tuple[bool, ...]
+    run: ProgramRun
+    examples_passed: tuple[bool, ...]
     """For each example."""
 
 
-def run_program(sandbox: Sandbox, source: str, limits: Limits) -> Run:
+def run_program(sandbox: Sandbox, source: str, limits: Limits) -> ProgramRun:
     """Run one program."""
-    return Run.from_result(sandbox.run(_program(source), limits))
+    return ProgramRun.from_result(sandbox.run(_program(source), limits))
 
 
 def run_programs(
@@ -41,7 +41,7 @@ def run_programs(
     examples: Sequence[Example],
     limits: Limits,
     cancel: Flag | None = None,
-) -> Iterator[Ran]:
+) -> Iterator[Execution]:
     """Run programs side by side and hold them against the examples; yields each as it is done.
 
     An example with an expression takes a run of its own, as the expression may change things.
@@ -50,17 +50,19 @@ def run_programs(
     for index, result in _watched(
         sandbox.run_many((_program(source), limits) for source in sources), cancel
     ):
-        agreed: list[bool] = []
+        examples_passed: list[bool] = []
         if result.outcome.finished:
             values = _values(sandbox, sources[index], examples, limits, cancel)
             for number, example in enumerate(examples):
                 if example.expression is None:
-                    agreed.append(prints(example.expected, result.stdout_text))
+                    examples_passed.append(prints(example.expected, result.stdout_text))
                 else:
-                    agreed.append(number in values and same_value(example.expected, values[number]))
+                    examples_passed.append(
+                        number in values and same_value(example.expected, values[number])
+                    )
         else:
-            agreed = [False] * len(examples)
-        yield Ran(index, Run.from_result(result), tuple(agreed))
+            examples_passed = [False] * len(examples)
+        yield Execution(index, ProgramRun.from_result(result), tuple(examples_passed))
 
 
 def _program(source: str, result: str | None = None) -> Program:

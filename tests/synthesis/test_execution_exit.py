@@ -7,8 +7,8 @@ import pytest
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.outcomes import Status
 from multiturn.sandbox.protocol import Limits
-from multiturn.synthesis.running import run_programs
-from multiturn.synthesis.session import Example
+from multiturn.synthesis.execution import run_programs
+from multiturn.synthesis.records import Example
 
 EXAMPLES = [Example(expected=[1, 2]), Example(expected=6, expression="double(3)  # twice")]
 HEAD = "import sys\ndef double(x):\n    return 2 * x\ndef main():\n    print([1, 2])\n    return "
@@ -29,4 +29,4 @@ def test_exit_codes(end: str, status: Status) -> None:
     with open_sandbox(workers=1) as sandbox:
         (ran,) = run_programs(sandbox, [HEAD + end], EXAMPLES, Limits(cpu_seconds=5))
     assert ran.run.outcome.status is status
-    assert ran.agreed == (status is Status.FINISHED,) * 2
+    assert ran.examples_passed == (status is Status.FINISHED,) * 2

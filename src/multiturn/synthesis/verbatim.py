@@ -14,14 +14,20 @@ from multiturn.core.errors import InputError, nearest, truncate_repr
 from multiturn.core.yaml_scalars import MAX_DIGITS, quoted
 from multiturn.core.yaml_text import NodePath, YamlText, is_plain
 
-__all__ = ["check_written", "may_be_followed", "read_json_float", "read_json_int", "unwritten"]
+__all__ = [
+    "check_verbatim",
+    "comment_may_follow",
+    "read_json_float",
+    "read_json_int",
+    "plain_numbers",
+]
 
 _TURN_KEYS = ("prompt", "expect", "examples")
 _LISTS_OF_TURNS = ("turns", "prompts")
 _CODE_OR_CHOICE = ("header", "language")
 
 
-def check_written(source: YamlText, path: NodePath, node: yaml.Node) -> None:
+def check_verbatim(source: YamlText, path: NodePath, node: yaml.Node) -> None:
     """Refuse a turn that YAML took apart, and a variable that would be printed otherwise.
 
     Raises:
@@ -36,7 +42,7 @@ def check_written(source: YamlText, path: NodePath, node: yaml.Node) -> None:
         _check_variable(source, node)
 
 
-def may_be_followed(path: NodePath) -> bool:
+def comment_may_follow(path: NodePath) -> bool:
     """Whether a comment may stand behind the text at a path: it could not belong to it."""
     return len(path) == 1 and path[0] in _CODE_OR_CHOICE
 
@@ -110,19 +116,19 @@ def _yaml_word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-class WrittenInt(int):
+class LiteralInt(int):
     """A whole number of a JSON file that knows how it is written."""
 
     written: str
 
 
-class WrittenFloat(float):
+class LiteralFloat(float):
     """A number of a JSON file that knows how it is written."""
 
     written: str
 
 
-def read_json_int(text: str) -> WrittenInt:
+def read_json_int(text: str) -> LiteralInt:
     """A whole number, for `json.loads`.
 
     Raises:
@@ -130,19 +136,19 @@ def read_json_int(text: str) -> WrittenInt:
     """
     if len(text) > MAX_DIGITS:
         raise ValueError(f"a whole number has {len(text):,} digits, allowed are {MAX_DIGITS:,}")
-    number = WrittenInt(text)
+    number = LiteralInt(text)
     number.written = text
     return number
 
 
-def read_json_float(text: str) -> WrittenFloat:
+def read_json_float(text: str) -> LiteralFloat:
     """A number with a point or an exponent, for `json.loads`."""
-    number = WrittenFloat(text)
+    number = LiteralFloat(text)
     number.written = text
     return number
 
 
-def unwritten(data: Any, path: NodePath = (), *, where: str, variables: bool = True) -> Any:
+def plain_numbers(data: Any, path: NodePath = (), *, where: str, variables: bool = True) -> Any:
     """JSON's data with plain numbers, variables that would be printed otherwise refused.
 
     Args:
@@ -156,17 +162,17 @@ def unwritten(data: Any, path: NodePath = (), *, where: str, variables: bool = T
     """
     if isinstance(data, dict):
         return {
-            key: unwritten(item, (*path, key), where=where, variables=variables)
+            key: plain_numbers(item, (*path, key), where=where, variables=variables)
             for key, item in data.items()
         }
     if isinstance(data, list):
         return [
-            unwritten(item, (*path, number), where=where, variables=variables)
+            plain_numbers(item, (*path, number), where=where, variables=variables)
             for number, item in enumerate(data)
         ]
-    if not isinstance(data, WrittenInt | WrittenFloat):
+    if not isinstance(data, LiteralInt | LiteralFloat):
         return data
-    number = int(data) if isinstance(data, WrittenInt) else float(data)
+    number = int(data) if isinstance(data, LiteralInt) else float(data)
     if variables and _is_variable(path) and str(number) != data.written:
         place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
         raise InputError(

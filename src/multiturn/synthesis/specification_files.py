@@ -11,19 +11,19 @@ from typing import Any, NoReturn
 from multiturn.core.errors import InputError
 from multiturn.core.records import read_record
 from multiturn.core.yaml_text import read_yaml
-from multiturn.synthesis.samples import read_sample
+from multiturn.synthesis.published_format import read_published_problem
 from multiturn.synthesis.specification import Specification
-from multiturn.synthesis.written import (
-    check_written,
-    may_be_followed,
+from multiturn.synthesis.verbatim import (
+    check_verbatim,
+    comment_may_follow,
+    plain_numbers,
     read_json_float,
     read_json_int,
-    unwritten,
 )
 
 __all__ = ["parse_specifications", "read_specifications"]
 
-LARGEST_FILE = 16 << 20
+MAX_FILE_BYTES = 16 << 20
 SUFFIXES = (".yaml", ".yml", ".json", ".jsonl")
 
 
@@ -37,9 +37,9 @@ def read_specifications(path: Path) -> tuple[Specification, ...]:
         InputError: the file cannot be read, or something in it is wrong; names the place.
     """
     try:
-        if path.stat().st_size > LARGEST_FILE:
+        if path.stat().st_size > MAX_FILE_BYTES:
             raise InputError(
-                "the specification is too large", got=str(path), allowed=f"{LARGEST_FILE:,} bytes"
+                "the specification is too large", got=str(path), allowed=f"{MAX_FILE_BYTES:,} bytes"
             )
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -87,14 +87,14 @@ def _specification(data: Any, *, where: str) -> Specification:
     _refuse_odd_values(data, where)
     if isinstance(data, Mapping) and "prompts" in data:
         try:
-            return read_sample(data, where=where).to_specification()
+            return read_published_problem(data, where=where).to_specification()
         except InputError as error:
             raise _placed(error, where) from error
     return read_record(data, Specification, where=where)
 
 
 def _yaml(text: str, where: str) -> Places:
-    documents = read_yaml(text, where=where, check=check_written, free=may_be_followed)
+    documents = read_yaml(text, where=where, check=check_verbatim, free=comment_may_follow)
     for number, document in enumerate(documents, start=1):
         yield (where if len(documents) == 1 else f"{where}, document {number}"), document
 
@@ -130,14 +130,14 @@ def _loads(text: str, where: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON, {error}") from error
     items = data if isinstance(data, list) else [data]
-    plain = [_unwritten(item, where) for item in items]
+    plain = [_plain_numbers(item, where) for item in items]
     return plain if isinstance(data, list) else plain[0]
 
 
-def _unwritten(data: Any, where: str) -> Any:
+def _plain_numbers(data: Any, where: str) -> Any:
     # The published benchmark's samples are read as its own programs read them.
     published = isinstance(data, dict) and "prompts" in data
-    return unwritten(data, where=where, variables=not published)
+    return plain_numbers(data, where=where, variables=not published)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

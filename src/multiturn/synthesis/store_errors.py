@@ -17,11 +17,11 @@ from multiturn.core.errors import (
 )
 
 __all__ = [
-    "as_broken",
-    "broken",
+    "as_damaged",
+    "damaged",
     "check_magic",
-    "explained",
-    "gone",
+    "as_multiturn_error",
+    "deleted_elsewhere",
     "move_aside",
     "primary_code",
 ]
@@ -55,10 +55,10 @@ def check_magic(path: Path) -> None:
         with path.open("rb") as file:
             start = file.read(len(MAGIC))
         if start and start != MAGIC:
-            raise broken(path, "it is not a database")
+            raise damaged(path, "it is not a database")
 
 
-def broken(path: Path, reason: str) -> StoreError:
+def damaged(path: Path, reason: str) -> StoreError:
     """The error for a damaged file."""
     return StoreError(
         f"the store of sessions {path} is broken ({reason})",
@@ -66,7 +66,7 @@ def broken(path: Path, reason: str) -> StoreError:
     )
 
 
-def gone() -> StoreError:
+def deleted_elsewhere() -> StoreError:
     """The error for a session or turn that was there before."""
     return StoreError(
         "this session, or the turn, is no longer in the store: another program deleted it",
@@ -75,12 +75,12 @@ def gone() -> StoreError:
 
 
 @contextmanager
-def as_broken(path: Path) -> Iterator[None]:
+def as_damaged(path: Path) -> Iterator[None]:
     """Rows that do not hold what this version wrote are damage, not a person's mistake."""
     try:
         yield
     except (InputError, ValueError, KeyError) as error:
-        raise broken(path, str(error)) from error
+        raise damaged(path, str(error)) from error
 
 
 def primary_code(error: sqlite3.Error) -> int:
@@ -89,18 +89,18 @@ def primary_code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def explained(path: Path, error: sqlite3.Error) -> MultiturnError:
+def as_multiturn_error(path: Path, error: sqlite3.Error) -> MultiturnError:
     """SQLite's fault as one of ours."""
     code, reason = primary_code(error), str(error)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return broken(path, reason)
+        return damaged(path, reason)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreError(
             f"the store of sessions {path} is in use ({reason})",
             fix="wait for the other program that writes to it, and try again",
         )
     if code == sqlite3.SQLITE_CONSTRAINT:
-        return gone()
+        return deleted_elsewhere()
     if code == sqlite3.SQLITE_FULL:
         return StorageError(
             f"saving to {path} failed, no space left on device",
