@@ -251,7 +251,7 @@ def test_asked_ends_an_answer_where_the_arm_itself_would_go_on(arm: str) -> None
     _, solution = lead(
         arm,
         [f"x = 1{more}"] * 3,
-        ArmSettings(truncation="asked"),
+        ArmSettings(truncation="next_prompt"),
         turn=1 if arm == "gold_prefix" else None,
         run=lambda _source: FakeSandbox.printed(""),
     )

@@ -26,11 +26,11 @@ def engine(smollm2: Path) -> Iterator[Engine]:
 
 
 def test_a_real_sample(engine: Engine, sandbox: Sandbox) -> None:
-    sample("turns", "fair", engine, sandbox)
+    sample("turns", "parse", engine, sandbox)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("truncation", ["published", "fair", "none"])
+@pytest.mark.parametrize("truncation", ["published", "parse", "none"])
 @pytest.mark.parametrize("arm", ["turns", "prose", "feedback"])
 def test_real_samples(arm: str, truncation: str, engine: Engine, sandbox: Sandbox) -> None:
     sample(arm, truncation, engine, sandbox)

@@ -1,4 +1,4 @@
-"""The fair truncation: a cut never moves, one long answer stays whole, prose goes."""
+"""The `parse` truncation: a cut never moves, one long answer stays whole, prose goes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_what_is_not_held_back_is_never_cut(rule: StopRule, text: str) -> None:
         assert cut.position >= uncut - rule.lookahead
 
 
-def fair(text: str, context: str = CONTEXT, specification: str = SPECIFICATION) -> str:
+def parsed(text: str, context: str = CONTEXT, specification: str = SPECIFICATION) -> str:
     """What is kept, as in a dialogue: the stop rule first, then the rest."""
     rule = ParseTruncation(context, specification)
     cut = rule.stop.find(text)
@@ -66,7 +66,7 @@ def fair(text: str, context: str = CONTEXT, specification: str = SPECIFICATION) 
 
 @given(contexts, texts)
 def test_what_is_kept_parses_and_is_part_of_the_text(context: str, text: str) -> None:
-    kept = fair(text, context)
+    kept = parsed(text, context)
     assert kept in text
     if kept:
         assert parse_module(f"{context}{kept}\n") is not None
@@ -99,7 +99,7 @@ KEPT = {
 
 @pytest.mark.parametrize("text", KEPT.values(), ids=list(KEPT))
 def test_one_long_answer_stays_whole(text: str) -> None:
-    assert fair(text) == text
+    assert parsed(text) == text
 
 
 ENDED = {
@@ -120,28 +120,28 @@ ENDED = {
 
 @pytest.mark.parametrize("text", ENDED.values(), ids=list(ENDED))
 def test_the_answer_ends(text: str) -> None:
-    assert fair(text) == "x.sort()"
+    assert parsed(text) == "x.sort()"
 
 
 def test_a_specification_before_any_code_ends_nothing() -> None:
     text = f"```python\n{CONTEXT}x.sort()\n```"
-    assert fair(text) == f"{CONTEXT}x.sort()"
-    assert fair(f"{SPECIFICATION}x.sort()") == f"{SPECIFICATION}x.sort()"
+    assert parsed(text) == f"{CONTEXT}x.sort()"
+    assert parsed(f"{SPECIFICATION}x.sort()") == f"{SPECIFICATION}x.sort()"
 
 
 def test_a_body_is_code_that_follows_the_head_of_a_function() -> None:
-    assert fair("    return 2 * x\n```\n", FUNCTION, "") == "    return 2 * x"
-    assert fair("    return 2 * x\n\nThis doubles x.", FUNCTION, "") == "    return 2 * x"
+    assert parsed("    return 2 * x\n```\n", FUNCTION, "") == "    return 2 * x"
+    assert parsed("    return 2 * x\n\nThis doubles x.", FUNCTION, "") == "    return 2 * x"
     whole = f"{FUNCTION}    return 2 * x"
-    assert fair(f"```python\n{whole}\n```\n", FUNCTION, "") == whole
+    assert parsed(f"```python\n{whole}\n```\n", FUNCTION, "") == whole
 
 
 def test_an_import_is_an_answer_that_a_fence_can_close() -> None:
-    assert fair("import re\n```\nThis imports re.") == "import re"
+    assert parsed("import re\n```\nThis imports re.") == "import re"
 
 
 def test_prose_alone_leaves_nothing() -> None:
-    assert fair("This is how you sort a list.") == ""
+    assert parsed("This is how you sort a list.") == ""
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,8 @@ def test_what_cut_is_said(text: str, said: tuple[str | None, str | None]) -> Non
 
 
 def asked(text: str, next_step: re.Pattern[str] | None = NEXT_TURN) -> str:
-    """What is kept of an answer under ``asked``."""
-    rule = truncation_for("asked", CONTEXT, SPECIFICATION, next_step)
+    """What is kept of an answer under ``next_prompt``."""
+    rule = truncation_for("next_prompt", CONTEXT, SPECIFICATION, next_step)
     cut = rule.stop.find(text)
     return rule.finish(text if cut is None else text[: cut.position])[0]
 
@@ -217,8 +217,8 @@ def test_a_list_ends_at_an_item_that_it_does_not_have() -> None:
 def test_in_one_piece_asked_is_fair(text: str) -> None:
     more = f"{text}\n\n# Another step.\nx = 1"
     assert asked(more, None) == more
-    in_one_piece = truncation_for("asked", CONTEXT, SPECIFICATION)
-    assert in_one_piece == truncation_for("fair", CONTEXT, SPECIFICATION, NEXT_TURN)
+    in_one_piece = truncation_for("next_prompt", CONTEXT, SPECIFICATION)
+    assert in_one_piece == truncation_for("parse", CONTEXT, SPECIFICATION, NEXT_TURN)
 
 
 @given(texts)

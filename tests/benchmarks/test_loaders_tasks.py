@@ -75,13 +75,13 @@ def passes_throughout(arm: str, truncation: str, sandbox: Sandbox, *, step: int)
     assert not failed
 
 
-@pytest.mark.parametrize("truncation", ["published", "fair", "asked", "none"])
+@pytest.mark.parametrize("truncation", ["published", "parse", "next_prompt", "none"])
 @pytest.mark.parametrize("arm", ["turns", "gold_prefix", "feedback"])
 def test_references_pass_turn_by_turn_under_every_truncation(arm, truncation, sandbox) -> None:
     passes_throughout(arm, truncation, sandbox, step=150)
 
 
-@pytest.mark.parametrize("truncation", ["fair", "asked", "none"])
+@pytest.mark.parametrize("truncation", ["parse", "next_prompt", "none"])
 @pytest.mark.parametrize("arm", ["concat", "listed", "prose"])
 def test_references_pass_at_once(arm, truncation, sandbox) -> None:
     passes_throughout(arm, truncation, sandbox, step=150)
@@ -89,7 +89,7 @@ def test_references_pass_at_once(arm, truncation, sandbox) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("truncation", ["fair", "asked", "none"])
+@pytest.mark.parametrize("truncation", ["parse", "next_prompt", "none"])
 @pytest.mark.parametrize("arm", ALL_BUT_SHUFFLED)
 def test_every_reference_passes(arm, truncation, sandbox) -> None:
     passes_throughout(arm, truncation, sandbox, step=1)
@@ -250,8 +250,8 @@ def test_human_evals_own_samples(text: str, passes: bool, example, sandbox) -> N
         ("published", "    return 1\n\ndef f():\n    pass"),
         ("published", "    return 1\nprint(return1())"),
         ("published", "    return 1\n# done"),
-        ("fair", "    return 1\n\nThis returns one."),
-        ("fair", "```python\ndef return1():\n    return 1\n```\nThis returns one."),
+        ("parse", "    return 1\n\nThis returns one."),
+        ("parse", "```python\ndef return1():\n    return 1\n```\nThis returns one."),
         ("none", "    return 1"),
     ],
 )

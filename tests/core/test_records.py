@@ -113,3 +113,19 @@ def test_any_data_is_read_or_refused_with_one_line(data: object) -> None:
         assert len(str(error).splitlines()) == 1
     else:
         assert read_record(to_plain(record), Outer, where="f") == record
+
+
+@dataclass(frozen=True)
+class Renamed:
+    examples_passed: int = field(metadata={"key": "agreed"})
+    rule: Literal["parse", "none"] = field(default="none", metadata={"renamed": {"fair": "parse"}})
+
+
+def test_a_renamed_field_keeps_its_key_and_renamed_values_are_read() -> None:
+    read = read_record({"agreed": 2, "rule": "fair"}, Renamed, where="here")
+    assert read == Renamed(2, "parse")
+    assert to_plain(read) == {"agreed": 2, "rule": "parse"}
+    with pytest.raises(InputError, match="the key 'agreed' is missing"):
+        read_record({"rule": "parse"}, Renamed, where="here")
+    with pytest.raises(InputError, match="allowed: parse, none"):
+        read_record({"agreed": 2, "rule": "asked"}, Renamed, where="here")

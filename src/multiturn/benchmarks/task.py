@@ -8,7 +8,8 @@ program by each of its oracles.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, Protocol, runtime_checkable
 
 from multiturn.benchmarks.problem_set import Problem
@@ -17,9 +18,23 @@ from multiturn.core.errors import InputError
 from multiturn.sandbox.oracles.verdicts import Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
 
-__all__ = ["Arm", "ArmSettings", "HeaderStyle", "Item", "Task", "Truncation"]
+__all__ = [
+    "EARLIER_TRUNCATIONS",
+    "Arm",
+    "ArmSettings",
+    "HeaderStyle",
+    "Item",
+    "Task",
+    "Truncation",
+]
 
-Truncation = Literal["published", "fair", "asked", "none"]
+Truncation = Literal["published", "parse", "next_prompt", "none"]
+
+EARLIER_TRUNCATIONS: Mapping[str, Truncation] = MappingProxyType(
+    {"fair": "parse", "asked": "next_prompt"}
+)
+"""Names in records and settings of earlier versions, and what they are called now."""
+
 HeaderStyle = Literal["published", "packages", "none"]
 
 
@@ -38,13 +53,15 @@ class ArmSettings:
         seed: of what an arm does by chance (`shuffled`).
     """
 
-    truncation: Truncation = "published"
+    truncation: Truncation = field(default="published", metadata={"renamed": EARLIER_TRUNCATIONS})
     max_new_tokens: int | None = None
     budget: int | None = None
     header: HeaderStyle = "published"
     seed: int = 0
 
     def __post_init__(self) -> None:
+        current = EARLIER_TRUNCATIONS.get(self.truncation, self.truncation)
+        object.__setattr__(self, "truncation", current)
         for name in ("max_new_tokens", "budget"):
             value = getattr(self, name)
             if value is not None and value < 1:

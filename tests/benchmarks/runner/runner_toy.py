@@ -107,7 +107,7 @@ def toy_engine(*, seconds_per_token: float = 0.0, slots: int = 4, window: int = 
     return ScriptedEngine(answer, settings=settings)
 
 
-def toy_cell(
+def toy_spec(
     place: Path,
     engine: Engine,
     sandbox: Sandbox,
@@ -144,7 +144,7 @@ def main() -> int:
     try:
         with toy_engine(seconds_per_token=pace) as engine, open_sandbox() as sandbox:
             specs = [
-                toy_cell(place / arm, engine, sandbox, ToyTask(arm=arm), label=arm)
+                toy_spec(place / arm, engine, sandbox, ToyTask(arm=arm), label=arm)
                 for arm in ("turns", "feedback")
             ]
             invocation: Invocation = run_specs(

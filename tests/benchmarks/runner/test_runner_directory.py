@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from runner_toy import ToyTask, toy_cell, toy_engine
+from runner_toy import ToyTask, toy_engine, toy_spec
 
 from multiturn.benchmarks.runner.config import RunConfig
 from multiturn.benchmarks.runner.directory import (
@@ -32,7 +32,7 @@ from multiturn.sandbox.fake import FakeSandbox
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.outcomes import Outcome, Status
 
-CELL = toy_cell(Path("unused"), toy_engine(), FakeSandbox(), ToyTask(problems=2), n=2)
+CELL = toy_spec(Path("unused"), toy_engine(), FakeSandbox(), ToyTask(problems=2), n=2)
 CONFIGURED: RunConfig = CELL.config
 KEYS = sample_keys(CELL)
 ITEMS = {item.id: item for item in CELL.items()}

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event as Flag
 
 import pytest
-from runner_toy import ToyTask, answer, toy_cell, toy_engine
+from runner_toy import ToyTask, answer, toy_engine, toy_spec
 
 from multiturn.benchmarks.runner.config import Selection
 from multiturn.benchmarks.runner.directory import COMPLETE, CONFIG, PARTIAL, TURNS
@@ -23,7 +23,7 @@ from multiturn.engines.scripted import ScriptedEngine, ScriptSettings
 from multiturn.sandbox.protocol import Sandbox
 
 
-class ObservedRun(ScriptedEngine):
+class ObservedEngine(ScriptedEngine):
     """A scripted engine that remembers what it was asked, and fails or stops where it is told."""
 
     def __init__(self, *, last: int | None = None, cancel: Flag | None = None) -> None:
@@ -53,7 +53,7 @@ def run(
     **sampling: object,
 ) -> Invocation:
     engine = engine or toy_engine()
-    spec = toy_cell(place, engine, sandbox, task, selection=selection, **sampling)
+    spec = toy_spec(place, engine, sandbox, task, selection=selection, **sampling)
     extra = {"listen": listen} if listen else {}
     return run_specs(
         [spec], engine, sandbox, concurrency=Concurrency(in_flight=1), cancel=cancel, **extra
@@ -92,7 +92,7 @@ def test_a_run_is_extended_to_the_same_bytes_as_if_asked_at_once(
 def test_an_unfinished_run_is_extended_too(tmp_path, real_sandbox) -> None:
     run(tmp_path / "at once", real_sandbox, n=4)
     with pytest.raises(EngineError):
-        run(tmp_path / "run", real_sandbox, engine=ObservedRun(last=9), selection=SMALL, n=4)
+        run(tmp_path / "run", real_sandbox, engine=ObservedEngine(last=9), selection=SMALL, n=4)
     there = len(read_run(tmp_path / "run").samples)
     assert 0 < there < 8
     assert run(tmp_path / "run", real_sandbox, n=4).new == 48 - there
@@ -150,9 +150,9 @@ def test_a_kill_while_it_is_extended_loses_nothing(
 def test_no_finished_turn_is_written_twice(tmp_path, real_sandbox, arm: str, last: int) -> None:
     """Stopped after each turn in turn: what was written is asked for no more."""
     task = ToyTask(problems=3, cases=1, arm=arm)  # 2 + 3 + 4 turns
-    whole = ObservedRun()
+    whole = ObservedEngine()
     run(tmp_path / "at once", real_sandbox, engine=whole, task=task, n=1)
-    first, second = ObservedRun(last=last, cancel=(cancel := Flag())), ObservedRun()
+    first, second = ObservedEngine(last=last, cancel=(cancel := Flag())), ObservedEngine()
     run(tmp_path / "run", real_sandbox, engine=first, task=task, n=1, cancel=cancel)
     assert len(first.asked) == last
     said: list[BenchmarkProgress] = []
@@ -168,7 +168,7 @@ def test_no_finished_turn_is_written_twice(tmp_path, real_sandbox, arm: str, las
     assert last_said.turns - last_said.kept_turns == 9 - last
 
 
-class Waiting(ObservedRun):
+class Waiting(ObservedEngine):
     """Writes the second text only after `seen` says that the first was reported."""
 
     def __init__(self, seen: Flag) -> None:

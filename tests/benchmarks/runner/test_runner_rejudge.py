@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from runner_toy import ToyTask, toy_cell, toy_engine
+from runner_toy import ToyTask, toy_engine, toy_spec
 
 from multiturn.benchmarks.oracles.versions import ORACLE_VERSIONS, oracle_versions_of
 from multiturn.benchmarks.runner import rejudge as rejudging
@@ -53,7 +53,7 @@ calls: list[str] = []
 
 def run_toy(place: Path, task: Judge, *, fresh: bool = False) -> None:
     with toy_engine() as engine:
-        spec = toy_cell(place, engine, SANDBOX, task, n=1)
+        spec = toy_spec(place, engine, SANDBOX, task, n=1)
         run_specs([spec], engine, SANDBOX, fresh=fresh)
 
 

@@ -12,7 +12,7 @@ from threading import Event as Flag
 from typing import Any
 
 import pytest
-from runner_toy import ToyTask, answer, toy_cell, toy_engine
+from runner_toy import ToyTask, answer, toy_engine, toy_spec
 
 from multiturn.benchmarks.runner.config import SampleSettings, Selection
 from multiturn.benchmarks.runner.directory import (
@@ -58,7 +58,7 @@ def expected(tmp_path) -> bytes:
     """The complete file of the toy's run in the fake sandbox, made in one go."""
     with toy_engine() as engine:
         sandbox = fake_sandbox()
-        run_specs([toy_cell(tmp_path / "expected", engine, sandbox)], engine, sandbox)
+        run_specs([toy_spec(tmp_path / "expected", engine, sandbox)], engine, sandbox)
     return bytes_of(tmp_path / "expected")
 
 
@@ -97,7 +97,7 @@ def by_hand(task: ToyTask, sandbox: Sandbox, sampling: SampleSettings) -> bytes:
 def test_the_same_bytes_as_a_plain_loop(tmp_path, real_sandbox, arm, in_flight):
     task = ToyTask(problems=3, arm=arm)
     with toy_engine() as engine:
-        spec = toy_cell(tmp_path, engine, real_sandbox, task, n=2)
+        spec = toy_spec(tmp_path, engine, real_sandbox, task, n=2)
         invocation = run_specs(
             [spec], engine, real_sandbox, concurrency=Concurrency(in_flight=in_flight)
         )
@@ -114,13 +114,13 @@ def test_it_does_not_matter_which_cells_run_together(tmp_path):
     temperatures = (0.2, 0.8)
     with toy_engine() as engine:
         together = [
-            toy_cell(tmp_path / f"{t}", engine, sandbox, label=f"{t}", temperature=t)
+            toy_spec(tmp_path / f"{t}", engine, sandbox, label=f"{t}", temperature=t)
             for t in temperatures
         ]
         invocation = run_specs(together, engine, sandbox)
         assert invocation.total == 72
         for t in temperatures:
-            alone = toy_cell(tmp_path / f"alone{t}", engine, sandbox, temperature=t)
+            alone = toy_spec(tmp_path / f"alone{t}", engine, sandbox, temperature=t)
             run_specs([alone], engine, sandbox)
             assert bytes_of(tmp_path / f"alone{t}") == bytes_of(tmp_path / f"{t}")
 
@@ -141,7 +141,7 @@ def test_seeds_depend_on_what_is_asked_alone():
 def test_a_run_that_is_complete_is_not_made_again(tmp_path, expected):
     sandbox = fake_sandbox()
     with toy_engine() as engine:
-        spec = toy_cell(tmp_path / "expected", engine, sandbox)
+        spec = toy_spec(tmp_path / "expected", engine, sandbox)
         invocation = run_specs([spec], engine, sandbox)
     assert (invocation.new, invocation.done, invocation.complete) == (0, 36, True)
     assert bytes_of(tmp_path / "expected") == expected
@@ -159,7 +159,7 @@ def test_cancelled_it_keeps_what_is_done_and_goes_on(tmp_path, expected):
 
     sandbox = fake_sandbox()
     with toy_engine(seconds_per_token=0.01) as engine:
-        spec = toy_cell(tmp_path / "run", engine, sandbox)
+        spec = toy_spec(tmp_path / "run", engine, sandbox)
         invocation = run_specs([spec], engine, sandbox, cancel=cancel, listen=listen)
         assert invocation.cancelled
         assert 5 <= invocation.done < 36
@@ -194,7 +194,7 @@ class FailingEngine(ScriptedEngine):
 def test_an_engine_that_fails_half_way_stops_the_run_and_no_sample_is_wrong(tmp_path, expected):
     sandbox = fake_sandbox()
     with FailingEngine(lambda count: count > 40) as engine:
-        spec = toy_cell(tmp_path / "run", engine, sandbox)
+        spec = toy_spec(tmp_path / "run", engine, sandbox)
         with pytest.raises(EngineError) as stopped:
             run_specs([spec], engine, sandbox)
     message = str(stopped.value)
@@ -204,14 +204,14 @@ def test_an_engine_that_fails_half_way_stops_the_run_and_no_sample_is_wrong(tmp_
     assert 0 < kept < 36
     assert f"with {kept} of" in message
     with toy_engine() as engine:
-        run_specs([toy_cell(tmp_path / "run", engine, sandbox)], engine, sandbox)
+        run_specs([toy_spec(tmp_path / "run", engine, sandbox)], engine, sandbox)
     assert bytes_of(tmp_path / "run") == expected
 
 
 def test_an_engine_that_fails_for_a_moment_is_asked_again(tmp_path, expected):
     sandbox = fake_sandbox()
     with FailingEngine(lambda count: count % 10 == 0) as engine:
-        spec = toy_cell(tmp_path / "run", engine, sandbox)
+        spec = toy_spec(tmp_path / "run", engine, sandbox)
         assert run_specs([spec], engine, sandbox).complete
     assert bytes_of(tmp_path / "run") == expected
 
@@ -228,19 +228,19 @@ def test_a_sandbox_that_dies_stops_the_run_and_no_sample_is_wrong(tmp_path, expe
 
     sandbox = fake_sandbox(dying)
     with toy_engine() as engine:
-        spec = toy_cell(tmp_path / "run", engine, sandbox)
+        spec = toy_spec(tmp_path / "run", engine, sandbox)
         with pytest.raises(SandboxUnavailableError, match=r"kept: the sandbox died; fix: revive"):
             run_specs([spec], engine, sandbox)
         samples = read_run(tmp_path / "run").samples
         assert len(samples) <= 20
-        run_specs([toy_cell(tmp_path / "run", engine, fake_sandbox())], engine, fake_sandbox())
+        run_specs([toy_spec(tmp_path / "run", engine, fake_sandbox())], engine, fake_sandbox())
     assert bytes_of(tmp_path / "run") == expected
 
 
 def test_a_sandbox_that_cannot_run_is_found_before_anything_is_written(tmp_path):
     sandbox = fake_sandbox([SandboxUnavailableError("no isolation here")])
     with FailingEngine(lambda count: True) as engine:
-        spec = toy_cell(tmp_path / "run", engine, sandbox)
+        spec = toy_spec(tmp_path / "run", engine, sandbox)
         with pytest.raises(SandboxUnavailableError, match="no isolation"):
             run_specs([spec], engine, sandbox)
     assert not (tmp_path / "run").exists()
@@ -255,7 +255,7 @@ def test_a_package_that_programs_import_and_do_not_find_is_found_before(tmp_path
             )
 
     with FailingEngine(lambda count: True) as engine:
-        spec = toy_cell(tmp_path / "run", engine, real_sandbox, Importing())
+        spec = toy_spec(tmp_path / "run", engine, real_sandbox, Importing())
         with pytest.raises(SandboxUnavailableError, match=r"no_such_package.*multiturn.science"):
             run_specs([spec], engine, real_sandbox)
     assert not (tmp_path / "run").exists()
@@ -264,7 +264,7 @@ def test_a_package_that_programs_import_and_do_not_find_is_found_before(tmp_path
 def test_a_prompt_that_does_not_fit_is_named_before_anything_is_written(tmp_path):
     sandbox = fake_sandbox()
     with toy_engine(window=60) as engine:
-        spec = toy_cell(tmp_path / "run", engine, sandbox)
+        spec = toy_spec(tmp_path / "run", engine, sandbox)
         with pytest.raises(ContextOverflowError, match=r"a prompt of toy/\d/0 takes \d+ tokens"):
             run_specs([spec], engine, sandbox)
     assert not (tmp_path / "run").exists()
@@ -277,7 +277,7 @@ def test_a_dialogue_that_outgrows_the_window_says_so(tmp_path):
         lambda request, index: "a " * 100, settings=ScriptSettings(slots=2, context_window=125)
     )
     with engine:
-        spec = toy_cell(tmp_path, engine, sandbox, settings=ArmSettings(max_new_tokens=50))
+        spec = toy_spec(tmp_path, engine, sandbox, settings=ArmSettings(max_new_tokens=50))
         assert run_specs([spec], engine, sandbox).complete
     steps = [sample.steps for sample in read_run(tmp_path).samples if len(sample.steps) == 4]
     for first, _, third, last in steps:
@@ -294,10 +294,10 @@ def test_a_fault_of_the_benchmark_itself_is_not_dressed_up(tmp_path):
 
     sandbox = fake_sandbox()
     with toy_engine() as engine:
-        spec = toy_cell(tmp_path / "run", engine, sandbox, Broken())
+        spec = toy_spec(tmp_path / "run", engine, sandbox, Broken())
         with pytest.raises(ZeroDivisionError, match="a bug"):
             run_specs([spec], engine, sandbox)
-        assert run_specs([toy_cell(tmp_path / "run", engine, sandbox)], engine, sandbox).complete
+        assert run_specs([toy_spec(tmp_path / "run", engine, sandbox)], engine, sandbox).complete
 
 
 def test_a_fault_of_writing_stops_the_run(tmp_path, monkeypatch):
@@ -307,7 +307,7 @@ def test_a_fault_of_writing_stops_the_run(tmp_path, monkeypatch):
         raise InputError("the disk is no disk")
 
     with toy_engine(seconds_per_token=0.002) as engine:
-        spec = toy_cell(tmp_path / "run", engine, sandbox)
+        spec = toy_spec(tmp_path / "run", engine, sandbox)
         monkeypatch.setattr(BenchmarkDirectory, "append", full)
         before = set(threading.enumerate())
         with pytest.raises(InputError, match="no disk"):
@@ -341,7 +341,7 @@ def test_back_pressure_where_programs_take_longer_than_texts(tmp_path):
     sandbox = fake_sandbox()
     with toy_engine() as engine:
         task = Slow(problems=10)
-        spec = toy_cell(tmp_path, engine, sandbox, task, n=5)
+        spec = toy_spec(tmp_path, engine, sandbox, task, n=5)
         waiting = -len(task.items())  # the check before the run leads each dialogue once
         run_specs([spec], engine, sandbox, concurrency=Concurrency(in_flight=4, judges=2))
     assert waiting == 0
@@ -350,7 +350,7 @@ def test_back_pressure_where_programs_take_longer_than_texts(tmp_path):
 
 def test_long_problems_first_and_samples_of_one_prompt_together(tmp_path):
     sandbox = fake_sandbox()
-    spec = toy_cell(tmp_path, toy_engine(), sandbox, n=2)
+    spec = toy_spec(tmp_path, toy_engine(), sandbox, n=2)
     keys = sample_keys(spec)
     with BenchmarkDirectory.open(tmp_path, spec.config, keys) as directory:
         pending = list(pending_samples(spec, directory))
@@ -396,7 +396,7 @@ def test_settings_that_make_no_sense(wrong, told):
 def test_the_record_of_a_run_names_what_made_it(tmp_path):
     sandbox = fake_sandbox()
     with toy_engine() as engine:
-        run_specs([toy_cell(tmp_path, engine, sandbox)], engine, sandbox)
+        run_specs([toy_spec(tmp_path, engine, sandbox)], engine, sandbox)
     record = json.loads((tmp_path / CONFIG).read_text())
     assert record["schema"] == "multiturn.bench/1"
     assert record["rung"] == "fake"

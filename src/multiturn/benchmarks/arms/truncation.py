@@ -53,14 +53,16 @@ def truncation_for(
     """The truncation by that name for a text that continues `context`.
 
     Args:
-        name: ``published``, ``fair``, ``asked`` or ``none``.
+        name: ``published``, ``parse``, ``next_prompt`` or ``none``.
         context: the program so far.
         specification: the comment that the text answers.
-        next_step: how the arm opens the step after the last that was asked for; ``asked`` ends
-            the text where the model does so. None for an arm that asks in one piece.
+        next_step: how the arm opens the step after the last that was asked for;
+            ``next_prompt`` ends the text where the model does so. None for an arm that asks
+            in one piece.
     """
-    if name in ("fair", "asked"):
-        return ParseTruncation(context, specification, next_step if name == "asked" else None)
+    if name in ("parse", "next_prompt"):
+        next_prompt = next_step if name == "next_prompt" else None
+        return ParseTruncation(context, specification, next_prompt)
     return StopRuleOnly(PublishedRule() if name == "published" else KeepAll())
 
 

@@ -175,6 +175,6 @@ def _context(prompt: str) -> str:
 
 
 def _truncation(name: Truncation, prompt: str) -> TruncationRule:
-    if name in ("fair", "asked"):
+    if name in ("parse", "next_prompt"):
         return ParseTruncation(prompt)
     return StopRuleOnly(StopStrings(HUMAN_EVAL_STOPS) if name == "published" else KeepAll())

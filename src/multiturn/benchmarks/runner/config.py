@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import Any
 
 from multiturn.benchmarks.oracles.versions import ORACLE_VERSIONS, version_key
-from multiturn.benchmarks.task import ArmSettings, Item, Task
+from multiturn.benchmarks.task import EARLIER_TRUNCATIONS, ArmSettings, Item, Task
 from multiturn.core.errors import InputError
 from multiturn.core.ranges import Range
 from multiturn.core.records import to_plain
@@ -195,7 +195,7 @@ def installed_versions() -> dict[str, str]:
 
 def differences(theirs: Mapping[str, Any], ours: RunConfig) -> list[str]:
     """What a saved record says otherwise, one line for each field."""
-    there, here = dict(_fields(theirs)), dict(_fields(to_plain(ours)))
+    there, here = _leaves(theirs), _leaves(to_plain(ours))
     return [
         f"{name} is {_said(there, name)} there and {_said(here, name)} here"
         for name in [*here, *(name for name in there if name not in here)]
@@ -208,7 +208,7 @@ _EXTENDS = ("sampling.n", "items", "items_sha256")
 
 def only_extends(theirs: Mapping[str, Any], ours: RunConfig) -> bool:
     """Whether two records differ at most in how many items and samples are asked for."""
-    there, here = dict(_fields(theirs)), dict(_fields(to_plain(ours)))
+    there, here = _leaves(theirs), _leaves(to_plain(ours))
     return there.keys() == here.keys() and all(
         name in _EXTENDS or name.startswith("selection.")
         for name in here
@@ -220,8 +220,16 @@ def _said(fields: Mapping[str, object], name: str) -> str:
     return json.dumps(fields[name]) if name in fields else "absent"
 
 
+def _leaves(record: Mapping[str, Any]) -> dict[str, object]:
+    """The values of a record by their dotted names, in today's words."""
+    found = dict(_fields(record))
+    truncation = found.get("settings.truncation")
+    if isinstance(truncation, str):
+        found["settings.truncation"] = EARLIER_TRUNCATIONS.get(truncation, truncation)
+    return found
+
+
 def _fields(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """The leaves, each with its dotted name."""
     for key, value in data.items():
         if isinstance(value, Mapping):
             yield from _fields(value, f"{prefix}{key}.")

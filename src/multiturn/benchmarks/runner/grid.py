@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.benchmarks.runner.config import SampleSettings, Selection, describe_run
+from multiturn.benchmarks.runner.directory import CONFIG
 from multiturn.benchmarks.runner.run_spec import RunSpec
-from multiturn.benchmarks.task import ArmSettings, Task
+from multiturn.benchmarks.task import EARLIER_TRUNCATIONS, ArmSettings, Task
 from multiturn.engines.protocol import EngineInfo
 from multiturn.sandbox.protocol import Sandbox
 
@@ -34,7 +35,6 @@ class Grid:
         for task in self.tasks:
             for settings in self.settings:
                 for sampling in self.samplings:
-                    name = f"{task.arm}.{settings.truncation}.t{sampling.temperature:g}"
                     yield RunSpec(
                         label=f"{model} {task.arm} {settings.truncation} t{sampling.temperature:g}",
                         task=task,
@@ -47,5 +47,15 @@ class Grid:
                             sampling=sampling,
                             selection=self.selection,
                         ),
-                        place=out / task.name / model / name,
+                        place=_place(out / task.name / model, task.arm, settings, sampling),
                     )
+
+
+def _place(runs: Path, arm: str, settings: ArmSettings, sampling: SampleSettings) -> Path:
+    """The directory of a run; an earlier version may have begun it under another name."""
+    former = (old for old, new in EARLIER_TRUNCATIONS.items() if new == settings.truncation)
+    places = [
+        runs / f"{arm}.{truncation}.t{sampling.temperature:g}"
+        for truncation in (settings.truncation, *former)
+    ]
+    return next((place for place in places if (place / CONFIG).exists()), places[0])

@@ -87,7 +87,7 @@ Truncations = Annotated[
     list[str] | None,
     typer.Option(
         "--truncation",
-        metavar="published|fair|asked|none",
+        metavar="published|parse|next_prompt|none",
         help="The rule that ends a written text; several with commas. By default published.",
     ),
 ]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast, get_args
 
 from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.runner.directory import CONFIG
-from multiturn.benchmarks.task import HeaderStyle, Task, Truncation
+from multiturn.benchmarks.task import EARLIER_TRUNCATIONS, HeaderStyle, Task, Truncation
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.engines.model_name import ModelName, Script, Server, Weights
 from multiturn.engines.protocol import EngineInfo
@@ -47,12 +47,13 @@ def check_names(
     Raises:
         UnknownNameError: one is not known.
     """
-    for name in truncations:
+    current = tuple(EARLIER_TRUNCATIONS.get(name, name) for name in truncations)
+    for name in current:
         if name not in get_args(Truncation):
             raise UnknownNameError("truncation", name, get_args(Truncation))
     if header not in get_args(HeaderStyle):
         raise UnknownNameError("header", header, get_args(HeaderStyle))
-    return cast(tuple[Truncation, ...], tuple(truncations)), cast(HeaderStyle, header)
+    return cast(tuple[Truncation, ...], current), cast(HeaderStyle, header)
 
 
 def words(said: Sequence[str]) -> tuple[str, ...]:

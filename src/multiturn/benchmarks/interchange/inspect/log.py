@@ -17,7 +17,7 @@ from multiturn.benchmarks.runner.directory import CONFIG
 from multiturn.benchmarks.runner.results import SavedRun
 from multiturn.benchmarks.runner.samples import Sample
 from multiturn.benchmarks.solver import Generate
-from multiturn.benchmarks.task import Task
+from multiturn.benchmarks.task import EARLIER_TRUNCATIONS, Task
 from multiturn.core.files import write_atomically
 from multiturn.core.records import to_plain
 from multiturn.sandbox.oracles.verdicts import Judgement
@@ -49,7 +49,7 @@ def eval_log(run: SavedRun, *, task: Task | None = None) -> dict[str, Any]:
     """
     config = run.config
     record = to_plain(config)
-    identity = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:22]
+    identity = _identity(record)
     began = datetime.fromtimestamp((run.path / CONFIG).stat().st_mtime, UTC)
     created = began.isoformat(timespec="seconds")
     items = list(dict.fromkeys(sample.item.id for sample in run.samples))
@@ -93,6 +93,15 @@ def eval_log(run: SavedRun, *, task: Task | None = None) -> dict[str, Any]:
     }
     clean: dict[str, Any] = _without_surrogates(log)
     return clean
+
+
+def _identity(record: Mapping[str, Any]) -> str:
+    """The same for a run in every version: a truncation counts by the name that it had first."""
+    first = {new: old for old, new in EARLIER_TRUNCATIONS.items()}
+    settings = record["settings"]
+    truncation = first.get(settings["truncation"], settings["truncation"])
+    named = {**record, "settings": {**settings, "truncation": truncation}}
+    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:22]
 
 
 def _results(run: SavedRun) -> dict[str, Any]:

@@ -67,7 +67,7 @@ _PROGRAM = "multiturn_program"
 def multiturn(
     benchmark: str = "own",
     arm: str = "turns",
-    truncation: str = "fair",
+    truncation: str = "parse",
     cases: int | None = None,
     path: str | None = None,
 ) -> Task:
@@ -76,8 +76,8 @@ def multiturn(
     Args:
         benchmark: `own` or `mtpb`.
         arm: one of the project's arms.
-        truncation: `published`, `fair`, `asked` or `none`; chat models write fences, which only
-            `fair` and `asked` understand.
+        truncation: `published`, `parse`, `next_prompt` or `none`; chat models write fences,
+            which only `parse` and `next_prompt` understand.
         cases: the first so many cases of each problem.
         path: the file of `mtpb`.
     """
@@ -92,7 +92,11 @@ def multiturn(
         dataset=dataset,
         solver=run_arm(found, settings),
         scorer=oracles(found),
-        metadata={"problems_sha256": found.problems_sha256, "arm": arm, "truncation": truncation},
+        metadata={
+            "problems_sha256": found.problems_sha256,
+            "arm": arm,
+            "truncation": settings.truncation,
+        },
     )
 
 

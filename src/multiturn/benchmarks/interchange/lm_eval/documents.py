@@ -19,7 +19,7 @@ from multiturn.sandbox.protocol import Sandbox
 
 __all__ = ["concat", "documents", "judge", "prose"]
 
-SETTINGS = ArmSettings(truncation="fair")
+SETTINGS = ArmSettings(truncation="parse")
 
 
 def documents(arm: str, *, cases: int | None = None, **_: object) -> dict[str, Any]:
