@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiturn.core.errors import InputError
-from multiturn.core.records import read_record, to_plain
+from multiturn.core.records import earlier_values, read_record, stored_as, to_plain
 
 
 class Colour(Enum):
@@ -117,8 +117,10 @@ def test_any_data_is_read_or_refused_with_one_line(data: object) -> None:
 
 @dataclass(frozen=True)
 class Renamed:
-    examples_passed: int = field(metadata={"key": "agreed"})
-    rule: Literal["parse", "none"] = field(default="none", metadata={"renamed": {"fair": "parse"}})
+    examples_passed: int = field(metadata=stored_as("agreed"))
+    rule: Literal["parse", "none"] = field(
+        default="none", metadata=earlier_values({"fair": "parse"})
+    )
 
 
 def test_a_renamed_field_keeps_its_key_and_renamed_values_are_read() -> None:

@@ -15,6 +15,7 @@ from typing import Literal, Protocol, runtime_checkable
 from multiturn.benchmarks.problem_set import Problem
 from multiturn.benchmarks.solver import Solver
 from multiturn.core.errors import InputError
+from multiturn.core.records import earlier_values
 from multiturn.sandbox.oracles.verdicts import Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
 
@@ -53,7 +54,9 @@ class ArmSettings:
         seed: of what an arm does by chance (`shuffled`).
     """
 
-    truncation: Truncation = field(default="published", metadata={"renamed": EARLIER_TRUNCATIONS})
+    truncation: Truncation = field(
+        default="published", metadata=earlier_values(EARLIER_TRUNCATIONS)
+    )
     max_new_tokens: int | None = None
     budget: int | None = None
     header: HeaderStyle = "published"

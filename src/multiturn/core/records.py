@@ -38,7 +38,7 @@ _NAMES: dict[Any, str] = {
 
 
 _KEY = "multiturn.core.records.key"
-_EARLIER = "multiturn.earlier"
+_EARLIER = "multiturn.core.records.earlier"
 
 
 def stored_as(key: str) -> Mapping[str, str]:
