@@ -252,7 +252,7 @@ def _opened(level: IsolationLevel, landlock: int | None) -> Sandbox:
 def left_behind(bystanders: set[int], descriptors: int, place: Path) -> list[str]:
     """What is still there after the sandbox was closed."""
     found = []
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 300
     while (left := canaries.descendants() - bystanders) and time.monotonic() < deadline:
         _reap()
         time.sleep(0.05)

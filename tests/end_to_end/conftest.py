@@ -83,7 +83,7 @@ class Terminal:
             env=os.environ | {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"} | env,
             dimensions=(40, 100),
             encoding="utf-8",
-            timeout=30,
+            timeout=300,
         )
         self.seen = ""
 
@@ -116,7 +116,7 @@ class Terminal:
                 return self.ended(6)
         raise AssertionError(f"it does not end:\n{self.seen}")
 
-    def ended(self, seconds: float = 30) -> int:
+    def ended(self, seconds: float = 300) -> int:
         """Wait for the end; returns the exit code."""
         self.process.expect(pexpect.EOF, timeout=seconds)
         self.seen = _CONTROLS.sub("", self.seen + self.process.before)

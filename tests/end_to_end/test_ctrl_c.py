@@ -13,7 +13,7 @@ import pytest
 
 SCRIPT = Path(sys.executable).with_name("multiturn")
 ANSWERED = r"(?i)stopp|interrupt"
-SECONDS = 20
+SECONDS = 300
 """For an answer, on a machine on which eight others work; on a quiet one it takes half of one."""
 
 
@@ -22,7 +22,7 @@ def started(*arguments: object, program: str | None = None) -> pexpect.spawn:
     if program is not None:
         command = [sys.executable, "-c", program, *map(str, arguments)]
     return pexpect.spawn(
-        command[0], command[1:], encoding="utf-8", timeout=60, dimensions=(40, 200),
+        command[0], command[1:], encoding="utf-8", timeout=300, dimensions=(40, 200),
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
 

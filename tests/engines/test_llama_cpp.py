@@ -92,7 +92,7 @@ def test_nobody_else_can_reach_the_socket(engine: LlamaCppEngine) -> None:
         [sys.executable, "-c", code, str(directory / "s.sock")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert ran.stdout.strip() == "401"

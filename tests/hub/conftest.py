@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         faults = files.faults.get(self.path, [])
         fault = faults.pop(0) if faults else Fault()
         if fault.hang:
-            files.released.wait(30)
+            files.released.wait(300)
             self.close_connection = True
             return None
         if files.login is not None and self.headers.get("Authorization") != files.login:

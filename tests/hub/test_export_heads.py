@@ -78,7 +78,10 @@ def greedy(place: Path) -> tuple[int, ...]:
     return tuple(ids[-8:])
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if "x 8" in name else [pytest.mark.slow]) for name in SHAPES],
+)
 def test_what_was_exported_writes_the_same(tmp_path: Path, name: str) -> None:
     source = write_source(tmp_path / "source", **SHAPES[name])
     expected = greedy(source)

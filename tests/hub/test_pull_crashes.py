@@ -78,7 +78,7 @@ def test_a_kill_at_any_moment_leaves_no_half_file(tiny, models, server):
             final.unlink()
             survived += 1
     with start_puller(models, server, tiny.content) as process:
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     assert final.read_bytes() == tiny.content
     resumed = [headers for headers in server.asked(tiny.hub_path) if "range" in headers]
@@ -89,7 +89,7 @@ def test_a_kill_at_any_moment_leaves_no_half_file(tiny, models, server):
 def test_two_processes_at_once_fetch_it_once(tiny, models, server):
     server.pause = 0.03  # some 1.5 s: long enough for the second to meet the first
     processes = [start_puller(models, server, tiny.content) for _ in range(2)]
-    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    outputs = [process.communicate(timeout=300)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert (models / "tiny" / "tiny.gguf").read_bytes() == tiny.content
     assert len(server.asked(tiny.hub_path)) == 1
@@ -107,7 +107,7 @@ def test_a_waiting_process_takes_over_from_a_killed_one(tiny, models, server):
                 pass
             first.send_signal(signal.SIGKILL)
             server.pause = 0
-            second.communicate(timeout=60)
+            second.communicate(timeout=300)
         first.communicate()
     assert second.returncode == 0
     assert (models / "tiny" / "tiny.gguf").read_bytes() == tiny.content
@@ -115,13 +115,13 @@ def test_a_waiting_process_takes_over_from_a_killed_one(tiny, models, server):
 
 def test_a_write_that_fails_midway_is_one_clear_line(tiny, models, server):
     with start_puller(models, server, tiny.content, file_limit=1_000_000) as process:
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
     assert process.returncode == 2
     assert "writing the partial file failed, file too large" in output
     assert not (models / "tiny" / "tiny.gguf").exists()
     # What came is kept, and a process without the limit goes on from there.
     with start_puller(models, server, tiny.content) as process:
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     assert process.returncode == 0
     assert server.asked(tiny.hub_path)[-1]["range"] == "bytes=1000000-"
 

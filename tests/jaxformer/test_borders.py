@@ -33,7 +33,10 @@ def padded(rows: list[list[int]], size: int) -> Any:
     return np.asarray([row + [0] * (size - len(row)) for row in rows], np.int32)
 
 
-@pytest.mark.parametrize("length", [64, 16, 7])
+@pytest.mark.parametrize(
+    "length",
+    [pytest.param(64, marks=pytest.mark.slow), 16, pytest.param(7, marks=pytest.mark.slow)],
+)
 def test_counted_targets_have_the_loss_that_they_have_alone(length: int) -> None:
     parameters = initialize(parameter_specs(CONFIG), 0)
     rng = np.random.default_rng(1)

@@ -115,6 +115,7 @@ def assert_same(one: Any, other: Any) -> None:
     np.testing.assert_allclose(one["weights"], other["weights"], rtol=0, atol=5e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name != "plain"])
 def test_same_as_plain(usual: dict[str, Any], name: str) -> None:
     assert_same(usual[name], usual["plain"])

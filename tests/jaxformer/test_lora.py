@@ -134,6 +134,7 @@ def records_file(place: Path) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_a_run_on_records_resumes_merges_and_refuses_another_base(
     tiny: TrainConfig, tmp_path: Path
 ) -> None:

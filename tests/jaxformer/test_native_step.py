@@ -72,7 +72,14 @@ def three_steps(
 
 
 @needs_compiler
-@pytest.mark.parametrize("family", ["codegen", "llama", "lora"])
+@pytest.mark.parametrize(
+    "family",
+    [
+        "codegen",
+        pytest.param("llama", marks=pytest.mark.slow),
+        pytest.param("lora", marks=pytest.mark.slow),
+    ],
+)
 def test_native_equals_xla(tiny: TrainConfig, family: str) -> None:
     kept = None
     if family == "lora":
@@ -94,6 +101,7 @@ def test_native_equals_xla(tiny: TrainConfig, family: str) -> None:
         assert float(jnp.mean(jnp.abs(mine - theirs))) < 2e-6
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_bfloat16_is_native_by_itself_and_near_float32(tiny: TrainConfig) -> None:
     partition = full_partition(tiny.model)

@@ -65,6 +65,7 @@ def test_a_loop_without_a_count_is_refused() -> None:
         count_work(MODULE.replace("GROUPS", "{{0,1}}").replace("constant(7)", "parameter(0)"))
 
 
+@pytest.mark.slow
 def test_the_real_step_on_four_devices(tiny: TrainConfig) -> None:
     config = replace(tiny, mesh=parse_mesh("data=2,fsdp=2"))
     found = compile_step(config, 4)

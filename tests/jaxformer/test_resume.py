@@ -95,7 +95,9 @@ def test_stopped_and_resumed_is_the_same_bit_for_bit(
     assert losses(tiny)[12] == losses(whole)[12]
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kills", [pytest.param(3, marks=pytest.mark.slow), pytest.param(30, marks=pytest.mark.slow)]
+)
 @pytest.mark.timeout(3600)
 def test_killed_at_random_moments_is_the_same(
     tiny: TrainConfig,
@@ -164,6 +166,7 @@ def test_told_to_go_it_saves_and_says_so_with_its_own_code(
     assert len(set(weights(program, endless, other))) == 1
 
 
+@pytest.mark.slow
 def test_restored_onto_another_mesh(
     tiny: TrainConfig, whole: TrainConfig, compiled: dict[str, str], program: Any
 ) -> None:

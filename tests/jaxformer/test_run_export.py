@@ -26,8 +26,13 @@ def llama(*, bias: bool, tied: bool, stretch: float = 1.0) -> DecoderConfig:
 
 @pytest.mark.parametrize(
     "model",
-    [llama(bias=False, tied=False, stretch=2.0), llama(bias=True, tied=True), None],
-    ids=["llama", "qwen2", "codegen"],
+    [
+        pytest.param(
+            llama(bias=False, tied=False, stretch=2.0), id="llama", marks=pytest.mark.slow
+        ),
+        pytest.param(llama(bias=True, tied=True), id="qwen2", marks=pytest.mark.slow),
+        pytest.param(None, id="codegen"),
+    ],
 )
 def test_a_run_becomes_a_file_that_every_engine_opens(
     tiny: TrainConfig, model: DecoderConfig | None, tmp_path: Path
@@ -52,6 +57,7 @@ def test_a_run_becomes_a_file_that_every_engine_opens(
     assert json.loads((out / "certificate.json").read_text())["format"] == "gguf"
 
 
+@pytest.mark.slow
 def test_a_lora_run_is_merged_into_the_file(tiny: TrainConfig, tmp_path: Path) -> None:
     main(replace(tiny, steps=2))
     tuned = replace(

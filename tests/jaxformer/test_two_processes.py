@@ -35,6 +35,7 @@ def last_loss(config: TrainConfig) -> float:
     return float([json.loads(line) for line in lines if "gradient_norm" in line][-1]["loss"])
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_two_processes_train_as_one(tiny: TrainConfig, program: Any) -> None:
     # The first half by two processes of two devices each, the second by one of one device:

@@ -26,6 +26,12 @@ from multiturn.models.parameters import Parameters, parameter_specs
 
 pytestmark = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here")
 
+SOME_CONFIGS = [
+    "codegen",
+    pytest.param("llama", marks=pytest.mark.slow),
+    pytest.param("qwen", marks=pytest.mark.slow),
+]
+
 # Sizes that fill neither a panel of 64 outputs, nor a vector of 16, nor a group of 128 inputs.
 CONFIGS: dict[str, DecoderConfig] = {
     "codegen": codegen_config(
@@ -103,7 +109,7 @@ def read(
 
 
 @pytest.mark.parametrize("precision", TOLERANCES)
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", SOME_CONFIGS)
 def test_equals_the_plain_decoder(name: str, precision: Precision) -> None:
     config, weights = CONFIGS[name], parameters(name)
     decoder = packed(name, precision)

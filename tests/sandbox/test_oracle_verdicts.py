@@ -14,7 +14,7 @@ from multiturn.sandbox.oracles.verdicts import Judgement, Verdict, check_stdout,
 from multiturn.sandbox.outcomes import Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
-LIMITS = Limits(cpu_seconds=2, wall_seconds=10)
+LIMITS = Limits(cpu_seconds=2, wall_seconds=60)
 
 
 @pytest.fixture(scope="module")

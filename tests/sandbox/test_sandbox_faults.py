@@ -157,7 +157,7 @@ def test_all_ends_with_a_supervisor_that_is_killed(level):
         its = psutil.Process(owner.pid).children(recursive=True)
         assert len(its) >= 3
         owner.send_signal(signal.SIGKILL)
-        _, alive = psutil.wait_procs(its, timeout=20)
+        _, alive = psutil.wait_procs(its, timeout=300)
         assert alive == []
 
 
@@ -206,8 +206,9 @@ def test_declared_isolation_is_in_every_result():
 
 def test_side_by_side_is_side_by_side():
     with open_sandbox(workers=2) as sandbox:
-        sandbox.run(Program(source=""))
-        began = time.monotonic()
-        batch = [(Program(source="import time; time.sleep(1)"), Limits())] * 4
-        assert len(list(sandbox.run_many(batch))) == 4
-        assert time.monotonic() - began < 3.5
+        source = "from time import *\nprint(monotonic())\nsleep(1)\nprint(monotonic())"
+        batch = [(Program(source=source), Limits())] * 4
+        results = [result for _, result in sandbox.run_many(batch)]
+    spans = sorted(tuple(map(float, result.stdout.split())) for result in results)
+    assert len(spans) == 4
+    assert spans[1][0] < spans[0][1]  # the second began before the first had ended

@@ -129,7 +129,7 @@ def test_wall_time_ends_what_uses_no_cpu(sandbox):
     )
     assert result.outcome.status is Status.TIMED_OUT_WALL
     assert result.stdout == b"on", "what was printed before is kept"
-    assert result.wall_seconds < 10
+    assert result.wall_seconds < 50
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def kill_at_random(tmp_path, rounds: int) -> None:
         first = writer.stdout.readline()
         time.sleep(chance.uniform(0, 0.15))
         writer.kill()
-        rest, _ = writer.communicate(timeout=30)
+        rest, _ = writer.communicate(timeout=300)
         assert writer.returncode == -signal.SIGKILL
         for line in (first + rest).split("\n")[:-1]:
             changes += 1

@@ -42,7 +42,7 @@ def real_sandbox() -> Iterator[Sandbox]:
         yield opened
 
 
-@pytest.mark.parametrize("style", ["comment", "chat"])
+@pytest.mark.parametrize("style", ["comment", pytest.param("chat", marks=pytest.mark.slow)])
 def test_three_turns(style, engine, real_sandbox, tmp_path):
     path = tmp_path / "sessions.sqlite3"
     with SessionStore(path) as store:

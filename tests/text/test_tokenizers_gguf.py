@@ -68,7 +68,7 @@ def theirs(smollm2: Path) -> Cut:
             data=json.dumps(asked).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return list(json.load(answer)["tokens"])
 
     return cut

@@ -21,7 +21,7 @@ SCRIPT = Path(sys.executable).with_name("multiturn")
 
 def call(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # type: ignore[call-overload, no-any-return]
-        [SCRIPT, *arguments], capture_output=True, text=True, timeout=60, **more
+        [SCRIPT, *arguments], capture_output=True, text=True, timeout=300, **more
     )
 
 
@@ -44,7 +44,7 @@ def test_help_loads_nothing_heavy() -> None:
         "import sys; from multiturn.apps.cli.main import run; run(['--help']); "
         "print(*sys.modules, file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     loaded = set(done.stderr.split())
     assert "multiturn.apps.cli.lazy" in loaded
     heavy = {"rich", "prompt_toolkit", "pygments", "httpx", "jinja2", "sqlite3", "yaml", "numpy"}
@@ -123,7 +123,7 @@ def test_a_reader_that_goes_away_is_no_fault() -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [SCRIPT, "config", "--json"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60
+        [SCRIPT, "config", "--json"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=300
     )
     os.close(write)
     assert done.stderr == ""

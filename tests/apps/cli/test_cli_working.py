@@ -25,7 +25,7 @@ print("done")
 
 def test_a_line_says_what_is_done_and_goes_away() -> None:
     child = pexpect.spawn(
-        sys.executable, ["-c", PROGRAM, "2.5"], encoding="utf-8", timeout=60,
+        sys.executable, ["-c", PROGRAM, "2.5"], encoding="utf-8", timeout=300,
         env={"TERM": "xterm", "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     child.expect(r"reading the weights \([12] s\)")
@@ -38,6 +38,6 @@ def test_a_line_says_what_is_done_and_goes_away() -> None:
 
 def test_nothing_of_it_stands_in_a_log() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "1.5"], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", PROGRAM, "1.5"], capture_output=True, text=True, timeout=300
     )
     assert (done.stdout, done.stderr) == ("done\n", "step 1\n")

@@ -143,11 +143,11 @@ with pull_display() as tell:
     child = pexpect.spawn(
         sys.executable, ["-c", script], dimensions=(24, 120), env={**os.environ, "TERM": "xterm"}
     )
-    child.expect(r"pulling m\.gguf", timeout=30)
-    child.expect(r"/10\.0 MB", timeout=30)
-    child.expect(r"MB/s", timeout=30)
-    child.expect(r"0:00:0\d", timeout=30)
-    child.expect(pexpect.EOF, timeout=30)
+    child.expect(r"pulling m\.gguf", timeout=300)
+    child.expect(r"/10\.0 MB", timeout=300)
+    child.expect(r"MB/s", timeout=300)
+    child.expect(r"0:00:0\d", timeout=300)
+    child.expect(pexpect.EOF, timeout=300)
     child.close()
     assert child.exitstatus == 0
 

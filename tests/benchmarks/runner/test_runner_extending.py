@@ -177,7 +177,7 @@ class Waiting(ObservedEngine):
 
     def stream(self, request: Request, *, cancel: Flag | None = None) -> Iterator[Event]:
         if len(self.asked) == 1:
-            assert self._seen.wait(60), "no report counts the first text"
+            assert self._seen.wait(300), "no report counts the first text"
         yield from super().stream(request, cancel=cancel)
 
 
