@@ -96,12 +96,12 @@ def test_stopped_and_gone_on_with(answers, tmp_path, start, expected, number, co
     _, said = process.communicate(timeout=300)
     assert process.returncode == code
     if number != signal.SIGKILL:
-        assert said == "stopped; the same command goes on with what is there\n"
+        assert said == "stopped; the same command resumes\n"
     assert not list(broken.rglob("samples.jsonl"))
     rest = start(model, broken)
     out, said = rest.communicate(timeout=120)
     assert rest.returncode == 0, said
-    assert "going on: " in out
+    assert "resuming: " in out
     (found,) = broken.rglob("samples.jsonl")
     assert found.read_bytes() == expected
     assert found.read_bytes().count(b"\n") == 8

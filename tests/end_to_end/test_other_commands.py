@@ -142,7 +142,7 @@ def test_doctor_finds_what_does_not_and_how_to_mend_it(call: Any, home: Path) ->
     told = call("doctor")
     assert told.returncode == 1
     assert "did you mean" in told.stdout
-    assert "Mend what is marked ✗ first." in told.stdout
+    assert "Fix the items marked ✗ first." in told.stdout
 
 
 def test_doctor_lets_the_model_write(call: Any, smollm2: Path) -> None:

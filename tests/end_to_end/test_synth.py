@@ -1,4 +1,4 @@
-"""`multiturn synth`: specifications run without a person."""
+"""`multiturn synth`: run specification files without interaction."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_several_candidates_are_chosen_by_the_examples(
     assert one.returncode == 1
     done = call("synth", specification, "--model", f"scripted:{script}", *OPTIONS, "--n", "3")
     assert done.returncode == 0, done.stdout
-    assert "the best of 3 candidates, 3 different ones; 1 agreed with the examples" in done.stdout
+    assert "the best of 3 candidates, 3 different; 1 passed the examples" in done.stdout
 
 
 def test_the_document_for_machines(call: Any, script: str, specification: Path) -> None:
@@ -116,7 +116,7 @@ def test_many_specifications_give_a_line_each_and_a_sum(
     assert done.returncode == 1
     assert "✓ Sum it, case 1" in done.stdout
     assert "✗ Sum it, case 2: turn 2" in done.stdout
-    assert "1 of 2 programs did what was expected" in done.stdout
+    assert "1 of 2 programs gave the expected output" in done.stdout
     assert sorted(path.name for path in out.iterdir()) == ["Sum-it-case1.py", "Sum-it-case2.py"]
     first = call("synth", file, "--model", script, *OPTIONS, "--case", "1")
     assert first.returncode == 0, first.stdout

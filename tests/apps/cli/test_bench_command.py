@@ -86,7 +86,7 @@ def test_the_same_command_goes_on_and_has_nothing_to_do(model, tmp_path, capsys)
     capsys.readouterr()
     assert run(bench(model, out)) == 0
     said = capsys.readouterr().out
-    assert "going on: 2 of 2 samples were there" in said
+    assert "resuming: 2 of 2 samples are finished" in said
     assert samples.read_bytes() == before
 
 
@@ -124,7 +124,7 @@ def test_figures_for_machines_after_a_run(model, tmp_path, capsys):
         (("--budget", "0"), "budget is out of range"),
         (("--in-flight", "0"), "in_flight is out of range"),
         (("--file", "x.jsonl"), "the own problems come with the package"),
-        (("-m", "scripted:a/any.jsonl"), "two models would be kept under the name"),
+        (("-m", "scripted:a/any.jsonl"), "two models have the same label"),
         (("--context", "80"), "more than the context window of 80"),
         (("-m", "no-such-model"), "no-such-model"),
         (("-m", "smollm2-135m+no-adapter"), "no such adapter: got 'no-adapter'"),
@@ -146,7 +146,7 @@ def test_mistakes_of_showing(tmp_path, capsys):
         ((str(tmp_path),), "no saved run"),
         ((str(tmp_path / "nothing"),), "no saved run"),
         ((str(tmp_path), "--by", "mood"), "unknown grouping: got 'mood'"),
-        ((str(tmp_path), "-k", "0.5"), "--k is no whole number"),
+        ((str(tmp_path), "-k", "0.5"), "--k is out of range"),
         ((str(tmp_path), "-k", "x"), "--k is not a number"),
     ):
         assert run(["bench", "show", *options]) == 2
@@ -342,7 +342,7 @@ def test_settings_that_a_benchmark_has_no_use_for_are_named(model, tmp_path, mon
     monkeypatch.setenv("MULTITURN_RETRIES", "2")
     assert run(bench(model, tmp_path / "runs", "--json")) == 0
     said = capsys.readouterr()
-    assert "no use for: style, retries" in said.err
+    assert "without effect on a benchmark: style, retries" in said.err
     json.loads(said.out)
 
 

@@ -137,7 +137,7 @@ def test_scoring_that_was_stopped_goes_on(problem, tmp_path, capsys, monkeypatch
 
     monkeypatch.setattr(module, "judge_given", watched)
     assert run(scoring(samples, problem, "--any-hash")) == 0
-    assert "going on: 1 of 5 samples were there" in capsys.readouterr().out
+    assert "resuming: 1 of 5 samples are finished" in capsys.readouterr().out
     assert len(judged) == 4
     assert [one["passed"] for one in lines_of(results)] == [passes for _, passes in QUICK]
 

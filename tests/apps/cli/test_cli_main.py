@@ -99,7 +99,7 @@ def test_a_fault_of_our_own_is_said_to_be_one_and_its_traceback_kept(
     assert run(["config"]) == INTERNAL_FAULT
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert "fault of multiturn itself" in told
+    assert "a bug in multiturn" in told
     kept = list((home / "data").glob("fault-*.txt"))
     assert len(kept) == 1
     assert str(kept[0]) in told

@@ -29,7 +29,7 @@ def test_the_command_line_wins_over_environment_over_file_over_default(
     assert resolved.origins["n"].text == "--n"
     assert resolved.origins["retries"].text == "MULTITURN_RETRIES"
     assert resolved.origins["model"].text == str(home / "config.toml")
-    assert not resolved.said("seed")
+    assert not resolved.is_set("seed")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_variables_are_read_as_what_they_stand_for(
         ("n = 'four'", "a whole number"),
         ("nn = 4", "'n'"),
         ("style = 'chatty'", "did you mean 'chat'?"),
-        ("n = = 4", "no valid TOML"),
+        ("n = = 4", "not valid TOML"),
         ("memory_mib = 1", "16 to 1048576"),
     ],
 )

@@ -48,6 +48,6 @@ def test_a_stream_in_pieces_is_shown_as_the_whole(text: str, place: int) -> None
 @given(st.text(), st.integers(2, 40))
 def test_one_line_is_one_line_and_short(text: str, most: int) -> None:
     # An escape such as \u202e counts as the characters it is shown with.
-    line = one_line(text, most=most)
+    line = one_line(text, max_length=most)
     assert "\n" not in line
     assert len(line) <= most

@@ -77,7 +77,7 @@ def test_a_corpus_from_its_recipe_to_each_document(work: Path, data: Data) -> No
     assert "somewhere" not in one.stdout
     dropped = data("show", "corpora/mine", "--dropped")
     assert dropped.stdout.startswith("directory:code:old.py  python syntax: no valid syntax")
-    assert "1 files, all as they were made" in data("verify", "corpora/mine").stdout
+    assert "1 files, all intact" in data("verify", "corpora/mine").stdout
 
 
 def test_mistakes_are_one_line_each(work: Path, data: Data) -> None:
@@ -95,7 +95,7 @@ def test_mistakes_are_one_line_each(work: Path, data: Data) -> None:
         (["verify", "corpora/mine"], "files of the corpus are wrong"),
         (["bigquery", "--language", "pyhton"], "did you mean python"),
         (["bigquery", "--export", "gs://a/b"], "an export costs money"),
-        (["bigquery", "--export", "gs://a/b", "--spend-at-most", "much"], "is no amount"),
+        (["bigquery", "--export", "gs://a/b", "--spend-at-most", "much"], "is not an amount"),
     ):
         done = data(*arguments)
         assert done.returncode == 2, (arguments, done.stdout, done.stderr)

@@ -18,7 +18,7 @@ def test_a_model_that_is_not_here_and_one_with_an_adapter(tmp_path: Path) -> Non
     for name in ("smollm2-135m", f"smollm2-135m+{tmp_path}"):
         check = check_model(Settings(model=name))
         assert check.state == "note"
-        assert check.found.startswith("smollm2-135m is not here yet")
+        assert check.found.startswith("smollm2-135m is not downloaded yet")
         assert check.fix == "multiturn models pull smollm2-135m"
 
 

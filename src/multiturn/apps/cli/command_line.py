@@ -1,4 +1,4 @@
-"""The command as a person can paste it."""
+"""Command lines that the user can copy and run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["command_line"]
 
 
 def command_line(*arguments: str) -> str:
-    """A command of this program with its arguments, as this person can call it.
+    """A command line of this program, quoted for the shell.
 
-    Where `multiturn` is not on the path, or is another one there, the program is named as it was
-    called this time.
+    If `multiturn` is not on the path, or is another installation there, the line names the
+    program as it was called this time.
     """
     called = Path(sys.argv[0])
     found = shutil.which("multiturn")

@@ -1,11 +1,10 @@
-"""A process that answers Ctrl-C where the one that works cannot; see `interrupts`.
+"""A process that responds to Ctrl-C when the working process cannot; see `interrupts`.
 
     python -I -S ctrl_c_helper.py DESCRIPTOR PROCESS MESSAGE
 
-A library may hold the interpreter's lock for as long as it loads a model, so that no line of
-Python runs in that process. The C part of its signal handler still writes the signal's number to
-a socket, whose other end is the descriptor here. This script imports nothing of the project: it
-has to be there at once.
+A library may hold the GIL while it loads a model, so that no Python code runs in that process.
+The C part of its signal handler still writes the signal's number to a socket, and DESCRIPTOR is
+the other end. This script imports nothing from the project, because it must start at once.
 """
 
 from __future__ import annotations
@@ -18,18 +17,17 @@ import sys
 import termios
 import time
 
-ASK, TOLD, LEAVE = b"?", ord("t"), b"x"
-"""What is said over the socket beside numbers of signals, all of which are smaller."""
+ASK, ACKNOWLEDGED, LEAVE = b"?", ord("t"), b"x"
+"""Messages over the socket. Signal numbers, which also pass through it, are all smaller."""
 
 GRACE_SECONDS = 0.4
-"""How long the process has to end or to answer by itself."""
+"""How long the process has to exit or to respond by itself."""
 REPLY_SECONDS = 0.2
 
 
 def main(descriptor: int, process: int, message: str) -> None:
-    """Watch until the other end is closed."""
-    # It ends with the process that it watches, and never before: a signal to the whole group
-    # is meant for that one.
+    """Watch until the other end of the socket closes."""
+    # A signal to the process group is meant for the watched process. This one ends with it.
     for number in (signal.SIGINT, signal.SIGTSTP, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     link = socket.socket(fileno=descriptor)
@@ -44,12 +42,12 @@ def main(descriptor: int, process: int, message: str) -> None:
             link.send(ASK)
             said = wait(link, REPLY_SECONDS)
             heard += said.count(signal.SIGINT)
-            if TOLD not in said:
+            if ACKNOWLEDGED not in said:
                 say(message)
         if heard > 1:
             wait(link, GRACE_SECONDS)
             show_keys()
-            link.send(LEAVE)  # it may still be able to leave with a code of its own
+            link.send(LEAVE)  # it may still be able to exit with a code
             wait(link, REPLY_SECONDS)
             say("interrupted")
             os.kill(process, signal.SIGKILL)
@@ -57,7 +55,7 @@ def main(descriptor: int, process: int, message: str) -> None:
 
 
 def wait(link: socket.socket, seconds: float) -> bytes:
-    """What comes within some time."""
+    """What arrives within `seconds`."""
     found, until = b"", time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         found += link_read(link, left)
@@ -65,7 +63,7 @@ def wait(link: socket.socket, seconds: float) -> bytes:
 
 
 def link_read(link: socket.socket, seconds: float | None) -> bytes:
-    """The next bytes; leaves where the other end is closed."""
+    """The next bytes. Exits if the other end is closed."""
     ready, _, _ = select.select([link], [], [], seconds)
     if not ready:
         return b""
@@ -79,7 +77,7 @@ def link_read(link: socket.socket, seconds: float | None) -> bytes:
 
 
 def say(line: str) -> None:
-    """A line on standard error, in place of one that changes where that is a terminal."""
+    """Print a line on standard error; on a terminal it replaces a status line."""
     try:
         start = b"\r\x1b[K" if os.isatty(2) else b""
         os.write(2, start + line.encode() + b"\n")
@@ -88,7 +86,7 @@ def say(line: str) -> None:
 
 
 def show_keys() -> None:
-    """Let the terminal show again what is typed."""
+    """Turn the terminal's echo back on."""
     try:
         modes = termios.tcgetattr(0)
         modes[3] |= termios.ECHO | termios.ICANON | termios.ISIG

@@ -1,4 +1,4 @@
-"""`multiturn export`: a checkpoint or a training run in the layout another program reads."""
+"""`multiturn export`: a checkpoint or a training run in the format of another program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["app"]
 app = typer.Typer(rich_markup_mode=None)
 
 _CERTIFICATE = "certificate.json"
-"""Every export has one."""
+"""Every export has this file."""
 
 
 @app.command()
@@ -29,7 +29,7 @@ def export(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="SRC", help="A checkpoint's directory, a GGUF file, or a training run."
+            metavar="SRC", help="A checkpoint directory, a GGUF file, or a training run."
         ),
     ],
     to: Annotated[
@@ -37,48 +37,49 @@ def export(
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="codegen, gptj, phi or gguf; of a run gguf or hub (the whole model, adapters "
-            "merged), peft or gguf-lora (the adapter alone).",
+            help="codegen, gptj, phi or gguf; for a run gguf or hub (the full model, adapters "
+            "merged), peft or gguf-lora (only the adapter).",
         ),
     ],
     out: Annotated[
         Path | None,
         typer.Argument(
             metavar="[OUT]",
-            help="A directory to be made; beside SRC, with the format in its name, if left out.",
+            help="The new directory; by default beside SRC, with the format in its name.",
         ),
     ] = None,
     groups: Annotated[
         int | None,
         typer.Option(
             metavar="NUMBER",
-            help="Groups of queries, keys and values in SRC, where it does not say: "
+            help="Groups of queries, keys and values in SRC, if its config does not say: "
             "8 for CodeGen2-1B and -3.7B, 4 for others.",
         ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write a CodeGen checkpoint, or what a run trained, in another layout; check it at once.
+    """Export a CodeGen checkpoint or a training run to another format, and check the result.
 
-    The same prompts go through the source and through the written files; how near they
-    are is printed and kept in OUT/certificate.json. If they differ, nothing is kept.
+    The same prompts go through the source and through the exported files. The command prints
+    the differences and saves them in OUT/certificate.json; if they are too large, it deletes
+    the export.
     """
     if out is None:
         out = _beside(source, to)
     is_run = (source / "checkpoints").is_dir()
-    # JAX takes a second to import, and `--help` must not wait for it.
+    # Importing JAX is slow, and `--help` must be fast.
     if is_run:
         with needing("train", purpose="exporting a run"):
             from multiturn.jaxformer.lora.export import export_run, how_to_use
 
-        with working(f"reading, writing and checking {source}"):
+        with working(f"exporting and checking {source}"):
             certificate = export_run(source, out, to)
         model = how_to_use(source, out, to)
     else:
         with needing("jax", purpose="exporting a checkpoint"):
             from multiturn.hub.exports.export import export as write_export
 
-        with working(f"reading, writing and checking {source}"):
+        with working(f"exporting and checking {source}"):
             certificate = write_export(source, out, to, groups=groups)
         model = str(next(out.glob("*.gguf"), out))
     if as_json:
@@ -92,13 +93,13 @@ def export(
             f"checked with {agreement.computed_by}: {agreement.compared} of "
             f"{agreement.positions} positions differ by at most "
             f"{agreement.greatest_difference:.1e} (allowed {agreement.tolerance:.0e}), "
-            f"same likeliest token at {agreement.argmax_agreement:.1%}"
+            f"same most likely token at {agreement.argmax_agreement:.1%}"
         )
     print(f"use it: {command_line('--model', model)}")
 
 
 def _beside(source: Path, to: str) -> Path:
-    """A folder beside the source; an earlier export of ours that stands there makes room."""
+    """A directory beside the source. Deletes an earlier export there."""
     name = source.resolve().stem if source.is_file() else source.resolve().name
     out = source.parent / f"{name}-{to}" if source.name else Path(f"{name}-{to}")
     if (out / _CERTIFICATE).is_file():

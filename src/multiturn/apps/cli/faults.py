@@ -1,9 +1,9 @@
-"""Whatever goes wrong becomes one line on standard error and an exit code.
+"""Every error becomes one line on standard error and an exit code.
 
-0     it worked
-1     it worked, and the answer is no: a program failed, an expected output was not met
-2     something a person can mend: the line says how
-70    a fault of this program itself
+0     success
+1     negative result: a program failed, or its output was not as expected
+2     an error that the user can fix; the line says how
+70    a bug in this program
 130   interrupted from the keyboard
 """
 
@@ -26,18 +26,18 @@ from multiturn.core.errors import MultiturnError
 __all__ = ["INTERNAL_FAULT", "INTERRUPTED", "note", "report", "say"]
 
 INTERNAL_FAULT = 70
-"""What `sysexits.h` calls EX_SOFTWARE."""
+"""EX_SOFTWARE of `sysexits.h`."""
 INTERRUPTED = 130
 
 
 def report(error: BaseException) -> int:
-    """Print what a person should know of `error`; returns the exit code."""
+    """Print a line about `error` and return the exit code."""
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         say("interrupted", label=None)
         return INTERRUPTED
     if isinstance(error, BrokenPipeError):
-        # The reader has gone (`multiturn ... | head`). Python would complain again when it
-        # flushes at exit, so standard output now leads nowhere.
+        # The reader is gone (`multiturn ... | head`). Python flushes standard output once more
+        # at exit, so redirect it to avoid a second error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if isinstance(error, MultiturnError):
@@ -50,7 +50,7 @@ def report(error: BaseException) -> int:
 
 
 def say(line: str, *, label: str | None = "error") -> None:
-    """One line on standard error, the label in red where that is a terminal."""
+    """Print one line on standard error, with a red label on a terminal."""
     text = neutralize(" ".join(line.split()))
     if label:
         plain = not sys.stderr.isatty() or os.environ.get("NO_COLOR")
@@ -71,18 +71,18 @@ def _report_bug(error: BaseException) -> int:
     trace = "".join(traceback.format_exception(error))
     if os.environ.get("MULTITURN_DEBUG"):
         print(trace, file=sys.stderr)
-    kept = _keep(trace)
-    where = f"the traceback is in {kept}" if kept else "the traceback could not be saved"
+    saved = _save(trace)
+    where = f"the traceback is in {saved}" if saved else "the traceback could not be saved"
     say(
-        f"a fault of multiturn itself, {type(error).__name__}: {error}; {where}; fix: report it "
-        "with that file, or set MULTITURN_DEBUG=1 to see it here",
+        f"a bug in multiturn, {type(error).__name__}: {error}; {where}; fix: report it with "
+        "that file, or set MULTITURN_DEBUG=1 to see the traceback here",
         label="error",
     )
     return INTERNAL_FAULT
 
 
-def _keep(trace: str) -> Path | None:
-    """Save a traceback among the person's data, else where temporary files go."""
+def _save(trace: str) -> Path | None:
+    """Save a traceback in the data directory, or else among temporary files."""
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
     name = f"fault-{stamp}-{os.getpid()}.txt"
     for ours in (True, False):
@@ -97,9 +97,9 @@ def _keep(trace: str) -> Path | None:
 
 
 def note(line: str) -> None:
-    """One line on standard error beside whatever else is shown; safe to call from any thread.
+    """Print a note on standard error. Safe to call from any thread.
 
-    On a terminal it takes the place of a line that changes, which comes back below it.
+    On a terminal it replaces a status line, which reappears below it.
     """
     if sys.stderr.isatty():
         line = "\x1b[2mnote:\x1b[0m " + neutralize(" ".join(line.split()))

@@ -1,12 +1,11 @@
-"""The keyboard while something is being done.
+"""Ctrl-C and the keyboard while a command works.
 
-Python's handlers of signals run in the main thread between two steps of Python. While that
-thread is in a library (a compiler, a loader of weights, a step of training) Ctrl-C would do
-nothing that a person sees, and where the library holds the interpreter's lock no other thread
-could say so. The C part of the handler runs at once, though, and writes to a socket, at whose
-other end a small process waits: it says that the Ctrl-C was heard, and ends this one at the
-second. Nothing that is kept needs more: whatever this program writes is safe from a kill at any
-moment.
+Python runs signal handlers in the main thread, between two bytecode instructions. While that
+thread is inside a library (a compiler, a loader of weights, a training step), Ctrl-C has no
+visible effect, and if the library holds the GIL, no other thread can respond either. The C part
+of the handler runs at once, though, and writes to a socket. A small process reads the other end:
+it acknowledges the first Ctrl-C and kills this process at the second. That is safe because
+everything this program writes survives a kill at any moment.
 """
 
 from __future__ import annotations
@@ -32,21 +31,21 @@ __all__ = ["answering_ctrl_c", "stopped_by_ctrl_c", "unseen_keys"]
 
 
 _watching: list[_Watch] = []
-"""The one that is at work, if any."""
+"""The active watch, if any."""
 
 _guarded: list[bool] = []
-"""Not empty once forked processes are kept from it."""
+"""Not empty once forked processes are excluded."""
 
 
 class _Watch:
-    """Waits for Ctrl-C beside the main thread, by a process and a thread.
+    """Watches for Ctrl-C from a helper process and a thread.
 
-    The process decides; the thread is asked whether the person was told already, and leaves with
-    a code of its own where it can.
+    The process decides. It asks the thread whether the command has already acknowledged the
+    Ctrl-C, and whether it can exit by itself.
     """
 
-    def __init__(self, message: str, told: Callable[[], bool]) -> None:
-        self.told = [told]
+    def __init__(self, message: str, acknowledged: Callable[[], bool]) -> None:
+        self.acknowledged = [acknowledged]
         self._here, there = socket.socketpair()
         with there:
             self._process = subprocess.Popen(
@@ -64,7 +63,7 @@ class _Watch:
         self._thread.start()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         signal.set_wakeup_fd(-1)
         with contextlib.suppress(OSError):
             self._here.shutdown(socket.SHUT_RDWR)  # ends the process and the thread
@@ -86,37 +85,40 @@ class _Watch:
             if ctrl_c_helper.LEAVE in said:
                 say("interrupted", label=None)
                 os._exit(INTERRUPTED)
-            if any(told() for told in list(self.told)):
+            if any(acknowledged() for acknowledged in list(self.acknowledged)):
                 with contextlib.suppress(OSError):
-                    self._here.send(bytes([ctrl_c_helper.TOLD]))
+                    self._here.send(bytes([ctrl_c_helper.ACKNOWLEDGED]))
 
 
 def _unwatched() -> None:
-    """A process that was forked gets the same Ctrl-C, which must not count twice."""
+    """Detach a forked process: it gets the same Ctrl-C, which must not count twice."""
     with contextlib.suppress(ValueError):
         signal.set_wakeup_fd(-1)
 
 
 @contextmanager
-def answering_ctrl_c(doing: str, *, told: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Answer Ctrl-C within a second, whatever the main thread is in.
+def answering_ctrl_c(
+    doing: str, *, acknowledged: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """Respond to Ctrl-C within a second, even while the main thread is inside a library.
 
-    If half a second after the first one this is not over, a line says so; half a second after
-    the second one the process ends. Nested in another one, only `told` counts.
+    If the block is still running half a second after the first Ctrl-C, a line says so. Half a
+    second after the second one, the process is killed. In a nested block only `acknowledged`
+    matters.
 
     Args:
-        doing: what has to end first, to follow "stopping when": ``"the model is loaded"``.
-        told: whether whoever works has answered by itself, so that the line is not needed.
+        doing: what has to finish first, as in "stopping when ...": ``"the model is loaded"``.
+        acknowledged: whether the command has printed its own line, which replaces this one.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals go to the main thread
         return
     if _watching:
-        _watching[0].told.append(told)
+        _watching[0].acknowledged.append(acknowledged)
         try:
             yield
         finally:
-            _watching[0].told.remove(told)
+            _watching[0].acknowledged.remove(acknowledged)
         return
     already = signal.set_wakeup_fd(-1)
     if already != -1:  # an event loop waits for signals
@@ -124,8 +126,8 @@ def answering_ctrl_c(doing: str, *, told: Callable[[], bool] = lambda: False) ->
         yield
         return
     try:
-        watch = _Watch(f"stopping when {doing}; Ctrl-C again stops at once", told)
-    except OSError:  # no process can be started: then as in any other program
+        watch = _Watch(f"stopping when {doing}; Ctrl-C again stops at once", acknowledged)
+    except OSError:  # no process can be started: default behaviour
         yield
         return
     _watching.append(watch)
@@ -138,17 +140,17 @@ def answering_ctrl_c(doing: str, *, told: Callable[[], bool] = lambda: False) ->
 
 @contextmanager
 def stopped_by_ctrl_c(*, begun: Callable[[], bool] = lambda: True) -> Iterator[Flag]:
-    """A flag that the first Ctrl-C sets: it stops what is written, and not the whole program.
+    """A flag that the first Ctrl-C sets, which stops the generation but not the program.
 
-    The second interrupts like in any other program. What is typed meanwhile is not shown, as
-    it would stand in the middle of the code.
+    The second Ctrl-C interrupts as usual. The terminal's echo is off meanwhile, so that typed
+    characters do not appear in the middle of the code.
 
     Args:
-        begun: whether somebody looks at the flag yet; until then the first one interrupts too.
+        begun: whether the flag is being watched; until then the first Ctrl-C interrupts too.
     """
     cancel = Flag()
     if threading.current_thread() is not threading.main_thread():
-        yield cancel  # only the main thread may say what signals do
+        yield cancel  # only the main thread may set signal handlers
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -166,9 +168,9 @@ def stopped_by_ctrl_c(*, begun: Callable[[], bool] = lambda: True) -> Iterator[F
 
 @contextmanager
 def unseen_keys() -> Iterator[None]:
-    """Turn the terminal's echo off: what is typed meanwhile is for the next prompt.
+    """Turn the terminal's echo off; typed characters go to the next prompt.
 
-    Without a terminal, nothing.
+    Does nothing without a terminal.
     """
     try:
         keyboard = sys.stdin.fileno()
@@ -176,7 +178,7 @@ def unseen_keys() -> Iterator[None]:
     except (OSError, ValueError, termios.error):
         yield
         return
-    local = 3  # where tcgetattr keeps the flags that ECHO is one of
+    local = 3  # the index of the local modes, which include ECHO
     silent = modes.copy()
     silent[local] &= ~termios.ECHO
     termios.tcsetattr(keyboard, termios.TCSADRAIN, silent)

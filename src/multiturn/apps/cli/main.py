@@ -20,7 +20,7 @@ __all__ = ["app", "entry", "run"]
 app = typer.Typer(
     name="multiturn",
     cls=LazyGroup,
-    # Plain help: rich alone would take most of the time that `--help` may take.
+    # Plain help: importing rich would make `--help` slow.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -29,7 +29,7 @@ app = typer.Typer(
 
 
 _LONG = ("bench", "synth", "train", "data")
-"""Commands that may work for hours."""
+"""Commands that may run for hours."""
 
 
 def _show_version(wanted: bool) -> None:
@@ -40,8 +40,8 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback(
     invoke_without_command=True,
-    epilog="`multiturn COMMAND --help` says more; `multiturn prompt --help` lists the options "
-    "of the prompt.",
+    epilog="See `multiturn COMMAND --help` for a command, and `multiturn prompt --help` for the "
+    "options of the prompt.",
 )
 def multiturn(
     version: Annotated[
@@ -51,15 +51,15 @@ def multiturn(
 ) -> None:
     """Write programs turn by turn with an open code model.
 
-    You say what the program should do, step by step, in plain language. A model on this
-    machine writes each step, the program so far runs in a sandbox, and you see what it
-    prints. `multiturn` alone opens the prompt.
+    You describe the program step by step in plain language. A model on this machine writes
+    the code of each step, the program so far runs in a sandbox, and you see its output.
+    Without a command, `multiturn` opens the prompt.
     """
     del version
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line `arguments`; returns the exit code and raises nothing."""
+    """Run the command line `arguments` and return the exit code. Raises nothing."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets an escape, not an exception.
         if hasattr(stream, "reconfigure"):
@@ -75,16 +75,16 @@ def run(arguments: list[str]) -> int:
 
 
 def entry() -> None:
-    """What the installed script `multiturn` calls."""
+    """The entry point of the installed script `multiturn`."""
     arguments = sys.argv[1:]
     if arguments and arguments[0] in _LONG and not {"--help", "-h"} & set(arguments):
-        # What these import takes seconds, of which Ctrl-C must not wait for the end.
-        with answering_ctrl_c("the step at hand has ended"):
+        # Their imports take seconds; Ctrl-C must work meanwhile.
+        with answering_ctrl_c("the current step is finished"):
             code = run(arguments)
     else:
         code = run(arguments)
     if "jax" in sys.modules:
-        # To take its runtime down may hang where a computation was in flight, as after Ctrl-C.
+        # Shutting down JAX's runtime may hang if a computation is in flight, as after Ctrl-C.
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""`multiturn models`: what models there are, and fetching and deleting them."""
+"""`multiturn models`: list, download and delete models."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="The models that can be pulled by name, and what is on this machine.")
+app = typer.Typer(help="List, pull and remove models.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Name = Annotated[str, typer.Argument(help="A name that `multiturn models` lists.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Name = Annotated[str, typer.Argument(help="A name from `multiturn models`.")]
 
 _HERE = {
     FileState.VERIFIED: "yes",
@@ -33,15 +33,15 @@ _HERE = {
 
 @app.callback(invoke_without_command=True)
 def models(context: typer.Context, as_json: Json = False) -> None:
-    """List the models: name, size, licence, where from, whether present."""
+    """List the models: name, size, licence, source, and whether present."""
     if context.invoked_subcommand is None:
         list_models(as_json)
 
 
 @app.command("list")
 def list_models(as_json: Json = False) -> None:
-    """List the models: name, size, licence, where from, whether present."""
-    # rich takes a moment to import, and `--help` must not wait for it.
+    """List the models: name, size, licence, source, and whether present."""
+    # Importing rich is slow, and `--help` must be fast.
     from rich.console import Console
 
     states = {name: model_state(entry) for name, entry in REGISTRY.items()}
@@ -50,18 +50,20 @@ def list_models(as_json: Json = False) -> None:
         return
     console = Console()
     console.print(_table(states))
-    console.print(f"* the default. Kept in {ModelStore.of_user().root}", highlight=False)
+    console.print(
+        f"* the default. Models are stored in {ModelStore.of_user().root}", highlight=False
+    )
 
 
 @app.command("show")
 def show_model(
     name: Name,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Its arrays, and the memory it needs for each dtype.")
+        bool, typer.Option("--plan", help="Show its arrays, and its memory in each dtype.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show all that is known about one model."""
+    """Show the details of one model."""
     if plan:
         show_plan(name, as_json=as_json)
         return
@@ -81,13 +83,13 @@ def show_model(
 def pull_model(
     name: Name = DEFAULT_MODEL,
     force: Annotated[
-        bool, typer.Option("--force", help="Fetch it even if it is here and right.")
+        bool, typer.Option("--force", help="Download it again, even if it is here and valid.")
     ] = False,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read the file again and compare its hash.")
+        bool, typer.Option("--verify", help="Read the file again and check its hash.")
     ] = False,
 ) -> None:
-    """Fetch a model, or the rest of one, and check it."""
+    """Download a model, or resume a download, and check its hash."""
     from multiturn.apps.cli.pull_progress import pull_display
 
     with pull_display() as display:
@@ -97,7 +99,7 @@ def pull_model(
 
 @app.command("remove")
 def remove_model(name: Name) -> None:
-    """Delete a model from this machine, and what is left of a broken pull of it."""
+    """Delete a model from this machine, together with an interrupted download of it."""
     find_model(name)
     freed = ModelStore.of_user().remove(name)
     print(f"removed {name}, {human_size(freed)} freed")
@@ -125,7 +127,7 @@ def _table(states: dict[str, ModelState]) -> Table:
     table.add_column("name", no_wrap=True)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("licence", no_wrap=True)
-    table.add_column("where from")
+    table.add_column("source")
     table.add_column("present", no_wrap=True)
     for name, state in states.items():
         entry = REGISTRY[name]
@@ -141,5 +143,5 @@ def _table(states: dict[str, ModelState]) -> Table:
 
 def _presence(state: ModelState) -> str:
     if state.state is FileState.ABSENT:
-        return f"{human_size(state.bytes_here)} of it" if state.bytes_here else "no"
+        return f"{human_size(state.bytes_here)} so far" if state.bytes_here else "no"
     return _HERE[state.state]

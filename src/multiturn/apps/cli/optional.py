@@ -1,4 +1,4 @@
-"""Commands that need packages which not everybody installs."""
+"""Commands that need an optional extra."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["needing"]
 
 @contextmanager
 def needing(extra: str, *, purpose: str) -> Iterator[None]:
-    """Name the extra to install where an import in the block finds a package missing.
+    """Name the extra to install if an import in the block fails.
 
     Example:
         >>> with needing("jax", purpose="planning a model"):

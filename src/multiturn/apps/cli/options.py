@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
+
+from multiturn.apps.cli import settings
+from multiturn.engines.open import EngineName
 
 __all__ = [
     "Context",
@@ -27,94 +30,100 @@ __all__ = [
     "WallSeconds",
 ]
 
-# None stands for "not said here": the environment, config.toml and the defaults follow.
-# Values are checked where all of them meet, in `settings`.
+# None means not given: the environment, config.toml and the defaults follow.
+# `settings` checks the values.
 
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", metavar="NAME|PATH", help="A known model, a GGUF file, or a checkpoint."
+        "--model", "-m", metavar="NAME|PATH", help="A model name, a GGUF file, or a checkpoint."
     ),
 ]
 Style = Annotated[
     str | None,
     typer.Option(
-        metavar="auto|comment|chat",
-        help="How turns are put to the model: as comments in a growing program, or as a chat.",
+        metavar="|".join(get_args(settings.Style)),
+        help="How the model sees the turns: as comments in a growing program, or as a chat.",
     ),
 ]
 N = Annotated[
     int | None,
-    typer.Option("--n", "-n", metavar="COUNT", help="Candidates for each turn; the best is taken."),
+    typer.Option(
+        "--n", "-n", metavar="COUNT", help="Candidates for each turn; the best one is used."
+    ),
 ]
 Temperature = Annotated[
     float | None,
-    typer.Option("--temperature", "-t", metavar="NUMBER", help="0 always writes the likeliest."),
+    typer.Option(
+        "--temperature", "-t", metavar="NUMBER", help="Sampling temperature; 0 is greedy."
+    ),
 ]
 TopP = Annotated[
     float | None,
-    typer.Option("--top-p", metavar="SHARE", help="The share of likely tokens sampled from."),
+    typer.Option("--top-p", metavar="SHARE", help="Nucleus sampling: total probability."),
 ]
 MaxTokens = Annotated[
     int | None,
-    typer.Option("--max-tokens", metavar="COUNT", help="Most tokens written for one turn."),
+    typer.Option("--max-tokens", metavar="COUNT", help="Maximum number of new tokens per turn."),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", "-s", metavar="NUMBER", help="Where sampling starts."),
+    typer.Option("--seed", "-s", metavar="NUMBER", help="Random seed of the sampler."),
 ]
 Retries = Annotated[
     int | None,
     typer.Option(
         "--retries",
         metavar="COUNT",
-        help="How often a turn whose program fails is written again, told what went wrong.",
+        help="How often to rewrite a turn whose program fails, with the error in the prompt.",
     ),
 ]
 Header = Annotated[
     str | None,
-    typer.Option(metavar="auto|numpy|none", help="What stands before the first turn."),
+    typer.Option(metavar="|".join(get_args(settings.Header)), help="Code before the first turn."),
 ]
 History = Annotated[
     str | None,
     typer.Option(
-        metavar="whole|drop-oldest",
-        help="When the program outgrows the model's window: refuse, or show it the newest turns.",
+        metavar="|".join(get_args(settings.History)),
+        help="If the program outgrows the context window: refuse, or drop the oldest turns.",
     ),
 ]
 Context = Annotated[
     int | None,
-    typer.Option("--context", metavar="TOKENS", help="The model's window; less takes less memory."),
+    typer.Option(
+        "--context", metavar="TOKENS", help="Context window; a smaller one needs less memory."
+    ),
 ]
 Engine = Annotated[
     str | None,
     typer.Option(
-        metavar="auto|llama.cpp|jax",
-        help="What runs the model: auto takes llama.cpp for GGUF files, jax for checkpoints.",
+        metavar="|".join(get_args(EngineName)),
+        help="The inference engine: auto uses llama.cpp for GGUF files, jax for checkpoints.",
     ),
 ]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", metavar="COUNT", help="Threads to compute with."),
+    typer.Option("--threads", metavar="COUNT", help="Number of compute threads."),
 ]
 CpuSeconds = Annotated[
     float | None,
-    typer.Option("--cpu-seconds", metavar="SECONDS", help="CPU time for one run of the program."),
+    typer.Option("--cpu-seconds", metavar="SECONDS", help="CPU time limit of a run."),
 ]
 WallSeconds = Annotated[
     float | None,
-    typer.Option("--wall-seconds", metavar="SECONDS", help="Time on the clock for one run."),
+    typer.Option("--wall-seconds", metavar="SECONDS", help="Wall-clock time limit of a run."),
 ]
 MemoryMib = Annotated[
     int | None,
-    typer.Option("--memory-mib", metavar="MIB", help="Memory for one run of the program."),
+    typer.Option("--memory-mib", metavar="MIB", help="Memory limit of a run."),
 ]
 Unsafe = Annotated[
     bool | None,
     typer.Option(
         "--unsafe",
-        help="Where programs cannot be isolated here, run them with limits only: they can then "
+        help="If this machine cannot isolate programs, run them with limits only: they can then "
         "read your files and use your network.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

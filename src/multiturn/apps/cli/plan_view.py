@@ -1,4 +1,4 @@
-"""What a model needs, as `multiturn models show NAME --plan` prints it."""
+"""`multiturn models show NAME --plan`: the arrays and the memory of a model."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["show_plan"]
 
 
 def show_plan(name: str, *, as_json: bool) -> None:
-    """Print the arrays, the parameters and the memory of a model; nothing is allocated.
+    """Print the arrays, the parameters and the memory of a model. Allocates nothing.
 
     Args:
-        name: a CodeGen model, which need not be here; or another model or file that is.
-        as_json: one JSON document instead of tables.
+        name: a CodeGen model; or another model or file that is on this machine.
+        as_json: print JSON instead of tables.
 
     Raises:
         UnknownNameError, ModelFileError: as their names say.
@@ -42,11 +42,13 @@ def show_plan(name: str, *, as_json: bool) -> None:
 
 def _print_plan(plan: ModelPlan) -> None:
     config = plan.config
-    print(f"{plan.name}: {plan.parameters:,} parameters, a context of {config.max_seq_len} tokens")
-    print(f"\n{'dtype':10}  {'weights':>9}  {'cache of one token':>18}  {'of a whole context':>18}")
+    print(
+        f"{plan.name}: {plan.parameters:,} parameters, a context window of {config.max_seq_len} tokens"
+    )
+    print(f"\n{'dtype':10}  {'weights':>9}  {'cache per token':>18}  {'per full context':>18}")
     for dtype, weights in plan.weight_bytes.items():
-        token, whole = plan.cache_bytes_per_token[dtype], plan.cache_bytes_per_sequence[dtype]
-        sizes = f"{human_size(weights):>9}  {human_size(token):>18}  {human_size(whole):>18}"
+        token, sequence = plan.cache_bytes_per_token[dtype], plan.cache_bytes_per_sequence[dtype]
+        sizes = f"{human_size(weights):>9}  {human_size(token):>18}  {human_size(sequence):>18}"
         print(f"{dtype:10}  {sizes}")
     width = max(len(array.name) for array in plan.arrays)
     print(f"\n{'array':{width}}  {'parameters':>14}  shape")

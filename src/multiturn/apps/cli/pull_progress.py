@@ -1,4 +1,4 @@
-"""What a person sees while a model is pulled: a bar with speed and time left."""
+"""Download progress: a bar with speed and time left, or lines in a log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _QUIET_SECONDS = 10.0
 
 @contextmanager
 def pull_display() -> Iterator[ProgressListener]:
-    """A listener that shows a pull on standard error: as bars, or as lines in a log."""
+    """A listener that shows downloads on standard error: as bars, or as lines in a log."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _Lines()
@@ -46,7 +46,7 @@ def pull_display() -> Iterator[ProgressListener]:
 
 
 class _Bars:
-    """One bar for each file, and a line above it for what a person should know."""
+    """One bar for each file, and messages above the bars."""
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
@@ -57,7 +57,7 @@ class _Bars:
             self._bars.console.print(line, markup=False, highlight=False)
         if progress.total is None:
             return
-        # Checking has a bar of its own: its speed is the disk's.
+        # The check has its own bar, since its speed is that of the disk.
         checking = progress.phase is Phase.CHECKING
         key = progress.file, checking
         verb = "checking" if checking else "pulling"
@@ -69,7 +69,7 @@ class _Bars:
 
 
 class _Lines:
-    """For logs: the same lines, and one with the amount every few seconds."""
+    """For logs: the same messages, and a line with the amount every few seconds."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
@@ -91,7 +91,7 @@ def _line(progress: Progress) -> str | None:
             return f"{progress.file}: {progress.note}; waiting for it"
         case Phase.CONNECTING:
             size = f" ({human_size(progress.total)})" if progress.total else ""
-            resumed = f", going on after {human_size(progress.done)}" if progress.done else ""
+            resumed = f", resuming at {human_size(progress.done)}" if progress.done else ""
             return f"{progress.file}{size} from {progress.source}{resumed}"
         case Phase.RETRYING:
             return f"{progress.source}: {progress.note}; trying again"

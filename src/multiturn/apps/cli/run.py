@@ -1,4 +1,4 @@
-"""`multiturn run`: one program in the sandbox, and what became of it."""
+"""`multiturn run`: run one program in the sandbox."""
 
 from __future__ import annotations
 
@@ -29,21 +29,22 @@ __all__ = ["app"]
 app = typer.Typer(rich_markup_mode=None)
 
 SCHEMA = "multiturn.run/1"
-MOST_SOURCE_BYTES = 16 << 20
+MAX_SOURCE_BYTES = 16 << 20
 
 
 @app.command()
 def run(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The program; - is standard input.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The program; - for standard input.")],
     stdin: Annotated[
         str | None,
-        typer.Option("--input", "-i", metavar="FILE", help="What it can read on standard input."),
+        typer.Option("--input", "-i", metavar="FILE", help="The program's standard input."),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(metavar="NAME", help="By default what the file's suffix says.")
+        str | None, typer.Option(metavar="NAME", help="By default from the file's suffix.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", "-s", metavar="NUMBER", help="Seeds its random numbers.")
+        int | None,
+        typer.Option("--seed", "-s", metavar="NUMBER", help="Seed of its random numbers."),
     ] = None,
     cpu_seconds: options.CpuSeconds = None,
     wall_seconds: options.WallSeconds = None,
@@ -53,8 +54,8 @@ def run(
 ) -> None:
     """Run one program in the sandbox.
 
-    What it prints goes to standard output and standard error; a last line on standard error
-    says what became of it and how it was isolated. The exit code is 0 if it finished, else 1.
+    Its output goes to standard output and standard error. A last line on standard error gives
+    the outcome and the isolation level. The exit code is 0 if the program finished, else 1.
     """
     settings = resolve_settings(
         {
@@ -90,17 +91,17 @@ def run(
 def _read(name: str) -> bytes:
     try:
         if name == "-":
-            data = sys.stdin.buffer.read(MOST_SOURCE_BYTES + 1)
+            data = sys.stdin.buffer.read(MAX_SOURCE_BYTES + 1)
         else:
             with Path(name).open("rb") as file:
-                data = file.read(MOST_SOURCE_BYTES + 1)
+                data = file.read(MAX_SOURCE_BYTES + 1)
     except OSError as error:
         raise InputError(
             f"the file cannot be read ({(error.strerror or str(error)).lower()})",
             got=name,
             fix="check its name and permissions",
         ) from error
-    if len(data) > MOST_SOURCE_BYTES:
+    if len(data) > MAX_SOURCE_BYTES:
         raise InputError("the file is too large", got=name, allowed="up to 16 MiB")
     return data
 
@@ -129,7 +130,7 @@ def _show(result: RunResult) -> None:
 
 
 def _pass_on(data: bytes, to_terminal: bool, descriptor: int) -> None:
-    """Hand output on: made safe for a terminal, byte for byte to anything else."""
+    """Pass output on: made safe for a terminal, unchanged to anything else."""
     if to_terminal:
         data = neutralize(data.decode("utf-8", errors="replace")).encode()
         if data and not data.endswith(b"\n"):

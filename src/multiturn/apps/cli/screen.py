@@ -1,6 +1,6 @@
-"""Showing code and output on a terminal, or plainly where there is none.
+"""Shows code and output on a terminal, or as plain text elsewhere.
 
-Everything that a model or a program wrote passes `neutralize` on its way here.
+Everything that a model or a program wrote goes through `neutralize`.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ __all__ = [
 ]
 
 INDENT = 4
-MOST_LINES = 40
-"""More lines of output than these are shown from both ends, with a word on what is left out."""
+MAX_LINES = 40
+"""Longer output is cut in the middle."""
 
-_THEME = "ansi_dark"  # the terminal's own colours, so that it reads on light and on dark
+_THEME = "ansi_dark"  # the terminal's own colours, legible on light and dark backgrounds
 
 
 def console_for(stream: TextIO | None = None) -> Console:
-    """A console that writes to `stream` (standard output), without markup or guessing."""
+    """A console that writes to `stream` (by default standard output) without markup."""
     return Console(
         file=stream or sys.stdout, markup=False, emoji=False, highlight=False, soft_wrap=True
     )
 
 
 def highlighted(code: str) -> Text:
-    """Python code in colours. Leading and trailing blank lines go."""
+    """Highlighted Python code, without leading and trailing blank lines."""
     text = _lexed(neutralize(code).strip("\n"))
     text.rstrip()
     return text
 
 
 def show_code(console: Console, code: str) -> None:
-    """Print code, indented; a word where there is none."""
+    """Print code, indented; or a note that there is none."""
     if not code.strip():
         console.print(Text("    (no code)", style="dim"))
         return
@@ -58,10 +58,9 @@ def show_code(console: Console, code: str) -> None:
 class CodeStream:
     """Shows code while it is written.
 
-    The line being written is shown plain and cut to the terminal's width; when it ends it is
-    written over in colours. Nothing above the current line is ever touched, so nothing
-    flickers and a scrolled screen stays whole. Where there is no terminal only whole lines
-    are written.
+    The current line appears plain and cut to the terminal's width; when it is complete, a
+    highlighted one replaces it. Lines above it never change, so nothing flickers and scrolling
+    back works. Without a terminal only complete lines are written.
     """
 
     def __init__(self, console: Console) -> None:
@@ -71,23 +70,23 @@ class CodeStream:
         self._live = console.is_terminal and not console.is_dumb_terminal
 
     def feed(self, text: str) -> None:
-        """Take the next piece, of any length."""
-        # Blank lines before the first line of code say nothing.
+        """Add the next part, of any length."""
+        # Drop blank lines before the first line of code.
         self._text = (self._text + neutralize(text)).lstrip("\n")
-        *whole, partial = self._text.split("\n")
-        if len(whole) > self._shown_lines:
+        *complete, partial = self._text.split("\n")
+        if len(complete) > self._shown_lines:
             self._erase()
             coloured = _lexed(self._text).split("\n", allow_blank=True)
-            for line in coloured[self._shown_lines : len(whole)]:
+            for line in coloured[self._shown_lines : len(complete)]:
                 self._console.print(Text(" " * INDENT).append_text(line))
-            self._shown_lines = len(whole)
+            self._shown_lines = len(complete)
         if self._live:
             self._erase()
             room = max(self._console.width - INDENT - 2, 10)
             self._write(" " * INDENT + _cut(partial.expandtabs(4), room))
 
     def close(self) -> None:
-        """Finish the last line. Trailing blank lines were shown and stay."""
+        """Finish the last line. Trailing blank lines that are already shown stay."""
         self._erase()
         lines = _lexed(self._text).split("\n", allow_blank=True)
         rest = lines[self._shown_lines : len(self._text.split("\n"))]
@@ -106,7 +105,7 @@ class CodeStream:
 
 
 class StatusLine:
-    """One line that changes in place, on a terminal; silent elsewhere."""
+    """One line that is updated in place on a terminal; silent elsewhere."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -124,7 +123,7 @@ class StatusLine:
             self._shown = True
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._shown:
             self._console.file.write("\r\x1b[K")
             self._console.file.flush()
@@ -132,13 +131,13 @@ class StatusLine:
 
 
 def new_output(before: str, after: str) -> tuple[str, bool]:
-    r"""What a program printed beyond what it had printed one turn ago.
+    r"""The part of a program's output that is new since the previous turn.
 
-    The program runs from its start each time. Where its output only grew, the rest is new;
-    otherwise all of it is.
+    The program runs from its start each time. If the output starts with that of the previous
+    turn, the rest is new; otherwise all of it is.
 
     Returns:
-        The text, and whether earlier output was left out.
+        The new text, and whether earlier output was left out.
 
     Example:
         >>> new_output("1\n", "1\n2\n")
@@ -152,10 +151,10 @@ def new_output(before: str, after: str) -> tuple[str, bool]:
 
 
 def show_output(console: Console, text: str, *, style: str = "") -> None:
-    """Print what a program printed, indented, long output shortened in the middle."""
+    """Print a program's output, indented, and cut in the middle if it is long."""
     lines = neutralize(text).rstrip("\n").split("\n")
-    if len(lines) > MOST_LINES:
-        half = MOST_LINES // 2
+    if len(lines) > MAX_LINES:
+        half = MAX_LINES // 2
         left_out = len(lines) - 2 * half
         lines = [*lines[:half], f"... {left_out} lines left out ...", *lines[-half:]]
     for line in lines:

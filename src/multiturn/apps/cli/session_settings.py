@@ -1,4 +1,4 @@
-"""What a person's settings mean to the layers below."""
+"""Converts the user's settings to those of the layers below."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["limits_of", "sampling_of", "session_settings"]
 
 
 def limits_of(settings: Settings) -> Limits:
-    """What one run of the program may use."""
+    """The limits of a run."""
     return Limits(
         cpu_seconds=settings.cpu_seconds,
         wall_seconds=settings.wall_seconds,
@@ -19,7 +19,7 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def sampling_of(settings: Settings) -> Sampling:
-    """How candidates are sampled."""
+    """The sampling parameters."""
     return Sampling(
         n=settings.n,
         temperature=settings.temperature,
@@ -30,7 +30,7 @@ def sampling_of(settings: Settings) -> Sampling:
 
 
 def session_settings(settings: Settings) -> SessionSettings:
-    """What is kept with a session of these settings."""
+    """The settings that a session stores."""
     return SessionSettings(
         style=settings.style,
         header=settings.header,

@@ -1,4 +1,4 @@
-"""`multiturn sessions`: what is saved, and taking it away."""
+"""`multiturn sessions`: list, show, export and delete saved sessions."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ app = typer.Typer(rich_markup_mode=None, help="List, show, export and delete sav
 SCHEMA = "multiturn.sessions/1"
 
 Name = Annotated[
-    str, typer.Argument(metavar="SESSION", help="Its id, the beginning of it, or its name.")
+    str, typer.Argument(metavar="SESSION", help="A session's id, a prefix of it, or its name.")
 ]
 
 
 @app.callback(invoke_without_command=True)
 def sessions(ctx: typer.Context) -> None:
-    """List, show, export and delete saved sessions. Alone, lists them."""
+    """List, show, export and delete saved sessions. Without a subcommand, list them."""
     if ctx.invoked_subcommand is None:
         list_sessions()
 
 
 @app.command("list")
 def list_sessions(as_json: options.Json = False) -> None:
-    """List all sessions, the one used last first."""
+    """List all sessions, the most recently used first."""
     with SessionStore() as store:
         summaries = store.list()
     if as_json:
@@ -51,24 +51,26 @@ def list_sessions(as_json: options.Json = False) -> None:
         return
     console = console_for()
     if not summaries:
-        console.print("No sessions yet. Begin one with: multiturn")
+        console.print("No sessions yet. Start one with: multiturn")
         return
     for summary in summaries:
         line = Text(f"{summary.id:10}  ", style="cyan")
         line.append(f"{summary.updated_at[:16].replace('T', ' ')}  ", style="default")
-        line.append(f"{summary.turns:3} turns  {one_line(summary.name, most=24):24}  ", "default")
-        line.append(one_line(summary.last_prompt or "-", most=60), style="dim")
+        line.append(
+            f"{summary.turns:3} turns  {one_line(summary.name, max_length=24):24}  ", "default"
+        )
+        line.append(one_line(summary.last_prompt or "-", max_length=60), style="dim")
         console.print(line)
 
 
 @app.command()
 def show(
     name: Name,
-    tree: Annotated[bool, typer.Option("--tree", help="All turns, as a tree.")] = False,
-    code: Annotated[bool, typer.Option("--code", help="The program alone.")] = False,
+    tree: Annotated[bool, typer.Option("--tree", help="Show all turns as a tree.")] = False,
+    code: Annotated[bool, typer.Option("--code", help="Show only the program.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show a session: its turns, their code, and what the program printed."""
+    """Show a session: its turns, their code and the program's output."""
     session = _find(name)
     console = console_for()
     if as_json:
@@ -93,10 +95,11 @@ def show(
 def export(
     name: Name,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Ends in .py, .ipynb, .md or .jsonl.")
+        Path,
+        typer.Argument(metavar="FILE", help="A file name that ends in .py, .ipynb, .md or .jsonl."),
     ],
 ) -> None:
-    """Write a session's program to a file, in the format of its suffix."""
+    """Write a session's program to a file. The suffix chooses the format."""
     export_session(_find(name), file)
     print(f"saved {neutralize(str(file))}", file=sys.stderr)
 
@@ -104,7 +107,7 @@ def export(
 @app.command()
 def delete(
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete a session and all its turns."""
     with SessionStore() as store:
@@ -112,7 +115,7 @@ def delete(
         what = f"{neutralize(session.name)} ({session.id}, {len(session.turns)} turns)"
         if not yes:
             if not sys.stdin.isatty():
-                raise InputError(f"deleting {what} must be agreed to", fix="say --yes")
+                raise InputError(f"deleting {what} needs confirmation", fix="add --yes")
             typer.confirm(f"Delete {what}?", abort=True)
         store.delete(session.id)
     print(f"deleted {what}", file=sys.stderr)
@@ -120,19 +123,19 @@ def delete(
 
 @app.command()
 def check() -> None:
-    """Read the whole store and compare it with itself."""
+    """Check the integrity of the session store."""
     with SessionStore() as store:
         store.check()
         count = len(store.list())
-    print(f"{neutralize(str(app_dirs().sessions))} is sound: {count} sessions")
+    print(f"{neutralize(str(app_dirs().sessions))} is intact: {count} sessions")
 
 
 @app.command("move-aside")
 def move_store_aside() -> None:
-    """Rename a store that cannot be read, so that a new one can begin. Nothing is deleted."""
+    """Rename a store that cannot be read, to start with a new one. Deletes nothing."""
     path = app_dirs().sessions
     if not path.exists():
-        raise InputError("there is no store of sessions", got=str(path))
+        raise InputError("there is no session store", got=str(path))
     print(f"moved to {neutralize(str(move_aside(path)))}")
 
 

@@ -44,28 +44,27 @@ _RANGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a person can set. `None` means: what suits the model or the machine.
+    """The user's settings. `None` chooses a value for the model or the machine.
 
     Attributes:
         model: a known name, or the path of a GGUF file.
-        style: how turns are put to the model.
-        n: candidates written for each turn; the best one is taken.
-        temperature: 0 always writes what is likeliest.
-        top_p: the share of likely tokens that is sampled from; 1 is all.
-        max_tokens: most tokens written for one turn.
-        seed: where sampling starts; the same seed gives the same program on the same machine.
-        retries: how often a turn that fails is written again, told what went wrong.
-        header: what stands before the first turn: the published header that imports
-            numpy, or nothing.
-        history: what to do when the program outgrows the model's window: refuse the turn
-            and say so, or leave the oldest turns out of what the model reads, and say so.
+        style: how the model sees the turns.
+        n: candidates for each turn; the best one is used.
+        temperature: sampling temperature; 0 is greedy.
+        top_p: nucleus sampling: the total probability of the tokens to sample from.
+        max_tokens: maximum number of new tokens per turn.
+        seed: of the sampler; the same seed gives the same program on the same machine.
+        retries: how often to rewrite a turn that fails, with the error in the prompt.
+        header: code before the first turn: the published header that imports numpy, or none.
+        history: if the program outgrows the context window, refuse the turn, or drop the oldest
+            turns from the prompt and report it.
         context: tokens of the context window.
-        threads: threads to compute with.
-        engine: what runs the model; auto takes llama.cpp for GGUF files, else jax.
-        cpu_seconds: CPU time for one run of the program.
-        wall_seconds: time on the clock for one run of the program.
-        memory_mib: memory for one run of the program, in MiB.
-        unsafe: allow running programs with limits only, where nothing better works here.
+        threads: number of compute threads.
+        engine: the inference engine; auto uses llama.cpp for GGUF files, else jax.
+        cpu_seconds: CPU time limit of a run.
+        wall_seconds: wall-clock time limit of a run.
+        memory_mib: memory limit of a run, in MiB.
+        unsafe: allow running programs with limits only, if nothing better works here.
     """
 
     model: str = DEFAULT_MODEL
@@ -96,7 +95,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the value of a setting comes from, e.g. ``"--n"`` or ``"default"``."""
+    """The source of a setting's value, e.g. ``"--n"`` or ``"default"``."""
 
     text: str
     is_default: bool = False
@@ -104,24 +103,24 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Settings, and where each comes from."""
+    """Settings, and the source of each."""
 
     settings: Settings
     origins: Mapping[str, Origin]
 
-    def said(self, name: str) -> bool:
-        """Whether a person set `name` anywhere."""
+    def is_set(self, name: str) -> bool:
+        """Whether the user set `name` anywhere."""
         return not self.origins[name].is_default
 
 
 def resolve_settings(flags: Mapping[str, object] | None = None) -> Resolved:
-    """The settings that hold now.
+    """The settings from the command line, the environment, config.toml and the defaults.
 
     Args:
-        flags: what the command line said, by name; None for what it did not say.
+        flags: the options of the command line by name; None for those not given.
 
     Raises:
-        InputError: a value is not allowed; the message says where it stands.
+        InputError: a value is not allowed; the message names its source.
     """
     hints = get_type_hints(Settings)
     values: dict[str, object] = {}
@@ -142,7 +141,7 @@ def resolve_settings(flags: Mapping[str, object] | None = None) -> Resolved:
         else:
             origins[name] = Origin("default", is_default=True)
             continue
-        # Each alone first, so that a wrong value is told with the place it stands in.
+        # Read each value on its own first, so that an error names its source.
         read_record({name: values[name]}, Settings, where=origins[name].text)
     return Resolved(read_record(values, Settings, where="settings"), origins)
 
@@ -154,18 +153,18 @@ def _read_config(path: Path) -> Mapping[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"the settings cannot be read ({error})", fix=f"mend {path}, or move it away"
+            f"the settings cannot be read ({error})", fix=f"correct {path}, or move it away"
         ) from error
     try:
         config = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is no valid TOML ({error})", fix="mend that line") from error
+        raise InputError(f"{path} is not valid TOML ({error})", fix="correct that line") from error
     read_record(config, Settings, where=str(path))
     return config
 
 
 def _from_text(text: str, kind: Any, variable: str) -> object:
-    """The value that an environment variable's text stands for."""
+    """Parse the text of an environment variable."""
     if get_origin(kind) is types.UnionType:
         kind = next(option for option in get_args(kind) if option is not types.NoneType)
     if kind is bool:

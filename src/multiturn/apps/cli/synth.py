@@ -1,4 +1,4 @@
-"""`multiturn synth`: specifications run without a person."""
+"""`multiturn synth`: run specification files without interaction."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ app = typer.Typer(rich_markup_mode=None)
 @app.command()
 def synth(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Specifications: .yaml, .json or .jsonl.")
+        Path, typer.Argument(metavar="FILE", help="Specifications: a .yaml, .json or .jsonl file.")
     ],
     out: Annotated[
         Path | None,
@@ -42,7 +42,8 @@ def synth(
             "--out",
             "-o",
             metavar="FILE|DIRECTORY",
-            help="Write the program (.py, .ipynb, .md or .jsonl); a directory for several.",
+            help="Write the program to a file (.py, .ipynb, .md or .jsonl), or several to a "
+            "directory.",
         ),
     ] = None,
     attempts: Annotated[
@@ -50,22 +51,23 @@ def synth(
         typer.Option(
             "--attempts",
             metavar="COUNT",
-            help="Begin again, with other seeds, up to this often until what is expected is met.",
+            help="Start over with other seeds, up to this often, until the output is as expected.",
         ),
     ] = None,
     case: Annotated[
-        int | None, typer.Option("--case", metavar="NUMBER", help="This case alone, from 1.")
+        int | None, typer.Option("--case", metavar="NUMBER", help="Run only this case, from 1.")
     ] = None,
     quiet: Annotated[
         bool | None,
         typer.Option(
             "--quiet/--show",
-            help="One line for each program, or each turn too; by default turns are shown where "
-            "the file holds one program.",
+            help="Print one line per program, or show the turns too; by default show the turns of "
+            "a single program.",
         ),
     ] = None,
     demo: Annotated[
-        bool, typer.Option("--demo", help="Say what is done, how long it takes, and what next.")
+        bool,
+        typer.Option("--demo", help="Explain each step, how long it takes, and what to try next."),
     ] = False,
     as_json: options.Json = False,
     model: options.Model = None,
@@ -86,11 +88,11 @@ def synth(
     memory_mib: options.MemoryMib = None,
     unsafe: options.Unsafe = None,
 ) -> None:
-    """Run a specification without a person.
+    """Run a specification file without interaction.
 
-    Each turn of the file is put to the model; the code and what the program so far prints
-    are shown as they come. The exit code is 0 where every program printed what was expected
-    of it (or ran without error, where nothing was), else 1.
+    The model writes the code of each turn; you see the code and the output of the program so
+    far. The exit code is 0 if every program printed what its specification expects (or, without
+    an expectation, ran without error), else 1.
     """
     flags: dict[str, object] = {
         "model": model,
@@ -116,21 +118,21 @@ def synth(
     resolved = resolve_settings(flags)
     if demo:
         resolved = resolve_settings(
-            flags | {k: v for k, v in DEMO_SETTINGS.items() if not resolved.said(k)}
+            flags | {k: v for k, v in DEMO_SETTINGS.items() if not resolved.is_set(k)}
         )
         attempts = attempts or 3
     settings = resolved.settings
     specifications = read_specifications(file)
     programs = programs_in(specifications, case, where=str(file))
     quiet = len(programs) > 1 if quiet is None else quiet
-    # Machines read standard output, people then look at standard error.
+    # Standard output holds only the JSON document.
     console = console_for(sys.stderr if as_json else sys.stdout)
     if demo:
         introduce(console, programs[0].specification, settings)
     view = SynthView(console, several=len(programs) > 1, quiet=quiet or as_json)
     results: list[SpecificationResult] = []
     with (
-        answering_ctrl_c("the step at hand has ended"),
+        answering_ctrl_c("the current step is finished"),
         open_app_context(settings, console) as app,
         stopped_by_ctrl_c() as cancel,
     ):
@@ -159,7 +161,7 @@ def synth(
         print(document(file, settings, loaded, results, attempts=attempts or 1))
     elif len(programs) > 1:
         met = sum(result.met for result in results)
-        view.say(f"{met} of {len(results)} programs did what was expected", style="bold")
+        view.say(f"{met} of {len(results)} programs gave the expected output", style="bold")
     if demo and results:
         say_what_next(console, results[-1], file)
     if cancel.is_set():

@@ -1,4 +1,4 @@
-"""The words around a demonstration: what will happen, and what to try next."""
+"""The text around a demonstration: what will happen, and what to try next."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ from multiturn.synthesis.specification import Specification
 __all__ = ["DEMO_SETTINGS", "introduce", "say_what_next"]
 
 DEMO_SETTINGS: dict[str, object] = {"n": 4, "temperature": 0.4, "retries": 1}
-"""Where the person said nothing else; docs/decisions/0008 has the figures."""
+"""Defaults of the demonstration; docs/decisions/0008 has the measurements."""
 
 
 def introduce(console: Console, specification: Specification, settings: Settings) -> None:
-    """Say what is about to happen and how long it takes."""
+    """Explain what is about to happen and how long it takes."""
     turns = len(specification.turns)
     console.print(Text(f"A program in {turns} turns", style="bold"))
     entry = REGISTRY.get(settings.model)
     if entry is not None and locate(settings.model) is None and entry.bytes:
         console.print(
-            f"First the model is fetched, once ({entry.bytes / 1e6:.0f} MB: a minute or a few)."
+            f"First the model is downloaded, once ({entry.bytes / 1e6:.0f} MB, a few minutes)."
         )
     console.print(
-        f"{neutralize(settings.model)} then writes {turns} steps, {settings.n} candidates for "
-        "each, on this machine;\nafter each the program so far runs in a sandbox and the best "
-        "candidate is kept.\nThat takes about a minute on two CPU cores. Nothing is prepared: "
-        "with another --seed the code differs.\n"
+        f"{neutralize(settings.model)} then writes {turns} steps on this machine, with "
+        f"{settings.n} candidates for each.\nAfter each step the program so far runs in a "
+        "sandbox, and the best candidate is used.\nThis takes about a minute on two CPU cores. "
+        "Nothing is prerecorded: another --seed gives other code.\n"
     )
 
 
 def say_what_next(console: Console, result: SpecificationResult, file: Path) -> None:
-    """Show the whole program, what it printed, and what to try."""
+    """Show the complete program, its output, and what to try next."""
     console.print(Text("\nThe finished program", style="bold"))
     show_code(console, result.program)
-    console.print(Text("What it printed", style="bold"))
+    console.print(Text("Its output", style="bold"))
     show_output(console, result.run.stdout)
     console.print(Text("\nWhat to try next", style="bold"))
     command = "multiturn" if _on_path() else ".venv/bin/multiturn"
     for line, why in (
         (command, "write your own, turn by turn"),
-        (f"{command} --session {result.session.id}", "go on with this program"),
-        (f"{command} synth {file} --demo --seed 7", "the same words, other code"),
+        (f"{command} --session {result.session.id}", "continue this program"),
+        (f"{command} synth {file} --demo --seed 7", "the same turns, other code"),
         (f"{command} doctor", "what works on this machine"),
         (f"{command} --help", "all commands"),
     ):
         console.print(Text(f"  {line}", style="cyan").append(f"\n      {why}", style="default"))
-    console.print(f"\nSessions are kept in {neutralize(str(app_dirs().sessions))}.")
+    console.print(f"\nSessions are saved in {neutralize(str(app_dirs().sessions))}.")
 
 
 def _on_path() -> bool:

@@ -1,4 +1,4 @@
-"""What a run of specifications leaves behind: programs in files, and a document for machines."""
+"""The results of `multiturn synth`: programs in files, and a JSON document."""
 
 from __future__ import annotations
 
@@ -50,28 +50,26 @@ def programs_in(
     for specification in specifications:
         cases = specification.fill()
         if case is not None and not 1 <= case <= len(cases):
-            raise InputError(
-                f"{where}: there is no such case", got=case, allowed=f"1 to {len(cases)}"
-            )
+            raise InputError(f"{where}: no such case", got=case, allowed=f"1 to {len(cases)}")
         programs += [
             ProgramToWrite(specification, filled)
             for filled in cases
             if case is None or filled.number == case
         ]
     if not programs:
-        raise InputError(f"{where}: there is no specification in it", fix="write one")
+        raise InputError(f"{where}: the file holds no specification", fix="write one")
     return programs
 
 
 def write_programs(
     out: Path, results: Sequence[SpecificationResult], *, several: bool
 ) -> list[Path]:
-    """Write the program of each result; returns the files.
+    """Write the program of each result and return the files.
 
     Args:
-        out: the file for a single program; for several, a directory, which is made.
-        results: what to write.
-        several: whether `out` names a directory. An existing directory always is one.
+        out: the file for a single program; for several, a directory, which is created.
+        results: the programs to write.
+        several: whether `out` is a directory. An existing directory always is.
     """
     if not several and not out.is_dir():
         export_session(results[0].session, out)
@@ -97,7 +95,7 @@ def document(
     *,
     attempts: int,
 ) -> str:
-    """The results as one JSON document, with all it takes to do the same again.
+    """The results as one JSON document, with everything needed to reproduce them.
 
     docs/json.md describes it.
     """

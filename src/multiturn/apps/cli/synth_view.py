@@ -1,4 +1,4 @@
-"""A specification's run as a person sees it."""
+"""Shows the run of a specification."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SynthView:
         self._turn: TurnView | None = None
 
     def begin(self, program: ProgramToWrite) -> None:
-        """The next program is about to be written."""
+        """Announce the next program."""
         name = program.specification.name or program.specification.id or "program"
         self._name = f"{name}, case {program.case}" if self._several else name
         if self._several and not self._quiet:
@@ -62,7 +62,7 @@ class SynthView:
                 self._turn.clear()
 
     def say(self, text: str, *, style: str = "dim") -> None:
-        """A line of our own."""
+        """Print a line."""
         self._console.print(Text(neutralize(text), style=style))
 
     def _show(self, event: SpecificationEvent) -> None:
@@ -73,8 +73,8 @@ class SynthView:
                 if event.attempt > 1:
                     self._status.clear()
                     self.say(
-                        f"Not what was expected. Attempt {event.attempt} of {event.most}, from "
-                        f"the first turn, with seed {event.seed}:\n",
+                        f"The output was not as expected. Attempt {event.attempt} of {event.most}, "
+                        f"from the first turn, with seed {event.seed}:\n",
                         style="yellow",
                     )
             case TurnBegun():
@@ -104,19 +104,19 @@ class SynthView:
         if self._quiet:
             line.append(neutralize(self._name))
             if result.why_not:
-                line.append(f": {one_line(result.why_not, most=200)}", style="red")
+                line.append(f": {one_line(result.why_not, max_length=200)}", style="red")
             self._console.print(line)
             return
         if not result.met:
-            line.append(one_line(result.why_not or "not met", most=400), style="red")
+            line.append(one_line(result.why_not or "not met", max_length=400), style="red")
         elif result.expected is ABSENT:
-            line.append("the program ran to its end (nothing was expected of it)")
+            line.append("the program ran without an error (no output was specified)")
         elif "\n" in str(result.expected):
-            line.append("the program printed what was expected")
+            line.append("the program printed the expected output")
         else:
-            line.append(f"the program printed what was expected: {_shown(result.expected)}")
+            line.append(f"the program printed the expected output: {_shown(result.expected)}")
         self._console.print(line)
 
 
 def _shown(value: object) -> str:
-    return one_line(str(value), most=200)
+    return one_line(str(value), max_length=200)

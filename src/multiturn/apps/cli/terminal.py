@@ -1,8 +1,8 @@
 """Text from a model or a program, made safe to show.
 
 A terminal obeys control characters: a program that prints the right bytes can rename the
-window, hide lines, or type on the person's behalf. So none that we did not write ourselves
-reaches it; each is shown as a visible sign instead.
+window, hide lines, or type on the user's behalf. So each control character that a model or a
+program wrote is replaced by a visible sign.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import unicodedata
 
 __all__ = ["neutralize", "one_line"]
 
-_KEPT = "\n\t"
+_ALLOWED = "\n\t"
 
 
 class _Signs(dict[int, str]):
-    """What each character is shown as, worked out once for each that occurs."""
+    """The replacement of each character, computed on first use."""
 
     def __missing__(self, code: int) -> str:
         sign = _sign(chr(code))
@@ -25,7 +25,7 @@ class _Signs(dict[int, str]):
 
 def _sign(character: str) -> str:
     code = ord(character)
-    if character in _KEPT:
+    if character in _ALLOWED:
         return character
     if code < 0x20:
         return chr(0x2400 + code)  # the "control pictures": ESC becomes a small "ESC"
@@ -34,8 +34,8 @@ def _sign(character: str) -> str:
     category = unicodedata.category(character)
     if category == "Cs":
         return "\ufffd"  # half of a pair: it cannot be written as UTF-8 at all
-    # Format characters turn the direction of text around (code then reads other than it
-    # runs) or cannot be seen. The two joiners stay: emoji and many scripts need them.
+    # Format characters reverse the direction of text (code then reads differently from how it
+    # runs) or are invisible. The two joiners stay: emoji and many scripts need them.
     if category in ("Cc", "Cf", "Zl", "Zp") and character not in "\u200c\u200d":
         return f"\\u{code:04x}"
     return character
@@ -45,10 +45,10 @@ _SIGNS = _Signs()
 
 
 def neutralize(text: str) -> str:
-    r"""`text` with every control and direction character shown as a visible sign.
+    r"""Replace every control and direction character of `text` by a visible sign.
 
-    Newlines and tabs stay. Works character by character, so the parts of a stream may be
-    given one after the other.
+    Newlines and tabs stay. Each character is replaced on its own, so a stream may be passed in
+    parts.
 
     Example:
         >>> neutralize("a\x1b[2Jb\n")
@@ -59,12 +59,12 @@ def neutralize(text: str) -> str:
     return text.translate(_SIGNS)
 
 
-def one_line(text: str, *, most: int) -> str:
-    r"""`text` on one line of at most `most` characters, safe to show.
+def one_line(text: str, *, max_length: int) -> str:
+    r"""`text` on one line of at most `max_length` characters, safe to show.
 
     Example:
-        >>> one_line("print(1)\nprint(2)", most=14)
+        >>> one_line("print(1)\nprint(2)", max_length=14)
         'print(1) prin…'
     """
     flat = neutralize(" ".join(text.split()))
-    return flat if len(flat) <= most else flat[: most - 1] + "…"
+    return flat if len(flat) <= max_length else flat[: max_length - 1] + "…"

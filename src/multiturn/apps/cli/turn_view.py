@@ -1,4 +1,4 @@
-"""A turn as a person sees it: the code as it is written, how it ran, what it printed."""
+"""Shows a turn: the code while it is generated, the run, and the output."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ __all__ = [
 
 
 class TurnView:
-    """Shows the events of one turn as they come.
+    """Shows the events of one turn.
 
     Args:
-        console: where to.
-        candidates: how many are written at once. One is shown while it is written; of
-            several, interleaved as they come, only the chosen one is shown.
-        before: what the program printed before this turn.
-        pickable: whether a person can pick another candidate: all are listed then, and
-            only counted otherwise.
+        console: shows the events.
+        candidates: how many are generated at once. A single one appears while it is generated;
+            of several, which arrive interleaved, only the chosen one appears.
+        before: the program's output before this turn.
+        pickable: whether the user can choose another candidate. If so, all are listed;
+            otherwise they are only counted.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TurnView:
         self._on_screen: int | None = None
 
     def show(self, events: Iterable[LoopEvent]) -> TurnSaved | TurnCancelled | None:
-        """Show all of `events`; returns the last one that ends a turn."""
+        """Show all `events` and return the last one that ends a turn."""
         ended = None
         try:
             for event in events:
@@ -77,7 +77,7 @@ class TurnView:
         return ended
 
     def clear(self) -> None:
-        """Leave no half line behind, whatever happened."""
+        """Finish the current line."""
         self._stream.close()
         self._status.clear()
 
@@ -92,20 +92,22 @@ class TurnView:
                 self._status.clear()
             case HistoryDropped():
                 self._say(
-                    f"the program has outgrown the model's window: the oldest {event.dropped} of "
-                    f"{event.of} turns are not shown to the model",
+                    f"the program has outgrown the context window: the prompt leaves out the "
+                    f"oldest {event.dropped} of {event.of} turns",
                     style="yellow",
                 )
             case Retrying():
                 self._status.clear()
-                self._say(f"✗ {one_line(event.failure, most=300)}", style="red")
-                self._say(f"told so, the model tries again ({event.attempt} of {event.most})")
+                self._say(f"✗ {one_line(event.failure, max_length=300)}", style="red")
+                self._say(
+                    f"retrying with this error in the prompt ({event.attempt} of {event.most})"
+                )
                 self._pieces = 0
             case TurnSaved():
                 self._show_saved(event)
             case TurnCancelled():
                 self.clear()
-                self._say("stopped; nothing was kept of this turn", style="yellow")
+                self._say("stopped; this turn was discarded", style="yellow")
 
     def _show_text(self, event: TextWritten) -> None:
         self._pieces += 1
@@ -119,14 +121,14 @@ class TurnView:
         if self._live:
             self._stream.close()
             written = self._written.get(event.index, "").strip()
-            kept = event.candidate.text.strip()
-            if written == kept and kept:
+            code = event.candidate.text.strip()
+            if written == code and code:
                 self._on_screen = event.index
-            elif kept and written.startswith(kept):
-                left_out = len(written[len(kept) :].strip().splitlines())
+            elif code and written.startswith(code):
+                left_out = len(written[len(code) :].strip().splitlines())
                 lines = "the last line" if left_out == 1 else f"the last {left_out} lines"
                 why = "unfinished" if event.candidate.trimmed else "not part of this step"
-                self._say(f"{lines} left out: {why}")
+                self._say(f"{lines} removed: {why}")
                 self._on_screen = event.index
         self._status.show("running the program so far")
 
@@ -146,7 +148,7 @@ class TurnView:
 
 
 def show_candidate(console: Console, session: Session, turn: Turn, *, before: str = "") -> None:
-    """How the program ran with the turn's chosen candidate, and what was new in its output."""
+    """Show how the program ran with the chosen candidate, and what is new in its output."""
     candidate = turn.choice
     if candidate.run is None:
         console.print(Text(f"  · {candidate.describe()}", style="yellow"))
@@ -170,15 +172,15 @@ def show_run(
     program: str = "",
     before: str = "",
 ) -> None:
-    """The outcome in one line, then the output.
+    """Show the outcome in one line, then the output.
 
     Args:
-        console: where to.
-        run: what happened.
-        line: the words of the outcome; its own by default.
-        good: whether all is well; whether it finished by default.
-        program: shows the line at which it failed.
-        before: output that was seen already, left out where it is unchanged.
+        console: shows them.
+        run: the run.
+        line: a description of the outcome, in place of the default.
+        good: whether the run succeeded; by default whether it finished.
+        program: the source, to show the line that failed.
+        before: output that was already shown; left out if it is unchanged.
     """
     good = run.outcome.finished if good is None else good
     words = neutralize(line or run.outcome.describe())
@@ -187,7 +189,7 @@ def show_run(
     outcome.append(f"  {run.wall_seconds:.2f} s, {run.rung.value}", style="dim")
     console.print(outcome)
     if run.rung is IsolationLevel.LIMITS_ONLY:
-        console.print(Text("    it was not isolated: limits only", style="yellow"))
+        console.print(Text("    not isolated: limits only", style="yellow"))
     at = run.outcome.line
     lines = program.splitlines()
     if at is not None and 0 < at <= len(lines):
@@ -195,10 +197,10 @@ def show_run(
     fresh, shortened = new_output(before, run.stdout)
     if fresh.strip():
         if before and not shortened:
-            console.print(Text("    the output changed, from its start:", style="dim"))
+            console.print(Text("    the output changed from the start:", style="dim"))
         show_output(console, fresh)
     if run.output_cut:
-        console.print(Text("    (more was printed than is kept)", style="dim"))
+        console.print(Text("    (the output was cut)", style="dim"))
     if run.stderr.strip() and run.outcome.finished:
         show_output(console, run.stderr, style="yellow")
     for note in run.notes:
@@ -206,7 +208,7 @@ def show_run(
 
 
 def show_candidates(console: Console, turn: Turn) -> None:
-    """One line for each candidate of a turn, the chosen one marked."""
+    """Print one line per candidate of a turn, with the chosen one marked."""
     for index, candidate in enumerate(turn.candidates):
         chosen = index == turn.chosen
         line = Text("  → " if chosen else "    ", style="bold" if chosen else "dim")
@@ -215,41 +217,41 @@ def show_candidates(console: Console, turn: Turn) -> None:
 
 
 def _counted(turn: Turn) -> str:
-    """The candidates of a turn in a line."""
+    """The candidates of a turn in one line."""
     count = len(turn.candidates)
     different = len({candidate.text.strip() for candidate in turn.candidates})
     good = sum(candidate.good for candidate in turn.candidates)
-    did = "agreed with the examples" if turn.examples else "ran without an error"
-    alike = "all alike" if different == 1 else f"{different} different ones"
+    did = "passed the examples" if turn.examples else "ran without an error"
+    alike = "all the same" if different == 1 else f"{different} different"
     return f"the best of {count} candidates, {alike}; {good} {did}"
 
 
 def _summary(candidate: Candidate) -> str:
-    words = [one_line(candidate.describe(), most=60)]
+    words = [one_line(candidate.describe(), max_length=60)]
     if candidate.origin != "model":
         words.append({"repair": "repaired", "person": "yours"}[candidate.origin])
     if candidate.mean_logprob is not None:
         words.append(f"logprob {candidate.mean_logprob:.2f}")
-    code = one_line(candidate.text, most=48)
+    code = one_line(candidate.text, max_length=48)
     return f"{', '.join(words)}  {code}"
 
 
 def show_turn(console: Console, session: Session, turn: Turn, *, before: str = "") -> None:
-    """A turn that is done: its words, code and run."""
+    """Show a finished turn: its prompt, code and run."""
     console.print(Text(f"{turn.id}> ", style="bold cyan").append(neutralize(turn.prompt), "bold"))
     show_code(console, turn.code)
     show_candidate(console, session, turn, before=before)
 
 
 def show_tree(console: Console, session: Session) -> None:
-    """All turns as a tree; the current one is marked."""
+    """Show all turns as a tree, with the current one marked."""
     on_path = {turn.id for turn in session.path()}
     for depth, turn in session.walk():
         mark = "→" if turn.id == session.current else " "
         sign = "✓" if turn.choice.good else "✗"
         line = Text(f"{mark} {'  ' * depth}{turn.id}. ", style="bold")
         line.append(f"{sign} ", style="green" if turn.choice.good else "red")
-        line.append(one_line(turn.prompt, most=70), style="" if turn.id in on_path else "dim")
+        line.append(one_line(turn.prompt, max_length=70), style="" if turn.id in on_path else "dim")
         if len(turn.candidates) > 1:
             line.append(f"  {turn.chosen + 1} of {len(turn.candidates)}", style="dim")
         console.print(line)

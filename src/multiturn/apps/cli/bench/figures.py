@@ -1,4 +1,4 @@
-"""The figures of saved runs, from their records alone."""
+"""Pass rates and pass@k of saved runs."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ UNDEFINED = "undefined"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFigures:
-    """One run in numbers."""
+    """The results of one run."""
 
     counts: Mapping[str, Count]
     """Samples and passes, by oracle."""
     pass_at_k: Mapping[str, Mapping[int, float | None]]
-    """By oracle and k; None where it is undefined: too few samples, or items without any."""
+    """By oracle and k; None if undefined, because an item has too few samples."""
     out_of_window: int = 0
-    """Samples whose dialogue outgrew the model's window."""
+    """Samples whose dialogue outgrew the context window."""
 
 
 def scored(run: SavedRun, oracle: str) -> list[ScoredSample]:
@@ -40,7 +40,7 @@ def scored(run: SavedRun, oracle: str) -> list[ScoredSample]:
 
 
 def figures_of(run: SavedRun, ks: Sequence[int]) -> RunFigures:
-    """A run's own figures."""
+    """The results of a run."""
     judged = {oracle: scored(run, oracle) for oracle in run.config.oracles}
     figures = figures_from(judged, run.config.items, ks)
     lost = sum(any(step.cut_by == OUT_OF_WINDOW for step in one.steps) for one in run.samples)
@@ -50,27 +50,27 @@ def figures_of(run: SavedRun, ks: Sequence[int]) -> RunFigures:
 def figures_from(
     judged: Mapping[str, Sequence[ScoredSample]], items: int, ks: Sequence[int]
 ) -> RunFigures:
-    """The figures of samples, by oracle, of a benchmark that has so many items."""
+    """The results of samples, by oracle, for a benchmark with `items` items."""
     total: dict[str, Count] = {}
     at_k: dict[str, dict[int, float | None]] = {}
     for oracle, samples in judged.items():
         total[oracle] = Count(len(samples), sum(each.passed for each in samples))
         by_item = counts(samples, lambda item: item.id).values()
-        # Without all items it would be the figure of another benchmark.
-        whole = len(by_item) == items
-        at_k[oracle] = {k: mean_pass_at_k(by_item, k) if whole else None for k in ks}
+        # A subset of the items would be another benchmark.
+        complete = len(by_item) == items
+        at_k[oracle] = {k: mean_pass_at_k(by_item, k) if complete else None for k in ks}
     return RunFigures(counts=total, pass_at_k=at_k)
 
 
 def table_by(run: SavedRun, oracle: str, by: str) -> dict[object, Count]:
-    """Samples and passes by something that items have; see `BY`."""
+    """Samples and passes by a property of the items; see `BY`."""
     return counts(scored(run, oracle), BY[by])
 
 
 def best_of(
     runs: Iterable[SavedRun], oracle: str, ks: Sequence[int]
 ) -> dict[int, BestTemperature | None]:
-    """The best temperature for each k, among complete runs that differ in nothing else."""
+    """The best temperature for each k, among complete runs that differ only in temperature."""
     found = {
         run.config.sampling.temperature: list(
             counts(scored(run, oracle), lambda item: item.id).values()
@@ -82,7 +82,7 @@ def best_of(
 
 
 def percent(share: float | None) -> str:
-    """A share for a person.
+    """A fraction as a percentage.
 
     Example:
         >>> percent(0.125), percent(None)

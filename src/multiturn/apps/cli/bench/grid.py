@@ -1,4 +1,4 @@
-"""What a person types for a grid: names of arms, truncations, temperatures and models."""
+"""Parses the options of a grid: arms, truncations, temperatures and models."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def open_tasks(
     limits: Mapping[str, Any] | None = None,
     progress: ProgressListener = silent,
 ) -> tuple[Task, ...]:
-    """The benchmark under each arm; under its usual one where none is named."""
+    """The benchmark under each arm; under its default arm if none is named."""
     return tuple(
         open_task(
             benchmark, arm=arm, path=path, any_hash=any_hash, limits=limits, progress=progress
@@ -42,10 +42,10 @@ def open_tasks(
 def check_names(
     truncations: Sequence[str], header: str
 ) -> tuple[tuple[Truncation, ...], HeaderStyle]:
-    """The names as what they stand for.
+    """Check the names of truncations and of the header.
 
     Raises:
-        UnknownNameError: one is not known.
+        UnknownNameError: a name is not known.
     """
     current = tuple(EARLIER_TRUNCATIONS.get(name, name) for name in truncations)
     for name in current:
@@ -57,7 +57,7 @@ def check_names(
 
 
 def words(said: Sequence[str]) -> tuple[str, ...]:
-    """The words of an option that may be repeated and may hold several with commas, each once.
+    """The distinct words of an option that may be repeated and may be separated by commas.
 
     Example:
         >>> words(["turns,concat", "turns"])
@@ -68,10 +68,10 @@ def words(said: Sequence[str]) -> tuple[str, ...]:
 
 
 def numbers(said: Sequence[str], option: str) -> tuple[float, ...]:
-    """The numbers of such an option, each once.
+    """The distinct numbers of such an option.
 
     Raises:
-        InputError: one is no number.
+        InputError: a word is not a number.
     """
     found: dict[float, None] = {}
     for word in words(said):
@@ -83,7 +83,7 @@ def numbers(said: Sequence[str], option: str) -> tuple[float, ...]:
 
 
 def model_label(name: ModelName) -> str:
-    """What stands for a model in names of directories and in records: no path, no address.
+    """The name of a model in directory names and records, without path or address.
 
     Example:
         >>> model_label(Weights("smollm2-135m")), model_label(Weights(Path("models/My model.gguf")))
@@ -104,10 +104,10 @@ def model_label(name: ModelName) -> str:
 
 
 def label_of_runs(out: Path, tasks: Sequence[str], name: ModelName, engine: EngineInfo) -> str:
-    """`model_label`; of a server without ``#MODEL`` by the name that it gives its model.
+    """Like `model_label`, but ask a server without ``#MODEL`` for its model's name.
 
-    Runs of such a server that an older version has begun, under a part of the address, keep
-    their place.
+    Runs of such a server from an older version, whose label is a part of the address, keep their
+    directory.
     """
     label = model_label(name)
     if not isinstance(name, Server) or "#" in name.address:
@@ -125,7 +125,7 @@ def label_of_runs(out: Path, tasks: Sequence[str], name: ModelName, engine: Engi
 
 
 def _label(name: str) -> str:
-    """A name as part of a path that needs no quotes."""
+    """A name as part of a path that needs no quoting."""
     for suffix in (".gguf", ".jsonl"):
         name = name.removesuffix(suffix)
     return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "model"

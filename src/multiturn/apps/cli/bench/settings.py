@@ -1,7 +1,7 @@
 """The settings of a benchmark: from the command line, the environment, config.toml, or defaults.
 
-They are those of every command (`multiturn.apps.cli.settings`). Where a benchmark has rules of
-its own, such as the time that a program may take, these hold unless a person sets another.
+They are those of every command (`multiturn.apps.cli.settings`). A benchmark's own values, such as
+the time limit of a program, apply unless the user sets another.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from multiturn.core.errors import InputError
 __all__ = ["BenchSettings", "resolve_bench_settings"]
 
 _HEADERS = {"auto": "published", "numpy": "published", "none": "none"}
-"""What the setting ``header`` means to a benchmark."""
+"""The benchmark's header for each value of the setting ``header``."""
 
 _NOT_HERE = ("style", "retries", "history")
-"""What a benchmark's arms decide."""
+"""Settings that have no effect, because the arms of a benchmark decide."""
 
 _LIMITS = ("cpu_seconds", "wall_seconds", "memory_mib")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchSettings:
-    """What holds for one call of `multiturn bench`."""
+    """The settings of one call of `multiturn bench`."""
 
     common: Settings
-    """With one model, which the caller changes where there are several."""
+    """With one model; the caller replaces it if there are several."""
     n: int
     temperatures: tuple[float, ...]
     top_p: float
     seed: int
     max_new_tokens: int | None
-    """None: what each problem says."""
+    """None for the limit of each problem."""
     header: str
     limits: Mapping[str, Any]
-    """The fields of `Limits` that take the place of the benchmark's own."""
+    """The fields of `Limits` that override the benchmark's own."""
     origins: Mapping[str, str]
-    """Where each setting comes from that comes from the environment or a file, by name."""
+    """The source of each setting from the environment or a file, by name."""
     values: Mapping[str, object]
-    """The values of the same."""
+    """The values of these settings."""
 
     @property
     def samplings(self) -> tuple[SampleSettings, ...]:
@@ -62,25 +62,27 @@ class BenchSettings:
         )
 
     def show(self, console: Console, *, judging: bool = False) -> None:
-        """Say which settings come from elsewhere than the command line, and from where.
+        """Print the settings from the environment and from config.toml, with their sources.
 
         Args:
-            console: to say it on.
-            judging: whether programs that are there already are judged, so that only limits
-                and isolation count.
+            console: prints them.
+            judging: whether existing programs are judged, so that only limits and isolation
+                matter.
         """
         used = ("unsafe", *_LIMITS) if judging else None
-        told = [
+        shown = [
             f"{name} {self.values[name]} ({origin})"
             for name, origin in self.origins.items()
             if name not in _NOT_HERE and (used is None or name in used)
         ]
-        if told:
-            console.print("settings: " + neutralize(", ".join(told)), markup=False, highlight=False)
-        idle = [name for name in self.origins if name in _NOT_HERE and not judging]
-        if idle:
+        if shown:
             console.print(
-                f"settings that a benchmark has no use for: {', '.join(idle)}", highlight=False
+                "settings: " + neutralize(", ".join(shown)), markup=False, highlight=False
+            )
+        unused = [name for name in self.origins if name in _NOT_HERE and not judging]
+        if unused:
+            console.print(
+                f"settings without effect on a benchmark: {', '.join(unused)}", highlight=False
             )
 
 
@@ -94,31 +96,30 @@ def resolve_bench_settings(
     max_new_tokens: int | None = None,
     header: str | None = None,
 ) -> BenchSettings:
-    """The settings that hold for a benchmark.
+    """The settings of a benchmark.
 
     Args:
-        flags: what the command line said of the settings that mean the same in every command,
-            by name; None for what it did not say.
-        n: and the others: what it said of those that have a form or a range of their own here.
-        temperatures: several, with commas.
+        flags: the options that mean the same in every command, by name; None if not given.
+        n: samples per item. This and the following options have another range here.
+        temperatures: one or more, separated by commas.
         top_p: as in `SampleSettings`.
         seed: as in `SampleSettings`.
         max_new_tokens: the setting ``max_tokens``.
         header: as in `ArmSettings`.
 
     Raises:
-        InputError: a value is not allowed; the message says where it stands.
+        InputError: a value is not allowed; the message names its source.
     """
     here: dict[str, object] = {"n": n, "temperature": temperatures, "top_p": top_p, "seed": seed}
     here |= {"max_tokens": max_new_tokens, "header": header}
-    # What the command line says is not asked for elsewhere, and has ranges of its own here.
+    # These options override the environment and config.toml, and have their own ranges.
     said = {name: getattr(Settings(), name) for name, value in here.items() if value is not None}
     resolved = resolve_settings({**flags, **said})
     settings = resolved.settings
     origins = {
         name: origin.text
         for name, origin in resolved.origins.items()
-        if resolved.said(name) and not origin.text.startswith("--")
+        if resolved.is_set(name) and not origin.text.startswith("--")
     }
     return BenchSettings(
         common=settings,
@@ -148,8 +149,8 @@ def _limits(resolved: Resolved) -> Mapping[str, Any]:
     found: dict[str, Any] = {
         name: getattr(settings, name)
         for name in ("cpu_seconds", "wall_seconds")
-        if resolved.said(name)
+        if resolved.is_set(name)
     }
-    if resolved.said("memory_mib"):
+    if resolved.is_set("memory_mib"):
         found["memory_bytes"] = settings.memory_mib << 20
     return found

@@ -23,7 +23,7 @@ SCORES_SCHEMA = "multiturn.bench-scores/1"
 
 
 def show_runs(console: Console, runs: Sequence[SavedRun], ks: Sequence[int]) -> None:
-    """A line for each run and oracle; below, the best temperature for each k."""
+    """Print a line for each run and oracle, then the best temperature for each k."""
     table = _figures_table("run", ks)
     lost = 0
     for run in runs:
@@ -36,14 +36,12 @@ def show_runs(console: Console, runs: Sequence[SavedRun], ks: Sequence[int]) -> 
         _add_rows(table, name, _samples(run), figures)
     _print(console, table)
     if lost:
-        console.print(
-            f"{lost} samples outgrew the model's window and were written as far as it went"
-        )
+        console.print(f"{lost} samples outgrew the context window and were cut there")
     _show_best(console, runs, ks)
 
 
 def show_scores(console: Console, name: str, figures: RunFigures, ks: Sequence[int]) -> None:
-    """The figures of samples that somebody else's program wrote."""
+    """Print the results of samples from another program."""
     table = _figures_table("samples of", ks)
     samples = max(count.samples for count in figures.counts.values())
     _add_rows(table, name, str(samples), figures)
@@ -51,7 +49,7 @@ def show_scores(console: Console, name: str, figures: RunFigures, ks: Sequence[i
 
 
 def show_by(console: Console, run: SavedRun, by: str) -> None:
-    """Pass rates of one run by what its items have in common."""
+    """Print the pass rates of one run by a property of the items."""
     oracles = run.config.oracles
     columns = {oracle: table_by(run, oracle, by) for oracle in oracles}
     table = _table(by, "samples", *oracles)
@@ -63,14 +61,14 @@ def show_by(console: Console, run: SavedRun, by: str) -> None:
 
 
 def document(runs: Sequence[SavedRun], ks: Sequence[int], by: Sequence[str]) -> str:
-    """The same for machines."""
+    """The results as JSON."""
     return json.dumps(
         {"schema": SCHEMA, "runs": [_described(run, ks, by) for run in runs]}, indent=2
     )
 
 
 def scores_document(about: Mapping[str, object], figures: RunFigures, results: Path) -> str:
-    """The figures of such samples for machines, with what they depend on."""
+    """The results of another program's samples as JSON, with what they depend on."""
     return json.dumps(
         {
             "schema": SCORES_SCHEMA,
@@ -120,7 +118,7 @@ def _at_k(figures: RunFigures, oracle: str) -> dict[str, float | None]:
 
 
 def _show_best(console: Console, runs: Sequence[SavedRun], ks: Sequence[int]) -> None:
-    """For runs that differ in temperature alone, which one is best for each k."""
+    """Print the best temperature for each k, for runs that differ only in temperature."""
     groups: dict[str, list[SavedRun]] = {}
     for run in runs:
         groups.setdefault(_but_temperature(run.config), []).append(run)
@@ -166,14 +164,14 @@ def _table(*columns: str) -> Table:
 
 def _figures_table(first: str, ks: Sequence[int]) -> Table:
     table = _table(first, "samples", "oracle", "pass rate")
-    table.columns[0].no_wrap = False  # what gives way on a narrow terminal
+    table.columns[0].no_wrap = False  # wraps on a narrow terminal
     for k in ks:
         table.add_column(f"pass@{k}", justify="right", no_wrap=True)
     return table
 
 
 def _add_rows(table: Table, name: str, samples: str, figures: RunFigures) -> None:
-    """A row for each oracle; the name stands in the first."""
+    """Add a row for each oracle; only the first has the name."""
     for oracle, count in figures.counts.items():
         at_k = (percent(value) for value in figures.pass_at_k[oracle].values())
         table.add_row(name, samples, oracle, _rate(count), *at_k)
@@ -182,5 +180,5 @@ def _add_rows(table: Table, name: str, samples: str, figures: RunFigures) -> Non
 
 def _print(console: Console, table: Table) -> None:
     if not console.is_terminal:
-        console.width = 200  # a file has no edge to cut at
+        console.width = 200  # do not cut lines in a file
     console.print(table)

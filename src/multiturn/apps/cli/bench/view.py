@@ -1,4 +1,4 @@
-"""How a run is going, on one line that changes, or as lines in a log."""
+"""Progress of a run, on one status line or as lines in a log."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from multiturn.benchmarks.runner.progress import BenchmarkProgress
 __all__ = ["ProgressView", "duration"]
 
 LOG_SECONDS = 15.0
-"""Between two lines where there is no terminal."""
+"""Time between two lines of a log."""
 
 
 class ProgressView:
     """Shows progress; called with each report.
 
     Attributes:
-        begun: whether a first report came, and so texts are being written.
-        several: whether the lines say of which run they are.
-        stopping: whether the person was told that the run stops.
+        begun: whether the first report has arrived, and so generation has started.
+        several: whether to name the run on each line.
+        stopping: whether the message about stopping has been printed.
     """
 
     def __init__(self, console: Console, *, several: bool) -> None:
         self._console = console
         self.several = several
         self._status = StatusLine(console)
-        self._told = time.monotonic()
+        self._last_line = time.monotonic()
         self.begun = False
         self.stopping = False
 
@@ -42,7 +42,7 @@ class ProgressView:
                     f"extended from {progress.extended} to {progress.total} samples"
                 )
             if before:
-                self._console.print(f"going on: {before} of {progress.total} samples were there")
+                self._console.print(f"resuming: {before} of {progress.total} samples are finished")
         if progress.stopping and not self.stopping:
             self.stopping = True
             self._status.clear()
@@ -51,12 +51,12 @@ class ProgressView:
         line = progress_line(progress, several=self.several)
         if self._console.is_terminal:
             self._status.show(line)
-        elif time.monotonic() - self._told >= LOG_SECONDS:
-            self._told = time.monotonic()
+        elif time.monotonic() - self._last_line >= LOG_SECONDS:
+            self._last_line = time.monotonic()
             self._console.print(line)
 
     def close(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         self._status.clear()
 
 
@@ -88,23 +88,23 @@ def progress_line(progress: BenchmarkProgress, *, several: bool) -> str:
 
 
 def stopping_line(progress: BenchmarkProgress) -> str:
-    """What a person is told who asked to stop."""
+    """The message after the first Ctrl-C."""
     return (
-        f"stopping: {progress.done} of {progress.total} samples are kept, and the finished turns "
-        "of the others; programs that are written are still judged. Ctrl-C again stops at once; "
-        "the same command continues either way"
+        f"stopping: {progress.done} of {progress.total} samples are saved, and the finished turns "
+        "of the others; the finished programs are still judged. Ctrl-C again stops at once; "
+        "the same command resumes either way"
     )
 
 
 def duration(seconds: float) -> str:
-    """A time for a person.
+    """A duration in words.
 
     Example:
         >>> duration(42), duration(600), duration(8000)
         ('42 s', '10 min', '2 h 13 min')
     """
-    whole = round(seconds)
-    if whole < 120:
-        return f"{whole} s"
+    rounded = round(seconds)
+    if rounded < 120:
+        return f"{rounded} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,4 +1,4 @@
-"""Build a corpus from a recipe, and look at what is in it and why."""
+"""`multiturn data`: build a corpus from a recipe, and inspect it."""
 
 from multiturn.apps.cli.data.command import app
 

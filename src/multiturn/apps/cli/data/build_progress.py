@@ -1,4 +1,4 @@
-"""What a person sees while a corpus is built: a bar for each stage, or lines in a log."""
+"""Build progress: a bar for each stage, or lines in a log."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ class _Bars:
             completed=progress.done,
             total=progress.total,
             size=human_size(progress.bytes) if progress.bytes else "",
-            note=one_line(progress.note, most=30) if progress.done < progress.total else "",
+            note=one_line(progress.note, max_length=30) if progress.done < progress.total else "",
         )
 
 
 class _Lines:
-    """A line when a stage begins and ends, and one every few seconds in between."""
+    """A line when a stage starts and ends, and every few seconds in between."""
 
     def __init__(self) -> None:
         self._last = 0.0

@@ -1,4 +1,4 @@
-"""`multiturn data`: building corpora, and looking at them."""
+"""`multiturn data`: build and inspect corpora."""
 
 from __future__ import annotations
 
@@ -25,41 +25,43 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Build a corpus from a recipe, and look at what is in it and why.")
+app = typer.Typer(help="Build a corpus from a recipe, and inspect it.")
 app.command("bigquery")(bigquery)
 app.command("trace")(trace)
 app.command("records")(records)
 
-Corpus = Annotated[Path, typer.Argument(help="The folder that `build` wrote.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Corpus = Annotated[Path, typer.Argument(help="The directory that `build` wrote.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()
 def data() -> None:
-    """Build a corpus from a recipe, and look at what is in it and why."""
+    """Build a corpus from a recipe, and inspect it."""
 
 
 @app.command("build")
 def build_corpus(
     recipe: Annotated[
         str,
-        typer.Argument(help="A Python file that defines `recipe`; or the name of a shipped one."),
+        typer.Argument(
+            help="A Python file that defines `recipe`, or the name of a bundled recipe."
+        ),
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", help="The folder to build in (corpora/NAME).")
+        Path | None, typer.Option("--out", help="The output directory (default: corpora/NAME).")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", help="Processes (one on each core).")
+        int | None, typer.Option("--workers", help="Number of processes (default: one per core).")
     ] = None,
     keep_drops: Annotated[
-        bool, typer.Option("--keep-drops", help="Write down what is dropped, with the reasons.")
+        bool, typer.Option("--keep-drops", help="Record each dropped document with the reason.")
     ] = False,
     downloads: Annotated[
         Path | None,
-        typer.Option("--downloads", help="Where files from the network are kept between builds."),
+        typer.Option("--downloads", help="Cache of downloaded files, shared by builds."),
     ] = None,
 ) -> None:
-    """Build a corpus, or what is still missing of it after an interruption."""
+    """Build a corpus, or resume an interrupted build."""
     with needing("data", purpose="building a corpus"):
         from multiturn.apps.cli.data.build_progress import build_display
         from multiturn.data.api import build_corpus as build
@@ -67,7 +69,7 @@ def build_corpus(
     loaded = load_recipe(find_recipe(recipe, "data"))
     folder = out or Path("corpora") / loaded.name
     with (
-        answering_ctrl_c("the pieces at hand are done"),
+        answering_ctrl_c("the current tasks are finished"),
         needing("data", purpose="building a corpus"),
         build_display() as display,
     ):
@@ -79,14 +81,14 @@ def build_corpus(
             keep_drops=keep_drops,
             progress=display,
         )
-    kept = f"{counts.documents.total()} documents, {human_size(counts.bytes.total())}"
-    print(f"{folder}: {kept}; `{command_line('data', 'stats', str(folder))}` says more")
+    size = f"{counts.documents.total()} documents, {human_size(counts.bytes.total())}"
+    print(f"{folder}: {size}; for details: {command_line('data', 'stats', str(folder))}")
     if next_step := _training(folder, loaded.name):
         print(f"train on it: {next_step}")
 
 
 def _training(folder: Path, name: str) -> str | None:
-    """The command that trains a small model on what was built; None where nothing is packed."""
+    """The command that trains a small model on the corpus; None if it is not packed."""
     from multiturn.data.loader.corpus import PackedCorpus
 
     try:
@@ -105,10 +107,10 @@ def show_statistics(
     corpus: Corpus,
     as_json: Json = False,
     html: Annotated[
-        Path | None, typer.Option("--html", help="Write a page with plots to this file.")
+        Path | None, typer.Option("--html", help="Write an HTML page with plots to this file.")
     ] = None,
 ) -> None:
-    """Say what is in a corpus, and what was left out for which reason."""
+    """Show what a corpus contains, and what was dropped for which reason."""
     from multiturn.data.build.statistics import read_statistics
     from multiturn.data.build.statistics_page import statistics_page
 
@@ -128,29 +130,33 @@ def show_statistics(
 def show_documents(
     corpus: Corpus,
     identifier: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="One document, whole, by its id.")
+        str | None,
+        typer.Argument(metavar="[ID]", help="The id of one document, to print it in full."),
     ] = None,
-    language: Annotated[str | None, typer.Option("--language", help="Only of this one.")] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", help="Only documents in this language.")
+    ] = None,
     source: Annotated[
-        str | None, typer.Option("--source", help="Only where the source begins so.")
+        str | None, typer.Option("--source", help="Only sources with this prefix.")
     ] = None,
-    count: Annotated[int, typer.Option("--count", min=1, help="How many documents.")] = 20,
+    count: Annotated[int, typer.Option("--count", min=1, help="Maximum number of documents.")] = 20,
     stage: Annotated[
-        str | None, typer.Option("--stage", help="As they were after this stage (the last).")
+        str | None,
+        typer.Option("--stage", help="The documents after this stage (default: the last)."),
     ] = None,
     dropped: Annotated[
-        bool, typer.Option("--dropped", help="What was dropped instead (see --keep-drops).")
+        bool, typer.Option("--dropped", help="Show the dropped documents (see --keep-drops).")
     ] = False,
 ) -> None:
-    """Show documents: where from, licence, language; or one of them whole."""
+    """List documents with their source, licence and language; or print one in full."""
     with needing("data", purpose="reading a corpus"):
         from multiturn.data.build.query import DocumentQuery, find_documents, find_drops
     query = DocumentQuery(identifier=identifier, language=language, source=source)
     shown = 0
     if dropped:
         for row in find_drops(corpus, query):
-            why = one_line(f"{row['step']}: {row['reason']} {row['detail']}", most=100)
-            print(f"{one_line(row['id'], most=200)}  {why}")
+            why = one_line(f"{row['step']}: {row['reason']} {row['detail']}", max_length=100)
+            print(f"{one_line(row['id'], max_length=200)}  {why}")
             if identifier is not None:
                 print(neutralize(row["text"]))
             shown += 1
@@ -163,7 +169,7 @@ def show_documents(
                 document.licence or "-",
                 f"{len(document.content)} bytes",
             ]
-            print(f"{one_line(document.id, most=200)}  {'  '.join(about)}")
+            print(f"{one_line(document.id, max_length=200)}  {'  '.join(about)}")
             if identifier is not None:
                 print(neutralize(document.text), end="")
             shown += 1
@@ -173,13 +179,13 @@ def show_documents(
         raise InputError(
             "no such document",
             got=identifier,
-            fix="ask without --language, --source and an id, and see what there is",
+            fix="leave out --language, --source and the id to list all documents",
         )
 
 
 @app.command("verify")
 def verify_corpus(corpus: Corpus) -> None:
-    """Read every file of a corpus again and compare its hash with the one it was made with."""
+    """Check the hash of every file of a corpus."""
     from multiturn.data.build.statistics import verify
 
     checked, problems = verify(corpus)
@@ -189,9 +195,9 @@ def verify_corpus(corpus: Corpus) -> None:
         raise StoreError(
             f"{len(problems)} of {checked} files of the corpus are wrong",
             got=str(corpus),
-            fix="delete them and run `multiturn data build` again: only they are made anew",
+            fix="delete them and run `multiturn data build` again, which rebuilds only them",
         )
-    print(f"{corpus}: {checked} files, all as they were made")
+    print(f"{corpus}: {checked} files, all intact")
 
 
 def _plain(statistics: Statistics) -> dict[str, object]:
@@ -225,7 +231,7 @@ def _print_tables(statistics: Statistics) -> None:
         for column in table.columns:
             grid.add_column(column, justify="right", no_wrap=True)
         for name, numbers in table.rows[:40]:
-            grid.add_row(one_line(name, most=70), *(f"{number:,}" for number in numbers))
+            grid.add_row(one_line(name, max_length=70), *(f"{number:,}" for number in numbers))
         console.print(grid, markup=False, highlight=False)
         if len(table.rows) > 40:
             console.print(f"and {len(table.rows) - 40} more (--json has all)")

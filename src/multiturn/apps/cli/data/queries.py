@@ -1,4 +1,4 @@
-"""`multiturn data bigquery`: what the query for GitHub's code would cost, and its export."""
+"""`multiturn data bigquery`: price and export of a query for GitHub's code."""
 
 from __future__ import annotations
 
@@ -16,29 +16,34 @@ __all__ = ["bigquery"]
 
 def bigquery(
     language: Annotated[
-        list[str] | None, typer.Option("--language", help="Again for several (the paper's six).")
+        list[str] | None,
+        typer.Option("--language", help="May be repeated (default: the paper's six)."),
     ] = None,
     project: Annotated[
-        str | None, typer.Option("--project", help="That is billed (the default of gcloud).")
+        str | None, typer.Option("--project", help="The project to bill (default: that of gcloud).")
     ] = None,
     export_to: Annotated[
         str | None,
-        typer.Option("--export", metavar="gs://BUCKET/FOLDER", help="Run it, as Parquet to here."),
+        typer.Option(
+            "--export", metavar="gs://BUCKET/FOLDER", help="Run the query and export Parquet files."
+        ),
     ] = None,
     spend_at_most: Annotated[
         str | None,
-        typer.Option("--spend-at-most", metavar="DOLLARS", help="Needed for --export."),
+        typer.Option(
+            "--spend-at-most", metavar="DOLLARS", help="The most to spend; required for --export."
+        ),
     ] = None,
     price: Annotated[
-        str, typer.Option("--price", metavar="DOLLARS", help="Of a TiB that is scanned.")
+        str, typer.Option("--price", metavar="DOLLARS", help="Price per TiB scanned.")
     ] = "6.25",
-    sql: Annotated[bool, typer.Option("--sql", help="Print the query and ask nobody.")] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the query without sending it.")] = False,
 ) -> None:
-    """Say what the query for permissive GitHub code would scan and cost; export it if allowed.
+    """Estimate the cost of querying GitHub's permissively licensed code, or export it.
 
-    Without --export nothing is spent: BigQuery's dry run is free.
+    Without --export the command spends nothing, since BigQuery's dry run is free.
     """
-    with needing("bigquery", purpose="asking BigQuery"):
+    with needing("bigquery", purpose="querying BigQuery"):
         from multiturn.data.sources import bigquery as source
     query = source.github_query(language) if language else source.github_query()
     if sql:
@@ -49,14 +54,14 @@ def bigquery(
     if export_to is not None and limit is None:
         raise InputError(
             "an export costs money",
-            fix="see the price without --export first, then give --spend-at-most DOLLARS",
+            fix="see the price without --export first, then add --spend-at-most DOLLARS",
         )
     client = source.open_client(project)
     if export_to is None or limit is None:
         expected = source.estimate(client, query, dollars_per_tib=dollars_per_tib)
         print(
             f"would scan {human_size(expected.bytes)}, ${expected.dollars:.2f} "
-            f"at ${dollars_per_tib} a TiB; nothing was spent"
+            f"at ${dollars_per_tib} per TiB; nothing was spent"
         )
         return
     billed = source.export(
@@ -71,5 +76,5 @@ def _dollars(text: str, option: str) -> Decimal:
     except InvalidOperation:
         dollars = Decimal(-1)
     if not dollars.is_finite() or dollars <= 0:
-        raise InputError(f"{option} is no amount", got=text, allowed="dollars, as 2.50")
+        raise InputError(f"{option} is not an amount", got=text, allowed="dollars, e.g. 2.50")
     return dollars

@@ -1,4 +1,4 @@
-"""`multiturn data records`: what a model can be fine-tuned on without a corpus."""
+"""`multiturn data records`: fine-tuning records from the built-in problems."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ __all__ = ["records"]
 
 
 def records(
-    out: Annotated[Path, typer.Argument(help="The folder to write in.")],
-    cases: Annotated[int, typer.Option("--cases", min=1, help="Most cases of each problem.")] = 2,
+    out: Annotated[Path, typer.Argument(help="The output directory.")],
+    cases: Annotated[
+        int, typer.Option("--cases", min=1, help="Maximum number of cases per problem.")
+    ] = 2,
     held_out: Annotated[
-        float, typer.Option("--held-out", min=0, max=1, help="The share of the problems.")
+        float,
+        typer.Option(
+            "--held-out", min=0, max=1, help="Fraction of the problems to hold out for validation."
+        ),
     ] = 0.2,
 ) -> None:
-    """Write multi-turn records from the project's own problems, for fine-tuning.
+    """Write multi-turn records for fine-tuning from the project's own problems.
 
-    Makes OUT/train.jsonl and OUT/held_out.jsonl. A problem is in one of them with all of its
-    cases. A model that was tuned on these records must not be scored on this problem set.
+    Writes OUT/train.jsonl and OUT/held_out.jsonl. All cases of a problem are in the same file.
+    Do not score a model that was tuned on these records on this problem set.
     """
     with needing("data", purpose="writing records"):
         from multiturn.benchmarks.training_records import write_training_records

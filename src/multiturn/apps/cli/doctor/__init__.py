@@ -1,4 +1,4 @@
-"""What works on this machine, what does not, and how to mend it."""
+"""`multiturn doctor`: check what works on this machine, and how to fix what does not."""
 
 from multiturn.apps.cli.doctor.command import app
 

@@ -1,4 +1,4 @@
-"""The record of one thing that was looked at."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ State = Literal["works", "note", "fails"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing, how it is, and how to mend it.
+    """What was checked, its state, and how to fix it.
 
     Attributes:
-        name: what was looked at, in a word or two.
-        state: ``works``; ``note``: the main job works, but something is worth knowing;
-            ``fails``: programs cannot be written here until it is mended.
-        found: what is the case.
+        name: the subject, in a word or two.
+        state: ``works``; ``note``: works, but with a limitation; ``fails``: Multiturn cannot
+            write programs here until it is fixed.
+        found: the finding.
         details: more lines.
-        fix: what to do, where something can be done.
+        fix: what to do about it, if anything.
     """
 
     name: str
@@ -37,7 +37,7 @@ Examination = Callable[[], Check]
 
 
 def examine(name: str, examination: Examination) -> Check:
-    """Make a check; an error that it raises is what it found."""
+    """Run a check; an error that it raises becomes a failed check."""
     try:
         return examination()
     except MultiturnError as error:
@@ -46,6 +46,6 @@ def examine(name: str, examination: Examination) -> Check:
         return Check(
             name=name,
             state="fails",
-            found=f"could not be looked at, {type(error).__name__}: {error}",
-            fix="report it",
+            found=f"the check itself failed, {type(error).__name__}: {error}",
+            fix="report this bug",
         )

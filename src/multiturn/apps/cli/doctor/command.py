@@ -36,14 +36,14 @@ def doctor(
         bool,
         typer.Option(
             "--write",
-            help="Also load the model and let it write a little, as with --model.",
+            help="Also load the model and generate a few tokens, as with --model.",
         ),
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Say what works on this machine, what does not, and how to mend it.
+    """Check what works on this machine, and how to fix what does not.
 
-    The exit code is 0 if programs can be written here, else 1.
+    The exit code is 0 if Multiturn can write programs on this machine, else 1.
     """
     console = console_for()
     status = StatusLine(console)
@@ -53,7 +53,7 @@ def doctor(
         found.append(check)
         if not as_json:
             _show(console, check)
-            status.show("looking further")
+            status.show("checking")
     status.clear()
     works = all(check.state != "fails" for check in found)
     if as_json:
@@ -67,9 +67,9 @@ def doctor(
     else:
         console.print()
         if works:
-            console.print(Text("Programs can be written on this machine.", style="bold"))
+            console.print(Text("Multiturn can write programs on this machine.", style="bold"))
         else:
-            console.print(Text("Mend what is marked ✗ first.", style="bold red"))
+            console.print(Text("Fix the items marked ✗ first.", style="bold red"))
     if not works:
         raise typer.Exit(1)
 
@@ -82,20 +82,20 @@ def _checks(model: str | None, write: bool) -> Iterator[Check]:
     settings = _settings(model)
     yield examine("engine", parts.check_engine)
     yield examine("batches", parts.check_kernels)
-    looked_at = examine("model", lambda: parts.check_model(settings))
-    yield looked_at
+    model_check = examine("model", lambda: parts.check_model(settings))
+    yield model_check
     yield examine("sandbox", lambda: parts.check_sandbox(settings))
     yield examine("sessions", parts.check_sessions)
     yield examine("languages", machine.check_languages)
     yield examine("terminal", machine.check_terminal)
-    # Who names a model wants to know of that one; but a check fetches nothing.
-    named = model is not None and looked_at.state != "fails" and parts.is_here(settings)
+    # A named model is tried too, but a check downloads nothing.
+    named = model is not None and model_check.state != "fails" and parts.is_here(settings)
     if write or named:
         yield examine("writing", lambda: parts.check_writing(settings))
 
 
 def _settings(model: str | None) -> Settings:
-    """The settings; where they are broken, which has been told, the defaults."""
+    """The settings; the defaults if they are invalid, which `check_settings` reports."""
     try:
         return resolve_settings({"model": model}).settings
     except MultiturnError:

@@ -17,11 +17,11 @@ from multiturn.text.languages import LANGUAGES
 __all__ = ["check_disk", "check_languages", "check_machine", "check_python", "check_terminal"]
 
 ROOM_WANTED = 700 << 20
-"""Bytes: the default model with a little to spare."""
+"""Bytes: the default model and some spare room."""
 MEMORY_WANTED = 1500 << 20
-"""Bytes: the default model, its cache, and a program that runs."""
+"""Bytes: the default model, its KV cache, and a running program."""
 
-# Vector instructions that decide how quickly a model computes.
+# Instruction sets that decide the speed of a model.
 _FAST = (
     "amx_tile", "amx_bf16", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni",
     "avx2", "fma", "f16c", "avx", "sse4_2", "asimd", "asimddp", "bf16", "i8mm", "sve",
@@ -51,9 +51,9 @@ def check_machine() -> Check:
     if free is not None:
         details.append(f"free memory: {free >> 20} MiB")
         if free < MEMORY_WANTED:
-            fix = "close something, or use a smaller model: --model smollm2-135m"
+            fix = "close other programs, or use a smaller model: --model smollm2-135m"
     if platform.machine() == "x86_64" and "avx2" not in flags:
-        fix = "models compute slowly without AVX2; a smaller one helps: --model smollm2-135m"
+        fix = "models are slow without AVX2; use a smaller one: --model smollm2-135m"
     return Check(
         name="machine",
         state="note" if fix else "works",
@@ -64,7 +64,7 @@ def check_machine() -> Check:
 
 
 def check_disk() -> Check:
-    """Whether the places where files are kept can be written, and how much room they have."""
+    """Whether the directories are writable, and how much room they have."""
     details = []
     fix = None
     failed = False
@@ -76,37 +76,37 @@ def check_disk() -> Check:
                 pass
         except OSError as error:
             failed = True
-            fix = f"make {existing} writable, or set MULTITURN_HOME to a place that is"
-            details.append(f"{name}: {place} cannot be written ({error.strerror})")
+            fix = f"make {existing} writable, or set MULTITURN_HOME to a writable directory"
+            details.append(f"{name}: {place} is not writable ({error.strerror})")
             continue
         free = shutil.disk_usage(existing).free
         details.append(f"{name}: {place}, {free / 1e9:.1f} GB free")
         if free < ROOM_WANTED and fix is None:
-            fix = "free some disk space, or set MULTITURN_HOME to a place with room"
-    found = "cannot be written" if failed else "room is scarce" if fix else "there is room"
+            fix = "free some disk space, or set MULTITURN_HOME to a larger disk"
+    found = "not writable" if failed else "low disk space" if fix else "enough disk space"
     state: State = "fails" if failed else "note" if fix else "works"
     return Check(name="disk", state=state, found=found, details=tuple(details), fix=fix)
 
 
 def check_terminal() -> Check:
-    """What the prompt can show."""
+    """What the terminal can display."""
     encoding = sys.stdout.encoding or "unknown"
     size = shutil.get_terminal_size()
     kind = os.environ.get("TERM", "unknown")
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
-    details = (f"/edit opens {editor or 'the code in place (EDITOR is not set)'}",)
+    details = (f"/edit uses {editor or 'an inline editor (EDITOR is not set)'}",)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return Check(
             name="terminal",
             state="note",
-            found="standard input or output is no terminal here; turns can come from a pipe",
+            found="standard input or output is not a terminal; turns can come from a pipe",
             details=details,
         )
     fix = None
     if encoding.lower().replace("-", "") != "utf8":
-        fix = "some characters cannot be shown; set LC_ALL=C.UTF-8"
+        fix = "some characters cannot be displayed; set LC_ALL=C.UTF-8"
     elif kind == "dumb":
-        fix = "colours and live text need a better terminal than TERM=dumb"
+        fix = "colours and live text need another terminal than TERM=dumb"
     return Check(
         name="terminal",
         state="note" if fix else "works",
@@ -117,7 +117,7 @@ def check_terminal() -> Check:
 
 
 def check_languages() -> Check:
-    """Toolchains of languages beside Python that `multiturn run` knows."""
+    """Toolchains of the languages that `multiturn run` knows."""
     here, absent = [], []
     for language in LANGUAGES.values():
         tools = [tool for tool in language.tools if not tool.startswith("{")]
@@ -128,7 +128,7 @@ def check_languages() -> Check:
     return Check(
         name="languages",
         state="works",
-        found=f"programs can be run in {', '.join(here)}",
+        found=f"can run {', '.join(here)}",
         details=(f"not installed: {', '.join(absent)}",) if absent else (),
     )
 
@@ -147,16 +147,16 @@ def _cpu_flags() -> list[str]:
 
 
 def _memory_free() -> int | None:
-    """Bytes that can be had without swapping, the limit of a control group respected."""
+    """Bytes available without swapping, within the limit of the control group."""
     found = []
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         found += [int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")]
         group = Path("/sys/fs/cgroup")
-        most = (group / "memory.max").read_text(encoding="ascii").strip()
+        limit = (group / "memory.max").read_text(encoding="ascii").strip()
         used = (group / "memory.current").read_text(encoding="ascii").strip()
-        if most.isdecimal() and used.isdecimal():
-            found.append(max(int(most) - int(used), 0))
+        if limit.isdecimal() and used.isdecimal():
+            found.append(max(int(limit) - int(used), 0))
     except (OSError, ValueError):
         pass
     return min(found, default=None)

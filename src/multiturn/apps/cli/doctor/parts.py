@@ -42,21 +42,21 @@ import_xllamacpp()
 def check_settings() -> Check:
     """Whether config.toml and the environment can be read."""
     resolved = resolve_settings()
-    said = [name for name in resolved.origins if resolved.said(name)]
+    changed = [name for name in resolved.origins if resolved.is_set(name)]
     path = app_dirs().settings
-    words = f"{path}" if path.exists() else f"defaults ({path} is not there, nor need it be)"
+    found = str(path) if path.exists() else f"defaults ({path} does not exist, and need not)"
     return Check(
         name="settings",
         state="works",
-        found=words,
-        details=(f"set: {', '.join(said)}",) if said else (),
+        found=found,
+        details=(f"set: {', '.join(changed)}",) if changed else (),
     )
 
 
 def check_engine() -> Check:
     """Whether the in-process engine is installed and loads on this processor.
 
-    In a process of its own: built for another processor, it would end this one.
+    Tries it in a separate process, since a build for another processor would crash this one.
     """
     try:
         version = importlib.metadata.version("xllamacpp")
@@ -64,7 +64,7 @@ def check_engine() -> Check:
         return Check(
             name="engine",
             state="fails",
-            found="xllamacpp, which runs the models, is not installed",
+            found="xllamacpp, which runs GGUF models, is not installed",
             fix="pip install 'multiturn[llama]'",
         )
     try:
@@ -76,25 +76,25 @@ def check_engine() -> Check:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Check(name="engine", state="fails", found="xllamacpp does not load in a minute")
+        return Check(name="engine", state="fails", found="xllamacpp did not load within a minute")
     if done.returncode == 0:
-        return Check(name="engine", state="works", found=f"llama.cpp, by xllamacpp {version}")
+        return Check(name="engine", state="works", found=f"llama.cpp, through xllamacpp {version}")
     last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     return Check(
         name="engine",
         state="fails",
-        found=f"xllamacpp {version} is installed and does not load: {last}",
-        fix="pip install --force-reinstall xllamacpp, on Python 3.11 to 3.13; or what it names",
+        found=f"xllamacpp {version} is installed but does not load: {last}",
+        fix="pip install --force-reinstall xllamacpp, on Python 3.11 to 3.13",
     )
 
 
 def check_kernels() -> Check:
-    """Whether the native sampler is installed, and its kernels for this processor compile."""
+    """Whether the native engine is installed, and its kernels compile for this processor."""
     if find_spec("jax") is None:
         return Check(
             name="batches",
             state="note",
-            found="JAX, which writes many texts at once, is not installed",
+            found="JAX, which generates large batches, is not installed",
             fix="pip install 'multiturn[jax]'",
         )
     from multiturn.models.native.build import native_status
@@ -109,22 +109,22 @@ def check_kernels() -> Check:
 
 
 def check_model(settings: Settings) -> Check:
-    """Whether the model that would be used is here, whole and checked."""
+    """Whether the selected model is downloaded and verified."""
     name = read_model_name(settings.model)
     used = name.model if isinstance(name, Weights) else None
     others = tuple(
-        f"also here: {other}"
+        f"also downloaded: {other}"
         for other, entry in REGISTRY.items()
         if other != used and entry.file is not None and locate(other) is not None
     )
     if isinstance(name, Server):
-        found = f"{name.address}, a server, which was not asked"
+        found = f"{name.address}, a server; not contacted"
         return Check(name="model", state="note", found=found, details=others)
     if isinstance(name, Script):
         if name.path.is_file():
             return Check(name="model", state="works", found=f"the script {name.path}")
-        found = f"the script {name.path} is not there"
-        return Check(name="model", state="fails", found=found, fix="name a script that is there")
+        found = f"the script {name.path} does not exist"
+        return Check(name="model", state="fails", found=found, fix="name an existing script")
     path = name.place
     if path is not None:
         files = path.iterdir() if path.is_dir() else [path]
@@ -136,14 +136,14 @@ def check_model(settings: Settings) -> Check:
     return Check(
         name="model",
         state="note",
-        found=f"{entry.name} is not here yet; the first use fetches it{size_words}",
+        found=f"{entry.name} is not downloaded yet; the first use downloads it{size_words}",
         details=others,
         fix=f"multiturn models pull {entry.name}",
     )
 
 
 def check_sandbox(settings: Settings) -> Check:
-    """How programs are isolated: every level is tried with a program that tries to get out."""
+    """How programs are isolated: probes each level with a program that tries to escape."""
     tried = probe_levels()
     with open_sandbox(unsafe=settings.unsafe, workers=1) as sandbox:
         result = sandbox.run(Program(source="print(6 * 7)"))
@@ -159,34 +159,34 @@ def check_sandbox(settings: Settings) -> Check:
         state="works" if result.stdout == b"42\n" else "fails",
         found=found,
         details=(*(f"not covered: {gap}" for gap in notes.gaps), *others),
-        fix=f"for a better one: {notes.better}" if notes.better else None,
+        fix=f"for stronger isolation: {notes.better}" if notes.better else None,
     )
 
 
 def check_sessions() -> Check:
-    """Whether the store of sessions is whole. It is not made here."""
+    """Whether the session store is intact. Does not create it."""
     path = app_dirs().sessions
     if not path.exists():
         return Check(
-            name="sessions", state="works", found="none yet; the first turn makes the store"
+            name="sessions", state="works", found="none yet; the first turn creates the store"
         )
     with SessionStore() as store:
         store.check()
         count = len(store.list())
-    return Check(name="sessions", state="works", found=f"{count} sessions, sound, in {path}")
+    return Check(name="sessions", state="works", found=f"{count} sessions, intact, in {path}")
 
 
 def is_here(settings: Settings) -> bool:
-    """Whether there is a model to be run which need not be fetched first; a script is none."""
+    """Whether the model can be run without a download. A script is not a model."""
     name = read_model_name(settings.model)
     return isinstance(name, Server) or (isinstance(name, Weights) and name.place is not None)
 
 
 def check_writing(settings: Settings) -> Check:
-    """Whether the model really writes: loads it and lets it add a few tokens."""
+    """Whether the model generates text: loads it and generates a few tokens."""
     name = read_model_name(settings.model)
     if isinstance(name, Weights) and name.place is None:
-        raise EngineError("the model is not here", fix=f"multiturn models pull {name.model}")
+        raise EngineError("the model is not downloaded", fix=f"multiturn models pull {name.model}")
     notes: list[str] = []
     with open_engine(
         settings.model,
@@ -205,7 +205,7 @@ def check_writing(settings: Settings) -> Check:
         return Check(
             name="writing",
             state="note",
-            found=f"the model was run with {by}, and wrote nothing but blanks",
+            found=f"the model ran with {by}, but wrote only white space",
             details=tuple(notes),
             fix="try another model: --model NAME",
         )

@@ -1,4 +1,4 @@
-"""The prompt: a program written turn by turn, with a person at the keyboard."""
+"""The interactive prompt: a program written turn by turn."""
 
 from multiturn.apps.cli.prompt.command import app
 

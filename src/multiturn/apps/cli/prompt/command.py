@@ -1,4 +1,4 @@
-"""`multiturn prompt`, which is also what `multiturn` alone does."""
+"""`multiturn prompt`, the default command."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def prompt(
     model: options.Model = None,
     session: Annotated[
         str | None,
-        typer.Option("--session", metavar="ID|NAME", help="Go on with a saved session."),
+        typer.Option("--session", metavar="ID|NAME", help="Continue a saved session."),
     ] = None,
     go_on: Annotated[
-        bool, typer.Option("--continue", "-c", help="Go on with the session used last.")
+        bool, typer.Option("--continue", "-c", help="Continue the last session.")
     ] = False,
     style: options.Style = None,
     n: options.N = None,
@@ -63,10 +63,10 @@ def prompt(
 ) -> None:
     """Write a program turn by turn.
 
-    Say in plain language what the program should do first, then the next step, and so on.
-    The model writes the code of each step and the program so far runs in the sandbox.
-    Commands begin with a slash; /help lists them. Turns may also come from a pipe, one on
-    each line; the exit code is 1 if the program that they make fails in the end.
+    Describe in plain language what the program should do first, then the next step, and so on.
+    The model writes the code of each step, and the program so far runs in the sandbox.
+    Commands start with a slash; /help lists them. Turns can also come from a pipe, one per
+    line; the exit code is 1 if the resulting program fails.
     """
     flags: dict[str, object] = {
         "style": style,
@@ -87,10 +87,10 @@ def prompt(
         "unsafe": unsafe,
     }
     if session and go_on:
-        raise InputError("--session and --continue name two sessions", fix="give one of them")
+        raise InputError("--session and --continue exclude each other", fix="use one of them")
     with SessionStore() as store:
         resumed = _resumed(store, session, go_on)
-    # A session goes on with its own model unless another is named.
+    # A session continues with its own model unless another one is named.
     flags["model"] = model or (resumed.model if resumed else None)
     settings = resolve_settings(flags).settings
     console = console_for()
@@ -111,13 +111,13 @@ def _resumed(store: SessionStore, name: str | None, latest: bool) -> Session | N
     if latest:
         session = store.latest()
         if session is None:
-            raise InputError("there is no session to continue", fix="begin one with `multiturn`")
+            raise InputError("there is no session to continue", fix="start one with `multiturn`")
         return session
     return None
 
 
 def _talk(conversation: Conversation, console: Console) -> None:
-    """Read turns from the terminal until the person leaves."""
+    """Read turns from the terminal until the user leaves."""
     reader = Reader(app_dirs().history)
     _greet(conversation.app, console)
     if conversation.session is not None:
@@ -142,20 +142,19 @@ def _talk(conversation: Conversation, console: Console) -> None:
         console.print()
     if conversation.session is not None:
         session = conversation.session
-        console.print(f"Saved. Go on with: multiturn --session {session.id}")
+        console.print(f"Saved. To continue: multiturn --session {session.id}")
 
 
 def _follow_pipe(conversation: Conversation) -> bool:
-    """Take each line of standard input for a turn or a command; the first fault ends it.
+    """Run each line of standard input as a turn or a command. Stops at the first error.
 
     Returns:
-        Whether the program that these lines left behind ran without an error; true where they
-        neither wrote nor ran one.
+        Whether the resulting program ran without an error; true if no line wrote or ran one.
     """
     if sys.stdin.isatty():
         raise InputError(
-            "the prompt needs a terminal to write to, and standard output is none",
-            fix="run it in a terminal, or pipe turns into it, one on each line",
+            "the prompt needs a terminal, but standard output is not one",
+            fix="run it in a terminal, or pipe turns into it, one per line",
         )
     for line in _lines():
         words = line.rstrip("\n")
@@ -176,7 +175,9 @@ def _lines() -> Iterator[str]:
     try:
         yield from sys.stdin
     except UnicodeDecodeError as error:
-        raise InputError("standard input is not UTF-8 text", fix="pipe text into it") from error
+        raise InputError(
+            "standard input is not UTF-8 text", fix="pipe UTF-8 text into it"
+        ) from error
 
 
 def _say_to(conversation: Conversation, words: str, change: Callable[[str], str | None]) -> None:
@@ -206,7 +207,7 @@ def _greet(app: AppContext, console: Console) -> None:
                 style="bold yellow",
             )
         )
-    console.print("Say what the program should do first; then the next step, and so on.")
+    console.print("Describe what the program should do first, then the next step, and so on.")
     console.print(
         Text(
             "Enter sends, Alt-Enter adds a line, /help lists the commands, Ctrl-D leaves.",

@@ -1,4 +1,4 @@
-"""What a person does at the prompt: turns, and steering them."""
+"""The operations of the prompt: taking turns, and changing them."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ __all__ = ["Conversation"]
 
 
 class Conversation:
-    """One person, one session at a time.
+    """The state of the prompt: one session at a time.
 
-    Every method does one thing that can be said at the prompt, shows what came of it, and
-    raises a `MultiturnError` where it cannot; the session is then as it was.
+    Each method is one operation of the prompt and shows its result. A method that raises a
+    `MultiturnError` leaves the session unchanged.
 
     Args:
-        app: what does the work.
+        app: the open store, sandbox and engine.
         settings: for new sessions.
-        console: where everything is shown.
-        session: the one to go on with; None begins a new one with the first turn.
+        console: shows everything.
+        session: the session to continue; None starts a new one with the first turn.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Conversation:
 
     @property
     def works(self) -> bool:
-        """Whether the programs ran without an error; those that were not written or run here do."""
+        """Whether the programs written or run here ran without an error."""
         if self._left_failing:
             return False
         touched = self._ran or self.session is not self._resumed
@@ -72,7 +72,7 @@ class Conversation:
 
     @property
     def number(self) -> int:
-        """Which turn of the program comes next, from 1."""
+        """The number of the next turn, from 1."""
         return 1 if self.session is None else len(self.session.path()) + 1
 
     def take_turn(self, words: str) -> None:
@@ -83,12 +83,12 @@ class Conversation:
                 events = self.app.synthesizer.take_turn(session, words, cancel=cancel)
                 self._follow(events, session.settings.sampling.n, _printed(session.turn))
         finally:
-            if self.session is None:  # its first turn was not saved: it would stay empty
+            if self.session is None:  # the first turn was not saved: delete the empty session
                 with suppress(MultiturnError):
                     self.app.store.delete(session.id)
 
     def retry(self, count: int | None = None, temperature: float | None = None) -> None:
-        """Write the current step again: `count` more candidates, at a temperature of their own."""
+        """Write the current step again, with `count` more candidates at another temperature."""
         session, turn = self._here()
         sampling = session.settings.sampling
         if count is not None:
@@ -97,36 +97,36 @@ class Conversation:
             sampling = replace(sampling, temperature=temperature)
         if sampling.temperature == 0:
             raise InputError(
-                "with temperature 0 the same would be written again",
-                fix="/retry 1 0.8 takes a higher one; or say the step in other words after /undo",
+                "temperature 0 would give the same code again",
+                fix="use a higher one: /retry 1 0.8; or rephrase the step after /undo",
             )
         with stopped_by_ctrl_c() as cancel:
             events = self.app.synthesizer.retry(session, sampling=sampling, cancel=cancel)
             self._follow(events, sampling.n, _printed(_parent(session, turn)))
         _, now = self._here()
         if len({candidate.text.strip() for candidate in now.candidates}) == 1:
-            self._say("the same each time; /retry 3 0.8 takes more risks, or use other words")
+            self._say("the same code each time; try /retry 3 0.8, or rephrase the step")
 
     def pick(self, number: int | None = None) -> None:
-        """Take another candidate of the current step; without a number, list them."""
+        """Choose another candidate of the current step; without a number, list them."""
         session, turn = self._here()
         if number is None:
             show_candidates(self.console, turn)
-            self._say("/pick NUMBER takes one")
+            self._say("/pick NUMBER chooses one")
             return
         self.session = self.app.synthesizer.pick(session, number)
         self._show_current()
 
     def edit(self, change: Callable[[str], str | None]) -> None:
-        """Put the person's own code in place of the current step's.
+        """Replace the code of the current step by the user's own.
 
         Args:
-            change: from the code as it is to the code as it should be; None leaves it.
+            change: gets the code and returns the new code, or None to leave it.
         """
         session, turn = self._here()
         code = change(turn.code)
         if code is None or code.strip() == turn.code.strip():
-            self._say("nothing was changed")
+            self._say("no change")
             return
         events = self.app.synthesizer.edit(session, code)
         self._follow(events, 0, _printed(_parent(session, turn)))
@@ -135,30 +135,30 @@ class Conversation:
         """Go back one turn."""
         session, turn = self._here()
         self.session = self.app.synthesizer.undo(session)
-        self._say(f"took back turn {turn.id}: {one_line(turn.prompt, most=60)}")
-        self._say(f"it is still there: /branch {turn.id} goes back to it")
+        self._say(f"undid turn {turn.id}: {one_line(turn.prompt, max_length=60)}")
+        self._say(f"/branch {turn.id} restores it")
 
     def branch(self, turn_id: int | None = None) -> None:
-        """Go to any turn; the next one begins a branch there. Without an id, show the tree."""
+        """Go to any turn; the next turn starts a branch there. Without an id, show the tree."""
         session = self._begun()
         if turn_id is None:
             show_tree(self.console, session)
-            self._say("/branch NUMBER goes there, /branch 0 to the very beginning")
+            self._say("/branch NUMBER goes to a turn, /branch 0 to the beginning")
             return
         self.session = self.app.synthesizer.branch(session, turn_id or None)
         if self.session.turn is None:
-            self._say("at the very beginning; the next turn begins another program")
+            self._say("at the beginning; the next turn starts another program")
         else:
             self._show_current()
 
     def run(self) -> None:
-        """Run the program so far once more."""
+        """Run the program so far again."""
         session, _ = self._here()
         self._ran = True
         show_run(self.console, self.app.synthesizer.run(session), program=session.program())
 
     def show(self, what: str = "") -> None:
-        """Show the program; or ``tree``, ``turns``, or one turn by its number."""
+        """Show the program, ``tree``, ``turns``, or one turn by its number."""
         session = self._begun()
         if not what:
             show_code(self.console, session.program())
@@ -175,45 +175,45 @@ class Conversation:
             show_candidates(self.console, turn)
         else:
             raise InputError(
-                "/show does not know what to show",
+                "/show: unknown argument",
                 got=what,
                 allowed="nothing (the program), tree, turns, or the number of a turn",
             )
 
     def save(self, path: Path) -> None:
-        """Write the program to a file, in the format of its suffix."""
+        """Write the program to a file. The suffix chooses the format."""
         session, _ = self._here()
         if path.exists():
-            self._say(f"{path} was there and is written over")
+            self._say(f"overwriting {path}")
         export_session(session, path)
         self._say(f"saved {path}", style="green")
 
-    def sessions(self, most: int = 20) -> None:
+    def sessions(self, max_count: int = 20) -> None:
         """List the saved sessions."""
         summaries = self.app.store.list()
         if not summaries:
             self._say("no sessions yet")
-        for summary in summaries[:most]:
+        for summary in summaries[:max_count]:
             here = self.session is not None and summary.id == self.session.id
             line = Text("→ " if here else "  ", style="bold")
             line.append(f"{summary.id:10} ", style="cyan")
             line.append(f"{summary.updated_at[:16].replace('T', ' ')}  {summary.turns:3} turns  ")
-            line.append(one_line(summary.last_prompt or "-", most=50), style="dim")
+            line.append(one_line(summary.last_prompt or "-", max_length=50), style="dim")
             self.console.print(line)
-        if len(summaries) > most:
-            self._say(f"and {len(summaries) - most} more: multiturn sessions list")
+        if len(summaries) > max_count:
+            self._say(f"and {len(summaries) - max_count} more: multiturn sessions list")
 
     def open(self, name: str) -> None:
-        """Go on with another session, or begin a new one."""
+        """Continue another session, or start a new one."""
         if name == "new":
             self._leave()
-            self._say("a new session begins with the next turn")
+            self._say("the next turn starts a new session")
             return
         session = self.app.store.find(name)
         if session.model != self.app.model:
             self._say(
-                f"it was written with {session.model}; it goes on with {self.app.model} "
-                f"(/model {session.model} changes back)",
+                f"this session was written with {session.model} and continues with "
+                f"{self.app.model} (/model {session.model} changes back)",
                 style="yellow",
             )
             session = self.app.synthesizer.adopt(session)
@@ -227,10 +227,12 @@ class Conversation:
         self._ran = False
 
     def model(self, name: str = "") -> None:
-        """Change the model, or say which it is."""
+        """Change the model, or show which one is loaded."""
         if not name:
             info = self.app.engine.info
-            self._say(f"{info.model}, {info.engine}, window of {info.context_window} tokens")
+            self._say(
+                f"{info.model}, {info.engine}, context window of {info.context_window} tokens"
+            )
             return
         self.app.use_model(
             name,
@@ -242,7 +244,7 @@ class Conversation:
             resumed = self.session is self._resumed
             self.session = self.app.synthesizer.adopt(self.session)
             self._resumed = self.session if resumed else self._resumed
-        self._say(f"the next turn is written by {name}", style="green")
+        self._say(f"{name} writes the next turn", style="green")
 
     def _follow(self, events: Iterator[LoopEvent], candidates: int, before: str) -> None:
         view = TurnView(self.console, candidates=candidates, before=before)
@@ -252,15 +254,15 @@ class Conversation:
 
     def _begun(self) -> Session:
         if self.session is None:
-            raise InputError("there is no turn yet", fix="say what the program should do")
+            raise InputError("there is no turn yet", fix="describe what the program should do")
         return self.session
 
     def _here(self) -> tuple[Session, Turn]:
         session = self._begun()
         if session.turn is None:
             raise InputError(
-                "this is the very beginning, before the first turn",
-                fix="say what the program should do, or go to a turn with /branch",
+                "this is the beginning, before the first turn",
+                fix="describe what the program should do, or go to a turn with /branch",
             )
         return session, session.turn
 
@@ -279,7 +281,7 @@ def _parent(session: Session, turn: Turn) -> Turn | None:
 
 
 def _printed(turn: Turn | None) -> str:
-    """What the program printed up to and with `turn`."""
+    """What the program printed up to and including `turn`."""
     if turn is None or turn.choice.run is None:
         return ""
     return turn.choice.run.stdout

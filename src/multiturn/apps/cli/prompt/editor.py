@@ -1,4 +1,4 @@
-"""Changing code: in the person's own editor, or in place where they have none."""
+"""Edits code in the user's editor."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ __all__ = ["change_in_editor", "editor_command"]
 
 
 def editor_command() -> list[str] | None:
-    """The editor of `VISUAL` or `EDITOR`, as a command; None where neither is set.
+    """The command line of `VISUAL` or `EDITOR`; None if neither is set.
 
     Raises:
-        InputError: it is set to something that is no command line.
+        InputError: the variable is not a valid command line.
     """
     for variable in ("VISUAL", "EDITOR"):
         if text := os.environ.get(variable, "").strip():
             try:
                 return shlex.split(text)
             except ValueError as error:
-                raise InputError(f"{variable} is no command ({error})", got=text) from error
+                raise InputError(
+                    f"{variable} is not a valid command ({error})", got=text
+                ) from error
     return None
 
 
 def change_in_editor(command: list[str], code: str) -> str | None:
-    """Open `code` in an editor; returns what was saved, None where the editor failed.
+    """Open `code` in an editor and return the saved text; None if the editor failed.
 
     Raises:
-        InputError: the editor could not be started, or what was saved is no text.
-        StorageError: no temporary file can be written.
+        InputError: the editor could not be started, or did not save UTF-8 text.
+        StorageError: a temporary file cannot be written.
     """
     with storage_errors(tempfile.gettempdir(), "writing the code for the editor"):
         descriptor, name = tempfile.mkstemp(prefix="multiturn-", suffix=".py")
@@ -51,7 +53,7 @@ def change_in_editor(command: list[str], code: str) -> str | None:
         raise InputError(
             f"the editor could not be started ({error.strerror})",
             got=shlex.join(command),
-            fix="set EDITOR to one that is installed, or unset it to edit in place",
+            fix="set EDITOR to an installed editor, or unset it to edit inline",
         ) from error
     finally:
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The line a person types on: history, several lines, completion, colours."""
+"""The input line: history, several lines, completion, colours."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Reader:
     """Reads turns and commands from a terminal.
 
     Args:
-        history: the file that keeps what was typed; where it cannot be written, what is
-            typed is remembered until the end only.
+        history: the file of the input history. If it is not writable, the history lasts only
+            until the program ends.
     """
 
     def __init__(self, history: Path) -> None:
@@ -57,7 +57,7 @@ class Reader:
         """The next turn or command.
 
         Args:
-            number: of the turn that comes.
+            number: of the next turn.
 
         Raises:
             EOFError: Ctrl-D on an empty line.
@@ -66,7 +66,7 @@ class Reader:
         return self._session.prompt(FormattedText([("class:number", f"{number}> ")]))
 
     def change(self, code: str) -> str | None:
-        """Let the person change `code` in place; None where they gave up with Ctrl-C."""
+        """Let the user edit `code` inline; None if they cancelled with Ctrl-C."""
         inner: PromptSession[str] = PromptSession(
             lexer=PygmentsLexer(PythonLexer),
             key_bindings=_keys(send_with_escape=True),
@@ -74,7 +74,7 @@ class Reader:
             multiline=True,
             prompt_continuation=_continuation,
         )
-        hint = "  Esc, then Enter keeps the code; Ctrl-C leaves it as it was"
+        hint = "  Esc, then Enter saves the code; Ctrl-C cancels"
         print_formatted_text(FormattedText([("class:more", hint)]), style=_STYLE)
         try:
             return inner.prompt(FormattedText([("class:more", "  │ ")]), default=code.rstrip("\n"))
@@ -87,10 +87,10 @@ def _continuation(_width: int, _line: int, _wrapped: int) -> FormattedText:
 
 
 def _keys(*, send_with_escape: bool = False) -> KeyBindings:
-    """Enter sends and Alt-Enter adds a line; the other way round where code is edited.
+    """Enter sends and Alt-Enter adds a line; the other way round while editing code.
 
-    While the history is searched (Ctrl-R), Enter takes what was found into the line and sends
-    nothing; what was typed before is one line further down. Ctrl-C or Ctrl-G gives it back.
+    During a history search (Ctrl-R), Enter copies the match into the line without sending it;
+    the text typed before is the next history entry. Ctrl-C or Ctrl-G restores it.
     """
     keys = KeyBindings()
     writing = ~is_searching
@@ -102,13 +102,13 @@ def _keys(*, send_with_escape: bool = False) -> KeyBindings:
         event.current_buffer.insert_text("\n")
 
     @keys.add("enter", filter=is_searching)
-    def take_what_was_found(event: KeyPressEvent) -> None:
+    def accept_match(event: KeyPressEvent) -> None:
         accept_search()
         line = event.app.current_buffer
         line.cursor_position = len(line.text)
 
     if send_with_escape:
-        # Alt-Enter arrives as these two keys; plain Enter adds a line by itself.
+        # Alt-Enter arrives as these two keys; plain Enter adds a line by default.
         keys.add("escape", "enter", filter=writing)(send)
         return keys
     keys.add("enter", filter=writing)(send)
@@ -127,7 +127,7 @@ def _history(path: Path) -> History:
 
 
 class _ForgivingHistory(FileHistory):
-    """A history whose file may become full or unwritable without losing the turn."""
+    """A history that ignores a full or unwritable disk instead of losing the turn."""
 
     def load_history_strings(self) -> Iterable[str]:
         try:
@@ -143,7 +143,7 @@ class _ForgivingHistory(FileHistory):
 
 
 class _Words(Completer):
-    """Completes commands, and what follows those that name a file or a model."""
+    """Completes commands, and their file and model arguments."""
 
     def __init__(self) -> None:
         self._paths = PathCompleter(expanduser=True)
@@ -174,7 +174,7 @@ class _Words(Completer):
 
 
 class _CommandLexer(Lexer):
-    """Colours commands; a turn is plain language and stays plain."""
+    """Colours commands; the text of a turn stays plain."""
 
     def lex_document(self, document: Document):  # type: ignore[no-untyped-def]
         def line(number: int) -> list[tuple[str, str]]:

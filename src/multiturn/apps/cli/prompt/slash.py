@@ -1,4 +1,4 @@
-"""The commands of the prompt: what begins with a slash."""
+"""The slash commands of the prompt."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ Change = Callable[[str], str | None]
 
 
 class LeaveError(Exception):
-    """The person wants to leave."""
+    """The user wants to leave the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class SlashCommand:
-    """A command: its name, what may follow it, and what it does, in a line."""
+    """A command: its name, its arguments, and a line of help."""
 
     name: str
     arguments: str
     help: str
     do: Callable[[Conversation, str, Change], None]
-    """Gets the conversation, what follows the name, and how code is edited."""
+    """Called with the conversation, the arguments, and the function that edits code."""
 
 
 def obey(conversation: Conversation, line: str, change: Change) -> None:
-    """Do what a line that begins with a slash says.
+    """Execute a slash command.
 
     Args:
-        conversation: whom to tell.
-        line: what was typed.
-        change: lets the person change some code, for /edit.
+        conversation: the conversation that it acts on.
+        line: the line as typed.
+        change: lets the user edit code, for /edit.
 
     Raises:
         UnknownNameError: there is no such command; suggests the nearest.
-        InputError: what follows the name is not what the command takes.
-        LeaveError: it says to leave.
+        InputError: the arguments are wrong.
+        LeaveError: the command was /quit.
     """
     name, _, rest = line.strip().removeprefix("/").partition(" ")
     command = COMMANDS.get(name)
     if command is None:
         raise UnknownNameError("command", f"/{name}", [f"/{known}" for known in COMMANDS])
     if rest.strip() and not command.arguments:
-        raise InputError(f"/{name} takes nothing after it", got=rest.strip())
+        raise InputError(f"/{name} takes no argument", got=rest.strip())
     command.do(conversation, rest.strip(), change)
 
 
 def _number(text: str, of: str) -> int | None:
-    """The whole number that `text` is; None for no text."""
+    """The number in `text`; None for no text."""
     if not text:
         return None
     if not text.isdecimal() or len(text) > 9:
@@ -102,9 +102,7 @@ def _show(conversation: Conversation, rest: str, _change: Change) -> None:
 
 def _save(conversation: Conversation, rest: str, _change: Change) -> None:
     if not rest:
-        raise InputError(
-            "/save does not say where to", fix="/save program.py (or .ipynb, .md, .jsonl)"
-        )
+        raise InputError("/save needs a file", fix="/save program.py (or .ipynb, .md, .jsonl)")
     conversation.save(Path(rest).expanduser())
 
 
@@ -114,7 +112,9 @@ def _sessions(conversation: Conversation, _rest: str, _change: Change) -> None:
 
 def _open(conversation: Conversation, rest: str, _change: Change) -> None:
     if not rest:
-        raise InputError("/open does not say what", fix="/open ID of /sessions, or /open new")
+        raise InputError(
+            "/open needs a session", fix="/open ID, with an id from /sessions, or /open new"
+        )
     conversation.open(rest)
 
 
@@ -131,15 +131,15 @@ def _quit(_conversation: Conversation, _rest: str, _change: Change) -> None:
 
 
 def print_help(conversation: Conversation) -> None:
-    """The commands and the keys."""
+    """Print the commands and the keys."""
     for command in COMMANDS.values():
         usage = f"/{command.name} {command.arguments}".rstrip()
         conversation.console.print(Text(f"  {usage:24}", "cyan").append(command.help, "default"))
     for keys, help_ in (
         ("Enter", "send the turn"),
-        ("Alt-Enter", "another line in the same turn (also Esc, then Enter)"),
-        ("Ctrl-C", "stop what is being written, or clear the line"),
-        ("Ctrl-D", "leave; the session is saved at every turn"),
+        ("Alt-Enter", "add a line to the turn (also Esc, then Enter)"),
+        ("Ctrl-C", "stop the generation, or clear the line"),
+        ("Ctrl-D", "leave; every turn is already saved"),
     ):
         conversation.console.print(Text(f"  {keys:24}", "magenta").append(help_, "default"))
 
@@ -150,20 +150,22 @@ COMMANDS: dict[str, SlashCommand] = {
         SlashCommand(
             "retry",
             "[COUNT [TEMPERATURE]]",
-            "write the last step again: COUNT candidates",
+            "write the last step again, with COUNT candidates",
             _retry,
         ),
-        SlashCommand("pick", "[NUMBER]", "list the candidates of the step, or take one", _pick),
-        SlashCommand("edit", "", "change the code of the step yourself", _edit),
-        SlashCommand("undo", "", "take the last turn back", _undo),
-        SlashCommand("branch", "[TURN]", "go to any turn and go on from there", _branch),
+        SlashCommand("pick", "[NUMBER]", "list the candidates of the step, or choose one", _pick),
+        SlashCommand("edit", "", "edit the code of the step", _edit),
+        SlashCommand("undo", "", "undo the last turn", _undo),
+        SlashCommand("branch", "[TURN]", "go to any turn and continue from there", _branch),
         SlashCommand("run", "", "run the program again", _run),
-        SlashCommand("show", "[WHAT]", "the program; or tree, turns, or a turn's number", _show),
-        SlashCommand("save", "FILE", "write the program: .py, .ipynb, .md or .jsonl", _save),
+        SlashCommand(
+            "show", "[WHAT]", "show the program; or tree, turns, or a turn's number", _show
+        ),
+        SlashCommand("save", "FILE", "save the program as .py, .ipynb, .md or .jsonl", _save),
         SlashCommand("sessions", "", "list the saved sessions", _sessions),
-        SlashCommand("open", "ID", "go on with a saved session; `new` begins another", _open),
-        SlashCommand("model", "[NAME]", "say which model writes, or change it", _model),
-        SlashCommand("help", "", "this list", _help),
+        SlashCommand("open", "ID", "open a saved session, or start a `new` one", _open),
+        SlashCommand("model", "[NAME]", "show the model, or change it", _model),
+        SlashCommand("help", "", "show this list", _help),
         SlashCommand("quit", "", "leave", _quit),
     )
 }

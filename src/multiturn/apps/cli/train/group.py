@@ -1,4 +1,4 @@
-"""The group of training commands, in which `multiturn train RECIPE` means `train run RECIPE`."""
+"""The training commands. `multiturn train RECIPE` is short for `train run RECIPE`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["app"]
 
 
 class _RunByDefault(TyperGroup):
-    """Takes a first argument that is no command for a recipe to run."""
+    """Runs the first argument as a recipe if it is not a command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As the base, with the default command put in."""
+        """Insert the default command if none is given."""
         if args and not args[0].startswith("-") and args[0] not in self.commands:
             args = ["run", *args]
         return super().parse_args(ctx, args)
@@ -35,4 +35,4 @@ app.command("plan")(plan)
 @app.callback()
 def train() -> None:
     """Train a model: `multiturn train RECIPE [KEY=VALUE]...`."""
-    # Its being here keeps typer from taking a group of one command for that command.
+    # Without a callback typer would collapse a group of one command.

@@ -1,4 +1,4 @@
-"""`multiturn train plan`: what a run would take on devices that are not here."""
+"""`multiturn train plan`: the memory and time of a run on other devices."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _REFUSED = 1
 
 
 def plan(
-    recipe: Annotated[str, typer.Argument(help="As for `multiturn train`.")],
+    recipe: Annotated[str, typer.Argument(help="A recipe, as for `multiturn train`.")],
     settings: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Changes, such as batch.accumulate=8."),
+        typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, such as batch.accumulate=8."),
     ] = None,
     mesh: Annotated[
-        str, typer.Option("--mesh", help="Devices along each axis, as data=8,fsdp=4.")
+        str, typer.Option("--mesh", help="Devices along each axis, e.g. data=8,fsdp=4.")
     ] = "data=1",
     on: Annotated[
         str,
-        typer.Option("--on", help="a100-80, h100, h200, tpu-v4, tpu-v5e or tpu-v5p."),
+        typer.Option("--on", help="The device: a100-80, h100, h200, tpu-v4, tpu-v5e or tpu-v5p."),
     ] = "h100",
     as_json: options.Json = False,
 ) -> None:
-    """Compile the real train step for many devices, and tell what a run would take.
+    """Compile the train step for many devices, and estimate the memory and time of a run.
 
-    Nothing is trained and no weights are allocated: the step is compiled for virtual devices
-    on this CPU. A mesh that cannot hold the run is refused, and one that can is named.
+    The command compiles the step for virtual devices on this CPU, without training or
+    allocating weights. If the mesh has too little memory, the command suggests another one.
     """
     with needing("train", purpose="planning a run"):
         from multiturn.jaxformer.plan.accelerators import find_accelerator
@@ -57,19 +57,19 @@ def plan(
     if found.fits:
         return
     print(
-        f"refused: {found.memory / 1e9:.1f} GB a device do not fit "
+        f"does not fit: {found.memory / 1e9:.1f} GB per device exceed "
         f"{accelerator.title}'s {accelerator.memory / 1e9:.0f} GB"
     )
-    with working("looking for devices that hold it"):
+    with working("searching for a mesh with enough memory"):
         better = find_fitting_plan(config, found)
     if better is None:
-        print("no mesh of up to four times as many devices was found to hold it")
+        print("no mesh of up to four times as many devices has enough memory")
     else:
         smaller, parts = better
         sizes = smaller.mesh
         print(
-            f"this holds it: --mesh fsdp={sizes.fsdp},tensor={sizes.tensor} "
-            f"batch.accumulate={parts}, with {smaller.memory / 1e9:.1f} GB a device"
+            f"this fits: --mesh fsdp={sizes.fsdp},tensor={sizes.tensor} "
+            f"batch.accumulate={parts}, with {smaller.memory / 1e9:.1f} GB per device"
         )
     raise typer.Exit(_REFUSED)
 
@@ -81,30 +81,30 @@ def _show(name: str, plan: Plan) -> None:
         f"(data {axes.data}, fsdp {axes.fsdp}, tensor {axes.tensor}, sequence {axes.sequence}); "
         f"compiled in {compiled.seconds:.0f} s"
     )
-    print("memory on one device, GB")
+    print("memory per device, GB")
     for title, size in (
         ("parameters", compiled.parameters),
         ("optimizer", compiled.optimizer),
         ("batch", compiled.batch),
-        ("gradients and activations, at most", compiled.temporary),
-        ("in all", plan.memory),
+        ("gradients and activations (max)", compiled.temporary),
+        ("total", plan.memory),
     ):
         print(f"  {title:<36}{size / 1e9:10.2f}")
-    print("FLOPs for each token, GFLOP")
+    print("FLOPs per token, GFLOP")
     print(f"  {'by the formula':<36}{plan.flops_per_token / 1e9:10.2f}")
-    print(f"  {'in the compiled products':<36}{plan.compiled_flops_per_token / 1e9:10.2f}")
-    print("collectives of one step, on one device")
+    print(f"  {'in the compiled matrix products':<36}{plan.compiled_flops_per_token / 1e9:10.2f}")
+    print("collectives per step and device")
     for traffic in compiled.work.traffic:
         where = "near" if traffic.span <= plan.accelerator.near else "far"
         among = f"among {traffic.group}, {where}"
         moved = traffic.bytes / 1e9
         print(f"  {traffic.kind:<18}{among:<16}{traffic.count:10,}{moved:12.2f} GB")
     low, high = plan.step_seconds
-    print("time of one step, s")
-    print(f"  {'products at the peak':<36}{plan.compute_seconds:10.3f}")
-    print(f"  {'collectives at the links':<36}{plan.link_seconds:10.3f}")
-    print(f"  {'step, traffic hidden or not':<36}{low:10.3f} to {high:.3f}")
+    print("time per step, s")
+    print(f"  {'matrix products at peak FLOPs':<36}{plan.compute_seconds:10.3f}")
+    print(f"  {'collectives at link bandwidth':<36}{plan.link_seconds:10.3f}")
+    print(f"  {'step, traffic overlapped or not':<36}{low:10.3f} to {high:.3f}")
     best, worst = plan.utilisation
-    print(f"  model FLOPs utilisation at most {worst:.0%} to {best:.0%}")
+    print(f"  model FLOPs utilisation (MFU): {worst:.0%} to {best:.0%} at most")
     days = [seconds / 86400 for seconds in plan.run_seconds]
     print(f"  all steps: {days[0]:.1f} to {days[1]:.1f} days")

@@ -1,4 +1,4 @@
-"""`multiturn train RECIPE`: train, or go on training."""
+"""`multiturn train RECIPE`: train, or resume training."""
 
 from __future__ import annotations
 
@@ -27,41 +27,41 @@ def run(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="A Python file that makes a config, or the name of a shipped one; "
-            "FILE:NAME where it makes several."
+            help="A Python file that defines a config, or the name of a bundled recipe; "
+            "FILE:NAME if it defines several."
         ),
     ],
     settings: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Changes, such as schedule.peak=1e-3."),
+        typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, such as schedule.peak=1e-3."),
     ] = None,
     show: Annotated[
-        bool, typer.Option("--show", help="Print the config as JSON, and train nothing.")
+        bool, typer.Option("--show", help="Print the config as JSON without training.")
     ] = False,
 ) -> None:
-    """Train a model as a recipe says, or go on where an earlier call stopped.
+    """Train a model from a recipe, or resume an earlier run.
 
-    The same command resumes a run from its newest checkpoint. A run that is told to go
-    (SIGTERM, SIGUSR1) saves and exits with 75, which asks to be started again; Ctrl-C saves
-    too. A loss that is no number, or leaps up, stops the run with 3 and names its data.
+    The same command resumes a run from its newest checkpoint. On SIGTERM or SIGUSR1 the run
+    saves a checkpoint and exits with 75, which asks for a restart; Ctrl-C saves one too. A NaN
+    loss or a loss spike stops the run with exit code 3 and names the data of that step.
     """
-    # JAX takes a second to import, and `--help` must not wait for it.
+    # Importing JAX is slow, and `--help` must be fast.
     with working("starting JAX"), needing("train", purpose="training"):
         from multiturn.jaxformer.recipes import load_recipe
         from multiturn.jaxformer.run.preemption import PREEMPTED
         from multiturn.jaxformer.run.train import main
 
-    # A recipe may name a model that is fetched first.
+    # A recipe may name a model to download.
     with pull_display() as display, told_to(display):
         config = load_recipe(recipe, settings or [])
     if show:
         print(json.dumps(to_plain(config), indent=1))
         return
-    # The libraries below log each fault that they also raise, which is told in one line.
+    # These libraries log each error that they also raise.
     for library in ("absl", "asyncio"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     with (
-        answering_ctrl_c("the step at hand has ended, after which a checkpoint is written"),
+        answering_ctrl_c("the current step is finished and a checkpoint is written"),
         Ticker() as ticker,
     ):
         outcome = main(config, say=ticker.say, doing=ticker.doing)
@@ -72,7 +72,7 @@ def run(
 
 
 def _next_step(config: TrainConfig) -> str:
-    """The commands that put a trained model to use."""
+    """The commands that export and use the trained model."""
     from multiturn.jaxformer.lora.export import best_format, how_to_use
 
     run, to = config.directory, best_format(config)
