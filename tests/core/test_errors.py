@@ -39,7 +39,7 @@ def test_an_unknown_name_suggests_the_nearest_and_lists_all() -> None:
 
 def test_storage_faults_become_one_error_with_a_fix(tmp_path: Path) -> None:
     path = tmp_path / "no" / "file"
-    fix = "fix: make the directory first"
+    fix = "fix: create the directory first"
     with pytest.raises(StorageError, match=fix), storage_errors(path, "saving"):
         path.write_text("")
 

@@ -82,7 +82,7 @@ def test_a_kill_at_any_moment_leaves_a_complete_file(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="fix: make the directory first"):
+    with pytest.raises(StorageError, match="fix: create the directory first"):
         write_atomically(tmp_path / "none" / "file", "x")
 
 

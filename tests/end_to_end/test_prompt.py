@@ -156,7 +156,7 @@ def test_mistakes_are_told_and_nothing_is_lost(terminal: Any, script: str, home:
         ("/undo now", "takes no argument"),
         ("/save", "needs a file"),
         ("/save program.docx", ".docx"),
-        ("/save nowhere/at/all.py", "fix: make the directory first"),
+        ("/save nowhere/at/all.py", "fix: create the directory first"),
         ("/open nothing", "unknown session"),
         ("/model no-such-model", "unknown model"),
         ("/show everything", "/show: unknown argument"),

@@ -145,12 +145,12 @@ SPLIT = {"type": "Split", "pattern": {"Regex": r"\s+"}, "invert": False}
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (cut_by(add_prefix_space=True), "a space in front"),
-        (cut_by({"type": "WhitespaceSplit"}), "WhitespaceSplit, which leaves characters out"),
-        (cut_by({"type": "Whitespace"}), "Whitespace, which leaves characters out"),
+        (cut_by(add_prefix_space=True), "a prefix space"),
+        (cut_by({"type": "WhitespaceSplit"}), "WhitespaceSplit, which removes characters"),
+        (cut_by({"type": "Whitespace"}), "Whitespace, which removes characters"),
         (cut_by({"type": "BertPreTokenizer"}), "BertPreTokenizer, which leaves"),
         (cut_by({"type": "CharDelimiterSplit", "delimiter": "x"}), "CharDelimiterSplit, which"),
-        (cut_by({**SPLIT, "behavior": "Removed"}), "Split, which leaves characters out"),
+        (cut_by({**SPLIT, "behavior": "Removed"}), "Split, which removes characters"),
         (cut_by({"type": "Punctuation", "behavior": "Removed"}), "Punctuation, which leaves"),
     ],
 )
@@ -199,7 +199,7 @@ def test_the_setting_beside_a_file_wins_as_in_transformers(
         content["pre_tokenizer"]["add_prefix_space"] = inside
 
     read = from_hub_files(make(change, tokenizer_config=beside))
-    assert read.changes == (("a space in front",) if front else ())
+    assert read.changes == (("a prefix space",) if front else ())
     assert read.decode(read.encode("x")) == (" x" if front else "x")
 
 
@@ -215,7 +215,7 @@ def test_an_added_token_that_swallows_blanks_is_named(make: Make, side: str) -> 
     read = from_hub_files(place)
     assert "<mask>" in read.changes[0] and side in read.changes[0]
     assert read.decode(read.encode("a <mask> b")) != "a <mask> b"
-    with pytest.raises(InputError, match="swallows blanks"):
+    with pytest.raises(InputError, match="strips blanks"):
         Encoder(place)
 
 
@@ -256,14 +256,14 @@ def model_of(kind: str) -> Any:
     ],
 )
 def test_tokenizers_of_other_kinds_are_refused_by_name(make: Make, kind: str) -> None:
-    with pytest.raises(ModelFileError, match=f"no byte-level BPE.*{kind}") as caught:
+    with pytest.raises(ModelFileError, match=f"not a byte-level BPE.*{kind}") as caught:
         from_hub_files(make(model_of(kind)))
     assert "\n" not in str(caught.value)
 
 
 def test_a_sentencepiece_model_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.model").write_bytes(b"\n\x0e\n\x05<unk>")
-    with pytest.raises(ModelFileError, match=r"sentencepiece.*tokenizer\.model"):
+    with pytest.raises(ModelFileError, match=r"SentencePiece.*tokenizer\.model"):
         from_hub_files(tmp_path)
 
 

@@ -1,1 +1,1 @@
-"""The ground floor: errors, records, files and places. It imports nothing of the project."""
+"""Errors, records, files, retries and directories. Imports nothing else of the project."""

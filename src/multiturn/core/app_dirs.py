@@ -19,18 +19,18 @@ __all__ = ["AppDirs", "app_dirs"]
 
 @dataclass(frozen=True, slots=True)
 class AppDirs:
-    """The directories and files of one user. Asking for a name does not make the directory."""
+    """The directories and files of one user. Nothing here creates them."""
 
     data: Path
-    """Sessions and the prompt's history: what a person would miss."""
+    """Sessions and the prompt's history, which cannot be restored."""
     models: Path
-    """Downloaded models: can always be fetched again."""
+    """Downloaded models, which can be downloaded again."""
     settings: Path
-    """`config.toml`, written by the person."""
+    """`config.toml`, written by the user."""
 
     @property
     def downloads(self) -> Path:
-        """Packages and archives that corpora are made of: can always be fetched again."""
+        """Downloaded packages and archives for corpora, which can be downloaded again."""
         return self.models.parent / "downloads"
 
     @property
@@ -40,7 +40,7 @@ class AppDirs:
 
     @property
     def history(self) -> Path:
-        """What was typed at the prompt."""
+        """The input history of the prompt."""
         return self.data / "history"
 
 

@@ -1,21 +1,21 @@
-"""The errors a person can meet, as one tree.
+"""The errors that a user can meet, as one tree.
 
     MultiturnError
-    ├── InputError               something a person wrote is wrong
-    │   ├── ContextOverflowError     the prompt does not fit the model's window
+    ├── InputError               an argument, a file or a turn is wrong
+    │   ├── ContextOverflowError     the prompt does not fit the context window
     │   └── UnknownNameError         a name that is not in a list of known ones
-    ├── HubError                 a model's files could not be had
-    │   ├── NetworkError             no source answered
-    │   ├── HashMismatchError        a source gave other bytes than promised
-    │   └── ModelFileError           a local model file is broken or of no known format
-    ├── EngineError              the engine could not start or failed while it generated
-    ├── SandboxUnavailableError  programs cannot be run in isolation here
-    ├── StoreError               the session store is broken, or not ours
-    ├── StorageError             the disk is full, or a place cannot be written
+    ├── HubError                 a model's files are not available
+    │   ├── NetworkError             no source responded
+    │   ├── HashMismatchError        a source sent other bytes than expected
+    │   └── ModelFileError           a local model file is broken or has an unknown format
+    ├── EngineError              the engine could not start, or failed during generation
+    ├── SandboxUnavailableError  programs cannot be isolated on this machine
+    ├── StoreError               the session store is broken, or not one of ours
+    ├── StorageError             the disk is full, or a path is not writable
     └── MissingDependencyError   an optional package is not installed
 
-Each says what is wrong, what it got, what is allowed and how to mend it; `str(error)` is
-one line. The command line prints that line and exits with `exit_code`.
+Each error says what is wrong, the value, what is allowed and how to fix it. `str(error)` is one
+line, which the command line prints before it exits with `exit_code`.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ __all__ = [
 
 
 class MultiturnError(Exception):
-    """Something went wrong that a person can understand and mend.
+    """An error that the user can understand and fix.
 
     Args:
-        what: the statement of the fault, e.g. ``"the turn is empty"``.
-        got: the offending value, shown shortened; leave out where it adds nothing.
-        allowed: what would have been accepted.
-        fix: the next thing to do, as an imperative.
+        what: what is wrong, e.g. ``"the turn is empty"``.
+        got: the offending value, which the message shortens; None if it adds nothing.
+        allowed: the accepted values.
+        fix: what to do next, as an imperative.
 
     Example:
         >>> str(MultiturnError("unknown key", got="trun", allowed="turns", fix="rename it"))
@@ -79,20 +79,20 @@ class MultiturnError(Exception):
         super().__init__(" ".join(line.split()))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Errors come back from other processes as they were, whatever a class's arguments."""
+        """Pickle the attributes, since the classes have different arguments."""
         return _rebuilt, (type(self), self.args, self.__dict__)
 
 
 class InputError(MultiturnError):
-    """Something a person wrote, an argument, a file or a turn, is wrong."""
+    """An argument, a file or a turn is wrong."""
 
 
 class ContextOverflowError(InputError):
-    """The prompt and what is to be generated do not fit the model's context window."""
+    """The prompt and the requested tokens do not fit the context window."""
 
 
 class UnknownNameError(InputError):
-    """A name that is not among the known ones; suggests the nearest."""
+    """A name is not among the known ones. Suggests the nearest."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, fix: str | None = None):
         self.name = name
@@ -104,39 +104,39 @@ class UnknownNameError(InputError):
 
 
 class HubError(MultiturnError):
-    """A model's files could not be had."""
+    """A model's files are not available."""
 
 
 class NetworkError(HubError):
-    """No source of a model answered."""
+    """No source of a model responded."""
 
 
 class HashMismatchError(HubError):
-    """A source gave other bytes than the registry promises."""
+    """A source sent other bytes than the registry lists."""
 
 
 class ModelFileError(HubError):
-    """A local model file is missing, broken, or of a format that cannot be read."""
+    """A local model file is missing, broken, or has an unknown format."""
 
 
 class EngineError(MultiturnError):
-    """The engine could not start, or failed while it generated."""
+    """The engine could not start, or failed during generation."""
 
 
 class SandboxUnavailableError(MultiturnError):
-    """Programs cannot be run in isolation on this machine, and nobody allowed less."""
+    """Programs cannot be isolated on this machine, and `unsafe` is not set."""
 
 
 class StoreError(MultiturnError):
-    """The store of sessions cannot be read or written."""
+    """The session store cannot be read or written."""
 
 
 class StorageError(MultiturnError):
-    """The disk is full, or a place cannot be written."""
+    """The disk is full, or a path is not writable."""
 
 
 class MissingDependencyError(MultiturnError):
-    """An optional package is needed and not installed."""
+    """A required optional package is not installed."""
 
     def __init__(self, package: str, *, extra: str, purpose: str) -> None:
         super().__init__(
@@ -155,7 +155,7 @@ def _rebuilt(
 
 
 def nearest(name: str, known: Iterable[str], *, max_count: int = 3) -> list[str]:
-    """The known names most like `name`, best first; empty where none is near.
+    """The known names most similar to `name`, best first; empty if none is similar.
 
     Example:
         >>> nearest("qwen-coder", ["qwen2.5-coder-0.5b", "smollm2-135m"])
@@ -170,9 +170,9 @@ _MAX_PATH = 400
 
 
 def truncate_repr(value: object, *, max_length: int = 80) -> str:
-    """A short one-line form of a value for a message: control characters escaped, cut.
+    """A value on one line for a message, cut to `max_length`, with control characters escaped.
 
-    An absolute path is shown whole up to `_MAX_PATH` characters: its end says which file it is.
+    An absolute path is cut only at `_MAX_PATH` characters, because its end names the file.
 
     Example:
         >>> truncate_repr("abc" * 100, max_length=12)
@@ -188,24 +188,27 @@ def truncate_repr(value: object, *, max_length: int = 80) -> str:
 
 @contextmanager
 def storage_errors(place: Path | str, doing: str) -> Iterator[None]:
-    """Turn the operating system's faults of writing at `place` into one clear `StorageError`.
+    """Turn an `OSError` in the block into a `StorageError` with a fix.
 
     Args:
-        place: the file or directory that is written.
-        doing: what was being done, as a gerund: ``"saving the program"``.
+        place: the file or directory being written.
+        doing: what the caller is doing, as a gerund: ``"saving the program"``.
+
+    Raises:
+        StorageError: the block raised an `OSError`.
     """
     try:
         yield
     except OSError as error:
         fixes = {
-            errno.ENOSPC: "free some disk space, or set MULTITURN_HOME to a place with room",
-            errno.EDQUOT: "free some of your quota, or set MULTITURN_HOME to a place with room",
-            errno.EACCES: "make it writable, or name another place",
-            errno.EPERM: "make it writable, or name another place",
-            errno.EROFS: "it is mounted read-only; name another place",
-            errno.EISDIR: "it is a directory; name a file",
-            errno.ENOTDIR: "a part of the path is a file; name another place",
-            errno.ENOENT: "make the directory first, or name another place",
+            errno.ENOSPC: "free some disk space, or set MULTITURN_HOME to a larger disk",
+            errno.EDQUOT: "free some of your quota, or set MULTITURN_HOME to a larger disk",
+            errno.EACCES: "make it writable, or choose another path",
+            errno.EPERM: "make it writable, or choose another path",
+            errno.EROFS: "it is mounted read-only; choose another path",
+            errno.EISDIR: "it is a directory; choose a file",
+            errno.ENOTDIR: "a part of the path is a file; choose another path",
+            errno.ENOENT: "create the directory first, or choose another path",
         }
         reason = (error.strerror or str(error)).lower()
         raise StorageError(

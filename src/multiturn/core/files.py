@@ -18,9 +18,9 @@ __all__ = ["atomic_file", "fsync_directory", "sha256_file", "write_atomically"]
 def atomic_file(path: Path, *, mode: int = 0o644, doing: str = "writing") -> Iterator[Path]:
     """Give a temporary file to write, which replaces `path` when the block ends.
 
-    A reader, or a crash, sees the old file or the complete new one. The temporary file lies in
-    the same directory; it reaches the disk before it takes the final name, and is deleted if the
-    block raises.
+    A reader, or a crash, sees the old file or the complete new one. The temporary file is
+    in the same directory. It is synced to disk before it is renamed, and deleted if the block
+    raises.
 
     Args:
         path: the file to write; its directory must exist.

@@ -1,6 +1,6 @@
-"""Public names that load when they are first used, so that importing a package costs nothing.
+"""Public names that are imported on first use, so that importing a package is quick.
 
-The sandbox's fork-servers import this package too, so this module loads nothing by itself.
+The sandbox's fork servers import this package too, so this module imports nothing by itself.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ __all__ = ["lazy_exports"]
 
 
 def lazy_exports(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """``__getattr__`` and ``__dir__`` of a package, from the stub beside its file.
+    """Make ``__getattr__`` and ``__dir__`` of a package from the stub beside its file.
 
-    ``__init__.pyi`` lists the names and where they come from: one list for type checkers, for the
-    reference pages and for this function.
+    ``__init__.pyi`` lists the public names and their modules, for type checkers, the API
+    reference and this function.
 
     Args:
         package: the ``__name__`` of the package.
         file: its ``__file__``.
 
     Raises:
-        MissingDependencyError: (the returned ``__getattr__``) an optional package that the name
-            needs is not installed; the message names the extra.
+        MissingDependencyError: (from the returned ``__getattr__``) the name needs an optional
+            package that is not installed; the message names the extra.
     """
     attached: list[Any] = []
 
@@ -56,10 +56,10 @@ def lazy_exports(package: str, file: str) -> tuple[Callable[[str], Any], Callabl
 
 
 def _extra_with(module: str) -> str:
-    """The extra of this distribution that installs a module; several where none names it.
+    """The extra of this distribution that installs a module; several extras if none is found.
 
-    A module is matched by the name of its distribution or by the beginning of it
-    (``orbax-checkpoint`` installs ``orbax``).
+    A module matches the name of its distribution or a prefix of it (``orbax-checkpoint``
+    installs ``orbax``).
     """
     from importlib.metadata import metadata, requires
 

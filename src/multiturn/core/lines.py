@@ -1,7 +1,7 @@
-"""Lines of JSON lines and other line files, which end at line feeds and nowhere else.
+"""Splits text into lines at line feeds only, as JSON Lines requires.
 
-`str.splitlines` and files opened as text also end lines at carriage returns, form feeds and the
-separators of Unicode, all of which may stand in a line, in a JSON string for example.
+`str.splitlines` and files opened as text also split at carriage returns, form feeds and Unicode
+separators, which may be part of a line, for example inside a JSON string.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ __all__ = ["split_lines"]
 
 
 def split_lines(text: AnyStr, *, keepends: bool = False) -> list[AnyStr]:
-    r"""The lines of a text, without what follows the last line feed if that is nothing.
+    r"""The lines of a text. A final line feed does not start another, empty line.
 
     Args:
-        text: as it was read, as bytes or decoded from them: not through a file that was opened as
-            text, which changes the ends of lines.
-        keepends: leave the line feeds where they are.
+        text: bytes, or text decoded from bytes. A file opened as text changes the line ends.
+        keepends: keep the line feeds.
 
     Example:
         >>> split_lines("a\u2028b\r\nc"), split_lines(b"a\n\nb\n", keepends=True)

@@ -1,10 +1,9 @@
-"""Plain data into frozen dataclasses and back, strictly.
+"""Converts plain data to frozen dataclasses and back, strictly.
 
-Records are frozen dataclasses. What comes from outside (a file, a request, a database) is
-turned into one by `read_record`: unknown keys are refused with the nearest known one, and
-missing keys and wrong types are named by their path. Nothing is converted on the way but
-lists into tuples and whole numbers into floats. A dataclass checks its own values in
-``__post_init__`` and raises `InputError`.
+Records are frozen dataclasses. `read_record` makes them from external data (a file, a request, a
+database). It refuses unknown keys, missing keys and wrong types, names the path of each, and
+suggests the nearest known key. It converts only lists to tuples and integers to floats. A
+dataclass checks its own values in ``__post_init__`` and raises `InputError`.
 
 docs/decisions/0001-records.md says why this is not a library.
 """
@@ -70,7 +69,7 @@ def key_of(field: dataclasses.Field[Any]) -> str:
 
 
 class _MismatchError(Exception):
-    """A value does not fit; carries the path from the outermost record inwards."""
+    """A value does not match; carries the path from the outermost record inwards."""
 
     def __init__(self, error: InputError, *path: str) -> None:
         super().__init__(error)
@@ -82,14 +81,14 @@ def read_record(data: object, kind: type[T], *, where: str) -> T:
     """Build a `kind` from plain data.
 
     Args:
-        data: mappings, lists, text, numbers, booleans and None, as JSON and YAML give.
+        data: mappings, lists, text, numbers, booleans and None, as from JSON and YAML.
         kind: a dataclass, or tuples, lists, mappings, unions, enums, literals and scalars
-            of them. `object` takes any plain data as it is.
-        where: the place the data came from, named in errors: ``"spec.yaml"``.
+            of them. `object` accepts any plain data.
+        where: the source of the data, for errors: ``"spec.yaml"``.
 
     Raises:
-        InputError: an unknown key, a missing key, a value of the wrong type, or a value
-            that the dataclass itself refuses. The message names the path of the first one.
+        InputError: a key is unknown or missing, a value has the wrong type, or the dataclass
+            refuses a value. The message names the path of the first one.
 
     Example:
         >>> @dataclasses.dataclass(frozen=True)
@@ -115,7 +114,7 @@ fix: did you mean 'width'?
 
 
 def to_plain(record: object) -> Any:
-    """The record as mappings, lists and scalars, ready for JSON.
+    """Convert a record to mappings, lists and scalars, ready for JSON.
 
     Example:
         >>> to_plain((Path("a"), 1.5, None))
@@ -194,7 +193,7 @@ def _renamed(value: object, field: dataclasses.Field[Any]) -> object:
 
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
-    """The types of a dataclass's fields; finding them out costs more than reading a record."""
+    """The types of a dataclass's fields. Resolving them is slower than reading a record."""
     return get_type_hints(kind)
 
 
@@ -204,7 +203,7 @@ def _read_union(value: object, options: tuple[Any, ...]) -> object:
     options = tuple(option for option in options if option is not type(None))
     if len(options) == 1:
         return _read(value, options[0])
-    # The option whose outer type fits is read, so that its own message is the one told.
+    # Read the option whose outer type matches, so that its error is reported.
     for option in options:
         if isinstance(value, _outer_type(option)) and not (
             isinstance(value, bool) and option is not bool

@@ -1,4 +1,4 @@
-"""The recipes that come with the package, found by name from any folder."""
+"""Finds the bundled recipes by name."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def find_recipe(said: str, kind: str) -> Path:
     """The file of a recipe.
 
     Args:
-        said: the path of a Python file, or a name: dashes stand for underscores.
-        kind: ``train`` or ``data``, the folder of the recipes.
+        said: the path of a Python file, or a name, in which dashes replace underscores.
+        kind: ``train`` or ``data``, the directory of the recipes.
 
     Raises:
-        InputError: there is none; the message lists what there is, the nearest first.
+        InputError: there is no such recipe; the message lists the known ones.
     """
     path = Path(said).expanduser()
     if path.is_file():
@@ -40,20 +40,20 @@ def find_recipe(said: str, kind: str) -> Path:
 
 
 def recipe_names(kind: str) -> list[str]:
-    """The names of the recipes of a kind, those in the working folder's ``recipes`` included."""
+    """The names of the recipes of a kind, including those in ``./recipes``."""
     made = {"train": "config", "data": "CorpusRecipe("}[kind]
     return sorted(
         {
             path.stem.replace("_", "-")
             for folder in _folders(kind)
             for path in folder.glob("*.py")
-            # Other scripts stand beside them.
+            # The directories hold other scripts too.
             if made in path.read_text("utf-8", errors="replace")
         }
     )
 
 
 def _folders(kind: str) -> list[Path]:
-    # In a wheel they lie in the package (pyproject.toml puts them there), in a checkout beside it.
+    # A wheel has them in the package (see pyproject.toml), a checkout beside it.
     places = (Path("recipes"), _PACKAGE / "recipes", _PACKAGE.parents[1] / "recipes")
     return [place / kind for place in places if (place / kind).is_dir()]

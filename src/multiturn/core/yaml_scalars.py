@@ -1,8 +1,8 @@
-"""Unquoted YAML scalars, read only where YAML 1.1 and YAML 1.2 read the same.
+"""Reads unquoted YAML scalars if YAML 1.1 and YAML 1.2 agree on them.
 
 PyYAML reads YAML 1.1, in which ``NO`` is false, ``12:30`` is 750 and ``0123`` is 83. In the core
-schema of YAML 1.2 they are text, text and 123. A file that means two things is refused; so are
-numbers with leading zeros, which no two languages read alike.
+schema of YAML 1.2 they are text, text and 123. Such ambiguous scalars are refused, and so are
+numbers with leading zeros, which languages interpret differently.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 _NUMBER_WITH_SEPARATORS = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?")
 
 MAX_DIGITS = 4300
-"""Python refuses to convert more, as that takes quadratic time."""
+"""The limit of Python's own conversion, which takes quadratic time."""
 
 
 def read_plain(text: str) -> object:
@@ -45,9 +45,8 @@ def read_plain(text: str) -> object:
         Text, or None, a boolean, a whole number or a float.
 
     Raises:
-        InputError: YAML 1.1 and YAML 1.2 differ about it, or it is a number with leading zeros,
-            with too many digits, or without an end. The fix is the quoted form, and the number
-            where one was meant.
+        InputError: YAML 1.1 and YAML 1.2 disagree on it, or it is an infinite number or one with
+            leading zeros or too many digits. The fix is the quoted form, or the intended number.
 
     Example:
         >>> read_plain("14"), read_plain("Norway"), read_plain("true")
@@ -107,7 +106,7 @@ def quoted(text: str) -> str:
 
 def _tag_1_1(text: str) -> str:
     resolvers = yaml.SafeLoader.yaml_implicit_resolvers
-    # PyYAML lists its patterns by the first character that they can begin with.
+    # PyYAML indexes its patterns by their possible first characters.
     for tag, pattern in resolvers.get(text[:1], []):
         if pattern.match(text):
             return str(tag)
@@ -144,13 +143,13 @@ def _value(text: str, tag: str) -> object:
 
 
 def _meant(text: str, old: str, new: str) -> str | None:
-    """What else the person may have meant, in a form that every reader takes for that."""
+    """The other possible meaning, in a form that every reader understands."""
     if old == _BOOL:
         return "true" if text.lower() in ("yes", "on") else "false"
     if _INT not in (old, new) and _FLOAT not in (old, new):
         return None
     if new == _FLOAT:
-        # Python writes very large and very small numbers in a form that YAML 1.1 takes for text.
+        # YAML 1.1 reads Python's form of very large and very small numbers as text.
         return (
             None
             if "e" in repr(float(text)) or "inf" in repr(float(text))

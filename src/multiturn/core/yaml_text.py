@@ -1,8 +1,8 @@
-"""YAML read as a person sees it, or refused with the line and the form to write.
+"""Reads YAML without its surprises.
 
-What makes YAML mean something else than it shows is refused: scalars that readers take
-differently (`yaml_scalars`), text cut by `` #``, keys that stand twice, keys and items without a
-value, anchors, aliases, tags, line separators that are no line ends.
+YAML that may mean something else than it shows is refused, with the line and the form to write:
+ambiguous scalars (`yaml_scalars`), text cut by `` #``, duplicate keys, keys and items without a
+value, anchors, aliases, tags, and line separators that do not end a line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from multiturn.core.yaml_scalars import quoted, read_plain
 __all__ = ["Check", "NodePath", "YamlText", "is_plain", "read_yaml"]
 
 NodePath = tuple[str | int, ...]
-"""Where a value stands in its document: keys as text, and places in lists."""
+"""The path of a value in its document: keys as text, and list indices."""
 
 MAX_DEPTH = 100
 
@@ -33,7 +33,7 @@ _NOT_PRINTABLE = yaml.reader.Reader.NON_PRINTABLE
 
 @dataclass(frozen=True, slots=True)
 class YamlText:
-    """The text of a YAML file, to name places in it."""
+    """The text of a YAML file, for errors that name a position in it."""
 
     text: str
     where: str
@@ -42,7 +42,7 @@ class YamlText:
 
     @classmethod
     def of(cls, text: str, where: str, scalar: Callable[[str], object] = read_plain) -> YamlText:
-        """The text with its lines told apart."""
+        """Split a text into lines."""
         return cls(text, where, tuple(text.splitlines()), scalar)
 
     def fault(
@@ -54,12 +54,12 @@ class YamlText:
         allowed: str | None = None,
         fix: str | None = None,
     ) -> InputError:
-        """An error at a place of the text."""
+        """An error at a position of the text."""
         place = f"{self.where}: line {mark.line + 1}, column {mark.column + 1}"
         return InputError(f"{place}: {what}", got=got, allowed=allowed, fix=fix)
 
     def read_plain(self, node: yaml.ScalarNode) -> object:
-        """The value of an unquoted scalar, its place named where it is refused."""
+        """The value of an unquoted scalar; an error names its position."""
         try:
             return self.scalar(node.value)
         except InputError as error:
@@ -68,16 +68,16 @@ class YamlText:
             ) from error
 
     def line(self, number: int) -> str:
-        """A line without its end, counted from 0; empty beyond the last."""
+        """A line without its line feed, counted from 0; empty beyond the last."""
         return self.lines[number] if number < len(self.lines) else ""
 
     def written(self, node: yaml.Node) -> str:
-        """What stands in the file for a node, on one line."""
+        """The source of a node, on one line."""
         return " ".join(self.text[node.start_mark.index : node.end_mark.index].split())
 
 
 Check = Callable[[YamlText, NodePath, yaml.Node], None]
-"""Looks at a node before it is read, and raises `InputError` where it is refused."""
+"""Checks a node before it is read, and raises `InputError` to refuse it."""
 
 
 def read_yaml(
@@ -88,18 +88,18 @@ def read_yaml(
     free: Callable[[NodePath], bool] | None = None,
     scalar: Callable[[str], object] = read_plain,
 ) -> list[Any]:
-    """The documents of a YAML text as plain data; those that are empty are left out.
+    """The non-empty documents of a YAML text as plain data.
 
     Args:
         text: the content of a file.
-        where: what to call it in errors.
-        check: looks at every node first, from the outside inwards.
-        free: whether text at a path may be followed by a comment on its line.
+        where: the name of the file, for errors.
+        check: checks every node first, from the outside inwards.
+        free: whether a comment may follow the text at a path on the same line.
         scalar: reads unquoted scalars.
 
     Raises:
-        InputError: the text is no YAML, or could be read otherwise than it looks; names the
-            line and what to write.
+        InputError: the text is not YAML, or may mean something else than it shows; the message
+            names the line and what to write.
 
     Example:
         >>> read_yaml("{turns: [Print it.], expect: 3}", where="a.yaml")
@@ -109,7 +109,7 @@ def read_yaml(
     _refuse_odd_characters(source)
     reader = _Reader(source, check, free)
     try:
-        # A comment may be why a text is cut and the rest is no YAML: it is the better message.
+        # If a comment cuts a text so that the rest is not YAML, report the comment.
         documents = list(yaml.compose_all(text, Loader=_Nodes))
     except _NotReadError as error:
         raise source.fault(error.problem_mark, error.what, fix=error.fix) from error
@@ -123,7 +123,7 @@ def read_yaml(
 
 
 class _NotReadError(yaml.MarkedYAMLError):
-    """A part of YAML that is not read here."""
+    """A feature of YAML that is not supported."""
 
     def __init__(self, mark: Any, what: str, fix: str) -> None:
         super().__init__(problem=what, problem_mark=mark)
@@ -131,7 +131,7 @@ class _NotReadError(yaml.MarkedYAMLError):
 
 
 class _Nodes(yaml.SafeLoader):
-    """Makes nodes whose unquoted scalars are marked and not yet read."""
+    """Composes nodes, and marks unquoted scalars without reading them."""
 
     depth = 0
 
@@ -165,7 +165,7 @@ class _Nodes(yaml.SafeLoader):
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Nodes into plain data."""
+    """Converts nodes to plain data."""
 
     source: YamlText
     check: Check | None
@@ -249,7 +249,7 @@ class _Reader:
         )
 
     def syntax_fault(self, error: yaml.MarkedYAMLError) -> InputError:
-        """What to say of a text that is no YAML: with the line, quoted, where it may be text."""
+        """The error for a text that is not YAML, with the line in quoted form if it may be text."""
         for token in _plain_tokens(self.source.text):
             cut = _comment_that_cuts(self.source, token.start_mark, token.end_mark, None)
             if cut is not None:
@@ -278,7 +278,7 @@ class _Reader:
 
 
 def _plain_tokens(text: str) -> Iterator[Any]:
-    """The unquoted scalars before the place where a text stops being YAML."""
+    """The unquoted scalars before the first syntax error."""
     try:
         for token in yaml.scan(text, Loader=yaml.SafeLoader):
             if isinstance(token, yaml.ScalarToken) and token.plain:
@@ -288,7 +288,7 @@ def _plain_tokens(text: str) -> Iterator[Any]:
 
 
 def _comment_that_cuts(source: YamlText, start: Any, end: Any, style: str | None) -> str | None:
-    """The comment that follows a text where the text itself could go on."""
+    """The comment that follows a text at a position where the text could continue."""
     number = end.line
     if style not in ("|", ">"):
         rest = source.line(end.line)[end.column :].strip()
@@ -297,7 +297,7 @@ def _comment_that_cuts(source: YamlText, start: Any, end: Any, style: str | None
         if rest:
             return None
         number += 1
-    # A comment on the lines below, indented as the text's next line would be, looks like one.
+    # A comment below that is indented like a next line of the text looks like one.
     indent = _indent_above(source.line(start.line)[: start.column])
     for line in source.lines[number:]:
         stripped = line.strip()
@@ -308,7 +308,7 @@ def _comment_that_cuts(source: YamlText, start: Any, end: Any, style: str | None
 
 
 def _indent_above(prefix: str) -> int:
-    """The column of the dash or key that a value belongs to, from what precedes it."""
+    """The column of the dash or key of a value, from the text before it."""
     if not prefix.strip():
         return len(prefix) - 1
     if prefix.rstrip().endswith("-"):

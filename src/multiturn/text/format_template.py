@@ -1,9 +1,8 @@
-"""Templates of problem files, filled as `str.format` fills them, without what it lets through.
+"""Fills the templates of problem files like `str.format`, but safely.
 
-A problem file comes from anywhere, and `str.format` gives its templates the attributes of
-every value and room for gigabytes of padding. The published sampler fills prompts with
-``str.format``, so every template that asks for no more than its variables must come out as
-there, to the character.
+A problem file may come from anyone, and `str.format` gives its templates access to the attributes
+of every value and allows gigabytes of padding. The published sampler uses ``str.format``, so a
+template that only refers to its variables must give exactly the same text here.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ MAX_WIDTH = 1000
 """Largest width and precision of a format specification."""
 
 MAX_FILLED = 1_000_000
-"""Characters of a filled template: more than any model reads."""
+"""Maximum length of a filled template, in characters."""
 
 _SPECIFICATION = re.compile(
     r"(?:.?[<>=^])?[-+ ]?z?#?0?(?P<width>\d*)[,_]?(?:\.(?P<precision>\d+))?[,_]?[a-zA-Z%]?",
@@ -31,21 +30,20 @@ _PLAIN = (str, int, float, bool, type(None), list, dict)
 
 
 def format_template(template: str, variables: Mapping[str, object]) -> str:
-    """The template with its variables put in.
+    """Fill a template with its variables.
 
-    ``{name}`` is the value as `str` gives it, ``{{`` and ``}}`` are braces. ``{name!r}`` and
-    the other conversions, ``{name[0]}`` and ``{name[key]}`` for an item, and format
-    specifications (``{name:.2f}``, ``{name:>{width}}``) mean what they mean to `str.format`.
-    An attribute (``{name.real}``) is refused, and so are a width or precision above
-    `MAX_WIDTH` and a result above `MAX_FILLED`.
+    ``{name}`` gives the value as `str` does, ``{{`` and ``}}`` give braces. Conversions
+    (``{name!r}``), items (``{name[0]}``, ``{name[key]}``) and format specifications
+    (``{name:.2f}``, ``{name:>{width}}``) work as in `str.format`. Attributes (``{name.real}``),
+    a width or precision above `MAX_WIDTH`, and a result above `MAX_FILLED` are refused.
 
     Args:
-        template: of one prompt.
-        variables: plain data, as JSON has it, by name.
+        template: the template of one prompt.
+        variables: plain data, as in JSON, by name.
 
     Raises:
-        InputError: a variable or an item is missing, the braces do not match, a value cannot
-            be formatted so, or the template asks for what is refused.
+        InputError: a variable or an item is missing, the braces do not match, a value does not
+            fit its format, or the template asks for something that is refused.
 
     Example:
         >>> format_template("Set {{x}} to {x[1]!r}, not {y:.2f}.", {"x": ["a", "b"], "y": 1})
@@ -56,7 +54,7 @@ def format_template(template: str, variables: Mapping[str, object]) -> str:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InputError(
-            "a filled prompt has half a character (a lone surrogate), which no text can hold",
+            "a filled prompt contains a lone surrogate, which UTF-8 cannot encode",
             got=template,
         ) from error
     except (KeyError, IndexError, ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -67,7 +65,7 @@ def format_template(template: str, variables: Mapping[str, object]) -> str:
 
 
 class _SafeFormatter(Formatter):
-    """`str.format` over plain data: items but no attributes, and an end to padding."""
+    """`str.format` for plain data: items but no attributes, and limited padding."""
 
     def __init__(self, template: str) -> None:
         self._template = template
@@ -97,13 +95,13 @@ class _SafeFormatter(Formatter):
         first, _, _ = field_name.partition("[")
         if "." in first or re.search(r"\]\s*\.", field_name):
             raise InputError(
-                "a prompt asks for an attribute of a value, which is not given out",
+                "a prompt asks for an attribute of a value, which is not allowed",
                 got=f"{{{field_name}}}",
                 allowed="{name}, {name[0]}, {name[key]}",
             )
         value, used = super().get_field(field_name, args, kwargs)
         if not isinstance(value, _PLAIN):
-            raise InputError("a variable is no plain data", got=type(value).__name__)
+            raise InputError("a variable is not plain data", got=type(value).__name__)
         return value, str(used)
 
     def format_field(self, value: Any, format_spec: str) -> str:

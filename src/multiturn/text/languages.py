@@ -1,8 +1,7 @@
-"""The table of languages: what a program in each is called, and how it is compiled and run.
+"""The table of languages: file names and commands for each.
 
-A recipe is plain data. Commands are argument lists, never shell text; ``{python}`` stands
-for the interpreter and ``{memory_mib}`` for the memory limit in MiB. What runs a recipe, and
-in what isolation, is the sandbox's business.
+The entries are plain data. Commands are argument lists, not shell text; ``{python}`` stands for
+the interpreter and ``{memory_mib}`` for the memory limit in MiB. The sandbox runs the commands.
 """
 
 from __future__ import annotations
@@ -17,24 +16,21 @@ __all__ = ["LANGUAGES", "Language", "language", "language_of_file"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
-    """How programs of one language are written down, compiled and run.
+    """How programs in one language are stored, compiled and run.
 
     Attributes:
-        key: what it is called in configurations and results.
-        name: what a person calls it.
-        extensions: of its files, the usual one first, each with its dot.
-        comment: what starts a comment that ends with the line.
+        key: the language's name in configurations and results.
+        name: its display name.
+        extensions: the extensions of its files with their dots, the usual one first.
+        comment: the start of a line comment.
         file_name: the file that a program is written to.
-        compile_command: arguments that turn the file into something to run; empty where
-            there is no such step.
-        run_command: arguments that run it, in the directory of the file.
+        compile_command: the compiler's command line; empty if nothing is compiled.
+        run_command: the program's command line, in the directory of the file.
         tools: the programs that must be installed.
-        package: the Debian package that brings them.
-        cpu_factor: how much more CPU time a program may take than the limit says, because
-            of what its runtime does before and beside it.
-        limits_address_space: whether the memory limit can be put on the address space. The
-            runtimes of some languages reserve far more of it than they ever use; there the
-            limit is put on the data they may write.
+        package: the Debian package of the tools.
+        cpu_factor: multiplies the CPU time limit, to allow for the runtime's own work.
+        limits_address_space: whether the memory limit applies to the address space. Some runtimes
+            reserve far more address space than they use; for them it applies to the data segment.
     """
 
     key: str
@@ -67,7 +63,7 @@ _TABLE = (
         extensions=(".js", ".mjs", ".cjs"),
         comment="//",
         file_name="program.js",
-        # The heap's own limit gives a clear message before the kernel's ends the process.
+        # The heap limit gives a clear message before the kernel kills the process.
         run_command=("node", "--max-old-space-size={memory_mib}", "program.js"),
         tools=("node",),
         package="nodejs",
@@ -79,11 +75,11 @@ _TABLE = (
         name="Java",
         extensions=(".java",),
         comment="//",
-        # A file of another name may hold no public class; `Main` is what judges agree on.
+        # Java requires the file name of the public class, and judges agree on `Main`.
         file_name="Main.java",
         compile_command=(
             "javac",
-            # A source must not bring code that the compiler itself would run.
+            # The source must not make the compiler run code.
             "-proc:none",
             "-J-Xmx512m",
             "-J-XX:+UseSerialGC",
@@ -155,7 +151,7 @@ def language(key: str) -> Language:
     """The entry of a language.
 
     Raises:
-        UnknownNameError: there is none of that name; the message suggests the nearest.
+        UnknownNameError: there is no such language; the message suggests the nearest.
 
     Example:
         >>> language("cpp").file_name
@@ -168,10 +164,10 @@ def language(key: str) -> Language:
 
 
 def language_of_file(name: str) -> Language:
-    """The language of a file, by the ending of its name.
+    """The language of a file, by its extension.
 
     Raises:
-        UnknownNameError: no language of the table has files of that ending.
+        UnknownNameError: no language has this extension.
 
     Example:
         >>> language_of_file("src/Main.java").name

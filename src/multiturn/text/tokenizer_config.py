@@ -1,13 +1,12 @@
-"""The settings that the hub keeps beside a tokenizer: what begins a prompt, what ends a text.
+"""The hub's settings beside a tokenizer: which tokens surround a prompt, and which end a text.
 
-Followed as transformers follows them:
+They work as in transformers:
 
-- What is put around a prompt is the template of ``tokenizer.json``'s post-processor. Tokenizers
-  of the classes in `_OWN_TEMPLATE` make their own out of ``add_bos_token`` and
-  ``add_eos_token`` of ``tokenizer_config.json``.
-- A text ends at each ``eos_token_id`` of ``generation_config.json``; where it names none, of
-  ``config.json``; where that names none, at ``eos_token`` of ``tokenizer_config.json``, else at
-  ``<|endoftext|>``.
+- The template of ``tokenizer.json``'s post-processor surrounds a prompt. Tokenizers of the classes
+  in `_OWN_TEMPLATE` use ``add_bos_token`` and ``add_eos_token`` of ``tokenizer_config.json``
+  instead.
+- A text ends at each ``eos_token_id`` of ``generation_config.json``, or else of ``config.json``,
+  or else at ``eos_token`` of ``tokenizer_config.json``, or else at ``<|endoftext|>``.
 """
 
 from __future__ import annotations
@@ -32,13 +31,12 @@ _OWN_TEMPLATE = {
     "Cohere": True,
     "GPTNeoX": False,
 }
-"""Classes of tokenizers that make the template themselves, and their default for
-``add_bos_token``."""
+"""Classes of tokenizers with their own template, and their default for ``add_bos_token``."""
 
 
 @dataclass(frozen=True, slots=True)
 class HubSettings:
-    """What the files beside a ``tokenizer.json`` say.
+    """The content of the files beside a ``tokenizer.json``.
 
     Attributes:
         tokenizer: content of ``tokenizer_config.json``.
@@ -51,14 +49,14 @@ class HubSettings:
     generation: Mapping[str, Any] = field(default_factory=dict)
 
     def token_text(self, name: str) -> str | None:
-        """The text of ``bos_token`` or ``eos_token``; None where there is none."""
+        """The text of ``bos_token`` or ``eos_token``; None if there is none."""
         value = self.tokenizer.get(name)
         if isinstance(value, Mapping):
             value = value.get("content")
         return value if isinstance(value, str) else None
 
     def ends(self, find_id: FindId) -> Ids:
-        """The ids at which the model's text ends, in the order of the file that names them."""
+        """The ids that end a text, in the order of the file."""
         for values in (self.generation, self.model):
             if found := _ids(values.get("eos_token_id")):
                 return found
@@ -67,20 +65,20 @@ class HubSettings:
         return () if found_id is None else (found_id,)
 
     def document_end(self) -> int | None:
-        """The id that stands after a document in the training data: that of ``config.json``,
-        whatever a chat ends with.
+        """The id after a document of training data, from ``config.json``; a chat may end with
+        another one.
         """
         return next(iter(_ids(self.model.get("eos_token_id"))), None)
 
     def around(self, post_processor: Any, find_id: FindId) -> tuple[Ids, Ids]:
-        """The ids in front of a prompt and behind it.
+        """The ids before and after a prompt.
 
         Args:
-            post_processor: of ``tokenizer.json``.
-            find_id: the id of a token by its text.
+            post_processor: the post-processor of ``tokenizer.json``.
+            find_id: gives the id of a token by its text.
 
         Raises:
-            ModelFileError: a token that is to be added is not in the vocabulary.
+            ModelFileError: a token to add is not in the vocabulary.
         """
         kind = str(self.tokenizer.get("tokenizer_class") or "").removesuffix("Fast")
         default = _OWN_TEMPLATE.get(kind.removesuffix("Tokenizer"))
@@ -99,19 +97,19 @@ class HubSettings:
             found = None if text is None else find_id(text)
             if found is None:
                 raise ModelFileError(
-                    f"tokenizer_config.json: {name} is set, and the tokenizer has no such token",
+                    f"tokenizer_config.json: {name} is set, but the tokenizer has no such token",
                     got=text,
-                    fix=f"name its {token}, or set {name} to false",
+                    fix=f"set {token}, or set {name} to false",
                 )
             sides.append((found,))
         return sides[0], sides[1]
 
 
 def read_hub_settings(directory: Path) -> HubSettings:
-    """Read what is there of the three files.
+    """Read those of the three files that exist.
 
     Raises:
-        ModelFileError: one of them is broken.
+        ModelFileError: a file is broken.
     """
     return HubSettings(
         _read(directory / "tokenizer_config.json"),
@@ -127,21 +125,21 @@ def _read(file: Path) -> Mapping[str, Any]:
         return {}
     except (OSError, ValueError, RecursionError) as error:
         raise ModelFileError(
-            f"{file.name} cannot be read: {error}", got=str(file), fix="fetch the file again"
+            f"{file.name} cannot be read: {error}", got=str(file), fix="download the file again"
         ) from error
     if not isinstance(content, dict):
-        raise ModelFileError(f"{file.name} holds no JSON object", fix="fetch the file again")
+        raise ModelFileError(f"{file.name} is not a JSON object", fix="download the file again")
     return content
 
 
 def _ids(said: Any) -> Ids:
-    """An id or a list of them; whatever is no id is none."""
+    """An id or a list of ids, without invalid values."""
     each = said if isinstance(said, list) else [said]
     return tuple(dict.fromkeys(token for token in each if type(token) is int and token >= 0))
 
 
 def _template(post_processor: Any) -> tuple[Ids, Ids]:
-    """What a post-processor puts in front of one text and behind it."""
+    """The ids that a post-processor puts before and after a text."""
     before: list[int] = []
     after: list[int] = []
     for step in _steps(post_processor):

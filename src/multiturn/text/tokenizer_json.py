@@ -1,10 +1,9 @@
-"""What a `tokenizer.json` does to a text besides cutting it, and how it is put right.
+"""What a `tokenizer.json` does to a text besides tokenizing it.
 
-A tokenizer file keeps more than the rule by which text is cut. Some of it belongs to how its
-maker trained (truncation, padding, dropout) and is switched off, as transformers does for the
-first two. Some of it changes the text (normalizers, a space in front, tokens that swallow
-blanks): a prompt is cut as the model's maker wanted it and the change is named, while a corpus
-is not packed with such a tokenizer, since its text could not be given back.
+A tokenizer file may hold settings of its training (truncation, padding, dropout), which are turned
+off; transformers does so for the first two. It may also change the text (normalizers, a prefix
+space, tokens that strip blanks). Prompts are tokenized with these changes, which are reported;
+corpora are not packed with such a tokenizer, because decoding would not restore the text.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ _SPLITTERS = {
     "Split": ("behavior",),
     "UnicodeScripts": (),
 }
-"""Pre-tokenizers that cut a text and leave every character of it, and the setting under which
-one leaves characters out."""
+"""Pre-tokenizers that split a text without removing characters, and their settings that may remove
+some."""
 
 
 def without_training_settings(content: Mapping[str, Any]) -> Json:
-    """The file's content with truncation, padding and dropout switched off.
+    """The file's content with truncation, padding and dropout turned off.
 
-    A normalizer that does nothing is taken out: the library fails over an empty ``Prepend``.
+    Removes a normalizer that does nothing, because the library fails on an empty ``Prepend``.
     """
     model = {**_mapping(content.get("model"))}
     if "dropout" in model:
         model["dropout"] = None
     normalizer = content.get("normalizer")
-    if all(_rests(step) for step in _steps(normalizer)):
+    if all(_does_nothing(step) for step in _steps(normalizer)):
         normalizer = None
     return {
         **content, "truncation": None, "padding": None, "normalizer": normalizer, "model": model
@@ -47,14 +46,14 @@ def without_training_settings(content: Mapping[str, Any]) -> Json:
 
 
 def check_byte_level(name: str, content: Mapping[str, Any]) -> None:
-    """See that the file describes a byte-level BPE, the kind that is read.
+    """Check that the file describes a byte-level BPE, the only supported kind.
 
     Args:
-        name: of the file, for the messages.
+        name: of the file, for errors.
         content: of the file.
 
     Raises:
-        ModelFileError: it is of another kind; the message names what is other.
+        ModelFileError: it is of another kind, which the message names.
     """
     model = _mapping(content.get("model"))
     kind = model.get("type", "BPE" if "merges" in model else None)
@@ -74,39 +73,38 @@ def check_byte_level(name: str, content: Mapping[str, Any]) -> None:
 
 
 def text_changes(content: Mapping[str, Any]) -> tuple[str, ...]:
-    """How a text that was cut and put together again differs from what it was.
+    """How encoding and decoding changes a text.
 
     Args:
-        content: of a file that `check_byte_level` passed.
+        content: of a file that passed `check_byte_level`.
 
     Returns:
-        Each change by name, such as ``NFC`` or ``a space in front``; empty where any text comes
-        back as it was.
+        The names of the changes, such as ``NFC``; empty if every text is restored exactly.
     """
     found = [
         str(step.get("type"))
         for step in _steps(content.get("normalizer"))
-        if step.get("type") != "ByteLevel" and not _rests(step)
+        if step.get("type") != "ByteLevel" and not _does_nothing(step)
     ]
     for step in _steps(content.get("pre_tokenizer")):
         kind = str(step.get("type"))
         if kind not in _SPLITTERS or "removed" in [
             str(step.get(setting)).lower() for setting in _SPLITTERS.get(kind, ())
         ]:
-            found.append(f"{kind}, which leaves characters out")
+            found.append(f"{kind}, which removes characters")
         elif step.get("add_prefix_space"):
-            found.append("a space in front")
+            found.append("a prefix space")
     for token in content.get("added_tokens") or ():
         if not isinstance(token, Mapping):
             continue
         sides = [side for side in ("lstrip", "rstrip") if token.get(side)]
         if sides and not token.get("special"):
-            found.append(f"the token {token.get('content')!r} swallows blanks ({sides[0]})")
+            found.append(f"the token {token.get('content')!r} strips blanks ({sides[0]})")
     return tuple(dict.fromkeys(found))
 
 
-def _rests(step: Mapping[str, Any]) -> bool:
-    """Whether a normalizer is one whose switches are all off."""
+def _does_nothing(step: Mapping[str, Any]) -> bool:
+    """Whether all switches of a normalizer are off."""
     if step.get("type") == "BertNormalizer":
         switches = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
         return not any(step.get(switch) for switch in switches)
@@ -116,7 +114,7 @@ def _rests(step: Mapping[str, Any]) -> bool:
 
 
 def _steps(part: Any) -> Iterator[Mapping[str, Any]]:
-    """The steps of a normalizer or pre-tokenizer, sequences laid open."""
+    """The steps of a normalizer or pre-tokenizer, with sequences flattened."""
     if not isinstance(part, Mapping):
         return
     if part.get("type") == "Sequence":
@@ -132,7 +130,7 @@ def _mapping(part: Any) -> Mapping[str, Any]:
 
 def _refuse(name: str, got: object) -> None:
     raise ModelFileError(
-        f"{name} is no byte-level BPE, the only kind that is read here",
+        f"{name} is not a byte-level BPE, the only supported kind",
         got=got,
         fix="run the model as a GGUF file with the llama.cpp engine",
     )

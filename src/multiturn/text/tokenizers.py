@@ -1,8 +1,8 @@
-"""Byte-level BPE tokenizers: text to the ids a model reads, and back.
+"""Byte-level BPE tokenizers: convert text to token ids and back.
 
-They come from the hub's files, from the metadata of a GGUF file, from a GPT-2 vocabulary
-(CodeGen's own), or are trained. All of them are byte-level, so any text survives the way
-there and back, but see `Tokenizer.changes` and `Tokenizer.missing_bytes`.
+They come from the hub's files, from the metadata of a GGUF file, from a GPT-2 vocabulary (such as
+CodeGen's), or from training. Byte-level tokenizers decode any text exactly; see
+`Tokenizer.changes` and `Tokenizer.missing_bytes` for the exceptions.
 """
 
 from __future__ import annotations
@@ -28,15 +28,14 @@ class Tokenizer:
     """A byte-level BPE tokenizer.
 
     Args:
-        backend: of the `tokenizers` library.
-        end_of_text: ids after which a model has nothing more to say, the main one first.
-        before: ids that a model wants in front of every prompt; `encode` does not add them.
-        after: ids that it wants behind one.
-        document_end: the id after each document of training data; the first of `end_of_text`
-            where it is None.
-        bos_text: text of the token that begins a text, where one is named, added or not.
-        changes: how a text that was cut and put together again differs from what it was, by
-            name; see `text_changes`.
+        backend: a tokenizer of the `tokenizers` library.
+        end_of_text: ids that end a text, the main one first.
+        before: ids that `encode_prompt` adds before a prompt; `encode` does not add them.
+        after: ids that `encode_prompt` adds after a prompt.
+        document_end: the id after each document of training data; by default the first of
+            `end_of_text`.
+        bos_text: text of the token that begins a text, if the files name one.
+        changes: how encoding and decoding changes a text, by name; see `text_changes`.
     """
 
     def __init__(
@@ -50,8 +49,8 @@ class Tokenizer:
         bos_text: str | None = None,
         changes: Sequence[str] = (),
     ) -> None:
-        # Special tokens in plain text are text: a second instance has the switch the other
-        # way, since the switch belongs to the instance and calls may run side by side.
+        # Special tokens in plain text are ordinary text. The switch belongs to the instance, and
+        # calls may be concurrent, so there are two instances.
         self._parsing = backend
         self._plain = library().Tokenizer.from_str(backend.to_str())
         self._plain.encode_special_tokens = True
@@ -72,16 +71,16 @@ class Tokenizer:
 
         Args:
             text: anything that UTF-8 can say.
-            parse_special: read the names of special tokens in it as those tokens.
+            parse_special: encode the names of special tokens as those tokens.
 
         Raises:
-            InputError: a lone surrogate, which no UTF-8 text contains.
+            InputError: the text contains a lone surrogate, which UTF-8 cannot encode.
         """
         try:
             text.encode("utf-8")
         except UnicodeEncodeError as error:
             raise InputError(
-                "the text holds half a character, which UTF-8 cannot say",
+                "the text contains a lone surrogate, which UTF-8 cannot encode",
                 got=text[error.start : error.end].encode("unicode_escape").decode(),
                 fix="remove it",
             ) from error
@@ -89,9 +88,9 @@ class Tokenizer:
         return list(backend.encode(text, add_special_tokens=False).ids)
 
     def encode_prompt(self, text: str, *, parse_special: bool = False) -> list[int]:
-        """The ids of a prompt, with what the model wants around it.
+        """The ids of a prompt, with the ids that the model expects around it.
 
-        What a chat template has written in front itself is not put there twice.
+        Does not repeat leading ids that a chat template has already written.
         """
         ids = self.encode(text, parse_special=parse_special)
         if not text:
@@ -102,28 +101,28 @@ class Tokenizer:
         return [*before, *ids, *self.after]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids; bytes that are no UTF-8 become U+FFFD.
+        """The text of ids. Invalid UTF-8 becomes U+FFFD.
 
         Raises:
-            InputError: an id that stands for nothing.
+            InputError: an id is not in the vocabulary.
         """
         return b"".join(self.token_bytes(token) for token in ids).decode("utf-8", "replace")
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes one id stands for; possibly a part of a character.
+        """The bytes of one id, possibly a part of a character.
 
         Raises:
-            InputError: an id that stands for nothing.
+            InputError: the id is not in the vocabulary.
         """
         try:
             return self._bytes[token]
         except KeyError:
             raise InputError(
-                "a token id that stands for nothing", got=token, allowed=f"0 to {self.size - 1}"
+                "the token id is not in the vocabulary", got=token, allowed=f"0 to {self.size - 1}"
             ) from None
 
     def token_id(self, content: str) -> int | None:
-        """The id of an added token by its text, such as ``<|im_end|>``."""
+        """The id of a token by its text, such as ``<|im_end|>``; None if there is none."""
         return self._parsing.token_to_id(content)
 
     @cached_property
@@ -136,7 +135,7 @@ class Tokenizer:
 
     @cached_property
     def vocabulary(self) -> dict[int, str]:
-        """All tokens by id as their files spell them, bytes as the byte-level letters."""
+        """All tokens by id as in the files, with bytes as byte-level letters."""
         return {
             token: text for text, token in self._parsing.get_vocab(with_added_tokens=True).items()
         }
@@ -160,16 +159,20 @@ class Tokenizer:
 
     @cached_property
     def missing_bytes(self) -> frozenset[int]:
-        """Bytes the vocabulary has no token for; `encode` loses them, as llama.cpp does.
+        """Bytes without a token in the vocabulary; `encode` drops them, as llama.cpp does.
 
-        Empty for CodeGen's, Qwen's and every trained tokenizer. SmolLM2's lacks 21: six
-        control characters, and lead bytes of invalid or very rare UTF-8.
+        Empty for CodeGen, Qwen and every trained tokenizer. SmolLM2 lacks 21: six control
+        characters, and lead bytes of invalid or very rare UTF-8.
         """
         single = set(self.vocabulary.values())
         return frozenset(byte for byte, letter in byte_letters().items() if letter not in single)
 
     def save(self, directory: Path) -> None:
-        """Write ``tokenizer.json``, which is all that the usual libraries need."""
+        """Write ``tokenizer.json``, which is all that other libraries need.
+
+        Raises:
+            StorageError: the file cannot be written.
+        """
         write_atomically(directory / "tokenizer.json", self.to_json())
 
     def to_json(self) -> str:
@@ -178,10 +181,10 @@ class Tokenizer:
 
 
 def byte_letters() -> dict[int, str]:
-    """GPT-2's letters for bytes: printable ones stand for themselves, others from U+0100 on."""
-    kept = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    moved = [byte for byte in range(256) if byte not in kept]
-    letters = {byte: chr(byte) for byte in kept}
+    """GPT-2's letters for bytes: printable bytes are themselves, others start at U+0100."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    moved = [byte for byte in range(256) if byte not in printable]
+    letters = {byte: chr(byte) for byte in printable}
     return letters | {byte: chr(256 + index) for index, byte in enumerate(moved)}
 
 

@@ -1,4 +1,4 @@
-"""CodeGen's rule for whitespace: on GPT-2's vocabulary, or on a vocabulary newly trained."""
+"""CodeGen's whitespace tokens, on GPT-2's vocabulary or on a newly trained one."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["codegen_tokenizer", "train_tokenizer", "whitespace_runs"]
 
-_LEAST_TRAINED = 256 + 1 + 38
-"""The bytes, the end of text, and the runs of whitespace."""
+_MIN_SIZE = 256 + 1 + 38
+"""The bytes, the end-of-text token, and the whitespace tokens."""
 
 
 def codegen_tokenizer(vocabulary: Path, merges: Path) -> Tokenizer:
     """CodeGen's tokenizer from GPT-2's ``vocab.json`` and ``merges.txt``.
 
-    The runs of 31 to 2 spaces and of 9 to 2 tabs follow the vocabulary, longest first: ids
-    50257 to 50294 after GPT-2's own 50257.
+    The tokens for 31 to 2 spaces and for 9 to 2 tabs follow the vocabulary, longest first, with
+    ids 50257 to 50294.
 
     Raises:
         ModelFileError: the files are missing or broken.
@@ -33,17 +33,18 @@ def codegen_tokenizer(vocabulary: Path, merges: Path) -> Tokenizer:
 
 
 def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
-    """A new byte-level BPE with CodeGen's rule for runs of spaces and tabs.
+    """Train a byte-level BPE tokenizer with CodeGen's whitespace tokens.
 
     Args:
-        texts: to learn the merges from.
-        size: how many tokens in all: 256 bytes, the merges, the end of text, 38 runs.
+        texts: the training texts.
+        size: number of tokens in total: 256 bytes, the merges, the end-of-text token, and 38
+            whitespace tokens.
 
     Raises:
-        InputError: the size is too small, or the texts have too little in them to reach it.
+        InputError: the size is too small, or too large for the texts.
     """
-    if size < _LEAST_TRAINED:
-        raise InputError("the size is out of range", got=size, allowed=f"{_LEAST_TRAINED} or more")
+    if size < _MIN_SIZE:
+        raise InputError("the size is out of range", got=size, allowed=f"{_MIN_SIZE} or more")
     lib = library()
     backend = lib.Tokenizer(lib.models.BPE())
     backend.pre_tokenizer = lib.pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -57,17 +58,17 @@ def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
     backend.train_from_iterator(texts, trainer)
     if backend.get_vocab_size() != base:
         raise InputError(
-            "the texts have too few different pairs for a tokenizer of this size",
+            "the texts have too few distinct pairs for a tokenizer of this size",
             got=size,
-            allowed=f"{_LEAST_TRAINED} to {backend.get_vocab_size() + 39}",
-            fix="give more text or ask for a smaller size",
+            allowed=f"{_MIN_SIZE} to {backend.get_vocab_size() + 39}",
+            fix="use more text, or a smaller size",
         )
     backend.add_special_tokens([lib.AddedToken(END_OF_TEXT, special=True)])
     return _with_whitespace(backend)
 
 
 def whitespace_runs() -> list[str]:
-    """The added tokens of CodeGen: runs of 31 to 2 spaces, then of 9 to 2 tabs."""
+    """CodeGen's whitespace tokens: 31 to 2 spaces, then 9 to 2 tabs."""
     spaces = [" " * length for length in range(31, 1, -1)]
     return spaces + ["\t" * length for length in range(9, 1, -1)]
 

@@ -1,4 +1,4 @@
-"""Tokenizers in the hub's files: `tokenizer.json`, or GPT-2's `vocab.json` and `merges.txt`."""
+"""Reads the hub's tokenizer files: `tokenizer.json`, or `vocab.json` and `merges.txt`."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ __all__ = ["add_in_order", "from_gpt2_files", "from_hub_files", "read_tokenizer_
 
 
 def from_hub_files(directory: Path) -> Tokenizer:
-    """The tokenizer in a directory of the hub.
+    """Read the tokenizer in a model directory of the hub.
 
-    Reads ``tokenizer.json``, or ``vocab.json`` and ``merges.txt`` with
-    ``added_tokens.json`` if there; and what `HubSettings` reads beside them. Truncation,
-    padding and dropout that a ``tokenizer.json`` keeps are switched off.
+    Reads ``tokenizer.json``, or ``vocab.json`` and ``merges.txt`` with an optional
+    ``added_tokens.json``; and the files of `HubSettings`. Turns off the truncation, padding and
+    dropout of a ``tokenizer.json``.
 
     Raises:
-        ModelFileError: the files are missing or broken, or no byte-level BPE.
+        ModelFileError: the files are missing or broken, or not a byte-level BPE.
     """
     settings = read_hub_settings(directory)
     changes: tuple[str, ...] = ()
     before: tuple[int, ...] = ()
     after: tuple[int, ...] = ()
-    whole = directory / "tokenizer.json"
-    if whole.exists():
-        content = read_tokenizer_json(whole, settings)
-        backend = _guarded(whole, lambda: library().Tokenizer.from_str(json.dumps(content)))
+    file = directory / "tokenizer.json"
+    if file.exists():
+        content = read_tokenizer_json(file, settings)
+        backend = _guarded(file, lambda: library().Tokenizer.from_str(json.dumps(content)))
         changes = text_changes(content)
         before, after = settings.around(content.get("post_processor"), backend.token_to_id)
     elif (directory / "vocab.json").exists() and (directory / "merges.txt").exists():
@@ -51,7 +51,7 @@ def from_hub_files(directory: Path) -> Tokenizer:
     else:
         sentencepiece = (directory / "tokenizer.model").exists()
         raise ModelFileError(
-            "the directory has a tokenizer of sentencepiece, which is not read"
+            "the directory has a SentencePiece tokenizer, which is not supported"
             if sentencepiece
             else "no tokenizer in the directory",
             got=str(directory / "tokenizer.model" if sentencepiece else directory),
@@ -74,21 +74,21 @@ def from_hub_files(directory: Path) -> Tokenizer:
 
 
 def read_tokenizer_json(file: Path, settings: HubSettings) -> dict[str, Any]:
-    """The content of a ``tokenizer.json`` as it is used, the settings beside it followed.
+    """The content of a ``tokenizer.json``, with the settings beside it applied.
 
     Raises:
-        ModelFileError: it is broken, or no byte-level BPE.
+        ModelFileError: it is broken, or not a byte-level BPE.
     """
     content = _guarded(file, lambda: json.loads(file.read_text("utf-8")))
     if not isinstance(content, dict):
         raise ModelFileError(
-            f"{file.name} cannot be read: it holds no JSON object", fix="fetch the file again"
+            f"{file.name} cannot be read: it is not a JSON object", fix="download the file again"
         )
     content = without_training_settings(content)
     check_byte_level(file.name, content)
     cut = content.get("pre_tokenizer")
     if settings.tokenizer and isinstance(cut, dict) and "add_prefix_space" in cut:
-        # As transformers: the setting beside the file wins over the one in it.
+        # As in transformers, the setting beside the file overrides the one in it.
         said = settings.tokenizer.get("add_prefix_space")
         content["pre_tokenizer"] = {**cut, "add_prefix_space": bool(said)}
     return content
@@ -97,20 +97,20 @@ def read_tokenizer_json(file: Path, settings: HubSettings) -> dict[str, Any]:
 def add_in_order(
     backend: tokenizers.Tokenizer, texts: Sequence[str], ids: Mapping[str, int]
 ) -> None:
-    """Add tokens and see that each got the id it must have."""
+    """Add tokens and check that each gets the expected id."""
     lib = library()
     backend.add_tokens([lib.AddedToken(text, normalized=False) for text in texts])
     for text in texts:
         if backend.token_to_id(text) != ids[text]:
             raise ModelFileError(
-                "an added token does not fit after the vocabulary",
+                "an added token does not follow the vocabulary",
                 got=text,
                 allowed=f"id {backend.token_to_id(text)}",
             )
 
 
 def from_gpt2_files(vocabulary: Path, merges: Path) -> tokenizers.Tokenizer:
-    """The library's tokenizer of a GPT-2 vocabulary, with no added tokens but the end of text.
+    """The library's tokenizer of a GPT-2 vocabulary; adds only the end-of-text token.
 
     Raises:
         ModelFileError: the files are missing, broken, or do not belong together.
@@ -120,7 +120,7 @@ def from_gpt2_files(vocabulary: Path, merges: Path) -> tokenizers.Tokenizer:
     lines = _guarded(merges, lambda: merges.read_text("utf-8")).split("\n")
     pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
     if any(len(pair) != 2 for pair in pairs):
-        raise ModelFileError(f"{merges.name}: a line is not two tokens with a space between")
+        raise ModelFileError(f"{merges.name}: a line is not two tokens separated by a space")
     backend: tokenizers.Tokenizer = _guarded(
         merges, lambda: lib.Tokenizer(lib.models.BPE(vocab=ids, merges=pairs))
     )
@@ -133,19 +133,19 @@ def from_gpt2_files(vocabulary: Path, merges: Path) -> tokenizers.Tokenizer:
 
 def _read_ids(file: Path) -> dict[str, int]:
     ids: Any = _guarded(file, lambda: json.loads(file.read_text("utf-8")))
-    whole = isinstance(ids, dict) and all(type(token) is int for token in ids.values())
-    first = min(ids.values(), default=0) if whole else 0
-    if not whole or sorted(ids.values()) != list(range(first, first + len(ids))):
-        raise ModelFileError(f"{file.name} does not number its tokens one after another")
+    valid = isinstance(ids, dict) and all(type(token) is int for token in ids.values())
+    first = min(ids.values(), default=0) if valid else 0
+    if not valid or sorted(ids.values()) != list(range(first, first + len(ids))):
+        raise ModelFileError(f"{file.name} does not number its tokens consecutively")
     numbered: dict[str, int] = ids
     return numbered
 
 
 def _guarded(file: Path, read: Any) -> Any:
-    """What `read` gives; the library raises bare `Exception` for broken files."""
+    """Call `read`; the library raises bare `Exception` for broken files."""
     try:
         return read()
     except Exception as error:
         raise ModelFileError(
-            f"{file.name} cannot be read: {error}", got=str(file), fix="fetch the file again"
+            f"{file.name} cannot be read: {error}", got=str(file), fix="download the file again"
         ) from error

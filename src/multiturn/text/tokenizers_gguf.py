@@ -1,4 +1,4 @@
-"""The tokenizer inside a GGUF file, cutting text as llama.cpp does."""
+"""The tokenizer of a GGUF file, which splits text like llama.cpp."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from multiturn.text.tokenizers import Tokenizer, byte_letters, library
 __all__ = ["GGUF_PRE_TOKENIZERS", "cut_of", "from_gguf_metadata"]
 
 GGUF_PRE_TOKENIZERS = ("gpt-2", "qwen2", "smollm")
-"""Values of ``tokenizer.ggml.pre`` that are understood."""
+"""The supported values of ``tokenizer.ggml.pre``."""
 
 _QWEN2_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
@@ -22,16 +22,16 @@ _NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4  # tokenizer.ggml.token_type
 
 
 def from_gguf_metadata(metadata: Mapping[str, Any]) -> Tokenizer:
-    """The tokenizer of a GGUF file, cutting text as llama.cpp does.
+    """Read the tokenizer of a GGUF file, which splits text like llama.cpp.
 
-    Like llama.cpp, it does not normalize: the hub's Qwen2 brings text to NFC first.
+    Like llama.cpp it does not normalize, while the hub's Qwen2 tokenizer applies NFC.
 
     Args:
-        metadata: of the file, with the lists ``tokenizer.ggml.tokens``, ``.merges`` and
-            ``.token_type`` read.
+        metadata: the file's metadata, including the lists ``tokenizer.ggml.tokens``, ``.merges``
+            and ``.token_type``.
 
     Raises:
-        ModelFileError: a tokenizer of another kind, or lists that do not fit together.
+        ModelFileError: the tokenizer is of another kind, or its lists are inconsistent.
     """
     lib = library()
     _expect(metadata, "tokenizer.ggml.model", ("gpt2",))
@@ -40,16 +40,20 @@ def from_gguf_metadata(metadata: Mapping[str, Any]) -> Tokenizer:
         metadata.get(f"tokenizer.ggml.{name}") for name in ("tokens", "merges", "token_type")
     )
     if tokens is None or merges is None or kinds is None or len(kinds) != len(tokens):
-        raise ModelFileError("the model file's tokenizer is not whole", fix="fetch the file again")
+        raise ModelFileError(
+            "the model file's tokenizer is incomplete", fix="download the file again"
+        )
     ordinary = {text: token for token, text in enumerate(tokens) if kinds[token] == _NORMAL}
     pairs = [tuple(merge.split(" ", 1)) for merge in merges]
     missing = [pair for pair in pairs if len(pair) != 2 or "".join(pair) not in ordinary]
     if missing:
-        raise ModelFileError("a merge of the model file's tokenizer fits no token", got=missing[0])
+        raise ModelFileError(
+            "a merge of the model file's tokenizer matches no token", got=missing[0]
+        )
     strange = sorted(set("".join(ordinary)) - set(byte_letters().values()))
     if strange:
         raise ModelFileError("a token of the model file is not byte-level", got=strange[0])
-    # Control tokens are given their ids by standing in the vocabulary as well.
+    # Control tokens get their ids from the vocabulary.
     by_name = {text: token for token, text in enumerate(tokens)}
     backend = lib.Tokenizer(lib.models.BPE(vocab=by_name, merges=pairs))
     backend.pre_tokenizer = _pre_tokenizer(cut)
@@ -69,18 +73,18 @@ def from_gguf_metadata(metadata: Mapping[str, Any]) -> Tokenizer:
         ]
     )
     bos, eos = (_special(metadata, name, len(tokens), _DEFAULT_SPECIAL) for name in ("bos", "eos"))
-    said_bos = metadata.get("tokenizer.ggml.bos_token_id")
+    bos_id = metadata.get("tokenizer.ggml.bos_token_id")
     return Tokenizer(
         backend,
         end_of_text=_ends(metadata, tokens, eos),
         before=[bos] if bos is not None and _flag(metadata, "add_bos_token") else (),
         after=[eos] if eos is not None and _flag(metadata, "add_eos_token") else (),
-        bos_text="" if said_bos is None or bos is None else tokens[bos],
+        bos_text="" if bos_id is None or bos is None else tokens[bos],
     )
 
 
 _DEFAULT_SPECIAL = 11
-"""The token that begins and ends a text where a file names none: GPT-2's full stop, of all."""
+"""The default token that begins and ends a text, as in llama.cpp (GPT-2's full stop)."""
 _ENDS = frozenset(
     (
         *("<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>"),
@@ -89,17 +93,17 @@ _ENDS = frozenset(
         *("<|tool_response>", "<\uff5cend\u2581of\u2581sentence\uff5c>", "[e~["),
     )
 )
-"""Texts of tokens at which llama.cpp ends a text, whatever the file says of them."""
+"""Tokens at which llama.cpp ends a text, regardless of the file."""
 _ENDS_OF_INFILLING = {
     "fim_pad": ("<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"),
     "fim_rep": ("<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"),
     "fim_sep": ("<|file_sep|>",),
 }
-"""Kinds of tokens at which it does too, with the texts by which it finds one that is not said."""
+"""Infilling tokens at which llama.cpp ends a text, and their texts if the file gives no id."""
 
 
 def _ends(metadata: Mapping[str, Any], tokens: Sequence[str], eos: int | None) -> list[int]:
-    """The ids at which llama.cpp ends a text, the one that the file names first."""
+    """The ids at which llama.cpp ends a text; the file's own comes first."""
     size = len(tokens)
     ends = [eos, *(_special(metadata, name, size) for name in ("eot", "eom"))]
     by_text = {text: token for token, text in enumerate(tokens)}
@@ -115,7 +119,7 @@ def _ends(metadata: Mapping[str, Any], tokens: Sequence[str], eos: int | None) -
 def _special(
     metadata: Mapping[str, Any], name: str, size: int, default: int | None = None
 ) -> int | None:
-    """The id of a special token; an id beyond the vocabulary does not count."""
+    """The id of a special token; ids outside the vocabulary are ignored."""
     said = metadata.get(f"tokenizer.ggml.{name}_token_id")
     for token in (said, default):
         if type(token) is int and 0 <= token < size:
@@ -128,11 +132,10 @@ def _flag(metadata: Mapping[str, Any], name: str) -> bool:
 
 
 def cut_of(tokenizer: Tokenizer) -> str:
-    """What llama.cpp calls the way a tokenizer cuts text before it merges: one of
-    `GGUF_PRE_TOKENIZERS`.
+    """llama.cpp's name for the tokenizer's pre-tokenizer: one of `GGUF_PRE_TOKENIZERS`.
 
     Raises:
-        InputError: none of them is that way.
+        InputError: it is none of them.
     """
     found = _without_offsets(json.loads(tokenizer.to_json())["pre_tokenizer"])
     for cut in GGUF_PRE_TOKENIZERS:
@@ -141,14 +144,14 @@ def cut_of(tokenizer: Tokenizer) -> str:
         if _without_offsets(json.loads(empty.to_str())["pre_tokenizer"]) == found:
             return cut
     raise InputError(
-        "llama.cpp has no name for how the model's tokenizer cuts text",
+        "llama.cpp does not support the pre-tokenizer of this model",
         allowed=", ".join(GGUF_PRE_TOKENIZERS),
         fix="export to another format",
     )
 
 
 def _without_offsets(value: Any) -> Any:
-    """Where a token lay in the text changes no token."""
+    """Remove settings of offsets, which do not change the tokens."""
     if isinstance(value, dict):
         return {key: _without_offsets(item) for key, item in value.items() if key != "trim_offsets"}
     return [_without_offsets(item) for item in value] if isinstance(value, list) else value
@@ -172,7 +175,7 @@ def _expect(metadata: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> 
     value = metadata.get(key)
     if value not in allowed:
         raise ModelFileError(
-            f"the model file's {key} is not understood",
+            f"the model file's {key} is not supported",
             got=value,
             allowed=", ".join(allowed),
             fix="run it with the llama.cpp engine",

@@ -1,8 +1,8 @@
-"""Where a completion ends.
+"""Stop rules: where to truncate a completion.
 
-A model that continues a prompt does not know when its turn is over: after its own step it
-goes on to write the next one. A `StopRule` finds the place to cut. It is asked again as
-text arrives, so an engine can stop decoding early.
+A model that continues a prompt does not know when its turn is over; after its own step it writes
+the next one. A `StopRule` finds the position to cut. Engines apply it to the text so far, so that
+they can stop decoding early.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["AnyOf", "Cut", "FenceEnd", "KeepAll", "PublishedRule", "StopRule", "
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A place to cut: the text is kept up to `position`; `reason` names what was found there."""
+    """A cut before the character at `position`; `reason` names what was found there."""
 
     position: int
     reason: str
@@ -28,23 +28,23 @@ class Cut:
 class StopRule(Protocol):
     """Finds where a completion ends.
 
-    A rule is monotone: once it finds a cut in a text, it finds the same cut in every longer
-    text that begins with it. Engines rely on that to stop early.
+    A rule is monotone: if it finds a cut in a text, it finds the same cut in every longer text
+    that starts with it. Engines rely on this to stop early.
     """
 
     @property
     def lookahead(self) -> int:
-        """How many final characters may still become part of a stop and are held back."""
+        """How many final characters may become part of a stop, so that engines hold them back."""
         ...
 
     def find(self, text: str) -> Cut | None:
-        """The cut, or None while the text may go on."""
+        """The cut, or None while the text may continue."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class KeepAll:
-    """No rule: the text ends where the model ends it."""
+    """Never cuts: the text ends where the model ends it."""
 
     lookahead: int = 0
 
@@ -56,7 +56,7 @@ class KeepAll:
 
 @dataclass(frozen=True, slots=True)
 class StopStrings:
-    """Cuts before the first of some strings: of two that overlap, the one complete first.
+    """Cuts before the first of several strings. If two overlap, the first complete one counts.
 
     Example:
         >>> StopStrings(("END", "STOP")).find("abc STOP END")
@@ -67,7 +67,7 @@ class StopStrings:
 
     def __post_init__(self) -> None:
         if "" in self.strings:
-            raise InputError("a stop string is empty, so that every text would end at once")
+            raise InputError("a stop string is empty", fix="leave it out")
 
     @property
     def lookahead(self) -> int:
@@ -75,7 +75,7 @@ class StopStrings:
         return max((len(string) for string in self.strings), default=1) - 1
 
     def find(self, text: str) -> Cut | None:
-        """The occurrence that ends first; so a longer text never moves the cut."""
+        """The occurrence that ends first, so that a longer text never moves the cut."""
         found = [
             (position + len(string), position, string)
             for string in self.strings
@@ -91,10 +91,10 @@ class StopStrings:
 class PublishedRule:
     r"""The truncation rule of the published Multi-Turn Programming Benchmark.
 
-    In this order: cut at the second ``print`` that starts a line; then at the second ``def``
-    that starts a line; then at the earliest of a line that starts with ``#``, ``'''`` or
-    three double quotes, the end-of-text string, or three newlines. Each later cut is
-    looked for in what the one before left, so together they are the earliest of the three.
+    It cuts at the second ``print`` that starts a line; then at the second ``def`` that starts a
+    line; then at the earliest of a line that starts with ``#``, ``'''`` or three double quotes,
+    the end-of-text string, or three newlines. Each step applies to the result of the previous
+    one, so the earliest of the three cuts counts.
 
     Source: Nijkamp et al., the sampler of the published benchmark.
 
@@ -113,7 +113,7 @@ class PublishedRule:
 
     @property
     def lookahead(self) -> int:
-        """The longest stop less one character."""
+        """One less than the longest stop."""
         return max(len(self.end_of_text), len("print")) - 1
 
     def find(self, text: str) -> Cut | None:
@@ -137,7 +137,7 @@ class PublishedRule:
 
 @dataclass(frozen=True, slots=True)
 class FenceEnd:
-    r"""Cuts where a Markdown code fence closes, for answers that began inside one.
+    r"""Cuts where a Markdown code fence closes, for completions that start inside one.
 
     Example:
         >>> FenceEnd().find("x = 1\n```\nThis sets x.")
@@ -154,10 +154,10 @@ class FenceEnd:
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """What the first of several rules to be certain of its cut cuts.
+    """Cuts by the first of several rules that finds a cut as the text grows.
 
-    The earliest cut would not do: a rule that needs more text to be certain may then find
-    an earlier one, and the cut would move as text arrives.
+    Taking the earliest cut would not be monotone: a rule that needs more text may later find an
+    earlier one.
 
     Example:
         >>> AnyOf((StopStrings(("b",)), StopStrings(("abc",)))).find("abc")
@@ -168,11 +168,11 @@ class AnyOf:
 
     @property
     def lookahead(self) -> int:
-        """The longest of the rules'."""
+        """The longest lookahead of the rules."""
         return max((rule.lookahead for rule in self.rules), default=0)
 
     def find(self, text: str) -> Cut | None:
-        """The earliest cut in the shortest beginning of `text` that any rule cuts."""
+        """The earliest cut in the shortest prefix of `text` that any rule cuts."""
         if not self._cuts(text):
             return None
         # Rules are monotone, so "some rule cuts the first n characters" is sorted by n.

@@ -123,7 +123,7 @@ def test_scoring_that_was_stopped_goes_on(problem, tmp_path, capsys, monkeypatch
     judge_given = module.judge_given
     monkeypatch.setattr(module, "judge_given", stopped)
     assert run(scoring(samples, problem, "--any-hash")) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command resumes" in capsys.readouterr().err
     assert not results.exists()
     header, first, second = partial.read_bytes().splitlines(keepends=True)
     assert json.loads(header)["task"] == "humaneval"
