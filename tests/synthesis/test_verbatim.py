@@ -204,7 +204,7 @@ def test_a_variable_is_printed_as_it_is_written(number: str) -> None:
         ("turns:\n - a\x85b", r"line 2: a line separator .*U\+0085"),
         ("turns:\n - a\u2028b", r"line 2: a line separator .*U\+2028"),
         ("turns:\n - a\x07b", r"line 2: a character that cannot stand in YAML, U\+0007"),
-        ('turns: ["\\ud83d\\ude00"]', "line 1, column 9: a text holds half a character"),
+        ('turns: ["\\ud83d\\ude00"]', "line 1, column 9: a text contains a lone surrogate"),
         (f"turns: [a]\nexpect: {'9' * 5000}", "line 2, column 9: .*too many digits"),
         ("turns: [a]\nexpect: -.inf", "line 2, column 9: a number is not finite"),
         ("turns: " + "[" * 300, "more than 100 levels of nesting"),

@@ -90,7 +90,7 @@ def test_the_widest_is_still_filled_and_the_whole_has_an_end() -> None:
 
 def test_half_a_character_is_refused() -> None:
     for template, value in (("{s}", "\ud800"), ("\udfff", ""), ("{s:c}", 0xD800)):
-        with pytest.raises(InputError, match="half a character"):
+        with pytest.raises(InputError, match="lone surrogate"):
             format_template(template, {"s": value})
 
 
@@ -115,7 +115,7 @@ def test_whatever_is_filled_is_filled_as_there(template: str, a: object, b: obje
     try:
         found: str | None = format_template(template, variables)
     except InputError as error:
-        refused = ("attribute", "out of range", "half a character", "too long")
+        refused = ("attribute", "out of range", "lone surrogate", "too long")
         if any(word in str(error) for word in refused):
             return
         found = None

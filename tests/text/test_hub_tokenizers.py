@@ -148,10 +148,10 @@ SPLIT = {"type": "Split", "pattern": {"Regex": r"\s+"}, "invert": False}
         (cut_by(add_prefix_space=True), "a prefix space"),
         (cut_by({"type": "WhitespaceSplit"}), "WhitespaceSplit, which removes characters"),
         (cut_by({"type": "Whitespace"}), "Whitespace, which removes characters"),
-        (cut_by({"type": "BertPreTokenizer"}), "BertPreTokenizer, which leaves"),
+        (cut_by({"type": "BertPreTokenizer"}), "BertPreTokenizer, which removes"),
         (cut_by({"type": "CharDelimiterSplit", "delimiter": "x"}), "CharDelimiterSplit, which"),
         (cut_by({**SPLIT, "behavior": "Removed"}), "Split, which removes characters"),
-        (cut_by({"type": "Punctuation", "behavior": "Removed"}), "Punctuation, which leaves"),
+        (cut_by({"type": "Punctuation", "behavior": "Removed"}), "Punctuation, which removes"),
     ],
 )
 def test_pre_tokenizers_that_change_the_text_are_named(

@@ -208,7 +208,7 @@ class _Reader:
         if any(0xD800 <= ord(character) < 0xE000 for character in node.value):
             raise self.source.fault(
                 node.start_mark,
-                "a text holds half a character (\\ud800 to \\udfff)",
+                "a text contains a lone surrogate (\\ud800 to \\udfff)",
                 fix="write the character itself, or \\U and eight digits",
             )
         if node.tag != _PLAIN:

@@ -43,7 +43,8 @@ def show_plan(name: str, *, as_json: bool) -> None:
 def _print_plan(plan: ModelPlan) -> None:
     config = plan.config
     print(
-        f"{plan.name}: {plan.parameters:,} parameters, a context window of {config.max_seq_len} tokens"
+        f"{plan.name}: {plan.parameters:,} parameters, "
+        f"a context window of {config.max_seq_len} tokens"
     )
     print(f"\n{'dtype':10}  {'weights':>9}  {'cache per token':>18}  {'per full context':>18}")
     for dtype, weights in plan.weight_bytes.items():
