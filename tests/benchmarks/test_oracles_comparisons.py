@@ -14,7 +14,7 @@ from multiturn.benchmarks.oracles.inside import _cast
 from multiturn.benchmarks.oracles.legacy import legacy_equal
 from multiturn.sandbox.encoding import SeriesData, decode, encode
 from multiturn.sandbox.oracles.compare import difference
-from multiturn.sandbox.oracles.values import same_value
+from multiturn.sandbox.oracles.values import values_equal
 
 scalars = (
     st.none()
@@ -109,10 +109,10 @@ def test_legacy_takes_arrays_and_series_as_published(
 
 @given(golds)
 def test_strict_passes_every_gold_as_json_or_not(gold: Any) -> None:
-    assert same_value(gold, gold)
-    assert same_value(json.loads(json.dumps(gold)), gold)
+    assert values_equal(gold, gold)
+    assert values_equal(json.loads(json.dumps(gold)), gold)
     if isinstance(gold, list):
-        assert same_value(tuple(gold), gold)
+        assert values_equal(tuple(gold), gold)
 
 
 def kind_of(value: object) -> str:
@@ -125,13 +125,13 @@ def kind_of(value: object) -> str:
 
 @given(values, golds)
 def test_strict_never_passes_another_type(value: Any, gold: Any) -> None:
-    if same_value(value, gold):
+    if values_equal(value, gold):
         assert kind_of(value) == kind_of(gold)
 
 
 @given(golds, golds)
 def test_strict_is_symmetric_for_json(one: Any, other: Any) -> None:
-    assert same_value(one, other) is same_value(other, one)
+    assert values_equal(one, other) is values_equal(other, one)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_strict_is_symmetric_for_json(one: Any, other: Any) -> None:
     ],
 )
 def test_strict_by_example(got: object, gold: object, equal: bool) -> None:
-    assert same_value(got, gold) is equal
+    assert values_equal(got, gold) is equal
 
 
 def test_a_whole_number_beyond_every_float_is_just_not_equal() -> None:

@@ -10,13 +10,12 @@ import pytest
 
 from multiturn.benchmarks.problem_set import (
     CATEGORIES,
-    fill_code,
-    fill_prompt,
     own_problems,
     read_problems,
     to_lines,
 )
 from multiturn.core.errors import InputError, StorageError
+from multiturn.text.format_template import fill_code, format_template
 
 PUBLISHED_KEYS = {
     "id",
@@ -94,9 +93,9 @@ def test_a_line_that_is_no_json_and_a_missing_file(tmp_path: Path) -> None:
 
 def test_filling_refuses_what_is_missing() -> None:
     with pytest.raises(InputError, match="cannot be filled"):
-        fill_prompt("Set x to {x}.", {})
+        format_template("Set x to {x}.", {})
     with pytest.raises(InputError, match="cannot be filled"):
-        fill_prompt("Set x to {x.", {"x": 1})
+        format_template("Set x to {x.", {"x": 1})
     with pytest.raises(InputError, match="no variable"):
         fill_code("x = <<x>>", {"y": 1})
 

@@ -8,7 +8,7 @@ import pytest
 
 from multiturn.benchmarks import trials as trials_module
 from multiturn.benchmarks.problem_set import Problem, own_problems
-from multiturn.benchmarks.trials import Trial, generate_cases, run_trials, same_answer
+from multiturn.benchmarks.trials import Trial, generate_cases, run_trials
 from multiturn.core.errors import InputError
 from multiturn.sandbox.protocol import Limits, Sandbox
 
@@ -72,24 +72,3 @@ def test_generated_cases_are_the_same_for_the_same_seed(sandbox: Sandbox, proble
 def test_a_generator_that_fails_is_named(sandbox: Sandbox, problem: Problem) -> None:
     with pytest.raises(InputError, match="seat_rows: its generator raised ZeroDivisionError"):
         generate_cases(sandbox, replace(problem, generate="return 1 / 0"), seed=0, count=1)
-
-
-@pytest.mark.parametrize(
-    ("got", "gold", "same"),
-    [
-        (1, 1.0, True),
-        (0.1 + 0.2, 0.3, True),
-        (0.3001, 0.3, False),
-        (True, 1, False),
-        (1, True, False),
-        ("1", 1, False),
-        ([1, [2.0000000001]], [1, [2]], True),
-        ([1], [1, 2], False),
-        ({"a": 1}, {"a": 1.0}, True),
-        ({"a": 1}, {"b": 1}, False),
-        (None, None, True),
-        (None, 0, False),
-    ],
-)
-def test_same_answer(got: object, gold: object, same: bool) -> None:
-    assert same_answer(got, gold) is same

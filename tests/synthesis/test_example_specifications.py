@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from multiturn.synthesis.comparison import prints
+from multiturn.synthesis.execution import output_matches
 from multiturn.synthesis.specification_files import read_specifications
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -201,7 +201,7 @@ def test_a_reference_solution_prints_what_is_expected(specification):
     cases = specification.cases or [specification]
     for case in cases:
         printed = f"{solution(**{**specification.variables, **case.variables})}\n"
-        assert prints(case.expect, printed), printed
+        assert output_matches(printed, case.expect), printed
 
 
 def test_there_are_enough_and_they_differ():

@@ -33,7 +33,7 @@ def build(sandbox: Sandbox, authored: Mapping[str, AuthoredProblem]) -> tuple[Pr
         (problem.problem(identity) for identity, problem in authored.items()),
         key=lambda problem: (CATEGORIES.index(problem.category), problem.id),
     )
-    trials = [Trial.of(problem, problem.inputs, whole=True) for problem in problems]
+    trials = [Trial.of(problem, problem.inputs, joined=True) for problem in problems]
     built = []
     for problem, attempts in zip(problems, run_trials(sandbox, trials), strict=True):
         for attempt in attempts:

@@ -29,10 +29,10 @@ from multiturn.benchmarks.trials import (
     Trial,
     generate_cases,
     run_trials,
-    same_answer,
 )
 from multiturn.core.errors import MultiturnError, UnknownNameError
 from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.oracles.values import values_equal
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.text.truncation import PublishedRule
 from tools.problem_set.authored import AuthoredProblem, problems_directory, read_authored
@@ -154,7 +154,7 @@ def check_behaviour(
         fresh = generate_cases(sandbox, problem, seed=seed, count=FRESH_CASES)
         programs = authored.wrong_programs()
         tables = [*problem.inputs, *fresh]
-        trials = [Trial.of(problem, tables), Trial.of(problem, tables, whole=True)]
+        trials = [Trial.of(problem, tables), Trial.of(problem, tables, joined=True)]
         trials += [Trial.of(problem, problem.inputs, turns=turns) for turns in programs]
     except MultiturnError as error:
         return [Finding(identity, str(error))]
@@ -176,7 +176,7 @@ def _faults_of_reference(
         if error := step.error or one.error:
             yield f"the reference fails on {table}: {error}"
             continue
-        if not (step.plain and one.plain and same_answer(step.answer, one.answer)):
+        if not (step.plain and one.plain and values_equal(step.answer, one.answer)):
             yield f"no plain answer on {table}: {step.answer!r}, as a whole {one.answer!r}"
         if step.printed != 1:
             yield f"the reference prints {step.printed} times"
@@ -219,7 +219,7 @@ def _faults_of_wrong(
         if all(attempt.error for attempt in attempts):
             yield f"wrong program {number} never runs to its end: {attempts[0].error}"
         elif all(
-            attempt.error is None and same_answer(attempt.answer, right.answer)
+            attempt.error is None and values_equal(attempt.answer, right.answer)
             for attempt, right in zip(attempts, gold, strict=True)
         ):
             yield f"wrong program {number} passes every case"

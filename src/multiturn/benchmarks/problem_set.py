@@ -8,7 +8,6 @@ this project adds (`references`, `leaves`, `single`, `generate`, `packages`, `di
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -17,7 +16,8 @@ from typing import Literal, cast, get_args
 
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.records import read_record, to_plain
-from multiturn.text.format_template import format_template
+from multiturn.synthesis.published_format import PublishedProblem
+from multiturn.text.format_template import fill_code, format_template
 
 __all__ = [
     "CATEGORIES",
@@ -27,8 +27,6 @@ __all__ = [
     "Package",
     "Problem",
     "ProblemTurn",
-    "fill_code",
-    "fill_prompt",
     "header",
     "own_problems",
     "own_problems_path",
@@ -46,7 +44,6 @@ _IMPORTS: dict[Package, str] = {
     "numpy": "import numpy as np",
     "pandas": "import pandas as pd",
 }
-_PLACEHOLDER = re.compile(r"<<([A-Za-z_]\w*)>>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,23 +104,20 @@ class Problem:
             InputError: a variable is missing.
         """
         return FilledProblem(
-            prompts=tuple(fill_prompt(turn.prompt, variables) for turn in self.turns),
+            prompts=tuple(format_template(turn.prompt, variables) for turn in self.turns),
             references=tuple(fill_code(turn.reference, variables) for turn in self.turns),
-            single=fill_prompt(self.single, variables),
+            single=format_template(self.single, variables),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """A problem as it stands in the file."""
+class _OwnProblem(PublishedProblem):
+    """A line of this project's file: one of the published format, with more keys."""
 
     id: str
     name: str
     description: str
     category: Category
-    prompts: tuple[str, ...]
-    inputs: tuple[Mapping[str, object], ...]
-    outputs: tuple[object, ...]
     max_gen_length: int
     references: tuple[str, ...]
     leaves: tuple[tuple[str, ...], ...]
@@ -133,6 +127,7 @@ class _Line:
     difficulty: Difficulty
 
     def __post_init__(self) -> None:
+        PublishedProblem.__post_init__(self)
         if not len(self.prompts) == len(self.references) == len(self.leaves):
             raise InputError("prompts, references and leaves are not of one length")
         if len(self.inputs) != len(self.outputs):
@@ -147,40 +142,6 @@ def header(packages: Iterable[Package]) -> str:
         'import numpy as np'
     """
     return "\n".join(_IMPORTS[package] for package in packages)
-
-
-def fill_prompt(template: str, variables: Mapping[str, object]) -> str:
-    """Put variables into a prompt.
-
-    Raises:
-        InputError: a variable is missing, the braces do not match, or the template asks for
-            more than its variables; see `format_template`.
-
-    Example:
-        >>> fill_prompt('Set "x" to {x}, not to {{1}}.', {"x": [2]})
-        'Set "x" to [2], not to {1}.'
-    """
-    return format_template(template, variables)
-
-
-def fill_code(template: str, variables: Mapping[str, object]) -> str:
-    """Put variables into reference code, as Python literals.
-
-    Raises:
-        InputError: a variable is missing.
-
-    Example:
-        >>> fill_code("x = <<x>>", {"x": "a"})
-        "x = 'a'"
-    """
-
-    def literal(match: re.Match[str]) -> str:
-        name = match[1]
-        if name not in variables:
-            raise InputError("reference code names no variable", got=name)
-        return repr(variables[name])
-
-    return _PLACEHOLDER.sub(literal, template)
 
 
 def own_problems() -> tuple[Problem, ...]:
@@ -215,7 +176,7 @@ def _read_line(text: str, where: str) -> Problem:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is no JSON: {error}") from error
-    line = read_record(data, _Line, where=where)
+    line = read_record(data, _OwnProblem, where=where)
     turns = zip(line.prompts, line.references, line.leaves, strict=True)
     return Problem(
         id=line.id,
@@ -241,10 +202,10 @@ def to_lines(problems: Iterable[Problem]) -> str:
     )
 
 
-def _to_line(problem: Problem) -> _Line:
+def _to_line(problem: Problem) -> _OwnProblem:
     if problem.difficulty is None:
         raise InputError(f"the problem {problem.id} has no difficulty, as no published one has")
-    return _Line(
+    return _OwnProblem(
         id=problem.id,
         name=problem.name,
         description=problem.description,

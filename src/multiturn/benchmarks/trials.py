@@ -8,15 +8,15 @@ own cases with it.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from multiturn.benchmarks.problem_set import Problem, fill_code
+from multiturn.benchmarks.problem_set import Problem
 from multiturn.core.errors import InputError
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
+from multiturn.text.format_template import fill_code
 
-__all__ = ["LIMITS", "Attempt", "Trial", "generate_cases", "run_trials", "same_answer"]
+__all__ = ["LIMITS", "Attempt", "Trial", "generate_cases", "run_trials"]
 
 LIMITS = Limits(cpu_seconds=10.0, wall_seconds=60.0)
 
@@ -96,7 +96,7 @@ class Trial:
         tables: Iterable[Mapping[str, object]],
         *,
         turns: Sequence[str] | None = None,
-        whole: bool = False,
+        joined: bool = False,
     ) -> Trial:
         """A trial of a program for `problem`.
 
@@ -104,7 +104,7 @@ class Trial:
             problem: what it is a program for.
             tables: the variables of each case.
             turns: its code by turn, unfilled; the reference where left out.
-            whole: run it as one piece rather than turn by turn.
+            joined: run its turns as one piece.
         """
         code = turns if turns is not None else [turn.reference for turn in problem.turns]
         cases = []
@@ -112,7 +112,7 @@ class Trial:
             parts = tuple(fill_code(part, table) for part in code)
             # The header belongs to the first part, so that parts and turns stay in step.
             parts = (f"{problem.header}\n{parts[0]}", *parts[1:])
-            cases.append(("\n\n".join(parts),) if whole else parts)
+            cases.append(("\n\n".join(parts),) if joined else parts)
         return cls(tuple(cases))
 
 
@@ -159,21 +159,3 @@ def generate_cases(
     if not result.outcome.finished or not isinstance(result.value, str):
         raise InputError(f"{problem.id}: its generator {result.outcome.describe()}")
     return tuple(json.loads(result.value))
-
-
-def same_answer(got: object, gold: object) -> bool:
-    """Whether two answers are equal: numbers by value within 1e-6, all else exactly.
-
-    Example:
-        >>> same_answer([1, 0.30000000004], [1.0, 0.3]), same_answer(True, 1), same_answer("1", 1)
-        (True, False, False)
-    """
-    if isinstance(got, bool) or isinstance(gold, bool):
-        return got is gold
-    if isinstance(got, int | float) and isinstance(gold, int | float):
-        return math.isclose(got, gold, rel_tol=1e-6, abs_tol=1e-6)
-    if isinstance(got, list) and isinstance(gold, list):
-        return len(got) == len(gold) and all(map(same_answer, got, gold))
-    if isinstance(got, dict) and isinstance(gold, dict):
-        return got.keys() == gold.keys() and all(same_answer(got[key], gold[key]) for key in gold)
-    return type(got) is type(gold) and got == gold

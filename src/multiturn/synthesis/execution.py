@@ -8,12 +8,13 @@ from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from threading import Thread
 
+from multiturn.sandbox.oracles.printed import printed
+from multiturn.sandbox.oracles.values import values_equal
 from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
-from multiturn.synthesis.comparison import prints, same_value
 from multiturn.synthesis.records import Example, ProgramRun
 
-__all__ = ["Execution", "run_program", "run_programs"]
+__all__ = ["Execution", "output_matches", "run_program", "run_programs"]
 
 CANCEL_POLL_SECONDS = 0.05
 
@@ -55,14 +56,26 @@ def run_programs(
             values = _values(sandbox, sources[index], examples, limits, cancel)
             for number, example in enumerate(examples):
                 if example.expression is None:
-                    examples_passed.append(prints(example.expected, result.stdout_text))
+                    examples_passed.append(output_matches(result.stdout_text, example.expected))
                 else:
                     examples_passed.append(
-                        number in values and same_value(example.expected, values[number])
+                        number in values and values_equal(values[number], example.expected)
                     )
         else:
             examples_passed = [False] * len(examples)
         yield Execution(index, ProgramRun.from_result(result), tuple(examples_passed))
+
+
+def output_matches(stdout: str, expected: object) -> bool:
+    r"""Whether the output ends with what is expected, by the rule of the strict oracle.
+
+    Empty text is also expected of a program that prints nothing.
+
+    Example:
+        >>> output_matches("total\n3.0\n", 3), output_matches("[1, 3]\n", [1, 2])
+        (True, False)
+    """
+    return (expected == "" and not stdout) or printed(stdout, expected)
 
 
 def _program(source: str, result: str | None = None) -> Program:

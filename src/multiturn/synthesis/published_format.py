@@ -45,13 +45,13 @@ class PublishedProblem:
     Inputs and outputs are paired as ``zip`` does it: what one has beyond the other is no case.
     """
 
-    prompts: tuple[str, ...]
-    inputs: tuple[Mapping[str, object], ...]
-    outputs: tuple[object, ...]
     id: str | int = ""
     name: str = ""
     description: str = ""
     category: str = ""
+    prompts: tuple[str, ...]
+    inputs: tuple[Mapping[str, object], ...]
+    outputs: tuple[object, ...]
     max_gen_length: int = DEFAULT_MAX_TOKENS
 
     def __post_init__(self) -> None:

@@ -5,16 +5,15 @@ docs/specifications.md describes the files.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from multiturn.core.errors import InputError, nearest
+from multiturn.core.errors import InputError
 from multiturn.synthesis.parsing import parse_expression
 from multiturn.synthesis.records import Example
 from multiturn.synthesis.turn_text import validate_turn
-from multiturn.text.format_template import format_template
+from multiturn.text.format_template import fill_names, format_template
 
 __all__ = [
     "ABSENT",
@@ -25,12 +24,9 @@ __all__ = [
     "PublishedSpecification",
     "Specification",
     "TurnTemplate",
-    "fill_template",
 ]
 
 MAX_TURNS = 100
-
-_FIELD = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}|[{}]")
 
 
 class Absent(Enum):
@@ -191,7 +187,7 @@ class Specification:
 
     def _prompt(self, template: str, variables: Mapping[str, object]) -> tuple[str, set[str]]:
         """A turn with its variables put in, and the names of those it uses."""
-        text, names = fill_template(template, variables)
+        text, names = fill_names(template, variables)
         return validate_turn(text), names
 
 
@@ -209,44 +205,3 @@ class PublishedSpecification(Specification):
 
     def _prompt(self, template: str, variables: Mapping[str, object]) -> tuple[str, set[str]]:
         return validate_turn(format_template(template, variables), verbatim=True), set()
-
-
-def fill_template(template: str, variables: Mapping[str, object]) -> tuple[str, set[str]]:
-    """The template with each ``{name}`` replaced by `str` of its value, and the names used.
-
-    Lists and the like come out as Python writes them, as in the published benchmark. Nothing
-    but names may stand between braces: no attributes, indices or formats.
-
-    Raises:
-        InputError: a variable has no value, or a brace stands alone.
-
-    Example:
-        >>> fill_template("Set {{x}} to {values}.", {"values": ["a", None]})
-        ("Set {x} to ['a', None].", {'values'})
-    """
-    used: set[str] = set()
-
-    def value(match: re.Match[str]) -> str:
-        if match[0] in ("{{", "}}"):
-            return match[0][0]
-        name = match[1]
-        if name is None:
-            raise InputError(
-                f"the brace at character {match.start() + 1} stands alone",
-                got=template,
-                allowed="{name} for a variable, {{ and }} for braces",
-                fix=f"write {match[0] * 2}",
-            )
-        if name not in variables:
-            near = nearest(name, variables, max_count=1)
-            raise InputError(
-                f"the variable {name!r} has no value",
-                allowed=", ".join(sorted(variables)) or None,
-                fix=f"did you mean {{{near[0]}}}?"
-                if near
-                else "add it under 'variables', or double the braces",
-            )
-        used.add(name)
-        return str(variables[name])
-
-    return _FIELD.sub(value, template), used

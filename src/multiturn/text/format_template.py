@@ -1,8 +1,9 @@
-"""Fills the templates of problem files like `str.format`, but safely.
+"""Fills templates with variables: prompts of problems and specifications, and reference code.
 
 A problem file may come from anyone, and `str.format` gives its templates access to the attributes
-of every value and allows gigabytes of padding. The published sampler uses ``str.format``, so a
-template that only refers to its variables must give exactly the same text here.
+of every value and allows gigabytes of padding. The published sampler uses ``str.format``, so
+`format_template` gives exactly the same text for a template that only refers to its variables.
+`fill_names` and `fill_code` replace names and nothing else.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from multiturn.core.errors import InputError, nearest
 
-__all__ = ["MAX_FILLED", "MAX_WIDTH", "format_template"]
+__all__ = ["MAX_FILLED", "MAX_WIDTH", "fill_code", "fill_names", "format_template"]
 
 MAX_WIDTH = 1000
 """Largest width and precision of a format specification."""
@@ -26,6 +27,8 @@ _SPECIFICATION = re.compile(
     r"(?:.?[<>=^])?[-+ ]?z?#?0?(?P<width>\d*)[,_]?(?:\.(?P<precision>\d+))?[,_]?[a-zA-Z%]?",
     re.DOTALL,
 )
+_NAME = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}|[{}]")
+_CODE_NAME = re.compile(r"<<([A-Za-z_]\w*)>>")
 _PLAIN = (str, int, float, bool, type(None), list, dict)
 
 
@@ -62,6 +65,67 @@ def format_template(template: str, variables: Mapping[str, object]) -> str:
             f"a prompt cannot be filled: {type(error).__name__}: {error}", got=template
         ) from error
     return text
+
+
+def fill_names(template: str, variables: Mapping[str, object]) -> tuple[str, set[str]]:
+    """The template with each ``{name}`` replaced by `str` of its value, and the names used.
+
+    Lists and the like come out as Python writes them, as in the published benchmark. Only a
+    name may stand between braces: no attribute, index or format.
+
+    Raises:
+        InputError: a variable has no value, or a brace stands alone.
+
+    Example:
+        >>> fill_names("Set {{x}} to {values}.", {"values": ["a", None]})
+        ("Set {x} to ['a', None].", {'values'})
+    """
+    used: set[str] = set()
+
+    def value(match: re.Match[str]) -> str:
+        if match[0] in ("{{", "}}"):
+            return match[0][0]
+        name = match[1]
+        if name is None:
+            raise InputError(
+                f"the brace at character {match.start() + 1} stands alone",
+                got=template,
+                allowed="{name} for a variable, {{ and }} for braces",
+                fix=f"write {match[0] * 2}",
+            )
+        if name not in variables:
+            near = nearest(name, variables, max_count=1)
+            raise InputError(
+                f"the variable {name!r} has no value",
+                allowed=", ".join(sorted(variables)) or None,
+                fix=f"did you mean {{{near[0]}}}?"
+                if near
+                else "add it under 'variables', or double the braces",
+            )
+        used.add(name)
+        return str(variables[name])
+
+    return _NAME.sub(value, template), used
+
+
+def fill_code(template: str, variables: Mapping[str, object]) -> str:
+    """Reference code with each ``<<name>>`` replaced by the value as a Python literal.
+
+    Raises:
+        InputError: a variable is missing.
+
+    Example:
+        >>> fill_code("x = <<x>>", {"x": "a"})
+        "x = 'a'"
+    """
+
+    def literal(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in variables:
+            raise InputError("reference code names no variable", got=name)
+        return repr(variables[name])
+
+    return _CODE_NAME.sub(literal, template)
 
 
 class _SafeFormatter(Formatter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from multiturn.sandbox.outcomes import RunResult
+from multiturn.synthesis.program_text import verbatim_comment
 
 __all__ = ["outcome_comment"]
 
@@ -28,7 +29,7 @@ def outcome_comment(result: RunResult) -> str:
         said.append(f"The program so far {_shown(result.outcome.describe())}.")
     elif not lines:
         said.append("The program so far ran and printed nothing.")
-    return "".join(f"# {line}".rstrip() + "\n" for line in said) + "\n"
+    return "".join(verbatim_comment(line).rstrip() + "\n" for line in said) + "\n"
 
 
 def _shown(line: str) -> str:

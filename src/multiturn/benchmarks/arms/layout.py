@@ -23,7 +23,6 @@ from multiturn.synthesis.parsing import parse_module
 __all__ = [
     "NEXT_TURN",
     "SEPARATOR",
-    "comment",
     "fill_case",
     "header_text",
     "imports_of",
@@ -54,16 +53,6 @@ def header_text(problem: Problem, style: HeaderStyle) -> str:
         packages = (*_ALWAYS, *(package for package in packages if package not in _ALWAYS))
     imports = header(packages)
     return f"{_COMMENT}{imports}{SEPARATOR}" if imports else ""
-
-
-def comment(prompt: str) -> str:
-    r"""A prompt as the published sampler lays it out: nothing of it stripped, nothing added.
-
-    Example:
-        >>> comment("Sort it. \n# Print it.")
-        '# Sort it. \n# Print it.\n'
-    """
-    return f"# {prompt}\n"
 
 
 def unlisted_item(count: int) -> re.Pattern[str]:

@@ -10,7 +10,6 @@ from multiturn.benchmarks.arms.feedback import outcome_comment
 from multiturn.benchmarks.arms.layout import (
     NEXT_TURN,
     SEPARATOR,
-    comment,
     fill_case,
     header_text,
     imports_of,
@@ -21,6 +20,7 @@ from multiturn.benchmarks.problem_set import Problem
 from multiturn.benchmarks.solver import Solution, Solver
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError
+from multiturn.synthesis.program_text import verbatim_comment
 
 __all__ = ["Feedback", "GoldPrefix", "Shuffled", "Turns"]
 
@@ -142,8 +142,8 @@ class GoldPrefix:
         references = case_filled.references
         program = header_text(problem, settings.header)
         for prompt, reference in zip(case_filled.prompts[:turn], references, strict=False):
-            program += comment(prompt) + reference + SEPARATOR
-        specification = comment(case_filled.prompts[turn])
+            program += verbatim_comment(prompt) + reference + SEPARATOR
+        specification = verbatim_comment(case_filled.prompts[turn])
         program += specification
         prompter = Prompter(settings, problem.max_gen_length)
         program += (yield from prompter.answer(program, specification, NEXT_TURN)) + SEPARATOR
@@ -163,7 +163,7 @@ def _in_turns(
             break
         if feedback and number:
             program += outcome_comment((yield from prompter.execute(program)))
-        specification = comment(prompt)
+        specification = verbatim_comment(prompt)
         program += specification
         program += (yield from prompter.answer(program, specification, NEXT_TURN)) + SEPARATOR
     return Solution(program=program, steps=tuple(prompter.steps))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from multiturn.benchmarks.arms.layout import (
     SEPARATOR,
-    comment,
     fill_case,
     header_text,
     unlisted_item,
@@ -18,6 +17,7 @@ from multiturn.benchmarks.problem_set import Problem
 from multiturn.benchmarks.solver import Solution, Solver
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError
+from multiturn.synthesis.program_text import verbatim_comment
 
 __all__ = ["Concat", "Listed", "Prose"]
 
@@ -43,7 +43,7 @@ class Concat:
         """One question."""
         del turn
         prompts = fill_case(problem, case).prompts
-        return _at_once(problem, comment(" ".join(prompts)), settings)
+        return _at_once(problem, verbatim_comment(" ".join(prompts)), settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,9 @@ class Listed:
         """One question."""
         del turn
         prompts = fill_case(problem, case).prompts
-        listed = "".join(comment(f"{number}. {prompt}") for number, prompt in enumerate(prompts, 1))
+        listed = "".join(
+            verbatim_comment(f"{number}. {prompt}") for number, prompt in enumerate(prompts, 1)
+        )
         return _at_once(problem, listed, settings, unlisted_item(len(prompts)))
 
 
@@ -89,7 +91,7 @@ class Prose:
         """One question."""
         del turn
         self.turns(problem)
-        return _at_once(problem, comment(fill_case(problem, case).single), settings)
+        return _at_once(problem, verbatim_comment(fill_case(problem, case).single), settings)
 
 
 def _at_once(
