@@ -87,7 +87,7 @@ class CommentStyle:
     The text is never parsed for special tokens, so a turn cannot have any.
 
     Example:
-        >>> CommentStyle().render("", [Step("Set x to 1.", "x = 1")], "Print x.")
+        >>> CommentStyle().render("", [FinishedTurn("Set x to 1.", "x = 1")], "Print x.")
         '# Set x to 1.\nx = 1\n\n# Print x.\n'
     """
 
