@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from multiturn.engines.http.engine import HttpEngine
-from multiturn.engines.http.notices import unheard
+from multiturn.engines.http.notices import ignore_notice
 from multiturn.engines.http.open import open_http
 from multiturn.engines.http.settings import HttpSettings
 
 sys.path.insert(0, str(Path(__file__).parent))  # several modules use the servers
 
-from http_hostile import QUICK, Hostile
+from http_hostile import QUICK, QUICK_RETRY, Hostile
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def opening() -> Iterator[Callable[..., HttpEngine]]:
         def open_it(*servers: Hostile, **settings: object) -> HttpEngine:
             for server in servers:
                 stack.callback(server.close)
-            settings = {"patience": QUICK, "slots": 4, **settings}
-            listen = settings.pop("listen", unheard)
+            settings = {"timeouts": QUICK, "retry": QUICK_RETRY, "slots": 4, **settings}
+            listen = settings.pop("listen", ignore_notice)
             addresses = [server.address for server in servers]
             return stack.enter_context(
                 open_http(addresses, settings=HttpSettings(**settings), listen=listen)

@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 
+from multiturn.core.retry import RetryPolicy
 from multiturn.engines.http.engine import HttpEngine
-from multiturn.engines.http.settings import Patience
+from multiturn.engines.http.settings import HttpTimeouts
 from multiturn.engines.protocol import Completion, Request, generate
 
-QUICK = Patience(
-    connect=2, first_token=1, between_tokens=0.5, attempts=4, first_wait=0.02, longest_wait=1
-)
+QUICK = HttpTimeouts(connect=2, first_token=1, between_tokens=0.5)
+QUICK_RETRY = RetryPolicy(attempts=4, first_wait=0.02, longest_wait=1)
 Conversation = Callable[[socket.socket, dict], None]
 
 

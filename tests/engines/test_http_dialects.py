@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from multiturn.core.errors import EngineError, InputError
 from multiturn.engines.http.address import Address
-from multiturn.engines.http.chunks import WholeCharacters, read_chunk
+from multiturn.engines.http.chunks import SurrogateJoiner, read_chunk
 from multiturn.engines.http.dialects import completion_body
-from multiturn.engines.http.events import EventReader, ServerEvent
-from multiturn.engines.http.faults import BrokenOffError, retry_after
-from multiturn.engines.http.identity import Identity, check_same
+from multiturn.engines.http.errors import StreamInterruptedError, retry_after
+from multiturn.engines.http.identity import Identity, identity_difference
 from multiturn.engines.http.key import Key
-from multiturn.engines.http.settings import HttpSettings, Patience
+from multiturn.engines.http.settings import HttpSettings, HttpTimeouts
+from multiturn.engines.http.sse import ServerEvent, SSEParser
 from multiturn.engines.protocol import Request
 
 NO_KEY = Key(None, "OPENAI_API_KEY")
@@ -37,7 +37,7 @@ def test_events_do_not_depend_on_how_the_bytes_are_split(texts: list[str], data)
     wanted = [one.encode("utf-8", "replace").decode() for one in wanted]
     line_end = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
     stream = "".join(f"data: {one}{line_end}{line_end}: ping{line_end}" for one in wanted).encode()
-    reader, found = EventReader(), []
+    reader, found = SSEParser(), []
     while stream:
         size = data.draw(st.integers(1, len(stream)))
         found += [event.data for event in reader.feed(stream[:size])]
@@ -48,9 +48,9 @@ def test_events_do_not_depend_on_how_the_bytes_are_split(texts: list[str], data)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_events_or_broken(noise: bytes) -> None:
     try:
-        for event in EventReader().feed(noise + b"\n\n"):
+        for event in SSEParser().feed(noise + b"\n\n"):
             read_chunk(event, NO_KEY)
-    except (BrokenOffError, EngineError):
+    except (StreamInterruptedError, EngineError):
         pass
 
 
@@ -71,7 +71,7 @@ json_values = st.recursive(
 def test_any_json_is_a_chunk_or_broken(value: object) -> None:
     try:
         chunk = read_chunk(_event({"choices": [value], "usage": value}), NO_KEY)
-    except (BrokenOffError, EngineError):
+    except (StreamInterruptedError, EngineError):
         return
     assert isinstance(chunk.text, str) and all(isinstance(token, int) for token in chunk.tokens)
     for count in (chunk.written, chunk.prompt_tokens, chunk.cached_tokens):
@@ -81,7 +81,7 @@ def test_any_json_is_a_chunk_or_broken(value: object) -> None:
 @given(st.text(), st.data())
 def test_split_surrogates_are_joined(text: str, data) -> None:
     units = text.encode("utf-16-le", "surrogatepass")
-    whole, got = WholeCharacters(), b""
+    whole, got = SurrogateJoiner(), b""
     while units:
         size = 2 * data.draw(st.integers(1, len(units) // 2))
         got += whole.add(units[:size].decode("utf-16-le", "surrogatepass"))
@@ -135,9 +135,9 @@ def test_servers_that_differ_are_told_apart() -> None:
         return Identity(**{"kind": "vllm", "version": "1", "model": "m", "context": 9,
                            "slots": None, "tokenizes": True, **told})  # fmt: skip
 
-    assert check_same(server(), server(version="2", context=5)) is None
-    assert "model" in (check_same(server(), server(model="n")) or "")
-    assert "kind" in (check_same(server(), server(kind="sglang")) or "")
+    assert identity_difference(server(), server(version="2", context=5)) is None
+    assert "model" in (identity_difference(server(), server(model="n")) or "")
+    assert "kind" in (identity_difference(server(), server(kind="sglang")) or "")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_settings_out_of_range_are_refused(settings: dict) -> None:
         HttpSettings(**settings)
     assert "\n" not in str(error.value)
     with pytest.raises(InputError):
-        Patience(attempts=0)
+        HttpTimeouts(first_token=0)
 
 
 def test_an_address_knows_what_may_be_read_on_the_way() -> None:

@@ -11,6 +11,7 @@ import time
 import pytest
 from http_hostile import (
     QUICK,
+    QUICK_RETRY,
     Conversation,
     Hostile,
     ask,
@@ -26,7 +27,7 @@ from http_hostile import (
 
 from multiturn.core.errors import ContextOverflowError, EngineError, InputError
 from multiturn.engines.http.open import open_http
-from multiturn.engines.http.settings import HttpSettings, Patience
+from multiturn.engines.http.settings import HttpSettings, HttpTimeouts
 from multiturn.engines.protocol import (
     UNKNOWN_TOKEN,
     Completion,
@@ -171,7 +172,7 @@ def test_the_stream_is_closed_at_the_cut_and_nothing_beyond_it_is_shown(opening)
 
 def test_cancelling_while_a_server_is_silent_ends_at_once(opening) -> None:
     server = Hostile(stalls("1 + "))
-    engine = opening(server, patience=Patience())
+    engine = opening(server, timeouts=HttpTimeouts(), retry=HttpSettings().retry)
     cancel = threading.Event()
     events = []
     began = time.monotonic()
@@ -189,7 +190,7 @@ def test_cancelling_while_a_server_is_silent_ends_at_once(opening) -> None:
 
 
 def test_closing_ends_every_stream_with_an_error(opening) -> None:
-    engine = opening(Hostile(stalls("1 + ")), patience=Patience())
+    engine = opening(Hostile(stalls("1 + ")), timeouts=HttpTimeouts(), retry=HttpSettings().retry)
     events = engine.stream(Request(prompt="x", n=2))
     next(events)
     threading.Timer(0.2, engine.close).start()
@@ -226,7 +227,7 @@ def test_a_server_that_is_down_at_the_start_is_used_later(opening) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     up = Hostile(GOOD)
-    settings = HttpSettings(patience=QUICK)
+    settings = HttpSettings(timeouts=QUICK, retry=QUICK_RETRY)
     late_address = f"http://127.0.0.1:{port}/v1"
     with open_http([up.address, late_address], settings=settings) as engine:
         assert ask(engine).text
@@ -308,7 +309,7 @@ def test_the_key_is_sent_and_shown_nowhere(
     assert f"Authorization: Bearer {KEY}" in server.headers[0]
     shown = [repr(engine), repr(vars(engine)), repr(engine.info), repr(done), caplog.text]
     shown += [repr(getattr(held, "__dict__", held)) for held in vars(engine).values()]
-    connection = engine._fleet.servers[0].connection
+    connection = engine._pool.servers[0].connection
     shown += [repr(vars(connection)), str(vars(connection._client))]
     for _ in range(3):
         with pytest.raises(EngineError) as error:

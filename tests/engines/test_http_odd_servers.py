@@ -17,25 +17,38 @@ from collections.abc import Callable
 from email.utils import formatdate
 
 import pytest
-from http_hostile import QUICK, Conversation, Hostile, ask, begin, event, reply, says, status
+from http_hostile import (
+    QUICK,
+    QUICK_RETRY,
+    Conversation,
+    Hostile,
+    ask,
+    begin,
+    event,
+    reply,
+    says,
+    status,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from multiturn.core.errors import ContextOverflowError, EngineError, InputError
+from multiturn.core.retry import RetryPolicy
 from multiturn.engines.http.address import read_addresses
-from multiturn.engines.http.answers import AnswerReader
 from multiturn.engines.http.chunks import read_chunk
-from multiturn.engines.http.events import EventReader
-from multiturn.engines.http.faults import BrokenOffError, message_in
+from multiturn.engines.http.errors import StreamInterruptedError, message_in
 from multiturn.engines.http.key import Key
 from multiturn.engines.http.open import open_http
 from multiturn.engines.http.parameters import refused_parameters
-from multiturn.engines.http.settings import HttpSettings, Patience
+from multiturn.engines.http.response_parser import ResponseParser
+from multiturn.engines.http.settings import HttpSettings, HttpTimeouts
+from multiturn.engines.http.sse import SSEParser
 from multiturn.engines.protocol import Completion, FinishReason, Request, Timings
 from multiturn.synthesis.ranking import rank
 from multiturn.synthesis.records import Candidate
 
 NO_KEY = Key(None, "OPENAI_API_KEY")
+ONCE = RetryPolicy(attempts=1)
 TEXT = "1 + é漢😀"
 DONE = b"data: [DONE]\n\n"
 USAGE = b'data: {"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": 3}}\n\n'
@@ -181,7 +194,7 @@ UNDERSTOOD: dict[str, Conversation] = {
 @pytest.mark.parametrize("live", [True, False], ids=["live", "whole"])
 def test_what_servers_send_is_read_at_once(opening, talk: Conversation, live: bool) -> None:
     server = Hostile(talk)
-    engine = opening(server, live=live, patience=Patience(attempts=1, between_tokens=60))
+    engine = opening(server, live=live, timeouts=HttpTimeouts(between_tokens=60), retry=ONCE)
     began = time.monotonic()
     done = ask(engine)
     assert done.text == done.raw_text == TEXT
@@ -271,8 +284,8 @@ def test_a_model_that_thinks_is_not_silent(opening) -> None:
         connection.sendall(chat({"content": "4"}) + chat({}, finish_reason="stop") + DONE)
 
     server = Hostile(thinks)
-    patience = Patience(attempts=1, first_token=1, between_tokens=1)
-    assert ask(opening(server, api="chat", patience=patience)).text == "4"
+    timeouts = HttpTimeouts(first_token=1, between_tokens=1)
+    assert ask(opening(server, api="chat", timeouts=timeouts, retry=ONCE)).text == "4"
 
 
 def test_counts_of_a_proxy_do_not_refuse_its_text(opening) -> None:
@@ -284,7 +297,7 @@ def test_counts_of_a_proxy_do_not_refuse_its_text(opening) -> None:
 
 @given(st.binary(max_size=60), st.integers(1, 9))
 def test_any_bytes_in_any_pieces_are_events_or_broken(noise: bytes, size: int) -> None:
-    whole, split = AnswerReader(), AnswerReader()
+    whole, split = ResponseParser(), ResponseParser()
     results = []
     for reader, pieces in (
         (whole, [noise]),
@@ -295,19 +308,19 @@ def test_any_bytes_in_any_pieces_are_events_or_broken(noise: bytes, size: int) -
             for piece in pieces:
                 found += reader.feed(piece)
             found += reader.end()
-        except BrokenOffError:
+        except StreamInterruptedError:
             found.append(None)
         results.append(found)
     assert results[0] == results[1]
     for each in results[0]:
         if each is not None:
-            with contextlib.suppress(BrokenOffError, EngineError, ContextOverflowError):
+            with contextlib.suppress(StreamInterruptedError, EngineError, ContextOverflowError):
                 read_chunk(each, NO_KEY)
 
 
 def test_an_event_is_bounded_however_it_is_cut() -> None:
-    reader = EventReader()
-    with pytest.raises(BrokenOffError, match="8,388,608"):
+    reader = SSEParser()
+    with pytest.raises(StreamInterruptedError, match="8,388,608"):
         for _ in range(20):
             reader.feed(b"data: " + b"x" * 2**19 + b"\n")
 
@@ -460,7 +473,7 @@ def refuses(*names: str, code: int = 400) -> Conversation:
 def test_refused_parameters_are_left_out_from_then_on_and_said_once(opening, code: int) -> None:
     server = Hostile(refuses("stream_options", "seed", "logprobs", code=code))
     said: list[str] = []
-    engine = opening(server, listen=said.append, patience=Patience(attempts=1))
+    engine = opening(server, listen=said.append, timeouts=HttpTimeouts(), retry=ONCE)
     done = ask(engine, logprobs=True)
     assert (done.text, done.logprobs, done.mean_logprob) == (TEXT, None, None)
     assert len(server.asked) == 4
@@ -536,8 +549,8 @@ def test_waiting_and_asking_again_is_told(opening, talk: Conversation, words: st
 def test_a_server_that_goes_away_for_a_moment_is_told(opening) -> None:
     server = Hostile(says(TEXT))
     said: list[str] = []
-    patience = Patience(attempts=8, first_wait=0.1, longest_wait=1)
-    engine = opening(server, listen=said.append, patience=patience)
+    retry = RetryPolicy(attempts=8, first_wait=0.1, longest_wait=1)
+    engine = opening(server, listen=said.append, timeouts=HttpTimeouts(), retry=retry)
     server.close()
     back: list[Hostile] = []
     threading.Timer(0.5, lambda: back.append(Hostile(says(TEXT), port=server.port))).start()
@@ -632,7 +645,7 @@ def test_a_redirect_within_the_server_is_followed(opening) -> None:
     assert "POST /v1/completions/ " in server.headers[1]
     assert server.asked[0] == server.asked[1]
     with pytest.raises(EngineError, match="redirects without end"):
-        ask(opening(Hostile(moved), patience=Patience(attempts=1)))
+        ask(opening(Hostile(moved), timeouts=HttpTimeouts(), retry=ONCE))
 
 
 def test_a_refusal_whose_body_never_ends_is_a_refusal(
@@ -685,7 +698,8 @@ def test_a_server_on_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Hostile(says(TEXT))
     try:
         with open_http(
-            f"http://[::1]:{server.port}/v1/", settings=HttpSettings(patience=QUICK)
+            f"http://[::1]:{server.port}/v1/",
+            settings=HttpSettings(timeouts=QUICK, retry=QUICK_RETRY),
         ) as engine:
             assert ask(engine).text == TEXT
     finally:

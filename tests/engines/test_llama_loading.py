@@ -69,8 +69,8 @@ def test_an_unquantized_cache_gives_the_same_with_and_without_what_was_read_befo
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown architecture": (
-        {"architecture": "unheard"},
-        "unknown model architecture: 'unheard'",
+        {"architecture": "ignore_notice"},
+        "unknown model architecture: 'ignore_notice'",
     ),
     "rotary of another size": ({"rotary": 8}, "invalid n_rot: 8, expected 16"),
     "a failed assertion while it computes": (
@@ -87,8 +87,8 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a tensor of another shape": ({"metadata": {".feed_forward_length": 32}}, "wrong shape"),
     "unknown pre-tokenizer": (
-        {"metadata": {"tokenizer.ggml.pre": "unheard"}},
-        "unknown pre-tokenizer type: 'unheard'",
+        {"metadata": {"tokenizer.ggml.pre": "ignore_notice"}},
+        "unknown pre-tokenizer type: 'ignore_notice'",
     ),
     "unknown tokenizer": (
         {"metadata": {"tokenizer.ggml.model": "odd"}},

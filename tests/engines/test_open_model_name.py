@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiturn.core.errors import InputError, ModelFileError, MultiturnError, UnknownNameError
-from multiturn.engines.model_name import Script, Server, Weights, read_model_name
+from multiturn.engines.model_name import LocalModel, RemoteModel, ScriptedModel, read_model_name
 
 
 @pytest.fixture
@@ -26,33 +26,35 @@ def place(tmp_path: Path) -> Path:
 
 def test_every_form(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, checkpoint, adapter = place / "small.gguf", place / "nl-350m", place / "adapter"
-    assert read_model_name("smollm2-135m") == Weights("smollm2-135m")
-    assert read_model_name(str(file)) == Weights(file)
-    assert read_model_name(str(checkpoint)) == Weights(checkpoint)
-    assert read_model_name(f"smollm2-135m+{adapter}") == Weights("smollm2-135m", adapter)
-    assert read_model_name(f"{file}+{place / 'turns.gguf'}") == Weights(file, place / "turns.gguf")
-    assert read_model_name(f"{checkpoint}+{adapter}") == Weights(checkpoint, adapter)
-    assert read_model_name("scripted:a+b.jsonl") == Script(Path("a+b.jsonl"))
+    assert read_model_name("smollm2-135m") == LocalModel("smollm2-135m")
+    assert read_model_name(str(file)) == LocalModel(file)
+    assert read_model_name(str(checkpoint)) == LocalModel(checkpoint)
+    assert read_model_name(f"smollm2-135m+{adapter}") == LocalModel("smollm2-135m", adapter)
+    assert read_model_name(f"{file}+{place / 'turns.gguf'}") == LocalModel(
+        file, place / "turns.gguf"
+    )
+    assert read_model_name(f"{checkpoint}+{adapter}") == LocalModel(checkpoint, adapter)
+    assert read_model_name("scripted:a+b.jsonl") == ScriptedModel(Path("a+b.jsonl"))
     server = "http://localhost:8000/v1#org/model+x"
-    assert read_model_name(server) == Server(server)
+    assert read_model_name(server) == RemoteModel(server)
     monkeypatch.setenv("HOME", str(place))
-    assert read_model_name("~/nl-350m+~/adapter") == Weights(checkpoint, adapter)
+    assert read_model_name("~/nl-350m+~/adapter") == LocalModel(checkpoint, adapter)
 
 
 def test_a_plus_sign_may_be_part_of_a_path(place: Path) -> None:
     both = place / "c++" / "a+b.gguf"
-    assert read_model_name(str(both)) == Weights(both)
+    assert read_model_name(str(both)) == LocalModel(both)
     adapter = place / "adapter"
-    assert read_model_name(f"{both}+{adapter}") == Weights(both, adapter)
-    assert read_model_name(f"{place}/c+++{adapter}") == Weights(place / "c++", adapter)
+    assert read_model_name(f"{both}+{adapter}") == LocalModel(both, adapter)
+    assert read_model_name(f"{place}/c+++{adapter}") == LocalModel(place / "c++", adapter)
 
 
 def test_a_name_wins_over_a_path(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     Path("smollm2-135m").mkdir()
-    assert read_model_name("smollm2-135m") == Weights("smollm2-135m")
-    assert read_model_name("./smollm2-135m") == Weights(Path("smollm2-135m"))
-    assert read_model_name("smollm2-135m+adapter") == Weights("smollm2-135m", Path("adapter"))
+    assert read_model_name("smollm2-135m") == LocalModel("smollm2-135m")
+    assert read_model_name("./smollm2-135m") == LocalModel(Path("smollm2-135m"))
+    assert read_model_name("smollm2-135m+adapter") == LocalModel("smollm2-135m", Path("adapter"))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_whatever_is_said_is_a_model_or_a_mistake(said: str) -> None:
         name = read_model_name(said)
     except MultiturnError:
         return
-    if isinstance(name, Weights):
+    if isinstance(name, LocalModel):
         assert isinstance(name.model, str) or name.model.exists()
         assert name.adapter is None or name.adapter.exists()
 

@@ -49,7 +49,7 @@ class Continuation:
         self._logprobs.append(logprob)
         return self._grow(self._decoder.decode(piece))
 
-    def fill_in(self, place: int, token: int, logprob: float = math.nan) -> None:
+    def set_token(self, place: int, token: int, logprob: float = math.nan) -> None:
         """Put the right id, and log-probability, where `add` was told of a token without one."""
         self.tokens[place] = token
         self._logprobs[place] = logprob

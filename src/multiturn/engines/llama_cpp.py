@@ -301,7 +301,7 @@ class LlamaCppEngine:
             logprob = math.nan
             if request.logprobs:
                 logprob = self.score(prompt + tokens[:place], tokens[place])
-            writing.fill_in(place, tokens[place], logprob)
+            writing.set_token(place, tokens[place], logprob)
 
     def score(self, prefix: list[int], token: int) -> float:
         """The natural log-probability that the model gives to `token` after `prefix`."""

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from multiturn.core.errors import EngineError
-from multiturn.engines.llama_prefix import Prefix
+from multiturn.engines.llama_prefix_cache import Prefix
 from multiturn.hub.llama_cpp_library import import_xllamacpp
 from multiturn.hub.llama_options import ServerOptions, server_parameters
 from multiturn.hub.llama_trial import find_fault, loading_error

@@ -10,14 +10,14 @@ from multiturn.engines.http.address import read_addresses
 from multiturn.hub.pull import locate
 from multiturn.hub.registry import REGISTRY
 
-__all__ = ["ModelName", "Script", "Server", "Weights", "read_model_name"]
+__all__ = ["ModelName", "ScriptedModel", "RemoteModel", "LocalModel", "read_model_name"]
 
 _SCRIPTED = "scripted:"
 _SERVERS = ("http://", "https://")
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class LocalModel:
     """A model that an engine loads.
 
     Attributes:
@@ -36,20 +36,20 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class RemoteModel:
     """A model that a server has, by its address."""
 
     address: str
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class ScriptedModel:
     """The engine that reads its lines from a file."""
 
     path: Path
 
 
-ModelName = Weights | Server | Script
+ModelName = LocalModel | RemoteModel | ScriptedModel
 
 
 def read_model_name(said: str) -> ModelName:
@@ -66,10 +66,10 @@ def read_model_name(said: str) -> ModelName:
         ModelFileError: a path leads to no model, or there is no such adapter.
     """
     if said.startswith(_SCRIPTED):
-        return Script(Path(said.removeprefix(_SCRIPTED)).expanduser())
+        return ScriptedModel(Path(said.removeprefix(_SCRIPTED)).expanduser())
     if said.startswith(_SERVERS):
         read_addresses(said)  # refuses what is none, and one with a password
-        return Server(said)
+        return RemoteModel(said)
     base, plus, last = said.rpartition("+")
     if not plus or not base or _place(said) is not None:
         return _weights(said, None)
@@ -85,14 +85,14 @@ def read_model_name(said: str) -> ModelName:
     )
 
 
-def _weights(said: str, adapter: Path | None) -> Weights:
+def _weights(said: str, adapter: Path | None) -> LocalModel:
     """A model without its adapter: a name wins over a path, as in `hub.pull`."""
     if said in REGISTRY:
-        return Weights(said, adapter)
+        return LocalModel(said, adapter)
     place = _place(said)
     if place is None or not place.is_dir():
         place = locate(said)  # a file; or refused, since it is no name either
-    return Weights(place or said, adapter)
+    return LocalModel(place or said, adapter)
 
 
 def _place(said: str) -> Path | None:

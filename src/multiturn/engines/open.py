@@ -10,7 +10,7 @@ from typing import Literal
 
 from multiturn.core.errors import InputError, MissingDependencyError
 from multiturn.engines.llama_cpp import open_llama_cpp
-from multiturn.engines.model_name import Script, Server, read_model_name
+from multiturn.engines.model_name import RemoteModel, ScriptedModel, read_model_name
 from multiturn.engines.protocol import Engine
 from multiturn.engines.scripted import ScriptedEngine, read_script
 from multiturn.hub.progress import ProgressListener, silent
@@ -63,12 +63,12 @@ def open_engine(
         EngineError: the model could not be loaded, or no server answers.
     """
     name = read_model_name(model)
-    if isinstance(name, Script):
+    if isinstance(name, ScriptedModel):
         script, settings = read_script(name.path)
         if context is not None:
             settings = replace(settings, context_window=context)
         return ScriptedEngine(script, settings=settings, model=model)
-    if isinstance(name, Server):
+    if isinstance(name, RemoteModel):
         # httpx takes 0.2 s to import, half of what a command does before it begins.
         from multiturn.engines.http.open import open_http
         from multiturn.engines.http.settings import HttpSettings

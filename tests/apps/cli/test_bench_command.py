@@ -20,7 +20,7 @@ from multiturn.benchmarks.runner.progress import BenchmarkProgress
 from multiturn.benchmarks.runner.utilization import EngineUtilization
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError
-from multiturn.engines.model_name import Script, Server, Weights
+from multiturn.engines.model_name import LocalModel, RemoteModel, ScriptedModel
 from multiturn.engines.protocol import EngineInfo
 from multiturn.engines.scripted import ScriptedEngine
 from multiturn.hub.adapters.gguf import write_gguf_adapter
@@ -220,15 +220,15 @@ def test_words_and_numbers_of_options():
 @pytest.mark.parametrize(
     ("model", "label"),
     [
-        (Weights("qwen2.5-coder-0.5b"), "qwen2.5-coder-0.5b"),
-        (Weights(Path("/somewhere/else/qwen.gguf")), "qwen"),
-        (Weights(Path("checkpoints/nl-350m/")), "nl-350m"),
-        (Weights("smollm2-135m", Path("/somewhere/my adapter")), "smollm2-135m+my-adapter"),
-        (Weights(Path("/somewhere/a.gguf"), Path("/somewhere/b.gguf")), "a+b"),
-        (Server("https://user:key@host/v1#org/model name"), "model-name"),
-        (Server("https://host:80/v1"), "v1"),
-        (Script(Path("/somewhere/any.jsonl")), "scripted-any"),
-        (Weights(Path("..")), "model"),
+        (LocalModel("qwen2.5-coder-0.5b"), "qwen2.5-coder-0.5b"),
+        (LocalModel(Path("/somewhere/else/qwen.gguf")), "qwen"),
+        (LocalModel(Path("checkpoints/nl-350m/")), "nl-350m"),
+        (LocalModel("smollm2-135m", Path("/somewhere/my adapter")), "smollm2-135m+my-adapter"),
+        (LocalModel(Path("/somewhere/a.gguf"), Path("/somewhere/b.gguf")), "a+b"),
+        (RemoteModel("https://user:key@host/v1#org/model name"), "model-name"),
+        (RemoteModel("https://host:80/v1"), "v1"),
+        (ScriptedModel(Path("/somewhere/any.jsonl")), "scripted-any"),
+        (LocalModel(Path("..")), "model"),
     ],
 )
 def test_names_of_models_hold_no_path(model, label):
@@ -383,9 +383,9 @@ def test_a_server_is_kept_under_its_models_own_name(tmp_path):
         engine="http", model="org/My coder", weights_sha256=None, context_window=9,
         chat_template=None,
     )  # fmt: skip
-    server = Server("http://127.0.0.1:8000/v1")
+    server = RemoteModel("http://127.0.0.1:8000/v1")
     assert label_of_runs(tmp_path, ["own"], server, info) == "My-coder"
-    named = Server("http://127.0.0.1:8000/v1#other")
+    named = RemoteModel("http://127.0.0.1:8000/v1#other")
     assert label_of_runs(tmp_path, ["own"], named, info) == "other"
     # What an older version began under a part of the address is gone on with.
     old = tmp_path / "own" / "v1" / "turns.published.t0.2"

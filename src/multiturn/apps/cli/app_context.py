@@ -14,7 +14,7 @@ from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.settings import Settings
 from multiturn.apps.cli.working import working
 from multiturn.core.errors import InputError
-from multiturn.engines.model_name import Weights, read_model_name
+from multiturn.engines.model_name import LocalModel, read_model_name
 from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Engine
 from multiturn.hub.progress import human_size
@@ -90,7 +90,7 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
         InputError: the user declined the download, or no model has this name.
     """
     name = read_model_name(model)
-    if isinstance(name, Weights) and name.place is None:
+    if isinstance(name, LocalModel) and name.place is None:
         _fetch(REGISTRY[str(name.model)], console, ask=ask)
     with (
         answering_ctrl_c("the model is loaded"),

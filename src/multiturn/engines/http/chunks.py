@@ -7,17 +7,17 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from multiturn.engines.http.events import DONE, ServerEvent
-from multiturn.engines.http.faults import (
-    BrokenOffError,
+from multiturn.engines.http.errors import (
     ErrorEventError,
+    StreamInterruptedError,
     message_in,
     refusal,
-    status_told,
+    status_in,
 )
 from multiturn.engines.http.key import Key
+from multiturn.engines.http.sse import DONE, ServerEvent
 
-__all__ = ["Chunk", "WholeCharacters", "read_chunk"]
+__all__ = ["Chunk", "SurrogateJoiner", "read_chunk"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def read_chunk(event: ServerEvent, key: Key) -> Chunk:
     """Read one event.
 
     Raises:
-        BrokenOffError: it is not what the API says it should be, or tells a passing error.
+        StreamInterruptedError: it is not what the API says it should be, or tells a passing error.
         EngineError: it tells a lasting error.
     """
     if event.data.strip() == DONE:
@@ -58,20 +58,20 @@ def read_chunk(event: ServerEvent, key: Key) -> Chunk:
     except (ValueError, RecursionError) as error:
         if failed:
             raise _told(event.data, None, key) from error
-        raise BrokenOffError("it sent what is not JSON") from error
+        raise StreamInterruptedError("it sent what is not JSON") from error
     if isinstance(answer, list) and len(answer) == 1 and isinstance(answer[0], dict):
         answer = answer[0]  # Google's servers put an error into a list
     if not isinstance(answer, dict):
         if failed:
             raise _told(event.data, answer, key)
-        raise BrokenOffError("it sent JSON that is no completion")
+        raise StreamInterruptedError("it sent JSON that is no completion")
     wrong = _error_in(answer)
     if failed or wrong:
         raise _told(event.data, wrong or answer, key)
     try:
         return _read(answer, one_piece=event.name == "answer")
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
-        raise BrokenOffError("it sent JSON that is no completion") from error
+        raise StreamInterruptedError("it sent JSON that is no completion") from error
 
 
 def _error_in(answer: dict[str, Any]) -> object:
@@ -90,9 +90,9 @@ def _error_in(answer: dict[str, Any]) -> object:
 
 def _told(data: str, error: object, key: Key) -> Exception:
     """The error that a server tells in its answer: the text that came is not whole."""
-    fault = refusal(status_told(error, 500), {}, data, key)
-    if isinstance(fault, BrokenOffError):
-        said = key.hidden_in(message_in(data))[:160]
+    fault = refusal(status_in(error, 500), {}, data, key)
+    if isinstance(fault, StreamInterruptedError):
+        said = key.redact(message_in(data))[:160]
         return ErrorEventError(
             f"it answered with an error in place of the text ({said})",
             status=fault.status,
@@ -180,11 +180,11 @@ def _finish(value: object) -> str | None:
     return None if reason in ("", "null", "none", "undefined") else reason
 
 
-class WholeCharacters:
+class SurrogateJoiner:
     r"""Joins characters beyond U+FFFF that JSON's escapes split between two events.
 
     Example:
-        >>> whole = WholeCharacters()
+        >>> whole = SurrogateJoiner()
         >>> whole.add("a\ud83d"), whole.add("\ude00"), whole.end()
         (b'a', b'\xf0\x9f\x98\x80', b'')
     """

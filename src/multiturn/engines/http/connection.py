@@ -1,4 +1,4 @@
-"""Questions to one server over HTTP."""
+"""Requests to one server over HTTP."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import httpx
 
 from multiturn.core.errors import EngineError
 from multiturn.engines.http.address import Address
-from multiturn.engines.http.answers import MAX_ANSWER_BYTES, AnswerReader
 from multiturn.engines.http.chunks import Chunk, read_chunk
-from multiturn.engines.http.faults import BrokenOffError, refusal
+from multiturn.engines.http.errors import StreamInterruptedError, refusal
 from multiturn.engines.http.key import Key
-from multiturn.engines.http.settings import Patience
+from multiturn.engines.http.response_parser import MAX_RESPONSE_BYTES, ResponseParser
+from multiturn.engines.http.settings import HttpTimeouts
 from multiturn.hub.partial import SourceFailedError
 from multiturn.hub.sources.transport import reason_of, tls_context
 
@@ -25,19 +25,19 @@ __all__ = ["Connection", "open_client"]
 
 _MAX_REFUSAL_BYTES = 64 * 2**10
 _REFUSAL_SECONDS = 5.0
-"""How long a server may take to say why it refuses; what has come until then is shown."""
+"""How long to read the body of a refusal; what has arrived by then is shown."""
 _MAX_REDIRECTS = 3
 _SAME_REQUEST = (307, 308)
 """Redirects after which the same request is sent again; after the others it becomes a GET."""
 _LOOPBACK = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
-def open_client(patience: Patience, *, tls: bool) -> httpx.AsyncClient:
+def open_client(timeouts: HttpTimeouts, *, tls: bool) -> httpx.AsyncClient:
     """A client for all servers of an engine.
 
-    Connections are not kept for a second request. A server may close a kept one at the very
-    moment when a request is sent, and then nobody knows whether it was taken; beside the
-    seconds that a continuation takes, a new connection costs nothing.
+    Connections are not reused. A server may close an idle connection at the moment when a
+    request is sent, and then it is unknown whether the request was received; a new connection
+    costs nothing beside the seconds that a continuation takes.
 
     Raises:
         EngineError: the certificates or the proxy of this machine cannot be used.
@@ -45,11 +45,11 @@ def open_client(patience: Patience, *, tls: bool) -> httpx.AsyncClient:
     try:
         return httpx.AsyncClient(
             verify=tls_context() if tls else False,
-            # Waiting for tokens has limits of its own, which know a token from a keep-alive.
-            timeout=httpx.Timeout(None, connect=patience.connect, write=patience.connect),
+            # `generation` bounds the wait for tokens; httpx cannot tell a token from a keep-alive.
+            timeout=httpx.Timeout(None, connect=timeouts.connect, write=timeouts.connect),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             follow_redirects=False,
-            mounts=dict.fromkeys(_LOOPBACK),  # this machine is never reached through a proxy
+            mounts=dict.fromkeys(_LOOPBACK),  # no proxy for this machine
             headers={"User-Agent": "multiturn", "Accept-Encoding": "identity"},
         )
     except (ValueError, ImportError, SourceFailedError) as error:
@@ -68,7 +68,7 @@ class Connection:
         """The JSON that the server has under `url`, or None where it has nothing there.
 
         Raises:
-            BrokenOffError: it does not answer, or says that it is not ready.
+            StreamInterruptedError: it does not answer, or says that it is not ready.
             EngineError: it refuses.
         """
         return await self._ask("GET", url, None, seconds)
@@ -77,7 +77,7 @@ class Connection:
         """The JSON that the server answers, or None where it has no such endpoint.
 
         Raises:
-            BrokenOffError: it does not answer, or says that it is not ready.
+            StreamInterruptedError: it does not answer, or says that it is not ready.
             EngineError: it refuses.
         """
         return await self._ask("POST", url, body, seconds)
@@ -93,32 +93,32 @@ class Connection:
                 await self._check(response)
                 async for piece in response.aiter_bytes():
                     answer += piece
-                    if len(answer) > MAX_ANSWER_BYTES:
-                        raise BrokenOffError(f"its answer has over {MAX_ANSWER_BYTES:,} bytes")
+                    if len(answer) > MAX_RESPONSE_BYTES:
+                        raise StreamInterruptedError(
+                            f"its answer has over {MAX_RESPONSE_BYTES:,} bytes"
+                        )
                     if len(answer) < _MAX_REFUSAL_BYTES and answer.rstrip()[-1:] in (b"}", b"]"):
-                        # A server that does not say where its answer ends may not close, too.
+                        # A server may neither state the length of its answer nor close it.
                         with contextlib.suppress(ValueError, RecursionError):
                             return json.loads(answer.decode("utf-8-sig"))
                 return json.loads(answer.decode("utf-8-sig"))
         except TimeoutError as error:
-            raise BrokenOffError(f"it gave no answer within {seconds:g} s") from error
+            raise StreamInterruptedError(f"it gave no answer within {seconds:g} s") from error
         except (ValueError, RecursionError) as error:
             page = answer.lstrip()[:1] == b"<"
             what = "a web page" if page else "what is not JSON"
-            raise BrokenOffError(f"it answered with {what}") from error
+            raise StreamInterruptedError(f"it answered with {what}") from error
 
     async def stream(self, url: str, body: Mapping[str, object]) -> AsyncGenerator[Chunk, None]:
-        """The events of a completion, as far as the answer goes.
-
-        Whoever reads them knows where it ends, and need not wait for the connection to be closed.
+        """The events of a completion. The caller may stop at the last one it needs.
 
         Raises:
-            BrokenOffError: it broke off, or says what makes no sense.
-            MultiturnError: it refuses the request, which would be refused again.
+            StreamInterruptedError: it broke off, or sent what cannot be parsed.
+            MultiturnError: it refuses the request for good.
         """
         async with self._send("POST", url, body) as response:
             await self._check(response)
-            reader = AnswerReader()
+            reader = ResponseParser()
             async for piece in response.aiter_bytes():
                 for event in reader.feed(piece):
                     yield read_chunk(event, self._key)
@@ -129,10 +129,10 @@ class Connection:
     async def _send(
         self, method: str, url: str, body: Mapping[str, object] | None
     ) -> AsyncIterator[httpx.Response]:
-        """The response while it is open; faults of the network become `BrokenOffError`.
+        """The response while it is open; faults of the network become `StreamInterruptedError`.
 
-        A redirect within the server is followed: some add or take away a slash. Keys and
-        prompts go nowhere else.
+        Redirects within the same server are followed, since some only add or remove a slash.
+        Keys and prompts are never sent to another server.
         """
         try:
             for _ in range(_MAX_REDIRECTS):
@@ -144,9 +144,9 @@ class Connection:
                         yield response
                         return
                     url = place
-            raise BrokenOffError("it redirects without end")
+            raise StreamInterruptedError("it redirects without end")
         except httpx.RequestError as error:
-            raise BrokenOffError(self._key.hidden_in(reason_of(error))) from error
+            raise StreamInterruptedError(self._key.redact(reason_of(error))) from error
         except httpx.InvalidURL as error:
             raise EngineError(f"not an address ({error})", got=str(self.address)) from error
 

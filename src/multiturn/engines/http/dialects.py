@@ -14,7 +14,7 @@ from multiturn.core.errors import InputError
 from multiturn.engines.http.settings import HttpSettings, ServerKind
 from multiturn.engines.protocol import Request
 
-__all__ = ["completion_body", "messages", "tells_tokens"]
+__all__ = ["completion_body", "messages", "returns_token_ids"]
 
 
 def completion_body(
@@ -52,7 +52,7 @@ def completion_body(
     match kind:
         case "llama.cpp":
             body |= {
-                # The order of the published sampler: the nucleus is of the tempered distribution.
+                # The task of the published sampler: the nucleus is of the tempered distribution.
                 "samplers": ["temperature", "top_k", "top_p"],
                 "top_k": request.top_k,
                 "cache_prompt": request.session is not None,
@@ -80,6 +80,6 @@ def messages(settings: HttpSettings, prompt: str) -> list[dict[str, str]]:
     return [*system, {"role": "user", "content": prompt}]
 
 
-def tells_tokens(kind: ServerKind) -> bool:
+def returns_token_ids(kind: ServerKind) -> bool:
     """Whether such servers tell the ids of the tokens they write."""
     return kind in ("llama.cpp", "vllm")

@@ -1,4 +1,4 @@
-"""The engine over HTTP: prompts go to servers, continuations come back as they are written."""
+"""`HttpEngine`: servers with OpenAI's API behind the `Engine` protocol."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import Self
 
 from multiturn.core.errors import EngineError
 from multiturn.engines.continuation import Continuation
-from multiturn.engines.http.background import Background
 from multiturn.engines.http.dialects import completion_body
-from multiturn.engines.http.faults import BrokenOffError
-from multiturn.engines.http.fleet import Fleet
+from multiturn.engines.http.errors import StreamInterruptedError
+from multiturn.engines.http.event_loop import BackgroundLoop
+from multiturn.engines.http.generation import GenerationTask, generate_with_retries
 from multiturn.engines.http.identity import Identity, tokenize
 from multiturn.engines.http.parameters import ServerParameters
+from multiturn.engines.http.server_pool import ServerPool
 from multiturn.engines.http.settings import HttpSettings
-from multiturn.engines.http.writing import Order, write
 from multiturn.engines.protocol import (
     Completion,
     EngineInfo,
@@ -35,8 +35,8 @@ from multiturn.engines.validation import check_open, check_text, check_window
 
 __all__ = ["HttpEngine"]
 
-_LOOK = 0.05
-"""Seconds between two looks at whether a request was cancelled."""
+_POLL_SECONDS = 0.05
+"""How often the engine checks whether a request was cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +53,29 @@ _Events = queue.SimpleQueue[Event | _Ended]
 class HttpEngine:
     """An `Engine` over one or several servers; made by `multiturn.engines.http.open.open_http`.
 
-    The n continuations of a request are n requests to the servers, with seeds ``seed + i``, side
-    by side. What the same seed gives is the server's promise, not this engine's:
-    docs/http-engine.md says which servers keep it.
+    The n continuations of a request are n concurrent requests to the servers, with seeds
+    ``seed + i``. Whether the same seed gives the same text is up to the server:
+    docs/http-engine.md says which servers do.
     """
 
     def __init__(
         self,
-        background: Background,
-        fleet: Fleet,
+        background: BackgroundLoop,
+        pool: ServerPool,
         identity: Identity,
         settings: HttpSettings,
         info: EngineInfo,
         parameters: ServerParameters,
     ) -> None:
         self._background = background
-        self._fleet = fleet
+        self._pool = pool
         self._slots = asyncio.Semaphore(info.slots)
         self._identity = identity
         self._settings = settings
         self._parameters = parameters
         self._info = info
         self._closed = False
-        # An engine that is forgotten, or open when the program ends, leaves no thread.
+        # Ends the thread of an engine that is collected, or open at exit.
         self._end = weakref.finalize(self, background.close)
 
     @property
@@ -84,19 +84,19 @@ class HttpEngine:
         return self._info
 
     def count_tokens(self, text: str, *, parse_special: bool = False) -> int:
-        """How many tokens `text` takes as a prompt.
+        """The number of tokens of `text` as a prompt.
 
-        Where the servers do not count (`EngineInfo.exact_counts`), the number of its bytes and
-        one more, which no tokenizer that starts from bytes or characters exceeds.
+        Where the servers do not count (`EngineInfo.exact_counts`), it is the number of bytes and
+        one more, which no tokenizer over bytes or characters exceeds.
         """
         return self._count(text, parse_special)[0]
 
     def stream(self, request: Request, *, cancel: Flag | None = None) -> Iterator[Event]:
-        """Write the continuations side by side. See `Engine.stream`."""
+        """Generate all continuations concurrently. See `Engine.stream`."""
         started = time.perf_counter()
         prompt_tokens, prompt = self._count(request.prompt, request.parse_special)
         exact = self._info.exact_counts
-        # A bound that does not fit proves nothing; the server then refuses what is too long.
+        # An upper bound proves nothing; the server refuses a prompt that is too long.
         check_window(
             prompt_tokens if exact or not prompt_tokens else 1,
             request.max_tokens,
@@ -104,8 +104,8 @@ class HttpEngine:
         )
         chat = self._settings.api == "chat"
         events: _Events = queue.SimpleQueue()
-        orders = [
-            Order(
+        tasks = [
+            GenerationTask(
                 index=index,
                 request=request,
                 path="chat/completions" if chat else "completions",
@@ -120,14 +120,14 @@ class HttpEngine:
                 prompt_tokens=prompt_tokens if exact else None,
                 started=started,
                 live=self._settings.live,
-                give=events.put,
+                emit=events.put,
             )
             for index in range(request.n)
         ]
-        return self._stream(orders, events, cancel or Flag())
+        return self._stream(tasks, events, cancel or Flag())
 
     def close(self) -> None:
-        """Break off what is being written and end. Safe to call twice."""
+        """Cancel all requests. Safe to call twice."""
         self._closed = True
         self._end()
 
@@ -143,7 +143,7 @@ class HttpEngine:
         self.close()
 
     def _count(self, text: str, parse_special: bool) -> tuple[int, str | list[int]]:
-        """How many tokens a prompt has, and the form in which it is sent."""
+        """The number of tokens of a prompt, and the form in which it is sent."""
         check_open(self._closed)
         check_text(text)
         if not text:
@@ -151,14 +151,13 @@ class HttpEngine:
         if not self._info.exact_counts:
             return len(text.encode()) + 1, text
         tokens = self._background.run(self._tokenize(text, parse_special))
-        # Ids mean the same to the server however it would split the text by itself; special
-        # tokens are in them only where they were asked for.
+        # As ids the server cannot split the text otherwise, nor parse special tokens unasked.
         return len(tokens), tokens if self._settings.api == "completions" else text
 
     async def _tokenize(self, text: str, parse_special: bool) -> list[int]:
-        patience = self._settings.patience
-        for attempt in range(1, patience.attempts + 1):
-            server = await self._fleet.choose()
+        attempts = self._settings.retry.attempts
+        for attempt in range(1, attempts + 1):
+            server = await self._pool.choose()
             try:
                 return await tokenize(
                     server.connection,
@@ -167,27 +166,29 @@ class HttpEngine:
                     text,
                     parse_special=parse_special,
                 )
-            except BrokenOffError as fault:
-                self._fleet.failed(server, fault)
-                if attempt == patience.attempts:
+            except StreamInterruptedError as fault:
+                self._pool.report_failure(server, fault)
+                if attempt == attempts:
                     raise EngineError(
                         f"no server counted tokens ({server.connection.address}: {fault.reason})",
                         fix="see to the server, and ask again",
                     ) from fault
         raise AssertionError("the last attempt returns or raises")
 
-    async def _write(self, order: Order) -> None:
+    async def _write(self, task: GenerationTask) -> None:
         async with self._slots:
-            await write(order, self._fleet, self._settings.patience, self._parameters)
+            await generate_with_retries(task, self._pool, self._settings, self._parameters)
 
-    def _stream(self, orders: Sequence[Order], events: _Events, cancel: Flag) -> Iterator[Event]:
-        missing = {order.index: order for order in orders}
+    def _stream(
+        self, tasks: Sequence[GenerationTask], events: _Events, cancel: Flag
+    ) -> Iterator[Event]:
+        missing = {task.index: task for task in tasks}
         if cancel.is_set():
-            yield from map(_nothing, orders)
+            yield from map(_nothing, tasks)
             return
         cancels = [
-            self._background.start(self._write(order), partial(_tell_end, order.index, events))
-            for order in orders
+            self._background.start(self._write(task), partial(_tell_end, task.index, events))
+            for task in tasks
         ]
         cancelled = False
         try:
@@ -197,7 +198,7 @@ class HttpEngine:
                     for stop in cancels:
                         stop()
                 try:
-                    event = events.get(timeout=_LOOK)
+                    event = events.get(timeout=_POLL_SECONDS)
                 except queue.Empty:
                     check_open(self._closed)
                     continue
@@ -224,13 +225,13 @@ def _tell_end(index: int, events: _Events, error: BaseException | None) -> None:
         events.put(_Ended(index, error))
 
 
-def _nothing(order: Order) -> Completion:
+def _nothing(task: GenerationTask) -> Completion:
     """The completion of what was cancelled before it began."""
-    total = time.perf_counter() - order.started
-    return Continuation(order.index, order.request.stop).completion(
+    total = time.perf_counter() - task.started
+    return Continuation(task.index, task.request.stop).completion(
         FinishReason.CANCELLED,
-        prompt_tokens=order.prompt_tokens or 0,
+        prompt_tokens=task.prompt_tokens or 0,
         cached_tokens=0,
         timings=Timings(total, total),
-        logprobs=order.request.logprobs,
+        logprobs=task.request.logprobs,
     )

@@ -10,7 +10,7 @@ from typing import Any, cast
 from multiturn.core.errors import EngineError, InputError, UnknownNameError
 from multiturn.engines.http.connection import Connection
 from multiturn.engines.http.dialects import messages
-from multiturn.engines.http.faults import BrokenOffError
+from multiturn.engines.http.errors import StreamInterruptedError
 from multiturn.engines.http.settings import HttpSettings, ServerKind
 
 __all__ = ["Identity", "identify", "tokenize"]
@@ -54,7 +54,7 @@ async def identify(connection: Connection, settings: HttpSettings) -> Identity:
     """Ask a server who it is.
 
     Raises:
-        BrokenOffError: it does not answer, or says that it is not ready.
+        StreamInterruptedError: it does not answer, or says that it is not ready.
         EngineError: it refuses.
         InputError: it does not have the model, or has several and none was named.
     """
@@ -105,11 +105,11 @@ async def _beside(question: Awaitable[Any]) -> Any:
     """The answer to what only tells more; None where the server does not give it.
 
     Raises:
-        BrokenOffError: the server says that it is not ready.
+        StreamInterruptedError: the server says that it is not ready.
     """
     try:
         return await question
-    except BrokenOffError as fault:
+    except StreamInterruptedError as fault:
         if fault.not_ready:
             raise
         return None
@@ -128,7 +128,7 @@ async def tokenize(
     """The ids of the tokens that `text` takes as a prompt, those of a chat's template included.
 
     Raises:
-        BrokenOffError: the server does not answer.
+        StreamInterruptedError: the server does not answer.
         EngineError: it refuses.
     """
     root = connection.address.root
@@ -156,7 +156,7 @@ async def tokenize(
 def _part(answer: object, name: str, kind: type) -> Any:
     found = answer.get(name) if isinstance(answer, dict) else None
     if not isinstance(found, kind):
-        raise BrokenOffError(f"its answer about tokens has no {name!r}")
+        raise StreamInterruptedError(f"its answer about tokens has no {name!r}")
     return found
 
 
@@ -200,7 +200,7 @@ def _positive(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def check_same(first: Identity, other: Identity) -> str | None:
+def identity_difference(first: Identity, other: Identity) -> str | None:
     """Why two servers cannot stand in for each other; None where they can."""
     for what, ours, theirs in (
         ("kind", first.kind, other.kind),
@@ -213,7 +213,7 @@ def check_same(first: Identity, other: Identity) -> str | None:
     return None
 
 
-def agreed(identities: list[Identity]) -> Identity:
+def common_identity(identities: list[Identity]) -> Identity:
     """What servers have in common.
 
     Raises:
@@ -221,7 +221,7 @@ def agreed(identities: list[Identity]) -> Identity:
     """
     first = identities[0]
     for other in identities[1:]:
-        if difference := check_same(first, other):
+        if difference := identity_difference(first, other):
             raise EngineError(
                 f"the servers are not alike: of one {difference}",
                 fix="give all of them the same model, or open one engine for each",

@@ -25,7 +25,7 @@ class Key:
         """What to send with a request."""
         return {"Authorization": f"Bearer {self._text}"} if self._text else {}
 
-    def hidden_in(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """`text`, a server's answer that may repeat the key, without it."""
         return text.replace(self._text, "(the key)") if self._text else text
 

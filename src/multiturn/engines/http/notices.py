@@ -1,16 +1,16 @@
-"""What a person should know of a server while the work goes on."""
+"""Notices to a person about a server, while a request runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["NoticeListener", "unheard"]
+__all__ = ["NoticeListener", "ignore_notice"]
 
 NoticeListener = Callable[[str], None]
-"""Is told one line at a time, from a thread of the engine: that a server is waited for, or that
-a parameter is left out."""
+"""Called with one line from a thread of the engine: that it waits for a server, or that a
+parameter is left out."""
 
 
-def unheard(notice: str) -> None:
-    """Nobody listens."""
+def ignore_notice(notice: str) -> None:
+    """Do nothing."""
     del notice

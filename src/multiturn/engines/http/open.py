@@ -8,16 +8,16 @@ from dataclasses import replace
 
 from multiturn.core.errors import EngineError, InputError, MultiturnError
 from multiturn.engines.http.address import Address, read_addresses
-from multiturn.engines.http.background import Background
 from multiturn.engines.http.connection import Connection, open_client
-from multiturn.engines.http.dialects import tells_tokens
+from multiturn.engines.http.dialects import returns_token_ids
 from multiturn.engines.http.engine import HttpEngine
-from multiturn.engines.http.faults import BrokenOffError
-from multiturn.engines.http.fleet import Fleet
-from multiturn.engines.http.identity import Identity, agreed, check_same, identify
+from multiturn.engines.http.errors import StreamInterruptedError
+from multiturn.engines.http.event_loop import BackgroundLoop
+from multiturn.engines.http.identity import Identity, common_identity, identify, identity_difference
 from multiturn.engines.http.key import read_key
-from multiturn.engines.http.notices import NoticeListener, unheard
+from multiturn.engines.http.notices import NoticeListener, ignore_notice
 from multiturn.engines.http.parameters import ServerParameters
+from multiturn.engines.http.server_pool import ServerPool
 from multiturn.engines.http.settings import HttpSettings
 from multiturn.engines.protocol import EngineInfo
 
@@ -31,7 +31,7 @@ def open_http(
     addresses: str | Iterable[str],
     *,
     settings: HttpSettings | None = None,
-    listen: NoticeListener = unheard,
+    listen: NoticeListener = ignore_notice,
 ) -> HttpEngine:
     """Find out what runs at some addresses, and speak to it.
 
@@ -58,31 +58,31 @@ def open_http(
             fix="name one of them",
         )
     settings = replace(settings, model=settings.model or named)
-    background = Background("http-engine")
+    background = BackgroundLoop("http-engine")
     try:
-        fleet, identity, answering = background.run(_meet(found, settings, listen))
+        pool, identity, answering = background.run(_meet(found, settings, listen))
         info = _info(identity, answering, len(found), settings)
     except BaseException:
         background.close()
         raise
-    return HttpEngine(background, fleet, identity, settings, info, ServerParameters(listen))
+    return HttpEngine(background, pool, identity, settings, info, ServerParameters(listen))
 
 
 async def _meet(
     addresses: tuple[Address, ...], settings: HttpSettings, listen: NoticeListener
-) -> tuple[Fleet, Identity, list[Identity]]:
+) -> tuple[ServerPool, Identity, list[Identity]]:
     """Ask every server who it is."""
     keys = [read_key(settings.key_variable, address) for address in addresses]
-    client = open_client(settings.patience, tls=any(a.base.startswith("https") for a in addresses))
+    client = open_client(settings.timeouts, tls=any(a.base.startswith("https") for a in addresses))
     connections = [
         Connection(client, address, key) for address, key in zip(addresses, keys, strict=True)
     ]
     answers = await _ask_all(connections, settings, listen)
     known: list[Identity] = []
-    absent: list[tuple[int, BrokenOffError]] = []
+    absent: list[tuple[int, StreamInterruptedError]] = []
     for place, answer in enumerate(answers):
         match answer:
-            case BrokenOffError():
+            case StreamInterruptedError():
                 absent.append((place, answer))
             case MultiturnError():
                 kind = InputError if isinstance(answer, InputError) else EngineError
@@ -102,39 +102,39 @@ async def _meet(
             f"no server answers ({reasons})",
             fix="start one, wait until it has loaded, or check the address and the port",
         )
-    identity = agreed(known)
+    identity = common_identity(known)
 
     async def check(connection: Connection) -> str | None:
-        return check_same(identity, await identify(connection, settings))
+        return identity_difference(identity, await identify(connection, settings))
 
-    fleet = Fleet(connections, settings.patience, check, listen)
+    pool = ServerPool(connections, settings.retry, check, listen)
     for place, fault in absent:
-        fleet.failed(fleet.servers[place], fault)
-    return fleet, identity, known
+        pool.report_failure(pool.servers[place], fault)
+    return pool, identity, known
 
 
 async def _ask_all(
     connections: list[Connection], settings: HttpSettings, listen: NoticeListener
 ) -> list[Identity | BaseException]:
     """What each server says of itself; those that load are waited for until one is there."""
-    patience = settings.patience
+    retry = settings.retry
     answers: list[Identity | BaseException] = []
-    for attempt in range(patience.attempts):
+    for attempt in range(retry.attempts):
         answers = await asyncio.gather(
             *(identify(connection, settings) for connection in connections), return_exceptions=True
         )
         waits = [
-            max(each.after or 0.0, min(patience.first_wait * 2**attempt, patience.longest_wait))
+            max(each.after or 0.0, retry.backoff(attempt + 1))
             for each in answers
-            if isinstance(each, BrokenOffError) and each.not_ready
+            if isinstance(each, StreamInterruptedError) and each.not_ready
         ]
-        lasting = any(not isinstance(each, BrokenOffError) for each in answers)
+        lasting = any(not isinstance(each, StreamInterruptedError) for each in answers)
         wait = min(waits, default=None)
-        if lasting or wait is None or wait > patience.longest_wait:
+        if lasting or wait is None or wait > retry.longest_wait:
             break
-        if attempt + 1 < patience.attempts:
+        if attempt + 1 < retry.attempts:
             for connection, each in zip(connections, answers, strict=True):
-                if isinstance(each, BrokenOffError):
+                if isinstance(each, StreamInterruptedError):
                     listen(f"{connection.address}: {each.reason}; asking again in {wait:.1f} s")
             await asyncio.sleep(wait)
     return answers
@@ -165,5 +165,5 @@ def _info(
         eos_token=identity.eos_token,
         slots=settings.slots or told * servers // len(answering),
         exact_counts=identity.tokenizes,
-        token_ids=tells_tokens(identity.kind),
+        token_ids=returns_token_ids(identity.kind),
     )

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from multiturn.engines.http.faults import BrokenOffError, RefusedError
+from multiturn.engines.http.errors import RefusedError, StreamInterruptedError
 from multiturn.engines.http.notices import NoticeListener
 
 __all__ = ["ServerParameters", "refused_parameters"]
@@ -84,7 +84,7 @@ class ServerParameters:
             if name not in self._left_out
         }
 
-    def learn(self, sent: Mapping[str, Any], fault: BrokenOffError | RefusedError) -> bool:
+    def learn(self, sent: Mapping[str, Any], fault: StreamInterruptedError | RefusedError) -> bool:
         """Find out whether a refusal is about parameters that can be left out.
 
         Args:

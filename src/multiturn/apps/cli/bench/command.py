@@ -40,7 +40,7 @@ from multiturn.benchmarks.runner.results import find_runs, read_run
 from multiturn.benchmarks.runner.run import Concurrency, Invocation, run_specs
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError, UnknownNameError
-from multiturn.engines.model_name import Server, read_model_name
+from multiturn.engines.model_name import RemoteModel, read_model_name
 from multiturn.sandbox.open import open_sandbox
 
 __all__ = ["app"]
@@ -476,7 +476,7 @@ def _check_apart(models: list[Settings]) -> None:
     labels: dict[str, str] = {}
     for settings in models:
         name = read_model_name(settings.model)
-        if not isinstance(name, Server) or "#" in name.address:  # else ask the server
+        if not isinstance(name, RemoteModel) or "#" in name.address:  # else ask the server
             _check_label(model_label(name), settings.model, labels)
 
 

@@ -12,7 +12,7 @@ from multiturn.apps.cli.faults import note
 from multiturn.apps.cli.settings import Settings
 from multiturn.engines.http.open import open_http
 from multiturn.engines.http.settings import HttpSettings
-from multiturn.engines.model_name import Script, Server, read_model_name
+from multiturn.engines.model_name import RemoteModel, ScriptedModel, read_model_name
 from multiturn.engines.protocol import Engine, EngineInfo
 from multiturn.hub.weights_hash import weights_sha256, weights_sha256_with_adapter
 
@@ -29,7 +29,7 @@ def open_bench_engine(settings: Settings, console: Console) -> Engine:
         MultiturnError: as `open_engine` and `open_http` do.
     """
     name = read_model_name(settings.model)
-    if isinstance(name, Server):
+    if isinstance(name, RemoteModel):
         # Nothing is streamed to the user, so an interrupted request can simply be repeated.
         http = HttpSettings(live=False, context=settings.context)
         return open_http(name.address, settings=http, listen=note)
@@ -52,10 +52,10 @@ def info_with_hash(engine: Engine, model: str) -> EngineInfo:
         MultiturnError: as `read_model_name` does.
     """
     info, name = engine.info, read_model_name(model)
-    if isinstance(name, Script):
+    if isinstance(name, ScriptedModel):
         info = replace(info, model=name.path.name)  # a record holds no paths
         return replace(info, weights_sha256=info.weights_sha256 or weights_sha256(name.path))
-    if isinstance(name, Server) or info.weights_sha256 is not None:
+    if isinstance(name, RemoteModel) or info.weights_sha256 is not None:
         return info
     path = name.place
     if path is None:

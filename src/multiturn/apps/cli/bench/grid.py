@@ -12,7 +12,7 @@ from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.runner.directory import CONFIG
 from multiturn.benchmarks.task import EARLIER_TRUNCATIONS, HeaderStyle, Task, Truncation
 from multiturn.core.errors import InputError, UnknownNameError
-from multiturn.engines.model_name import ModelName, Script, Server, Weights
+from multiturn.engines.model_name import LocalModel, ModelName, RemoteModel, ScriptedModel
 from multiturn.engines.protocol import EngineInfo
 from multiturn.hub.progress import ProgressListener, silent
 
@@ -86,19 +86,19 @@ def model_label(name: ModelName) -> str:
     """The name of a model in directory names and records, without path or address.
 
     Example:
-        >>> model_label(Weights("smollm2-135m")), model_label(Weights(Path("models/My model.gguf")))
-        ('smollm2-135m', 'My-model')
-        >>> model_label(Weights("smollm2-135m", adapter=Path("runs/short-turns")))
+        >>> model_label(LocalModel(Path("models/My model.gguf")))
+        'My-model'
+        >>> model_label(LocalModel("smollm2-135m", adapter=Path("runs/short-turns")))
         'smollm2-135m+short-turns'
-        >>> model_label(Server("http://host/v1#org/coder")), model_label(Script(Path("b.jsonl")))
-        ('coder', 'scripted-b')
+        >>> model_label(RemoteModel("http://host/v1#org/coder"))
+        'coder'
     """
     match name:
-        case Server(address):
+        case RemoteModel(address):
             return _label(address.rpartition("#")[2].rstrip("/").rpartition("/")[2])
-        case Script(path):
+        case ScriptedModel(path):
             return f"scripted-{_label(path.name)}"
-        case Weights(model, adapter):
+        case LocalModel(model, adapter):
             label = _label(Path(model).name)
             return label if adapter is None else f"{label}+{_label(adapter.name)}"
 
@@ -110,9 +110,9 @@ def label_of_runs(out: Path, tasks: Sequence[str], name: ModelName, engine: Engi
     directory.
     """
     label = model_label(name)
-    if not isinstance(name, Server) or "#" in name.address:
+    if not isinstance(name, RemoteModel) or "#" in name.address:
         return label
-    own = model_label(Server(f"{name.address}#{engine.model}"))
+    own = model_label(RemoteModel(f"{name.address}#{engine.model}"))
     for task in tasks:
         for record in (out / task / label).glob(f"*/{CONFIG}"):
             try:

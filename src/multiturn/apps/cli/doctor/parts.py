@@ -11,7 +11,7 @@ from multiturn.apps.cli.doctor.check import Check
 from multiturn.apps.cli.settings import Settings, resolve_settings
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import EngineError, truncate_repr
-from multiturn.engines.model_name import Script, Server, Weights, read_model_name
+from multiturn.engines.model_name import LocalModel, RemoteModel, ScriptedModel, read_model_name
 from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Request, generate
 from multiturn.hub.pull import locate
@@ -111,16 +111,16 @@ def check_kernels() -> Check:
 def check_model(settings: Settings) -> Check:
     """Whether the selected model is downloaded and verified."""
     name = read_model_name(settings.model)
-    used = name.model if isinstance(name, Weights) else None
+    used = name.model if isinstance(name, LocalModel) else None
     others = tuple(
         f"also downloaded: {other}"
         for other, entry in REGISTRY.items()
         if other != used and entry.file is not None and locate(other) is not None
     )
-    if isinstance(name, Server):
+    if isinstance(name, RemoteModel):
         found = f"{name.address}, a server; not contacted"
         return Check(name="model", state="note", found=found, details=others)
-    if isinstance(name, Script):
+    if isinstance(name, ScriptedModel):
         if name.path.is_file():
             return Check(name="model", state="works", found=f"the script {name.path}")
         found = f"the script {name.path} does not exist"
@@ -179,13 +179,15 @@ def check_sessions() -> Check:
 def is_here(settings: Settings) -> bool:
     """Whether the model can be run without a download. A script is not a model."""
     name = read_model_name(settings.model)
-    return isinstance(name, Server) or (isinstance(name, Weights) and name.place is not None)
+    return isinstance(name, RemoteModel) or (
+        isinstance(name, LocalModel) and name.place is not None
+    )
 
 
 def check_writing(settings: Settings) -> Check:
     """Whether the model generates text: loads it and generates a few tokens."""
     name = read_model_name(settings.model)
-    if isinstance(name, Weights) and name.place is None:
+    if isinstance(name, LocalModel) and name.place is None:
         raise EngineError("the model is not downloaded", fix=f"multiturn models pull {name.model}")
     notes: list[str] = []
     with open_engine(

@@ -15,13 +15,13 @@ from multiturn.engines.http.key import Key
 from multiturn.hub.sources.transport import PASSING_STATUSES
 
 __all__ = [
-    "BrokenOffError",
+    "StreamInterruptedError",
     "ErrorEventError",
     "RefusedError",
     "message_in",
     "refusal",
     "retry_after",
-    "status_told",
+    "status_in",
 ]
 
 _OVERFLOW_SIGNS = (
@@ -58,7 +58,7 @@ _STATUS_WORDS = {
 }
 
 
-class BrokenOffError(Exception):
+class StreamInterruptedError(Exception):
     """An attempt came to nothing, and the same request may well succeed later or elsewhere.
 
     Args:
@@ -88,7 +88,7 @@ class BrokenOffError(Exception):
         return self.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
-class ErrorEventError(BrokenOffError):
+class ErrorEventError(StreamInterruptedError):
     """A server said in the middle of its answer that it failed.
 
     Whatever came before and comes after, that answer is not whole.
@@ -105,7 +105,7 @@ class RefusedError(EngineError):
 
 def refusal(
     status: int, headers: dict[str, str], body: str, key: Key
-) -> MultiturnError | BrokenOffError:
+) -> MultiturnError | StreamInterruptedError:
     """The error for an answer that is none.
 
     Args:
@@ -114,11 +114,11 @@ def refusal(
         body: as far as it was read.
         key: is taken out of the message, should the server repeat it.
     """
-    said = key.hidden_in(message_in(body))
+    said = key.redact(message_in(body))
     lasting = status == HTTPStatus.TOO_MANY_REQUESTS and any(s in body for s in _LASTING_SIGNS)
     if (status in PASSING_STATUSES or status >= 500) and not lasting:
         told = f" ({truncate_repr(said, max_length=160)})" if said else ""
-        return BrokenOffError(
+        return StreamInterruptedError(
             f"it answered HTTP {status}{told}",
             after=retry_after(headers),
             status=status,
@@ -138,7 +138,7 @@ def refusal(
     if 300 <= status < 400:
         return EngineError(
             f"the server sends requests on to another address (HTTP {status})",
-            got=key.hidden_in(headers.get("location", "").partition("?")[0]),
+            got=key.redact(headers.get("location", "").partition("?")[0]),
             fix="name that address instead; keys and prompts are not sent on unasked",
         )
     if status == HTTPStatus.NOT_FOUND:
@@ -155,7 +155,7 @@ def refusal(
     return refused
 
 
-def status_told(error: object, otherwise: int) -> int:
+def status_in(error: object, otherwise: int) -> int:
     """The status that an error in the middle of an answer stands for.
 
     Args:
@@ -163,7 +163,7 @@ def status_told(error: object, otherwise: int) -> int:
         otherwise: where it says nothing of the kind.
 
     Example:
-        >>> status_told({"code": "429"}, 500), status_told({"type": "invalid_request_error"}, 500)
+        >>> status_in({"code": "429"}, 500), status_in({"type": "invalid_request_error"}, 500)
         (429, 400)
     """
     if not isinstance(error, dict):

@@ -6,9 +6,9 @@ import json
 import re
 from dataclasses import dataclass
 
-from multiturn.engines.http.faults import BrokenOffError
+from multiturn.engines.http.errors import StreamInterruptedError
 
-__all__ = ["DONE", "MAX_EVENT_BYTES", "EventReader", "ServerEvent"]
+__all__ = ["DONE", "MAX_EVENT_BYTES", "SSEParser", "ServerEvent"]
 
 MAX_EVENT_BYTES = 8 * 2**20
 """Of one line, and of one event. A token with twenty alternatives takes a few thousand."""
@@ -29,7 +29,7 @@ class ServerEvent:
     """What kind of event it is, where the server says so: ``error``."""
 
 
-class EventReader:
+class SSEParser:
     r"""Takes bytes in pieces of any size and gives the events in them.
 
     Lines end with LF, CR or both, and are decoded when they are whole, so a character may be
@@ -39,7 +39,7 @@ class EventReader:
     own, becomes an event of that name.
 
     Example:
-        >>> reader = EventReader()
+        >>> reader = SSEParser()
         >>> reader.feed(b'data: {"a"')
         []
         >>> [event.data for event in reader.feed(b': 1}\n\n: a comment\n\ndata: [DONE]\n\n')]
@@ -58,7 +58,7 @@ class EventReader:
         """The events that `piece` completes.
 
         Raises:
-            BrokenOffError: a line or an event is too long, or is not UTF-8.
+            StreamInterruptedError: a line or an event is too long, or is not UTF-8.
         """
         found: list[ServerEvent] = []
         if not piece:
@@ -80,7 +80,7 @@ class EventReader:
         """The event that the end of the stream completes, where a server leaves out line ends.
 
         Raises:
-            BrokenOffError: the last line is not UTF-8.
+            StreamInterruptedError: the last line is not UTF-8.
         """
         found: list[ServerEvent] = []
         self._take(bytes(self._line), found)
@@ -90,7 +90,7 @@ class EventReader:
 
     def _check(self, size: int) -> None:
         if size > MAX_EVENT_BYTES:
-            raise BrokenOffError(
+            raise StreamInterruptedError(
                 f"it sent a line or an event of more than {MAX_EVENT_BYTES:,} bytes"
             )
 
@@ -104,7 +104,7 @@ class EventReader:
         try:
             name, _, value = line.decode("utf-8").partition(":")
         except UnicodeDecodeError as error:
-            raise BrokenOffError(f"it sent what is not UTF-8 ({error.reason})") from error
+            raise StreamInterruptedError(f"it sent what is not UTF-8 ({error.reason})") from error
         value = value.removeprefix(" ")
         if name == "event":
             self._name = value.strip()

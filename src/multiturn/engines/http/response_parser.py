@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 
-from multiturn.engines.http.events import EventReader, ServerEvent
-from multiturn.engines.http.faults import BrokenOffError, message_in
+from multiturn.engines.http.errors import StreamInterruptedError, message_in
+from multiturn.engines.http.sse import ServerEvent, SSEParser
 
-__all__ = ["MAX_ANSWER_BYTES", "AnswerReader"]
+__all__ = ["MAX_RESPONSE_BYTES", "ResponseParser"]
 
-MAX_ANSWER_BYTES = 64 * 2**20
+MAX_RESPONSE_BYTES = 64 * 2**20
 """Of an answer in one piece."""
 
 _MAX_TRIES = 64
@@ -23,17 +23,17 @@ _MAX_TRIES = 64
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class AnswerReader:
+class ResponseParser:
     r"""Takes bytes in pieces of any size and gives the events of an answer of any form.
 
     Example:
-        >>> reader = AnswerReader()
+        >>> reader = ResponseParser()
         >>> reader.feed(b'{"choices": ['), reader.feed(b']}')
         ([], [ServerEvent(data='{"choices": []}', name='answer')])
     """
 
     def __init__(self) -> None:
-        self._events: EventReader | None = None
+        self._events: SSEParser | None = None
         self._held = bytearray()
         self._in_lines = True
         self._tries = 0
@@ -42,18 +42,18 @@ class AnswerReader:
         """The events that `piece` completes.
 
         Raises:
-            BrokenOffError: it is too long, or is not UTF-8.
+            StreamInterruptedError: it is too long, or is not UTF-8.
         """
         if self._events is not None:
             return self._events.feed(piece)
         self._held += piece
-        if len(self._held) > MAX_ANSWER_BYTES:
-            raise BrokenOffError(f"its answer has more than {MAX_ANSWER_BYTES:,} bytes")
+        if len(self._held) > MAX_RESPONSE_BYTES:
+            raise StreamInterruptedError(f"its answer has more than {MAX_RESPONSE_BYTES:,} bytes")
         first = self._held.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1]
         if not first or (len(self._held) < 3 and _BYTE_ORDER_MARK.startswith(self._held)):
             return []
         if first not in b"{[<":
-            self._events = EventReader()
+            self._events = SSEParser()
             held, self._held = bytes(self._held), bytearray()
             return self._events.feed(held)
         return self._objects() if first != b"<" else []
@@ -62,7 +62,7 @@ class AnswerReader:
         """The events that the end of the answer completes.
 
         Raises:
-            BrokenOffError: the answer is a web page, or is not UTF-8.
+            StreamInterruptedError: the answer is a web page, or is not UTF-8.
         """
         if self._events is not None:
             return self._events.end()
@@ -72,7 +72,7 @@ class AnswerReader:
             return []
         text = rest.decode("utf-8", "replace")
         if rest.startswith(b"<"):
-            raise BrokenOffError(f"it answered with a web page ({message_in(text)[:160]})")
+            raise StreamInterruptedError(f"it answered with a web page ({message_in(text)[:160]})")
         return [ServerEvent(text, "answer")]
 
     def _objects(self) -> list[ServerEvent]:

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from multiturn.core.errors import EngineError
 
-__all__ = ["Background"]
+__all__ = ["BackgroundLoop"]
 
 T = TypeVar("T")
 
 
-class Background:
+class BackgroundLoop:
     """Runs coroutines beside the program. `close` ends the thread and all that runs in it."""
 
     def __init__(self, name: str) -> None:
