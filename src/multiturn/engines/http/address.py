@@ -1,4 +1,4 @@
-"""Addresses of servers, as people write them."""
+"""Parses addresses of servers."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _EXAMPLE = "http://HOST:PORT/v1, several with commas between, then #MODEL if nee
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server answers.
+    """The address of a server.
 
     Attributes:
-        base: up to and with ``/v1``, no slash at its end.
+        base: up to and including ``/v1``, without a slash at the end.
     """
 
     base: str
 
     @property
     def root(self) -> str:
-        """Where a server keeps what OpenAI's API does not have."""
+        """The address of endpoints outside OpenAI's API."""
         return self.base.removesuffix("/v1")
 
     @property
     def private(self) -> bool:
-        """Whether what is sent there cannot be read on the way: TLS, or this very machine."""
+        """Whether traffic cannot be read on the way: TLS, or this machine."""
         parts = urlsplit(self.base)
         host = parts.hostname or ""
         try:
@@ -46,12 +46,12 @@ class Address:
 
 
 def read_addresses(written: str | Iterable[str]) -> tuple[tuple[Address, ...], str | None]:
-    """Addresses, and the model if one is named after ``#``.
+    """Parse addresses, and the model if one is named after ``#``.
 
     An address without a path gets ``/v1``.
 
     Raises:
-        InputError: one is no address, holds a password or a query, or comes twice.
+        InputError: one is invalid, has a password or a query, or appears twice.
 
     Example:
         >>> read_addresses("http://a:8000,http://b:8000/v1#qwen")
@@ -86,7 +86,7 @@ def _read_address(text: str) -> tuple[Address, str]:
     except ValueError as error:
         raise InputError(f"not an address ({error})", allowed=_EXAMPLE) from error
     if secret:
-        # What may be a password is not repeated.
+        # The message does not repeat what may be a password.
         raise InputError(
             "an address has a user name, a password or a query in it",
             allowed=_EXAMPLE,
@@ -95,8 +95,8 @@ def _read_address(text: str) -> tuple[Address, str]:
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise InputError("not an address of a server", got=text, allowed=_EXAMPLE)
     path = parts.path.rstrip("/") or "/v1"
-    for ending in ("/completions", "/chat", "/models"):  # people paste the whole endpoint
+    for ending in ("/completions", "/chat", "/models"):  # people paste the full endpoint
         path = path.removesuffix(ending)
-    # A server has one name, however its letters and slashes are written.
+    # Normalized, so that one server is not named twice.
     path = re.sub("/{2,}", "/", path).rstrip("/")
     return Address(f"{parts.scheme}://{parts.netloc.lower()}{path}"), unquote(parts.fragment)

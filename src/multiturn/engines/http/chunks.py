@@ -1,4 +1,4 @@
-"""What a server tells of a continuation, event by event, in the forms that servers have."""
+"""Parses the events of a completion, in the forms that different servers use."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class Chunk:
 
     text: str = ""
     tokens: tuple[int, ...] = ()
-    """Ids, where the server tells them."""
+    """Ids, where the server reports them."""
     logprobs: tuple[float, ...] = ()
-    """NaN for one that the server does not tell."""
+    """NaN for one that the server does not report."""
     finish: str | None = None
-    """Why the text ends, in lower case, where the event says so."""
+    """The finish reason in lower case, where the event has one."""
     done: bool = False
-    """Whether the server says that nothing follows, and nothing is missing."""
-    about: bool = False
-    """Whether it is about the continuation, be it only that it has begun or thinks."""
-    alive: bool = False
-    """Whether the model writes what is no part of the text: its reasoning."""
-    written: int | None = None
-    """Tokens of the continuation up to now, where the server counts."""
+    """Whether the server reports that the text is complete."""
+    has_choice: bool = False
+    """Whether it concerns the continuation, even without text."""
+    reasoning: bool = False
+    """Whether it carries reasoning, which is no part of the text."""
+    completion_tokens: int | None = None
+    """Tokens of the continuation so far, where the server counts them."""
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
 
@@ -47,8 +47,8 @@ def read_chunk(event: ServerEvent, key: Key) -> Chunk:
     """Read one event.
 
     Raises:
-        StreamInterruptedError: it is not what the API says it should be, or tells a passing error.
-        EngineError: it tells a lasting error.
+        StreamInterruptedError: it is not what the API specifies, or reports a transient error.
+        EngineError: it reports a permanent error.
     """
     if event.data.strip() == DONE:
         return Chunk(done=True)
@@ -57,17 +57,17 @@ def read_chunk(event: ServerEvent, key: Key) -> Chunk:
         answer = json.loads(event.data)
     except (ValueError, RecursionError) as error:
         if failed:
-            raise _told(event.data, None, key) from error
+            raise _reported_error(event.data, None, key) from error
         raise StreamInterruptedError("it sent what is not JSON") from error
     if isinstance(answer, list) and len(answer) == 1 and isinstance(answer[0], dict):
-        answer = answer[0]  # Google's servers put an error into a list
+        answer = answer[0]  # Google's servers wrap an error in a list
     if not isinstance(answer, dict):
         if failed:
-            raise _told(event.data, answer, key)
+            raise _reported_error(event.data, answer, key)
         raise StreamInterruptedError("it sent JSON that is no completion")
     wrong = _error_in(answer)
     if failed or wrong:
-        raise _told(event.data, wrong or answer, key)
+        raise _reported_error(event.data, wrong or answer, key)
     try:
         return _read(answer, one_piece=event.name == "answer")
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
@@ -75,7 +75,7 @@ def read_chunk(event: ServerEvent, key: Key) -> Chunk:
 
 
 def _error_in(answer: dict[str, Any]) -> object:
-    """What an event says went wrong; nothing where it is none of an error."""
+    """The error that an event reports; a false value where it reports none."""
     if error := answer.get("error"):
         return error
     if answer.get("object") == "error" or answer.get("type") == "error":
@@ -88,8 +88,8 @@ def _error_in(answer: dict[str, Any]) -> object:
     return first.get("error") if isinstance(first, dict) else None
 
 
-def _told(data: str, error: object, key: Key) -> Exception:
-    """The error that a server tells in its answer: the text that came is not whole."""
+def _reported_error(data: str, error: object, key: Key) -> Exception:
+    """The exception for an error in the middle of a stream: the text is incomplete."""
     fault = refusal(status_in(error, 500), {}, data, key)
     if isinstance(fault, StreamInterruptedError):
         said = key.redact(message_in(data))[:160]
@@ -105,39 +105,38 @@ def _read(answer: dict[str, Any], *, one_piece: bool) -> Chunk:
     choices = answer.get("choices")
     if not isinstance(choices, list | None):
         raise TypeError("the choices are no list")
-    # One continuation is asked for; whatever else a server adds is another one.
+    # One continuation was requested, so any other index is not ours.
     choice = next((each for each in choices or () if not each.get("index")), None)
     usage = answer.get("usage") or {}
     timings = answer.get("timings") or {}
     details = usage.get("prompt_tokens_details") or {}
-    written = _count(usage.get("completion_tokens", timings.get("predicted_n")))
+    completion_tokens = _count(usage.get("completion_tokens", timings.get("predicted_n")))
     counted = Chunk(
-        written=written,
+        completion_tokens=completion_tokens,
         prompt_tokens=_count(usage.get("prompt_tokens")),
         cached_tokens=_count(details.get("cached_tokens", timings.get("cache_n"))),
     )
     if choice is None:
         return counted
     message = choice.get("delta") or choice.get("message") or {}
-    told = choice.get("logprobs") or {}
-    # Chat and llama.cpp tell tokens one by one; completions elsewhere, in parallel lists.
-    items = (told.get("content") if isinstance(told, dict) else None) or []
+    reported = choice.get("logprobs") or {}
+    # Chat and llama.cpp have one item a token, other completions parallel lists.
+    items = (reported.get("content") if isinstance(reported, dict) else None) or []
     logprobs = [item.get("logprob") for item in items] or (
-        told.get("token_logprobs") if isinstance(told, dict) else None
+        reported.get("token_logprobs") if isinstance(reported, dict) else None
     )
     ids = choice.get("token_ids") or [item["id"] for item in items if "id" in item]
-    # An object in one piece says that it is whole by being so; a single event of a stream may
-    # have lost what follows.
-    whole = one_piece and ("message" in choice or bool(written))
+    # An answer in one piece is complete; a single event of a stream may lack the rest.
+    complete = one_piece and ("message" in choice or bool(completion_tokens))
     return replace(
         counted,
         text=_text(choice.get("text")) or _text(message.get("content")),
         tokens=tuple(map(int, ids)),
         logprobs=tuple(map(_logprob, logprobs or ())),
         finish=_finish(choice.get("finish_reason")),
-        done=whole,
-        about=True,
-        alive=any(message.get(name) for name in ("reasoning_content", "reasoning", "thinking")),
+        done=complete,
+        has_choice=True,
+        reasoning=any(message.get(name) for name in ("reasoning_content", "reasoning", "thinking")),
     )
 
 
@@ -154,7 +153,7 @@ def _count(value: object) -> int | None:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    if isinstance(value, list):  # parts, of which the text's count
+    if isinstance(value, list):  # content parts; those without text are skipped
         return "".join(_text(part.get("text")) for part in value)
     if not isinstance(value, str):
         raise TypeError("the text is no text")
@@ -162,14 +161,14 @@ def _text(value: object) -> str:
 
 
 def _logprob(value: object) -> float:
-    """NaN for what is no log-probability: null, which stands for none or for minus infinity."""
+    """NaN for anything that is not a finite number, such as null."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return math.nan
     return float(value)
 
 
 def _finish(value: object) -> str | None:
-    """The reason for the end, where there is one; servers say "none" in several ways."""
+    """The finish reason; None for each of the ways in which servers write "none"."""
     if isinstance(value, dict):
         value = value.get("type")
     if value is None or value is False:
@@ -181,11 +180,11 @@ def _finish(value: object) -> str | None:
 
 
 class SurrogateJoiner:
-    r"""Joins characters beyond U+FFFF that JSON's escapes split between two events.
+    r"""Joins surrogate pairs that JSON escapes split between two events.
 
     Example:
-        >>> whole = SurrogateJoiner()
-        >>> whole.add("a\ud83d"), whole.add("\ude00"), whole.end()
+        >>> joiner = SurrogateJoiner()
+        >>> joiner.add("a\ud83d"), joiner.add("\ude00"), joiner.end()
         (b'a', b'\xf0\x9f\x98\x80', b'')
     """
 
@@ -193,7 +192,7 @@ class SurrogateJoiner:
         self._half = ""
 
     def add(self, text: str) -> bytes:
-        """The UTF-8 of what is whole; halves that stay alone become a replacement character."""
+        """The UTF-8 of complete characters; a lone surrogate becomes a replacement character."""
         text = self._half + text
         self._half = ""
         if text and "\ud800" <= text[-1] <= "\udbff":
@@ -201,6 +200,6 @@ class SurrogateJoiner:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
     def end(self) -> bytes:
-        """What is left when no text follows."""
+        """The UTF-8 of a surrogate that is still held back."""
         half, self._half = self._half, ""
         return "\N{REPLACEMENT CHARACTER}".encode() if half else b""

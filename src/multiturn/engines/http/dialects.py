@@ -1,9 +1,9 @@
-"""What is asked of each kind of server, so that all of them sample alike.
+"""Request bodies for each kind of server, so that all of them sample alike.
 
-Servers have defaults of their own (llama.cpp a top-k of 40 and a min-p of 0.05, vLLM and
-SGLang whatever the model's `generation_config.json` says), which OpenAI's API has no word
-for. Whatever a request does not ask for is therefore switched off by name where the kind of
-server is known. A server of unknown kind gets nothing but OpenAI's own fields.
+Servers have sampling defaults that are not part of OpenAI's API: llama.cpp a top-k of 40 and a
+min-p of 0.05, vLLM and SGLang those of the model's `generation_config.json`. Where the kind of
+server is known, the body switches them off by name. A server of unknown kind gets OpenAI's fields
+only.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def completion_body(
 ) -> dict[str, Any]:
     """The body of the request for continuation `index`.
 
-    No stop strings are sent: a server that stops at one keeps it back, and then neither what
-    was cut at nor the raw text is known. The stop rule closes the stream instead.
+    It has no stop strings: a server holds back the one it stops at, so neither the raw text nor the
+    place of the cut would be known. The stop rule closes the stream instead.
 
     Raises:
-        InputError: such a server cannot do what is asked for.
+        InputError: such a server does not support an option of the request.
     """
     body: dict[str, Any] = {
         "model": model,
@@ -46,7 +46,7 @@ def completion_body(
         body["messages"] = messages(settings, request.prompt)
     else:
         body["prompt"] = prompt
-    # llama.cpp tells the ids of tokens only beside their probabilities.
+    # llama.cpp reports token ids only together with log-probabilities.
     if request.logprobs or kind == "llama.cpp":
         body |= {"logprobs": True, "top_logprobs": 1} if settings.api == "chat" else {"logprobs": 1}
     match kind:
@@ -75,11 +75,11 @@ def completion_body(
 
 
 def messages(settings: HttpSettings, prompt: str) -> list[dict[str, str]]:
-    """The conversation for a chat endpoint."""
+    """The messages for a chat endpoint."""
     system = [{"role": "system", "content": settings.instruction}] if settings.instruction else []
     return [*system, {"role": "user", "content": prompt}]
 
 
 def returns_token_ids(kind: ServerKind) -> bool:
-    """Whether such servers tell the ids of the tokens they write."""
+    """Whether such servers report token ids."""
     return kind in ("llama.cpp", "vllm")

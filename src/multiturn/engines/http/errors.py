@@ -1,4 +1,4 @@
-"""What goes wrong with a server, sorted by what to do about it."""
+"""Errors of servers, classified by whether a retry can help."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _OVERFLOW_SIGNS = (
     "`inputs` tokens + `max_new_tokens` must be",
 )
 _LASTING_SIGNS = ("insufficient_quota", "billing_hard_limit", "insufficient_balance")
-"""What 429 may mean beside "too many at the moment": waiting does not help."""
+"""Where a 429 means that a limit is used up for good, so waiting does not help."""
 
 _STATUS_WORDS = {
     "rate_limit": 429,
@@ -59,13 +59,13 @@ _STATUS_WORDS = {
 
 
 class StreamInterruptedError(Exception):
-    """An attempt came to nothing, and the same request may well succeed later or elsewhere.
+    """An attempt failed, but the same request may succeed later or at another server.
 
     Args:
         reason: what the server did, to follow its address: ``"it answered HTTP 503"``.
-        after: seconds that the server asks to be left alone, where it says so.
-        status: of HTTP, where it answered with one.
-        body: what it answered, where that may say more.
+        after: seconds to wait, where the server asks for that.
+        status: the HTTP status, where there is one.
+        body: the body of the answer.
     """
 
     def __init__(
@@ -84,42 +84,39 @@ class StreamInterruptedError(Exception):
 
     @property
     def not_ready(self) -> bool:
-        """Whether the server is there and asks for patience: it loads, or has too much to do."""
+        """Whether the server runs but cannot serve yet: it loads a model, or is overloaded."""
         return self.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class ErrorEventError(StreamInterruptedError):
-    """A server said in the middle of its answer that it failed.
-
-    Whatever came before and comes after, that answer is not whole.
-    """
+    """A server reported an error in the middle of its answer, which is therefore incomplete."""
 
 
 class RefusedError(EngineError):
-    """A server refuses a request, and would refuse it again."""
+    """A server refuses a request for good."""
 
     status = 400
     body = ""
-    """What it answered, which may repeat the key; shown to nobody as it is."""
+    """The body of the answer. It may repeat the key, so it is never shown."""
 
 
 def refusal(
     status: int, headers: dict[str, str], body: str, key: Key
 ) -> MultiturnError | StreamInterruptedError:
-    """The error for an answer that is none.
+    """The exception for an HTTP error.
 
     Args:
-        status: of HTTP; or an error's own code, of one told in mid-stream.
+        status: the HTTP status, or the code of an error in mid-stream.
         headers: with names in lower case.
         body: as far as it was read.
-        key: is taken out of the message, should the server repeat it.
+        key: is removed from the message, should the server repeat it.
     """
     said = key.redact(message_in(body))
-    lasting = status == HTTPStatus.TOO_MANY_REQUESTS and any(s in body for s in _LASTING_SIGNS)
-    if (status in PASSING_STATUSES or status >= 500) and not lasting:
-        told = f" ({truncate_repr(said, max_length=160)})" if said else ""
+    permanent = status == HTTPStatus.TOO_MANY_REQUESTS and any(s in body for s in _LASTING_SIGNS)
+    if (status in PASSING_STATUSES or status >= 500) and not permanent:
+        message = f" ({truncate_repr(said, max_length=160)})" if said else ""
         return StreamInterruptedError(
-            f"it answered HTTP {status}{told}",
+            f"it answered HTTP {status}{message}",
             after=retry_after(headers),
             status=status,
             body=body,
@@ -156,11 +153,11 @@ def refusal(
 
 
 def status_in(error: object, otherwise: int) -> int:
-    """The status that an error in the middle of an answer stands for.
+    """The HTTP status that an error in the middle of an answer corresponds to.
 
     Args:
-        error: what the server says of it: an object with a code, or a text.
-        otherwise: where it says nothing of the kind.
+        error: an object with a code, or a text.
+        otherwise: returned where there is no code.
 
     Example:
         >>> status_in({"code": "429"}, 500), status_in({"type": "invalid_request_error"}, 500)
@@ -180,7 +177,7 @@ def status_in(error: object, otherwise: int) -> int:
 
 
 def message_in(body: str) -> str:
-    """What an error's body says, in one line; of a web page its title."""
+    """The message in the body of an error, in one line; the title of a web page."""
     text = body.lstrip("\ufeff").strip()
     try:
         data = json.loads(text)
@@ -210,9 +207,9 @@ def _page_text(page: str) -> str:
 
 
 def retry_after(headers: dict[str, str]) -> float | None:
-    """Seconds that a `Retry-After` asks for, which is a number or a date.
+    """The seconds of a `Retry-After` header, which is a number or a date.
 
-    `retry-after-ms`, which OpenAI sends beside it, is more exact and counts first.
+    OpenAI's `retry-after-ms` is more exact and has priority.
 
     Example:
         >>> retry_after({"retry-after": "2"}), retry_after({"retry-after": "soon"})
@@ -229,7 +226,7 @@ def retry_after(headers: dict[str, str]) -> float | None:
     try:
         date = email.utils.parsedate_to_datetime(value)
         if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)  # HTTP knows no other
+            date = date.replace(tzinfo=UTC)  # HTTP dates are UTC
         return max(date.timestamp() - time.time(), 0.0)
     except (ValueError, TypeError, OverflowError):
         return None

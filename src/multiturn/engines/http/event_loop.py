@@ -1,4 +1,4 @@
-"""An asyncio loop in a thread of its own, for code that is not asynchronous."""
+"""An asyncio event loop in a background thread, for synchronous callers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class BackgroundLoop:
-    """Runs coroutines beside the program. `close` ends the thread and all that runs in it."""
+    """Runs coroutines in a background thread; `close` cancels them and ends the thread."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
@@ -30,18 +30,18 @@ class BackgroundLoop:
         work: Coroutine[Any, Any, None],
         ended: Callable[[BaseException | None], None],
     ) -> Callable[[], None]:
-        """Begin `work`.
+        """Start a coroutine.
 
         Args:
-            work: what to do.
-            ended: is told when it has really ended, and of the error if one ended it;
-                `asyncio.CancelledError` where it was cancelled.
+            work: the coroutine.
+            ended: called when it has ended, with the error if it raised one
+                (`asyncio.CancelledError` if it was cancelled).
 
         Returns:
-            What cancels it.
+            A function that cancels it.
 
         Raises:
-            EngineError: it is closed.
+            EngineError: the loop is closed.
         """
         task: asyncio.Task[None] | None = None
 
@@ -58,10 +58,10 @@ class BackgroundLoop:
         return lambda: self._soon(lambda: task and task.cancel(), otherwise=lambda: None)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do `work` and wait for it.
+        """Run a coroutine and wait for its result.
 
         Raises:
-            EngineError: it is closed, or was meanwhile.
+            EngineError: the loop is closed, or was closed meanwhile.
         """
         with self._closing:
             if self._closed:
@@ -84,7 +84,7 @@ class BackgroundLoop:
             self._closed = True
             ending = asyncio.run_coroutine_threadsafe(_end_all(), self._loop)
             ending.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._loop.stop))
-        if threading.current_thread() is not self._thread:  # else collected as garbage in it
+        if threading.current_thread() is not self._thread:  # it is when garbage is collected there
             self._thread.join()
             self._loop.close()
 
@@ -102,7 +102,7 @@ async def _end_all() -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    # Names of hosts are looked up in threads.
+    # Host names are resolved in threads.
     await asyncio.get_running_loop().shutdown_default_executor()
 
 

@@ -95,7 +95,7 @@ class _Attempt:
         have = len(self.continuation.tokens)
         # Servers hold back tokens that end inside a character and report the last one's id only,
         # and they count the token that ends the text without reporting it.
-        hidden = max(min(chunk.written or 0, limit) - have - known, 0)
+        hidden = max(min(chunk.completion_tokens or 0, limit) - have - known, 0)
         for place in range(hidden + known):
             shown = place - hidden
             token = chunk.tokens[shown] if 0 <= shown < len(chunk.tokens) else UNKNOWN_TOKEN
@@ -110,7 +110,7 @@ class _Attempt:
             StreamInterruptedError: it does.
         """
         self.length += len(chunk.text)
-        counted = max(chunk.written or 0, len(chunk.tokens))
+        counted = max(chunk.completion_tokens or 0, len(chunk.tokens))
         # Generous: proxies count with their own tokenizer, and some servers count the end token.
         if counted > 2 * limit + 64 or self.length > limit * _MAX_TOKEN_CHARACTERS:
             raise StreamInterruptedError(f"it wrote more than the {limit} tokens asked for")
@@ -225,7 +225,7 @@ async def _try(
                 grew = len(attempt.continuation.tokens) > before
                 if grew and math.isnan(attempt.first):
                     attempt.first = time.perf_counter() - task.started
-                if grew or chunk.alive:
+                if grew or chunk.reasoning:
                     limit = timeouts.between_tokens
                     alarm.reschedule(clock.time() + limit)
                 if task.live:
@@ -234,7 +234,7 @@ async def _try(
                     return FinishReason.STOP
                 if end.said:
                     break
-                if end.near and chunk.about:
+                if end.near and chunk.has_choice:
                     alarm.reschedule(clock.time() + min(limit, _USAGE_SECONDS))
     except ErrorEventError:
         raise
@@ -266,7 +266,7 @@ class _End:
 
     def take(self, chunk: Chunk) -> None:
         """Take one event."""
-        self.begun |= chunk.about
+        self.begun |= chunk.has_choice
         self.said |= chunk.done
         if chunk.text and self.reason is not None:
             self.doubtful = True
@@ -282,7 +282,7 @@ def _reason(end: _End, attempt: _Attempt, limit: int) -> FinishReason:
         EngineError: a content filter changed the text.
     """
     if end.reason is None and not (end.said and end.begun):
-        raise StreamInterruptedError("it ended the stream before the text was whole")
+        raise StreamInterruptedError("it ended the stream before the text was complete")
     if end.reason in _FAILURE_REASONS:
         raise StreamInterruptedError(f"it gave up ({end.reason})")
     if end.reason in _FILTER_REASONS:

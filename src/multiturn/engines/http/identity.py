@@ -1,4 +1,4 @@
-"""Who a server is: its kind, its model, its window; and how it counts tokens."""
+"""Identifies a server: its kind, its model, its context window and how it tokenizes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _WINDOWS = (
     "max_context_length",
     "max_total_tokens",
 )
-"""What servers call the window of a model in the list of their models."""
+"""Names of the context window in the model lists of servers."""
 
 _OWNERS: dict[str, ServerKind] = {"llamacpp": "llama.cpp", "vllm": "vllm", "sglang": "sglang"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What a server says of itself. Servers of one engine must agree on kind and model."""
+    """What a server reports about itself. Servers of one engine must agree on kind and model."""
 
     kind: ServerKind
     version: str | None
@@ -39,7 +39,7 @@ class Identity:
     context: int | None
     slots: int | None
     tokenizes: bool
-    """Whether it counts the tokens of a text."""
+    """Whether it has an endpoint that tokenizes."""
     chat_template: str | None = None
     bos_token: str = ""
     eos_token: str = ""
@@ -51,10 +51,10 @@ class Identity:
 
 
 async def identify(connection: Connection, settings: HttpSettings) -> Identity:
-    """Ask a server who it is.
+    """Identify a server.
 
     Raises:
-        StreamInterruptedError: it does not answer, or says that it is not ready.
+        StreamInterruptedError: it does not answer, or is not ready.
         EngineError: it refuses.
         InputError: it does not have the model, or has several and none was named.
     """
@@ -66,7 +66,7 @@ async def identify(connection: Connection, settings: HttpSettings) -> Identity:
     kind = settings.server or _OWNERS.get(str(entry.get("owned_by", "")).lower(), "other")
     context = next((size for name in _WINDOWS if (size := _positive(entry.get(name)))), None)
     if kind == "llama.cpp":
-        props = await _beside(connection.get(f"{root}/props", seconds=_SECONDS))
+        props = await _optional(connection.get(f"{root}/props", seconds=_SECONDS))
         props = props if isinstance(props, dict) else {}
         own = props.get("default_generation_settings")
         own = own if isinstance(own, dict) else {}
@@ -83,13 +83,13 @@ async def identify(connection: Connection, settings: HttpSettings) -> Identity:
         )
     version = tokens = None
     if kind in ("vllm", "sglang"):
-        found = await _beside(connection.get(f"{root}/version", seconds=_SECONDS))
+        found = await _optional(connection.get(f"{root}/version", seconds=_SECONDS))
         version = found.get("version") if isinstance(found, dict) else None
         body = {"model": model, "prompt": "a"}
-        tokens = await _beside(connection.post(f"{root}/tokenize", body, seconds=_SECONDS))
+        tokens = await _optional(connection.post(f"{root}/tokenize", body, seconds=_SECONDS))
     elif context is None and settings.context is None:
-        # Text generation inference says there what it was started with.
-        found = await _beside(connection.get(f"{root}/info", seconds=_SECONDS))
+        # Text Generation Inference reports its window there.
+        found = await _optional(connection.get(f"{root}/info", seconds=_SECONDS))
         context = _positive(found.get("max_total_tokens")) if isinstance(found, dict) else None
     return Identity(
         kind=kind,
@@ -101,14 +101,14 @@ async def identify(connection: Connection, settings: HttpSettings) -> Identity:
     )
 
 
-async def _beside(question: Awaitable[Any]) -> Any:
-    """The answer to what only tells more; None where the server does not give it.
+async def _optional(request: Awaitable[Any]) -> Any:
+    """The answer to a request that is not essential; None where the server has none.
 
     Raises:
-        StreamInterruptedError: the server says that it is not ready.
+        StreamInterruptedError: the server is not ready.
     """
     try:
-        return await question
+        return await request
     except StreamInterruptedError as fault:
         if fault.not_ready:
             raise
@@ -125,7 +125,7 @@ async def tokenize(
     *,
     parse_special: bool,
 ) -> list[int]:
-    """The ids of the tokens that `text` takes as a prompt, those of a chat's template included.
+    """The token ids of `text` as a prompt, those of a chat template included.
 
     Raises:
         StreamInterruptedError: the server does not answer.
@@ -140,17 +140,17 @@ async def tokenize(
             )
             text, parse_special = _part(filled, "prompt", str), True
         body = {"content": text, "add_special": True, "parse_special": parse_special}
-        told = await connection.post(f"{root}/tokenize", body, seconds=_SECONDS)
-        tokens = cast(list[int], _part(told, "tokens", list))
-        # A template that writes the start token itself gets it twice otherwise.
+        answer = await connection.post(f"{root}/tokenize", body, seconds=_SECONDS)
+        tokens = cast(list[int], _part(answer, "tokens", list))
+        # The start token stands twice where the template writes it itself.
         doubled = parse_special and bool(identity.bos_token) and text.startswith(identity.bos_token)
         if doubled and len(tokens) > 1 and tokens[0] == tokens[1]:
             del tokens[0]
         return tokens
     body = {"model": identity.model}
     body |= {"prompt": text} if chat is None else {"messages": chat}
-    told = await connection.post(f"{root}/tokenize", body, seconds=_SECONDS)
-    return cast(list[int], _part(told, "tokens", list))
+    answer = await connection.post(f"{root}/tokenize", body, seconds=_SECONDS)
+    return cast(list[int], _part(answer, "tokens", list))
 
 
 def _part(answer: object, name: str, kind: type) -> Any:
@@ -161,7 +161,7 @@ def _part(answer: object, name: str, kind: type) -> Any:
 
 
 def _models(listed: object) -> dict[str, dict[str, Any]]:
-    """The models of a list, by the name to ask for; some servers give the bare list."""
+    """The models of a model list by name; some servers send the bare list."""
     if isinstance(listed, dict):
         listed = listed.get("data") or listed.get("models")
     found: dict[str, dict[str, Any]] = {}
@@ -175,9 +175,11 @@ def _models(listed: object) -> dict[str, dict[str, Any]]:
 
 
 def _choose(wanted: str | None, known: dict[str, dict[str, Any]]) -> str:
-    """The model to ask for; a server that lists none is believed to have the one named."""
+    """The name of the model to request; a server that lists none may have any."""
     if wanted is not None:
-        patterns = (name for name in known if "*" in name)  # a proxy's, for a whole provider
+        patterns = (
+            name for name in known if "*" in name
+        )  # a proxy lists all models of a provider as one pattern
         if not known or wanted in known or any(fnmatchcase(wanted, each) for each in patterns):
             return wanted
         if f"{wanted}:latest" in known:  # the tag that Ollama adds
@@ -201,7 +203,7 @@ def _positive(value: object) -> int | None:
 
 
 def identity_difference(first: Identity, other: Identity) -> str | None:
-    """Why two servers cannot stand in for each other; None where they can."""
+    """In what two servers differ that must be alike; None where they do not."""
     for what, ours, theirs in (
         ("kind", first.kind, other.kind),
         ("model", first.model, other.model),
@@ -214,10 +216,10 @@ def identity_difference(first: Identity, other: Identity) -> str | None:
 
 
 def common_identity(identities: list[Identity]) -> Identity:
-    """What servers have in common.
+    """The identity that all servers share.
 
     Raises:
-        EngineError: they are not the same.
+        EngineError: they differ.
     """
     first = identities[0]
     for other in identities[1:]:

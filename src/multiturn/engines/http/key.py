@@ -1,4 +1,4 @@
-"""The key that a server wants: read from the environment, shown to nobody else."""
+"""The API key of a server, from the environment; it is never shown or saved."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Key:
         self.variable = variable
 
     def headers(self) -> dict[str, str]:
-        """What to send with a request."""
+        """The headers that carry the key."""
         return {"Authorization": f"Bearer {self._text}"} if self._text else {}
 
     def redact(self, text: str) -> str:
-        """`text`, a server's answer that may repeat the key, without it."""
+        """A server's text without the key, which it may repeat."""
         return text.replace(self._text, "(the key)") if self._text else text
 
     def __bool__(self) -> bool:
@@ -43,12 +43,12 @@ def read_key(variable: str | None, address: Address) -> Key:
     """The key for a server.
 
     Args:
-        variable: the environment variable that a person named; None for the usual one, whose
-            key was given for somebody else's server and so is not sent in clear text.
+        variable: the environment variable that a person named; None for the default one. The
+            default key belongs to another server, so it is not sent in clear text.
         address: of the server.
 
     Raises:
-        InputError: the named variable is not set, or what it holds cannot be a key.
+        InputError: the named variable is not set, or its value cannot be a key.
     """
     name = variable or DEFAULT_VARIABLE
     text = os.environ.get(name, "").strip()

@@ -1,4 +1,4 @@
-"""From addresses of servers to an engine."""
+"""Opens an `HttpEngine` at the addresses of servers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from multiturn.engines.protocol import EngineInfo
 __all__ = ["open_http"]
 
 _SLOTS = 16
-"""For each server, where it does not tell how many continuations it writes at once."""
+"""For each server that does not report how many continuations it generates at once."""
 
 
 def open_http(
@@ -33,21 +33,22 @@ def open_http(
     settings: HttpSettings | None = None,
     listen: NoticeListener = ignore_notice,
 ) -> HttpEngine:
-    """Find out what runs at some addresses, and speak to it.
+    """Identify the servers at some addresses, and open an engine over them.
 
-    A server that cannot be reached now is used as soon as it can be; one must answer. Where the
-    only ones that answer say that they are not ready (they load the model), they are waited for.
+    At least one must answer; the others are used as soon as they do. Servers that are still
+    loading the model are waited for if no other answers.
 
     Args:
-        addresses: ``http://HOST:PORT/v1``, several as a list or with commas between, all with
-            the same model; ``#MODEL`` at an end names the one to ask for.
-        settings: how to speak to them.
-        listen: is told when a server is waited for, and of parameters that one does not take.
+        addresses: ``http://HOST:PORT/v1``, several as a list or separated by commas, all with
+            the same model; ``#MODEL`` at the end of one names the model.
+        settings: see `HttpSettings`.
+        listen: called with a notice when requests wait for a server, and for each parameter that
+            a server refuses.
 
     Raises:
-        InputError: an address or setting makes no sense, or the servers do not tell what was
-            left out.
-        EngineError: no server answers, one refuses the key, or they are not alike.
+        InputError: an address or setting is invalid, or a missing setting is not reported by
+            the servers.
+        EngineError: no server answers, one refuses the key, or they differ.
     """
     settings = settings or HttpSettings()
     found, named = read_addresses(addresses)
@@ -71,7 +72,7 @@ def open_http(
 async def _meet(
     addresses: tuple[Address, ...], settings: HttpSettings, listen: NoticeListener
 ) -> tuple[ServerPool, Identity, list[Identity]]:
-    """Ask every server who it is."""
+    """Identify every server."""
     keys = [read_key(settings.key_variable, address) for address in addresses]
     client = open_client(settings.timeouts, tls=any(a.base.startswith("https") for a in addresses))
     connections = [
@@ -116,7 +117,7 @@ async def _meet(
 async def _ask_all(
     connections: list[Connection], settings: HttpSettings, listen: NoticeListener
 ) -> list[Identity | BaseException]:
-    """What each server says of itself; those that load are waited for until one is there."""
+    """The identity of each server; waits for servers that load until one is ready."""
     retry = settings.retry
     answers: list[Identity | BaseException] = []
     for attempt in range(retry.attempts):
@@ -128,9 +129,9 @@ async def _ask_all(
             for each in answers
             if isinstance(each, StreamInterruptedError) and each.not_ready
         ]
-        lasting = any(not isinstance(each, StreamInterruptedError) for each in answers)
+        permanent = any(not isinstance(each, StreamInterruptedError) for each in answers)
         wait = min(waits, default=None)
-        if lasting or wait is None or wait > retry.longest_wait:
+        if permanent or wait is None or wait > retry.longest_wait:
             break
         if attempt + 1 < retry.attempts:
             for connection, each in zip(connections, answers, strict=True):
@@ -147,14 +148,14 @@ def _info(
     window = min(windows, default=None)
     if window is None and settings.context is None:
         raise InputError(
-            "the server does not tell its context window",
+            "the server does not report its context window",
             fix="say how many tokens it has, with --context (in Python: HttpSettings.context)",
         )
     if window is not None and settings.context is not None and settings.context > window:
         raise InputError(
             "the context window is out of range", got=settings.context, allowed=f"1 to {window}"
         )
-    told = sum(one.slots or _SLOTS for one in answering)
+    slots = sum(one.slots or _SLOTS for one in answering)
     return EngineInfo(
         engine=f"http {settings.api} {identity.name}",
         model=identity.model,
@@ -163,7 +164,7 @@ def _info(
         chat_template=identity.chat_template,
         bos_token=identity.bos_token,
         eos_token=identity.eos_token,
-        slots=settings.slots or told * servers // len(answering),
+        slots=settings.slots or slots * servers // len(answering),
         exact_counts=identity.tokenizes,
         token_ids=returns_token_ids(identity.kind),
     )

@@ -1,11 +1,10 @@
-"""Parameters that a server refuses by name: left out from then on, and said once.
+"""Learns which request parameters a server refuses, and leaves them out from then on.
 
-OpenAI's API has grown, and servers follow it as far as they like. One that does not know
-`stream_options` or `seed` answers 400 or 422 and names it, each in a form of its own: a
-validation list of FastAPI (as JSON, or as the text of a Python list), OpenAI's `param`, or a
-sentence. What only tells more, or switches off what the request does not ask for, is then left
-out. What says how the text is to be sampled is not: the text would be another one than the
-records say.
+A server that does not know `stream_options` or `seed` answers 400 or 422 and names the parameter
+in a form of its own: a validation list of FastAPI (as JSON, or as the text of a Python list),
+OpenAI's `param`, or a sentence. A parameter that only adds information, or switches a default off,
+is then left out. A sampling parameter with an effect never is, because the text would differ from
+what the records say.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _NEUTRAL: dict[str, tuple[float, ...]] = {
     "top_p": (1.0,),
     "top_k": (0, -1),
 }
-"""Values with which these do nothing. With another one they are what the person asked for."""
+"""Values with which these have no effect. Any other value is what the person asked for."""
 
 _TOGETHER = {
     "logprobs": ("logprobs", "top_logprobs"),
@@ -52,7 +51,7 @@ _ALTERNATIVES = re.compile(
     r"(?:parameters|fields|keys|names|options|arguments|properties)",
     re.IGNORECASE,
 )
-"""After these words stand names that the server does know."""
+"""Names after these words are ones that the server does accept."""
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PYTHON_LOC = re.compile(r"""['"]loc['"]\s*:\s*[(\[]([^)\]]*)[)\]]""")
@@ -60,15 +59,15 @@ _BEFORE = tuple("'\"`\u2018\u201c[/#.(")
 _AFTER = tuple("'\"`\u2019\u201d]:")
 """What marks a word in a sentence as a name."""
 
-_TELLING = frozenset({"seed", "logprobs", "samplers"})
-"""Single words that mean a parameter even without quotes around them."""
+_UNQUOTED = frozenset({"seed", "logprobs", "samplers"})
+"""Single words that mean a parameter even without quotes."""
 
 
 class ServerParameters:
-    """Which parameters the servers of an engine do not take. Belongs to one event loop.
+    """The parameters that the servers of an engine refuse. Belongs to one event loop.
 
     Args:
-        listen: is told once of each that is left out.
+        listen: called once for each parameter that is left out.
     """
 
     def __init__(self, listen: NoticeListener) -> None:
@@ -77,7 +76,7 @@ class ServerParameters:
         self._renamed: dict[str, str] = {}
 
     def fit(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The body of a request as the servers take it."""
+        """The body of a request, without the refused parameters."""
         return {
             self._renamed.get(name, name): value
             for name, value in body.items()
@@ -85,14 +84,14 @@ class ServerParameters:
         }
 
     def learn(self, sent: Mapping[str, Any], fault: StreamInterruptedError | RefusedError) -> bool:
-        """Find out whether a refusal is about parameters that can be left out.
+        """Learn from a refusal.
 
         Args:
             sent: the body that was refused.
             fault: how.
 
         Returns:
-            Whether another request with what `fit` gives now may go better.
+            Whether a retry with what `fit` returns now may succeed.
         """
         status = fault.status or 0
         if (
@@ -120,7 +119,7 @@ class ServerParameters:
 
 
 def refused_parameters(status: int, body: str, sent: Mapping[str, Any]) -> list[str]:
-    """The parameters of a request that an answer names as refused, and that can be left out.
+    """The refused parameters that an answer names and that can be left out.
 
     Args:
         status: of the answer.
@@ -142,7 +141,7 @@ def refused_parameters(status: int, body: str, sent: Mapping[str, Any]) -> list[
         answer = body
     texts: list[str] = []
     named: dict[str, None] = {}
-    for kind, value in _told(answer):
+    for kind, value in _names_and_texts(answer):
         if kind == "text":
             texts.append(value)
         else:
@@ -160,22 +159,22 @@ def refused_parameters(status: int, body: str, sent: Mapping[str, Any]) -> list[
     return []
 
 
-def _told(answer: object, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Names and sentences in an error, however it nests them; never what it repeats of a prompt."""
+def _names_and_texts(answer: object, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """The names and sentences in a nested error, without what it repeats of the prompt."""
     if depth > 8:
         return
     if isinstance(answer, str):
         inner = answer.strip()
         if inner[:1] in ("{", "["):
             try:
-                yield from _told(json.loads(inner), depth + 1)
+                yield from _names_and_texts(json.loads(inner), depth + 1)
                 return
             except (ValueError, RecursionError):
                 pass
         yield "text", answer[:4096]
     elif isinstance(answer, list):
         for each in answer[:32]:
-            yield from _told(each, depth + 1)
+            yield from _names_and_texts(each, depth + 1)
     elif isinstance(answer, dict):
         for name, value in answer.items():
             if name in ("loc", "path") and isinstance(value, list):
@@ -185,11 +184,11 @@ def _told(answer: object, depth: int = 0) -> Iterator[tuple[str, str]]:
                 if isinstance(value, str):
                     yield from (("name", word) for word in _WORD.findall(value)[:1])
             elif name not in ("input", "ctx", "url", "prompt", "code", "type", "object"):
-                yield from _told(value, depth + 1)
+                yield from _names_and_texts(value, depth + 1)
 
 
 def _named_in(text: str, sent: Mapping[str, Any]) -> str | None:
-    """The first parameter that a sentence is about."""
+    """The first refused parameter in a sentence."""
     if not _REFUSING.search(text):
         return None
     alternatives = _ALTERNATIVES.search(text)
@@ -200,7 +199,7 @@ def _named_in(text: str, sent: Mapping[str, Any]) -> str | None:
             continue
         before, after = text[: word.start()][-1:], text[word.end() :][:1]
         quoted = before in _BEFORE or after in _AFTER
-        if quoted or "_" in name or name in _TELLING:
+        if quoted or "_" in name or name in _UNQUOTED:
             return name
     return None
 

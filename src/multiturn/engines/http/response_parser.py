@@ -1,8 +1,8 @@
-"""An answer in whatever form a server gives it, as events.
+"""Parses the body of an answer, whatever its form, into events.
 
-What is asked for is a stream of server-sent events. What comes may be that under another
-content type or under none, one JSON object in one piece, a JSON object on each line, or a web
-page. The first byte tells these apart; the content type does not.
+The engine requests a stream of server-sent events. Servers answer with that under any content
+type, with one JSON object, with a JSON object on each line, or with a web page. The first byte
+distinguishes these; the content type does not.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from multiturn.engines.http.sse import ServerEvent, SSEParser
 __all__ = ["MAX_RESPONSE_BYTES", "ResponseParser"]
 
 MAX_RESPONSE_BYTES = 64 * 2**20
-"""Of an answer in one piece."""
+"""Limit of an answer that is not a stream."""
 
 _MAX_TRIES = 64
-"""How often it is tried whether an object in one piece is whole, before its end is waited for."""
+"""How often to try to parse an incomplete object, before waiting for the end of the answer."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class ResponseParser:
-    r"""Takes bytes in pieces of any size and gives the events of an answer of any form.
+    r"""Turns bytes, in pieces of any size, into events.
 
     Example:
         >>> reader = ResponseParser()
@@ -76,7 +76,7 @@ class ResponseParser:
         return [ServerEvent(text, "answer")]
 
     def _objects(self) -> list[ServerEvent]:
-        """The whole objects in what is held: one on each line, or one over several."""
+        """The complete objects so far: one on each line, or one over several lines."""
         found: list[ServerEvent] = []
         while self._in_lines and b"\n" in self._held:
             line, _, rest = bytes(self._held).partition(b"\n")
@@ -88,11 +88,11 @@ class ResponseParser:
                 found.append(_event(line))
         if self._tries < _MAX_TRIES and self._held.rstrip().endswith(b"}"):
             self._tries += 1
-            whole = bytes(self._held)
-            if _is_object(whole):
+            held = bytes(self._held)
+            if _is_object(held):
                 self._held.clear()
                 self._tries = 0
-                found.append(_event(whole))
+                found.append(_event(held))
         return found
 
 

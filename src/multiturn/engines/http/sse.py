@@ -1,4 +1,8 @@
-"""Server-sent events, from bytes as they arrive."""
+"""Parses server-sent events from bytes as they arrive.
+
+This is not a library, because real servers deviate from the standard: some leave out blank
+lines, some send errors as a field of their own, some never close the connection.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,10 @@ from multiturn.engines.http.errors import StreamInterruptedError
 __all__ = ["DONE", "MAX_EVENT_BYTES", "SSEParser", "ServerEvent"]
 
 MAX_EVENT_BYTES = 8 * 2**20
-"""Of one line, and of one event. A token with twenty alternatives takes a few thousand."""
+"""Limit of a line and of an event; a token with twenty alternatives takes a few thousand."""
 
 DONE = "[DONE]"
-"""The data of the event with which OpenAI's API ends a stream."""
+"""The data of the last event of a stream in OpenAI's API."""
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -26,17 +30,16 @@ class ServerEvent:
 
     data: str
     name: str = ""
-    """What kind of event it is, where the server says so: ``error``."""
+    """The event type, where the server sends one: ``error``."""
 
 
 class SSEParser:
-    r"""Takes bytes in pieces of any size and gives the events in them.
+    r"""Turns bytes, in pieces of any size, into events.
 
-    Lines end with LF, CR or both, and are decoded when they are whole, so a character may be
-    split between pieces. A data line that is a whole JSON object is an event at once: some
-    servers leave the blank line out, and some neither close the connection after the last
-    event. An event without data is none. `error`, which some servers send as a field of its
-    own, becomes an event of that name.
+    Lines end with LF, CR or both, and are decoded once complete, so a piece may end inside a
+    character. A data line that is a complete JSON object is an event at once, because some servers
+    leave out the blank line after it. An event without data is dropped. A field `error`, which
+    some servers send, becomes an event of that name.
 
     Example:
         >>> reader = SSEParser()
@@ -64,10 +67,10 @@ class SSEParser:
         if not piece:
             return found
         if self._after_return and piece.startswith(b"\n"):
-            piece = piece[1:]  # the second half of a line's end
+            piece = piece[1:]  # of CR LF
         self._after_return = piece.endswith(b"\r")
-        *whole, rest = _LINE_END.split(piece)
-        for line in whole:
+        *lines, rest = _LINE_END.split(piece)
+        for line in lines:
             self._line += line
             self._check(len(self._line))
             self._take(bytes(self._line), found)
@@ -77,7 +80,7 @@ class SSEParser:
         return found
 
     def end(self) -> list[ServerEvent]:
-        """The event that the end of the stream completes, where a server leaves out line ends.
+        """The event that the end of the stream completes.
 
         Raises:
             StreamInterruptedError: the last line is not UTF-8.
@@ -114,7 +117,7 @@ class SSEParser:
             self._data.append(value)
             self._size += len(line)
             self._check(self._size)
-            if len(self._data) == 1 and _is_whole(value):
+            if len(self._data) == 1 and _is_complete(value):
                 self._give(value, found)
 
     def _give(self, data: str, found: list[ServerEvent]) -> None:
@@ -124,8 +127,8 @@ class SSEParser:
             found.append(ServerEvent(data, self._name))
 
 
-def _is_whole(data: str) -> bool:
-    """Whether the first line of an event is all of it."""
+def _is_complete(data: str) -> bool:
+    """Whether the first data line of an event is the entire event."""
     data = data.strip()
     if data == DONE:
         return True
