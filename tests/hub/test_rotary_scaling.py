@@ -43,7 +43,7 @@ STRETCHES: dict[str, tuple[dict[str, Any], float]] = {
         4,
     ),
     "no base": ({"without": [".rope.freq_base"]}, 1),
-    "no size": ({"without": [".rope.dimension_count"], "head_dim": 24}, 1),
+    "no size": ({"without": [".rope.dimension_count"], "head_size": 24}, 1),
     "qwen2": ({"architecture": "qwen2", **meta(**{"scaling.factor": 4.0})}, 4),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -189,6 +190,13 @@ def test_a_llama_plan_counts_tied_and_grouped_arrays_once() -> None:
     )  # fmt: skip
     layer = 32 * 32 * 2 + 2 * 32 * 16 + 3 * 32 * 48 + 2 * 32 + 32 + 2 * 16
     assert plan_of("any", config).parameters == 100 * 32 + 32 + 2 * layer
+
+
+def test_a_recipe_of_the_former_names_makes_the_same_model() -> None:
+    former: Any = {"layers": 2, "heads": 4, "head_size": 8, "rotary_size": 4, "context": 64}
+    assert codegen_config(**former) == codegen_config(
+        layers=2, heads=4, head_dim=8, rotary_size=4, max_seq_len=64
+    )
 
 
 def test_a_saved_configuration_has_the_keys_it_always_had() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import Literal
+from functools import wraps
+from typing import Any, Literal, ParamSpec
 
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.core.records import key_of, stored_as
@@ -124,6 +126,30 @@ class DecoderConfig:
         return "codegen" if self.parallel_residual else "llama"
 
 
+_P = ParamSpec("_P")
+
+_FORMER_NAMES = {
+    "context": "max_seq_len",
+    "width": "d_model",
+    "head_size": "head_dim",
+    "feed_forward_width": "mlp_dim",
+    "rotary_stretch": "rope_scaling",
+    "tied_head": "tie_embeddings",
+}
+
+
+def _accepts_former_names(make: Callable[_P, DecoderConfig]) -> Callable[_P, DecoderConfig]:
+    """Recipes are config files too: those written for 0.1 keep working."""
+
+    @wraps(make)
+    def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> DecoderConfig:
+        renamed: Any = {_FORMER_NAMES.get(name, name): value for name, value in kwargs.items()}
+        return make(*args, **renamed)
+
+    return wrapped
+
+
+@_accepts_former_names
 def codegen_config(
     *,
     layers: int,
@@ -161,6 +187,7 @@ def codegen_config(
     )
 
 
+@_accepts_former_names
 def llama_config(
     *,
     vocab_size: int,
