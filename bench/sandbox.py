@@ -36,7 +36,7 @@ import psutil
 from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.open import ISOLATED, open_sandbox, probe_level
 from multiturn.sandbox.protocol import Limits, Program
-from multiturn.sandbox.supervisor.pool import PROGRAMS_A_WORKER
+from multiturn.sandbox.supervisor.pool import PROGRAMS_PER_WORKER
 
 PLAIN = """
 words = "the quick brown fox jumps over the lazy dog".split()
@@ -239,7 +239,7 @@ def _percentile(values: Sequence[float], percent: float) -> float:
 def compare(arguments: argparse.Namespace, place: Path) -> dict[str, Any]:
     """All contenders on both kinds of programs."""
     workers = arguments.workers
-    at_once = workers * PROGRAMS_A_WORKER
+    at_once = workers * PROGRAMS_PER_WORKER
     contenders: list[Any] = [FreshInterpreter(at_once), BareFork(at_once)]
     contenders += [
         Ours(isolation, workers) for isolation in ISOLATED if probe_level(isolation).works

@@ -199,7 +199,7 @@ def test_whole_messages_come_through():
     assert assembler.feed(packet(Kind.FINISHED, b"a" * PACKET, b"+")) is None
     message = assembler.feed(packet(Kind.FINISHED, b"b"))
     assert bytes(message.payload) == b"a" * PACKET + b"b"
-    assert not assembler.too_much
+    assert not assembler.exceeded
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_flood_is_too_much_soon(flood):
     most = 1 << 20
     assembler = Assembler(NONCE, most)
     fed = kept = 0
-    while not assembler.too_much:
+    while not assembler.exceeded:
         message = assembler.feed(flood(fed))
         kept += len(message.payload) if message else 0
         fed += 1
@@ -235,8 +235,8 @@ def test_a_new_order_may_be_answered_at_full_length():
     assembler = Assembler(NONCE, PACKET)
     for _ in range(20):
         assert assembler.feed(packet(Kind.RETURNED, b"x" * PACKET)) is not None
-        assembler.renew()
-    assert not assembler.too_much
+        assembler.reset()
+    assert not assembler.exceeded
 
 
 def test_opaque_is_what_becomes_of_a_value_that_cannot_be_read(sandbox):

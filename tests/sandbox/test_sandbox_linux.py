@@ -167,7 +167,7 @@ def test_the_filter(machine, name, args, expected):
 def test_calls_that_are_answered_inside(machine):
     for name, args in (("flock", (5, 2)), ("fcntl", (5, 7)), ("uname", ())):
         number = number_of(name, machine)
-        assert verdict(machine, number, *args, answers=True, host_name=False) == TRAP
+        assert verdict(machine, number, *args, emulated=True, host_name=False) == TRAP
         assert verdict(machine, number, *args, host_name=False) == EPERM
     # A compiler's processes may rely on their locks, and on nothing else of this.
     forks = {"processes": True, "forks": True}

@@ -1,4 +1,4 @@
-"""Runs programs that nobody has read yet, in isolation."""
+"""Runs untrusted programs in isolation, and judges what they did."""
 
 from multiturn.core.lazy import lazy_exports
 

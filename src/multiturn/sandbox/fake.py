@@ -1,4 +1,4 @@
-"""A sandbox that runs nothing: scripted answers for tests."""
+"""A sandbox that runs nothing: tests script its results."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ Call = Callable[[str, Sequence[object], Mapping[str, object]], CallResult]
 
 
 class FakeSandbox:
-    """Answers with what a test has scripted, and remembers what it was asked.
+    """Returns scripted results, and records the programs it was given.
 
     Args:
-        answers: results in the order in which programs come (an exception is raised in
-            place of one), or a function from a program to one; the last of a sequence is
-            given again and again.
-        calls: what candidates answer to calls.
+        answers: results for one program after the other (an exception is raised instead), or a
+            function from a program to a result. The last one of a sequence is repeated.
+        calls: a function that answers calls in sessions.
 
     Example:
         >>> sandbox = FakeSandbox(lambda program: FakeSandbox.printed(program.source.upper()))
@@ -43,7 +42,7 @@ class FakeSandbox:
         self._answers = answers
         self._calls = calls
         self.asked: list[tuple[Program, Limits]] = []
-        """The programs that came, in order."""
+        """The programs that were run, in order."""
         self.closed = False
 
     @staticmethod
@@ -88,7 +87,7 @@ class FakeSandbox:
             yield index, self.run(program, limits)
 
     def open_session(self, program: Program, limits: Limits | None = None) -> ProgramSession:
-        """A candidate whose top level has the next scripted result."""
+        """A session whose top level has the next scripted result."""
         return FakeSession(self.run(program, limits), self._calls)
 
     def close(self) -> None:
@@ -108,7 +107,7 @@ class FakeSandbox:
 
 
 class FakeSession:
-    """A candidate that answers calls by a function of the test."""
+    """A session whose calls a function of the test answers."""
 
     def __init__(self, loaded: RunResult, calls: Call | None) -> None:
         self._loaded = loaded
@@ -133,7 +132,7 @@ class FakeSession:
         *,
         limits: Limits | None = None,  # noqa: ARG002
     ) -> CallResult:
-        """What the test's function says; None returned where there is no function."""
+        """What the test's function returns; a call that returned None if there is no function."""
         if not self._alive:
             return CallResult(self._loaded.outcome)
         if self._calls is None:

@@ -9,15 +9,18 @@ __all__ = ["LEVEL_NOTES", "IsolationLevel", "LevelNotes", "NamespaceProvider"]
 
 
 class IsolationLevel(Enum):
-    """How strongly a run was isolated, best first. Every result records its level."""
+    """How strongly programs are isolated, best first. Every result records its level.
+
+    The values are part of the schema of saved results.
+    """
 
     NAMESPACES = "namespaces-per-child+seccomp"
     SHARED_NAMESPACES = "shared-namespaces+landlock+seccomp"
     LANDLOCK = "landlock+seccomp+rlimits"
     LIMITS_ONLY = "rlimits-only"
-    """No isolation of files, network or signals. Only when a person said so."""
+    """No isolation of files, network or signals. Only if a person asks for it."""
     FAKE = "fake"
-    """Nothing was run: a test's scripted answers."""
+    """Nothing runs: a test scripts the results."""
 
 
 class NamespaceProvider(Enum):
@@ -33,16 +36,16 @@ class NamespaceProvider(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LevelNotes:
-    """What a person should know about an isolation level."""
+    """What a level isolates, for people."""
 
     covers: str
     gaps: tuple[str, ...]
     better: str | None
-    """How to get the level above; None at the top."""
+    """How to get the next better level; None at the top."""
 
 
 _KERNEL = "the host's kernel is shared: a fault in it lets a program out"
-_SELF = "a program that takes its own process apart can say that it came to its end"
+_SELF = "a program that manipulates its own process can report that it ran to its end"
 _NAMES = "names, sizes and times of files can be seen (their content cannot)"
 
 LEVEL_NOTES: dict[IsolationLevel, LevelNotes] = {
@@ -56,11 +59,11 @@ LEVEL_NOTES: dict[IsolationLevel, LevelNotes] = {
         gaps=(
             _KERNEL,
             _SELF,
-            "programs share one /tmp of bounded size: each sees names of others' files there, "
-            "and one that fills it leaves no room for those that run beside it",
+            "programs share one /tmp of limited size: each sees the names of others' files there, "
+            "and one that fills it leaves no room for the others",
         ),
-        better="allow namespaces inside of namespaces for bubblewrap: on Ubuntu, the AppArmor "
-        "profile bwrap-userns-restrict takes them away",
+        better="allow bubblewrap nested namespaces: on Ubuntu, the AppArmor profile "
+        "bwrap-userns-restrict denies them",
     ),
     IsolationLevel.LANDLOCK: LevelNotes(
         covers="files, network, processes, memory, time; by Landlock and seccomp alone",
@@ -68,8 +71,8 @@ LEVEL_NOTES: dict[IsolationLevel, LevelNotes] = {
             _KERNEL,
             _SELF,
             _NAMES,
-            "one file's size is bounded, the total that a program writes while it runs is not",
-            "programs cannot use /tmp, but for the directory that TMPDIR names",
+            "the size of one file is limited, the total that a program writes while it runs is not",
+            "programs cannot use /tmp, except for the directory in TMPDIR",
         ),
         better="allow user namespaces (sysctl user.max_user_namespaces, and on some systems "
         "kernel.unprivileged_userns_clone=1 or kernel.apparmor_restrict_unprivileged_userns=0), "
@@ -78,11 +81,11 @@ LEVEL_NOTES: dict[IsolationLevel, LevelNotes] = {
     IsolationLevel.LIMITS_ONLY: LevelNotes(
         covers="memory, CPU and wall time, file size and output of one process; nothing else",
         gaps=(
-            "files, network, other processes and what they keep are open to every program",
+            "files, network, other processes and their memory are open to every program",
             "a program can start processes that outlive it",
         ),
         better="use a Linux kernel from 5.13 on with Landlock enabled (lsm=landlock,...), or "
         "allow user namespaces",
     ),
 }
-"""Every level on which something is run, best first."""
+"""Every level at which programs run, best first."""

@@ -16,7 +16,7 @@ from multiturn.sandbox.supervisor.pool import HEAVY_MODULES, PooledSandbox
 __all__ = ["ISOLATED", "PROVIDERS", "open_sandbox", "probe_level", "probe_levels"]
 
 ISOLATED = (IsolationLevel.NAMESPACES, IsolationLevel.SHARED_NAMESPACES, IsolationLevel.LANDLOCK)
-"""The isolation levels that run by default, best first."""
+"""The isolation levels that are used by default, best first."""
 
 PROVIDERS = {
     IsolationLevel.NAMESPACES: (NamespaceProvider.OWN, NamespaceProvider.BWRAP),
@@ -35,40 +35,35 @@ def open_sandbox(
     preload: Sequence[str] = HEAVY_MODULES,
     declared: str | None = None,
 ) -> Sandbox:
-    """Open a sandbox on the best level that holds a canary program here.
+    """Open a sandbox at the best isolation level from which a probe program does not escape here.
 
     Args:
         unsafe: allow `IsolationLevel.LIMITS_ONLY`, which isolates nothing, where no better level
-            works. The better ones are still tried first.
+            works. The better ones are tried first all the same.
         isolation: this level and no other.
-        workers: how many fork-servers there are of each kind; one a core where left out.
-        preload: modules that programs find imported already, in a second kind of
-            fork-server that is started when a program first names one of them.
-        declared: the isolation that stands around this process already, in words, e.g.
-            ``"a container without network"``; noted in every result. It does not replace a
-            level.
+        workers: how many fork-servers there are of each kind; by default one per core.
+        preload: modules that a second kind of fork-server imports in advance; it starts when a
+            program first names one of them.
+        declared: the isolation that this process already has, in words, for example
+            ``"a container without network"``. It is noted in every result, and replaces no level.
 
     Raises:
-        SandboxUnavailableError: no level works, or not the wanted one, or only the last and
-            `unsafe` was not said. The message has the reason and the fix.
+        SandboxUnavailableError: no level works, or not the given one, or only the last one and
+            `unsafe` is False. The message has the reason and the fix.
     """
     if isolation is IsolationLevel.LIMITS_ONLY and not unsafe:
         raise SandboxUnavailableError(
             "limits alone isolate nothing: files, network and processes stay open",
             fix="allow it with --unsafe, or choose another level",
         )
-    wanted = (
-        (isolation,)
-        if isolation
-        else (*ISOLATED, *((IsolationLevel.LIMITS_ONLY,) if unsafe else ()))
-    )
+    levels = (*ISOLATED, IsolationLevel.LIMITS_ONLY) if unsafe else ISOLATED
     notes = (f"declared isolation: {declared}",) if declared else ()
     reasons = []
-    for each in wanted:
-        sandbox, tried = _open_level(each, workers=workers, preload=preload, notes=notes)
+    for level in (isolation,) if isolation else levels:
+        sandbox, probed = _open_level(level, workers=workers, preload=preload, notes=notes)
         if sandbox is not None:
             return sandbox
-        reasons.append(f"{each.value}: {tried.reason}")
+        reasons.append(f"{level.value}: {probed.reason}")
     raise SandboxUnavailableError(
         "programs cannot be run in isolation here: " + "; ".join(reasons),
         fix="allow user namespaces, install bubblewrap, or use a Linux kernel with Landlock "
@@ -77,22 +72,22 @@ def open_sandbox(
 
 
 def probe_level(isolation: IsolationLevel) -> ProbeResult:
-    """Try one level with a canary program."""
-    sandbox, tried = _open_level(isolation, workers=1)
+    """Probe one isolation level."""
+    sandbox, probed = _open_level(isolation, workers=1)
     if sandbox is not None:
         sandbox.close()
-    return tried
+    return probed
 
 
 def probe_levels() -> tuple[ProbeResult, ...]:
-    """Try every level, best first: what `multiturn doctor` shows beside `isolation.LEVEL_NOTES`."""
+    """Probe every isolation level, best first, for `multiturn doctor`."""
     return tuple(probe_level(isolation) for isolation in PROVIDERS)
 
 
 def _open_level(
     isolation: IsolationLevel, **options: Any
 ) -> tuple[PooledSandbox | None, ProbeResult]:
-    """A sandbox in which the canary stayed, or none, and what the canary did."""
+    """A sandbox from which the probe did not escape, if any, and the result of the probe."""
     reasons = []
     if not sys.platform.startswith("linux"):
         reasons.append(f"needs Linux, this is {sys.platform}")
@@ -102,16 +97,16 @@ def _open_level(
         for provider in PROVIDERS[isolation]:
             sandbox = PooledSandbox(isolation, provider=provider, **options)
             try:
-                tried = probe(isolation, provider, sandbox)
+                probed = probe(isolation, provider, sandbox)
             except BaseException:
                 sandbox.close()
                 raise
-            if tried.works:
-                return sandbox, tried
+            if probed.works:
+                return sandbox, probed
             sandbox.close()
             reasons.append(
-                tried.reason
+                probed.reason
                 if provider is NamespaceProvider.NONE
-                else f"{provider.value}: {tried.reason}"
+                else f"{provider.value}: {probed.reason}"
             )
     return None, ProbeResult(isolation, PROVIDERS[isolation][0], False, "; ".join(reasons))

@@ -1,8 +1,7 @@
-"""What became of a program: types with reasons.
+"""How a program ended: outcomes with reasons.
 
-An outcome says what the *program* did. A fault of the sandbox itself is never turned into
-one of these: the program is run again, and if that does not help the runner raises
-`SandboxUnavailableError`.
+An outcome says what the *program* did. A failure of the sandbox itself never becomes an outcome:
+the program is run again, and if that fails too the sandbox raises `SandboxUnavailableError`.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ class Status(Enum):
     """How a run ended. The values are part of the schema of saved results."""
 
     FINISHED = "finished"
-    """Ran to its end, or left by `SystemExit` with code 0, as ``sys.exit(main())`` does. Whether
-    what it printed is right is for an oracle to say."""
+    """Ran to its end, or left by `SystemExit` with code 0, as ``sys.exit(main())`` does. An oracle
+    decides whether what it printed is right."""
     RAISED = "raised"
-    """An exception reached the top; `Outcome.error` and `Outcome.line` say which and where."""
+    """An exception reached the top level; see `Outcome.error` and `Outcome.line`."""
     SYNTAX_ERROR = "syntax_error"
     """It does not parse, or does not compile."""
     EARLY_EXIT = "early_exit"
-    """It left by `SystemExit` with another code than 0, or by `os._exit` with any; a program
-    whose functions are called, by either with any. Never a pass."""
+    """It left by `SystemExit` with a code other than 0, or by `os._exit` with any code; in a
+    session, by either with any code. Never a pass."""
     TIMED_OUT_CPU = "timed_out_cpu"
     TIMED_OUT_WALL = "timed_out_wall"
     OUT_OF_MEMORY = "out_of_memory"
@@ -38,7 +37,7 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended, and the details a person needs to mend the program."""
+    """How a run ended, with the details a person needs to fix the program."""
 
     status: Status
     error: str | None = None
@@ -84,20 +83,20 @@ class RunResult:
     stdout: bytes = b""
     stderr: bytes = b""
     value: object = None
-    """The value the program handed back, where one was asked for (see `Program.result`)."""
+    """The value that the program handed back, if one was asked for (see `Program.result`)."""
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
     peak_memory_bytes: int | None = None
     retries: int = 0
-    """How often the run was begun again because the sandbox itself failed."""
+    """How often the run was restarted because the sandbox itself failed."""
     notes: tuple[str, ...] = field(default=())
 
     @property
     def stdout_text(self) -> str:
-        """Standard output as text; bytes that are no UTF-8 become U+FFFD."""
+        """Standard output as text; bytes that are not UTF-8 become U+FFFD."""
         return self.stdout.decode("utf-8", errors="replace")
 
     @property
     def stderr_text(self) -> str:
-        """Standard error as text; bytes that are no UTF-8 become U+FFFD."""
+        """Standard error as text; bytes that are not UTF-8 become U+FFFD."""
         return self.stderr.decode("utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""Finds out whether an isolation level holds, by running a program in it that tries to get out."""
+"""The probe: finds out whether an isolation level works, by a program that tries to escape."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["ProbeResult", "probe"]
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """Whether an isolation level holds on this machine, found by trying."""
+    """Whether an isolation level works on this machine, found by trying."""
 
     isolation: IsolationLevel
     provider: NamespaceProvider
-    """What made its namespaces, where it has any."""
+    """What makes its namespaces."""
     works: bool
     reason: str
-    """Why not, or what was shown."""
+    """Why not, or what the probe did."""
 
 
 _MAX_SOCKET_NAME = 107
@@ -60,7 +60,7 @@ def truncate(flags):
     os.close(os.open({secret!r}, flags | os.O_TRUNC))
 
 def send_named():
-    # What is asked for as a raw socket becomes a datagram socket in the kernel.
+    # The kernel makes a datagram socket of a raw one.
     for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
         try:
             left, right = socket.socketpair(socket.AF_UNIX, kind)
@@ -99,35 +99,33 @@ if open("scratch").read() != "works":
 def probe(
     isolation: IsolationLevel, provider: NamespaceProvider, sandbox: PooledSandbox
 ) -> ProbeResult:
-    """Run the canary in a sandbox; whatever goes wrong is the reason why the level fails."""
-    with tempfile.TemporaryDirectory(prefix="multiturn-canary-") as directory:
-        place = Path(directory)
-        # Open to everybody, so that only the walls can be what keeps the canary from it.
-        place.chmod(0o777)
-        secret = place / "secret"
+    """Run the probe program in a sandbox; whatever goes wrong is the reason why the level fails."""
+    with tempfile.TemporaryDirectory(prefix="multiturn-probe-") as temporary:
+        directory = Path(temporary)
+        # Open to every account, so that only the isolation can keep the program out.
+        directory.chmod(0o777)
+        secret = directory / "secret"
         secret.write_text("secret")
         secret.chmod(0o666)
         try:
-            result = _run(sandbox, place)
+            result = _run(sandbox, directory)
         except SandboxUnavailableError as error:
             return ProbeResult(isolation, provider, False, str(error))
         if result.outcome.status is not Status.FINISHED:
-            return ProbeResult(
-                isolation, provider, False, f"the canary {result.outcome.describe()}"
-            )
+            return ProbeResult(isolation, provider, False, f"the probe {result.outcome.describe()}")
         escapes = result.value
         if not isinstance(escapes, list):
-            return ProbeResult(isolation, provider, False, "the canary did not answer")
-        said = "the canary " + ", ".join(dict.fromkeys(map(str, escapes)))
+            return ProbeResult(isolation, provider, False, "the probe did not answer")
+        found = "the probe " + ", ".join(dict.fromkeys(map(str, escapes)))
         if isolation is IsolationLevel.LIMITS_ONLY:
-            return ProbeResult(isolation, provider, True, f"isolates nothing: {said}")
-        if escapes or secret.read_text() != "secret" or (place / "beside").exists():
-            return ProbeResult(isolation, provider, False, said)
-        return ProbeResult(isolation, provider, True, "the canary stayed inside")
+            return ProbeResult(isolation, provider, True, f"isolates nothing: {found}")
+        if escapes or secret.read_text() != "secret" or (directory / "beside").exists():
+            return ProbeResult(isolation, provider, False, found)
+        return ProbeResult(isolation, provider, True, "the probe did not escape")
 
 
-def _run(sandbox: PooledSandbox, place: Path) -> RunResult:
-    datagrams = str(place / "datagrams")
+def _run(sandbox: PooledSandbox, directory: Path) -> RunResult:
+    datagrams = str(directory / "datagrams")
     with socket.socket() as listener, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as named:
         # A name that is too long for a socket cannot be reached by the program either.
         if len(os.fsencode(datagrams)) <= _MAX_SOCKET_NAME:
@@ -136,8 +134,8 @@ def _run(sandbox: PooledSandbox, place: Path) -> RunResult:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         source = PROBE_PROGRAM.format(
-            secret=str(place / "secret"),
-            beside=str(place / "beside"),
+            secret=str(directory / "secret"),
+            beside=str(directory / "beside"),
             datagrams=datagrams,
             supervisor=os.getpid(),
             port=listener.getsockname()[1],

@@ -1,4 +1,4 @@
-"""The `Sandbox` protocol: what a runner of programs promises."""
+"""The `Sandbox` protocol: runs programs apart from this process, within limits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Limits:
     output_bytes: int = 1 << 20
     """For each of the two output streams."""
     file_bytes: int = 16 << 20
-    """The largest file, and the size of the private /tmp where the level has one."""
+    """The largest file, and the size of the private /tmp on the levels that have one."""
     open_files: int = 64
 
     def __post_init__(self) -> None:
@@ -42,11 +42,11 @@ class Program:
     Attributes:
         source: the text of the program.
         language: a key of the table of languages.
-        stdin: what it can read; end of file follows.
-        result: name of a global variable, or another expression, whose value is handed back
-            as plain data in `RunResult.value` when the program finished (Python only). It is
-            evaluated after the program, whose outcome is `Status.RAISED` where that fails.
-        seed: seeds `random` and numpy's global generator before it starts, where given.
+        stdin: its standard input.
+        result: a global variable, or another expression, whose value is handed back as plain
+            data in `RunResult.value` once the program has finished (Python only). If its
+            evaluation fails, the outcome is `Status.RAISED`.
+        seed: seeds `random` and numpy's global generator before the program starts.
     """
 
     source: str
@@ -58,12 +58,12 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """What became of one call into a candidate."""
+    """The result of one call in a session."""
 
     outcome: Outcome
-    """`Status.FINISHED` when the call returned; RAISED with the error and the line when not."""
+    """`Status.FINISHED` if the call returned; RAISED with the error and the line if it raised."""
     value: object = None
-    """What it returned, as plain data (see `multiturn.sandbox.encoding`)."""
+    """What the call returned, as plain data (see `multiturn.sandbox.encoding`)."""
     stdout: bytes = b""
     """What the call printed."""
     stderr: bytes = b""
@@ -73,16 +73,16 @@ class CallResult:
 
 @runtime_checkable
 class ProgramSession(Protocol):
-    """A program whose top level has run and whose functions can now be called from outside.
+    """A program whose top level has run and whose functions can be called from outside.
 
-    Arguments go in and values come out as plain data, so that the caller can judge them
-    where the program cannot reach: expected values never enter the program's process. All
-    that a hostile program can lie about is its own values. For use from one thread.
+    Arguments and values cross as plain data, so the caller compares them where the program cannot
+    reach: expected values never enter the program's process. A hostile program can lie only about
+    its own values. For use from one thread.
     """
 
     @property
     def loaded(self) -> RunResult:
-        """What became of the top level. Where it did not finish, no call can be made."""
+        """The result of the top level. If it did not finish, no call can be made."""
         ...
 
     @property
@@ -105,18 +105,18 @@ class ProgramSession(Protocol):
             args: plain data: None, bool, int, float, complex, str, bytes and tuples, lists,
                 sets, frozensets and dicts of them, and what a call returned.
             kwargs: the same, by keyword.
-            limits: `cpu_seconds` and `wall_seconds` of this call; those the candidate was
-                opened with where left out. The other limits hold for its whole life.
+            limits: `cpu_seconds` and `wall_seconds` of this call; by default those of the
+                session. The other limits hold for the session.
 
         Returns:
-            What it returned, or why it did not. A call that ends the process (out of time,
-            a signal, too much output, an early exit) ends the candidate: `alive` turns
-            false, and every later call answers the same outcome at once.
+            What it returned, or why it did not. A call that ends the process (out of time, a
+            signal, too much output, an early exit) ends the session: `alive` becomes False, and
+            every later call returns the same outcome at once.
 
         Raises:
-            InputError: an argument is no plain data.
-            SandboxUnavailableError: the sandbox itself failed. The calls so far cannot be
-                made again by themselves; open a new candidate.
+            InputError: an argument is not plain data.
+            SandboxUnavailableError: the sandbox itself failed. It cannot repeat the calls so far;
+                open a new session.
         """
         ...
 
@@ -136,10 +136,10 @@ class ProgramSession(Protocol):
 
 @runtime_checkable
 class Sandbox(Protocol):
-    """Runs programs apart from this process. Implementations are safe to use from threads.
+    """Runs programs apart from this process. Implementations can be used from several threads.
 
-    A program can do nothing to the person's files, network, processes or environment beyond
-    what the level's documented gaps say, and cannot forge or suppress its outcome.
+    A program cannot touch the user's files, network, processes or environment beyond the
+    documented gaps of the isolation level, and cannot forge or suppress its outcome.
     """
 
     @property
@@ -152,9 +152,8 @@ class Sandbox(Protocol):
 
         Raises:
             SandboxUnavailableError: the sandbox failed, and running again did not help.
-            InputError: the language is unknown or its toolchain absent; a source that
-                cannot be run at all (NUL bytes are the program's fault, not the caller's:
-                they give `Status.SYNTAX_ERROR`).
+            InputError: the language is unknown, or its toolchain is not installed. (A source that
+                cannot be compiled, with NUL bytes for example, gives `Status.SYNTAX_ERROR`.)
         """
         ...
 
@@ -165,10 +164,10 @@ class Sandbox(Protocol):
         ...
 
     def open_session(self, program: Program, limits: Limits = ...) -> ProgramSession:
-        """Run the top level of a program and keep it, so that its functions can be called.
+        """Run the top level of a program and keep its process, so that its functions can be called.
 
         Raises:
-            InputError: the program's language has no candidates (only Python has).
+            InputError: the program is not a Python program.
             SandboxUnavailableError: the sandbox failed, and starting again did not help.
         """
         ...

@@ -1,4 +1,4 @@
-"""What a fork-server and a child are told, as plain data."""
+"""What a fork-server and its children receive and report, as plain data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
 __all__ = ["IPC_FD", "UNPRIVILEGED_ID", "ChildExit", "ChildSpec", "ForkServerSettings"]
 
 IPC_FD = 3
-"""The descriptor in the child over which messages go; guarded by the seccomp filter."""
+"""The child's descriptor for messages to the supervisor; the seccomp filter protects it."""
 
 UNPRIVILEGED_ID = 65534
-"""The user and group that nobody is; what root becomes."""
+"""The user and group without privileges that root switches to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +24,13 @@ class ForkServerSettings:
 
     Attributes:
         isolation: how it isolates.
-        provider: who makes the namespaces around the fork-server, on the levels that have them.
-        scratch: a directory of the supervisor's in which children get their working
-            directories, where there are no namespaces.
+        provider: what makes the namespaces around the fork-server, on the levels that have them.
+        scratch: a directory for the working directories of children, where there are no
+            namespaces.
         modules: modules to import before the first program.
         readable: directories and files that programs may read.
-        max_landlock_abi: use no newer version of Landlock: to see on a new kernel what holds
-            on an old one.
+        max_landlock_abi: use no newer version of Landlock, to test on a new kernel what an old
+            one isolates.
     """
 
     isolation: IsolationLevel
@@ -61,14 +61,14 @@ class ForkServerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
-    """What one child is to run. Written to a descriptor that only this child reads."""
+    """What one child runs. Written to a descriptor that only this child reads."""
 
     nonce: bytes
     source: str
     result: str | None
     seed: int | None
-    keep: bool
-    """Stay after the end of the program and take calls."""
+    session: bool
+    """Stay after the top level has run, and take calls."""
     cpu_seconds: float
     memory_bytes: int
     file_bytes: int
@@ -94,7 +94,7 @@ class ChildExit:
     cpu_seconds: float
     peak_memory_bytes: int
     cpu_exceeded: bool
-    """Whether the server ended it because its CPU time was used up."""
+    """Whether the fork-server killed it because its CPU time was used up."""
 
     _FORMAT = struct.Struct("<idQ?")
 

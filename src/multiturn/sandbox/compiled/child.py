@@ -1,4 +1,4 @@
-"""One program's compiling and running by a recipe, seen from outside."""
+"""A program that is built and run by its language's toolchain, seen from outside."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import contextlib
 import json
 import os
 import re
-import selectors
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from multiturn.sandbox.inside.build_and_run import BuildAndRunSpec, Command
 from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
 from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program
-from multiturn.sandbox.specs import UNPRIVILEGED_ID
-from multiturn.sandbox.supervisor.bwrap import bwrap_command
+from multiturn.sandbox.supervisor.child import (
+    READ_BYTES,
+    Child,
+    ChildSetupError,
+    sealed_file,
+    signal_outcome,
+)
 from multiturn.sandbox.supervisor.directories import WorkDirectory
-from multiturn.sandbox.supervisor.worker import readable_paths
+from multiturn.sandbox.supervisor.interpreter import readable_paths, start_interpreter
 
-__all__ = ["COMPILE_LIMITS", "BuildAndRun", "ChildSetupError", "BuildAndRunChild", "launched"]
+__all__ = ["COMPILE_LIMITS", "BuildAndRun", "BuildAndRunChild", "started"]
 
 COMPILE_LIMITS = Limits(
     cpu_seconds=60,
@@ -34,14 +34,13 @@ COMPILE_LIMITS = Limits(
     output_bytes=1 << 20,
     file_bytes=256 << 20,
 )
-"""What compiling may use: the machine's business, so not part of a program's own limits."""
+"""What a compiler may use: the same on every machine, and not part of a program's own limits."""
 
-_PACKAGE = str(Path(__file__).resolve().parents[3])
 _BOOTSTRAP = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
     "from multiturn.sandbox.inside.build_and_run import main; sys.path.pop(0); main()"
 )
-_REAP_SECONDS = 10.0
+_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
 _OUT_OF_MEMORY = (
     b"OutOfMemoryError",
     b"heap out of memory",
@@ -53,110 +52,71 @@ _OUT_OF_MEMORY = (
 
 @dataclass(frozen=True, slots=True)
 class BuildAndRun:
-    """What to do with a program's text, and what its tools may read."""
+    """How a program is built and run, and what its toolchain may read."""
 
     file_name: str
-    steps: tuple[Command, ...]
+    commands: tuple[Command, ...]
     environment: Mapping[str, str]
     readable: tuple[str, ...]
 
 
-class ChildSetupError(Exception):
-    """The walls could not be put up, or the process that keeps them died."""
+class BuildAndRunChild(Child):
+    """A process that isolates itself, then builds and runs one program.
 
-
-class BuildAndRunChild:
-    """One process that compiles and runs one program, seen from outside."""
+    Args:
+        limits: what the program may use.
+        process: the interpreter, with pipes for its output.
+        control_pipe: closing it kills all that was started.
+        report: where the process reports, a line of JSON for each event.
+    """
 
     def __init__(
-        self,
-        isolation: IsolationLevel,
-        limits: Limits,
-        process: subprocess.Popen[bytes],
-        control_socket: int,
-        report: int,
+        self, limits: Limits, process: subprocess.Popen[bytes], control_pipe: int, report: int
     ) -> None:
-        self.isolation = isolation
-        self.limits = limits
-        self.process = process
-        self.control_socket: int | None = control_socket
-        self.report = report
-        self.said: list[dict[str, Any]] = []
-        self.kill_reason: Status | None = None
-        self.out = bytearray()
-        self.err = bytearray()
-        self._words = bytearray()
+        assert process.stdout is not None and process.stderr is not None
+        stdout, stderr = process.stdout.fileno(), process.stderr.fileno()
+        super().__init__(limits, stdout, stderr, COMPILE_LIMITS.wall_seconds)
+        self.events: list[dict[str, Any]] = []
+        self._process = process
+        self._control_pipe: int | None = control_pipe
+        self._report = report
+        self._unread = bytearray()
+        self._given_up = False
+        self._watch(report, self._receive)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can come from the process."""
+        return self._given_up or not self._handlers
 
     def wait(self) -> None:
-        """Take what it prints and reports until it is gone."""
-        assert self.process.stdout is not None and self.process.stderr is not None
-        deadline = time.monotonic() + COMPILE_LIMITS.wall_seconds
-        sources = {self.process.stdout.fileno(): self.out, self.process.stderr.fileno(): self.err}
-        with selectors.DefaultSelector() as selector:
-            for descriptor in (*sources, self.report):
-                selector.register(descriptor, selectors.EVENT_READ)
-            while selector.get_map():
-                events = selector.select(max(0.0, deadline - time.monotonic()))
-                if not events and time.monotonic() >= deadline:
-                    if self.kill_reason is not None:
-                        # Not even the process that keeps the walls answers.
-                        self.process.kill()
-                        break
-                    self._end(Status.TIMED_OUT_WALL)
-                    deadline = time.monotonic() + _REAP_SECONDS
-                for key, _ in events:
-                    data = os.read(key.fd, 1 << 16)
-                    if not data:
-                        selector.unregister(key.fd)
-                    elif key.fd == self.report:
-                        if self._hear(data) and self.kill_reason is None:
-                            deadline = time.monotonic() + self.limits.wall_seconds
-                    else:
-                        kept = sources[key.fd]
-                        kept += data[: self.limits.output_bytes + 1 - len(kept)]
-                        if len(kept) > self.limits.output_bytes and self.kill_reason is None:
-                            self._end(Status.TOO_MUCH_OUTPUT)
-                            deadline = time.monotonic() + _REAP_SECONDS
+        """Serve the process until it has ended."""
+        self._serve(lambda: False)
 
-    def _hear(self, data: bytes) -> bool:
-        """Take words of the report; whether the program starts to run with them."""
-        self._words += data
-        *lines, rest = self._words.split(b"\n")
-        self._words = bytearray(rest)
-        heard = [json.loads(line) for line in lines]
-        self.said += heard
-        return any(each.get("begins") == "run" for each in heard)
+    def close(self) -> None:
+        """Close the control pipe, which kills whatever still runs."""
+        if self._control_pipe is not None:
+            os.close(self._control_pipe)
+            self._control_pipe = None
 
-    def _end(self, why: Status) -> None:
-        self.kill_reason = why
-        self.let_go()
-
-    def let_go(self) -> None:
-        """Close the lifeline: whatever still runs is killed by that."""
-        if self.control_socket is not None:
-            os.close(self.control_socket)
-            self.control_socket = None
-
-    def result(self, retries: int, notes: tuple[str, ...]) -> RunResult:
+    def result(self, isolation: IsolationLevel, retries: int, notes: tuple[str, ...]) -> RunResult:
         """The record of the run.
 
         Raises:
-            ChildSetupError: nothing can be said of the program.
+            ChildSetupError: the program was never started.
         """
-        for each in self.said:
-            if "fault" in each:
-                raise ChildSetupError(each["fault"])
-        ended = {each["step"]: each for each in self.said if "step" in each}
-        last = ended.get("run") or ended.get("compile")
+        for event in self.events:
+            if "error" in event:
+                raise ChildSetupError(event["error"])
+        ends = {event["ends"]: event for event in self.events if "ends" in event}
+        last = ends.get("run") or ends.get("compile")
         if last is None and self.kill_reason is None:
-            raise ChildSetupError(_last_line(bytes(self.err)) or "it ended without a report")
-        outcome = self._outcome(last)
-        cut = self.limits.output_bytes
+            raise ChildSetupError(_error_line(self.stderr.content) or "it ended without a report")
         return RunResult(
-            outcome=outcome,
-            isolation=self.isolation,
-            stdout=bytes(self.out[:cut]),
-            stderr=bytes(self.err[:cut]),
+            outcome=self._outcome(last),
+            isolation=isolation,
+            stdout=self.stdout.content,
+            stderr=self.stderr.content,
             cpu_seconds=last["cpu_seconds"] if last else 0.0,
             wall_seconds=last["wall_seconds"] if last else 0.0,
             peak_memory_bytes=last["peak_memory_bytes"] if last else None,
@@ -164,46 +124,67 @@ class BuildAndRunChild:
             notes=notes,
         )
 
+    def _kill(self) -> None:
+        self.close()
+
+    def _give_up(self) -> None:
+        # Not even the process that isolates the program answers.
+        self._process.kill()
+        self._given_up = True
+
+    def _receive(self) -> bool:
+        """Take a part of the report; False at its end."""
+        data = os.read(self._report, READ_BYTES)
+        self._unread += data
+        *lines, rest = self._unread.split(b"\n")
+        self._unread = bytearray(rest)
+        events = [json.loads(line) for line in lines]
+        self.events += events
+        if self.kill_reason is None and any(event.get("begins") == "run" for event in events):
+            self.allow_wall(self.limits.wall_seconds)
+        return bool(data)
+
     def _outcome(self, last: dict[str, Any] | None) -> Outcome:
         if self.kill_reason is not None or last is None:
             return Outcome(self.kill_reason or Status.KILLED)
+        stderr = self.stderr.content
         code = os.waitstatus_to_exitcode(last["status"])
-        if last["step"] == "compile" and code != 0:
-            return _not_compiled(bytes(self.err))
+        if last["ends"] == "compile" and code != 0:
+            return _compile_error(stderr)
         if code == 0:
             return Outcome(Status.FINISHED, exit_code=0)
-        if -code == signal.SIGXCPU or (
-            -code == signal.SIGKILL and last["cpu_seconds"] >= self.limits.cpu_seconds
-        ):
-            return Outcome(Status.TIMED_OUT_CPU)
-        if any(word in self.err for word in _OUT_OF_MEMORY):
-            return Outcome(Status.OUT_OF_MEMORY, error=_last_line(bytes(self.err)))
-        if code < 0:
-            return Outcome(Status.KILLED, signal=signal.Signals(-code).name)
-        error = _last_line(bytes(self.err)) or f"exit code {code}"
+        killed = signal_outcome(-code, last["cpu_seconds"], self.limits) if code < 0 else None
+        if killed is not None and killed.status is Status.TIMED_OUT_CPU:
+            return killed
+        if any(message in stderr for message in _OUT_OF_MEMORY):
+            return Outcome(Status.OUT_OF_MEMORY, error=_error_line(stderr))
+        if killed is not None:
+            return killed
+        error = _error_line(stderr) or f"exit code {code}"
         return Outcome(Status.RAISED, error=error, exit_code=code)
 
 
-def _not_compiled(said: bytes) -> Outcome:
-    """The first error of a compiler, which names it as ``file:line: ...``."""
-    text = said.decode(errors="replace")
+def _compile_error(stderr: bytes) -> Outcome:
+    """The first error of a compiler, which has the form ``file:line: ...``."""
+    text = stderr.decode(errors="replace")
     found = re.search(r"^[^\s:]+:(\d+)(?::\d+)?: (.*error.*)$", text, re.MULTILINE)
     if found is None:
-        return Outcome(Status.SYNTAX_ERROR, error=_last_line(said) or "it does not compile")
+        return Outcome(Status.SYNTAX_ERROR, error=_error_line(stderr) or "it does not compile")
     return Outcome(Status.SYNTAX_ERROR, error=found[2][:2000], line=int(found[1]))
 
 
-def _last_line(said: bytes) -> str:
-    """What was wrong, as far as it can be told: the line that names an error, or the last."""
-    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
-    named = [
+def _error_line(stderr: bytes) -> str:
+    """The line that names an error, or else the last one."""
+    text = stderr.decode(errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [
         line for line in lines if re.match(r"(\w+\.)*\w*(Error|Exception)\b|Exception in", line)
     ]
-    return (named or lines[-1:] or [""])[0][:2000]
+    return (errors or lines[-1:] or [""])[0][:2000]
 
 
 @contextlib.contextmanager
-def launched(
+def started(
     isolation: IsolationLevel,
     provider: NamespaceProvider,
     build: BuildAndRun,
@@ -212,64 +193,51 @@ def launched(
 ) -> Iterator[BuildAndRunChild]:
     """Start a process for one program; it is gone, with its files, afterwards."""
     with contextlib.ExitStack() as stack:
-        place = WorkDirectory()
-        stack.callback(place.remove)
-        source = _file_of(stack, program.source.encode("utf-8", "surrogatepass"))
-        stdin = _file_of(stack, program.stdin)
-        lifeline_end, control_socket = os.pipe()
-        stack.callback(os.close, lifeline_end)
+        directory = WorkDirectory()
+        stack.callback(directory.remove)
+        source = sealed_file(program.source.encode("utf-8", "surrogatepass"))
+        stack.callback(os.close, source)
+        stdin = sealed_file(program.stdin)
+        stack.callback(os.close, stdin)
+        control, control_end = os.pipe()
+        stack.callback(os.close, control)
         report, report_end = os.pipe()
         stack.callback(os.close, report)
         spec = BuildAndRunSpec(
             isolation=isolation,
             provider=provider,
-            scratch=str(place.path),
+            scratch=str(directory.path),
             readable=build.readable,
             file_name=build.file_name,
             environment=dict(build.environment),
-            steps=build.steps,
+            commands=build.commands,
             source=source,
             stdin=stdin,
-            control_socket=lifeline_end,
+            control=control,
             report=report_end,
         )
-        command = [sys.executable, "-s", "-P", "-c", _BOOTSTRAP, _PACKAGE, spec.to_json()]
-        user: int | None = None
-        if provider is NamespaceProvider.BWRAP:
-            user = UNPRIVILEGED_ID if os.geteuid() == 0 else None
-            # bubblewrap makes the root directory before this interpreter starts in it.
-            shown = (*spec.readable, *readable_paths())
-            around = bwrap_command(IsolationLevel.SHARED_NAMESPACES, shown, _PACKAGE)
-            command = [*around, *command]
         try:
-            process = subprocess.Popen(
-                command,
+            process = start_interpreter(
+                _BOOTSTRAP,
+                spec.to_json(),
+                IsolationLevel.SHARED_NAMESPACES,
+                provider,
+                # bubblewrap makes the root directory before this interpreter starts in it.
+                readable=(*build.readable, *readable_paths()),
+                environment=_ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"},
-                cwd="/",
-                start_new_session=True,
-                pass_fds=(source, stdin, lifeline_end, report_end),
-                user=user,
-                group=user,
-                extra_groups=None if user is None else [],
+                pass_fds=(source, stdin, control, report_end),
             )
+        except BaseException:
+            os.close(control_end)
+            raise
         finally:
             os.close(report_end)
         stack.callback(process.wait)
         stack.callback(process.kill)
         stack.enter_context(process)
-        run = BuildAndRunChild(isolation, limits, process, control_socket, report)
-        stack.callback(run.let_go)
-        yield run
-
-
-def _file_of(stack: contextlib.ExitStack, data: bytes) -> int:
-    """A descriptor from which `data` can be read."""
-    descriptor = os.memfd_create("multiturn", os.MFD_CLOEXEC)
-    stack.callback(os.close, descriptor)
-    with os.fdopen(os.dup(descriptor), "wb") as file:
-        file.write(data)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
+        child = BuildAndRunChild(limits, process, control_end, report)
+        stack.callback(child.close)
+        yield child

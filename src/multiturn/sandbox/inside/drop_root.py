@@ -1,4 +1,4 @@
-"""Root becomes nobody, without losing sight of the interpreter it runs on."""
+"""Root becomes an unprivileged user that can still reach its interpreter."""
 
 from __future__ import annotations
 
@@ -13,45 +13,42 @@ __all__ = ["drop_root"]
 
 
 def drop_root(readable: Iterable[str]) -> list[int]:
-    """Give up root for good; nothing happens to an ordinary user.
+    """Give up root for good; do nothing for an ordinary user.
 
-    An interpreter under a home that only its owner may enter cannot be reached afterwards by
-    its path. Such places are opened before, and modules are then found through
-    ``/proc/self/fd``.
+    Afterwards an interpreter in a home that only its owner may enter cannot be reached by path.
+    So such directories are opened first, and imports find them through ``/proc/self/fd``.
 
     Returns:
-        The descriptors that have to stay open in every child.
+        Descriptors that must stay open in every child.
 
     Raises:
         OSError: the system does not let root become another user.
     """
     if os.geteuid() != 0:
         return []
-    hidden = [place for place in readable if not _open_to_all(Path(place))]
-    kept: dict[str, int] = {}
-    for place in hidden:
-        kept[place] = os.open(place, os.O_PATH | os.O_CLOEXEC)
+    hidden = [path for path in readable if not _open_to_all(Path(path))]
+    opened = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in hidden}
     os.setgroups([])
     os.setresgid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
     os.setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
-    _rename({place: f"/proc/self/fd/{number}" for place, number in kept.items()})
-    return list(kept.values())
+    _redirect_imports({path: f"/proc/self/fd/{number}" for path, number in opened.items()})
+    return list(opened.values())
 
 
-def _open_to_all(place: Path) -> bool:
-    """Whether everybody may enter all directories on the way to `place`, and read it."""
-    place = place.resolve()
-    if not place.exists():
+def _open_to_all(path: Path) -> bool:
+    """Whether every account may enter all directories on the way to `path`, and read it."""
+    path = path.resolve()
+    if not path.exists():
         return True
-    ways = all(parent.stat().st_mode & 0o001 for parent in place.parents)
-    return ways and bool(place.stat().st_mode & 0o004)
+    reachable = all(parent.stat().st_mode & 0o001 for parent in path.parents)
+    return reachable and bool(path.stat().st_mode & 0o004)
 
 
-def _rename(places: dict[str, str]) -> None:
-    """Let imports look in `places` where they looked at their old names."""
+def _redirect_imports(paths: dict[str, str]) -> None:
+    """Let imports use the new paths in place of the old ones."""
 
     def renamed(path: str) -> str:
-        for old, new in places.items():
+        for old, new in paths.items():
             if path == old or path.startswith(old + "/"):
                 return new + path[len(old) :]
         return path

@@ -1,10 +1,10 @@
-"""The fork-server: warm, confined, and forks one child for each program.
+"""The fork-server: an isolated process with modules imported, which forks a child per program.
 
-Started by `worker.Worker` with its settings as the only argument and its control socket on
-standard input. It never reads a job: each message on the control socket is one number, the
-CPU time allowed, and six descriptors, which go to a fresh child as they are. What it says
-to the supervisor is only when a child ended, and how, on that child's lifeline; when the
-supervisor closes a lifeline, the child is killed.
+`supervisor.worker.Worker` starts it, with its settings as the only argument and its socket to the
+supervisor as standard input. It never reads a program: each request is one number, the CPU time
+allowed, and six descriptors, which a fresh child gets as they are. On a child's control socket
+the server reports how the child ended; when the supervisor closes that socket, the child is
+killed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from multiturn.sandbox.inside.isolation import Isolation, Place, isolation_for
+from multiturn.sandbox.inside.isolation import Isolation, Workspace, isolation_for
 from multiturn.sandbox.inside.program import RunningProgram
 from multiturn.sandbox.inside.rlimits import die_with_parent, mapped_bytes, set_rlimits
 from multiturn.sandbox.inside.threads import fit_threads, lock_among_threads
@@ -34,27 +34,27 @@ from multiturn.sandbox.specs import IPC_FD, ChildExit, ChildSpec, ForkServerSett
 __all__ = ["REQUEST", "main"]
 
 REQUEST = struct.Struct("<d")
-"""CPU seconds that a child may use; with it go the descriptors job, stdin, stdout, stderr,
-wire and lifeline."""
+"""CPU seconds that a child may use; with it come its descriptors: spec, stdin, stdout, stderr, IPC
+socket and control socket."""
 DESCRIPTORS = 6
 
 ALLOWANCE = struct.Struct("<d")
-"""On a lifeline, from the supervisor: CPU seconds from now on."""
+"""On a control socket, from the supervisor: CPU seconds from now on."""
 
 _M_ARENA_MAX = -8
 
 WATCH_SECONDS = 0.01
-"""The shortest time between two looks at a child's CPU clock."""
+"""The shortest time between two readings of a child's CPU clock."""
 
 
 class _Forked(BaseException):
-    """A child was forked: raised in it, to leave the server's loop and the server's stack."""
+    """Raised in a forked child, to leave the server's loop and stack."""
 
     def __init__(
-        self, descriptors: list[int], place: Place, parent: int, tasks: int | None
+        self, descriptors: list[int], workspace: Workspace, parent: int, tasks: int | None
     ) -> None:
         super().__init__()
-        self.descriptors, self.place, self.parent = descriptors, place, parent
+        self.descriptors, self.workspace, self.parent = descriptors, workspace, parent
         self.tasks = tasks
 
 
@@ -65,8 +65,8 @@ class _Child:
     pid: int
     pidfd: int
     control_socket: socket.socket
-    place: Place
-    limit: float
+    workspace: Workspace
+    cpu_limit: float
     cpu_exceeded: bool = False
 
     @property
@@ -75,11 +75,11 @@ class _Child:
         return (~self.pid << 3) | 2
 
     def left(self) -> float:
-        """CPU seconds it may still use; it is still our zombie at least, so the clock exists."""
+        """CPU seconds it may still use. The clock of a zombie exists, too."""
         try:
-            return self.limit - time.clock_gettime(self.clock)
+            return self.cpu_limit - time.clock_gettime(self.clock)
         except OSError:
-            return self.limit
+            return self.cpu_limit
 
     def kill(self) -> None:
         """End it now; nothing survives SIGKILL."""
@@ -109,13 +109,13 @@ class Server:
             self._watch()
 
     def leave(self) -> None:
-        """In a child: forget the sockets without closing their numbers, which are others' now."""
+        """In a child: detach the sockets; their numbers belong to other descriptors now."""
         self.control.detach()
         for child in self.children.values():
             child.control_socket.detach()
 
     def _pause(self) -> float | None:
-        """Milliseconds until a child can have used up its CPU time on all cores together."""
+        """Milliseconds until a child can have used up its CPU time, running on all cores."""
         if not self.children:
             return None
         left = min(child.left() for child in self.children.values())
@@ -133,17 +133,17 @@ class Server:
             return False
         allowed, descriptors = received
         *for_child, control_fd = descriptors
-        # Before the place: it may fork, and a slot would lead that elsewhere.
+        # First, as it may fork: once a PID namespace is entered, forks go there.
         tasks = self.isolation.task_limit()
-        place = self.isolation.prepare()
+        workspace = self.isolation.prepare()
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            raise _Forked(for_child, place, parent, tasks)
+            raise _Forked(for_child, workspace, parent, tasks)
         for descriptor in for_child:
             os.close(descriptor)
         control_socket = socket.socket(fileno=control_fd)
-        child = _Child(pid, os.pidfd_open(pid), control_socket, place, allowed)
+        child = _Child(pid, os.pidfd_open(pid), control_socket, workspace, allowed)
         for descriptor in (child.pidfd, control_fd):
             self.children[descriptor] = child
             self.poller.register(descriptor, select.POLLIN)
@@ -154,28 +154,28 @@ class Server:
         if child is None:
             return
         if descriptor != child.pidfd:
-            self._hear(child)
+            self._receive_control(child)
             return
         _, status, usage = os.wait4(child.pid, 0)
         report = ChildExit(
             status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10, child.cpu_exceeded
         )
-        # No report is a fault of the sandbox, and the program is run again.
-        if self.isolation.clear(child.place):
+        # Without a report the supervisor assumes a sandbox failure, and runs the program again.
+        if self.isolation.release(child.workspace):
             with contextlib.suppress(OSError):
                 child.control_socket.send(report.to_bytes())
         self._forget(child)
 
-    def _hear(self, child: _Child) -> None:
-        """The supervisor allows a candidate more CPU time, or wants the child gone."""
+    def _receive_control(self, child: _Child) -> None:
+        """The supervisor allows a session more CPU time, or wants the child killed."""
         try:
-            said = child.control_socket.recv(64)
+            data = child.control_socket.recv(64)
         except OSError:
-            said = b""
-        if len(said) == ALLOWANCE.size:
-            # The answer is the CPU time so far, so that a call's share can be told.
-            used = child.limit - child.left()
-            child.limit = used + ALLOWANCE.unpack(said)[0]
+            data = b""
+        if len(data) == ALLOWANCE.size:
+            # Answer with the CPU time so far, from which the supervisor finds a call's share.
+            used = child.cpu_limit - child.left()
+            child.cpu_limit = used + ALLOWANCE.unpack(data)[0]
             with contextlib.suppress(OSError):
                 child.control_socket.send(ALLOWANCE.pack(used))
             return
@@ -205,48 +205,48 @@ def _receive(control: socket.socket) -> tuple[float, list[int]] | None:
 
 
 def _begin(forked: _Forked, isolation: Isolation, mapped: int) -> RunningProgram:
-    """The first steps of a child: from here on it is alone with its descriptors."""
-    wire: socket.socket | None = None
+    """The first steps of a child, which now has its descriptors and nothing else of the server."""
+    ipc: socket.socket | None = None
     nonce = b""
     try:
         die_with_parent(forked.parent)
-        job_fd, *ends = forked.descriptors
-        with os.fdopen(os.dup(job_fd), "rb") as file:
-            job = ChildSpec.from_bytes(file.read())
-        nonce = job.nonce
-        _arrange(ends, isolation.kept())
-        wire = socket.socket(fileno=IPC_FD)
+        spec_fd, *ends = forked.descriptors
+        with os.fdopen(os.dup(spec_fd), "rb") as file:
+            spec = ChildSpec.from_bytes(file.read())
+        nonce = spec.nonce
+        _arrange(ends, isolation.inherited_fds())
+        ipc = socket.socket(fileno=IPC_FD)
         os.setsid()
-        isolation.enter(forked.place, job)
-        set_rlimits(job, mapped, forked.tasks)
+        isolation.enter(forked.workspace, spec)
+        set_rlimits(spec, mapped, forked.tasks)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        isolation.close(forked.place)
-        return RunningProgram(job, wire)
+        isolation.seal(forked.workspace)
+        return RunningProgram(spec, ipc)
     except MemoryError:
-        # The limit leaves not even room to get ready: the program's fault, or its limit's.
-        if wire is not None:
-            send(wire, nonce, Kind.STARTED)
-            send(wire, nonce, Kind.RAISED, b'{"status":"out_of_memory","error":null,"line":null}')
+        # The memory limit leaves no room even for the preparation.
+        if ipc is not None:
+            send(ipc, nonce, Kind.STARTED)
+            send(ipc, nonce, Kind.RAISED, b'{"status":"out_of_memory","error":null,"line":null}')
     except BaseException as error:
-        if wire is not None:
-            send(wire, nonce, Kind.FAULT, f"{type(error).__name__}: {error}".encode())
+        if ipc is not None:
+            send(ipc, nonce, Kind.SETUP_FAILED, f"{type(error).__name__}: {error}".encode())
     os._exit(1)
 
 
-def _arrange(ends: list[int], kept: list[int]) -> None:
-    """Descriptors 0 to 3 become stdin, stdout, stderr and the wire; all others but `kept` close."""
-    high = [os.dup2(end, 200 + place) for place, end in enumerate(ends)]
-    for place, end in enumerate(high):
-        os.dup2(end, place)
+def _arrange(ends: list[int], inherited: list[int]) -> None:
+    """Make 0 to 3 stdin, stdout, stderr and the IPC socket; close all others but `inherited`."""
+    high = [os.dup2(end, 200 + number) for number, end in enumerate(ends)]
+    for number, end in enumerate(high):
+        os.dup2(end, number)
     before = IPC_FD + 1
-    for descriptor in sorted(kept):
+    for descriptor in sorted(inherited):
         os.closerange(before, descriptor)
         before = descriptor + 1
     os.closerange(before, 1024)
 
 
 def _preload(names: Iterator[str] | tuple[str, ...]) -> list[str]:
-    """Import modules; those that are not installed are left out."""
+    """Import modules, without those that are not installed."""
     loaded = []
     for name in names:
         with contextlib.suppress(ImportError):
@@ -256,14 +256,14 @@ def _preload(names: Iterator[str] | tuple[str, ...]) -> list[str]:
 
 
 def _share_arenas() -> None:
-    """Let threads share their heaps: each of their own takes 64 MiB of a program's addresses."""
+    """Let threads share heaps: each heap takes 64 MiB of a program's address space."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         libc.mallopt(_M_ARENA_MAX, 2)
 
 
 def _forget_names() -> None:
-    """Let programs ask anew what the machine is called, and be told a neutral name."""
+    """Clear the cached machine name, so that programs ask again and get a neutral one."""
     module = sys.modules.get("platform")
     if module is not None and hasattr(module, "_uname_cache"):
         setattr(module, "_uname_cache", None)  # noqa: B010
@@ -273,7 +273,7 @@ def main() -> RunningProgram | None:
     """Serve with the settings of the command line.
 
     Returns:
-        In a child, the program that it is to execute; in the server, at its end, nothing.
+        In a child, the program to execute; in the server, at its end, None.
     """
     settings = ForkServerSettings.from_json(sys.argv[1])
     control = socket.socket(fileno=os.dup(0))

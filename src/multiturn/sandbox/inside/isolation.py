@@ -1,4 +1,4 @@
-"""The kinds of walls that a fork-server puts around itself and its children."""
+"""Isolation: what a fork-server puts around itself and its children, at each level."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ __all__ = [
     "LandlockIsolation",
     "LimitsOnlyIsolation",
     "NamespaceIsolation",
-    "Place",
     "SharedNamespaceIsolation",
     "Isolation",
+    "Workspace",
     "isolation_for",
 ]
 
-Place = Path | int
-"""Where a child works: a directory, or a slot of `PidNamespacePool`."""
+Workspace = Path | int
+"""Where a child works: a directory, or a PID namespace of `PidNamespacePool`."""
 
 MAX_FILES = 4096
 """How many files a private /tmp can hold."""
 
 
 class Isolation(Protocol):
-    """What stands between programs and the machine, in the steps of a child's life."""
+    """What isolates programs from the machine, in the order of a child's life."""
 
-    def kept(self) -> list[int]:
+    def inherited_fds(self) -> list[int]:
         """Descriptors that stay open in children."""
         ...
 
-    def prepare(self) -> Place:
-        """In the server, before the fork: a place for the child to work in."""
+    def prepare(self) -> Workspace:
+        """In the server, before the fork: a workspace for the child."""
         ...
 
-    def enter(self, place: Place, job: ChildSpec) -> None:
+    def enter(self, workspace: Workspace, spec: ChildSpec) -> None:
         """In the child, before its limits are set."""
         ...
 
@@ -60,45 +60,45 @@ class Isolation(Protocol):
         """In the server, before the fork: the RLIMIT_NPROC of the next child."""
         ...
 
-    def close(self, place: Place) -> None:
+    def seal(self, workspace: Workspace) -> None:
         """In the child, with its limits set, as the last thing before the program."""
         ...
 
-    def clear(self, place: Place) -> bool:
-        """In the server, after the child's end; whether the walls stood until then."""
+    def release(self, workspace: Workspace) -> bool:
+        """In the server, after the child's end; whether the isolation held until then."""
         ...
 
 
 class LimitsOnlyIsolation:
-    """No walls: a private directory, an empty environment and the kernel's limits."""
+    """No isolation: a private directory, an empty environment and rlimits."""
 
     def __init__(self, settings: ForkServerSettings) -> None:
-        self._kept = drop_root(settings.readable)
+        self._inherited_fds = drop_root(settings.readable)
         self._tasks = TaskLimit()
         self.scratch = Scratch(Path(settings.scratch))
 
-    def kept(self) -> list[int]:
-        """The places of the interpreter that have no name any more."""
-        return self._kept
+    def inherited_fds(self) -> list[int]:
+        """Directories of the interpreter that the account can no longer reach by path."""
+        return self._inherited_fds
 
-    def prepare(self) -> Place:
+    def prepare(self) -> Workspace:
         """A directory of its own."""
         return self.scratch.make()
 
-    def enter(self, place: Place, job: ChildSpec) -> None:  # noqa: ARG002
-        """Go to the directory."""
-        _settle(str(place))
+    def enter(self, workspace: Workspace, spec: ChildSpec) -> None:  # noqa: ARG002
+        """Change to the directory."""
+        _change_directory(str(workspace))
 
     def task_limit(self) -> int | None:
-        """What the account has already, and the threads of one program on top."""
+        """The tasks that the account has already, plus the threads of one program."""
         return self._tasks.get()
 
-    def close(self, place: Place) -> None:
-        """Nothing: there are no walls."""
+    def seal(self, workspace: Workspace) -> None:
+        """Nothing to seal."""
 
-    def clear(self, place: Place) -> bool:
+    def release(self, workspace: Workspace) -> bool:
         """Remove the directory."""
-        self.scratch.remove(Path(str(place)))
+        self.scratch.remove(Path(str(workspace)))
         return True
 
 
@@ -106,11 +106,11 @@ class LandlockIsolation(LimitsOnlyIsolation):
     """Landlock and seccomp around each child; no privilege and no namespaces needed."""
 
     def __init__(self, settings: ForkServerSettings) -> None:
-        self.version = landlock.abi(settings.max_landlock_abi)
-        if not self.version:
+        self.abi = landlock.abi(settings.max_landlock_abi)
+        if not self.abi:
             raise OSError("the kernel has no Landlock, or it is turned off")
         self.filter = seccomp.Template(
-            wire=IPC_FD,
+            ipc_fd=IPC_FD,
             file_modes=False,
             emulated=emulate_syscalls(),
             host_name=settings.isolation is not IsolationLevel.LANDLOCK,
@@ -119,14 +119,14 @@ class LandlockIsolation(LimitsOnlyIsolation):
         self.devices = _opened((os.devnull,))
         super().__init__(settings)
 
-    def kept(self) -> list[int]:
-        """Also the places that Landlock leaves open; they are closed once it is up."""
-        return [*super().kept(), *self.readable, *self.devices]
+    def inherited_fds(self) -> list[int]:
+        """Also what Landlock leaves readable; a child closes them once it is sealed."""
+        return [*super().inherited_fds(), *self.readable, *self.devices]
 
-    def close(self, place: Place) -> None:
+    def seal(self, workspace: Workspace) -> None:
         """Landlock, then seccomp."""
-        own = os.open(str(place), os.O_PATH | os.O_DIRECTORY)
-        landlock.restrict(self.version, self.readable, [own, *self.devices])
+        own = os.open(str(workspace), os.O_PATH | os.O_DIRECTORY)
+        landlock.restrict(self.abi, self.readable, [own, *self.devices])
         for descriptor in (own, *self.readable, *self.devices):
             os.close(descriptor)
         self.filter.install()
@@ -143,19 +143,19 @@ class SharedNamespaceIsolation(LandlockIsolation):
         self._separate_count = can_count_tasks_separately()
 
     def task_limit(self) -> int | None:
-        """The threads of one program, where it can be counted by itself."""
+        """The threads of one program, where its tasks are counted separately."""
         return MAX_THREADS if self._separate_count else super().task_limit()
 
-    def enter(self, place: Place, job: ChildSpec) -> None:
-        """Where it can be, in a count of its own."""
-        super().enter(place, job)
+    def enter(self, workspace: Workspace, spec: ChildSpec) -> None:
+        """Count its tasks separately, where that is possible."""
+        super().enter(workspace, spec)
         if self._separate_count:
             count_tasks_separately()
 
-    def close(self, place: Place) -> None:
-        """As on the level below, without the capabilities of the shared user namespace."""
+    def seal(self, workspace: Workspace) -> None:
+        """As with Landlock alone, and without the capabilities of the shared user namespace."""
         ns.drop_capabilities(bounding=False)
-        super().close(place)
+        super().seal(workspace)
 
 
 class NamespaceIsolation:
@@ -165,49 +165,49 @@ class NamespaceIsolation:
         if settings.provider is NamespaceProvider.OWN:
             enter_jail(settings.scratch, settings.readable)
         else:
-            # bubblewrap can show a device, or show it read-only and then useless. Written to
-            # as ever, but its times and modes stay as they are.
+            # bubblewrap binds a device either so that its times and modes can be changed, or
+            # read-only and useless. Remounted like this it can be written to, and no more.
             for device in DEVICES:
                 ns.remount_read_only(device, devices=True, recursive=False)
-        self.filter = seccomp.Template(wire=IPC_FD, file_modes=True, emulated=emulate_syscalls())
-        _import_from_elsewhere(paths_below_tmp(settings.readable))
+        self.filter = seccomp.Template(ipc_fd=IPC_FD, file_modes=True, emulated=emulate_syscalls())
+        _redirect_imports(paths_below_tmp(settings.readable))
         self._separate_count = can_count_tasks_separately()
-        # Found before there are slots, into which this process forks from then on.
+        # Counted first, as this process forks into the pool's PID namespaces afterwards.
         self._tasks = MAX_THREADS if self._separate_count else TaskLimit().get()
-        self.slots = PidNamespacePool()
+        self.pid_namespaces = PidNamespacePool()
 
-    def kept(self) -> list[int]:
-        """Nothing: a child finds all it may read by its path."""
+    def inherited_fds(self) -> list[int]:
+        """None: a child reaches all it may read by its path."""
         return []
 
-    def prepare(self) -> Place:
-        """A process namespace in which nothing runs."""
-        return self.slots.take()
+    def prepare(self) -> Workspace:
+        """A PID namespace in which nothing runs."""
+        return self.pid_namespaces.acquire()
 
-    def enter(self, place: Place, job: ChildSpec) -> None:  # noqa: ARG002
-        """A private /tmp. (The filter leaves a program no way to use System V's IPC.)"""
+    def enter(self, workspace: Workspace, spec: ChildSpec) -> None:  # noqa: ARG002
+        """Mount a private /tmp. (The filter refuses System V IPC.)"""
         ns.unshare(ns.NEW_NS)
-        ns.mount_tmpfs("/tmp", size=job.file_bytes, files=MAX_FILES, mode=0o700)
-        _settle("/tmp")
+        ns.mount_tmpfs("/tmp", size=spec.file_bytes, files=MAX_FILES, mode=0o700)
+        _change_directory("/tmp")
         if self._separate_count:
             count_tasks_separately()
 
     def task_limit(self) -> int | None:
-        """The threads of one program, where it can be counted by itself."""
+        """The threads of one program, where its tasks are counted separately."""
         return self._tasks
 
-    def close(self, place: Place) -> None:  # noqa: ARG002
-        """Without capabilities, under seccomp."""
+    def seal(self, workspace: Workspace) -> None:  # noqa: ARG002
+        """Drop capabilities, then install the seccomp filter."""
         ns.drop_capabilities(bounding=False)
         self.filter.install()
 
-    def clear(self, place: Place) -> bool:
-        """The slot is free again; the mounts went with the child."""
-        return self.slots.give(int(str(place)))
+    def release(self, workspace: Workspace) -> bool:
+        """Return the PID namespace; the mounts ended with the child."""
+        return self.pid_namespaces.release(int(str(workspace)))
 
 
-def _import_from_elsewhere(hidden: list[Path]) -> None:
-    """Have modules below /tmp found where they are shown again, as children mount over /tmp."""
+def _redirect_imports(hidden: list[Path]) -> None:
+    """Let imports below /tmp use the second bind mount, as children mount over /tmp."""
 
     def moved(name: str) -> str:
         return f"{TMP_REBIND}{name}" if any(map(Path(name).is_relative_to, hidden)) else name
@@ -215,24 +215,24 @@ def _import_from_elsewhere(hidden: list[Path]) -> None:
     if hidden:
         sys.path[:] = map(moved, sys.path)
         for module in list(sys.modules.values()):
-            places = getattr(module, "__path__", None)
-            if isinstance(places, list):
-                places[:] = map(moved, places)
+            search = getattr(module, "__path__", None)
+            if isinstance(search, list):
+                search[:] = map(moved, search)
         sys.path_importer_cache.clear()
 
 
-def _settle(place: str) -> None:
-    os.chdir(place)
-    os.environ["HOME"] = os.environ["TMPDIR"] = place
+def _change_directory(path: str) -> None:
+    os.chdir(path)
+    os.environ["HOME"] = os.environ["TMPDIR"] = path
 
 
-def _opened(places: tuple[str, ...]) -> list[int]:
-    """Descriptors of the places that exist, good for naming them to Landlock."""
-    return [os.open(place, os.O_PATH | os.O_CLOEXEC) for place in places if Path(place).exists()]
+def _opened(paths: tuple[str, ...]) -> list[int]:
+    """Descriptors of the paths that exist, for Landlock rules."""
+    return [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in paths if Path(path).exists()]
 
 
 def isolation_for(settings: ForkServerSettings) -> Isolation:
-    """The walls that the settings name.
+    """The isolation that the settings name.
 
     Raises:
         OSError: the kernel, or this account, does not allow them.

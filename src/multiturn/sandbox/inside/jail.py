@@ -1,7 +1,7 @@
-"""The fork-server shuts itself in: namespaces, and a root directory with only what is needed.
+"""A jail: namespaces, and a root directory with only what programs need.
 
-What bubblewrap does, done by the fork-server itself, so that a machine without bubblewrap is
-no worse off. docs/decisions/0005-sandbox-walls.md says how the two are chosen between.
+The fork-server does itself what bubblewrap does, so that a machine without bubblewrap isolates as
+well. docs/decisions/0005-sandbox-walls.md says how the two are chosen between.
 """
 
 from __future__ import annotations
@@ -29,32 +29,34 @@ __all__ = [
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
+_USER = "nobody"
+
 FILES_OF_ETC = {
-    "/etc/passwd": "nobody:x:65534:65534:nobody:/tmp:/usr/sbin/nologin\n",
+    "/etc/passwd": f"{_USER}:x:65534:65534:{_USER}:/tmp:/usr/sbin/nologin\n",
     "/etc/group": "nogroup:x:65534:\n",
     "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
-"""Written afresh: the machine's own list of users is nobody's business."""
+"""Written into the jail: programs do not see the machine's own users."""
 
 SHARED_TMP_BYTES = 256 << 20
-"""The size of a /tmp that children share, on the level on which they do."""
+"""The size of the /tmp that children share, where they share their namespaces."""
 
 TMP_REBIND = "/shown"
-"""Where what lies below /tmp is shown a second time, for children that mount over /tmp."""
+"""Second bind mount of readable paths below /tmp, for children that mount over /tmp."""
 
 _PR_SET_DUMPABLE = 4
 _INNER = ns.NEW_NS | ns.NEW_IPC | ns.NEW_UTS | ns.NEW_NET
 
 
 def enter_jail(staging: str, readable: tuple[str, ...]) -> None:
-    """Shut this process in, for good.
+    """Isolate this process for good.
 
-    Afterwards it sees no network, no /proc, and of the files only `readable` (read-only), a
-    few devices and an empty /tmp to mount over; it is `nobody`, and has the capabilities of
-    its own user namespace, which reach nothing outside.
+    Afterwards it has no network and no /proc; of the files it sees only `readable` (read-only), a
+    few devices and an empty /tmp to mount over. It runs as an unprivileged user, with the
+    capabilities of its own user namespace, which reach nothing outside.
 
     Args:
-        staging: an empty directory on which the new root is put together.
+        staging: an empty directory on which the new root directory is built.
         readable: absolute paths of directories and files.
 
     Raises:
@@ -64,8 +66,8 @@ def enter_jail(staging: str, readable: tuple[str, ...]) -> None:
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
     try:
         if as_root:
-            # Mounts are made as root, so that an interpreter in a home that only its owner
-            # may enter can be shown; then root is given up before anything else runs.
+            # Root makes the mounts, so that an interpreter in a home that only its owner may
+            # enter can be mounted; then root is given up before anything else runs.
             ns.unshare(_INNER)
         else:
             _enter_user_namespace(proc, _INNER)
@@ -87,18 +89,19 @@ def enter_jail(staging: str, readable: tuple[str, ...]) -> None:
 
 
 def paths_below_tmp(readable: Sequence[str]) -> list[Path]:
-    """The readable places below /tmp, outermost ones only: a virtual environment, say."""
+    """The outermost readable paths below /tmp: a virtual environment, for example."""
     found: list[Path] = []
-    for place in sorted(map(Path, readable)):
-        if place.is_relative_to("/tmp") and not any(map(place.is_relative_to, found)):
-            found.append(place)
+    for path in sorted(map(Path, readable)):
+        if path.is_relative_to("/tmp") and not any(map(path.is_relative_to, found)):
+            found.append(path)
     return found
 
 
 def _become_first_process() -> None:
-    """Go on as process 1 of a process namespace, so that all dies with this process.
+    """Continue as process 1 of a PID namespace, so that everything dies with this process.
 
-    A namespace is entered by fork alone. What stays outside waits, and holds nothing.
+    Only a fork enters such a namespace. The process that stays outside waits, and holds no
+    descriptors.
     """
     ns.unshare(ns.NEW_PID)
     parent = os.getpid()
@@ -112,7 +115,7 @@ def _become_first_process() -> None:
 
 
 def _enter_user_namespace(proc: int, others: int) -> None:
-    """Become `nobody` in a user namespace in which only this user exists."""
+    """Enter a user namespace with a single, unprivileged user."""
     user, group = os.geteuid(), os.getegid()
     ns.unshare(ns.NEW_USER | others)
     _write(proc, "self/setgroups", "deny")
@@ -129,29 +132,29 @@ def _write(proc: int, name: str, text: str) -> None:
 
 
 def _build(staging: str, readable: tuple[str, ...]) -> None:
-    """Put the new root together."""
+    """Build the new root directory."""
     ns.mount_tmpfs(staging, size=1 << 20, files=4096, mode=0o755)
     root = Path(staging)
-    for place in ("tmp", "etc", "dev"):
-        (root / place).mkdir(mode=0o755)
+    for directory in ("tmp", "etc", "dev"):
+        (root / directory).mkdir(mode=0o755)
     ns.mount_tmpfs(str(root / "tmp"), size=SHARED_TMP_BYTES, files=1 << 16, mode=0o1777)
     for name, content in FILES_OF_ETC.items():
         (root / name[1:]).write_text(content)
-    shown: list[Path] = []
+    mounted: list[Path] = []
     for name in sorted(readable):
         source = Path(name)
-        if not any(source.is_relative_to(place) for place in shown):
-            _show(root, source)
+        if not any(source.is_relative_to(path) for path in mounted):
+            _mount(root, source)
             if not source.is_symlink():
-                shown.append(source)
-    for hidden in paths_below_tmp(readable):
-        _show(root / TMP_REBIND[1:], hidden)
+                mounted.append(source)
+    for path in paths_below_tmp(readable):
+        _mount(root / TMP_REBIND[1:], path)
     for name in DEVICES:
         _bind_file(Path(name), root / name[1:], devices=True)
 
 
-def _show(root: Path, source: Path) -> None:
-    """Show a directory or a file read-only at its own path below the new root."""
+def _mount(root: Path, source: Path) -> None:
+    """Mount a directory or a file read-only at its own path below the new root."""
     target = root / str(source)[1:]
     if str(source) in (*DEVICES, *FILES_OF_ETC) or target.is_symlink():
         return

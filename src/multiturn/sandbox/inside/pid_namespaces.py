@@ -1,9 +1,8 @@
-"""Process namespaces for children, each with an init of its own.
+"""A pool of PID namespaces for children, each with an init of its own.
 
-A program is never process 1: the kernel would not let it die of its own signals. So each
-slot is a namespace with a small init that only waits, and the fork-server forks a program
-into a slot in which nothing else runs. A program can leave nothing behind in it, as it cannot
-start processes.
+A program must not be process 1, which the kernel protects from its own signals. So each namespace
+has a small init that only waits, and the fork-server forks a program into a namespace in which
+nothing else runs. A program leaves nothing behind in it, as it cannot start processes.
 """
 
 from __future__ import annotations
@@ -21,40 +20,39 @@ __all__ = ["PidNamespacePool"]
 
 
 class PidNamespacePool:
-    """The slots of one fork-server."""
+    """The PID namespaces of one fork-server, each known by a pidfd of its init."""
 
     def __init__(self) -> None:
         self._own = os.pidfd_open(os.getpid())
         self._inits: dict[int, int] = {}
         self._free = [self._make()]
 
-    def take(self) -> int:
-        """A slot for the next fork; answers a pidfd of its init."""
-        while self._free and not self._sound(self._free[-1]):
+    def acquire(self) -> int:
+        """Enter a free namespace with the next fork; returns the pidfd of its init."""
+        while self._free and not self._lives(self._free[-1]):
             self._forget(self._free.pop())
-        slot = self._free.pop() if self._free else self._make()
-        ns.set_namespace(slot, ns.NEW_PID)
-        return slot
+        init = self._free.pop() if self._free else self._make()
+        ns.set_namespace(init, ns.NEW_PID)
+        return init
 
-    def give(self, slot: int) -> bool:
-        """The program in it has ended, and it could start nothing.
+    def release(self, init: int) -> bool:
+        """Return a namespace whose program has ended.
 
         Returns:
-            Whether the slot's init lives. Where not, somebody killed it, and the kernel the
-            program with it.
+            Whether its init lives. If not, it was killed, and the kernel killed the program too.
         """
-        if not self._sound(slot):
-            self._forget(slot)
+        if not self._lives(init):
+            self._forget(init)
             return False
-        self._free.append(slot)
+        self._free.append(init)
         return True
 
-    def _sound(self, slot: int) -> bool:
-        return not select.select([slot], [], [], 0)[0]
+    def _lives(self, init: int) -> bool:
+        return not select.select([init], [], [], 0)[0]
 
-    def _forget(self, slot: int) -> None:
-        os.waitpid(self._inits.pop(slot), 0)
-        os.close(slot)
+    def _forget(self, init: int) -> None:
+        os.waitpid(self._inits.pop(init), 0)
+        os.close(init)
 
     def _make(self) -> int:
         ns.set_namespace(self._own, ns.NEW_PID)
@@ -63,12 +61,12 @@ class PidNamespacePool:
         pid = os.fork()
         if pid == 0:
             _be_init(parent)
-        # The kernel lets no process start threads whose children would go elsewhere, and
-        # modules may start some when they are imported.
+        # The kernel starts no threads while forks go to another namespace, and modules may start
+        # threads when they are imported.
         ns.set_namespace(self._own, ns.NEW_PID)
-        slot = os.pidfd_open(pid)
-        self._inits[slot] = pid
-        return slot
+        init = os.pidfd_open(pid)
+        self._inits[init] = pid
+        return init
 
 
 def _be_init(parent: int) -> NoReturn:

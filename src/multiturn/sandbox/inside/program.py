@@ -1,7 +1,7 @@
-"""Runs one Python program in this process and says how it ended.
+"""Runs one Python program in this process and reports how it ended.
 
-By now the process is confined and holds nothing worth stealing. The program can do with this
-module what it likes: it is its own process, gone afterwards.
+The process is isolated by now and holds nothing worth stealing. The program may do with this
+module what it likes: the process is its own, and ends with it.
 """
 
 from __future__ import annotations
@@ -34,121 +34,121 @@ from multiturn.sandbox.specs import ChildSpec
 __all__ = ["RunningProgram", "revive"]
 
 BOOTSTRAP = "<string>"
-"""The file's name of the frame that executes a program: see `worker.BOOTSTRAP`."""
+"""The file name of the frame that executes a program: see `supervisor.worker.BOOTSTRAP`."""
 RESULT_NAME = "result"
-"""The file's name of the expression whose value is handed back."""
+"""The file name of the expression whose value is handed back."""
 ERROR_LENGTH = 2000
 BALLAST_BYTES = 2 << 20
-"""Let go when memory is used up, so that there is room to say so. Address space, never touched."""
+"""Released when memory runs out, so that the report has room. Address space, never touched."""
 
 
 class RunningProgram:
-    """A program on its way: compiled, run by the caller's frame, reported, taken apart.
+    """A program that is compiled, executed by the caller's frame, and reported.
 
-    The caller executes `code` in `space` itself, on as empty a stack as an interpreter has
-    that was started for the program alone.
+    The caller executes `code` in `space` itself, so that the stack is as empty as in an
+    interpreter that was started for the program alone.
     """
 
     code: types.CodeType
     space: dict[str, Any]
 
-    def __init__(self, job: ChildSpec, wire: socket.socket) -> None:
-        self._wire, self._nonce = wire, job.nonce
-        # The source is the only thing of the job that the program may know.
-        source, self._wanted, self._keep = job.source, job.result, job.keep
-        if job.seed is not None or "random" in source:
-            _seed(job.seed)
-        del job
+    def __init__(self, spec: ChildSpec, ipc: socket.socket) -> None:
+        self._ipc, self._nonce = ipc, spec.nonce
+        # Of the spec, the program may know nothing but its own source.
+        source, self._result, self._session = spec.source, spec.result, spec.session
+        if spec.seed is not None or "random" in source:
+            _seed(spec.seed)
+        del spec
         self._streams = open_streams()
         if any(name in source for name in ("/dev", "/proc")):
             name_descriptors()
-        self._say(Kind.STARTED)
+        self._send(Kind.STARTED)
         self._ballast = _ballast()
-        self._place = os.getcwd()  # noqa: PTH109
-        self.space = _bare_space() if self._keep else _main_space(source, self._place)
+        self._directory = os.getcwd()  # noqa: PTH109
+        self.space = _bare_space() if self._session else _main_space(source, self._directory)
         try:
             self.code = _compile(source)
         except BaseException as error:
             self._report(error, status="syntax_error")
             self.leave()
 
-    def _say(self, kind: bytes, payload: bytes = b"") -> None:
-        send(self._wire, self._nonce, kind, payload)
+    def _send(self, kind: bytes, payload: bytes = b"") -> None:
+        send(self._ipc, self._nonce, kind, payload)
 
     def finished(self) -> None:
-        """The program ran to its end: hand back what was asked for, or take calls."""
+        """The program ran to its end: report the value that was asked for, and take calls."""
         try:
-            if not self._keep:
+            if not self._session:
                 _join_threads()
-            value = _encode_result(self.space, self._wanted)
+            value = _encode_result(self.space, self._result)
         except BaseException as error:
             self._failed(error)
             return
-        self._say(Kind.FINISHED, value)
-        if self._keep:
+        self._send(Kind.FINISHED, value)
+        if self._session:
             self._serve_calls()
 
     def raised(self, error: BaseException) -> None:
-        """An exception reached the top; a `SystemExit` with code 0 is a normal end.
+        """An exception reached the top level; a `SystemExit` with code 0 is a normal end.
 
-        Except for a program that is kept for calls: its functions were perhaps never defined.
+        Not so in a session: the functions of the program were perhaps never defined.
         """
-        if isinstance(error, SystemExit) and not self._keep and _is_success(error.code):
+        if isinstance(error, SystemExit) and not self._session and _is_success(error.code):
             self.finished()
         else:
             self._failed(error)
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, SystemExit):
-            self._say(Kind.EXIT, str(_exit_code(error)).encode())
+            self._send(Kind.EXIT, str(_exit_code(error)).encode())
         else:
             self._report(error)
 
     def _report(self, error: BaseException, *, status: str = "raised") -> None:
-        """Tell the supervisor, before the program's own hook or standard error."""
+        """Report to the supervisor, before the program's own hook or standard error."""
         self._ballast.close()
-        self._say(Kind.RAISED, _account(error, status))
-        if not self._keep and not Path(f"{self._place}/{FILE_NAME}").exists():
-            # The interpreter's own traces show lines of files alone.
-            _write_down("".join(linecache.getlines(FILE_NAME)), f"{self._place}/{FILE_NAME}")
+        self._send(Kind.RAISED, _error_report(error, status))
+        if not self._session and not Path(f"{self._directory}/{FILE_NAME}").exists():
+            # The interpreter's own tracebacks show lines of files only.
+            _write_source("".join(linecache.getlines(FILE_NAME)), f"{self._directory}/{FILE_NAME}")
         _print_error(error)
 
     def leave(self) -> NoReturn:
-        """Do what an interpreter does at its end, but for taking itself apart."""
+        """Do what an interpreter does at its end, except for finalizing itself."""
         with contextlib.suppress(BaseException):
             _join_threads()
         with contextlib.suppress(BaseException):
             atexit._run_exitfuncs()
         self._streams.flush()
         with contextlib.suppress(BaseException):
-            # Objects of the program may print when they go, and use the names of its modules
-            # then. So the modules are let go of, and their content is not cleared.
+            # Finalizers of the program may print and use names of its modules. So the modules are
+            # released, but their content is not cleared.
             sys.last_type = sys.last_value = sys.last_traceback = None
             sys.stdout, sys.stderr = self._streams.stdout, self._streams.stderr
             self.space = {}
-            _forget_modules(self._place)
+            _release_modules(self._directory)
             gc.collect()
         self._streams.flush()
         _exit(0)
 
     def _serve_calls(self) -> None:
-        while (data := receive_call(self._wire)) is not None:
+        while (data := receive_call(self._ipc)) is not None:
             ballast = _ballast()
             try:
                 value = _call(self.space, data)
                 self._streams.flush()
             except SystemExit as error:
-                self._say(Kind.EXIT, str(_exit_code(error)).encode())
+                self._send(Kind.EXIT, str(_exit_code(error)).encode())
                 return
             except BaseException as error:
                 ballast.close()
                 # What it printed must be in the pipe before the answer that ends the call.
-                account = _account(error, "raised")
+                report = _error_report(error, "raised")
                 _print_error(error)
                 self._streams.flush()
-                self._say(Kind.THREW, account)
+                self._send(Kind.CALL_RAISED, report)
             else:
-                self._say(Kind.RETURNED, value)
+                self._send(Kind.RETURNED, value)
 
 
 def _ballast() -> mmap.mmap:
@@ -168,22 +168,22 @@ def _lines(source: str, name: str) -> tuple[int, None, list[str], str]:
 
 
 def _main_space(source: str, directory: str) -> dict[str, Any]:
-    """The names of an empty `__main__`, as ``python program.py`` begins with them.
+    """The namespace of an empty `__main__`, as ``python program.py`` has it.
 
-    Its directory, in which it finds modules that it writes, is otherwise empty: a program that
-    does not mention its own file does not find it there either.
+    A program finds modules that it writes in its directory, which is otherwise empty: its own
+    file is there only if the program mentions it.
     """
-    place = f"{directory}/{FILE_NAME}"
+    path = f"{directory}/{FILE_NAME}"
     if any(name in source for name in ("__file__", "argv", FILE_NAME)):
-        _write_down(source, place)
-    linecache.cache[place] = _lines(source, place)
+        _write_source(source, path)
+    linecache.cache[path] = _lines(source, path)
     module = types.ModuleType("__main__")
     module.__dict__.update(
         __annotations__={},
         __builtins__=builtins,
         __cached__=None,
-        __file__=place,
-        __loader__=SourceFileLoader("__main__", place),
+        __file__=path,
+        __loader__=SourceFileLoader("__main__", path),
     )
     sys.modules["__main__"] = module
     sys.argv = [FILE_NAME]
@@ -192,16 +192,16 @@ def _main_space(source: str, directory: str) -> dict[str, Any]:
     return module.__dict__
 
 
-def _write_down(source: str, place: str) -> None:
+def _write_source(source: str, path: str) -> None:
     with contextlib.suppress(OSError, UnicodeError):
-        Path(place).write_text(source, encoding="utf-8", newline="")
+        Path(path).write_text(source, encoding="utf-8", newline="")
 
 
 def _bare_space() -> dict[str, Any]:
-    """No names at all: a program whose functions are called is no `__main__`.
+    """An empty namespace: a program whose functions are called is not `__main__`.
 
-    Its `__name__` is that of the built-in names, as in every harness that executes programs
-    in an empty mapping; what it guards by ``__name__ == "__main__"`` is left out.
+    Its `__name__` is ``builtins``, as in every harness that executes programs in an empty
+    mapping; what it guards by ``__name__ == "__main__"`` does not run.
     """
     sys.modules["__main__"] = types.ModuleType("__main__")
     sys.argv, sys.orig_argv = [""], [sys.executable]
@@ -209,19 +209,19 @@ def _bare_space() -> dict[str, Any]:
     return {}
 
 
-def _forget_modules(place: str) -> None:
-    """Let go of the main module, and of those that lie in the program's directory."""
+def _release_modules(directory: str) -> None:
+    """Release the main module, and the modules in the program's directory."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if name == "__main__" or (isinstance(file, str) and file.startswith(f"{place}/")):
+        if name == "__main__" or (isinstance(file, str) and file.startswith(f"{directory}/")):
             del sys.modules[name]
 
 
 def _seed(seed: int | None) -> None:
-    """Seed the generators of `random` and numpy; afresh for each program where none is asked.
+    """Seed the generators of `random` and numpy; from the system where no seed is asked for.
 
-    numpy's takes half a millisecond, a twentieth of a short program's run, so a program that
-    never says the word is left with the state of its parent.
+    numpy's takes half a millisecond, a twentieth of a short program's run. So a program that
+    never mentions "random" keeps the state of the fork-server.
     """
     if seed is not None:
         sys.modules["random"].seed(seed)
@@ -233,7 +233,7 @@ def _seed(seed: int | None) -> None:
 def _encode_result(space: dict[str, Any], name: str | None) -> bytes:
     if name is None:
         return encode(None)
-    # Evaluated after the program's end, so a program that exits with 0 has its value too.
+    # Evaluated after the program's end, so a program that exits with 0 has a value too.
     return _encode(eval(compile(f"(\n{name}\n)", RESULT_NAME, "eval"), space))
 
 
@@ -250,7 +250,7 @@ def _encode(value: object) -> bytes:
 
 
 def _exit_code(error: SystemExit) -> int:
-    """What the process would have exited with; a message goes to standard error."""
+    """The code that the process would have exited with; a message goes to standard error."""
     code = error.code
     if code is None:
         return 0
@@ -261,20 +261,20 @@ def _exit_code(error: SystemExit) -> int:
     return 1
 
 
-def _account(error: BaseException, status: str) -> bytes:
-    """What became of the program, as JSON."""
+def _error_report(error: BaseException, status: str) -> bytes:
+    """The error and its line, as JSON."""
     frames = _program_frames(error)
     if isinstance(error, MemoryError):
         status = "out_of_memory"
     line = frames[-1].lineno if frames else None
     if status == "syntax_error" and isinstance(error, SyntaxError):
         line = error.lineno
-    said = {"status": status, "error": _describe(error)[:ERROR_LENGTH], "line": line}
-    return dumps(said).encode("ascii")
+    report = {"status": status, "error": _describe(error)[:ERROR_LENGTH], "line": line}
+    return dumps(report).encode("ascii")
 
 
 def _print_error(error: BaseException) -> None:
-    """What an interpreter prints, without the frames of this package."""
+    """Print what an interpreter prints, without the frames of this package."""
     with contextlib.suppress(BaseException):
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename in (BOOTSTRAP, __file__):
@@ -285,7 +285,7 @@ def _print_error(error: BaseException) -> None:
 
 
 def _program_frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """Frames of the program's own text, outermost first."""
+    """Frames of the program's own source, outermost first."""
     found = []
     for frame, line in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename == FILE_NAME:
@@ -294,16 +294,16 @@ def _program_frames(error: BaseException) -> list[traceback.FrameSummary]:
 
 
 def _describe(error: BaseException) -> str:
-    """The type and the first line of the text, as a traceback has them.
+    """The type and the first line of the message, as a traceback shows them.
 
-    The last line of a traceback would be another one where the text has several lines, or
-    where there are notes. Survives an exception whose own text raises.
+    The last line of a traceback is another one if the message has several lines, or if there
+    are notes. An exception whose message raises gives its type alone.
     """
     try:
         parts = traceback.format_exception_only(error)
-        # A syntax error comes with the text around it, indented, before what it says.
-        said = next(part for part in parts if not part.startswith(" "))
-        name, _, text = said.strip().partition(":")
+        # A syntax error has the source line, indented, before its message.
+        message = next(part for part in parts if not part.startswith(" "))
+        name, _, text = message.strip().partition(":")
         first = next(filter(str.strip, text.splitlines()), "").strip()
         return f"{name}: {first}" if first else name
     except BaseException:
@@ -311,7 +311,7 @@ def _describe(error: BaseException) -> str:
 
 
 def _join_threads() -> None:
-    """Wait for threads that are no daemons, as the interpreter does at its end."""
+    """Wait for threads that are not daemons, as the interpreter does at its end."""
     threading._shutdown()  # type: ignore[attr-defined]
 
 
@@ -331,7 +331,7 @@ def _call(space: dict[str, Any], data: bytes) -> bytes:
 
 
 def revive(value: Any) -> Any:
-    """Arrays as arrays again; words interned, as those in a caller's source are; all else as is."""
+    """Turn array data into arrays; intern identifiers, as those in a caller's source are."""
     if type(value) is str and value.isascii() and value.isidentifier():
         return sys.intern(value)
     if isinstance(value, ArrayData):

@@ -1,4 +1,4 @@
-"""A child gives up, step by step, all it does not need to run one program."""
+"""Resource limits of a child: memory, CPU time, file sizes, descriptors, threads."""
 
 from __future__ import annotations
 
@@ -17,51 +17,51 @@ _PR_SET_PDEATHSIG = 1
 
 STACK_BYTES = 8 << 20
 GRACE_SECONDS = 1
-"""Between the soft CPU limit, of which a program may hear, and the hard one."""
+"""Between the soft CPU limit, which sends a program SIGXCPU, and the hard one."""
 
 KERNEL_MEMORY = (
-    # Not 0: with that, the kernel still runs the program that the machine collects core dumps
-    # with. With 1 it runs none, and writes none.
+    # With 0 the kernel still runs the machine's collector of core dumps. With 1 it neither runs
+    # that nor writes a dump.
     (resource.RLIMIT_CORE, 1, 1),
     (resource.RLIMIT_MEMLOCK, 0, 0),
     (resource.RLIMIT_MSGQUEUE, 0, 0),
     (resource.RLIMIT_SIGPENDING, 64, 64),
 )
-"""Limits on what the kernel keeps for a process: (which, soft, hard)."""
+"""Limits on kernel memory that a process can take: (which, soft, hard)."""
 
 
 def die_with_parent(parent: int) -> None:
-    """Be killed when the fork-server ends, however it ends."""
+    """Have the kernel kill this process when the fork-server ends, however it ends."""
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # A parent outside of the child's process namespace shows as 0.
+    # A parent outside the child's PID namespace shows as 0.
     if os.getppid() not in (parent, 0):
         os._exit(1)
 
 
-def set_rlimits(job: ChildSpec, mapped: int, tasks: int | None) -> None:
+def set_rlimits(spec: ChildSpec, mapped: int, tasks: int | None) -> None:
     """Set the kernel's limits, hard and soft, for good.
 
     Args:
-        job: has the limits.
+        spec: has the limits.
+        mapped: bytes of address space that are taken before the program starts; the program's
+            memory comes on top.
         tasks: how many threads and processes the account may have; None for no limit.
-        mapped: bytes of address space that are taken before the program starts; what the
-            program may use comes on top.
     """
-    cpu = max(1, math.ceil(job.cpu_seconds))
+    cpu = max(1, math.ceil(spec.cpu_seconds))
     if tasks is not None:
         lower_rlimits((resource.RLIMIT_NPROC, tasks, tasks))
     lower_rlimits(
-        (resource.RLIMIT_AS, mapped + job.memory_bytes, mapped + job.memory_bytes),
+        (resource.RLIMIT_AS, mapped + spec.memory_bytes, mapped + spec.memory_bytes),
         (resource.RLIMIT_CPU, cpu, cpu + GRACE_SECONDS),
-        (resource.RLIMIT_FSIZE, job.file_bytes, job.file_bytes),
-        (resource.RLIMIT_NOFILE, job.open_files, job.open_files),
+        (resource.RLIMIT_FSIZE, spec.file_bytes, spec.file_bytes),
+        (resource.RLIMIT_NOFILE, spec.open_files, spec.open_files),
         (resource.RLIMIT_STACK, STACK_BYTES, STACK_BYTES),
         *KERNEL_MEMORY,
     )
 
 
 def lower_rlimits(*limits: tuple[int, int, int]) -> None:
-    """Set limits, soft and hard, to what is given or to the hard one there is, if lower."""
+    """Set soft and hard limits, but never above the present hard limit."""
     for what, soft, hard in limits:
         highest = resource.getrlimit(what)[1]
         if highest != resource.RLIM_INFINITY:
@@ -72,8 +72,8 @@ def lower_rlimits(*limits: tuple[int, int, int]) -> None:
 def mapped_bytes() -> int:
     """How much address space this process takes, found without /proc.
 
-    The kernel refuses a mapping that would exceed the limit on the address space, so the
-    largest limit under which not one page more can be mapped is what is taken already.
+    The kernel refuses a mapping that would exceed the limit on the address space. So the largest
+    limit under which no further page can be mapped is what is taken already.
     """
     what, page = resource.RLIMIT_AS, resource.getpagesize()
     before = resource.getrlimit(what)

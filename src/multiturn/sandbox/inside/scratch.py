@@ -1,4 +1,4 @@
-"""Working directories of children where there are no private mounts, and their removal."""
+"""Working directories of children without private mounts, and their safe removal."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from multiturn.sandbox.inside.rlimits import die_with_parent
 __all__ = ["FILE_NAME", "Scratch", "empty_directory", "remove_tree"]
 
 FILE_NAME = "program.py"
-"""Under which a program finds itself in its directory."""
+"""The name of a program's own file in its directory."""
 
 
 class Scratch:
-    """Hands out empty directories under one root, and takes them away again."""
+    """Makes empty directories under one root, and removes them again."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -31,10 +31,10 @@ class Scratch:
         return place
 
     def remove(self, place: Path) -> None:
-        """Take a directory away with all that a program left in it.
+        """Remove a directory with all that a program left in it.
 
-        A program can leave so much that removing it takes a disk a minute; other programs
-        do not wait for that, so it is done by a process of its own.
+        Removal can take a minute if a program left many files. A process of its own does it, so
+        that other programs do not wait.
         """
         self._reap()
         with contextlib.suppress(OSError):
@@ -65,9 +65,9 @@ class Scratch:
 def remove_tree(place: Path) -> None:
     """Remove a directory that a hostile program has filled.
 
-    Never follows a link, needs no recursion and no long path, however deep the tree: what
-    lies in a directory of the tree is moved up to `place` and then emptied from there.
-    Directories without permissions are opened up first. What cannot be removed stays.
+    It never follows a link, and needs no recursion and no long path however deep the tree is:
+    the directories in a directory of the tree are moved up to `place` and emptied there. Those
+    without permissions get some first. What cannot be removed stays.
     """
     try:
         root = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -82,9 +82,9 @@ def remove_tree(place: Path) -> None:
 
 
 def empty_directory(root: int) -> None:
-    """Remove all that is in the directory behind a descriptor; see `remove_tree`.
+    """Remove everything in the directory behind a descriptor; see `remove_tree`.
 
-    Nothing on another file system than its own is touched.
+    Other file systems that are mounted in it are not touched.
     """
     names = itertools.count()
     device = os.fstat(root).st_dev
@@ -96,7 +96,7 @@ def empty_directory(root: int) -> None:
 
 
 def _remove_entry(root: int, name: str, names: itertools.count[int], device: int) -> bool:
-    """Remove a file, or empty a directory by one level; whether anything was done."""
+    """Remove a file, or empty a directory by one level; returns whether anything was removed."""
     try:
         found = os.stat(name, dir_fd=root, follow_symlinks=False)
         if not stat.S_ISDIR(found.st_mode):
@@ -120,7 +120,7 @@ def _remove_entry(root: int, name: str, names: itertools.count[int], device: int
                 try:
                     os.rename(child, fresh, src_dir_fd=inner, dst_dir_fd=root)
                 except PermissionError:
-                    # A directory can only be moved by who may write it: ".." changes.
+                    # Moving a directory changes its "..", so it has to be writable.
                     os.close(_open_directory(child, inner))
                     os.rename(child, fresh, src_dir_fd=inner, dst_dir_fd=root)
             else:
@@ -134,22 +134,22 @@ def _remove_entry(root: int, name: str, names: itertools.count[int], device: int
 
 
 def _open_directory(name: str, parent: int) -> int:
-    """A descriptor of a directory that is made readable and writable for that; no link.
+    """Open a directory, after making it readable and writable; links are not followed.
 
     Raises:
-        OSError: it is none, or another account's.
+        OSError: it is not a directory, or belongs to another account.
     """
     flags = os.O_DIRECTORY | os.O_NOFOLLOW
     handle = os.open(name, os.O_PATH | flags, dir_fd=parent)
     try:
         found = os.fstat(handle)
         if found.st_mode & 0o700 != 0o700 and found.st_uid == os.geteuid():
-            # What is behind the descriptor, whatever has taken the name by now.
+            # By descriptor, as another file may have taken the name by now.
             behind = f"/proc/self/fd/{handle}"
             if os.path.exists(behind):  # noqa: PTH110
                 os.chmod(behind, 0o700)  # noqa: PTH101
             else:
-                # In a root directory of our own, where nobody else could take it.
+                # Without /proc this is a jail, in which no other process can take the name.
                 os.chmod(name, 0o700, dir_fd=parent)
         return os.open(name, os.O_RDONLY | flags, dir_fd=parent)
     finally:

@@ -1,7 +1,7 @@
-"""The standard streams of a program, as an interpreter that was started for it alone has them.
+"""The standard streams of a program, as in an interpreter that was started for it alone.
 
-A child of the fork-server inherits streams that were opened on the null device: they believe
-that they can seek, and refuse whatever a pipe would allow. So each program gets fresh ones.
+A child inherits the fork-server's streams, which were opened on the null device and treat
+their descriptors as seekable. So each program gets fresh ones.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _STANDARD = {"stdin": 0, "stdout": 1, "stderr": 2}
 
 
 class Streams(NamedTuple):
-    """The three streams that a program was started with; it may put others in their place."""
+    """The three streams that a program starts with, and may replace."""
 
     stdin: TextIO
     stdout: TextIO
     stderr: TextIO
 
     def flush(self) -> None:
-        """Write out what is buffered in these, in those in their place, and in the C library."""
+        """Flush these streams, their replacements, and the C library's."""
         for stream in (sys.stdout, sys.stderr, self.stdout, self.stderr):
             with contextlib.suppress(BaseException):
                 stream.flush()
@@ -48,8 +48,8 @@ _LIBC = ctypes.CDLL(None)
 def open_streams() -> Streams:
     """Open `sys.stdin`, `sys.stdout` and `sys.stderr` on the descriptors 0, 1 and 2.
 
-    Encoding and error handlers are the interpreter's own for this locale. What is written is
-    not buffered, as with ``python -u``: it is not lost where the program crashes.
+    Encoding and error handlers are the interpreter's own for this locale. Output is not
+    buffered, as with ``python -u``, so a crash loses none.
     """
     found: list[Any] = [_open(number, stream) for number, stream in enumerate(_inherited())]
     sys.stdin, sys.stdout, sys.stderr = found
@@ -62,7 +62,7 @@ def _inherited() -> tuple[Any, Any, Any]:
 
 
 class _Writer(io.BufferedWriter):
-    """Holds nothing back."""
+    """Flushes after each write."""
 
     def write(self, data: Any) -> int:
         written = super().write(data)
@@ -70,7 +70,7 @@ class _Writer(io.BufferedWriter):
         return written
 
 
-# What programs print of it is what they print elsewhere.
+# So that programs that print it print the same as elsewhere.
 _Writer.__name__ = _Writer.__qualname__ = "_io.BufferedWriter"
 
 
@@ -91,11 +91,11 @@ def _open(number: int, inherited: TextIO) -> TextIO:
 
 
 def name_descriptors() -> None:
-    """Let the program open its descriptors by their names, such as ``/dev/stdin``.
+    """Let the program open its descriptors by name, such as ``/dev/stdin``.
 
-    The kernel gives those names in /proc, of which a program sees nothing. So the functions
-    of Python that take a path know them. Called for a program alone that mentions them, since
-    a function that stands in for `open` shows in traces.
+    The kernel has those names in /proc, which a program does not see. So Python's functions
+    that take a path resolve them. Only a program that mentions such a name gets these
+    functions, since a replaced `open` shows in tracebacks.
     """
     plain_open, os_open, os_stat = io.open, os.open, os.stat
 
@@ -131,7 +131,7 @@ def name_descriptors() -> None:
 
 
 def _number(path: Any) -> int | None:
-    """The descriptor that a path names; None where it names none, or is no path."""
+    """The descriptor that a path names, if any."""
     if isinstance(path, int):
         return None
     try:
@@ -145,7 +145,7 @@ def _number(path: Any) -> int | None:
 
 
 def _checked(number: int, path: Any) -> int:
-    """The descriptor, where the program has it."""
+    """The descriptor, if the program has it."""
     try:
         if number == IPC_FD:
             raise OSError

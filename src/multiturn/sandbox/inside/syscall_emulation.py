@@ -1,13 +1,13 @@
-"""Answers in the kernel's place, within a program's own process, what the filter refuses.
+"""Emulates, in a program's own process, some system calls that the filter refuses.
 
-The kernel lets no program lock a file: a lock on a library would be seen, and waited for, by
-everybody else on the machine. Honest programs lock files of their own all the same (sqlite does
-for each transaction). Nobody else can open those, so that such a lock has nothing to do: it is
-answered here with success, and for any other file with EPERM. The machine's name is answered
-with a neutral one where no namespace gives it one.
+The filter refuses locks on files: other processes of the machine would see a lock on a library,
+and wait for it. Honest programs do lock files of their own (sqlite does for each transaction). No
+other process can open those, so the lock needs to do nothing: it is answered here with success,
+and with EPERM for any other file. Where no namespace gives the machine a neutral name, uname is
+answered with one.
 
-The filter turns these calls into SIGSYS. Nothing is guarded by what this module does, as the
-call itself is never made: a program that replaces the handler wins nothing.
+The filter turns these calls into SIGSYS. Isolation does not depend on this module, because the
+call itself is never made: a program that replaces the handler gains nothing.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from multiturn.sandbox.linux.syscalls import GUARDED
 __all__ = ["HOST_NAME", "emulate_syscalls"]
 
 HOST_NAME = "sandbox"
-"""What programs are told that the machine is called."""
+"""The name of the machine that programs see."""
 
 _SA_SIGINFO, _SA_NODEFER = 0x4, 0x40000000
 _FIELD = 65
 """Length of each of the six fields that uname(2) fills."""
 _LOCKS = (6, 7, 37, 38)  # F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW
-_MAX_LOOKED_AT = 10_000
-"""How many of a program's files are looked through for the one that is to be locked."""
+_MAX_FILES = 10_000
+"""How many of a program's files are searched for the one to be locked."""
 
 _CALL_AT = 24
-"""Where the number of the call lies in siginfo_t."""
+"""Offset of the call's number in siginfo_t."""
 _REGISTERS = {
     "x86_64": (40 + 8 * 13, 40 + 8 * 8, 40 + 8 * 9),  # rax, rdi, rsi
     "aarch64": (184, 184, 184 + 8),  # x0, x0, x1
 }
-"""Where a call's result and its first two arguments lie in ucontext_t."""
+"""Offsets of a call's result and of its first two arguments in ucontext_t."""
 
 _HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 
@@ -56,15 +56,15 @@ class _Action(ctypes.Structure):
     )
 
 
-_kept: list[object] = []
-"""What the kernel refers to, and nothing in Python does."""
+_installed: list[object] = []
+"""The handler: the kernel refers to it, and nothing in Python does."""
 
 
 def emulate_syscalls() -> bool:
     """Install the handler, for this process and those it forks.
 
     Returns:
-        Whether it could be. Where not, the filter has to refuse the calls by itself.
+        Whether it is installed. If not, the filter has to make the calls fail.
     """
     result_at, *arguments_at = _REGISTERS[machine()]
     column = 0 if machine() == "x86_64" else 1
@@ -95,19 +95,19 @@ def emulate_syscalls() -> bool:
             return False
     except (OSError, MemoryError, AttributeError):
         return False
-    _kept.extend((handler, action))
+    _installed.extend((handler, action))
     return True
 
 
 def _neutral_names() -> bytes:
-    """What uname(2) writes, but for the names of the machine and of its domain."""
+    """What uname(2) writes, with neutral names of the machine and its domain."""
     real = os.uname()
     fields = (real.sysname, HOST_NAME, real.release, real.version, real.machine, "(none)")
     return b"".join(field.encode()[: _FIELD - 1].ljust(_FIELD, b"\0") for field in fields)
 
 
 def _is_own(descriptor: int) -> bool:
-    """Whether a descriptor is of a file or directory of the program's own.
+    """Whether a descriptor belongs to a file or directory of the program's own.
 
     Raises:
         OSError: there is no such descriptor.
@@ -116,16 +116,16 @@ def _is_own(descriptor: int) -> bool:
     if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
         return False
     if found.st_nlink == 0:
-        # A file without a name can only be one that this process made or removed.
+        # Only this process can have made or removed a file without a name.
         return True
     wanted = (found.st_dev, found.st_ino)
     return any(wanted == each for each in _own_files())
 
 
 def _own_files() -> Iterator[tuple[int, int]]:
-    """Device and number of each file below the program's directory, links not followed."""
+    """Device and inode of each file below the program's directory; links are not followed."""
     waiting = [os.environ.get("HOME", ".")]
-    left = _MAX_LOOKED_AT
+    left = _MAX_FILES
     top = os.stat(waiting[0])  # noqa: PTH116
     yield top.st_dev, top.st_ino
     while waiting:

@@ -1,9 +1,8 @@
-"""How many threads a program may have: RLIMIT_NPROC, which counts a whole account's.
+"""How many threads a program may have: RLIMIT_NPROC, which counts all tasks of an account.
 
-The kernel counts threads and processes by account and user namespace. Where a program can have a
-user namespace to itself, its own threads are all that is counted. Elsewhere the account's other
-threads count too, so that the limit has to lie above what there is already; and as no namespace
-here shows /proc, that is found by trying.
+The kernel counts tasks (threads and processes) by account and user namespace. Where a program gets
+a user namespace to itself, only its own threads count. Elsewhere the account's other tasks count
+too, so the limit has to lie above their number; without /proc, that is found by trying.
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ from multiturn.sandbox.linux import namespaces as ns
 __all__ = ["MAX_THREADS", "TaskLimit", "count_tasks_separately", "can_count_tasks_separately"]
 
 MAX_THREADS = 256
-"""More than an honest program's stacks would fit beside each other."""
+"""More threads than the stacks of an honest program have room for."""
 
 _GRAIN = 64
-"""How exactly the tasks of an account are counted."""
+"""The precision to which the tasks of an account are counted."""
 _HIGHEST = 1 << 22
-"""The kernel's own bound of process numbers."""
+"""The kernel's own limit of process numbers."""
 _FRESH_SECONDS = 5.0
 
 
 def count_tasks_separately() -> None:
-    """Be counted by oneself from now on.
+    """Have the tasks of this process counted separately from now on.
 
-    The account stays the same, though it is shown as nobody. Before any limit on tasks is set:
-    the one that holds here becomes the bound of all that happens in the new namespace.
+    The account stays the same. No limit on tasks may be set before: it would hold for everything
+    in the new namespace.
 
     Raises:
         OSError: no user namespace may be made here.
@@ -39,14 +38,14 @@ def count_tasks_separately() -> None:
 
 
 def can_count_tasks_separately() -> bool:
-    """Whether programs can be counted by themselves, found by trying in a child."""
+    """Whether tasks of programs can be counted separately, found by trying in a child."""
     pid = os.fork()
     if pid == 0:
         held = False
         try:
             count_tasks_separately()
             ns.drop_capabilities(bounding=False)
-            # One task is there, and one more is too many.
+            # There is one task, and one more is too many.
             _set(1, hard=2)
             held = not _can_fork()
             _set(2, hard=2)
@@ -59,17 +58,17 @@ def can_count_tasks_separately() -> bool:
 
 
 class TaskLimit:
-    """The limit for the next program of an account whose other tasks are counted too."""
+    """The limit for a program whose account has other tasks that count too."""
 
     def __init__(self) -> None:
         self._limit: int | None = None
         self._counted_at = float("-inf")
 
     def get(self) -> int | None:
-        """What there is and a program's threads; None where no limit could be found."""
+        """The tasks of the account plus a program's threads; None where they cannot be counted."""
         if time.monotonic() - self._counted_at > _FRESH_SECONDS:
-            there = _count()
-            self._limit = None if there is None else there + MAX_THREADS
+            present = _count()
+            self._limit = None if present is None else present + MAX_THREADS
             self._counted_at = time.monotonic()
         return self._limit
 

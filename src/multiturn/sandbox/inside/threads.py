@@ -1,9 +1,8 @@
-"""Threads within the limits of a program, in a place where there is one process for good.
+"""Threads of a program that cannot start processes, and has limited memory for their stacks.
 
-Locks of `multiprocessing` are named semaphores of the kernel, whose files lie in /dev/shm; a
-program has none. But `multiprocessing.pool.ThreadPool` makes some for its own threads, and
-queues and values that never meet a second process work elsewhere too. Where no process can be
-started, a lock among threads is all that such a lock can be.
+Locks of `multiprocessing` are named semaphores with files in /dev/shm, which a program does not
+have. But `multiprocessing.pool.ThreadPool` makes such locks for its own threads, and so do queues
+and values that never leave the process. Without other processes, a lock among threads is enough.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from typing import NoReturn
 __all__ = ["fit_threads", "lock_among_threads"]
 
 STACK_BYTES = 2 << 20
-"""Of a thread that does not ask for another size: a hundred threads have a fifth of the usual
-memory for their stacks, where the system's own size would take more than all of it."""
+"""The default stack of a thread. A hundred such stacks take a fifth of the default memory limit;
+at the system's own size they would take more than all of it."""
 
 _RECURSIVE = 0
 
 
 class SemLock:
-    """What `_multiprocessing.SemLock` is, for threads of this process alone."""
+    """Replaces `_multiprocessing.SemLock`, for the threads of this process."""
 
     SEM_VALUE_MAX = 2**31 - 1
 
@@ -41,7 +40,7 @@ class SemLock:
         self._changed = threading.Condition(threading.Lock())
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
-        """Take it; whether that was possible within `timeout` seconds."""
+        """Acquire it; returns whether that was possible within `timeout` seconds."""
         me = threading.get_ident()
         with self._changed:
             if self.kind == _RECURSIVE and self._owner == me:
@@ -58,11 +57,11 @@ class SemLock:
             return True
 
     def release(self) -> None:
-        """Give it back.
+        """Release it.
 
         Raises:
             AssertionError: a recursive lock belongs to another thread.
-            ValueError: it was not taken.
+            ValueError: it was not acquired.
         """
         with self._changed:
             if self.kind == _RECURSIVE:
@@ -97,11 +96,11 @@ class SemLock:
         return self._value == 0
 
     def _after_fork(self) -> None:
-        """Nothing: there is no fork."""
+        """Nothing, as programs cannot fork."""
 
 
 def lock_among_threads() -> None:
-    """Have `multiprocessing` make locks of that kind, and refuse memory for several processes."""
+    """Make `multiprocessing` use such locks, and refuse memory shared between processes."""
     for module, name, stand_in in (
         ("_multiprocessing", "SemLock", SemLock),
         ("_posixshmem", "shm_open", _refuse),
@@ -119,9 +118,9 @@ def _refuse(path: str, flags: int, mode: int = 0o777) -> NoReturn:  # noqa: ARG0
 
 
 def fit_threads() -> None:
-    """Have a thread's stack reserve no more of the address space, which is limited, than it needs.
+    """Make stacks of threads smaller, as address space is limited.
 
-    Where nobody says otherwise it is as large as the main thread's may be.
+    By default a stack may be as large as the main thread's.
     """
     libc = ctypes.CDLL(None)
     with contextlib.suppress(AttributeError):

@@ -1,7 +1,7 @@
-"""Landlock: a process gives up access to files, the network and other processes' signals.
+"""Landlock: a process gives up access to files, the network and signals to others.
 
-Needs no privilege and no package; kernels from 5.13 have it, newer ones cover more. What a
-kernel's version leaves open is closed by the seccomp filter (`truncate`, sockets, `kill`).
+It needs no privilege and no package. Kernels from 5.13 on have it, and newer ones cover more. The
+seccomp filter refuses what a kernel's version leaves open (`truncate`, sockets, `kill`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _IOCTL_DEV = 1 << 15
 _RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """How many of the lowest bits each version knows."""
 
-# Devices, sockets and pipes are not made by programs.
+# Programs make no devices and sockets.
 _MAKE_CHAR = 1 << 6
 _MAKE_SOCK = 1 << 9
 _MAKE_BLOCK = 1 << 11
@@ -53,30 +53,30 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("allowed_access", ctypes.c_uint64), ("parent_fd", ctypes.c_int32))
 
 
-def abi(at_most: int | None = None) -> int:
+def abi(max_abi: int | None = None) -> int:
     """The version of Landlock that the running kernel has; 0 where it has none.
 
     Args:
-        at_most: take no newer one, so that what holds on older kernels can be tried.
+        max_abi: use no newer one, to test what older kernels isolate.
     """
     try:
         found = call(_CREATE_RULESET, 0, 0, _VERSION_FLAG)
     except OSError:
         return 0
-    return found if at_most is None else min(found, at_most)
+    return found if max_abi is None else min(found, max_abi)
 
 
 def restrict(version: int, readable: Iterable[int], writable: Iterable[int]) -> None:
-    """Leave this thread, and what it starts, access to nothing but the given places.
+    """Limit this thread, and whatever it starts, to the given files and directories.
 
-    TCP is closed from version 4 on, signals to processes outside and abstract sockets from
-    version 6 on. Sets `no_new_privs`, which the kernel asks for.
+    TCP is refused from version 4 on; signals to processes outside and abstract sockets are from
+    version 6 on. Sets `no_new_privs`, which the kernel requires.
 
     Args:
-        version: what `abi` said.
-        readable: descriptors (`O_PATH` will do) of directories and files to read and run.
-        writable: the same, to write too; nothing in them can be made but files,
-            directories, links and pipes.
+        version: what `abi` returned.
+        readable: descriptors (`O_PATH` is enough) of directories and files to read and run.
+        writable: the same, to write as well; only files, directories, links and pipes can be
+            made in them.
 
     Raises:
         OSError: the kernel refuses.
@@ -87,13 +87,13 @@ def restrict(version: int, readable: Iterable[int], writable: Iterable[int]) -> 
     ruleset = call(_CREATE_RULESET, ctypes.addressof(attributes), size, 0)
     try:
         write = handled & ~(_MAKE_CHAR | _MAKE_BLOCK | _MAKE_SOCK)
-        for places, rights in ((readable, _READ), (writable, write)):
-            for place in places:
-                is_directory = (os.fstat(place).st_mode & 0o170000) == 0o040000
+        for descriptors, rights in ((readable, _READ), (writable, write)):
+            for descriptor in descriptors:
+                is_directory = (os.fstat(descriptor).st_mode & 0o170000) == 0o040000
                 allowed = rights & handled
                 if not is_directory:
                     allowed &= _FILE_RIGHTS
-                rule = _PathBeneath(allowed, place)
+                rule = _PathBeneath(allowed, descriptor)
                 call(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.addressof(rule), 0)
         prctl(_PR_SET_NO_NEW_PRIVS, 1)
         call(_RESTRICT_SELF, ruleset, 0)

@@ -31,7 +31,7 @@ def supported() -> bool:
 
 
 def call(number: int, *arguments: int) -> int:
-    """Make a system call; all arguments are whole numbers or addresses.
+    """Make a system call; all arguments are integers or addresses.
 
     Raises:
         OSError: the call failed.

@@ -1,4 +1,4 @@
-"""Namespaces, mounts and capabilities: what util-linux's unshare and mount do, as calls."""
+"""Namespaces, mounts and capabilities: system calls that unshare(1) and mount(8) make."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _number(name: str) -> int:
 
 
 def unshare(flags: int) -> None:
-    """Leave the namespaces named by `flags` for fresh ones."""
+    """Move to fresh namespaces of the kinds in `flags`."""
     call(_number("unshare"), flags)
 
 
@@ -67,7 +67,7 @@ def set_namespace(pidfd: int, flags: int) -> None:
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str = "") -> None:
-    """Mount by addresses of C strings, kept alive for the call."""
+    """Mount by addresses of C strings, which live until the call returns."""
     texts = [
         None if text is None else ctypes.create_string_buffer(os.fsencode(text))
         for text in (source, target, kind, data)
@@ -77,7 +77,7 @@ def _mount(source: str | None, target: str, kind: str | None, flags: int, data: 
 
 
 def make_private() -> None:
-    """Let no mount of this namespace show in another."""
+    """Stop mounts of this namespace from propagating to others."""
     _mount(None, "/", None, _RECURSIVE | _PRIVATE)
 
 
@@ -88,12 +88,12 @@ def mount_tmpfs(target: str, *, size: int, files: int, mode: int) -> None:
 
 
 def bind(source: str, target: str) -> None:
-    """Show `source`, with what is mounted below it, at `target` too."""
+    """Bind-mount `source`, with the mounts below it, at `target`."""
     _mount(source, target, None, _BIND | _RECURSIVE)
 
 
 def remount_read_only(target: str, *, devices: bool = False, recursive: bool = True) -> None:
-    """Make a mount read-only and ignore set-uid bits in it, and devices unless wanted."""
+    """Make a mount read-only, without set-uid bits, and without devices unless asked for."""
     flags = _ATTR_RDONLY | _ATTR_NOSUID | (0 if devices else _ATTR_NODEV)
     attributes = ctypes.create_string_buffer(struct.pack("<QQQQ", flags, 0, 0, 0), 32)
     path = ctypes.create_string_buffer(os.fsencode(target))
@@ -108,7 +108,7 @@ def remount_read_only(target: str, *, devices: bool = False, recursive: bool = T
 
 
 def pivot(root: str) -> None:
-    """Make `root`, a mount, the root directory, and let go of the old one."""
+    """Make the mount `root` the root directory, and detach the old one."""
     os.chdir(root)
     here = ctypes.create_string_buffer(b".")
     call(_number("pivot_root"), ctypes.addressof(here), ctypes.addressof(here))
@@ -120,7 +120,7 @@ def drop_capabilities(*, bounding: bool) -> None:
     """Give up every capability for good.
 
     Args:
-        bounding: also those that a program could bring back by being executed.
+        bounding: also clear the bounding set, from which executing a program could regain some.
     """
     if bounding:
         for capability in range(64):

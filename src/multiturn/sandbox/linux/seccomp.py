@@ -1,9 +1,9 @@
 """A seccomp filter: the list of system calls that a program may make.
 
-Everything that is not listed is refused: new processes and programs, sockets, signals to
-others, changing its own limits, locks, timers that queue signals, and all of the kernel's rarer
-doors (io_uring, keyrings, userfaultfd, ptrace, namespaces, mounts). Threads, socket pairs
-(asyncio needs one) and files work.
+Everything else is refused: new processes and programs, sockets, signals to others, changes to
+its own limits, locks, timers that queue signals, and the kernel's rarer interfaces (io_uring,
+keyrings, userfaultfd, ptrace, namespaces, mounts). Threads, socket pairs (asyncio needs one) and
+files work.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ Instruction = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Arg:
-    """An argument, masked, is one of some values. Only the low 32 bits unless `whole`."""
+    """Tests whether a masked argument is one of some values: its low 32 bits, or all 64."""
 
     argument: int
     values: tuple[int, ...]
     mask: int = 0xFFFFFFFF
-    whole: bool = False
+    all_bits: bool = False
     negated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Guard:
-    """What becomes of a call: the action of the first case whose tests all hold."""
+    """How a call is answered: by the action of the first case whose tests all hold."""
 
     cases: tuple[tuple[tuple[_Arg, ...], int], ...]
     otherwise: int
@@ -65,19 +65,19 @@ class Filter:
 
     Attributes:
         pid: the process's own id, the only one it may signal.
-        wire: a descriptor it may not close, replace or shut down.
-        file_modes: whether it may change modes and times of files; see `FILE_MODES`. Where
-            not, the calls do nothing and say that they did: `shutil.copy` and many others
-            make them for the sake of order, and would otherwise fail.
-        answers: whether the process has a handler that answers for the kernel what the kernel
-            refuses here (see `inside.syscall_emulation`); where not, the calls fail.
-        host_name: whether the machine's name may be asked for: where it is a neutral one.
-        processes: whether it may become another program (never for Python programs).
+        ipc_fd: a descriptor that it may not close, replace or shut down.
+        file_modes: whether it may change modes and times of files; see `FILE_MODES`. If not,
+            the calls do nothing and report success, as `shutil.copy` and many others make them
+            in passing and would otherwise fail.
+        emulated: whether the process has a handler that emulates some of the refused calls (see
+            `inside.syscall_emulation`); if not, those calls fail.
+        host_name: whether it may ask for the machine's name, which is neutral in a namespace.
+        processes: whether it may replace itself by another program (never for Python programs).
         forks: whether it may start processes too, as compilers do.
     """
 
     pid: int
-    wire: int
+    ipc_fd: int
     file_modes: bool
     emulated: bool = False
     host_name: bool = True
@@ -132,15 +132,15 @@ _ACCESS_MODE, _TRUNCATE = 0o3, 0o1000
 
 
 def _only(*tests: _Arg, otherwise: int = _ERRNO | errno.EPERM) -> _Guard:
-    """Free where all tests hold."""
+    """Allowed if all tests hold."""
     return _Guard(((tests, _ALLOW),), otherwise)
 
 
 def _opening(flags: int) -> _Guard:
-    """Opening files: the flags that a Landlock without a right to truncate lets through.
+    """Refuses flags with which open truncates a file that Landlock before ABI 3 protects.
 
-    With an access mode of 3 the kernel asks nobody whether reading and writing are allowed,
-    and still truncates; without write access it truncates what may only be read.
+    With access mode 3 the kernel checks neither read nor write access, and still truncates;
+    without write access it truncates what may only be read.
     """
     refused = _ERRNO | errno.EACCES
     return _Guard(
@@ -153,21 +153,21 @@ def _opening(flags: int) -> _Guard:
 
 
 def _rules(wanted: Filter) -> dict[str, _Guard]:
-    """What becomes of each guarded call."""
-    wire, me = wanted.wire, wanted.pid
+    """How each guarded call is answered."""
+    ipc, me = wanted.ipc_fd, wanted.pid
     instead = _TRAP if wanted.emulated else _ERRNO | errno.EPERM
-    not_wire, mine = (wire,), (me,)
+    not_ipc, mine = (ipc,), (me,)
     go = (_GO_THREAD_FLAGS,) if wanted.processes else ()
     plain_flags = _Arg(2, (0,), mask=0xFFFFFFFF & ~_MESSAGE_FLAGS)
     packet_flags = _Arg(3, (0,), mask=0xFFFFFFFF & ~_MESSAGE_FLAGS)
     rules = {
         "open": _opening(1),
         "openat": _opening(2),
-        "clone": _only(_Arg(0, (*_THREAD_FLAGS, *go), whole=True)),
-        "close": _only(_Arg(0, not_wire, negated=True)),
-        "dup2": _only(_Arg(1, not_wire, negated=True)),
-        "dup3": _only(_Arg(1, not_wire, negated=True)),
-        "shutdown": _only(_Arg(0, not_wire, negated=True)),
+        "clone": _only(_Arg(0, (*_THREAD_FLAGS, *go), all_bits=True)),
+        "close": _only(_Arg(0, not_ipc, negated=True)),
+        "dup2": _only(_Arg(1, not_ipc, negated=True)),
+        "dup3": _only(_Arg(1, not_ipc, negated=True)),
+        "shutdown": _only(_Arg(0, not_ipc, negated=True)),
         "fcntl": _Guard(
             (((_Arg(1, _FCNTL),), _ALLOW), ((_Arg(1, _FCNTL_LOCKS),), instead)),
             _ERRNO | errno.EPERM,
@@ -186,12 +186,12 @@ def _rules(wanted: Filter) -> dict[str, _Guard]:
             _ERRNO | errno.EPERM,
         ),
         "getsockopt": _only(_Arg(1, (_SOL_SOCKET,)), _Arg(2, _GET_OPTIONS)),
-        # To the other end alone: no address.
-        "sendto": _only(packet_flags, _Arg(4, (0,), whole=True)),
+        # Only to the other end: no address.
+        "sendto": _only(packet_flags, _Arg(4, (0,), all_bits=True)),
         "recvfrom": _only(packet_flags),
         "sendmsg": _only(plain_flags),
         "recvmsg": _only(plain_flags),
-        # ENOSYS: a C library then knows that there are no such locks.
+        # ENOSYS tells a C library that there are no such locks.
         "futex": _only(
             _Arg(1, _FUTEX, mask=0xFFFFFFFF & ~_FUTEX_MODES), otherwise=_ERRNO | errno.ENOSYS
         ),
@@ -203,7 +203,7 @@ def _rules(wanted: Filter) -> dict[str, _Guard]:
         "tgkill": _only(_Arg(0, mine)),
         "rt_sigqueueinfo": _only(_Arg(0, mine)),
         "rt_tgsigqueueinfo": _only(_Arg(0, mine)),
-        "prlimit64": _only(_Arg(0, (0, me)), _Arg(2, (0,), whole=True)),
+        "prlimit64": _only(_Arg(0, (0, me)), _Arg(2, (0,), all_bits=True)),
         # PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_SET_VMA.
         "prctl": _only(_Arg(0, (3, 15, 16, 39, 0x53564D41))),
     }
@@ -266,14 +266,14 @@ def program(wanted: Filter, on: str | None = None) -> list[Instruction]:
 
 
 def _guard(guard: _Guard) -> list[Instruction]:
-    """The cases one after the other; a test that fails jumps to the next case."""
+    """The cases in order; a test that fails jumps to the next case."""
     code: list[Instruction] = []
     for tests, action in guard.cases:
         block: list[Instruction] = [(_RETURN, 0, 0, action)]
         for test in reversed(tests):
             low = tuple(value & 0xFFFFFFFF for value in test.values)
             block = _test(16 + 8 * test.argument, low, test.mask, test.negated, block)
-            if test.whole:
+            if test.all_bits:
                 (high,) = {value >> 32 for value in test.values}
                 block = _test(20 + 8 * test.argument, (high,), 0xFFFFFFFF, False, block)
         code += block
@@ -283,7 +283,7 @@ def _guard(guard: _Guard) -> list[Instruction]:
 def _test(
     offset: int, values: Sequence[int], mask: int, negated: bool, block: list[Instruction]
 ) -> list[Instruction]:
-    """Go on with `block` where the word at `offset` is one of `values`; else jump over it."""
+    """Continue with `block` if the word at `offset` is one of `values`; else jump over it."""
     code: list[Instruction] = [(_LOAD, 0, 0, offset)]
     if mask != 0xFFFFFFFF:
         code.append((_AND, 0, 0, mask))
@@ -302,7 +302,7 @@ def _tree(leaves: Sequence[tuple[int, int]]) -> list[Instruction]:
     middle = len(leaves) // 2
     below, above = _tree(leaves[:middle]), _tree(leaves[middle:])
     if len(below) > 255:
-        # The jump is too far for its 8 bits: hop over with an unconditional one.
+        # The jump does not fit 8 bits, so an unconditional one does it.
         return [
             (_GREATER_OR_EQUAL, 0, 1, leaves[middle][0]),
             (0x05, 0, 0, len(below)),
@@ -318,21 +318,23 @@ def packed(instructions: Iterable[Instruction]) -> bytes:
 
 
 class Template:
-    """A filter made once, for many processes that differ in their own id alone."""
+    """A filter made once, for many processes that differ only in their process id."""
 
     _PLACEHOLDER = 0x7EADBEE5
 
     def __init__(
         self,
         *,
-        wire: int,
+        ipc_fd: int,
         file_modes: bool,
         emulated: bool = False,
         host_name: bool = True,
         processes: bool = False,
         forks: bool = False,
     ) -> None:
-        wanted = Filter(self._PLACEHOLDER, wire, file_modes, emulated, host_name, processes, forks)
+        wanted = Filter(
+            self._PLACEHOLDER, ipc_fd, file_modes, emulated, host_name, processes, forks
+        )
         self._code = packed(program(wanted))
 
     def install(self) -> None:

@@ -1,4 +1,4 @@
-"""Numbers of system calls, for x86_64 and aarch64, in the groups the filter needs."""
+"""Numbers of system calls on x86_64 and aarch64, in the groups that the filter needs."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ FILE_MODES: dict[str, Numbers] = {
     "futimesat": (261, None),
     "utimensat": (280, 88),
 }
-"""Changes to files that Landlock does not cover: free only where mounts protect the files."""
+"""Changes to files that Landlock does not cover: allowed only where mounts protect the files."""
 
 ATTRIBUTES: dict[str, Numbers] = {
     "setxattr": (188, 5),
@@ -180,7 +180,7 @@ others are prepared for."""
 TRUNCATE: dict[str, Numbers] = {
     "truncate": (76, 45),
 }
-"""The same, but a program that is told it was done would go on with wrong data."""
+"""The same, but never answered with a false success: the program would continue with wrong data."""
 
 PROGRAMS: dict[str, Numbers] = {
     "execve": (59, 221),
@@ -188,14 +188,13 @@ PROGRAMS: dict[str, Numbers] = {
     "membarrier": (324, 283),
     "mincore": (27, 232),
 }
-"""Free for programs that are not Python's, which have to become what the recipe names, and
-whose runtimes ask for more."""
+"""Allowed for programs of other languages: exec starts them, and their runtimes need more."""
 
 FORKS: dict[str, Numbers] = {
     "fork": (57, None),
     "vfork": (58, None),
 }
-"""Free for compilers. None of setsid and setpgid: what they start dies with their group."""
+"""Allowed for compilers. Not setsid and setpgid: what a compiler starts dies with its group."""
 
 GUARDED: dict[str, Numbers] = {
     "open": (2, None),
@@ -227,7 +226,7 @@ GUARDED: dict[str, Numbers] = {
     "prlimit64": (302, 261),
     "prctl": (157, 167),
 }
-"""Calls that are free with some arguments and refused with others: see `seccomp.program`."""
+"""Calls that are allowed with some arguments and refused with others: see `seccomp.program`."""
 
 REFUSED: dict[str, Numbers] = {
     "fork": (57, None),
@@ -325,5 +324,5 @@ REFUSED: dict[str, Numbers] = {
     "mlock": (149, 228),
     "mlockall": (151, 230),
 }
-"""Calls that answer EPERM, so that a program gets a PermissionError. Whatever is in no
-group answers ENOSYS, upon which the C library falls back to older calls."""
+"""Calls that return EPERM, so that a program gets a PermissionError. Calls in no group return
+ENOSYS, and the C library then falls back to older ones."""

@@ -22,15 +22,15 @@ __all__ = ["bwrap_command"]
 
 
 def bwrap_command(isolation: IsolationLevel, readable: Sequence[str], package: str) -> list[str]:
-    """What to put before a fork-server's command to start it inside bubblewrap.
+    """The arguments that start a command inside bubblewrap, to be followed by that command.
 
-    There is no --die-with-parent: the parent is whichever thread started it, and threads
-    end. The fork-server ends by itself when its control socket closes.
+    Without --die-with-parent, as the parent is the thread that started it, and threads end. The
+    interpreter inside ends by itself when its control socket or pipe closes.
 
     Args:
         isolation: on `NAMESPACES` alone, the fork-server may make namespaces for its children.
         readable: what programs may read.
-        package: where this package is found, which the fork-server needs to start.
+        package: the directory that contains this package, which the command needs to start.
 
     Raises:
         SandboxUnavailableError: bubblewrap is not installed.
@@ -45,17 +45,17 @@ def bwrap_command(isolation: IsolationLevel, readable: Sequence[str], package: s
     command += ["--uid", str(UNPRIVILEGED_ID), "--gid", str(UNPRIVILEGED_ID)]
     command += ["--size", str(SHARED_TMP_BYTES), "--tmpfs", "/tmp"]
     for device in DEVICES:
-        # --dev would add a device file system, and take away the capabilities below.
+        # --dev would mount a device file system and drop the capabilities below.
         command += ["--dev-bind", device, device]
-    shown: list[Path] = []
+    mounted: list[Path] = []
     for path in sorted({Path(name) for name in (*readable, *_to_start(package))}):
-        if str(path) in DEVICES or any(path.is_relative_to(place) for place in shown):
+        if str(path) in DEVICES or any(path.is_relative_to(other) for other in mounted):
             continue
         if path.is_symlink() and path.is_dir():
             command += ["--symlink", str(path.readlink()), str(path)]
         else:
             command += ["--ro-bind", str(path), str(path)]
-            shown.append(path)
+            mounted.append(path)
     if isolation is IsolationLevel.NAMESPACES:
         for hidden in paths_below_tmp(readable):
             command += ["--ro-bind", str(hidden), f"{TMP_REBIND}{hidden}"]
@@ -64,8 +64,8 @@ def bwrap_command(isolation: IsolationLevel, readable: Sequence[str], package: s
 
 
 def _to_start(package: str) -> list[str]:
-    """What the interpreter needs besides to be started; programs can read it too."""
+    """What the interpreter needs in order to start; programs can read it too."""
     own = Path(sys.prefix)
-    places = [own / "pyvenv.cfg", own / "bin", Path(sys.base_prefix) / "bin"]
-    places.append(Path(package) / "multiturn")
-    return [str(place) for place in places if place.exists()]
+    paths = [own / "pyvenv.cfg", own / "bin", Path(sys.base_prefix) / "bin"]
+    paths.append(Path(package) / "multiturn")
+    return [str(path) for path in paths if path.exists()]

@@ -1,7 +1,7 @@
-"""Directories on disk for fork-servers and compilers, and sweeping what dead processes left.
+"""Directories for fork-servers and compilers, and the removal of what dead processes left.
 
-Each is a directory of this account's in the system's place for temporary files, which only this
-account can put anything into. Root gives `nobody`, as which programs run, a directory below it.
+Each is a temporary directory of this account, into which only this account can write. Root gives
+the unprivileged user, as which programs run, a directory below it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["WorkDirectory", "sweep"]
 
 _PREFIX = "multiturn-sandbox-"
 _MIN_AGE_SECONDS = 5.0
-"""Younger leftovers are left for the next sweep: one may just be getting its lock."""
+"""Younger directories are left to the next sweep: one may be about to get its lock."""
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -31,13 +31,13 @@ class WorkDirectory:
     """A directory that is locked while this process lives, and removed by `remove`.
 
     Attributes:
-        path: where programs' directories can be made, by the account that programs run as.
+        path: a directory below it for the directories of programs, which their account can write.
     """
 
     def __init__(self) -> None:
         self._removing = threading.Lock()
         self._top = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
-        # For those who cannot see this process's number, as from another container.
+        # The lock tells sweeps in other containers, which cannot see this process, that it lives.
         self._lock = os.open(self._top, _DIRECTORY)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.path = self._top / "work"
@@ -49,7 +49,7 @@ class WorkDirectory:
     def remove(self) -> None:
         """Remove it with all that programs left in it.
 
-        Safe to call twice, also at once: every thread that meets a dead worker closes it.
+        Safe to call twice, and from several threads: each one that meets a dead worker closes it.
         """
         with self._removing:
             descriptor, self._lock = self._lock, -1
@@ -62,10 +62,10 @@ class WorkDirectory:
 
 
 def sweep() -> None:
-    """Remove what processes of this account left that were killed before they could.
+    """Remove directories that killed processes of this account left.
 
-    Another account may have put a directory, or a link, of such a name there: what this account
-    does not own is left alone, and everything is done by descriptor, without following links.
+    Another account may have made a directory or a link with such a name. So only what this account
+    owns is removed, by descriptor and without following links.
     """
     try:
         parent = os.open(tempfile.gettempdir(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -81,22 +81,22 @@ def sweep() -> None:
 
 
 def _alive(name: str) -> bool:
-    """Whether the process whose number is in the name runs; so, too, where there is no number."""
+    """Whether the process whose id is in the name runs; True if there is no id in it."""
     owner = name.removeprefix(_PREFIX).split("-")[0]
     return not (owner.isascii() and owner.isdigit()) or Path(f"/proc/{owner}").exists()
 
 
 def _remove_leftover(parent: int, name: str) -> None:
-    place = os.open(name, _DIRECTORY, dir_fd=parent)
+    directory = os.open(name, _DIRECTORY, dir_fd=parent)
     try:
-        found = os.fstat(place)
+        found = os.fstat(directory)
         if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
             return
         if time.time() - found.st_ctime < _MIN_AGE_SECONDS:
             return
-        # Held by a process that cannot be seen from here.
-        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        empty_directory(place)
+        # Fails if a process in another container holds it.
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        empty_directory(directory)
         os.rmdir(name, dir_fd=parent)
     finally:
-        os.close(place)
+        os.close(directory)

@@ -1,4 +1,4 @@
-"""The sandbox itself: a pool of fork-servers, programs spread over them, faults retried."""
+"""The sandbox itself: programs are spread over a pool of fork-servers, and retried if it fails."""
 
 from __future__ import annotations
 
@@ -17,18 +17,16 @@ from multiturn.sandbox.compiled.runner import LanguageRunner
 from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
 from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Limits, Program, ProgramSession
-from multiturn.sandbox.supervisor.child import Child, ChildSetupError
+from multiturn.sandbox.supervisor.child import WorkerDiedError, retried
+from multiturn.sandbox.supervisor.python_child import PythonChild
 from multiturn.sandbox.supervisor.session import ChildSession
-from multiturn.sandbox.supervisor.worker import Worker, WorkerDiedError
+from multiturn.sandbox.supervisor.worker import Worker
 
 __all__ = ["HEAVY_MODULES", "LIGHT_MODULES", "PooledSandbox"]
 
-MAX_TRIES = 4
-"""How often a program is begun before the sandbox counts as failed."""
-
-PROGRAMS_A_WORKER = 2
-"""Programs that run at the same time in one fork-server: while the kernel takes one apart,
-which is waiting more than work, the other runs."""
+PROGRAMS_PER_WORKER = 2
+"""Programs that run at the same time in one fork-server: while the kernel tears one down, which is
+mostly waiting, the other runs."""
 
 LIGHT_MODULES = (
     "abc",
@@ -85,10 +83,10 @@ LIGHT_MODULES = (
     "weakref",
     "zlib",
 )
-"""What every fork-server has imported."""
+"""The modules that every fork-server imports."""
 
 HEAVY_MODULES = ("numpy", "pandas")
-"""What a second kind of fork-server has imported too; started when a program names one."""
+"""The modules that a second kind of fork-server imports too; a program that names one starts it."""
 
 _T = TypeVar("_T")
 
@@ -97,13 +95,13 @@ class PooledSandbox:
     """Runs programs in children of warm fork-servers; see `open_sandbox`.
 
     Args:
-        isolation: how programs are isolated; must have been tried.
-        provider: what makes the namespaces of an isolation level that has them.
-        workers: how many programs run side by side, and fork-servers of each kind.
+        isolation: how strongly programs are isolated; must have been probed.
+        provider: what makes the namespaces, on the levels that have them.
+        workers: how many fork-servers there are of each kind.
         preload: modules beyond the light ones for the heavy fork-servers.
-        notes: said in every result.
-        max_landlock_abi: use no newer version of Landlock: to see on a new kernel what holds on
-            an old one.
+        notes: added to every result.
+        max_landlock_abi: use no newer version of Landlock, to test on a new kernel what an old
+            one isolates.
     """
 
     def __init__(
@@ -125,12 +123,12 @@ class PooledSandbox:
         names = "|".join(re.escape(name) for name in self._preload)
         self._heavy = re.compile(rf"\b({names})\b") if names else None
         self._kinds: dict[bool, list[Worker]] = {False: [], True: []}
-        # One for each kind: importing pandas takes a second, and no plain program waits for it.
+        # One for each kind, so that plain programs do not wait while pandas is imported.
         self._locks = {False: threading.Lock(), True: threading.Lock()}
-        self._at_once = self.workers * PROGRAMS_A_WORKER
-        self._slots = threading.BoundedSemaphore(self._at_once)
+        self._max_programs = self.workers * PROGRAMS_PER_WORKER
+        self._slots = threading.BoundedSemaphore(self._max_programs)
         self._closed = False
-        # The fork-servers end by themselves with this process; their directories do not.
+        # Fork-servers end by themselves with this process; their directories would stay.
         self._at_exit = weakref.finalize(self, _close_all, self._kinds)
         self._languages = LanguageRunner(isolation, provider, notes)
 
@@ -147,12 +145,12 @@ class PooledSandbox:
                 return self._languages.run(program, allowed)
 
         def attempt(worker: Worker, retries: int, notes: tuple[str, ...]) -> RunResult:
-            run = Child(worker, program, allowed)
+            child = PythonChild(worker, program, allowed)
             try:
-                run.wait()
-                return run.result(self._isolation, retries, notes)
+                child.wait()
+                return child.result(self._isolation, retries, notes)
             finally:
-                run.close()
+                child.close()
 
         with self._slots:
             return self._try(program, attempt)
@@ -161,9 +159,9 @@ class PooledSandbox:
         self, programs: Iterable[tuple[Program, Limits]]
     ) -> Iterator[tuple[int, RunResult]]:
         """Run programs side by side; see `Sandbox.run_many`."""
-        ahead = 2 * self._at_once
+        ahead = 2 * self._max_programs
         pending: dict[Future[RunResult], int] = {}
-        with ThreadPoolExecutor(self._at_once, thread_name_prefix="sandbox") as threads:
+        with ThreadPoolExecutor(self._max_programs, thread_name_prefix="sandbox") as threads:
             try:
                 for index, (program, limits) in enumerate(programs):
                     pending[threads.submit(self.run, program, limits)] = index
@@ -176,16 +174,16 @@ class PooledSandbox:
                     future.cancel()
 
     def open_session(self, program: Program, limits: Limits | None = None) -> ProgramSession:
-        """Run a program's top level and keep it; see `Sandbox.open_session`."""
+        """Run a program's top level, and keep its process; see `Sandbox.open_session`."""
         _check(program)
         allowed = limits or Limits()
 
         def attempt(worker: Worker, retries: int, notes: tuple[str, ...]) -> ChildSession:
-            run = Child(worker, program, allowed, keep=True)
+            child = PythonChild(worker, program, allowed, session=True)
             try:
-                return ChildSession(run, self._isolation, retries, notes)
+                return ChildSession(child, self._isolation, retries, notes)
             except BaseException:
-                run.close()
+                child.close()
                 raise
 
         return self._try(program, attempt)
@@ -208,36 +206,28 @@ class PooledSandbox:
         self.close()
 
     def warm(self, *, heavy: bool = False) -> None:
-        """Start all fork-servers of a kind now, so that no program waits for one."""
+        """Start all fork-servers of a kind now, so that no program has to wait."""
         with contextlib.ExitStack() as leases:
             for _ in range(self.workers):
                 leases.enter_context(self._lease(heavy))
 
     def _try(self, program: Program, attempt: Callable[[Worker, int, tuple[str, ...]], _T]) -> _T:
-        """Make an attempt, and again where the sandbox itself failed."""
+        """Make an attempt in a fork-server, and repeat it in another one where that died."""
         heavy = self._heavy is not None and self._heavy.search(program.source) is not None
-        notes = self._notes
-        for retries in range(MAX_TRIES):
-            try:
-                with self._lease(heavy) as worker:
-                    try:
-                        return attempt(worker, retries, notes)
-                    except ChildSetupError:
-                        raise
-                    except WorkerDiedError:
-                        self._discard(worker, heavy)
-                        raise
-            except WorkerDiedError as error:
-                notes = (*notes, f"begun again because the sandbox failed: {error}")
-        raise SandboxUnavailableError(
-            f"the sandbox failed {MAX_TRIES} times with the same program",
-            got=notes[-1],
-            fix="run `multiturn doctor`",
-        )
+
+        def leased(retries: int, notes: tuple[str, ...]) -> _T:
+            with self._lease(heavy) as worker:
+                try:
+                    return attempt(worker, retries, notes)
+                except WorkerDiedError:
+                    self._discard(worker, heavy)
+                    raise
+
+        return retried(leased, self._notes)
 
     @contextlib.contextmanager
     def _lease(self, heavy: bool) -> Iterator[Worker]:
-        """The fork-server of a kind with the least to do; starts one where all are busy."""
+        """Lease the fork-server that runs the fewest programs; start one if all are busy."""
         with self._locks[heavy]:
             if self._closed:
                 raise SandboxUnavailableError("the sandbox was closed", fix="open a new one")
@@ -245,20 +235,20 @@ class PooledSandbox:
             for worker in [each for each in kind if not each.running]:
                 kind.remove(worker)
                 worker.close()
-            least = min(kind, key=lambda each: each.active, default=None)
-            if least is None or (least.active and len(kind) < self.workers):
+            idlest = min(kind, key=lambda each: each.active, default=None)
+            if idlest is None or (idlest.active and len(kind) < self.workers):
                 modules = (*LIGHT_MODULES, *(self._preload if heavy else ()))
-                least = Worker(self._isolation, self._provider, modules, self._max_landlock_abi)
-                kind.append(least)
-            least.active += 1
+                idlest = Worker(self._isolation, self._provider, modules, self._max_landlock_abi)
+                kind.append(idlest)
+            idlest.active += 1
         try:
-            yield least
+            yield idlest
         finally:
             with self._locks[heavy]:
-                least.active -= 1
+                idlest.active -= 1
 
     def _discard(self, worker: Worker, heavy: bool) -> None:
-        """Take a fork-server out of use; programs that still run in it fail and are retried."""
+        """Take a fork-server out of use; programs that run in it fail and are retried."""
         with self._locks[heavy]:
             kind = self._kinds[heavy]
             if worker in kind:
@@ -273,7 +263,7 @@ def _close_all(kinds: dict[bool, list[Worker]]) -> None:
 
 
 def _ended(pending: dict[Future[RunResult], int]) -> Iterator[tuple[int, RunResult]]:
-    """Wait for one or more, and take them out of `pending`."""
+    """Wait until some have ended, and remove them from `pending`."""
     done, _ = wait(pending, return_when=FIRST_COMPLETED)
     for future in done:
         index = pending.pop(future)

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import array
 import contextlib
-import os
 import select
 import socket
 import struct
 import subprocess
-import sys
-import sysconfig
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from multiturn.core.errors import SandboxUnavailableError
 from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
-from multiturn.sandbox.specs import UNPRIVILEGED_ID, ForkServerSettings
-from multiturn.sandbox.supervisor.bwrap import bwrap_command
+from multiturn.sandbox.specs import ForkServerSettings
+from multiturn.sandbox.supervisor.child import WorkerDiedError
 from multiturn.sandbox.supervisor.directories import WorkDirectory, sweep
+from multiturn.sandbox.supervisor.interpreter import readable_paths, start_interpreter
 
-__all__ = ["WorkerDiedError", "Worker", "readable_paths"]
+__all__ = ["ENVIRONMENT", "Worker"]
 
 START_SECONDS = 120.0
 """How long a fork-server may take to import its modules on a busy machine."""
 
-_REQUEST = struct.Struct("<d")
+_CPU_SECONDS = struct.Struct("<d")
 
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
@@ -36,18 +33,14 @@ ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "PYTHONUTF8": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
-    # One thread for each library that would start one a core: a child of fork has none of
-    # its parent's threads.
+    # Libraries would start a thread for each core, and a forked child has none of its parent's
+    # threads.
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
 }
-"""All that a program finds in its environment, but for HOME and TMPDIR."""
-
-
-_HOME = str(Path(__file__).resolve().parents[3])
-"""Where this package is found; the fork-server looks there for nothing else."""
+"""The environment of a program, apart from HOME and TMPDIR."""
 
 BOOTSTRAP = """
 import sys
@@ -68,47 +61,22 @@ if program is not None:
     finally:
         _exit(1)
 """
-"""What the interpreter of a fork-server runs, and at the end of its stack each child: so that
-a program has as deep a stack to itself as in an interpreter of its own."""
-
-
-class WorkerDiedError(Exception):
-    """The fork-server ended, or does not answer. A fault of the sandbox, not of a program."""
-
-
-def readable_paths() -> tuple[str, ...]:
-    """Directories and files that a Python program needs to read."""
-    names = ("stdlib", "platstdlib", "purelib", "platlib")
-    own = [sysconfig.get_path(name) for name in names]
-    libraries = [str(Path(sys.base_prefix) / "lib"), sysconfig.get_config_var("LIBDIR")]
-    system = [
-        "/usr/lib",
-        "/usr/lib64",
-        "/usr/share/zoneinfo",
-        "/lib",
-        "/lib64",
-        "/etc/ld.so.cache",
-        "/etc/localtime",
-        "/dev/zero",
-        "/dev/urandom",
-        "/dev/random",
-    ]
-    found = [place for place in (*own, *libraries, *system) if place and Path(place).exists()]
-    return tuple(dict.fromkeys(found))
+"""What the interpreter of a fork-server runs, and each child at the bottom of its stack, so that
+a program has as deep a stack as in an interpreter of its own."""
 
 
 class Worker:
     """A running fork-server.
 
     Args:
-        isolation: how it isolates.
+        isolation: how it isolates programs.
         provider: what makes its namespaces.
         modules: what it imports before its first program.
         max_landlock_abi: use no newer version of Landlock.
 
     Raises:
         SandboxUnavailableError: it could not start; the message says why.
-        WorkerDiedError: it was killed meanwhile.
+        WorkerDiedError: it was killed while it started.
     """
 
     def __init__(
@@ -119,37 +87,31 @@ class Worker:
         max_landlock_abi: int | None = None,
     ) -> None:
         sweep()
-        self._place = WorkDirectory()
+        self._directory = WorkDirectory()
         self.active = 0
-        """Programs that run in it now; kept by the pool."""
+        """How many programs run in it now; the pool counts."""
         settings = ForkServerSettings(
             isolation=isolation,
             provider=provider,
-            scratch=str(self._place.path),
+            scratch=str(self._directory.path),
             modules=tuple(modules),
             readable=readable_paths(),
             max_landlock_abi=max_landlock_abi,
         )
         self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.ExitStack() as undo, other, tempfile.TemporaryFile() as stderr_log:
-            undo.callback(self._place.remove)
+            undo.callback(self._directory.remove)
             undo.callback(self._control.close)
-            command = [sys.executable, "-s", "-P", "-c", BOOTSTRAP, _HOME, settings.to_json()]
-            user: int | None = None
-            if provider is NamespaceProvider.BWRAP:
-                user = UNPRIVILEGED_ID if os.geteuid() == 0 else None
-                command = [*bwrap_command(isolation, settings.readable, _HOME), *command]
-            self.process = subprocess.Popen(
-                command,
+            self.process = start_interpreter(
+                BOOTSTRAP,
+                settings.to_json(),
+                isolation,
+                provider,
+                readable=settings.readable,
+                environment=ENVIRONMENT,
                 stdin=other.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=stderr_log,
-                env=ENVIRONMENT,
-                cwd="/",
-                start_new_session=True,
-                user=user,
-                group=user,
-                extra_groups=None if user is None else [],
             )
             other.close()
             try:
@@ -159,17 +121,17 @@ class Worker:
                 stderr_log.seek(0)
                 lines = stderr_log.read().decode(errors="replace").strip().splitlines()
                 if not lines:
-                    # It had nothing to say: somebody killed it.
+                    # It reported no error, so it was killed.
                     raise WorkerDiedError("a fork-server was killed while it started") from None
                 raise SandboxUnavailableError(
-                    f"the fork-server of the level {isolation.value} did not start: {lines[-1]}"
+                    f"the fork-server for {isolation.value} did not start: {lines[-1]}"
                 ) from None
             undo.pop_all()
 
     def _await_ready(self) -> tuple[str, ...]:
-        waiting = select.poll()
-        waiting.register(self._control, select.POLLIN)
-        if not waiting.poll(1000 * START_SECONDS):
+        poller = select.poll()
+        poller.register(self._control, select.POLLIN)
+        if not poller.poll(1000 * START_SECONDS):
             raise WorkerDiedError("no answer")
         try:
             ready, *loaded = self._control.recv(65536).decode().split("\n")
@@ -181,11 +143,15 @@ class Worker:
 
     @property
     def running(self) -> bool:
-        """Whether the fork-server's process is there."""
+        """Whether the fork-server's process lives."""
         return self.process.poll() is None
 
     def spawn(self, cpu_seconds: float, descriptors: Sequence[int]) -> None:
-        """Fork a child that gets the descriptors job, stdin, stdout, stderr, wire, lifeline.
+        """Fork a child.
+
+        Args:
+            cpu_seconds: what it may use.
+            descriptors: its spec, stdin, stdout, stderr, IPC socket and control socket.
 
         Raises:
             WorkerDiedError: the fork-server is gone.
@@ -193,17 +159,17 @@ class Worker:
         rights = array.array("i", descriptors)
         try:
             self._control.sendmsg(
-                [_REQUEST.pack(cpu_seconds)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+                [_CPU_SECONDS.pack(cpu_seconds)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
             )
         except OSError as error:
             raise WorkerDiedError(str(error)) from error
 
     def close(self) -> None:
-        """End the fork-server and all its children, and remove what they left."""
+        """End the fork-server and all its children, and remove the files they left."""
         self._control.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=2.0)
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self._place.remove()
+        self._directory.remove()
