@@ -1,4 +1,4 @@
-"""What writes text: one protocol, several engines."""
+"""Inference engines behind one protocol: native (JAX), llama.cpp, HTTP servers, scripted."""
 
 from multiturn.core.lazy import lazy_exports
 

@@ -1,4 +1,4 @@
-"""A continuation as it grows: tokens in, text out, the stop rule in between."""
+"""A growing continuation: tokens in, text out, the stop rule in between."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["Continuation"]
 
 
 class Continuation:
-    """Collects the tokens of one continuation and finds where its text ends.
+    """Detokenizes one continuation and applies its stop rule.
 
-    Tokens are pieces of UTF-8 and may end inside a character; the text only ever grows by
-    whole characters. Characters that the stop rule may still cut are held back.
+    Tokens are pieces of UTF-8 and may end inside a character; the text grows by complete
+    characters. Characters that the stop rule may still cut are held back.
 
     Args:
-        index: the continuation's place among those of its request.
-        rule: where the text ends.
+        index: of the continuation in its request.
+        rule: decides where the text ends.
     """
 
     def __init__(self, index: int, rule: StopRule) -> None:
@@ -29,20 +29,20 @@ class Continuation:
         self._rule = rule
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._raw = ""
-        self._given_out = 0
-        self._token_ends: list[int] = []  # bytes of all tokens up to and with each
+        self._emitted = 0
+        self._token_ends: list[int] = []  # in bytes, for each token
         self._logprobs: list[float] = []
 
     def add(self, token: int, piece: bytes, logprob: float = math.nan) -> str:
-        """Take one token.
+        """Add one token.
 
         Args:
             token: its id.
             piece: its bytes.
-            logprob: its natural log-probability, where that is known.
+            logprob: its natural log-probability, where known.
 
         Returns:
-            Text that is now certain to be part of the continuation; often empty.
+            The text that the stop rule can no longer cut; often empty.
         """
         self.tokens.append(token)
         self._token_ends.append((self._token_ends[-1] if self._token_ends else 0) + len(piece))
@@ -50,19 +50,19 @@ class Continuation:
         return self._grow(self._decoder.decode(piece))
 
     def set_token(self, place: int, token: int, logprob: float = math.nan) -> None:
-        """Put the right id, and log-probability, where `add` was told of a token without one."""
+        """Set the id and log-probability of a token that was added without them."""
         self.tokens[place] = token
         self._logprobs[place] = logprob
 
     def finish(self) -> str:
-        """Say that no token follows. Returns the text that was still held back.
+        """End the text, and return what was still held back.
 
-        Bytes of a character that never became whole turn into one replacement character.
+        An incomplete character becomes one replacement character.
         """
         rest = self._grow(self._decoder.decode(b"", final=True))
         if self.cut is not None:
             return rest
-        return rest + self._give_out(len(self._raw))
+        return rest + self._emit_up_to(len(self._raw))
 
     @property
     def text(self) -> str:
@@ -78,9 +78,9 @@ class Continuation:
         timings: Timings,
         logprobs: bool,
     ) -> Completion:
-        """The record of this continuation, which must be finished.
+        """The record of this continuation, after `finish`.
 
-        A cut outranks every other `reason`: whatever ended the decoding, the rule ended the text.
+        A cut has priority over `reason`: the stop rule ended the text, whatever ended decoding.
         """
         text = self.text
         return Completion(
@@ -104,12 +104,12 @@ class Continuation:
         if self.cut is None:
             self.cut = self._rule.find(self._raw)
         if self.cut is not None:
-            return self._give_out(self.cut.position)
-        return self._give_out(len(self._raw) - self._rule.lookahead)
+            return self._emit_up_to(self.cut.position)
+        return self._emit_up_to(len(self._raw) - self._rule.lookahead)
 
-    def _give_out(self, end: int) -> str:
-        certain = self._raw[self._given_out : max(end, self._given_out)]
-        self._given_out += len(certain)
+    def _emit_up_to(self, end: int) -> str:
+        certain = self._raw[self._emitted : max(end, self._emitted)]
+        self._emitted += len(certain)
         return certain
 
     def _tokens_covering(self, text: str) -> int:

@@ -1,4 +1,4 @@
-"""The in-process engine: a GGUF model run by llama.cpp on the CPU."""
+"""The llama.cpp engine: a GGUF model in this process, on the CPU."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from multiturn.hub.llama_trial import find_fault, loading_error
 __all__ = ["DEFAULT_CONTEXT", "LlamaCppEngine", "open_llama_cpp"]
 
 DEFAULT_CONTEXT = 8192
-"""Tokens, where the model was trained on at least as many. A program written in turns takes
-one or two thousand; the memory for the cache grows with it (about 50 MB for a 0.5B model)."""
+"""Tokens, for models trained on at least as many. A program of several turns takes one or two
+thousand. The KV cache grows with it (about 50 MB for a 0.5B model)."""
 
-_FORCE = 1e4
-"""Added to a token's logit, it makes that token certain."""
+_CERTAIN_BIAS = 1e4
+"""Logit bias that makes a token certain."""
 
 
 def open_llama_cpp(
@@ -56,20 +56,20 @@ def open_llama_cpp(
 ) -> LlamaCppEngine:
     """Load a GGUF model.
 
-    The file's header is read strictly first, since llama.cpp may end the whole process over
-    a broken one; and a file whose hash is not known is loaded in another process first, since
-    llama.cpp may do so over a whole one too.
+    llama.cpp may abort the process over a file that it cannot load. So the header is validated
+    first, and a file whose hash is not known is loaded in another process first.
 
     Args:
         path: the file.
-        context: tokens of the window; by default the model's own, but `DEFAULT_CONTEXT` at most.
+        context: tokens of the context window; by default the model's own, but `DEFAULT_CONTEXT` at
+            most.
         threads: by default one for each CPU this process may use.
         exact: see `ServerOptions.exact`.
-        weights_sha256: the file's hash where it is known, for the records.
+        weights_sha256: the file's hash where known, for the records.
         adapter: a LoRA adapter as a GGUF file.
 
     Raises:
-        ModelFileError: the file is missing or not a whole GGUF file.
+        ModelFileError: the file is missing or not a complete GGUF file.
         InputError: `context` or `threads` is out of range.
         MissingDependencyError: `xllamacpp` is not installed.
         EngineError: llama.cpp could not load it.
@@ -97,23 +97,23 @@ def open_llama_cpp(
         adapter=adapter,
     )
     if weights_sha256 is None or adapter is not None:
-        options = _tried(path, options)
+        options = _verified_options(path, options)
     server = LlamaServer(path, options)
     return LlamaCppEngine(
         server, header, context=context, weights_sha256=weights_sha256, adapter=adapter
     )
 
 
-def _tried(path: Path, options: ServerOptions) -> ServerOptions:
-    """The options under which llama.cpp loads the model in another process.
+def _verified_options(path: Path, options: ServerOptions) -> ServerOptions:
+    """The options with which llama.cpp loads the model in another process.
 
     Raises:
         EngineError: it does not load; the message is llama.cpp's own.
     """
-    import_xllamacpp()  # where it is missing, that is what is told
+    import_xllamacpp()  # raises the error that names the package
     fault = find_fault(path, options)
     if fault and options.exact and options.quantized_cache:
-        # An architecture whose cache has other sizes than its header says.
+        # The KV cache of some architectures has other sizes than their header says.
         plain = replace(options, quantized_cache=False)
         if find_fault(path, plain) is None:
             return plain
@@ -123,7 +123,7 @@ def _tried(path: Path, options: ServerOptions) -> ServerOptions:
 
 
 def _check_adapter(adapter: Path, header: GGUFHeader) -> None:
-    """llama.cpp may end the process over a broken adapter too, so it is read strictly first."""
+    """Validate an adapter: llama.cpp may abort the process over a broken one."""
     if adapter.is_dir():
         raise InputError(
             "llama.cpp reads adapters as GGUF files, and this is a directory",
@@ -131,8 +131,7 @@ def _check_adapter(adapter: Path, header: GGUFHeader) -> None:
             fix="export the run with --to gguf-lora, or choose --engine jax",
         )
     try:
-        # JAX and numpy come along, which nothing else here needs: they are of another extra,
-        # and take most of a second to import.
+        # Imports JAX, which belongs to another extra and takes most of a second.
         from multiturn.hub.adapters.gguf import read_gguf_adapter
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("multiturn"):
@@ -152,12 +151,11 @@ def _check_adapter(adapter: Path, header: GGUFHeader) -> None:
 class LlamaCppEngine:
     """An `Engine` over llama.cpp; made by `open_llama_cpp`.
 
-    The continuations of a request are written one after another: on a CPU llama.cpp gains
-    little from writing them side by side, and what is written alone does not depend on what
-    else is written.
+    The continuations of a request are generated one after another: on a CPU llama.cpp gains
+    little from batching, and a text that is generated alone does not depend on other requests.
 
-    A request without a session reads its whole prompt. One with a session takes over what
-    the session has read before; after a rewind too, up to where the prompts part.
+    A request without a session prefills its entire prompt. One with a session reuses the
+    session's longest common prefix, after a rewind too.
     """
 
     def __init__(
@@ -189,11 +187,11 @@ class LlamaCppEngine:
         return self._info
 
     def count_tokens(self, text: str, *, parse_special: bool = False) -> int:
-        """How many tokens `text` takes as a prompt, the model's own start token included."""
+        """The number of tokens of `text` as a prompt, the model's start token included."""
         return len(self._tokenize(text, parse_special))
 
     def stream(self, request: Request, *, cancel: Flag | None = None) -> Iterator[Event]:
-        """Write the continuations one after another. See `Engine.stream`."""
+        """Generate the continuations one after another. See `Engine.stream`."""
         started = time.perf_counter()
         prompt = self._tokenize(request.prompt, request.parse_special)
         check_window(len(prompt), request.max_tokens, self._info.context_window)
@@ -224,7 +222,7 @@ class LlamaCppEngine:
             "/tokenize", {"content": text, "add_special": True, "parse_special": parse_special}
         )
         tokens: list[int] = found["tokens"]
-        # A chat template that writes the start token itself gets it twice otherwise.
+        # The start token stands twice where the chat template writes it itself.
         if len(tokens) > 1 and tokens[0] == tokens[1] == self._bos:
             del tokens[0]
         return tokens
@@ -238,15 +236,17 @@ class LlamaCppEngine:
     def _continue(
         self, index: int, request: Request, prompt: list[int], cancel: Flag, started: float
     ) -> Generator[Event, None, None]:
-        """Write one continuation."""
+        """Generate one continuation."""
         body = _body(index, request, prompt)
-        writing = Continuation(index, request.stop)
+        continuation = Continuation(index, request.stop)
         reason = FinishReason.CANCELLED
         first = math.nan
-        cached = told = 0
-        unknown: list[int] = []  # places of tokens whose ids the stream did not tell
+        cached = generated = 0
+        unknown: list[int] = []  # indices of tokens whose ids the stream lacks
         if not cancel.is_set():
-            with closing(self._server.stream(body, take_in=request.session is not None)) as answers:
+            with closing(
+                self._server.stream(body, reuse_later=request.session is not None)
+            ) as answers:
                 for answer in answers:
                     if cancel.is_set():
                         break
@@ -255,32 +255,32 @@ class LlamaCppEngine:
                     if "prompt_progress" in answer:
                         cached = answer["prompt_progress"]["cache"]
                         continue
-                    told = answer.get("tokens_predicted", told)
+                    generated = answer.get("tokens_predicted", generated)
                     if answer.get("stop"):
                         reason = _reason(answer)
                         break
                     if math.isnan(first):
                         first = time.perf_counter() - started
-                    # llama.cpp holds back tokens that end inside a character and then tells
-                    # only the last one's id; the count of tokens shows the gap.
-                    while len(writing.tokens) < told - len(answer["tokens"]):
-                        unknown.append(len(writing.tokens))
-                        writing.add(-1, b"")
-                    if delta := _add(writing, answer):
+                    # llama.cpp holds back tokens that end inside a character and then reports
+                    # the last one's id only; the token count shows the gap.
+                    while len(continuation.tokens) < generated - len(answer["tokens"]):
+                        unknown.append(len(continuation.tokens))
+                        continuation.add(-1, b"")
+                    if delta := _add(continuation, answer):
                         yield Delta(index, delta)
-                    if writing.cut is not None:
+                    if continuation.cut is not None:
                         reason = FinishReason.STOP
                         break
-        if delta := writing.finish():
+        if delta := continuation.finish():
             yield Delta(index, delta)
         if reason is not FinishReason.CANCELLED:
-            while len(writing.tokens) < told:
-                unknown.append(len(writing.tokens))
-                writing.add(-1, b"")
+            while len(continuation.tokens) < generated:
+                unknown.append(len(continuation.tokens))
+                continuation.add(-1, b"")
             if unknown:
-                self._fill_in(unknown, writing, request, body)
+                self._set_unknown(unknown, continuation, request, body)
         total = time.perf_counter() - started
-        yield writing.completion(
+        yield continuation.completion(
             reason,
             prompt_tokens=len(prompt),
             cached_tokens=cached,
@@ -288,11 +288,16 @@ class LlamaCppEngine:
             logprobs=request.logprobs,
         )
 
-    def _fill_in(
-        self, unknown: list[int], writing: Continuation, request: Request, body: dict[str, Any]
+    def _set_unknown(
+        self, unknown: list[int], continuation: Continuation, request: Request, body: dict[str, Any]
     ) -> None:
-        """Find the tokens that the stream did not tell, by writing the same once more at once."""
-        again = {**body, "n_predict": len(writing.tokens), "n_probs": 0, "return_progress": False}
+        """Find the ids that the stream lacks, by generating the same text once more unstreamed."""
+        again = {
+            **body,
+            "n_predict": len(continuation.tokens),
+            "n_probs": 0,
+            "return_progress": False,
+        }
         tokens = self._server.complete(again)["tokens"]
         prompt: list[int] = body["prompt"]
         for place in unknown:
@@ -301,34 +306,34 @@ class LlamaCppEngine:
             logprob = math.nan
             if request.logprobs:
                 logprob = self.score(prompt + tokens[:place], tokens[place])
-            writing.set_token(place, tokens[place], logprob)
+            continuation.set_token(place, tokens[place], logprob)
 
     def score(self, prefix: list[int], token: int) -> float:
-        """The natural log-probability that the model gives to `token` after `prefix`."""
-        # The probabilities of a token that ends inside a character are not told, so another
-        # one is written by force, beside which the most probable ones are told.
-        whole = self._tokenize("a", parse_special=False)[-1]
-        for width in (256, 2**20):  # far more than any vocabulary has
+        """The natural log-probability of `token` after `prefix`."""
+        # llama.cpp reports no probabilities beside a token that ends inside a character. A bias
+        # forces another token, beside which it reports those of the most likely ones.
+        complete = self._tokenize("a", parse_special=False)[-1]
+        for count in (256, 2**20):  # the second exceeds any vocabulary
             answer = self._server.complete(
                 {
                     "prompt": prefix,
                     "n_predict": 1,
                     "temperature": 0,
-                    "n_probs": width,
-                    "logit_bias": [[whole, _FORCE]],
+                    "n_probs": count,
+                    "logit_bias": [[complete, _CERTAIN_BIAS]],
                 },
             )
             for found in answer["completion_probabilities"][0]["top_logprobs"]:
                 if found["id"] == token:
                     return float(found["logprob"])
-        raise EngineError("llama.cpp told no probability of a token", got=token)
+        raise EngineError("llama.cpp reported no probability of a token", got=token)
 
 
 def _body(index: int, request: Request, prompt: list[int]) -> dict[str, Any]:
     return {
         "prompt": prompt,
         "n_predict": request.max_tokens,
-        # The order of the published sampler: the nucleus is that of the tempered distribution.
+        # In the order of the published sampler: temperature before the nucleus.
         "samplers": ["temperature", "top_k", "top_p"],
         "temperature": request.temperature,
         "top_p": request.top_p,
@@ -337,12 +342,12 @@ def _body(index: int, request: Request, prompt: list[int]) -> dict[str, Any]:
         "n_probs": 1 if request.logprobs else 0,
         "return_tokens": True,
         "return_progress": True,
-        # Without a session nothing read before may matter, except by the request itself.
+        # Without a session, only the request itself may reuse its prefix.
         "cache_prompt": request.session is not None or index > 0,
     }
 
 
-def _add(writing: Continuation, answer: dict[str, Any]) -> str:
+def _add(continuation: Continuation, answer: dict[str, Any]) -> str:
     """Add the tokens of one answer; its text belongs to the last of them."""
     tokens = answer["tokens"]
     probabilities = answer.get("completion_probabilities") or []
@@ -350,7 +355,7 @@ def _add(writing: Continuation, answer: dict[str, Any]) -> str:
     for place, token in enumerate(tokens):
         last = place == len(tokens) - 1
         logprob = probabilities[place]["logprob"] if place < len(probabilities) else math.nan
-        delta += writing.add(token, answer["content"].encode() if last else b"", logprob)
+        delta += continuation.add(token, answer["content"].encode() if last else b"", logprob)
     return delta
 
 

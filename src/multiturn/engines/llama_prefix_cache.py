@@ -1,12 +1,10 @@
-"""Which tokens llama.cpp still holds, and how to take them over without changing a result.
+"""Reuses llama.cpp's prefix cache without changing a result.
 
-llama.cpp keeps the keys and values of the last prompt and of what was written after it, and
-reads of the next prompt only what is new. The numbers it gets for a token depend on how many
-tokens are computed beside it: one alone, and two to seven together, go through other kernels
-than eight and more (docs/decisions/0004-exact-cache.md has the measurements). So that a text
-does not depend on what happened to be cached, a prompt is only ever read eight or more
-tokens at a time, and text that the model wrote token by token is read again before it counts
-as read.
+llama.cpp caches the keys and values of the last prompt and its continuation, and prefills only the
+new part of the next prompt. The numbers of a token depend on how many tokens are computed with it:
+one to seven go through other kernels than eight or more (docs/decisions/0004-exact-cache.md has
+the measurements). So that no text depends on what was cached, prompts are always prefilled in
+batches of eight or more tokens, and generated tokens are prefilled again before they are reused.
 """
 
 from __future__ import annotations
@@ -14,80 +12,80 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Prefix"]
+__all__ = ["LlamaPrefixCache"]
 
-LEAST = 8
-"""Tokens that are read together, at least."""
+MIN_BATCH = 8
+"""Tokens of the smallest prefill batch."""
 
-MOST = 512
-"""Tokens that llama.cpp computes together, at most (its `n_ubatch`)."""
+MAX_BATCH = 512
+"""Tokens of the largest prefill batch (llama.cpp's `n_ubatch`)."""
 
 Post = Callable[[dict[str, Any]], object]
 
 
-class Prefix:
-    """The tokens that were read, eight or more at a time, and are still held.
+class LlamaPrefixCache:
+    """The cached tokens that were prefilled in large enough batches.
 
-    Not safe to use from several threads; whoever asks the server holds its lock.
+    Not thread-safe: the caller holds the server's lock.
 
     Args:
-        post: asks the server to complete a prompt, and waits for the answer.
+        post: sends a completion request to the server, and waits for the answer.
     """
 
     def __init__(self, post: Post) -> None:
         self._post = post
-        self._read: list[int] = []
-        self._more = False
-        """Whether the server holds tokens behind those, which it wrote itself."""
+        self._tokens: list[int] = []
+        self._has_generated = False
+        """Whether the server's cache continues with tokens that it generated."""
 
     def prepare(self, prompt: Sequence[int], *, reuse: bool) -> bool:
-        """Make the server hold of `prompt` only what may be taken over.
+        """Cut the server's cache to the part of `prompt` that may be reused.
 
         Args:
-            prompt: what is about to be completed. It counts as read from here on.
-            reuse: whether anything may be taken over at all.
+            prompt: the prompt of the next request, which is cached from now on.
+            reuse: whether anything may be reused.
 
         Returns:
             Whether the request may use the cache.
         """
         prompt = list(prompt)
-        same = _common(self._read, prompt) if reuse else 0
-        keep = max(0, min(same, len(prompt) - LEAST))
-        written_may_match = self._more and same == len(self._read)
-        if keep and (same > keep or written_may_match):
+        same = _common(self._tokens, prompt) if reuse else 0
+        keep = max(0, min(same, len(prompt) - MIN_BATCH))
+        generated_may_match = self._has_generated and same == len(self._tokens)
+        if keep and (same > keep or generated_may_match):
             self._cut(prompt, keep)
-        begun = self._read_beginning(prompt, keep)
-        self._read, self._more = prompt, True
-        return keep > 0 or begun
+        prefilled = self._prefill_all_but_end(prompt, keep)
+        self._tokens, self._has_generated = prompt, True
+        return keep > 0 or prefilled
 
-    def take_in(self, prompt: Sequence[int], written: Sequence[int]) -> None:
-        """Read what was just written after `prompt` again, so that it may be taken over."""
-        if len(written) < LEAST:
+    def add_generated(self, prompt: Sequence[int], generated: Sequence[int]) -> None:
+        """Prefill the tokens that were generated after `prompt`, so that they can be reused."""
+        if len(generated) < MIN_BATCH:
             return
-        whole = [*prompt, *written]
-        self._cut(whole, len(prompt))
-        self._read_beginning(whole, len(prompt))
-        self._hold(whole)
-        self._read, self._more = whole, False
+        tokens = [*prompt, *generated]
+        self._cut(tokens, len(prompt))
+        self._prefill_all_but_end(tokens, len(prompt))
+        self._prefill(tokens)
+        self._tokens, self._has_generated = tokens, False
 
     def _cut(self, tokens: list[int], keep: int) -> None:
-        """Make the server forget all but the first `keep` tokens: by a wrong one behind them."""
-        self._hold([*tokens[:keep], 1 if tokens[keep] != 1 else 2])
+        """Cut the server's cache to `keep` tokens, by prefilling a different token after them."""
+        self._prefill([*tokens[:keep], 1 if tokens[keep] != 1 else 2])
 
-    def _read_beginning(self, tokens: list[int], start: int) -> bool:
-        """Where the rest would end in a piece that is too short, read all but the end first."""
+    def _prefill_all_but_end(self, tokens: list[int], start: int) -> bool:
+        """Prefill all but the end first where the last batch would be too small."""
         new = len(tokens) - start
-        short_end = new > MOST and 0 < new % MOST < LEAST
+        short_end = new > MAX_BATCH and 0 < new % MAX_BATCH < MIN_BATCH
         if short_end:
-            self._hold(tokens[:-LEAST], cache=start > 0)
+            self._prefill(tokens[:-MIN_BATCH], cache=start > 0)
         return short_end
 
-    def _hold(self, tokens: list[int], *, cache: bool = True) -> None:
+    def _prefill(self, tokens: list[int], *, cache: bool = True) -> None:
         self._post({"prompt": tokens, "n_predict": 0, "cache_prompt": cache})
 
 
 def _common(one: list[int], other: list[int]) -> int:
-    """How many tokens both begin with."""
+    """The length of the longest common prefix."""
     for place, (ours, theirs) in enumerate(zip(one, other, strict=False)):
         if ours != theirs:
             return place

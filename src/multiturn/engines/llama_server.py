@@ -1,9 +1,9 @@
-"""llama.cpp's server inside this process, spoken to over a private socket.
+"""llama.cpp's server inside this process, reached over a private Unix socket.
 
-`xllamacpp` runs llama.cpp's own server in threads of this process. Its Python calls do not
-tell the ids of tokens, nor can they tokenize, so this module uses the server's native
-endpoints, which do. They listen on a Unix socket in a directory that only this user can
-enter, and want a key made anew each time: nobody else on the machine can use them.
+`xllamacpp` runs llama.cpp's own server in threads of this process. Its Python API neither
+tokenizes nor reports token ids, so this module uses the server's HTTP endpoints, which do. The
+socket is in a directory that only this user can enter, and requests need a random key, so no
+other user of the machine can use the server.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from multiturn.core.errors import EngineError
-from multiturn.engines.llama_prefix_cache import Prefix
+from multiturn.engines.llama_prefix_cache import LlamaPrefixCache
 from multiturn.hub.llama_cpp_library import import_xllamacpp
 from multiturn.hub.llama_options import ServerOptions, server_parameters
 from multiturn.hub.llama_trial import find_fault, loading_error
@@ -55,7 +55,7 @@ class LlamaServer:
             self._socket = str(Path(self._directory.name, "s.sock"))
         self._key = secrets.token_urlsafe(32)
         params = server_parameters(xllamacpp, path, options)
-        # Only what is in the one slot counts as held; see `Prefix`.
+        # The one slot is the only cache that `LlamaPrefixCache` knows of.
         params.cache_ram_mib = 0
         params.ctx_shift = False
         params.verbosity = -1
@@ -65,64 +65,64 @@ class LlamaServer:
             self._running = _Running(xllamacpp.Server(params), self._directory)
         except Exception as error:
             self._directory.cleanup()
-            # The library's own exception says only that it failed; its log says why.
+            # The exception of the library has no reason; the log of a trial has.
             raise loading_error(path, find_fault(path, options) or str(error)) from error
         self._slot = threading.Lock()
         self._counting = threading.Lock()
         self._waiting = 0
-        self._prefix = Prefix(lambda body: self.post("/completion", body))
-        # Threads of llama.cpp that outlive the interpreter would end the process with a crash.
+        self._prefix_cache = LlamaPrefixCache(lambda body: self.post("/completion", body))
+        # Threads of llama.cpp that outlive the interpreter would crash the process.
         self._close = weakref.finalize(self, self._running.stop)
-        # A first request reads the weights in. It also waits for the server's loop to run: a
-        # server that is told to stop before that never stops.
+        # The first request loads the weights and waits for the server's loop: a server that is
+        # stopped before its loop runs never stops.
         self.post("/completion", {"prompt": [0], "n_predict": 0, "cache_prompt": False})
 
     def post(self, endpoint: str, body: Mapping[str, object]) -> Answer:
-        """One question, one answer.
+        """Send one request, and return its answer.
 
         Raises:
-            EngineError: the server refuses it, or is gone.
+            EngineError: the server refuses the request, or has stopped.
         """
         connection = self._send(endpoint, body)
         self._running.connections.add(connection)
         try:
             return _read_answer(connection.getresponse())
         except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
-            # AttributeError: http.client reads from a response that was hung up under it.
+            # http.client raises AttributeError if the response was closed under it.
             raise EngineError(f"llama.cpp gave no answer ({error})") from error
         finally:
             connection.close()
             self._running.connections.discard(connection)
 
     def complete(self, body: Mapping[str, Any]) -> Answer:
-        """The completion of a prompt of tokens, when it is whole.
+        """The completion of a prompt of tokens, in one piece.
 
         Raises:
-            EngineError: the server refuses it, or is gone.
+            EngineError: the server refuses the request, or has stopped.
         """
         with self._turn():
             return self.post("/completion", self._prepared(body))
 
     def stream(
-        self, body: Mapping[str, Any], *, take_in: bool
+        self, body: Mapping[str, Any], *, reuse_later: bool
     ) -> Generator[Answer | None, None, None]:
-        """The completion of a prompt of tokens, as it comes; None now and then while there is
-        nothing yet.
+        """The completion of a prompt of tokens, as a stream.
 
-        Closing the iterator makes the server stop, within about one token.
+        Yields None now and then while there is nothing new. Closing the iterator stops the
+        server within about one token.
 
         Args:
-            body: what the server's endpoint takes.
-            take_in: whether a later prompt may begin with this one and what is written now.
+            body: of the request.
+            reuse_later: whether a later prompt may begin with this one and its continuation.
 
         Raises:
-            EngineError: the server refuses it, fails or is gone.
+            EngineError: the server refuses the request, fails or has stopped.
         """
         call = _Call(self._running)
         answers: queue.SimpleQueue[Answer | EngineError | None] = queue.SimpleQueue()
         threading.Thread(
-            target=self._converse,
-            args=(body, take_in, call, answers),
+            target=self._run_stream,
+            args=(body, reuse_later, call, answers),
             name="llama-stream",
             daemon=True,
         ).start()
@@ -139,36 +139,36 @@ class LlamaServer:
                     return
                 yield answer
         finally:
-            # The thread ends by itself; whoever asks next waits for it.
+            # The thread ends by itself; the next request waits for it.
             call.hang_up()
 
-    def _converse(
+    def _run_stream(
         self,
         body: Mapping[str, Any],
-        take_in: bool,
+        reuse_later: bool,
         call: _Call,
         answers: queue.SimpleQueue[Answer | EngineError | None],
     ) -> None:
-        """Put a stream's answers on the queue, at its end None or the error that ended it."""
+        """Queue the answers of a stream, followed by None or the error that ended it."""
         with self._turn():
-            written = None
+            generated = None
             try:
                 prepared = {**self._prepared(body), "stream": True}
                 if call.begin(lambda: self._send("/completion", prepared)):
-                    written = _read_stream(call, answers)
+                    generated = _read_stream(call, answers)
                 answers.put(None)
             except EngineError as error:
                 answers.put(error)
             finally:
                 call.end()
-            # Where someone waits already, their prompt is read from where this one began.
-            if take_in and written and not self._waiting:
+            # A request that waits already does not wait for this prefill too.
+            if reuse_later and generated and not self._waiting:
                 with contextlib.suppress(EngineError):  # closed meanwhile
-                    self._prefix.take_in(body["prompt"], written)
+                    self._prefix_cache.add_generated(body["prompt"], generated)
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """One prompt at a time: the one slot and what is known of it belong to whoever is in."""
+        """One prompt at a time: there is one slot, and the prefix cache describes it."""
         with self._counting:
             self._waiting += 1
         with self._slot:
@@ -177,7 +177,7 @@ class LlamaServer:
             yield
 
     def _prepared(self, body: Mapping[str, Any]) -> Answer:
-        reuse = self._prefix.prepare(body["prompt"], reuse=body.get("cache_prompt", True))
+        reuse = self._prefix_cache.prepare(body["prompt"], reuse=body.get("cache_prompt", True))
         return {**body, "cache_prompt": reuse}
 
     def close(self) -> None:
@@ -206,14 +206,14 @@ class LlamaServer:
 
 @dataclass(slots=True)
 class _Running:
-    """What has to be stopped, kept apart so that stopping needs no `LlamaServer`."""
+    """What has to be stopped; the finalizer holds it without a reference to `LlamaServer`."""
 
     server: object | None
     directory: tempfile.TemporaryDirectory[str]
     connections: set[http.client.HTTPConnection] = field(default_factory=set)
 
     def stop(self) -> None:
-        """Hang up on everybody, then free the model."""
+        """Close all connections, then free the model."""
         for connection in list(self.connections):
             _hang_up(connection)
         self.server = None
@@ -221,18 +221,18 @@ class _Running:
 
 
 class _Call:
-    """A stream that its reader may give up at any moment, before it has begun too."""
+    """A stream that its reader may abandon at any moment, even before it has begun."""
 
     def __init__(self, running: _Running) -> None:
         self._running = running
         self._lock = threading.Lock()
-        self.given_up = False
+        self.abandoned = False
         self.connection: http.client.HTTPConnection | None = None
 
     def begin(self, send: Callable[[], http.client.HTTPConnection]) -> bool:
         """Send, unless the call was given up."""
         with self._lock:
-            if not self.given_up:
+            if not self.abandoned:
                 self.connection = send()
                 self._running.connections.add(self.connection)
         return self.connection is not None
@@ -240,7 +240,7 @@ class _Call:
     def hang_up(self) -> None:
         """Give the call up."""
         with self._lock:
-            self.given_up = True
+            self.abandoned = True
             if self.connection is not None:
                 _hang_up(self.connection)
 
@@ -265,26 +265,26 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def _hang_up(connection: http.client.HTTPConnection) -> None:
-    """Wake whoever reads from the connection, and tell the other side that nobody listens."""
+    """Shut a connection down, which wakes its reader and stops the server."""
     if connection.sock is not None:
-        with contextlib.suppress(OSError):  # the other side was first
+        with contextlib.suppress(OSError):  # closed by the server
             connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _read_stream(
     call: _Call, answers: queue.SimpleQueue[Answer | EngineError | None]
 ) -> list[int] | None:
-    """Put the events of a stream on the queue, until it ends or is given up.
+    """Queue the events of a stream, until it ends or is abandoned.
 
     Returns:
-        The tokens that were written; None where the server did not tell all of them.
+        The generated tokens; None where the server did not report all of them.
 
     Raises:
         EngineError: the server refused, or failed.
     """
     assert call.connection is not None  # it has begun
-    written: list[int] = []
-    told = 0
+    generated: list[int] = []
+    count = 0
     try:
         response = call.connection.getresponse()
         if response.status != http.HTTPStatus.OK:
@@ -297,15 +297,15 @@ def _read_stream(
                 answer = json.loads(data)
                 if "error" in answer:
                     raise _refusal(answer["error"])
-                if "prompt_progress" not in answer:  # which tells a token that is none
-                    written += answer.get("tokens", [])
-                told = answer.get("tokens_predicted", told)
+                if "prompt_progress" not in answer:  # its tokens are not generated ones
+                    generated += answer.get("tokens", [])
+                count = answer.get("tokens_predicted", count)
                 answers.put(answer)
     except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
-        # AttributeError: http.client reads from a response that was hung up under it.
-        if not call.given_up:
+        # http.client raises AttributeError if the response was closed under it.
+        if not call.abandoned:
             raise EngineError(f"llama.cpp broke off ({error})") from error
-    return written if len(written) == told else None
+    return generated if len(generated) == count else None
 
 
 def _read_answer(response: http.client.HTTPResponse) -> Answer:

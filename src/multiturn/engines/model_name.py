@@ -1,4 +1,4 @@
-"""What a person calls a model, taken apart: the one place that knows all the forms."""
+"""Parses the name by which a person selects a model, in all its forms."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ class LocalModel:
     """A model that an engine loads.
 
     Attributes:
-        model: a name of the registry; or a path that is there, a checkpoint's directory or a
-            file.
-        adapter: a LoRA adapter that is added to it, which is there.
+        model: a name of the registry, or an existing path: a checkpoint's directory or a file.
+        adapter: the path of a LoRA adapter.
     """
 
     model: str | Path
@@ -31,20 +30,20 @@ class LocalModel:
 
     @property
     def place(self) -> Path | None:
-        """Where the model is on this machine; None where it has to be fetched."""
+        """The path of the model; None where it has to be downloaded."""
         return self.model if isinstance(self.model, Path) else locate(self.model)
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteModel:
-    """A model that a server has, by its address."""
+    """A model on a server, by its address."""
 
     address: str
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptedModel:
-    """The engine that reads its lines from a file."""
+    """The scripted engine, with the file of its script."""
 
     path: Path
 
@@ -53,22 +52,22 @@ ModelName = LocalModel | RemoteModel | ScriptedModel
 
 
 def read_model_name(said: str) -> ModelName:
-    """Take apart what a person calls a model. Loads nothing, and uses no network.
+    """Parse the name of a model. Loads nothing, and uses no network.
 
     Args:
         said: a known name; or the path of a GGUF file or of a checkpoint's directory; or one of
             these as ``MODEL+ADAPTER``; or ``scripted:FILE``; or ``http://HOST:PORT/v1#MODEL``.
-            A path may have plus signs of its own.
+            A path may contain plus signs.
 
     Raises:
-        InputError: it is empty, or not an address of a server.
+        InputError: the name is empty, or an invalid address.
         UnknownNameError: no model has this name.
-        ModelFileError: a path leads to no model, or there is no such adapter.
+        ModelFileError: there is no model at the path, or no such adapter.
     """
     if said.startswith(_SCRIPTED):
         return ScriptedModel(Path(said.removeprefix(_SCRIPTED)).expanduser())
     if said.startswith(_SERVERS):
-        read_addresses(said)  # refuses what is none, and one with a password
+        read_addresses(said)  # validates it
         return RemoteModel(said)
     base, plus, last = said.rpartition("+")
     if not plus or not base or _place(said) is not None:
@@ -79,26 +78,26 @@ def read_model_name(said: str) -> ModelName:
     try:
         _weights(base, None)
     except MultiturnError:
-        return _weights(said, None)  # neither is there: a mistaken path with a plus sign in it
+        return _weights(said, None)  # a mistyped path with a plus sign
     raise ModelFileError(
         "no such adapter", got=last, fix="name a PEFT directory or a GGUF file after the +"
     )
 
 
 def _weights(said: str, adapter: Path | None) -> LocalModel:
-    """A model without its adapter: a name wins over a path, as in `hub.pull`."""
+    """A model and its adapter; a known name has priority over a path, as in `hub.pull`."""
     if said in REGISTRY:
         return LocalModel(said, adapter)
     place = _place(said)
     if place is None or not place.is_dir():
-        place = locate(said)  # a file; or refused, since it is no name either
+        place = locate(said)  # raises where it is no known name either
     return LocalModel(place or said, adapter)
 
 
 def _place(said: str) -> Path | None:
-    """What is at a path; None where nothing is."""
+    """The path, where something exists there."""
     try:
         path = Path(said).expanduser()
         return path if said and path.exists() else None
-    except (OSError, RuntimeError, ValueError):  # too long, not allowed, "~nobody"
+    except (OSError, RuntimeError, ValueError):  # too long, no permission, "~unknown"
         return None

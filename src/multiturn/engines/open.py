@@ -1,4 +1,4 @@
-"""From what a person calls a model to an engine that runs it."""
+"""Opens the engine for a model by its name."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from multiturn.hub.weights_hash import weights_sha256_with_adapter
 __all__ = ["ENGINES", "EngineName", "open_engine"]
 
 EngineName = Literal["auto", "llama.cpp", "jax"]
-"""``auto`` is llama.cpp for GGUF files, which is quickest for one text at a time, where it is
-installed; and jax, the native sampler, for checkpoint directories and where it is not."""
+"""``auto`` is llama.cpp, where installed, for GGUF files: it is fastest for one text at a time.
+Otherwise it is jax, the native engine."""
 
 ENGINES: tuple[EngineName, ...] = ("auto", "llama.cpp", "jax")
 
@@ -44,21 +44,19 @@ def open_engine(
     """Load a model.
 
     Args:
-        model: as `read_model_name` takes it. A known name is pulled first if need be;
-            ``scripted:FILE`` is the engine that reads its lines from a script; servers are
-            described in docs/http-engine.md; the adapter of ``MODEL+ADAPTER`` is a PEFT
-            directory or a GGUF file.
-        directory: where models are kept; the user's own place by default.
+        model: see `read_model_name`. A known name is downloaded if needed; ``scripted:FILE`` is
+            the scripted engine; docs/http-engine.md describes servers; the adapter of
+            ``MODEL+ADAPTER`` is a PEFT directory or a GGUF file.
+        directory: of downloaded models; the user's own by default.
         context: tokens of the context window; by default what suits the model.
-        threads: threads to decode with; by default one for each CPU this process may use.
+        threads: of the computation; by default one for each CPU this process may use.
         engine: see `EngineName`.
-        progress: is told how the pull goes.
-        listen: is told, a line at a time, when a server is waited for, and of parameters that
-            one does not take; from another thread.
+        progress: called with the progress of the download.
+        listen: called from another thread with notices of the engine, one line each.
 
     Raises:
-        InputError: an option is out of range, or the script is not one.
-        UnknownNameError, HubError, StorageError: the model's file could not be had.
+        InputError: an option is out of range, or the script is invalid.
+        UnknownNameError, HubError, StorageError: the model's file is not available.
         MissingDependencyError: the package that runs such models is not installed.
         EngineError: the model could not be loaded, or no server answers.
     """

@@ -1,7 +1,7 @@
-"""The `Engine` protocol: what writes text after a prompt.
+"""The `Engine` protocol: generates text after a prompt.
 
-A request asks for `n` continuations of one prompt; the answer is a stream of events that
-ends with one `Completion` for each of them.
+A request asks for `n` continuations of one prompt. The answer is a stream of events with one
+`Completion` for each of them at the end.
 """
 
 from __future__ import annotations
@@ -48,23 +48,22 @@ class FinishReason(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to write, and how to sample it.
+    """A prompt and its sampling parameters.
 
     Attributes:
-        prompt: text, tokenized by the engine with no start token added beyond what the
-            model's own format wants; special tokens in it are parsed as such only when
-            `parse_special` is set (a rendered chat template needs it).
+        prompt: text. The engine tokenizes it and adds a start token only where the model's
+            format has one. Special tokens in it are parsed only if `parse_special` is set, as
+            a rendered chat template needs.
         n: how many continuations.
         temperature: 0 is greedy.
-        top_p: nucleus; 1 is off.
+        top_p: the nucleus; 1 is off.
         top_k: 0 is off.
-        max_tokens: most new tokens for each continuation.
-        stop: the rule that says where the text ends; checked as text arrives, so that
-            nothing is decoded past it.
+        max_tokens: new tokens of each continuation, at most.
+        stop: decides where the text ends; applied as text arrives, so decoding stops there.
         seed: continuation i is sampled with ``seed + i``; the same request to the same
             engine gives the same text.
         logprobs: whether completions carry the log-probability of each token.
-        session: requests that name the same session share their cached prefix.
+        session: requests of the same session share their cached prefix.
     """
 
     prompt: str
@@ -88,16 +87,16 @@ class Timings:
     """Seconds, from the engine's own clock."""
 
     to_first_token: float
-    """From handing in the request; reading the prompt included."""
+    """From submitting the request, prefill included."""
     total: float
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Text that was just written to continuation `index`. Always whole characters.
+    """New text of continuation `index`, in complete characters.
 
-    Text that might still turn out to lie beyond a stop is held back, so the deltas of a
-    continuation always join to the `text` of its `Completion`.
+    Text that the stop rule may still cut is held back, so the deltas of a continuation always
+    join to the `text` of its `Completion`.
     """
 
     index: int
@@ -110,29 +109,29 @@ class Completion:
 
     index: int
     text: str
-    """After the stop rule."""
+    """Up to where the stop rule cut."""
     raw_text: str
-    """All that was decoded before decoding stopped."""
+    """All decoded text."""
     cut_by: str | None
-    """What the stop rule says it cut at; None where nothing was cut."""
+    """What the stop rule cut at; None where it cut nothing."""
     finish_reason: FinishReason
     tokens: tuple[int, ...]
-    """Ids of all tokens decoded, those past the cut included."""
+    """Ids of all decoded tokens, those after the cut included."""
     logprobs: tuple[float, ...] | None
-    """Natural log-probability (of the model, before temperature and top-p) of each of `tokens`;
-    NaN for one that a server did not tell, None where they were not asked for or it told none."""
+    """Natural log-probability of each of `tokens`, before temperature and top-p. NaN where a server
+    reported none for a token; None where they were not requested, or none was reported."""
     text_tokens: int
-    """How many of `tokens` it takes to cover `text`."""
+    """How many of `tokens` cover `text`."""
     prompt_tokens: int
     cached_tokens: int
-    """How many of the prompt's tokens were not read again."""
+    """How many prompt tokens needed no prefill."""
     timings: Timings
 
     @property
     def mean_logprob(self) -> float | None:
-        """Mean log-probability of those tokens of `text` whose own is known; None where none is."""
-        told = self.logprobs[: self.text_tokens] if self.logprobs is not None else ()
-        known = [value for value in told if math.isfinite(value)]
+        """Mean over the tokens of `text` whose log-probability is known; None where none is."""
+        reported = self.logprobs[: self.text_tokens] if self.logprobs is not None else ()
+        known = [value for value in reported if math.isfinite(value)]
         return sum(known) / len(known) if known else None
 
 
@@ -141,31 +140,31 @@ Event = Delta | Completion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
-    """What a result must record about the engine that wrote it."""
+    """What results record about the engine."""
 
     engine: str
     """Kind and version, e.g. ``llama_cpp xllamacpp 2026.10.11549``."""
     model: str
     weights_sha256: str | None
     context_window: int
-    """Most tokens of prompt and continuation together."""
+    """Tokens of prompt and continuation together, at most."""
     chat_template: str | None
     """The model's own Jinja template, where it has one."""
     bos_token: str = ""
     eos_token: str = ""
     slots: int = 1
-    """How many continuations it writes side by side; more requests at once wait their turn."""
+    """How many continuations it generates at once; further requests wait."""
     exact_counts: bool = True
-    """Whether `count_tokens` is exact; where not, it is never too small."""
+    """Whether `count_tokens` is exact; otherwise it is an upper bound."""
     token_ids: bool = True
-    """Whether completions tell the ids of their tokens. Where not, each is `UNKNOWN_TOKEN`, and
-    their number is what the server counted, or if it was cut short of that, the number of pieces
-    that arrived: at most the tokens decoded."""
+    """Whether completions have the ids of their tokens. If not, each is `UNKNOWN_TOKEN`, and their
+    number is the server's count, or after a cut the number of pieces that arrived, which is at
+    most the number of decoded tokens."""
 
 
 @runtime_checkable
 class Engine(Protocol):
-    """Writes continuations. Implementations may be used from several threads at once."""
+    """Generates continuations. Implementations are thread-safe."""
 
     @property
     def info(self) -> EngineInfo:
@@ -173,19 +172,19 @@ class Engine(Protocol):
         ...
 
     def count_tokens(self, text: str, *, parse_special: bool = False) -> int:
-        """How many tokens `text` takes as a prompt."""
+        """The number of tokens of `text` as a prompt."""
         ...
 
     def stream(self, request: Request, *, cancel: Flag | None = None) -> Iterator[Event]:
-        """Write the continuations of a request, event by event.
+        """Generate the continuations of a request, event by event.
 
-        Deltas of different continuations may come in any order; each continuation ends with
-        exactly one `Completion`. Setting `cancel`, or closing the iterator, stops decoding
-        soon; with `cancel` the completions still come, with `FinishReason.CANCELLED`.
+        Deltas of different continuations come in any order; each continuation ends with exactly
+        one `Completion`. Setting `cancel`, or closing the iterator, stops decoding soon. After
+        `cancel` the completions still come, with `FinishReason.CANCELLED`.
 
         Raises:
             ContextOverflowError: prompt and `max_tokens` do not fit `info.context_window`.
-                Raised before anything is decoded; nothing is ever cut silently.
+                Raised before decoding starts; a prompt is never truncated silently.
             EngineError: the engine failed.
         """
         ...
@@ -206,21 +205,21 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How likely a model finds a text."""
+    """The log-probabilities of a text."""
 
     tokens: tuple[int, ...]
     """Of the text."""
     logprobs: tuple[float, ...]
-    """Natural log-probability of each of `tokens` after what stands before it; NaN for the
-    first where nothing does."""
+    """Natural log-probability of each of `tokens` given those before it; NaN for a first token
+    without context."""
 
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Tells how likely a model finds a given text; some engines do."""
+    """Scores a given text; some engines can."""
 
     def score(self, text: str, *, given: str = "") -> Score:
-        """How likely `text` is after `given`. The two are tokenized apart.
+        """The log-probabilities of `text` after `given`, which are tokenized separately.
 
         Raises:
             ContextOverflowError: both together do not fit the window.
@@ -230,6 +229,6 @@ class Scorer(Protocol):
 
 
 def generate(engine: Engine, request: Request) -> tuple[Completion, ...]:
-    """The completions of a request, by index, without the events on the way."""
+    """The completions of a request by index, without the deltas."""
     found = [event for event in engine.stream(request) if isinstance(event, Completion)]
     return tuple(sorted(found, key=lambda completion: completion.index))

@@ -1,8 +1,7 @@
-"""An engine that reads its lines from a script: a fake for tests and for trying the interface.
+"""A fake engine that answers from a script, for tests and demonstrations.
 
-It keeps every promise of the `Engine` protocol, tokens, stop rules, seeds, cancelling, the
-cache and its accounts included, and needs no model. What it says depends on the request
-alone, never on what was asked before.
+It implements the entire `Engine` protocol without a model: tokens, stop rules, seeds, cancelling,
+the prefix cache and its statistics. An answer depends on the request alone.
 """
 
 from __future__ import annotations
@@ -40,19 +39,19 @@ _PIECES = re.compile(r"\w+|\s|[^\w\s]")
 _PIECES_AND_SPECIAL = re.compile(r"<\|\w+\|>|\w+|\s|[^\w\s]")
 
 Answer = Callable[[Request, int], str]
-"""From a request and the index of a continuation to its whole text."""
+"""Maps a request and the index of a continuation to the full text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptLine:
-    """What to say where a prompt has certain words in it.
+    """The answers to prompts that contain certain words.
 
     Attributes:
         answers: greedy requests get the first; otherwise seed ``s`` gets number ``s`` modulo
             their count.
-        when: the words; of several lines whose words a prompt has, the one whose words
-            come last in it speaks, as a history holds earlier turns too. Empty matches all.
-        error: if set, the engine fails with this message instead.
+        when: the words; empty matches every prompt. If several lines match, the one whose words
+            come last in the prompt answers, because a prompt contains earlier turns too.
+        error: if set, the engine fails with this message.
     """
 
     answers: tuple[str, ...] = ()
@@ -66,14 +65,14 @@ class ScriptLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptSettings:
-    """How the engine behaves. Seconds are slept for real.
+    """How the engine behaves.
 
     Attributes:
-        context_window: tokens; a token is a word, a space or a sign.
-        chat_template: a Jinja template, to pass for an instruct model.
-        slots: how many continuations it says it writes side by side; nobody has to wait.
-        seconds_per_token: the pace of writing.
-        seconds_per_prompt_token: the pace of reading what is not in the cache.
+        context_window: tokens; a token is a word, a space or a punctuation mark.
+        chat_template: a Jinja template, to imitate an instruct model.
+        slots: the value of `EngineInfo.slots`; requests never wait.
+        seconds_per_token: sleep for each decoded token.
+        seconds_per_prompt_token: sleep for each prompt token that is not cached.
     """
 
     context_window: int = 8192
@@ -85,7 +84,7 @@ class ScriptSettings:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Lines, asked in order of where their words stand in the prompt.
+    """The lines of a script. The match that comes last in the prompt answers.
 
     Example:
         >>> script = Script((ScriptLine(when="Say hi", answers=("print('hi')",)),))
@@ -113,13 +112,13 @@ class Script:
 
 
 class ScriptedEngine:
-    """An `Engine` that says what a script tells it.
+    """An `Engine` that answers from a script.
 
     Args:
         script: a `Script`; or a function from (request, index) to text; or a mapping from
             words in the prompt to one or several answers; or several answers for any prompt.
-        settings: window, template and pace.
-        model: the name it gives as its model's.
+        settings: see `ScriptSettings`.
+        model: the name of the model.
 
     Example:
         >>> from multiturn.engines.protocol import generate
@@ -152,17 +151,17 @@ class ScriptedEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """What it says it is."""
+        """The imitated model."""
         return self._info
 
     def count_tokens(self, text: str, *, parse_special: bool = False) -> int:
-        """How many words, spaces and signs `text` has."""
+        """The number of words, spaces and punctuation marks of `text`."""
         check_open(self._closed)
         check_text(text)
         return len(_pieces(text, parse_special))
 
     def stream(self, request: Request, *, cancel: Flag | None = None) -> Iterator[Event]:
-        """The script's continuations, token by token, all in step. See `Engine.stream`."""
+        """The scripted continuations, token by token in lockstep. See `Engine.stream`."""
         check_open(self._closed)
         check_text(request.prompt)
         prompt = _pieces(request.prompt, request.parse_special)
@@ -170,7 +169,7 @@ class ScriptedEngine:
         return self._stream(request, prompt, cancel or Flag())
 
     def close(self) -> None:
-        """Forget everything."""
+        """Drop the cache."""
         self._closed = True
         self._cache.clear()
 
@@ -218,7 +217,7 @@ class ScriptedEngine:
                     )
 
     def _cached(self, session: str | None, prompt: list[str]) -> int:
-        """Tokens of `prompt` already read; the last is always read again, as by real engines."""
+        """Cached tokens of `prompt`, without the last one, as in real engines."""
         if session is None:
             return 0
         with self._lock:
@@ -243,7 +242,7 @@ def read_script(path: Path) -> tuple[Script, ScriptSettings]:
     ``{"settings": {...}}`` with those of `ScriptSettings`.
 
     Raises:
-        InputError: the file cannot be read, or a line is not what it should be.
+        InputError: the file cannot be read, or a line is invalid.
     """
     try:
         rows = split_lines(path.read_bytes().decode("utf-8"))
@@ -274,8 +273,10 @@ def _as_answer(
     if isinstance(script, Mapping):
         return Script(
             tuple(
-                ScriptLine(when=words, answers=(said,) if isinstance(said, str) else tuple(said))
-                for words, said in script.items()
+                ScriptLine(
+                    when=words, answers=(answer,) if isinstance(answer, str) else tuple(answer)
+                )
+                for words, answer in script.items()
             )
         )
     if isinstance(script, Sequence):
@@ -306,5 +307,5 @@ def _token_id(piece: str) -> int:
 
 
 def _logprob(piece: str) -> float:
-    """Not a model's opinion, only a fixed number between -1 and 0 for each token."""
+    """A fixed number between -1 and 0 for each token."""
     return -(zlib.crc32(piece[::-1].encode("utf-8")) % 1000) / 1000

@@ -1,4 +1,4 @@
-"""What every engine checks about a request before it decodes anything."""
+"""Checks of a request that every engine makes before decoding."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["check_open", "check_text", "check_window"]
 
 
 def check_text(text: str, *, what: str = "the prompt") -> None:
-    """Refuse text that no tokenizer can take.
+    """Refuse text that cannot be tokenized.
 
-    Control characters are the model's business, but two are not text to it at all: NUL ends
-    a string in the C code below, and a lone surrogate has no UTF-8 form.
+    NUL ends a string in C, and a lone surrogate has no UTF-8 form. Other control characters are
+    left to the model.
 
     Raises:
         InputError: `text` has a NUL or a lone surrogate.
@@ -30,7 +30,7 @@ def check_text(text: str, *, what: str = "the prompt") -> None:
 
 
 def check_window(prompt_tokens: int, max_tokens: int, window: int) -> None:
-    """Refuse a request that has no tokens to start from or does not fit the window.
+    """Refuse a request without prompt tokens, or one that exceeds the context window.
 
     Raises:
         InputError: the prompt has no tokens.
@@ -40,14 +40,14 @@ def check_window(prompt_tokens: int, max_tokens: int, window: int) -> None:
         raise InputError("the prompt is empty", fix="write something to continue")
     if prompt_tokens + max_tokens > window:
         raise ContextOverflowError(
-            f"the prompt takes {prompt_tokens} tokens and up to {max_tokens} more are to be "
-            f"written, which is more than the context window of {window}",
+            f"the prompt has {prompt_tokens} tokens and up to {max_tokens} more are requested, "
+            f"which exceeds the context window of {window}",
             fix="shorten the prompt, ask for fewer tokens, or open the model with a larger context",
         )
 
 
 def check_open(closed: bool) -> None:
-    """Refuse to use an engine after `close`.
+    """Refuse the use of an engine after `close`.
 
     Raises:
         EngineError: the engine is closed.

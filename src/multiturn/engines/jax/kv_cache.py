@@ -116,7 +116,7 @@ def _fitted(backend: Backend, old: Array, new: Array) -> Array:
 def _updated(target: Array, part: Array, corner: list[Array]) -> Array:
     """`target` with `part` written into it at `corner`.
 
-    bfloat16 is moved as bits, because XLA on CPU would convert the whole array to float32 and
+    bfloat16 is moved as bits, because XLA on CPU would convert the entire array to float32 and
     back to update a part of it.
     """
     if target.dtype != jnp.bfloat16:

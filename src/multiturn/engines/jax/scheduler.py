@@ -210,7 +210,7 @@ class Scheduler:
         """Begin prefills for waiting sequences.
 
         No more than there are free slots, and no more tokens than two rounds prefill, because
-        each prefill holds the memory of its whole prompt.
+        each prefill holds the memory of its entire prompt.
         """
         deferred: deque[Sequence] = deque()
         remaining = sum(state.remaining for state in self._prefilling.values())
