@@ -26,9 +26,9 @@ from multiturn.engines.protocol import Engine
 from multiturn.sandbox.open import open_sandbox
 from multiturn.synthesis.loop import Synthesizer
 from multiturn.synthesis.records import Sampling, SessionSettings
-from multiturn.synthesis.run_specification import SpecificationDone, run_specification
 from multiturn.synthesis.specification import Specification
 from multiturn.synthesis.specification_files import read_specifications
+from multiturn.synthesis.specification_runner import SpecificationDone, run_specification
 from multiturn.synthesis.store import SessionStore
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

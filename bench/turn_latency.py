@@ -24,8 +24,8 @@ from typing import Any
 
 from multiturn.engines.llama_cpp import LlamaCppEngine, open_llama_cpp
 from multiturn.engines.protocol import Request, generate
+from multiturn.hub.downloads import pull
 from multiturn.hub.llama_cpp_library import import_xllamacpp
-from multiturn.hub.pull import pull
 from multiturn.text.truncation import PublishedRule
 
 TURNS = (

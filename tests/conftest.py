@@ -123,7 +123,7 @@ def module_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def smollm2() -> Path:
     """The small real model, pulled and verified once."""
-    from multiturn.hub.pull import pull
+    from multiturn.hub.downloads import pull
 
     return pull("smollm2-135m", directory=MODELS)
 
@@ -131,7 +131,7 @@ def smollm2() -> Path:
 @pytest.fixture(scope="session")
 def default_model() -> Path:
     """The default model (491 MB): for slow tests."""
-    from multiturn.hub.pull import pull
+    from multiturn.hub.downloads import pull
 
     return pull("qwen2.5-coder-0.5b", directory=MODELS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import subprocess
 import sys
 
@@ -31,6 +32,14 @@ def test_every_public_name_loads(package: str) -> None:
     for name in names:
         assert getattr(module, name) is not None
     assert set(names) <= set(dir(module))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_public_name_is_also_a_module(package: str) -> None:
+    """An imported module takes its name in the package, in place of a function of that name."""
+    module = importlib.import_module(package)
+    modules = {found.name for found in pkgutil.iter_modules(module.__path__)}
+    assert not modules & set(module.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -17,11 +17,11 @@ import numpy as np
 from multiturn.core.app_dirs import app_dirs
 from multiturn.hub.checkpoints.layouts import codegen_layout, llama_layout
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
+from multiturn.hub.downloads import pull
 from multiturn.hub.exports.configs import codegen_json, llama_json
 from multiturn.hub.exports.files import write_hub_checkpoint
 from multiturn.hub.exports.gguf import write_gguf
 from multiturn.hub.formats.gguf import ArrayInfo, read_array, read_gguf_header
-from multiturn.hub.pull import pull
 from multiturn.models.arrays import initialize
 from multiturn.models.config import DecoderConfig, named_config
 from multiturn.models.decoder import forward

@@ -26,7 +26,7 @@ Figures, marked V (read in public code), S (second-hand), M (remembered), P (cho
     mesh, remat   this project's choice; 'multiturn train run RECIPE --show' prints all
 """
 
-from multiturn.jaxformer.chain import chain
 from multiturn.jaxformer.config import MeshConfig
+from multiturn.jaxformer.training_chain import chain
 
 configs = chain("2b", mesh=MeshConfig(data=1, fsdp=-1))

@@ -9,10 +9,10 @@ from .engines.open import open_engine as open_engine
 from .engines.protocol import Completion as Completion
 from .engines.protocol import Engine as Engine
 from .engines.protocol import Request as Request
+from .hub.downloads import pull as pull
 from .hub.exports.export import export as export
-from .hub.load_model import LoadedModel as LoadedModel
-from .hub.load_model import load_model as load_model
-from .hub.pull import pull as pull
+from .hub.loader import LoadedModel as LoadedModel
+from .hub.loader import load_model as load_model
 from .jaxformer.api import train as train
 from .jaxformer.config import TrainConfig as TrainConfig
 from .sandbox.open import open_sandbox as open_sandbox

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiturn.benchmarks.pass_at_k import (
+from multiturn.benchmarks.metrics import (
     BestTemperature,
     Count,
     ScoredSample,

@@ -9,7 +9,7 @@ import random
 import pytest
 
 from multiturn.core.errors import HashMismatchError, ModelFileError, NetworkError
-from multiturn.hub.pull import locate, model_state, pull_entry
+from multiturn.hub.downloads import locate, model_state, pull_entry
 from multiturn.hub.registry import REGISTRY
 from multiturn.hub.store import FileState, ModelStore
 

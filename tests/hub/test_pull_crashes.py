@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from multiturn.core.errors import StorageError
-from multiturn.hub.pull import pull_entry
+from multiturn.hub.downloads import pull_entry
 from multiturn.hub.store import ModelStore
 
 # A process of its own that pulls one file from a hub; prints what it is told.
@@ -23,7 +23,7 @@ import resource, sys
 from pathlib import Path
 from multiturn.core.errors import MultiturnError
 from multiturn.hub.sources.retry import DownloadRetryPolicy
-from multiturn.hub.pull import pull_entry
+from multiturn.hub.downloads import pull_entry
 from multiturn.hub.registry import HubFile, ModelEntry
 from multiturn.hub.sources.source import Hub
 from multiturn.hub.store import ModelStore

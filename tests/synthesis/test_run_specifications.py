@@ -11,13 +11,13 @@ from multiturn.engines.scripted import ScriptedEngine
 from multiturn.synthesis.events import TurnCancelled
 from multiturn.synthesis.loop import Synthesizer
 from multiturn.synthesis.records import Sampling, SessionSettings
-from multiturn.synthesis.run_specification import (
+from multiturn.synthesis.specification import ABSENT, Case, Specification, TurnTemplate
+from multiturn.synthesis.specification_runner import (
     AttemptBegun,
     SpecificationDone,
     TurnBegun,
     run_specification,
 )
-from multiturn.synthesis.specification import ABSENT, Case, Specification, TurnTemplate
 
 DOUBLING = ("Set x.", "Double x.")
 

@@ -1,7 +1,7 @@
 from .api import run_benchmark as run_benchmark
 from .loaders.open_task import open_task as open_task
-from .pass_at_k import mean_pass_at_k as mean_pass_at_k
-from .pass_at_k import pass_at_k as pass_at_k
+from .metrics import mean_pass_at_k as mean_pass_at_k
+from .metrics import pass_at_k as pass_at_k
 from .problem_set import Problem as Problem
 from .problem_set import own_problems as own_problems
 from .runner.config import (

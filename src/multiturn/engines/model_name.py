@@ -7,7 +7,7 @@ from pathlib import Path
 
 from multiturn.core.errors import ModelFileError, MultiturnError
 from multiturn.engines.http.address import read_addresses
-from multiturn.hub.pull import locate
+from multiturn.hub.downloads import locate
 from multiturn.hub.registry import REGISTRY
 
 __all__ = ["ModelName", "ScriptedModel", "RemoteModel", "LocalModel", "read_model_name"]

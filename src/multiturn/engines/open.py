@@ -13,8 +13,8 @@ from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.model_name import RemoteModel, ScriptedModel, read_model_name
 from multiturn.engines.protocol import Engine
 from multiturn.engines.scripted import ScriptedEngine, read_script
+from multiturn.hub.downloads import pull
 from multiturn.hub.progress import ProgressListener, silent
-from multiturn.hub.pull import pull
 from multiturn.hub.registry import REGISTRY
 from multiturn.hub.weights_hash import weights_sha256_with_adapter
 

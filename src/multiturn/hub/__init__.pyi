@@ -7,6 +7,7 @@ from .checkpoints.reading import (
 from .checkpoints.reading import (
     open_checkpoint as open_checkpoint,
 )
+from .downloads import pull as pull
 from .exports.export import (
     EXPORT_FORMATS as EXPORT_FORMATS,
 )
@@ -16,9 +17,8 @@ from .exports.export import (
 from .exports.export import (
     export as export,
 )
-from .load_model import LoadedModel as LoadedModel
-from .load_model import load_model as load_model
-from .pull import pull as pull
+from .loader import LoadedModel as LoadedModel
+from .loader import load_model as load_model
 from .registry import REGISTRY as REGISTRY
 from .registry import ModelEntry as ModelEntry
 from .registry import find_model as find_model

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from multiturn.hub.downloads import pull
 from multiturn.hub.formats.gguf import read_array, read_gguf_header
-from multiturn.hub.pull import pull
 from multiturn.hub.registry import REGISTRY
 from multiturn.text.tokenizers import Tokenizer
 from multiturn.text.tokenizers_files import from_hub_files

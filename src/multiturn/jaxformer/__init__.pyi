@@ -1,5 +1,4 @@
 from .api import train as train
-from .chain import chain as chain
 from .config import (
     BatchConfig as BatchConfig,
 )
@@ -36,6 +35,7 @@ from .plan.estimate import plan_run as plan_run
 from .recipes import load_recipe as load_recipe
 from .run.loss_spikes import DivergenceError as DivergenceError
 from .run.train import TrainResult as TrainResult
+from .training_chain import chain as chain
 
 __all__ = [
     "BatchConfig",

@@ -45,20 +45,20 @@ from .records import (
 from .records import (
     Turn as Turn,
 )
-from .run_specification import (
-    SpecificationDone as SpecificationDone,
-)
-from .run_specification import (
-    SpecificationEvent as SpecificationEvent,
-)
-from .run_specification import (
-    SpecificationResult as SpecificationResult,
-)
-from .run_specification import (
-    run_specification as run_specification,
-)
 from .specification import Specification as Specification
 from .specification_files import read_specifications as read_specifications
+from .specification_runner import (
+    SpecificationDone as SpecificationDone,
+)
+from .specification_runner import (
+    SpecificationEvent as SpecificationEvent,
+)
+from .specification_runner import (
+    SpecificationResult as SpecificationResult,
+)
+from .specification_runner import (
+    run_specification as run_specification,
+)
 from .store import SessionStore as SessionStore
 from .store import SessionSummary as SessionSummary
 

@@ -24,8 +24,8 @@ from multiturn.engines.scripted import ScriptedEngine, ScriptSettings
 from multiturn.sandbox.fake import FakeSandbox
 from multiturn.synthesis.loop import Synthesizer
 from multiturn.synthesis.records import SessionSettings
-from multiturn.synthesis.run_specification import SpecificationDone, run_specification
 from multiturn.synthesis.specification_files import read_specifications
+from multiturn.synthesis.specification_runner import SpecificationDone, run_specification
 from multiturn.synthesis.store import SessionStore
 
 HEADER = "# Import libraries.\n\nimport numpy as np\n\n"

@@ -17,8 +17,8 @@ from multiturn.core.errors import InputError
 from multiturn.engines.model_name import LocalModel, read_model_name
 from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Engine
+from multiturn.hub.downloads import pull
 from multiturn.hub.progress import human_size
-from multiturn.hub.pull import pull
 from multiturn.hub.registry import REGISTRY, ModelEntry
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Sandbox

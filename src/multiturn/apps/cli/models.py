@@ -9,8 +9,8 @@ import typer
 
 from multiturn.apps.cli.plan_view import show_plan
 from multiturn.core.records import to_plain
+from multiturn.hub.downloads import ModelState, model_state, pull
 from multiturn.hub.progress import human_size
-from multiturn.hub.pull import ModelState, model_state, pull
 from multiturn.hub.registry import DEFAULT_MODEL, REGISTRY, ModelEntry, find_model
 from multiturn.hub.store import FileState, ModelStore
 

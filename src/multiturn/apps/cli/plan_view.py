@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from multiturn.apps.cli.optional import needing
 from multiturn.core.records import to_plain
+from multiturn.hub.downloads import locate
 from multiturn.hub.progress import human_size
-from multiturn.hub.pull import locate
 
 if TYPE_CHECKING:
     from multiturn.models.plan import ModelPlan

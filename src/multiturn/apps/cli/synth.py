@@ -19,12 +19,12 @@ from multiturn.apps.cli.synth_demo import DEMO_SETTINGS, introduce, say_what_nex
 from multiturn.apps.cli.synth_report import document, programs_in, write_programs
 from multiturn.apps.cli.synth_view import SynthView
 from multiturn.core.errors import InputError
-from multiturn.synthesis.run_specification import (
+from multiturn.synthesis.specification_files import read_specifications
+from multiturn.synthesis.specification_runner import (
     SpecificationDone,
     SpecificationResult,
     run_specification,
 )
-from multiturn.synthesis.specification_files import read_specifications
 
 __all__ = ["app"]
 

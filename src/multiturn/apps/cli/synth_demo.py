@@ -12,10 +12,10 @@ from multiturn.apps.cli.screen import show_code, show_output
 from multiturn.apps.cli.settings import Settings
 from multiturn.apps.cli.terminal import neutralize
 from multiturn.core.app_dirs import app_dirs
-from multiturn.hub.pull import locate
+from multiturn.hub.downloads import locate
 from multiturn.hub.registry import REGISTRY
-from multiturn.synthesis.run_specification import SpecificationResult
 from multiturn.synthesis.specification import Specification
+from multiturn.synthesis.specification_runner import SpecificationResult
 
 __all__ = ["DEMO_SETTINGS", "introduce", "say_what_next"]
 

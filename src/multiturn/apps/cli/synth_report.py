@@ -17,8 +17,8 @@ from multiturn.core.records import to_plain
 from multiturn.engines.protocol import EngineInfo
 from multiturn.synthesis.export import export_session
 from multiturn.synthesis.records import Turn
-from multiturn.synthesis.run_specification import SpecificationResult
 from multiturn.synthesis.specification import ABSENT, FilledCase, Specification
+from multiturn.synthesis.specification_runner import SpecificationResult
 
 __all__ = ["ProgramToWrite", "document", "programs_in", "write_programs"]
 

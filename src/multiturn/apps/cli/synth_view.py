@@ -12,14 +12,14 @@ from multiturn.apps.cli.synth_report import ProgramToWrite
 from multiturn.apps.cli.terminal import neutralize, one_line
 from multiturn.apps.cli.turn_view import TurnView
 from multiturn.synthesis.events import TurnSaved
-from multiturn.synthesis.run_specification import (
+from multiturn.synthesis.specification import ABSENT
+from multiturn.synthesis.specification_runner import (
     AttemptBegun,
     SpecificationDone,
     SpecificationEvent,
     SpecificationResult,
     TurnBegun,
 )
-from multiturn.synthesis.specification import ABSENT
 
 __all__ = ["SynthView"]
 

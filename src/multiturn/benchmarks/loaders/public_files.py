@@ -9,9 +9,9 @@ from pathlib import Path
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import HashMismatchError, storage_errors
 from multiturn.hub.checksums import Checksum
+from multiturn.hub.downloads import DownloadSpec, ensure
 from multiturn.hub.partial import PartialFile
 from multiturn.hub.progress import Phase, ProgressListener, silent
-from multiturn.hub.pull import DownloadSpec, ensure
 from multiturn.hub.sources.download import download
 from multiturn.hub.sources.retry import DownloadRetryPolicy, Timeouts
 from multiturn.hub.sources.source import Source, Tell

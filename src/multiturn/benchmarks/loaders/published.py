@@ -31,7 +31,7 @@ def fetch_published(
     """The published file on this machine, fetched where it is not here yet.
 
     Raises:
-        NetworkError, HashMismatchError, StorageError: as `multiturn.hub.pull.ensure`.
+        NetworkError, HashMismatchError, StorageError: as `multiturn.hub.downloads.ensure`.
     """
     return fetch(MTPB, source or UrlSource(MTPB_URL), progress=progress)
 

@@ -33,7 +33,7 @@ from multiturn.apps.cli.interrupts import answering_ctrl_c, stopped_by_ctrl_c
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import console_for
 from multiturn.apps.cli.settings import Settings, resolve_settings
-from multiturn.benchmarks.pass_at_k import BY
+from multiturn.benchmarks.metrics import BY
 from multiturn.benchmarks.runner.config import Selection
 from multiturn.benchmarks.runner.grid import Grid
 from multiturn.benchmarks.runner.results import find_runs, read_run

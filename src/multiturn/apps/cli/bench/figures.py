@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from multiturn.benchmarks.pass_at_k import (
+from multiturn.benchmarks.metrics import (
     BY,
     BestTemperature,
     Count,

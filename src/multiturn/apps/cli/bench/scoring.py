@@ -28,7 +28,7 @@ from multiturn.benchmarks.interchange.published_samples import external_programs
 from multiturn.benchmarks.interchange.results_file import ResultsFile
 from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.loaders.tasks import ProblemTask
-from multiturn.benchmarks.pass_at_k import ScoredSample
+from multiturn.benchmarks.metrics import ScoredSample
 from multiturn.benchmarks.runner.config import installed_versions
 from multiturn.benchmarks.runner.progress import BenchmarkProgress
 from multiturn.benchmarks.runner.utilization import EngineUtilization

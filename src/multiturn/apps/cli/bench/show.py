@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from multiturn.apps.cli.bench.figures import RunFigures, best_of, figures_of, percent, table_by
-from multiturn.benchmarks.pass_at_k import Count
+from multiturn.benchmarks.metrics import Count
 from multiturn.benchmarks.runner.config import RunConfig
 from multiturn.benchmarks.runner.results import SavedRun
 from multiturn.core.records import to_plain

@@ -14,7 +14,7 @@ from multiturn.core.errors import EngineError, truncate_repr
 from multiturn.engines.model_name import LocalModel, RemoteModel, ScriptedModel, read_model_name
 from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Request, generate
-from multiturn.hub.pull import locate
+from multiturn.hub.downloads import locate
 from multiturn.hub.registry import REGISTRY
 from multiturn.sandbox.isolation import LEVEL_NOTES, IsolationLevel
 from multiturn.sandbox.open import open_sandbox, probe_levels
