@@ -226,7 +226,7 @@ def test_verify_names_what_changed(tree: Path, tmp_path: Path) -> None:
     parts[1].write_bytes(parts[1].read_bytes() + b"x")
     checked, problems = verify(out)
     assert checked == 40
-    assert [(p.path.rpartition("/")[2], p.what) for p in problems] == [
+    assert [(p.path.rpartition("/")[2], p.fault) for p in problems] == [
         ("part-00000.parquet", "missing"),
         ("part-00001.parquet", "changed since it was made"),
     ]

@@ -15,7 +15,7 @@ from multiturn.data.build.executors.local import ProcessExecutor, SequentialExec
 from multiturn.data.build.progress import silent
 from multiturn.data.build.stage import StageContext, document_files
 from multiturn.data.decontamination.ngrams import Find, NgramIndex
-from multiturn.data.decontamination.problems import Problem, read_problems
+from multiturn.data.decontamination.problems import BenchmarkProblem, read_problems
 from multiturn.data.decontamination.stage import Decontaminate
 from multiturn.data.documents.files import read_documents, write_documents
 from multiturn.data.documents.record import Document
@@ -118,7 +118,7 @@ def test_finds_are_those_of_a_plain_search(problem: list[str], document: list[st
         small = [word.encode().lower().decode() for word in found]
         return [" ".join(small[i : i + size]) for i in range(len(small) - size + 1)]
 
-    index = NgramIndex([Problem("f", "p", (" ".join(problem),))], size)
+    index = NgramIndex([BenchmarkProblem("f", "p", (" ".join(problem),))], size)
     found = list(index.find("; ".join(document).encode()))
     expected = [run for run in dict.fromkeys(runs(document)) if run in runs(problem)]
     assert found == [Find("f", "p", run) for run in expected]
@@ -130,17 +130,17 @@ def test_files_as_benchmarks_are_published(tmp_path: Path) -> None:
     record = {"task_id": "HumanEval/0", "prompt": "def f():", "canonical_solution": "return 1"}
     packed.write_bytes(gzip.compress(json.dumps(record).encode()))
     assert read_problems(packed) == [
-        Problem("HumanEval.jsonl.gz", "HumanEval/0", ("def f():", "return 1"))
+        BenchmarkProblem("HumanEval.jsonl.gz", "HumanEval/0", ("def f():", "return 1"))
     ]
     listed = tmp_path / "some.json"
     listed.write_text('["one", {"name": "two", "x": {"y": ["deep", 3]}}]')
     assert read_problems(listed) == [
-        Problem("some.json", "1", ("one",)),
-        Problem("some.json", "two", ("deep",)),
+        BenchmarkProblem("some.json", "1", ("one",)),
+        BenchmarkProblem("some.json", "two", ("deep",)),
     ]
     plain = tmp_path / "task.txt"
     plain.write_text("do it")
-    assert read_problems(plain) == [Problem("task.txt", "task.txt", ("do it",))]
+    assert read_problems(plain) == [BenchmarkProblem("task.txt", "task.txt", ("do it",))]
 
 
 @pytest.mark.parametrize(

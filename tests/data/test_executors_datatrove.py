@@ -69,8 +69,8 @@ def test_errors_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_lost_tasks_are_told(tmp_path: Path) -> None:
-    executor = Datatrove(lambda *_: Idle(), tmp_path, patience=0.1)
-    with pytest.raises(MultiturnError, match="2 of 2 pieces gave no result"):
+    executor = Datatrove(lambda *_: Idle(), tmp_path, timeout=0.1)
+    with pytest.raises(MultiturnError, match="2 of 2 tasks gave no result"):
         list(executor.map(where, [1, 2]))
 
 
@@ -90,7 +90,7 @@ def test_a_build_gives_the_bytes_of_a_build_in_one_process(tmp_path: Path) -> No
     found = []
     for name, executor in (
         ("here", SequentialExecutor()),
-        ("datatrove", Datatrove(one_machine, tmp_path / "pieces")),
+        ("datatrove", Datatrove(one_machine, tmp_path / "tasks")),
     ):
         build(recipe, tmp_path / name, executor=executor, downloads=tmp_path)
         found.append(

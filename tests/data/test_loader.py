@@ -34,7 +34,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> PackedCorpus:
         ],
     )
     (folder / "packed").mkdir()
-    Pack(tokenizer=NewTokenizer(size=310), length=32, least_tail=16, shard_tokens=2048).run(
+    Pack(tokenizer=NewTokenizer(size=310), length=32, min_remainder=16, shard_tokens=2048).run(
         StageContext(
             before=folder / "documents",
             after=folder / "packed",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from multiturn.core.errors import InputError, MultiturnError
 from multiturn.data.packing import encoder as module
 from multiturn.data.packing.encoder import Encoder
-from multiturn.data.packing.fim import FillInTheMiddle, Sentinels, shape
+from multiturn.data.packing.fim import FillInTheMiddle, Sentinels, segments_of
 from multiturn.text.tokenizers_codegen import train_tokenizer
 
 
@@ -124,7 +124,7 @@ def test_a_turned_document_has_all_its_text(text: str, seed: int, number: int) -
     fill = FillInTheMiddle(rate=1.0)
 
     def turned() -> tuple[bytes | int, ...]:
-        return shape(content, header=b"", fill=fill, sentinels=IDS, seed=(seed, number)).pieces
+        return segments_of(content, header=b"", fill=fill, sentinels=IDS, seed=(seed, number))
 
     how, whole = restored(turned())
     assert whole == content
@@ -136,13 +136,13 @@ def test_rates_are_kept() -> None:
     content = b"def f(x):\n    return x\n"
     found = [
         restored(
-            shape(
+            segments_of(
                 content,
                 header=b"",
                 fill=FillInTheMiddle(rate=0.5, spm=0.25),
                 sentinels=IDS,
                 seed=(0, number),
-            ).pieces
+            )
         )[0]
         for number in range(2000)
     ]
@@ -152,7 +152,11 @@ def test_rates_are_kept() -> None:
 
 def test_the_header_stays_in_front() -> None:
     fill = FillInTheMiddle(rate=1.0, spm=0.0)
-    pieces = shape(b"x = 1", header=b"# language: python\n", fill=fill, sentinels=IDS, seed=(0, 0))
-    assert pieces.pieces[0] == b"# language: python\n"
-    plain = shape(b"x = 1", header=b"# language: python\n", fill=None, sentinels=None, seed=(0, 0))
-    assert plain.pieces == (b"# language: python\nx = 1",)
+    pieces = segments_of(
+        b"x = 1", header=b"# language: python\n", fill=fill, sentinels=IDS, seed=(0, 0)
+    )
+    assert pieces[0] == b"# language: python\n"
+    plain = segments_of(
+        b"x = 1", header=b"# language: python\n", fill=None, sentinels=None, seed=(0, 0)
+    )
+    assert plain == (b"# language: python\nx = 1",)

@@ -14,19 +14,21 @@ END = 60_000
     st.integers(2, 33),
     st.integers(1, 33),
 )
-def test_every_token_is_in_a_row_once_or_in_a_short_tail(lengths, length, least_tail):
-    least_tail = min(least_tail, length)
+def test_every_token_is_in_a_row_once_or_in_a_short_remainder(lengths, length, min_remainder):
+    min_remainder = min(min_remainder, length)
     tokens = np.arange(sum(lengths), dtype=np.uint16)  # each token is unlike all others
-    packed = pack_rows(tokens, np.array(lengths), length=length, least_tail=least_tail, filling=END)
+    packed = pack_rows(
+        tokens, np.array(lengths), length=length, min_remainder=min_remainder, padding=END
+    )
     assert packed.rows.shape[1:] == (length,)
-    # What is not filling is there once, and only short tails are missing.
+    # What is not padding is there once, and only short remainders are missing.
     there = packed.rows[packed.rows != END]
     assert len(np.unique(there)) == len(there)
     starts = np.cumsum(lengths) - lengths
     dropped = [
         token
         for start, size in zip(starts.tolist(), lengths, strict=True)
-        if size % length < least_tail
+        if size % length < min_remainder
         for token in range(start + size - size % length, start + size)
     ]
     assert sorted([*there.tolist(), *dropped]) == tokens.tolist()
@@ -35,7 +37,7 @@ def test_every_token_is_in_a_row_once_or_in_a_short_tail(lengths, length, least_
     flat = packed.rows.reshape(-1)
     assert (flat[: len(there)] != END).all()
     assert len(flat) - len(there) < length
-    # Every span says where its tokens came from, and spans cover all that is not filling.
+    # Every span says where its tokens came from, and spans cover all that is not padding.
     assert int(packed.spans["length"].sum()) == len(there)
     for span in packed.spans:
         row = packed.rows[span["row"]]
@@ -46,7 +48,7 @@ def test_every_token_is_in_a_row_once_or_in_a_short_tail(lengths, length, least_
 
 def test_a_long_document_fills_rows_of_its_own_and_tails_follow_each_other():
     packed = pack_rows(
-        np.arange(21, dtype=np.uint16), np.array([10, 2, 9]), length=4, least_tail=2, filling=END
+        np.arange(21, dtype=np.uint16), np.array([10, 2, 9]), length=4, min_remainder=2, padding=END
     )
     assert packed.rows.tolist() == [
         [0, 1, 2, 3],
@@ -55,4 +57,4 @@ def test_a_long_document_fills_rows_of_its_own_and_tails_follow_each_other():
         [16, 17, 18, 19],
         [8, 9, 10, 11],
     ]
-    assert (packed.dropped, packed.dropped_tails) == (1, 1)
+    assert (packed.dropped, packed.dropped_remainders) == (1, 1)

@@ -102,7 +102,9 @@ def texts_by_document(corpus: PackedCorpus) -> dict[int, bytes]:
 
 
 def test_all_documents_can_be_put_together_again(tmp_path: Path) -> None:
-    corpus = packed(tmp_path, Pack(tokenizer=SMALL, length=128, least_tail=1, shard_tokens=1 << 13))
+    corpus = packed(
+        tmp_path, Pack(tokenizer=SMALL, length=128, min_remainder=1, shard_tokens=1 << 13)
+    )
     assert len(corpus.manifest.shards) > 2
     documents = [
         document
@@ -143,7 +145,7 @@ def test_every_token_is_traced_to_its_file(tmp_path: Path) -> None:
 
 
 def test_tokens_in_are_tokens_out_and_tokens_dropped(tmp_path: Path) -> None:
-    stage = Pack(tokenizer=SMALL, length=128, least_tail=64, shard_tokens=1 << 13)
+    stage = Pack(tokenizer=SMALL, length=128, min_remainder=64, shard_tokens=1 << 13)
     before = tmp_path / "documents"
     before.mkdir()
     write_corpus(before)
@@ -164,7 +166,7 @@ def test_tokens_in_are_tokens_out_and_tokens_dropped(tmp_path: Path) -> None:
 
 
 def test_the_shuffle_mixes_parts_and_the_seed_decides_it(tmp_path: Path) -> None:
-    stage = Pack(tokenizer=SMALL, length=64, least_tail=1, shard_tokens=1 << 13)
+    stage = Pack(tokenizer=SMALL, length=64, min_remainder=1, shard_tokens=1 << 13)
     corpus = packed(tmp_path / "a", stage)
     parts = Counter(
         piece.origin.path.split("/")[0]
@@ -293,8 +295,8 @@ def test_nothing_to_pack_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_settings_out_of_range_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="least_tail"):
-        Pack(length=32, least_tail=64)
+    with pytest.raises(InputError, match="min_remainder"):
+        Pack(length=32, min_remainder=64)
     with pytest.raises(InputError, match="length"):
         Pack(length=1)
     with pytest.raises(InputError, match="no tokenizer in this directory"):

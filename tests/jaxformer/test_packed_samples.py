@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [Document(content=content, source="s", path=path) for path, content in TEXTS.items()],
     )
     (place / "packed").mkdir()
-    Pack(tokenizer=NewTokenizer(size=310), length=32, least_tail=16, shard_tokens=2048).run(
+    Pack(tokenizer=NewTokenizer(size=310), length=32, min_remainder=16, shard_tokens=2048).run(
         StageContext(
             before=place / "documents",
             after=place / "packed",

@@ -1,25 +1,24 @@
-"""The account of a run: what was kept, what was dropped and why, what was changed.
+"""The drop log: what was left out of a corpus and why, and counts of everything else.
 
-A `DropLog` belongs to one part of the corpus and one process. Its `Counts` is plain counts that
-add up over parts, so that the account of the whole is the sum of the completion markers.
+A `DropLog` belongs to one part of the corpus and one process. Its `Counts` add up over parts, so
+the counts of a corpus are the sums of those in the markers of its tasks.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from multiturn.core.errors import storage_errors
 from multiturn.core.files import atomic_file
 from multiturn.data.documents.record import Document
 
-__all__ = ["Counts", "DropFile", "DropLog", "DropSink"]
+__all__ = ["Counts", "DropLog", "DropWriter", "open_drop_log"]
 
 
 _KEYS = {"events": "counts"}
@@ -31,13 +30,13 @@ class Counts:
     """Counts that add up.
 
     Attributes:
-        documents: kept, by (language, licence).
-        bytes: kept, by (language, licence).
-        lengths: kept documents by language and by the power of two that their bytes reach.
+        documents: that passed, by (language, licence).
+        bytes: of those documents, by (language, licence).
+        lengths: those documents, by language and the number of bits of their size.
         drops: dropped documents, by (step, reason).
-        drop_bytes: bytes of those, by (step, reason).
-        events: what steps count besides drops, by (step, what).
-        sources: kept bytes, by source.
+        drop_bytes: bytes of dropped documents, by (step, reason).
+        events: what steps count besides drops, by (step, event).
+        sources: bytes that passed, by source.
     """
 
     documents: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -80,24 +79,24 @@ class Counts:
         return counts
 
 
-class DropSink(Protocol):
-    """Where dropped documents go."""
+class DropWriter(Protocol):
+    """Writes dropped documents down."""
 
-    def keep(self, document: Document, step: str, reason: str, detail: str) -> None:
-        """Write the document down with the reason of its drop."""
+    def __call__(self, document: Document, step: str, reason: str, detail: str, /) -> None:
+        """Write a document with the reason of its drop."""
         ...
 
 
 class DropLog:
-    """Takes note of drops and changes while the documents of one part pass the steps.
+    """Counts the documents of one part that pass or are dropped, and what changes them.
 
     Args:
-        drops: is given every dropped document; None keeps only the counts.
+        write: receives every dropped document; None keeps the counts alone.
     """
 
-    def __init__(self, drops: DropSink | None = None) -> None:
+    def __init__(self, write: DropWriter | None = None) -> None:
         self.counts = Counts()
-        self._drops = drops
+        self._write = write
 
     def drop(
         self,
@@ -108,26 +107,26 @@ class DropLog:
         detail: str = "",
         size: int | None = None,
     ) -> None:
-        """Take note that a document ends here.
+        """Record a dropped document.
 
         Args:
             step: the name of the step or source that drops it.
             document: its content may be empty where it could not or must not be read.
             reason: a short phrase out of a small set: drops are counted by it.
-            detail: what is particular to this document: never counted by.
-            size: bytes it has where that is not the length of its content.
+            detail: what is particular to this document; not counted by.
+            size: its bytes, where that is not the length of its content.
         """
         self.counts.drops[step, reason] += 1
         self.counts.drop_bytes[step, reason] += len(document.content) if size is None else size
-        if self._drops is not None:
-            self._drops.keep(document, step, reason, detail)
+        if self._write is not None:
+            self._write(document, step, reason, detail)
 
-    def count(self, step: str, what: str, number: int = 1) -> None:
-        """Take note of something a step did to a document that goes on."""
-        self.counts.events[step, what] += number
+    def count(self, step: str, event: str, number: int = 1) -> None:
+        """Count something that a step did to a document which passes."""
+        self.counts.events[step, event] += number
 
-    def kept(self, document: Document) -> None:
-        """Take note that a document passed all steps."""
+    def passed(self, document: Document) -> None:
+        """Count a document that passed all steps."""
         size = len(document.content)
         key = document.language, document.licence
         self.counts.documents[key] += 1
@@ -136,53 +135,47 @@ class DropLog:
         self.counts.sources[(document.source,)] += size
 
 
-class DropFile(AbstractContextManager["DropFile"]):
-    """Dropped documents as JSON lines, compressed with Zstandard.
+@contextmanager
+def open_drop_log(path: Path | None) -> Iterator[DropLog]:
+    """A drop log that also writes the dropped documents to a file.
 
-    Each line has `id`, `source`, `path`, `revision`, `licence`, `language`, `sha256`, `step`,
-    `reason`, `detail` and `text`, in which bytes that are not UTF-8 are escaped. The file takes
-    its name when the block ends without an error.
+    The file has JSON lines, compressed with Zstandard: `id`, `source`, `path`, `revision`,
+    `licence`, `language`, `sha256`, `step`, `reason`, `detail` and `text`, in which bytes that are
+    not UTF-8 are escaped. It appears when the block ends without an error.
+
+    Args:
+        path: of the file; None writes none.
 
     Raises:
         StorageError: the file cannot be written.
     """
+    if path is None:
+        yield DropLog()
+        return
+    import zstandard  # optional: needed to build corpora alone
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._open_files = ExitStack()
+    with storage_errors(path, "writing the drops"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        atomic_file(path, doing="writing the drops") as partial,
+        zstandard.open(partial, "wb") as file,
+    ):
 
-    def __enter__(self) -> Self:
-        import zstandard  # optional: only who builds corpora has it
+        def write(document: Document, step: str, reason: str, detail: str, /) -> None:
+            row = {
+                "id": document.id,
+                "source": document.source,
+                "path": document.path,
+                "revision": document.revision,
+                "licence": document.licence,
+                "language": document.language,
+                "sha256": document.sha256,
+                "step": step,
+                "reason": reason,
+                "detail": detail,
+                "text": document.content.decode("utf-8", errors="backslashreplace"),
+            }
+            with storage_errors(path, "writing the drops"):
+                file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
 
-        with storage_errors(self._path, "writing the drops"), ExitStack() as files:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = files.enter_context(atomic_file(self._path, doing="writing the drops"))
-            self._file = files.enter_context(zstandard.open(temporary, "wb"))
-            self._open_files = files.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._open_files.__exit__(kind, error, trace)
-
-    def keep(self, document: Document, step: str, reason: str, detail: str) -> None:
-        """Append one document."""
-        row = {
-            "id": document.id,
-            "source": document.source,
-            "path": document.path,
-            "revision": document.revision,
-            "licence": document.licence,
-            "language": document.language,
-            "sha256": document.sha256,
-            "step": step,
-            "reason": reason,
-            "detail": detail,
-            "text": document.content.decode("utf-8", errors="backslashreplace"),
-        }
-        with storage_errors(self._path, "writing the drops"):
-            self._file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
+        yield DropLog(write)

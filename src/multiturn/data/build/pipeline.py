@@ -4,21 +4,19 @@
       plan.json                  the recipe as plain data, and the parts of its sources
       documents/                 what passed the steps
         part-00000.parquet         documents of one part
-        part-00000.json            its completion marker: fingerprint, hash of the file, counts
+        part-00000.json            its marker: fingerprint, hash of the file, counts
         drops/part-00000.jsonl.zst   with `keep_drops`: what was dropped, with reasons
         complete.json              the marker of the stage: fingerprint, files, counts
       deduplicated/ ...          a folder for each stage of the recipe, with `complete.json`
 
-A marker is written after what it marks is on the disk. Whatever has a marker of the right
-fingerprint is not made again; whatever has none, or another, is. So a build that was killed
-goes on with the same command and loses what was in flight, and a changed recipe makes anew
-what the change touches.
+All work is in resumable tasks (see `resumable`): the same command continues a build that was
+killed and repeats only what was in flight, and a changed recipe repeats what the change affects.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,28 +27,42 @@ from filelock import FileLock, Timeout
 from multiturn import __version__
 from multiturn.core.errors import StoreError, storage_errors
 from multiturn.core.files import sha256_file, write_atomically
-from multiturn.data.build.drop_log import Counts, DropFile, DropLog
+from multiturn.data.build.drop_log import Counts, open_drop_log
 from multiturn.data.build.executors.local import Executor
 from multiturn.data.build.fingerprint import describe, fingerprint
-from multiturn.data.build.progress import BuildListener, BuildProgress, silent
+from multiturn.data.build.progress import BuildListener, silent
+from multiturn.data.build.recipe import CorpusRecipe
+from multiturn.data.build.resumable import (
+    SCHEMA,
+    ResumableTask,
+    TaskProgress,
+    read_marker,
+    run_tasks,
+    write_marker,
+)
 from multiturn.data.build.source import Part, Source, SourceError
-from multiturn.data.build.stage import CorpusStage, StageContext
+from multiturn.data.build.stage import COMPLETE, DOCUMENTS, CorpusStage, StageContext
 from multiturn.data.build.transform import DocumentTransform, run_transforms
 from multiturn.data.documents.files import write_documents
-from multiturn.data.recipe import CorpusRecipe
 
-__all__ = ["COMPLETE", "DOCUMENTS", "Work", "build", "read_marker", "stage_names"]
+__all__ = ["build"]
 
-SCHEMA = 1
-"""Of the files in a build's folder. A build of another schema is made anew."""
-DOCUMENTS = "documents"
-COMPLETE = "complete.json"
-_REASONS_TOLD = 3
+_REASONS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """One part to read: plain data, for a process on this or another machine."""
+class ReadTask(ResumableTask[tuple[Counts, str]]):
+    """Reads one part of a source into its file of documents.
+
+    Attributes:
+        number: of the part, over all sources.
+        source: reads the part.
+        part: what to read.
+        steps: what each document passes.
+        folder: of the files.
+        downloads: where files from the network are stored.
+        keep_drops: write dropped documents down.
+    """
 
     number: int
     source: Source
@@ -61,16 +73,83 @@ class Work:
     keep_drops: bool
 
     @property
-    def fingerprint(self) -> str:
-        """Of all that decides the result, the version of this program included."""
-        return fingerprint(
-            (SCHEMA, __version__, self.source, self.part, self.steps, self.keep_drops)
-        )
+    def label(self) -> str:
+        """See `ResumableTask`."""
+        return self.part.name
 
     @property
     def output(self) -> Path:
         """The file of documents."""
         return self.folder / f"part-{self.number:05d}.parquet"
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """See `ResumableTask`."""
+        return (self.output,)
+
+    @property
+    def marker(self) -> Path:
+        """See `ResumableTask`."""
+        return self.output.with_suffix(".json")
+
+    def run(self) -> tuple[Counts, str]:
+        """The counts of the part, and the SHA-256 of its file."""
+        drops = self.folder / "drops" / f"{self.output.stem}.jsonl.zst"
+        with open_drop_log(drops if self.keep_drops else None) as drop_log:
+            documents = self.source.read(self.part, drop_log, self.downloads)
+            write_documents(self.output, run_transforms(documents, self.steps, drop_log))
+        return drop_log.counts, sha256_file(self.output)
+
+    def to_plain(self, result: tuple[Counts, str]) -> dict[str, object]:
+        """See `ResumableTask`."""
+        counts, digest = result
+        return {"part": self.part.name, "sha256": digest, "tally": counts.to_plain()}
+
+    def from_plain(self, plain: Mapping[str, Any]) -> tuple[Counts, str]:
+        """See `ResumableTask`."""
+        return Counts.from_plain(plain["tally"]), plain["sha256"]
+
+    def size_of(self, result: tuple[Counts, str]) -> int:
+        """See `ResumableTask`."""
+        return result[0].bytes.total()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageTask(ResumableTask[Counts]):
+    """Runs a stage, and records the hash of every file that it leaves.
+
+    Attributes:
+        stage: to run.
+        context: of the stage.
+    """
+
+    stage: CorpusStage
+    context: StageContext
+
+    @property
+    def label(self) -> str:
+        """See `ResumableTask`."""
+        return self.stage.name
+
+    @property
+    def marker(self) -> Path:
+        """See `ResumableTask`."""
+        return self.context.after / COMPLETE
+
+    def run(self) -> Counts:
+        """See `ResumableTask`."""
+        return self.stage.run(self.context)
+
+    def to_plain(self, result: Counts) -> dict[str, object]:
+        """See `ResumableTask`."""
+        after = self.context.after
+        paths = sorted(path for path in after.rglob("*") if path.is_file())
+        files = {path.relative_to(after).as_posix(): sha256_file(path) for path in paths}
+        return {"files": files, "tally": result.to_plain()}
+
+    def from_plain(self, plain: Mapping[str, Any]) -> Counts:
+        """See `ResumableTask`."""
+        return Counts.from_plain(plain["tally"])
 
 
 def build(
@@ -82,31 +161,31 @@ def build(
     keep_drops: bool = False,
     progress: BuildListener = silent,
 ) -> Counts:
-    """Build the corpus of a recipe, or what is still missing of it.
+    """Build the corpus of a recipe, or what an interrupted build left to do.
 
     Args:
         recipe: what to build.
         out: the folder of the build; made when missing.
-        executor: runs the pieces.
-        downloads: where files from the network are kept between builds.
+        executor: runs the tasks.
+        downloads: where files from the network are stored between builds.
         keep_drops: write dropped documents down.
-        progress: is told of each finished piece.
+        progress: called after each finished task.
 
     Returns:
         the counts of the last stage.
 
     Raises:
-        SourceError: a source cannot be had, or every document was dropped. What was finished
-            stays.
-        StoreError: another build is at work in the folder.
-        StorageError: the disk is full or a place cannot be written.
+        SourceError: a source is not available, or every document was dropped. Finished tasks
+            stay finished.
+        StoreError: another build is running in the folder.
+        StorageError: the disk is full or a folder is not writable.
     """
     with storage_errors(out, "making the folder of the corpus"):
         (out / DOCUMENTS).mkdir(parents=True, exist_ok=True)
-    with _alone(out):
-        _sweep(out / DOCUMENTS)
-        works = _plan(recipe, out, downloads, keep_drops)
-        counts, mark = _read_parts(works, out / DOCUMENTS, executor, progress)
+    with _locked(out):
+        _delete_partial(out / DOCUMENTS)
+        tasks = _plan(recipe, out, downloads, keep_drops)
+        counts, mark = _read_parts(tasks, out / DOCUMENTS, executor, progress)
         _check_left(counts)
         before = out / DOCUMENTS
         for stage in recipe.stages:
@@ -120,38 +199,17 @@ def build(
                 progress=progress,
                 keep_drops=keep_drops,
             )
-            counts = _run_stage(stage, context)
+            counts = StageTask(fingerprint=mark, stage=stage, context=context).complete()
             before = context.after
     return counts
 
 
-def read_work(work: Work) -> tuple[Counts, str]:
-    """Read one part into its file of documents, unless that is done already.
-
-    Returns:
-        the counts of the part, and the SHA-256 of the file.
-    """
-    marker_path = work.output.with_suffix(".json")
-    marker = read_marker(marker_path)
-    if marker is not None and marker["fingerprint"] == work.fingerprint and work.output.exists():
-        return Counts.from_plain(marker["tally"]), marker["sha256"]
-    if work.keep_drops:
-        with DropFile(work.folder / "drops" / f"part-{work.number:05d}.jsonl.zst") as drops:
-            counts = _write_part(work, DropLog(drops))
-    else:
-        counts = _write_part(work, DropLog())
-    digest = sha256_file(work.output)
-    # Only now: everything that the marker speaks of is on the disk under its own name.
-    _mark(marker_path, work.fingerprint, counts, part=work.part.name, sha256=digest)
-    return counts, digest
-
-
 def _check_left(counts: Counts) -> None:
-    """Raise where nothing is left: whoever builds a corpus does not mean an empty one."""
+    """Raise where nothing is left, since nobody wants to build an empty corpus."""
     if counts.documents.total():
         return
     total = counts.drops.total()
-    often = counts.drops.most_common(_REASONS_TOLD)
+    often = counts.drops.most_common(_REASONS_SHOWN)
     reasons = "; ".join(f"{count} by {step}: {reason}" for (step, reason), count in often)
     raise SourceError(
         f"nothing is left of the sources: all of {total} documents were dropped"
@@ -163,57 +221,9 @@ def _check_left(counts: Counts) -> None:
     )
 
 
-def read_marker(path: Path) -> dict[str, Any] | None:
-    """A completion marker; None where there is none, or none of this schema.
-
-    Raises:
-        StoreError: it is no marker at all.
-    """
-    try:
-        marker = json.loads(path.read_bytes())
-        if marker["schema"] != SCHEMA:
-            return None
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError(
-            "a completion marker cannot be read", got=str(path), fix="delete it and build again"
-        ) from error
-    return dict(marker)
-
-
-def stage_names(out: Path) -> list[str]:
-    """The finished stages of a build, in order; `documents` is the first.
-
-    Raises:
-        StoreError: there is no build in this folder.
-    """
-    plan = read_marker(out / "plan.json")
-    if plan is None:
-        raise StoreError(
-            "no corpus in this folder", got=str(out), fix="`multiturn data build RECIPE` makes one"
-        )
-    names = [DOCUMENTS, *plan["stages"]]
-    return [name for name in names if (out / name / COMPLETE).exists()]
-
-
-def _run_stage(stage: CorpusStage, context: StageContext) -> Counts:
-    """Run a stage, unless its marker says that this was done already."""
-    after = context.after
-    marker = read_marker(after / COMPLETE)
-    if marker is not None and marker["fingerprint"] == context.fingerprint:
-        return Counts.from_plain(marker["tally"])
-    with storage_errors(after, "making the folder of a stage"):
-        after.mkdir(exist_ok=True)
-        (after / COMPLETE).unlink(missing_ok=True)
-    counts = stage.run(context)
-    _mark(after / COMPLETE, context.fingerprint, counts, files=_hashes(after))
-    return counts
-
-
 @contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keep a second build out of the folder."""
+def _locked(out: Path) -> Iterator[None]:
+    """Refuse a second build in the folder."""
     try:
         with FileLock(out / ".lock", timeout=0):
             yield
@@ -223,21 +233,18 @@ def _alone(out: Path) -> Iterator[None]:
         ) from error
 
 
-def _sweep(folder: Path) -> None:
-    """Delete what a build that was killed had begun to write."""
+def _delete_partial(folder: Path) -> None:
+    """Delete the temporary files of a build that was killed."""
     with storage_errors(folder, "deleting what an earlier build left unfinished"):
         for path in folder.rglob(".part-*"):
             path.unlink()
 
 
-def _write_part(work: Work, drop_log: DropLog) -> Counts:
-    documents = work.source.read(work.part, drop_log, work.downloads)
-    write_documents(work.output, run_transforms(documents, work.steps, drop_log))
-    return drop_log.counts
+def _plan(recipe: CorpusRecipe, out: Path, downloads: Path, keep_drops: bool) -> list[ReadTask]:
+    """A task for each part of each source.
 
-
-def _plan(recipe: CorpusRecipe, out: Path, downloads: Path, keep_drops: bool) -> list[Work]:
-    """The parts of all sources: as they were resolved when the build began, else as of now."""
+    Parts stay as they were resolved when the build began; a changed source is resolved anew.
+    """
     path = out / "plan.json"
     described = describe(recipe.sources)
     saved = read_marker(path)
@@ -247,7 +254,6 @@ def _plan(recipe: CorpusRecipe, out: Path, downloads: Path, keep_drops: bool) ->
         ]
     else:
         parts = [(source, part) for source in recipe.sources for part in source.parts(downloads)]
-        saved = None
     indices = {id(source): index for index, source in enumerate(recipe.sources)}
     plan = {
         "schema": SCHEMA,
@@ -264,7 +270,9 @@ def _plan(recipe: CorpusRecipe, out: Path, downloads: Path, keep_drops: bool) ->
     }
     write_atomically(path, json.dumps(plan, indent=1, sort_keys=True))
     return [
-        Work(
+        ReadTask(
+            # Of all that decides the result, the version of this program included.
+            fingerprint=fingerprint((SCHEMA, __version__, source, part, recipe.steps, keep_drops)),
             number=number,
             source=source,
             part=part,
@@ -278,48 +286,27 @@ def _plan(recipe: CorpusRecipe, out: Path, downloads: Path, keep_drops: bool) ->
 
 
 def _read_parts(
-    works: Sequence[Work], folder: Path, executor: Executor, progress: BuildListener
+    tasks: list[ReadTask], folder: Path, executor: Executor, listener: BuildListener
 ) -> tuple[Counts, str]:
-    """Read all parts; returns their counts and the fingerprint of what they gave."""
-    counts, digests = Counts(), [""] * len(works)
-    size = 0
-    progress(BuildProgress(stage=DOCUMENTS, done=0, total=len(works)))
-    for done, (index, (of_part, digest)) in enumerate(executor.map(read_work, works), 1):
+    """Read all parts; returns their counts and the fingerprint of the files."""
+    progress = TaskProgress(listener, DOCUMENTS, len(tasks))
+    results = run_tasks(executor, tasks, progress)
+    _delete_others(folder, {task.output for task in tasks})
+    counts = Counts()
+    for of_part, _ in results:
         counts.add(of_part)
-        digests[index] = digest
-        size += of_part.bytes.total()
-        progress(
-            BuildProgress(
-                stage=DOCUMENTS,
-                done=done,
-                total=len(works),
-                note=works[index].part.name,
-                bytes=size,
-            )
-        )
-    _forget_others(folder, {work.output for work in works})
+    digests = [digest for _, digest in results]
     mark = fingerprint((SCHEMA, digests))
-    files = {work.output.name: digest for work, digest in zip(works, digests, strict=True)}
-    _mark(folder / COMPLETE, mark, counts, files=files)
+    files = {task.output.name: digest for task, digest in zip(tasks, digests, strict=True)}
+    write_marker(folder / COMPLETE, mark, files=files, tally=counts.to_plain())
     return counts, mark
 
 
-def _hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file that a stage left, by its path in the folder."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in paths}
-
-
-def _forget_others(folder: Path, wanted: set[Path]) -> None:
-    """Delete the parts that an earlier, longer plan left behind."""
+def _delete_others(folder: Path, outputs: set[Path]) -> None:
+    """Delete the parts of an earlier, longer plan."""
     with storage_errors(folder, "deleting parts of an earlier plan"):
         for path in folder.glob("part-*.parquet"):
-            if path not in wanted:
+            if path not in outputs:
                 path.with_suffix(".json").unlink(missing_ok=True)
                 (folder / "drops" / f"{path.stem}.jsonl.zst").unlink(missing_ok=True)
                 path.unlink()
-
-
-def _mark(path: Path, mark: str, counts: Counts, **more: object) -> None:
-    plain = {"schema": SCHEMA, "fingerprint": mark, "tally": counts.to_plain(), **more}
-    write_atomically(path, json.dumps(plain, indent=1, sort_keys=True))

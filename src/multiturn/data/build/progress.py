@@ -1,4 +1,4 @@
-"""How a build tells what it is doing."""
+"""Reports of a build's progress."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["BuildListener", "BuildProgress", "silent"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildProgress:
-    """One moment of a build.
+    """The state of a build after a task.
 
     Attributes:
-        stage: what is being done: ``documents``, or the name of a `CorpusStage`.
-        done: pieces of it that are finished, counting those of an earlier run.
-        total: pieces in all.
-        note: a detail, for a person: the piece just finished.
-        bytes: of text in the finished pieces, where the stage counts it.
+        stage: ``documents``, or the name of a `CorpusStage`.
+        done: tasks of the stage that are finished, counting those of an earlier run.
+        total: tasks of the stage in all.
+        note: a detail for a person: the task just finished.
+        bytes: of text in the finished tasks, where the stage counts it.
     """
 
     stage: str
@@ -28,13 +28,13 @@ class BuildProgress:
 
 
 class BuildListener(Protocol):
-    """Is told each moment of a build; must not block."""
+    """Receives the progress of a build; must not block."""
 
     def __call__(self, progress: BuildProgress, /) -> None:
-        """Take note of a moment."""
+        """Receive a report."""
         ...
 
 
 def silent(progress: BuildProgress, /) -> None:
-    """A listener that tells nobody."""
+    """A listener that ignores all reports."""
     del progress

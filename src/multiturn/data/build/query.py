@@ -1,4 +1,4 @@
-"""Reading documents of a corpus for a person."""
+"""Queries for documents of a corpus, and for what was dropped from it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.core.errors import StoreError, UnknownNameError
-from multiturn.data.build.pipeline import DOCUMENTS, stage_names
-from multiturn.data.build.stage import document_files
+from multiturn.data.build.stage import DOCUMENTS, document_files, stage_names
 from multiturn.data.documents.files import read_documents
 from multiturn.data.documents.record import Document
 
@@ -19,20 +18,20 @@ __all__ = ["DocumentQuery", "find_documents", "find_drops"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentQuery:
-    """Which documents; None lets all pass.
+    """Conditions on documents; None stands for any value.
 
     Attributes:
-        identifier: the whole id.
-        language: the key.
-        source: what the source begins with.
+        identifier: the id.
+        language: the key of the language.
+        source: a prefix of the source.
     """
 
     identifier: str | None = None
     language: str | None = None
     source: str | None = None
 
-    def takes(self, identifier: str, language: str, source: str) -> bool:
-        """Whether a document of these is query."""
+    def matches(self, identifier: str, language: str, source: str) -> bool:
+        """Whether a document of this id, language and source meets the conditions."""
         return (
             (self.identifier is None or identifier == self.identifier)
             and (self.language is None or language == self.language)
@@ -47,31 +46,31 @@ def find_documents(
 
     Args:
         out: the folder of the build.
-        query: which.
-        stage: as they were after it; None for the last that has documents.
+        query: the conditions.
+        stage: show documents as they were after this stage; None for the last one with documents.
 
     Raises:
         StoreError: there is no build, or no finished stage of it has documents.
         UnknownNameError: there is no finished stage of that name with documents.
     """
-    having = [name for name in stage_names(out) if document_files(out / name)]
-    if not having:
+    stages = [name for name in stage_names(out) if document_files(out / name)]
+    if not stages:
         raise StoreError(
             "nothing of this corpus is finished", got=str(out), fix="run the build to its end"
         )
-    if stage is not None and stage not in having:
-        raise UnknownNameError("stage", stage, having)
-    for path in document_files(out / (stage or having[-1])):
+    if stage is not None and stage not in stages:
+        raise UnknownNameError("stage", stage, stages)
+    for path in document_files(out / (stage or stages[-1])):
         for document in read_documents(path):
-            if query.takes(document.id, document.language, document.source):
+            if query.matches(document.id, document.language, document.source):
                 yield document
 
 
 def find_drops(out: Path, query: DocumentQuery) -> Iterator[dict[str, str]]:
-    """What was dropped: the rows of `drop_log.DropFile`, of all stages.
+    """The dropped documents of all stages, as `drop_log.open_drop_log` wrote them.
 
     Raises:
-        StoreError: there is no build, or it was made without keeping drops.
+        StoreError: there is no build, or it did not write its drops down.
     """
     import zstandard
 
@@ -88,7 +87,7 @@ def find_drops(out: Path, query: DocumentQuery) -> Iterator[dict[str, str]]:
             with zstandard.open(path, "rb") as file:
                 for line in io.TextIOWrapper(file, encoding="utf-8", newline="\n"):
                     row = json.loads(line)
-                    if query.takes(row["id"], row["language"], row["source"]):
+                    if query.matches(row["id"], row["language"], row["source"]):
                         yield row
         except (zstandard.ZstdError, ValueError, KeyError, OSError) as error:
             raise StoreError("a file of drops cannot be read", got=str(path)) from error

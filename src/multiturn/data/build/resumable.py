@@ -1,122 +1,167 @@
-"""The pieces of a stage: each is made once, and marked when it is whole.
+"""The resumable task: work that is done once, however often its build is interrupted.
 
-A piece writes its files first and its marker last; with a marker of the right fingerprint, the
-piece is not made again. What was killed has no marker, and its files are overwritten.
+A task writes its outputs first and its marker last. A task whose marker has the right fingerprint
+is not run again. A task that was killed has no such marker, so it runs again and overwrites what
+it left.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
-
-import numpy as np
+from typing import Any, Generic, TypeVar
 
 from multiturn.core.errors import StoreError, storage_errors
-from multiturn.core.files import atomic_file, write_atomically
-from multiturn.data.build.pipeline import read_marker
-from multiturn.data.build.progress import BuildProgress
-from multiturn.data.build.stage import StageContext
+from multiturn.core.files import write_atomically
+from multiturn.data.build.executors.local import Executor
+from multiturn.data.build.progress import BuildListener, BuildProgress
 
-__all__ = ["TaskProgress", "finished", "keep_only", "load_array", "mark", "run_tasks", "save_array"]
+__all__ = [
+    "SCHEMA",
+    "ResumableTask",
+    "TaskProgress",
+    "delete_except",
+    "read_marker",
+    "run_tasks",
+    "write_marker",
+]
 
 SCHEMA = 1
-"""That `pipeline.read_marker` reads."""
+"""Of the markers. A build of another schema is made anew."""
 
-Numbers = np.ndarray[Any, Any]
-T = TypeVar("T", bound="HasText")
 R = TypeVar("R")
 
 
-class HasText(Protocol):
-    """A piece that says how it is called."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumableTask(ABC, Generic[R]):
+    """A step of a build with inputs, outputs, a fingerprint and a marker.
+
+    Tasks are plain data, so that any process on any machine can run them.
+
+    Attributes:
+        fingerprint: of all that decides the result.
+    """
+
+    fingerprint: str
 
     @property
+    @abstractmethod
     def label(self) -> str:
-        """For a person."""
-        ...
+        """The name that a person sees when the task is finished."""
+
+    @property
+    @abstractmethod
+    def marker(self) -> Path:
+        """The JSON file that says that the task is finished."""
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """Files without which the task is not finished, whatever its marker says."""
+        return ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that the task leaves."""
+        return *self.outputs, self.marker
+
+    @abstractmethod
+    def run(self) -> R:
+        """Write the outputs."""
+
+    @abstractmethod
+    def to_plain(self, result: R) -> dict[str, object]:
+        """What the marker records of the result, as JSON data."""
+
+    @abstractmethod
+    def from_plain(self, plain: Mapping[str, Any]) -> R:
+        """The result that `to_plain` recorded."""
+
+    def size_of(self, result: R) -> int:
+        """Bytes of text that the task processed, for progress reports."""
+        del result
+        return 0
+
+    def finished(self) -> R | None:
+        """The result of a finished task; None where the task must run.
+
+        Raises:
+            StoreError: the marker is broken.
+        """
+        plain = read_marker(self.marker)
+        if plain is None or plain["fingerprint"] != self.fingerprint:
+            return None
+        if not all(path.exists() for path in self.outputs):
+            return None
+        return self.from_plain(plain)
+
+    def complete(self) -> R:
+        """The result, from the marker if the task is finished, else from running it.
+
+        Raises:
+            StorageError: the disk is full or a folder is not writable.
+        """
+        done = self.finished()
+        if done is not None:
+            return done
+        with storage_errors(self.marker, "preparing a task"):
+            self.marker.parent.mkdir(parents=True, exist_ok=True)
+            self.marker.unlink(missing_ok=True)
+        result = self.run()
+        # Only now: all outputs are on the disk under their own names.
+        write_marker(self.marker, self.fingerprint, **self.to_plain(result))
+        return result
 
 
-def finished(marker: Path, fingerprint: str, *outputs: Path) -> dict[str, Any] | None:
-    """What `mark` wrote, if it has this fingerprint and the outputs are there."""
-    found = read_marker(marker)
-    if found is None or found["fingerprint"] != fingerprint:
-        return None
-    return found if all(path.exists() for path in outputs) else None
-
-
-def mark(marker: Path, fingerprint: str, **more: object) -> None:
-    """Say that a piece is whole."""
-    plain = {"schema": SCHEMA, "fingerprint": fingerprint, **more}
-    with storage_errors(marker, "writing a marker"):
-        marker.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(marker, json.dumps(plain, indent=1, sort_keys=True))
-
-
-def save_array(path: Path, array: Numbers) -> None:
-    """Write an array as ``.npy``, whole or not at all, without a copy of it in memory."""
-    with storage_errors(path, "writing"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as partial, partial.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
-
-
-def load_array(path: Path) -> Numbers:
-    """The array of a file, mapped into memory: only what is touched is read.
+def read_marker(path: Path) -> dict[str, Any] | None:
+    """The content of a marker; None where it is missing or of another schema.
 
     Raises:
-        StoreError: the file is missing or broken.
+        StoreError: the file is not a marker.
     """
     try:
-        array: Numbers = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        # An empty array cannot be mapped.
-        try:
-            whole: Numbers = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            raise _unreadable(path) from error
-        return whole
-    except (OSError, EOFError) as error:
-        raise _unreadable(path) from error
-    return array
+        marker = json.loads(path.read_bytes())
+        if marker["schema"] != SCHEMA:
+            return None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StoreError(
+            "a completion marker cannot be read", got=str(path), fix="delete it and build again"
+        ) from error
+    return dict(marker)
 
 
-def keep_only(folder: Path, wanted: Collection[Path]) -> None:
-    """Delete everything in the folder of a stage but these files: work that is done with, and
-    what an interrupted or an earlier run left behind.
-    """
-    with storage_errors(folder, "deleting files of work"):
-        for path in sorted(folder.rglob("*"), reverse=True):
-            if path.is_dir():
-                if not any(path.iterdir()):
-                    path.rmdir()
-            elif path not in wanted:
-                path.unlink()
+def write_marker(path: Path, fingerprint: str, **content: object) -> None:
+    """Write a marker in one step."""
+    plain = {"schema": SCHEMA, "fingerprint": fingerprint, **content}
+    write_atomically(path, json.dumps(plain, indent=1, sort_keys=True))
 
 
 class TaskProgress:
-    """Counts the pieces of a stage and tells its listener.
+    """Counts finished tasks of a stage and reports them.
 
     Args:
-        context: of the stage.
-        stage: its name.
-        total: pieces in all its phases, as far as known.
+        listener: receives the reports.
+        stage: the name of the stage.
+        total: tasks in all, as far as known.
     """
 
-    def __init__(self, context: StageContext, stage: str, total: int) -> None:
-        self._context, self._stage, self.total = context, stage, total
+    def __init__(self, listener: BuildListener, stage: str, total: int) -> None:
+        self._listener, self._stage, self.total = listener, stage, total
         self._done = self._bytes = 0
-        self._tell("")
+        self._report("")
 
-    def one(self, note: str, size: int = 0) -> None:
-        """A piece is finished."""
+    def add(self, note: str, size: int = 0) -> None:
+        """Report a finished task."""
         self._done += 1
         self._bytes += size
-        self._tell(note)
+        self._report(note)
 
-    def _tell(self, note: str) -> None:
-        self._context.progress(
+    def _report(self, note: str) -> None:
+        self._listener(
             BuildProgress(
                 stage=self._stage,
                 done=self._done,
@@ -128,22 +173,29 @@ class TaskProgress:
 
 
 def run_tasks(
-    context: StageContext,
-    function: Callable[[T], R],
-    pieces: Sequence[T],
-    progress: TaskProgress,
+    executor: Executor, tasks: Sequence[ResumableTask[R]], progress: TaskProgress
 ) -> list[R]:
-    """Run pieces on the executor; their results, in the order of the pieces."""
+    """Complete tasks on an executor; their results, in the order of the tasks."""
     results: dict[int, R] = {}
-    for index, result in context.executor.map(function, pieces):
+    for index, result in executor.map(_complete, tasks):
         results[index] = result
-        progress.one(pieces[index].label)
-    return [results[index] for index in range(len(pieces))]
+        progress.add(tasks[index].label, tasks[index].size_of(result))
+    return [results[index] for index in range(len(tasks))]
 
 
-def _unreadable(path: Path) -> StoreError:
-    return StoreError(
-        "a file of the corpus cannot be read",
-        got=str(path),
-        fix="delete the folder of its stage and build again",
-    )
+def delete_except(folder: Path, files: Collection[Path]) -> None:
+    """Delete all files in the folder of a stage but these, and folders that are then empty.
+
+    What goes are intermediate files, and what an interrupted or earlier run left.
+    """
+    with storage_errors(folder, "deleting intermediate files"):
+        for path in sorted(folder.rglob("*"), reverse=True):
+            if path.is_dir():
+                if not any(path.iterdir()):
+                    path.rmdir()
+            elif path not in files:
+                path.unlink()
+
+
+def _complete(task: ResumableTask[R]) -> R:
+    return task.complete()

@@ -15,21 +15,21 @@ __all__ = ["Part", "Source", "SourceError"]
 
 
 class SourceError(InputError):
-    """A source cannot be had, or is empty: the run stops and says so."""
+    """A source is not available, or is empty; the build stops and says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a source that is read in one go, by one process.
+    """A part of a source, which one process reads as a unit.
 
-    It is the unit of work, of completion markers and of output files: a build that was killed
-    reads again only the parts that were not finished. Parts are plain data, because the plan
-    of a build is written down: what was resolved once, such as the newest version of a
-    project, stays what it was when the build goes on later.
+    Each part has its own output file and its own marker: a build that was killed reads again
+    only the unfinished parts. Parts are plain data and stand in the plan of the build, so that
+    what was resolved once, such as the newest version of a project, stays the same when the
+    build continues later.
 
     Attributes:
         name: for a person: ``requests 2.32.3``.
-        detail: what the source needs to read it again, as plain JSON data.
+        detail: what the source needs to read the part, as plain JSON data.
     """
 
     name: str
@@ -41,35 +41,35 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What drops are filed under, and what a person reads: ``pypi``."""
+        """The name of its drops, which a person reads: ``pypi``."""
         ...
 
     def parts(self, downloads: Path) -> Sequence[Part]:
-        """The pieces, always in the same order. Called once when a build begins.
+        """The parts, always in the same order. Called once when a build begins.
 
         Args:
-            downloads: as of `read`, for sources that must look something up first.
+            downloads: as for `read`, for sources that look something up first.
 
         Raises:
-            SourceError: the source cannot be had, or there is nothing in it.
+            SourceError: the source is not available, or is empty.
         """
         ...
 
     def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
-        """The documents of one piece, always in the same order.
+        """The documents of one part, always in the same order.
 
-        What cannot be read, or must not be (a member of an archive that is too large, a link
-        that leads out of it, a broken row), is reported to `drop_log.drop` under the name of the
-        source; nothing is passed over in silence. No file is read whole whose size is not
-        bounded first, and nothing is ever unpacked to disk.
+        What cannot or must not be read (a member of an archive that is too large, a link that
+        leads out of the archive, a broken row) goes to `drop_log.drop` under the name of the
+        source; nothing is skipped silently. The size of a file is checked before its content is
+        read, and nothing is ever unpacked to disk.
 
         Args:
             part: one of `parts()`.
-            drop_log: is told what is dropped.
-            downloads: a directory for files that come over the network; what lies there
+            drop_log: records what is dropped.
+            downloads: a directory for files that come over the network. A file that is there
                 already and has the right hash is not fetched again.
 
         Raises:
-            SourceError: the piece as a whole cannot be had.
+            SourceError: the part is not available at all.
         """
         ...

@@ -1,4 +1,4 @@
-"""What is in a corpus and what was left out, from the markers of its build."""
+"""Statistics of a corpus, from the markers of its build."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 from multiturn.core.errors import StoreError
 from multiturn.core.files import sha256_file
 from multiturn.data.build.drop_log import Counts
-from multiturn.data.build.pipeline import COMPLETE, read_marker, stage_names
+from multiturn.data.build.resumable import read_marker
+from multiturn.data.build.stage import COMPLETE, read_plan, stage_names
 
-__all__ = ["Problem", "Statistics", "Table", "read_statistics", "verify"]
+__all__ = ["FileFault", "Statistics", "Table", "read_statistics", "verify"]
 
 
 Rows = tuple[tuple[str, tuple[int, ...]], ...]
@@ -34,12 +35,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """The account of a build.
+    """What the stages of a build counted.
 
     Attributes:
-        recipe: its name.
-        stages: the finished ones with their tallies, in order. A counts counts what its stage
-            kept, and what it dropped itself.
+        recipe: the name of the recipe.
+        stages: the finished stages in order, each with what passed it and what it dropped.
     """
 
     recipe: str
@@ -47,7 +47,7 @@ class Statistics:
 
     @property
     def final(self) -> Counts:
-        """Of the last stage that counted documents."""
+        """The counts of the last stage that counted documents."""
         return next(
             (counts for _, counts in reversed(self.stages) if counts.documents), self.stages[-1][1]
         )
@@ -55,13 +55,13 @@ class Statistics:
     def tables(self) -> list[Table]:
         """Everything, as tables for a person."""
         final = self.final
-        kept = ("documents", "bytes")
+        columns = ("documents", "bytes")
         return [
-            Table("Languages", kept, _kept(final, 0)),
-            Table("Licences", kept, _kept(final, 1)),
+            Table("Languages", columns, _by_key(final, 0)),
+            Table("Licences", columns, _by_key(final, 1)),
             Table("Sources", ("bytes",), _by_name(final.sources)),
             Table("Lengths", ("documents",), _lengths(final)),
-            Table("Dropped, by step and reason", kept, self._drops()),
+            Table("Dropped, by step and reason", columns, self._drops()),
             Table("Counted on the way", ("times",), self._counts()),
         ]
 
@@ -82,15 +82,15 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """A file of a build that is not as it was made."""
+class FileFault:
+    """A file of a build that is missing or changed."""
 
     path: str
-    what: str
+    fault: str
 
 
 def read_statistics(out: Path) -> Statistics:
-    """The account of the build in a folder.
+    """The statistics of the build in a folder.
 
     Raises:
         StoreError: there is no build, or nothing of it is finished.
@@ -104,33 +104,33 @@ def read_statistics(out: Path) -> Statistics:
         raise StoreError(
             "nothing of this corpus is finished", got=str(out), fix="run the build to its end"
         )
-    plan = read_marker(out / "plan.json")
-    return Statistics(plan["recipe"] if plan else out.name, tuple(stages))
+    return Statistics(read_plan(out)["recipe"], tuple(stages))
 
 
-def verify(out: Path) -> tuple[int, list[Problem]]:
+def verify(out: Path) -> tuple[int, list[FileFault]]:
     """Read every file of the finished stages again and compare its hash.
 
     Returns:
-        how many files there are, and what is wrong with some.
+        the number of files, and the faults.
 
     Raises:
         StoreError: there is no build in this folder.
     """
-    checked, problems = 0, []
+    checked, faults = 0, []
     for stage in stage_names(out):
         marker = read_marker(out / stage / COMPLETE)
         for name, digest in (marker or {}).get("files", {}).items():
             checked += 1
             path = out / stage / name
             if not path.is_file():
-                problems.append(Problem(f"{stage}/{name}", "missing"))
+                faults.append(FileFault(f"{stage}/{name}", "missing"))
             elif sha256_file(path) != digest:
-                problems.append(Problem(f"{stage}/{name}", "changed since it was made"))
-    return checked, problems
+                faults.append(FileFault(f"{stage}/{name}", "changed since it was made"))
+    return checked, faults
 
 
-def _kept(counts: Counts, part: int) -> Rows:
+def _by_key(counts: Counts, part: int) -> Rows:
+    """Documents and bytes by one part of the key, the largest first."""
     documents: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for key, count in counts.documents.items():

@@ -1,4 +1,4 @@
-"""The account of a corpus as a page that stands by itself: no script, nothing fetched."""
+"""The statistics of a corpus as one HTML page without scripts or links to other files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from multiturn.data.build.statistics import Statistics, Table
 
 __all__ = ["statistics_page"]
 
-_MOST_ROWS = 60
+_MAX_ROWS = 60
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -38,7 +38,7 @@ p.sum { font-size: 1.05rem; }
 {%- for column in table.columns %}<th class="n">{{ column }}</th>{% endfor -%}
 <th class="plot"></th></tr></thead>
 <tbody>
-{%- for name, numbers in table.rows[:most_rows] %}
+{%- for name, numbers in table.rows[:max_rows] %}
 <tr><td class="name">{{ name }}</td>
 {%- for number in numbers %}<td class="n">{{ "{:,}".format(number) }}</td>{% endfor -%}
 <td class="plot"><svg viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label="{{
@@ -47,8 +47,8 @@ p.sum { font-size: 1.05rem; }
 {%- endfor %}
 </tbody>
 </table>
-{%- if table.rows | length > most_rows %}
-<p>and {{ table.rows | length - most_rows }} more.</p>
+{%- if table.rows | length > max_rows %}
+<p>and {{ table.rows | length - max_rows }} more.</p>
 {%- endif %}
 {% endfor %}
 </body>
@@ -69,7 +69,7 @@ def statistics_page(statistics: Statistics) -> str:
         ),
         tables=tables,
         largest={table.title: _largest(table) for table in tables},
-        most_rows=_MOST_ROWS,
+        max_rows=_MAX_ROWS,
     )
 
 

@@ -1,10 +1,9 @@
-"""What happens to each document by itself.
+"""Work on each document by itself.
 
-A step takes documents and yields documents. Steps are frozen dataclasses: their fields are
-the settings, they hold no state between documents, and the same step gives the same result
-for a document wherever and in whatever order it runs. That is what makes a corpus the same on
-one core and on many. Work that needs the whole corpus, such as deduplication, is a `CorpusStage`
-(see `pipeline`).
+A transform takes documents and yields documents. Transforms are frozen dataclasses: their fields
+are the settings, they hold no state between documents, and a transform gives the same result for a
+document wherever and in whatever order it runs. That makes a corpus the same on one core and on
+many. Work that needs the whole corpus, such as deduplication, is a `stage.CorpusStage`.
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ __all__ = ["DocumentTransform", "Filter", "run_transforms"]
 
 
 class DocumentTransform(Protocol):
-    """A generator of documents from documents."""
+    """A generator of documents from documents: a step of a recipe."""
 
     @property
     def name(self) -> str:
-        """What drops and counts are filed under."""
+        """The name of its drops and counts."""
         ...
 
     def run(self, documents: Iterable[Document], drop_log: DropLog) -> Iterator[Document]:
-        """Yield what goes on. Every document that does not is reported to `drop_log.drop`."""
+        """Yield the documents that pass; report every other one to `drop_log.drop`."""
         ...
 
 
 class Filter(ABC):
-    """A step that lets a document pass or drops it: the usual kind."""
+    """A transform that lets a document pass or drops it: the usual kind."""
 
     name: ClassVar[str]
 
@@ -41,7 +40,7 @@ class Filter(ABC):
     def judge(self, document: Document) -> str | None:
         """The reason to drop the document, out of a small set; None lets it pass.
 
-        It may set `document.language` or `document.licence` on the way.
+        The method may set `document.language` or `document.licence`.
         """
 
     def run(self, documents: Iterable[Document], drop_log: DropLog) -> Iterator[Document]:
@@ -56,11 +55,11 @@ class Filter(ABC):
 
 
 def run_transforms(
-    documents: Iterable[Document], steps: Iterable[DocumentTransform], drop_log: DropLog
+    documents: Iterable[Document], transforms: Iterable[DocumentTransform], drop_log: DropLog
 ) -> Iterator[Document]:
-    """The documents after all steps in turn, one at a time; nothing is gathered in between."""
-    for step in steps:
-        documents = step.run(documents, drop_log)
+    """The documents after all transforms in turn, one at a time, without a buffer in between."""
+    for transform in transforms:
+        documents = transform.run(documents, drop_log)
     for document in documents:
-        drop_log.kept(document)
+        drop_log.passed(document)
         yield document

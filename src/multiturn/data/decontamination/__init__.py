@@ -1,1 +1,1 @@
-"""Texts of benchmarks in a corpus: found, written down, and taken out."""
+"""Removal of benchmark problems from a corpus, with a record of each find."""

@@ -1,8 +1,8 @@
-"""Runs of words that a document shares with a problem.
+"""N-grams of words that a document shares with a problem.
 
-A word is a run of letters, digits and underscores; capital letters count as small ones and
-signs between words as nothing, so that another layout hides nothing. Runs are looked up by
-hash, and every find is compared as text.
+A word is a sequence of letters, digits and underscores. Capital letters count as small ones and
+signs between words as nothing, so another layout hides nothing. N-grams are looked up by hash, and
+every find is compared as text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.data.decontamination.problems import Problem
+from multiturn.data.decontamination.problems import BenchmarkProblem
 from multiturn.data.dedup.shingles import Tokens, shingles_of, tokens_of
 
 __all__ = ["Find", "NgramIndex"]
@@ -25,12 +25,12 @@ _FILTER_BITS = 20
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """A run of words of a problem that stands in a document.
+    """An n-gram of a problem in a document.
 
     Attributes:
         file: of the problem.
         problem: its name.
-        ngram: the words, small, with a space between.
+        ngram: the words in lower case, with a space between.
     """
 
     file: str
@@ -39,14 +39,14 @@ class Find:
 
 
 class NgramIndex:
-    """All runs of `words` words in some problems.
+    """All n-grams of `words` words in some problems.
 
     Args:
-        problems: to look for.
-        words: in a run.
+        problems: to search for.
+        words: in an n-gram.
     """
 
-    def __init__(self, problems: Iterable[Problem], words: int) -> None:
+    def __init__(self, problems: Iterable[BenchmarkProblem], words: int) -> None:
         self._words = words
         self._owners: dict[int, dict[str, set[tuple[str, str]]]] = {}
         for problem in problems:
@@ -54,20 +54,20 @@ class NgramIndex:
                 content = text.encode("utf-8", "surrogatepass")
                 tokens = tokens_of(content, words_only=True, fold=True)
                 for place, hashed in enumerate(shingles_of(tokens.hashes, words).tolist()):
-                    run = _run(content, tokens, place, words)
-                    owners = self._owners.setdefault(hashed, {}).setdefault(run, set())
+                    ngram = _ngram(content, tokens, place, words)
+                    owners = self._owners.setdefault(hashed, {}).setdefault(ngram, set())
                     owners.add((problem.file, problem.name))
         self._hashes = np.array(sorted(self._owners), np.uint64)
-        # Most runs of a document are in no problem; a table of bits says so at once.
+        # Most n-grams of a document are in no problem. A table of bits rules these out fast.
         self._filter = np.zeros(1 << _FILTER_BITS, bool)
         self._filter[self._hashes >> np.uint64(64 - _FILTER_BITS)] = True
 
     def __len__(self) -> int:
-        """How many different runs."""
-        return sum(len(runs) for runs in self._owners.values())
+        """The number of different n-grams."""
+        return sum(len(ngrams) for ngrams in self._owners.values())
 
     def find(self, content: bytes) -> Iterator[Find]:
-        """Each run that the document shares, once for each problem that has it."""
+        """Each n-gram that the document shares, once for each problem that has it."""
         tokens = tokens_of(content, words_only=True, fold=True)
         hashes = shingles_of(tokens.hashes, self._words)
         likely = np.flatnonzero(self._filter[hashes >> np.uint64(64 - _FILTER_BITS)])
@@ -75,16 +75,16 @@ class NgramIndex:
         for place in likely.tolist():
             if int(hashes[place]) not in self._owners:
                 continue
-            run = _run(content, tokens, place, self._words)
-            if run in seen:
+            ngram = _ngram(content, tokens, place, self._words)
+            if ngram in seen:
                 continue
-            seen.add(run)
-            for file, problem in sorted(self._owners[int(hashes[place])].get(run, ())):
-                yield Find(file, problem, run)
+            seen.add(ngram)
+            for file, problem in sorted(self._owners[int(hashes[place])].get(ngram, ())):
+                yield Find(file, problem, ngram)
 
 
-def _run(content: bytes, tokens: Tokens, place: int, words: int) -> str:
+def _ngram(content: bytes, tokens: Tokens, place: int, words: int) -> str:
     places = range(place, place + words)
     found = (content[int(tokens.begins[each]) : int(tokens.ends[each])] for each in places)
-    # Bytes have small letters for ASCII alone, just as the hashes.
+    # Bytes have lower-case forms for ASCII alone, like the hashes.
     return b" ".join(found).lower().decode("utf-8", "backslashreplace")

@@ -1,9 +1,9 @@
-"""The texts of benchmarks, from the files in which a person has them.
+"""The texts of benchmarks, from their published files.
 
 Any JSON or JSON lines file is read, plain or ``.gz``: each record is a problem, named by its
 `task_id`, `id` or `name`, and all strings in it are its texts. So the project's own set, the
-Multi-Turn Programming Benchmark and HumanEval are read as they are published. Any other file
-is one problem.
+Multi-Turn Programming Benchmark and HumanEval are read as published. Any other file is one
+problem.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from pathlib import Path
 from multiturn.core.errors import InputError
 from multiturn.core.lines import split_lines
 
-__all__ = ["Problem", "read_problems"]
+__all__ = ["BenchmarkProblem", "read_problems"]
 
 _NAMES = ("task_id", "id", "name")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class BenchmarkProblem:
     """A problem of a benchmark.
 
     Attributes:
         file: the name of its file.
         name: in the file.
-        texts: whatever is written in it.
+        texts: all its strings.
     """
 
     file: str
@@ -38,11 +38,11 @@ class Problem:
     texts: tuple[str, ...]
 
 
-def read_problems(path: Path) -> list[Problem]:
+def read_problems(path: Path) -> list[BenchmarkProblem]:
     """The problems of a file.
 
     Raises:
-        InputError: it cannot be read, or there is nothing in it.
+        InputError: the file cannot be read, or is empty.
     """
     try:
         content = path.read_bytes()
@@ -53,7 +53,7 @@ def read_problems(path: Path) -> list[Problem]:
         if names and names[-1] in (".jsonl", ".json"):
             problems = list(_records(path.name, text, lines=names[-1] == ".jsonl"))
         else:
-            problems = [Problem(path.name, path.name, (text,))] if text.strip() else []
+            problems = [BenchmarkProblem(path.name, path.name, (text,))] if text.strip() else []
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise InputError(f"the problems cannot be read: {error}", got=str(path)) from error
     if not problems:
@@ -61,17 +61,17 @@ def read_problems(path: Path) -> list[Problem]:
     return problems
 
 
-def _records(file: str, text: str, *, lines: bool) -> Iterator[Problem]:
+def _records(file: str, text: str, *, lines: bool) -> Iterator[BenchmarkProblem]:
     if lines:
         records = [json.loads(line) for line in split_lines(text) if line.strip()]
     else:
-        whole = json.loads(text)
-        records = whole if isinstance(whole, list) else [whole]
+        value = json.loads(text)
+        records = value if isinstance(value, list) else [value]
     for number, record in enumerate(records, 1):
         named = record if isinstance(record, dict) else {}
         name = next((str(named[key]) for key in _NAMES if key in named), str(number))
         texts = {key: value for key, value in named.items() if key not in _NAMES} or record
-        yield Problem(file, name, tuple(_strings(texts)))
+        yield BenchmarkProblem(file, name, tuple(_strings(texts)))
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Taking the problems of benchmarks out of a corpus, with an account of each find.
+"""Taking the problems of benchmarks out of a corpus, with a record of each find.
 
     decontaminated/
       part-00000.parquet ...      the documents that stay
@@ -14,17 +14,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import sha256_file, write_atomically
-from multiturn.data.build.drop_log import Counts, DropFile, DropLog
-from multiturn.data.build.resumable import TaskProgress, finished, keep_only, mark, run_tasks
-from multiturn.data.build.stage import StageContext, document_files
+from multiturn.data.build.drop_log import Counts, DropLog, open_drop_log
+from multiturn.data.build.resumable import TaskProgress, delete_except, run_tasks
+from multiturn.data.build.stage import PartTask, StageContext, document_files
 from multiturn.data.decontamination.ngrams import NgramIndex
 from multiturn.data.decontamination.problems import read_problems
 from multiturn.data.documents.files import read_documents, write_documents
@@ -34,16 +34,19 @@ __all__ = ["Decontaminate"]
 
 REASON = "the text of a benchmark"
 
+_Problems = list[tuple[str, str, int]]
+"""File and name of each problem that was found, and the number of documents with it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decontaminate:
-    """A stage that looks for the problems of benchmarks in every document.
+    """A stage that searches every document for the problems of benchmarks.
 
     Attributes:
-        problems: files of them (see `problems`).
+        problems: files of problems (see `problems`).
         words: a document is contaminated when it shares so many words in a row with a problem.
-        action: ``drop`` contaminated documents, or ``record`` what was found and keep them.
-        problems_hash: of the files and their names, worked out here; where they lie does not
+        action: ``drop`` contaminated documents, or ``record`` the finds and leave the documents.
+        problems_hash: of the files and their names, computed here; where they are stored does not
             matter.
     """
 
@@ -62,36 +65,35 @@ class Decontaminate:
             )
         hasher = hashlib.sha256()
         for path in self.problems:
-            read_problems(path)  # says at once what is wrong with it
+            read_problems(path)  # raises where the file is wrong, before the build begins
             hasher.update(f"{path.name} {sha256_file(path)}\n".encode())
         # Frozen: the only way to set a field. Changed problems are another recipe.
         object.__setattr__(self, "problems_hash", hasher.hexdigest())
 
     def run(self, context: StageContext) -> Counts:
         """See `CorpusStage`."""
-        pieces = [
+        tasks = [
             DecontaminateTask(
+                fingerprint=context.fingerprint,
                 documents=path,
                 output=context.after / path.name,
+                drops=context.drops_of(path),
+                step=self.name,
                 finds=context.after / "finds" / f"{path.stem}.jsonl",
-                drops=context.after / "drops" / f"{path.stem}.jsonl.zst"
-                if context.keep_drops
-                else None,
-                stage=self,
-                fingerprint=context.fingerprint,
+                settings=self,
             )
             for path in document_files(context.before)
         ]
-        progress = TaskProgress(context, self.name, len(pieces))
-        counts: Counts = Counts()
+        progress = TaskProgress(context.progress, self.name, len(tasks))
+        counts = Counts()
         found: Counter[tuple[str, str]] = Counter()
-        for of_part, problems in run_tasks(context, _look, pieces, progress):
+        for of_part, problems in run_tasks(context.executor, tasks, progress):
             counts.add(of_part)
             for file, problem, documents in problems:
                 found[file, problem] += documents
         summary = context.after / "problems.json"
         write_atomically(summary, json.dumps(self._summary(found), indent=1, sort_keys=True))
-        keep_only(context.after, {summary, *(path for piece in pieces for path in piece.outputs)})
+        delete_except(context.after, {summary, *(path for task in tasks for path in task.files)})
         return counts
 
     def _summary(self, found: Counter[tuple[str, str]]) -> dict[str, object]:
@@ -101,7 +103,7 @@ class Decontaminate:
             files[path.name] = {
                 "sha256": sha256_file(path),
                 "problems": len(problems),
-                # Of these nothing can be found: no text of theirs is long enough.
+                # These cannot be found, since no text of theirs is long enough.
                 "too_short": sorted(
                     p.name for p in problems if not len(NgramIndex([p], self.words))
                 ),
@@ -113,56 +115,59 @@ class Decontaminate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecontaminateTask:
-    """One file of documents."""
+class DecontaminateTask(PartTask[tuple[Counts, _Problems]]):
+    """Searches one file of documents.
 
-    documents: Path
-    output: Path
+    Attributes:
+        finds: the file of what was found.
+        settings: of the search.
+    """
+
     finds: Path
-    drops: Path | None
-    stage: Decontaminate
-    fingerprint: str
+    settings: Decontaminate
 
     @property
-    def label(self) -> str:
-        return self.documents.stem
-
-    @property
-    def outputs(self) -> Iterable[Path]:
+    def outputs(self) -> tuple[Path, ...]:
+        """See `ResumableTask`."""
         drops = () if self.drops is None else (self.drops,)
-        return self.output, self.output.with_suffix(".json"), self.finds, *drops
+        return self.output, self.finds, *drops
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """See `ResumableTask`."""
+        return *self.outputs, self.marker
 
-_Problems = list[tuple[str, str, int]]
+    def run(self) -> tuple[Counts, _Problems]:
+        """See `ResumableTask`."""
+        found: Counter[tuple[str, str]] = Counter()
+        lines: list[str] = []
+        with open_drop_log(self.drops) as drop_log:
+            write_documents(self.output, self._staying(found, lines, drop_log))
+            with storage_errors(self.finds, "writing the finds"):
+                self.finds.parent.mkdir(exist_ok=True)
+            write_atomically(self.finds, "".join(lines))
+        return drop_log.counts, [(*key, count) for key, count in sorted(found.items())]
 
+    def to_plain(self, result: tuple[Counts, _Problems]) -> dict[str, object]:
+        """See `ResumableTask`."""
+        counts, problems = result
+        return {
+            "sha256": sha256_file(self.output),
+            "tally": counts.to_plain(),
+            "problems": problems,
+        }
 
-def _look(piece: DecontaminateTask) -> tuple[Counts, _Problems]:
-    marker = piece.output.with_suffix(".json")
-    done = finished(marker, piece.fingerprint, *piece.outputs)
-    if done is not None:
-        return Counts.from_plain(done["tally"]), [tuple(row) for row in done["problems"]]
-    if piece.drops is None:
-        counts, problems = _look_with(piece, DropLog())
-    else:
-        with DropFile(piece.drops) as file:
-            counts, problems = _look_with(piece, DropLog(file))
-    mark(
-        marker,
-        piece.fingerprint,
-        sha256=sha256_file(piece.output),
-        tally=counts.to_plain(),
-        problems=problems,
-    )
-    return counts, problems
+    def from_plain(self, plain: Mapping[str, Any]) -> tuple[Counts, _Problems]:
+        """See `ResumableTask`."""
+        return Counts.from_plain(plain["tally"]), [tuple(row) for row in plain["problems"]]
 
-
-def _look_with(piece: DecontaminateTask, drop_log: DropLog) -> tuple[Counts, _Problems]:
-    index = _index(piece.stage.problems, piece.stage.words, piece.stage.problems_hash)
-    found: Counter[tuple[str, str]] = Counter()
-    lines: list[str] = []
-
-    def staying() -> Iterator[Document]:
-        for document in read_documents(piece.documents):
+    def _staying(
+        self, found: Counter[tuple[str, str]], lines: list[str], drop_log: DropLog
+    ) -> Iterator[Document]:
+        """The documents that stay; adds what the documents share with problems to the others."""
+        settings = self.settings
+        index = _index(settings.problems, settings.words, settings.problems_hash)
+        for document in read_documents(self.documents):
             finds = list(index.find(document.content))
             found.update({(find.file, find.problem) for find in finds})
             for find in finds:
@@ -174,23 +179,17 @@ def _look_with(piece: DecontaminateTask, drop_log: DropLog) -> tuple[Counts, _Pr
                     "ngram": find.ngram,
                 }
                 lines.append(json.dumps(row, ensure_ascii=True) + "\n")
-            if finds and piece.stage.action == "drop":
+            if finds and settings.action == "drop":
                 detail = f"{finds[0].file} {finds[0].problem}"
-                drop_log.drop(piece.stage.name, document, REASON, detail=detail)
+                drop_log.drop(self.step, document, REASON, detail=detail)
                 continue
             if finds:
-                drop_log.count(piece.stage.name, "documents with the text of a benchmark")
-            drop_log.kept(document)
+                drop_log.count(self.step, "documents with the text of a benchmark")
+            drop_log.passed(document)
             yield document
-
-    write_documents(piece.output, staying())
-    with storage_errors(piece.finds, "writing what was found"):
-        piece.finds.parent.mkdir(exist_ok=True)
-    write_atomically(piece.finds, "".join(lines))
-    return drop_log.counts, [(*key, count) for key, count in sorted(found.items())]
 
 
 @lru_cache(maxsize=1)
 def _index(paths: tuple[Path, ...], words: int, problems_hash: str) -> NgramIndex:
-    del problems_hash  # only told apart by it
+    del problems_hash  # a part of the cache's key alone
     return NgramIndex((problem for path in paths for problem in read_problems(path)), words)

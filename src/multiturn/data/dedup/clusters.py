@@ -1,8 +1,7 @@
-"""Which documents belong together, from pairs that do: union-find on arrays.
+"""Clusters of duplicates from pairs of duplicates: union-find on arrays.
 
-The array of parents lies on the disk and is mapped into memory, eight bytes a document; the
-pairs come in blocks. Every document ends at the first of its cluster, whatever the order of
-the pairs.
+The array of parents lies on disk and is memory-mapped, eight bytes a document. Pairs come in
+blocks. The root of a cluster is its first document, whatever the order of the pairs.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from multiturn.core.errors import storage_errors
-from multiturn.data.build.resumable import load_array, save_array
+from multiturn.data.build.arrays import load_array, save_array
 
-__all__ = ["join_pairs", "roots_of"]
+__all__ = ["join_pairs", "representatives_of", "roots_of"]
 
 Numbers = np.ndarray[Any, Any]
 
@@ -28,10 +27,10 @@ def roots_of(files: Iterable[Path], count: int, output: Path, begin: Path | None
     """The first document of each document's cluster, int64 [count], mapped from `output`.
 
     Args:
-        files: of pairs, as `matches.find_matches` writes them.
+        files: of pairs, as `matches.MatchTask` writes them.
         count: of documents.
-        output: where the array is kept.
-        begin: roots found before, to go on from.
+        output: the file of the array.
+        begin: the file of an earlier array, to which the pairs are added.
     """
     if not count:
         save_array(output, np.empty(0, np.int64))  # an empty file cannot be mapped
@@ -49,7 +48,7 @@ def roots_of(files: Iterable[Path], count: int, output: Path, begin: Path | None
             for first in range(0, len(pairs), _BLOCK):
                 join_pairs(parents, pairs[first : first + _BLOCK].astype(np.int64))
         for first in range(0, count, _BLOCK):
-            parents[first : first + _BLOCK] = _ends(parents, parents[first : first + _BLOCK])
+            parents[first : first + _BLOCK] = _find(parents, parents[first : first + _BLOCK])
     return parents
 
 
@@ -57,26 +56,35 @@ def join_pairs(parents: Numbers, pairs: Numbers) -> None:
     """Put the two documents of each pair into one cluster.
 
     Args:
-        parents: int64 [n], each at most its own place; changed in place.
+        parents: int64 [n], each at most its own index; changed in place.
         pairs: int64 [k, 2].
     """
     left, right = pairs[:, 0], pairs[:, 1]
     while len(left):
-        left, right = _ends(parents, left), _ends(parents, right)
+        left, right = _find(parents, left), _find(parents, right)
         apart = left != right
         left, right = left[apart], right[apart]
-        # The later root is hung below the earlier one, so that no circle can arise. Where
-        # several pairs hang the same root, the earliest wins and the others go round again.
+        # Linking the later root to the earlier one makes no cycle. Where several pairs link the
+        # same root, the earliest parent wins, and the next round joins the other pairs.
         np.minimum.at(parents, np.maximum(left, right), np.minimum(left, right))
 
 
-def _ends(parents: Numbers, places: Numbers) -> Numbers:
-    """The roots of documents; their ways there are made short."""
-    roots = np.asarray(parents[places])
+def representatives_of(roots: Numbers) -> Numbers:
+    """The roots of clusters of several documents, in order, int64."""
+    found = []
+    for first in range(0, len(roots), _BLOCK):
+        block = np.asarray(roots[first : first + _BLOCK])
+        found.append(np.unique(block[block != np.arange(first, first + len(block))]))
+    return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+
+
+def _find(parents: Numbers, documents: Numbers) -> Numbers:
+    """The roots of documents; compresses their paths."""
+    roots = np.asarray(parents[documents])
     while True:
         further = np.asarray(parents[roots])
         if np.array_equal(further, roots):
             break
         roots = np.asarray(parents[further])
-    parents[places] = roots
+    parents[documents] = roots
     return roots

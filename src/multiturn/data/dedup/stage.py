@@ -1,19 +1,19 @@
-"""Deduplication of the whole corpus, exact and near, within bounded memory.
+"""Deduplication of a corpus, exact and near, within bounded memory.
 
     deduplicated/
       part-00000.parquet ...        the documents that stay, part by part as they came
       part-00000.json               marker of the part: fingerprint, hash, counts
-      clusters/part-00000.parquet   documents of the part that have duplicates, kept or not
+      clusters/part-00000.parquet   documents of the part that have duplicates, dropped or not
       complete.json
 
-Of each cluster the first document in the order of the corpus stays. `clusters` names all
+The first document of each cluster, in the order of the corpus, stays. `clusters` names all
 members: rows of one `cluster` number belong together, over all parts.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,22 +22,20 @@ import numpy as np
 
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import sha256_file
-from multiturn.data.build.drop_log import Counts, DropFile, DropLog
+from multiturn.data.build.arrays import load_array, save_array
+from multiturn.data.build.drop_log import Counts, DropLog, open_drop_log
 from multiturn.data.build.fingerprint import fingerprint
 from multiturn.data.build.resumable import (
+    ResumableTask,
     TaskProgress,
-    finished,
-    keep_only,
-    load_array,
-    mark,
+    delete_except,
     run_tasks,
-    save_array,
 )
-from multiturn.data.build.stage import StageContext, document_files
-from multiturn.data.dedup.clusters import roots_of
-from multiturn.data.dedup.matches import Range, find_matches
+from multiturn.data.build.stage import PartTask, StageContext, document_files
+from multiturn.data.dedup.clusters import representatives_of, roots_of
+from multiturn.data.dedup.matches import MatchTask
 from multiturn.data.dedup.minhash import MinHash
-from multiturn.data.dedup.signatures import SignatureTask, sign
+from multiturn.data.dedup.signatures import SignatureTask
 from multiturn.data.documents.files import count_documents, read_documents, write_documents
 from multiturn.data.documents.record import Document
 
@@ -45,22 +43,20 @@ __all__ = ["Deduplicate"]
 
 Numbers = np.ndarray[Any, Any]
 
-_BLOCK = 1 << 20
-"""Documents at a time."""
 _SORTING = 3
-"""A range of records is held about three times while it is sorted."""
+"""Copies of a range of records in memory while it is sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deduplicate:
-    """A stage that keeps one document of those that are equal or nearly so.
+    """A stage that keeps one document of those that are equal or near-duplicates.
 
-    Exact duplicates have one SHA-256 (128 bits of it are compared). Near-duplicates are joined
+    Exact duplicates have one SHA-256, of which 128 bits are compared. Near-duplicates are joined
     along chains: if A is near B and B near C, the three are one cluster.
 
     Attributes:
-        near: how near-duplicates are found; None keeps them.
-        memory: bytes that sorting may take in each process; the result does not depend on it.
+        near: the search for near-duplicates; None keeps near-duplicates.
+        memory: bytes for sorting in each process; the result does not depend on it.
     """
 
     near: MinHash | None = field(default_factory=MinHash)
@@ -77,175 +73,165 @@ class Deduplicate:
         """See `CorpusStage`."""
         files = document_files(context.before)
         work = context.after / "work"
-        # Reading twice, two rounds of comparing, and writing.
-        progress = TaskProgress(context, self.name, 2 * len(files))
-        writings = self._writings(files, context, work)
-        if not all(_written(piece) for piece in writings):
-            self._find_roots(files, context, work, progress)
-        counts = Counts()
-        for of_part in run_tasks(context, _write, writings, progress):
-            counts.add(of_part)
-        keep_only(context.after, {path for piece in writings for path in piece.outputs})
-        return counts
-
-    def _writings(self, files: list[Path], context: StageContext, work: Path) -> list[WriteTask]:
+        # Two tasks for each file, and those of two rounds of comparing.
+        progress = TaskProgress(context.progress, self.name, 2 * len(files))
         firsts = _firsts(files)
-        return [
-            WriteTask(
+        writes = [
+            _WriteTask(
+                fingerprint=context.fingerprint,
                 documents=path,
                 output=context.after / path.name,
                 first=first,
-                exact=work / "exact.npy",
-                near=work / "near.npy",
-                representatives=work / "keepers.npy",
+                work=work,
                 clusters=context.after / "clusters" / path.name,
-                drops=context.after / "drops" / f"{path.stem}.jsonl.zst",
-                keep_drops=context.keep_drops,
-                fingerprint=context.fingerprint,
+                drops=context.drops_of(path),
                 step=self.name,
             )
             for path, first in zip(files, firsts, strict=False)
         ]
-
-    def _find_roots(
-        self, files: list[Path], context: StageContext, work: Path, progress: TaskProgress
-    ) -> None:
-        """The first documents of exact duplicates, and of all: ``exact.npy``, ``near.npy``."""
-        firsts = _firsts(files)
-        marker = work / "roots.json"
-        if finished(marker, context.fingerprint, work / "exact.npy", work / "near.npy"):
-            return
-        runs = run_tasks(
-            context,
-            sign,
-            [
-                SignatureTask(
-                    documents=path,
-                    first=first,
-                    near=self.near,
-                    folder=work / "runs",
-                    fingerprint=context.fingerprint,
-                )
-                for path, first in zip(files, firsts, strict=False)
-            ],
-            progress,
+        if any(task.finished() is None for task in writes):
+            _ClusterTask(
+                fingerprint=context.fingerprint,
+                settings=self,
+                files=tuple(files),
+                firsts=tuple(firsts),
+                work=work,
+                context=context,
+                progress=progress,
+            ).complete()
+        counts = Counts()
+        for of_part in run_tasks(context.executor, writes, progress):
+            counts.add(of_part)
+        delete_except(
+            context.after, {path for task in writes for path in (*task.files, task.clusters)}
         )
+        return counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ClusterTask(ResumableTask[bool]):
+    """Finds the clusters: the first documents of exact duplicates, and of all duplicates.
+
+    It writes ``exact.npy`` and ``near.npy``, the roots of each document, and ``keepers.npy``, the
+    representatives.
+    """
+
+    settings: Deduplicate
+    files: tuple[Path, ...]
+    firsts: tuple[int, ...]
+    work: Path
+    context: StageContext
+    progress: TaskProgress
+
+    @property
+    def label(self) -> str:
+        return "clusters"
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return self.work / "exact.npy", self.work / "near.npy"
+
+    @property
+    def marker(self) -> Path:
+        return self.work / "roots.json"
+
+    def run(self) -> bool:
+        executor = self.context.executor
+        signatures = [
+            SignatureTask(
+                fingerprint=self.fingerprint,
+                documents=path,
+                first=first,
+                near=self.settings.near,
+                folder=self.work / "runs",
+            )
+            for path, first in zip(self.files, self.firsts, strict=False)
+        ]
+        runs = run_tasks(executor, signatures, self.progress)
         begin = None
         for kind in ("exact", "near"):
-            ranges = self._ranges(
-                [work / "runs" / name for of_part in runs for name in of_part[kind]],
-                work / kind,
-                context.fingerprint,
+            matches = self._matches(
+                [self.work / "runs" / name for of_part in runs for name in of_part[kind]],
+                self.work / kind,
             )
-            progress.total += len(ranges)
-            run_tasks(context, find_matches, ranges, progress)
-            output = work / f"{kind}.npy"
-            roots_of([piece.output for piece in ranges], firsts[-1], output, begin)
+            self.progress.total += len(matches)
+            run_tasks(executor, matches, self.progress)
+            output = self.work / f"{kind}.npy"
+            roots_of([task.output for task in matches], self.firsts[-1], output, begin)
             begin = output
-        save_array(work / "keepers.npy", _representatives(load_array(work / "near.npy")))
-        mark(marker, context.fingerprint)
+        representatives = representatives_of(load_array(self.work / "near.npy"))
+        save_array(self.work / "keepers.npy", representatives)
+        return True
 
-    def _ranges(self, runs: list[Path], folder: Path, mark_: str) -> list[Range]:
+    def to_plain(self, result: bool) -> dict[str, object]:
+        del result
+        return {}
+
+    def from_plain(self, plain: Mapping[str, Any]) -> bool:
+        del plain
+        return True
+
+    def _matches(self, runs: list[Path], folder: Path) -> list[MatchTask]:
         size = sum(path.stat().st_size for path in runs)
-        count = max(1, -(-size * _SORTING // self.memory)) if size else 0
-        print_of_range = fingerprint((mark_, count))
+        count = max(1, -(-size * _SORTING // self.settings.memory)) if size else 0
+        mark = fingerprint((self.fingerprint, count))
         return [
-            Range(
+            MatchTask(
+                fingerprint=mark,
                 runs=tuple(runs),
                 number=number,
                 count=count,
                 output=folder / f"pairs-{number:05d}.npy",
-                fingerprint=print_of_range,
             )
             for number in range(count)
         ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WriteTask:
-    """One file of documents, to be written without its duplicates."""
+class _WriteTask(PartTask[Counts]):
+    """Writes one file of documents without its duplicates."""
 
-    documents: Path
-    output: Path
     first: int
-    exact: Path
-    near: Path
-    representatives: Path
+    work: Path
     clusters: Path
-    drops: Path
-    keep_drops: bool
-    fingerprint: str
-    step: str
 
-    @property
-    def label(self) -> str:
-        return self.documents.stem
+    def run(self) -> Counts:
+        with open_drop_log(self.drops) as drop_log:
+            members: list[tuple[int, str, str, str]] = []
+            write_documents(self.output, self._staying(members, drop_log))
+            _write_clusters(self.clusters, members)
+        return drop_log.counts
 
-    @property
-    def outputs(self) -> tuple[Path, ...]:
-        drops = (self.drops,) if self.keep_drops else ()
-        return self.output, self.output.with_suffix(".json"), self.clusters, *drops
+    def to_plain(self, result: Counts) -> dict[str, object]:
+        return {"sha256": sha256_file(self.output), "tally": result.to_plain()}
 
+    def from_plain(self, plain: Mapping[str, Any]) -> Counts:
+        return Counts.from_plain(plain["tally"])
 
-def _written(piece: WriteTask) -> Counts | None:
-    done = finished(piece.output.with_suffix(".json"), piece.fingerprint, piece.output)
-    return None if done is None else Counts.from_plain(done["tally"])
-
-
-def _write(piece: WriteTask) -> Counts:
-    done = _written(piece)
-    if done is not None:
-        return done
-    if piece.keep_drops:
-        with DropFile(piece.drops) as file:
-            drop_log = _write_with(piece, DropLog(file))
-    else:
-        drop_log = _write_with(piece, DropLog())
-    mark(
-        piece.output.with_suffix(".json"),
-        piece.fingerprint,
-        sha256=sha256_file(piece.output),
-        tally=drop_log.counts.to_plain(),
-    )
-    return drop_log.counts
-
-
-def _write_with(piece: WriteTask, drop_log: DropLog) -> DropLog:
-    exact, near = load_array(piece.exact), load_array(piece.near)
-    representatives = load_array(piece.representatives)
-    members: list[tuple[int, str, str, str]] = []
-
-    def staying() -> Iterator[Document]:
-        for number, document in enumerate(read_documents(piece.documents), piece.first):
+    def _staying(
+        self, members: list[tuple[int, str, str, str]], drop_log: DropLog
+    ) -> Iterator[Document]:
+        """The documents that stay; adds all members of clusters to `members`."""
+        exact, near = load_array(self.work / "exact.npy"), load_array(self.work / "near.npy")
+        representatives = load_array(self.work / "keepers.npy")
+        for number, document in enumerate(read_documents(self.documents), self.first):
             cluster = int(near[number])
             if cluster == number:
                 if _holds(representatives, number):
                     members.append((cluster, document.id, document.sha256, "kept"))
-                drop_log.kept(document)
+                drop_log.passed(document)
                 yield document
                 continue
             how = "exact" if int(exact[number]) != number else "near"
             members.append((cluster, document.id, document.sha256, how))
             reason = "an exact duplicate" if how == "exact" else "a near duplicate"
-            drop_log.drop(piece.step, document, reason, detail=f"cluster {cluster}")
-
-    write_documents(piece.output, staying())
-    _write_clusters(piece.clusters, members)
-    return drop_log
+            drop_log.drop(self.step, document, reason, detail=f"cluster {cluster}")
 
 
 def _holds(numbers: Numbers, number: int) -> bool:
+    """Whether sorted numbers contain a number."""
     place = int(np.searchsorted(numbers, number))
     return place < len(numbers) and int(numbers[place]) == number
-
-
-def _representatives(roots: Numbers) -> Numbers:
-    """The documents that others were dropped for, in order, int64."""
-    found = []
-    for first in range(0, len(roots), _BLOCK):
-        block = np.asarray(roots[first : first + _BLOCK])
-        found.append(np.unique(block[block != np.arange(first, first + len(block))]))
-    return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
 
 
 def _write_clusters(path: Path, members: list[tuple[int, str, str, str]]) -> None:

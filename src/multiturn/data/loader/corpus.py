@@ -19,7 +19,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from multiturn.core.errors import InputError, StoreError
-from multiturn.data.build.resumable import load_array
+from multiturn.data.build.arrays import load_array
 from multiturn.data.packing.manifest import MANIFEST, Manifest, read_manifest
 
 __all__ = ["Origin", "PackedCorpus", "Piece", "Rows"]

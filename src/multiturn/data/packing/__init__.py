@@ -1,1 +1,1 @@
-"""Documents become rows of tokens in shards, each with the way back to its document."""
+"""Packing: documents become rows of tokens in shards, with the provenance of each token."""

@@ -1,4 +1,4 @@
-"""What a document's tokens are: its header, its text, and where it is turned around.
+"""Fill in the middle, and the language header: the segments of text and sentinels of a document.
 
 **The language header.** With `header`, a document begins with one line, a comment of its
 language that names the language's key, and a newline::
@@ -6,21 +6,21 @@ language that names the language's key, and a newline::
     # language: python
     // language: cpp
 
-A document of a language without a line comment, such as English prose, has none.
+A document of a language without a line comment, such as English prose, has no header.
 
-**Fill in the middle** (Bavarian et al., arXiv 2207.14255). A document is cut at two places
-drawn among its characters, into prefix, middle and suffix, and written as
+**Fill in the middle** (FIM; Bavarian et al., arXiv 2207.14255). A document is cut at two random
+characters into prefix, middle and suffix, and written as
 
     PSM   <prefix> prefix <suffix> suffix <middle> middle <end of text>
     SPM   <prefix> <suffix> suffix <middle> prefix middle <end of text>
 
-with special tokens between the parts. The header stays in front of all. Whether, how and where
-depends on the seed and the document's number alone.
+with special tokens, the sentinels, between the parts. The header stays at the beginning. Whether,
+how and where a document is cut depends on the seed and the document's number alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,19 +29,22 @@ from multiturn.core.errors import InputError
 from multiturn.text.languages import LANGUAGES
 from multiturn.text.tokenizers import Tokenizer
 
-__all__ = ["FillInTheMiddle", "Sentinels", "Shape", "header_of", "sentinels_of", "shape"]
+__all__ = ["FillInTheMiddle", "Segments", "Sentinels", "header_of", "segments_of", "sentinels_of"]
+
+Segments = tuple[bytes | int, ...]
+"""Texts and ids of sentinels, in order. Each text is tokenized by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillInTheMiddle:
-    """The share of documents that is turned around.
+    """The share of documents that are written for filling in the middle.
 
     Attributes:
-        rate: of all documents.
-        spm: of those, the share in the order suffix, prefix, middle.
-        prefix: the special token in front of the prefix, by its text.
-        suffix: in front of the suffix.
-        middle: in front of the middle.
+        rate: share of all documents.
+        spm: of these, the share in the order suffix, prefix, middle.
+        prefix: text of the sentinel before the prefix.
+        suffix: text of the sentinel before the suffix.
+        middle: text of the sentinel before the middle.
     """
 
     rate: float = 0.5
@@ -60,35 +63,18 @@ class FillInTheMiddle:
 
 @dataclass(frozen=True, slots=True)
 class Sentinels:
-    """The ids of the special tokens."""
+    """The ids of the sentinels."""
 
     prefix: int
     suffix: int
     middle: int
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A document as it is to be tokenized.
-
-    Attributes:
-        pieces: texts and ids, in order. Each text is tokenized by itself.
-    """
-
-    pieces: tuple[bytes | int, ...]
-
-    def texts(self) -> Iterator[bytes]:
-        """The pieces that are text."""
-        for piece in self.pieces:
-            if isinstance(piece, bytes):
-                yield piece
-
-
 def sentinels_of(tokenizer: Tokenizer, settings: FillInTheMiddle) -> Sentinels:
-    """The ids of the settings' tokens.
+    """The ids of the sentinels that the settings name.
 
     Raises:
-        InputError: the tokenizer has no such token.
+        InputError: the tokenizer has no such special token.
     """
     ids = []
     for text in (settings.prefix, settings.suffix, settings.middle):
@@ -106,7 +92,7 @@ def sentinels_of(tokenizer: Tokenizer, settings: FillInTheMiddle) -> Sentinels:
 
 
 def header_of(language: str) -> bytes:
-    """The line in front of a document of this language; empty where it has none.
+    """The header of a document of this language; empty where the language has none.
 
     Example:
         >>> header_of("java").decode().splitlines(), header_of("english")
@@ -116,37 +102,40 @@ def header_of(language: str) -> bytes:
     return f"{known.comment} language: {language}\n".encode() if known else b""
 
 
-def shape(
+def segments_of(
     content: bytes,
     *,
     header: bytes,
     fill: FillInTheMiddle | None,
     sentinels: Sentinels | None,
     seed: Sequence[int],
-) -> Shape:
-    """The pieces of a document.
+) -> Segments:
+    """The segments of a document.
 
     Args:
-        content: its text.
-        header: the line in front.
-        fill: whether to turn it around, and how often.
+        content: the text of the document.
+        header: the line before it.
+        fill: the share of documents that are cut.
         sentinels: the ids for that.
-        seed: of the draws: the recipe's, and the document's number.
+        seed: the seed of the recipe, and the document's number.
     """
     if fill is None or sentinels is None:
-        return Shape((header + content,))
+        return (header + content,)
     drawn = np.random.PCG64(np.random.SeedSequence(seed)).random_raw(4)
     chance, order, first, second = (int(number) for number in drawn)
     text = content.decode("utf-8")
     if chance >= fill.rate * 2**64 or len(text) < 2:
-        return Shape((header + content,))
+        return (header + content,)
     low, high = sorted((first % (len(text) + 1), second % (len(text) + 1)))
     prefix, middle, suffix = (part.encode() for part in (text[:low], text[low:high], text[high:]))
     head = (header,) if header else ()
     if order < fill.spm * 2**64:
-        return Shape(
-            (*head, sentinels.prefix, sentinels.suffix, suffix, sentinels.middle, prefix + middle)
+        return (
+            *head,
+            sentinels.prefix,
+            sentinels.suffix,
+            suffix,
+            sentinels.middle,
+            prefix + middle,
         )
-    return Shape(
-        (*head, sentinels.prefix, prefix, sentinels.suffix, suffix, sentinels.middle, middle)
-    )
+    return (*head, sentinels.prefix, prefix, sentinels.suffix, suffix, sentinels.middle, middle)

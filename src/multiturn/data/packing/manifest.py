@@ -1,4 +1,4 @@
-"""What a packed corpus says of itself."""
+"""The manifest of a packed corpus, which describes its shards."""
 
 from __future__ import annotations
 

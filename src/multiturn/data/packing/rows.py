@@ -1,8 +1,8 @@
-"""Documents' tokens cut into rows of one length, in the way of the paper.
+"""Tokens of documents packed into rows of one length, as in the paper.
 
-Each document is cut into rows; what is left of it at the end, its tail, is joined to the tails
-of others and the whole cut into rows again, unless it is shorter than 64 tokens. Then it is
-dropped. The last row of the tails is filled up with the end of text.
+Each document is cut into rows. The remainder at its end is dropped where it is shorter than 64
+tokens; else it is concatenated with the remainders of other documents and cut into rows again. The
+last of these rows is padded with the end of text.
 """
 
 from __future__ import annotations
@@ -25,81 +25,81 @@ SPAN = np.dtype(
         ("offset", "<u8"),
     ]
 )
-"""A piece of a document in a row: where in the row it begins, how many tokens it has, which
-document of the shard it is from, and where in that document's tokens it begins."""
+"""A span of a row that comes from one document: where it begins in the row, its length in tokens,
+the number of the document in the shard, and its offset in the tokens of the document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Rows and where they come from.
+    """Rows and their spans.
 
     Attributes:
         rows: [n, length], of the dtype of the tokens.
-        spans: of `SPAN`, in the order of row and place; what no span covers is filling.
-        dropped: tokens in tails that were too short.
-        dropped_tails: how many those were.
+        spans: of `SPAN`, in the order of row and begin; tokens without a span are padding.
+        dropped: tokens in remainders that were too short.
+        dropped_remainders: number of these remainders.
     """
 
     rows: Numbers
     spans: Numbers
     dropped: int
-    dropped_tails: int
+    dropped_remainders: int
 
 
 def pack_rows(
-    tokens: Numbers, lengths: Numbers, *, length: int, least_tail: int, filling: int
+    tokens: Numbers, lengths: Numbers, *, length: int, min_remainder: int, padding: int
 ) -> Packed:
     """Cut documents into rows.
 
     Args:
-        tokens: of all documents, one after the other.
+        tokens: of all documents, concatenated.
         lengths: of each document, in tokens.
         length: of a row.
-        least_tail: the shortest tail that is kept.
-        filling: the id that fills the last row up.
+        min_remainder: a shorter remainder is dropped.
+        padding: the id that pads the last row.
     """
     lengths = np.asarray(lengths, np.int64)
     begins = np.cumsum(lengths) - lengths
-    whole, tails = np.divmod(lengths, length)
-    whole_rows = int(whole.sum())
-    kept = tails >= least_tail
-    joined = int(tails[kept].sum())
-    count = whole_rows + -(-joined // length)
-    rows = np.full(count * length, filling, tokens.dtype)
+    full, remainders = np.divmod(lengths, length)
+    full_rows = int(full.sum())
+    packed = remainders >= min_remainder
+    joined = int(remainders[packed].sum())
+    count = full_rows + -(-joined // length)
+    rows = np.full(count * length, padding, tokens.dtype)
 
-    documents = np.repeat(np.arange(len(lengths)), whole)
-    first_rows = np.cumsum(whole) - whole
-    offsets = (np.arange(whole_rows) - first_rows[documents]) * length
-    spans = np.zeros(whole_rows, SPAN)
-    spans["row"] = np.arange(whole_rows)
+    documents = np.repeat(np.arange(len(lengths)), full)
+    first_rows = np.cumsum(full) - full
+    offsets = (np.arange(full_rows) - first_rows[documents]) * length
+    spans = np.zeros(full_rows, SPAN)
+    spans["row"] = np.arange(full_rows)
     spans["length"] = length
     spans["document"] = documents
     spans["offset"] = offsets
     place = 0
-    for document in np.flatnonzero(whole):
-        size, begin = int(whole[document]) * length, int(begins[document])
+    for document in np.flatnonzero(full):
+        size, begin = int(full[document]) * length, int(begins[document])
         rows[place : place + size] = tokens[begin : begin + size]
         place += size
-    for document in np.flatnonzero(kept):
-        size = int(tails[document])
+    for document in np.flatnonzero(packed):
+        size = int(remainders[document])
         end = int(begins[document] + lengths[document])
         rows[place : place + size] = tokens[end - size : end]
         place += size
     return Packed(
         rows.reshape(count, length),
-        np.concatenate([spans, _tail_spans(tails, kept, whole, length, whole_rows)]),
-        dropped=int(tails[~kept].sum()),
-        dropped_tails=int(np.count_nonzero(tails[~kept])),
+        np.concatenate([spans, _remainder_spans(remainders, packed, full, length, full_rows)]),
+        dropped=int(remainders[~packed].sum()),
+        dropped_remainders=int(np.count_nonzero(remainders[~packed])),
     )
 
 
-def _tail_spans(
-    tails: Numbers, kept: Numbers, whole: Numbers, length: int, first_row: int
+def _remainder_spans(
+    remainders: Numbers, packed: Numbers, full: Numbers, length: int, first_row: int
 ) -> Numbers:
-    """Tails laid end to end, cut where a tail or a row begins."""
-    documents = np.flatnonzero(kept)
-    ends = np.cumsum(tails[documents])
-    starts = ends - tails[documents]
+    """Remainders laid end to end, cut where a remainder or a row begins."""
+    documents = np.flatnonzero(packed)
+    ends = np.cumsum(remainders[documents])
+    starts = ends - remainders[documents]
     total = int(ends[-1]) if len(ends) else 0
     cuts = np.union1d(starts, np.arange(0, total, length))
     which = np.searchsorted(starts, cuts, side="right") - 1
@@ -108,5 +108,5 @@ def _tail_spans(
     spans["begin"] = cuts % length
     spans["length"] = np.diff(cuts, append=total)
     spans["document"] = documents[which]
-    spans["offset"] = whole[documents[which]] * length + cuts - starts[which]
+    spans["offset"] = full[documents[which]] * length + cuts - starts[which]
     return spans

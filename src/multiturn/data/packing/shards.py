@@ -1,9 +1,9 @@
-"""The second pass: one range of keys out of all runs, packed into a shard.
+"""The second pass of packing: one range of keys out of all runs becomes a shard.
 
     shard-00000.tokens.npy        rows of token ids, uint16 or uint32 [rows, length]
-    shard-00000.spans.npy         which document each piece of each row is from (`rows.SPAN`)
+    shard-00000.spans.npy         which document each span of a row is from (`rows.SPAN`)
     shard-00000.starts.npy        where the spans of each row begin, uint32 [rows + 1]
-    shard-00000.documents.parquet the documents of the shard, in the order spans count them
+    shard-00000.documents.parquet the provenance of the documents, in the order that spans count
     shard-00000.json              marker: fingerprint, rows, tokens, hashes
 
 The arrays are plain ``.npy`` files: ``np.load(path, mmap_mode="r")`` reads them anywhere.
@@ -11,8 +11,9 @@ The arrays are plain ``.npy`` files: ``np.load(path, mmap_mode="r")`` reads them
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,53 +22,15 @@ import numpy as np
 
 from multiturn.core.errors import storage_errors
 from multiturn.core.files import sha256_file
-from multiturn.data.build.resumable import finished, load_array, mark, save_array
+from multiturn.data.build.arrays import load_array, save_array
+from multiturn.data.build.resumable import ResumableTask
 from multiturn.data.hashing import mix64, seeded_hash
 from multiturn.data.packing.rows import Packed, pack_rows
+from multiturn.data.packing.tokenize import PROVENANCE
 
-__all__ = ["PROVENANCE", "Shard", "ShardTask", "make_shard"]
+__all__ = ["Shard", "ShardTask"]
 
 Numbers = np.ndarray[Any, Any]
-
-PROVENANCE = ("source", "path", "revision", "licence", "language", "sha256")
-"""What is kept of each document."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardTask:
-    """One shard.
-
-    Attributes:
-        runs: of all files of documents: paths up to ``.tokens.npy``.
-        number: of the shard, from 0.
-        count: of shards.
-        length: of a row.
-        least_tail: the shortest tail that is kept.
-        filling: the id that fills the last row up.
-        seed: of the order of rows.
-        folder: where the shard goes.
-        fingerprint: of all that decides the result.
-    """
-
-    runs: tuple[Path, ...]
-    number: int
-    count: int
-    length: int
-    least_tail: int
-    filling: int
-    seed: int
-    folder: Path
-    fingerprint: str
-
-    @property
-    def label(self) -> str:
-        """For a person."""
-        return self.name
-
-    @property
-    def name(self) -> str:
-        """What its files begin with."""
-        return f"shard-{self.number:05d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +38,13 @@ class Shard:
     """What a shard holds.
 
     Attributes:
-        name: what its files begin with.
-        rows: how many.
-        tokens: of documents; what fills up is not counted.
+        name: the beginning of its files' names.
+        rows: number of rows.
+        tokens: of documents; padding is not counted.
         documents: that have tokens in it.
-        bytes: of the text of its tokens, tails that were dropped taken out by their share.
-        dropped_tokens: in tails that were too short.
-        dropped_tails: how many.
+        bytes: of the text of its tokens; dropped remainders are subtracted by their share.
+        dropped_tokens: in remainders that were too short.
+        dropped_tails: number of these remainders.
         files: SHA-256 of each file.
     """
 
@@ -95,69 +58,110 @@ class Shard:
     files: dict[str, str]
 
 
-def make_shard(piece: ShardTask) -> Shard:
-    """Write one shard."""
-    marker = piece.folder / f"{piece.name}.json"
-    paths = {
-        kind: piece.folder / f"{piece.name}.{kind}"
-        for kind in ("tokens.npy", "spans.npy", "starts.npy", "documents.parquet")
-    }
-    done = finished(marker, piece.fingerprint, *paths.values())
-    if done is not None:
-        return Shard(**done["shard"])
-    tokens, entries, abouts = _gathered(piece)
-    total = len(tokens)
-    packed = pack_rows(
-        tokens,
-        entries["length"],
-        length=piece.length,
-        least_tail=piece.least_tail,
-        filling=piece.filling,
-    )
-    del tokens  # as large as the shard: two copies are enough at a time
-    packed = _shuffled(packed, seeded_hash(piece.seed, piece.number))
-    save_array(paths["tokens.npy"], packed.rows)
-    save_array(paths["spans.npy"], packed.spans)
-    starts = np.searchsorted(packed.spans["row"], np.arange(len(packed.rows) + 1))
-    save_array(paths["starts.npy"], starts.astype("<u4"))
-    _write_documents(paths["documents.parquet"], entries, abouts)
-    kept = int(packed.spans["length"].sum(dtype=np.int64))
-    shard = Shard(
-        name=piece.name,
-        rows=len(packed.rows),
-        tokens=kept,
-        documents=len(entries),
-        bytes=round(int(entries["bytes"].sum()) * kept / max(total, 1)),
-        dropped_tokens=packed.dropped,
-        dropped_tails=packed.dropped_tails,
-        files={path.name: sha256_file(path) for path in paths.values()},
-    )
-    plain = {name: getattr(shard, name) for name in Shard.__dataclass_fields__}
-    mark(marker, piece.fingerprint, shard=plain)
-    return shard
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardTask(ResumableTask[Shard]):
+    """Writes one shard.
 
+    Attributes:
+        runs: of all files of documents: paths up to ``.tokens.npy``.
+        number: of the shard, from 0.
+        count: of shards.
+        length: of a row.
+        min_remainder: a shorter remainder is dropped.
+        padding: the id that pads the last row.
+        seed: of the order of rows.
+        folder: of the shards.
+    """
 
-def _gathered(piece: ShardTask) -> tuple[Numbers, Numbers, list[bytes]]:
-    """Tokens, entries and provenance of the shard's documents, in the order of the shuffle."""
-    slices = [_slice(run, piece.number, piece.count) for run in piece.runs]
-    entries = np.concatenate([entries for entries, _ in slices])
-    # Where each document lies among the slices, before it is put in its place.
-    origin = np.repeat(np.arange(len(slices)), [len(entries) for entries, _ in slices])
-    order = np.lexsort((entries["document"], entries["key"]))
-    total = int(entries["length"].sum())
-    tokens = np.empty(total, slices[0][1].dtype if slices else np.uint16)
-    ends = np.cumsum(entries["length"][order].astype(np.int64))
-    places = np.empty(len(order), np.int64)
-    places[order] = ends - entries["length"][order].astype(np.int64)
-    first = 0
-    for of_run, run_tokens in slices:
-        for number, entry in enumerate(of_run, first):
-            begin, length = int(entry["begin"]), int(entry["length"])
-            place = int(places[number])
-            tokens[place : place + length] = run_tokens[begin : begin + length]
-        first += len(of_run)
-    abouts = _abouts(piece.runs, entries, origin, order)
-    return tokens, entries[order], abouts
+    runs: tuple[Path, ...]
+    number: int
+    count: int
+    length: int
+    min_remainder: int
+    padding: int
+    seed: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The beginning of its files' names."""
+        return f"shard-{self.number:05d}"
+
+    @property
+    def label(self) -> str:
+        """See `ResumableTask`."""
+        return self.name
+
+    @property
+    def marker(self) -> Path:
+        """See `ResumableTask`."""
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """See `ResumableTask`."""
+        kinds = ("tokens.npy", "spans.npy", "starts.npy", "documents.parquet")
+        return tuple(self.folder / f"{self.name}.{kind}" for kind in kinds)
+
+    def run(self) -> Shard:
+        """See `ResumableTask`."""
+        tokens_path, spans_path, starts_path, documents_path = self.outputs
+        tokens, entries, provenance = self._gather()
+        total = len(tokens)
+        packed = pack_rows(
+            tokens,
+            entries["length"],
+            length=self.length,
+            min_remainder=self.min_remainder,
+            padding=self.padding,
+        )
+        del tokens  # as large as the shard: two copies are enough at a time
+        packed = _shuffled(packed, seeded_hash(self.seed, self.number))
+        save_array(tokens_path, packed.rows)
+        save_array(spans_path, packed.spans)
+        starts = np.searchsorted(packed.spans["row"], np.arange(len(packed.rows) + 1))
+        save_array(starts_path, starts.astype("<u4"))
+        _write_documents(documents_path, entries, provenance)
+        covered = int(packed.spans["length"].sum(dtype=np.int64))
+        return Shard(
+            name=self.name,
+            rows=len(packed.rows),
+            tokens=covered,
+            documents=len(entries),
+            bytes=round(int(entries["bytes"].sum()) * covered / max(total, 1)),
+            dropped_tokens=packed.dropped,
+            dropped_tails=packed.dropped_remainders,
+            files={path.name: sha256_file(path) for path in self.outputs},
+        )
+
+    def to_plain(self, result: Shard) -> dict[str, object]:
+        """See `ResumableTask`."""
+        return {"shard": dataclasses.asdict(result)}
+
+    def from_plain(self, plain: Mapping[str, Any]) -> Shard:
+        """See `ResumableTask`."""
+        return Shard(**plain["shard"])
+
+    def _gather(self) -> tuple[Numbers, Numbers, list[bytes]]:
+        """Tokens, entries and provenance of the shard's documents, in the order of the shuffle."""
+        slices = [_slice(run, self.number, self.count) for run in self.runs]
+        entries = np.concatenate([entries for entries, _ in slices])
+        # The slice that each document is in, before it is put in its place.
+        origin = np.repeat(np.arange(len(slices)), [len(entries) for entries, _ in slices])
+        order = np.lexsort((entries["document"], entries["key"]))
+        total = int(entries["length"].sum())
+        tokens = np.empty(total, slices[0][1].dtype if slices else np.uint16)
+        ends = np.cumsum(entries["length"][order].astype(np.int64))
+        places = np.empty(len(order), np.int64)
+        places[order] = ends - entries["length"][order].astype(np.int64)
+        first = 0
+        for of_run, run_tokens in slices:
+            for number, entry in enumerate(of_run, first):
+                begin, length = int(entry["begin"]), int(entry["length"])
+                place = int(places[number])
+                tokens[place : place + length] = run_tokens[begin : begin + length]
+            first += len(of_run)
+        return tokens, entries[order], _provenance(self.runs, entries, origin, order)
 
 
 def _slice(run: Path, number: int, count: int) -> tuple[Numbers, Numbers]:
@@ -170,7 +174,10 @@ def _slice(run: Path, number: int, count: int) -> tuple[Numbers, Numbers]:
     return np.array(index[first:last]), load_array(run.with_name(f"{run.name}.tokens.npy"))
 
 
-def _abouts(runs: Sequence[Path], entries: Numbers, origin: Numbers, order: Numbers) -> list[bytes]:
+def _provenance(
+    runs: Sequence[Path], entries: Numbers, origin: Numbers, order: Numbers
+) -> list[bytes]:
+    """The provenance of each document: a list in JSON, in the order of `PROVENANCE`."""
     files = [load_array(run.with_name(f"{run.name}.about.npy")) for run in runs]
     return [
         files[origin[place]][
@@ -181,7 +188,7 @@ def _abouts(runs: Sequence[Path], entries: Numbers, origin: Numbers, order: Numb
 
 
 def _shuffled(packed: Packed, seed: int) -> Packed:
-    """The rows in an order of their own, so that those of a long document lie apart."""
+    """The rows in random order, which spreads the rows of a long document."""
     count = len(packed.rows)
     keys = mix64(np.arange(count, dtype=np.uint64) ^ np.uint64(seed))
     order = np.argsort(keys, kind="stable")
@@ -190,14 +197,14 @@ def _shuffled(packed: Packed, seed: int) -> Packed:
     spans = packed.spans.copy()
     spans["row"] = places[spans["row"]]
     spans = spans[np.lexsort((spans["begin"], spans["row"]))]
-    return Packed(packed.rows[order], spans, packed.dropped, packed.dropped_tails)
+    return Packed(packed.rows[order], spans, packed.dropped, packed.dropped_remainders)
 
 
-def _write_documents(path: Path, entries: Numbers, abouts: list[bytes]) -> None:
+def _write_documents(path: Path, entries: Numbers, provenance: list[bytes]) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    rows = [json.loads(about) for about in abouts]
+    rows = [json.loads(fields) for fields in provenance]
     columns = zip(*rows, strict=True) if rows else ((),) * len(PROVENANCE)
     table = pyarrow.table(
         {

@@ -1,39 +1,42 @@
-"""The first pass: a file of documents into tokens, sorted by where the shuffle puts them.
+"""The first pass of packing: a file of documents into tokens, in the order of the shuffle.
 
-Each document has a key, a hash of the seed and its number, and the corpus is shuffled by
-sorting by it. A file's documents are written in sorted runs of a bounded size, so that every
-shard, which is a range of keys, is one slice of each run.
+The key of a document is a hash of the seed and its number, and sorting by keys shuffles the
+corpus. The documents of a file are written in sorted runs of bounded size. A shard is a range of
+keys, and thus one slice of each run.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from multiturn.data.build.drop_log import Counts, DropFile, DropLog
-from multiturn.data.build.resumable import finished, mark, save_array
+from multiturn.data.build.arrays import save_array
+from multiturn.data.build.drop_log import Counts, DropLog, open_drop_log
+from multiturn.data.build.resumable import ResumableTask
 from multiturn.data.documents.files import read_documents
 from multiturn.data.documents.record import Document
 from multiturn.data.hashing import seeded_hash
 from multiturn.data.packing.encoder import Encoder
 from multiturn.data.packing.fim import (
     FillInTheMiddle,
-    Shape,
+    Segments,
     header_of,
+    segments_of,
     sentinels_of,
-    shape,
 )
 
-__all__ = ["ENTRY", "TokenRuns", "TokenizeTask", "tokenize"]
+__all__ = ["ENTRY", "PROVENANCE", "TokenRuns", "TokenizeTask"]
 
 Numbers = np.ndarray[Any, Any]
+
+PROVENANCE = ("source", "path", "revision", "licence", "language", "sha256")
+"""Fields of a document that its shard records."""
 
 ENTRY = np.dtype(
     [
@@ -46,62 +49,23 @@ ENTRY = np.dtype(
         ("about_end", "<u8"),
     ]
 )
-"""Of a document in a run: its place in the shuffle, its number in the corpus, where its tokens
-are in the run and how many, how long its text is, and where its provenance is."""
+"""The entry of a document in the index of a run: its key in the shuffle, its number in the corpus,
+where its tokens begin in the run and how many there are, the length of its text, and where its
+provenance begins and ends."""
 
 _BATCH_BYTES = 1 << 20
-"""Of text that is tokenized in one call."""
+"""Bytes of text in one call of the tokenizer."""
 _RUN_TOKENS = 1 << 24
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenizeTask:
-    """One file of documents.
-
-    Attributes:
-        documents: the file.
-        first: the number of its first document.
-        tokenizer: the directory of the tokenizer.
-        tokenizer_hash: so that a process opens each tokenizer once.
-        least_tokens: a document with fewer is dropped.
-        header: whether documents begin with the line that names their language.
-        fill: how many are turned around.
-        seed: of the shuffle and of `fill`.
-        dtype: of the tokens.
-        folder: where the runs go.
-        drops: where dropped documents go; None keeps none.
-        step: what drops are filed under.
-        fingerprint: of all that decides the result.
-    """
-
-    documents: Path
-    first: int
-    tokenizer: Path
-    tokenizer_hash: str
-    least_tokens: int
-    header: bool
-    fill: FillInTheMiddle | None
-    seed: int
-    dtype: str
-    folder: Path
-    drops: Path | None
-    step: str
-    fingerprint: str
-
-    @property
-    def label(self) -> str:
-        """For a person."""
-        return self.documents.stem
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRuns:
-    """What `tokenize` wrote.
+    """The runs of one file of documents.
 
     Attributes:
-        names: of the runs: ``NAME.tokens.npy``, ``NAME.index.npy`` and ``NAME.about``.
+        names: of the runs: ``NAME.tokens.npy``, ``NAME.index.npy`` and ``NAME.about.npy``.
         tokens: in all of them.
-        counts: what was dropped and counted.
+        counts: of documents and tokens.
     """
 
     names: tuple[str, ...]
@@ -109,91 +73,122 @@ class TokenRuns:
     counts: Counts
 
 
-def tokenize(piece: TokenizeTask) -> TokenRuns:
-    """Write the tokens of one file, in sorted runs."""
-    marker = piece.folder / f"{piece.documents.stem}.json"
-    done = finished(marker, piece.fingerprint)
-    if done is not None:
-        return TokenRuns(tuple(done["names"]), done["tokens"], Counts.from_plain(done["tally"]))
-    if piece.drops is None:
-        runs = _tokenize(piece, DropLog())
-    else:
-        with DropFile(piece.drops) as file:
-            runs = _tokenize(piece, DropLog(file))
-    mark(
-        marker,
-        piece.fingerprint,
-        names=runs.names,
-        tokens=runs.tokens,
-        tally=runs.counts.to_plain(),
-    )
-    return runs
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenizeTask(ResumableTask[TokenRuns]):
+    """Writes the tokens of one file of documents, in sorted runs.
 
+    Attributes:
+        documents: the file.
+        first: the number of its first document.
+        tokenizer: the directory of the tokenizer.
+        tokenizer_hash: lets a process open each tokenizer once.
+        min_tokens: a document with fewer tokens is dropped.
+        header: whether documents begin with a line that names their language.
+        fill: the share of documents for filling in the middle.
+        seed: of the shuffle and of `fill`.
+        dtype: of the tokens.
+        folder: of the runs.
+        drops: where dropped documents go; None where they are not written.
+        step: the name of the drops.
+    """
 
-def _tokenize(piece: TokenizeTask, drop_log: DropLog) -> TokenRuns:
-    run, total = _Run(), 0
-    names: list[str] = []
-    for number, document, tokens in _tokens_of(piece, drop_log):
-        if len(tokens) < piece.least_tokens:
-            drop_log.drop(piece.step, document, f"fewer than {piece.least_tokens} tokens")
-            continue
-        drop_log.kept(document)
-        drop_log.count(piece.step, f"tokens of {document.language or 'unknown'}", len(tokens))
-        total += len(tokens)
-        run.add(seeded_hash(piece.seed, number), number, document, tokens.astype(piece.dtype))
-        if run.tokens >= _RUN_TOKENS:
-            names.append(run.write(piece, len(names)))
-            run = _Run()
-    if run.tokens:
-        names.append(run.write(piece, len(names)))
-    return TokenRuns(tuple(names), total, drop_log.counts)
+    documents: Path
+    first: int
+    tokenizer: Path
+    tokenizer_hash: str
+    min_tokens: int
+    header: bool
+    fill: FillInTheMiddle | None
+    seed: int
+    dtype: str
+    folder: Path
+    drops: Path | None
+    step: str
 
+    @property
+    def label(self) -> str:
+        """See `ResumableTask`."""
+        return self.documents.stem
 
-def _tokens_of(piece: TokenizeTask, drop_log: DropLog) -> Iterator[tuple[int, Document, Numbers]]:
-    """Each document with its number and its tokens, the end of text among them."""
-    encoder = _encoder(piece.tokenizer, piece.tokenizer_hash)
-    sentinels = None if piece.fill is None else sentinels_of(encoder.tokenizer, piece.fill)
-    lacking = bytes(encoder.tokenizer.missing_bytes)
-    batch: list[tuple[int, Document, Shape]] = []
-    size = 0
-    for number, document in enumerate(read_documents(piece.documents), piece.first):
-        content = document.content
-        if lacking and len(content.translate(None, lacking)) < len(content):
-            drop_log.drop(piece.step, document, "characters that the tokenizer has not")
-            continue
-        shaped = shape(
-            content,
-            header=header_of(document.language) if piece.header else b"",
-            fill=piece.fill,
-            sentinels=sentinels,
-            seed=(piece.seed, number),
-        )
-        batch.append((number, document, shaped))
-        size += len(content)
-        if size >= _BATCH_BYTES:
-            yield from _encoded(batch, encoder)
-            batch, size = [], 0
-    yield from _encoded(batch, encoder)
+    @property
+    def marker(self) -> Path:
+        """See `ResumableTask`."""
+        return self.folder / f"{self.documents.stem}.json"
+
+    def run(self) -> TokenRuns:
+        """See `ResumableTask`."""
+        run, total = _Run(), 0
+        names: list[str] = []
+        with open_drop_log(self.drops) as drop_log:
+            for number, document, tokens in self._tokens(drop_log):
+                if len(tokens) < self.min_tokens:
+                    drop_log.drop(self.step, document, f"fewer than {self.min_tokens} tokens")
+                    continue
+                drop_log.passed(document)
+                language = document.language or "unknown"
+                drop_log.count(self.step, f"tokens of {language}", len(tokens))
+                total += len(tokens)
+                run.add(seeded_hash(self.seed, number), number, document, tokens.astype(self.dtype))
+                if run.tokens >= _RUN_TOKENS:
+                    names.append(self._write(run, len(names)))
+                    run = _Run()
+            if run.tokens:
+                names.append(self._write(run, len(names)))
+        return TokenRuns(tuple(names), total, drop_log.counts)
+
+    def to_plain(self, result: TokenRuns) -> dict[str, object]:
+        """See `ResumableTask`."""
+        return {"names": result.names, "tokens": result.tokens, "tally": result.counts.to_plain()}
+
+    def from_plain(self, plain: Mapping[str, Any]) -> TokenRuns:
+        """See `ResumableTask`."""
+        return TokenRuns(tuple(plain["names"]), plain["tokens"], Counts.from_plain(plain["tally"]))
+
+    def _write(self, run: _Run, number: int) -> str:
+        name = f"{self.documents.stem}.run-{number:04d}"
+        run.write(self.folder, name)
+        return name
+
+    def _tokens(self, drop_log: DropLog) -> Iterator[tuple[int, Document, Numbers]]:
+        """Each document with its number and its tokens, the end of text included."""
+        encoder = _encoder(self.tokenizer, self.tokenizer_hash)
+        sentinels = None if self.fill is None else sentinels_of(encoder.tokenizer, self.fill)
+        missing = bytes(encoder.tokenizer.missing_bytes)
+        batch: list[tuple[int, Document, Segments]] = []
+        size = 0
+        for number, document in enumerate(read_documents(self.documents), self.first):
+            content = document.content
+            if missing and len(content.translate(None, missing)) < len(content):
+                drop_log.drop(self.step, document, "characters that the tokenizer has not")
+                continue
+            segments = segments_of(
+                content,
+                header=header_of(document.language) if self.header else b"",
+                fill=self.fill,
+                sentinels=sentinels,
+                seed=(self.seed, number),
+            )
+            batch.append((number, document, segments))
+            size += len(content)
+            if size >= _BATCH_BYTES:
+                yield from _encoded(batch, encoder)
+                batch, size = [], 0
+        yield from _encoded(batch, encoder)
 
 
 def _encoded(
-    batch: list[tuple[int, Document, Shape]], encoder: Encoder
+    batch: list[tuple[int, Document, Segments]], encoder: Encoder
 ) -> Iterator[tuple[int, Document, Numbers]]:
-    encoded = encoder.encode(list(chain.from_iterable(shaped.texts() for _, _, shaped in batch)))
-    for number, document, shaped in batch:
+    texts = [part for _, _, segments in batch for part in segments if isinstance(part, bytes)]
+    encoded = encoder.encode(texts)
+    for number, document, segments in batch:
         pieces = [
             next(encoded) if isinstance(part, bytes) else np.array([part], np.uint32)
-            for part in shaped.pieces
+            for part in segments
         ]
         yield number, document, np.concatenate([*pieces, [np.uint32(encoder.end_of_text)]])
-    # So that the checks after the last text are made.
+    # Runs the checks that follow the last text.
     next(encoded, None)
-
-
-@lru_cache(maxsize=1)
-def _encoder(directory: Path, tokenizer_hash: str) -> Encoder:
-    del tokenizer_hash  # only told apart by it
-    return Encoder(directory)
 
 
 class _Run:
@@ -202,17 +197,17 @@ class _Run:
     def __init__(self) -> None:
         self._entries: list[tuple[int, int, int, int]] = []
         self._pieces: list[Numbers] = []
-        self._abouts: list[bytes] = []
+        self._provenance: list[bytes] = []
         self.tokens = 0
 
     def add(self, key: int, number: int, document: Document, tokens: Numbers) -> None:
         self._entries.append((key, number, len(tokens), len(document.content)))
         self._pieces.append(tokens)
-        self._abouts.append(_about(document))
+        fields = [getattr(document, name) for name in PROVENANCE]
+        self._provenance.append(json.dumps(fields).encode())
         self.tokens += len(tokens)
 
-    def write(self, piece: TokenizeTask, number: int) -> str:
-        name = f"{piece.documents.stem}.run-{number:04d}"
+    def write(self, folder: Path, name: str) -> None:
         order = sorted(range(len(self._entries)), key=lambda place: self._entries[place][:2])
         index = np.zeros(len(order), ENTRY)
         for column, values in zip(
@@ -220,28 +215,18 @@ class _Run:
         ):
             index[column] = np.array(values, np.uint64)[order]
         index["begin"][1:] = np.cumsum(index["length"])[:-1]
-        ends = np.cumsum([len(self._abouts[place]) for place in order])
+        ends = np.cumsum([len(self._provenance[place]) for place in order])
         index["about_end"] = ends
         index["about"][1:] = ends[:-1]
-        abouts = b"".join(self._abouts[place] for place in order)
-        save_array(piece.folder / f"{name}.about.npy", np.frombuffer(abouts, np.uint8))
+        provenance = b"".join(self._provenance[place] for place in order)
+        save_array(folder / f"{name}.about.npy", np.frombuffer(provenance, np.uint8))
         save_array(
-            piece.folder / f"{name}.tokens.npy",
-            np.concatenate([self._pieces[place] for place in order]),
+            folder / f"{name}.tokens.npy", np.concatenate([self._pieces[place] for place in order])
         )
-        save_array(piece.folder / f"{name}.index.npy", index)
-        return name
+        save_array(folder / f"{name}.index.npy", index)
 
 
-def _about(document: Document) -> bytes:
-    """The provenance of a document: a list in JSON, in the order of `shards.PROVENANCE`."""
-    return json.dumps(
-        [
-            document.source,
-            document.path,
-            document.revision,
-            document.licence,
-            document.language,
-            document.sha256,
-        ]
-    ).encode()
+@lru_cache(maxsize=1)
+def _encoder(directory: Path, tokenizer_hash: str) -> Encoder:
+    del tokenizer_hash  # a part of the cache's key alone
+    return Encoder(directory)

@@ -188,12 +188,12 @@ def verify_corpus(corpus: Corpus) -> None:
     """Check the hash of every file of a corpus."""
     from multiturn.data.build.statistics import verify
 
-    checked, problems = verify(corpus)
-    if problems:
-        for problem in problems:
-            print(f"{problem.path}: {problem.what}")
+    checked, faults = verify(corpus)
+    if faults:
+        for fault in faults:
+            print(f"{fault.path}: {fault.fault}")
         raise StoreError(
-            f"{len(problems)} of {checked} files of the corpus are wrong",
+            f"{len(faults)} of {checked} files of the corpus are wrong",
             got=str(corpus),
             fix="delete them and run `multiturn data build` again, which rebuilds only them",
         )

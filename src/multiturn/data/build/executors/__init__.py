@@ -1,1 +1,1 @@
-"""Running the pieces of a build on a cluster."""
+"""Where tasks run: in this process, in processes of this machine, or on a cluster."""

@@ -1,4 +1,4 @@
-"""The pieces of a build on a cluster, by datatrove's executors for SLURM, Ray and one machine.
+"""Tasks on a cluster, by datatrove's executors for SLURM, Ray and one machine.
 
     from datatrove.executor.slurm import SlurmPipelineExecutor
 
@@ -7,10 +7,10 @@
             pipeline, tasks, time="04:00:00", partition="cpu", logging_dir=logs
         )
 
-    build(recipe, out, executor=Datatrove(slurm, Path("/shared/pieces")), downloads=downloads)
+    build(recipe, out, executor=Datatrove(slurm, Path("/shared/tasks")), downloads=downloads)
 
 Why datatrove and not Ray Data: docs/decisions/0029-cluster.md. The folders of the build and of
-the pieces must be on a disk that all machines share.
+the tasks must be on a disk that all machines share.
 """
 
 from __future__ import annotations
@@ -32,52 +32,52 @@ __all__ = ["Datatrove", "Runnable"]
 T = TypeVar("T")
 R = TypeVar("R")
 
-_SECONDS_BETWEEN_LOOKS = 0.5
+_POLL_SECONDS = 0.5
 
 
 class Runnable(Protocol):
-    """What is asked of an executor of datatrove: a `datatrove.executor.PipelineExecutor`."""
+    """The part of a `datatrove.executor.PipelineExecutor` that is used here."""
 
     def run(self) -> object:
-        """Run all tasks, or hand them to a scheduler and come back."""
+        """Run all tasks, or hand them to a scheduler and return."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Datatrove:
-    """An `Executor` whose pieces are tasks of datatrove.
+    """An `Executor` whose items are tasks of datatrove.
 
     Attributes:
         make: an executor of datatrove from a pipeline, the number of tasks, and the folder of
-            its logs. It is called once for each round of pieces.
+            its logs. It is called once for each call of `map`.
         folder: for results and logs; every machine can write it.
-        patience: seconds without a new result after which the tasks are taken to be lost.
+        timeout: seconds without a new result after which the tasks count as lost.
     """
 
     make: Callable[[list[Any], int, str], Runnable]
     folder: Path
-    patience: float = 24 * 3600.0
+    timeout: float = 24 * 3600.0
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
         """Yield (index of the item, result) as the results appear.
 
         Raises:
-            MultiturnError: what a piece raised, or no result came in time.
+            MultiturnError: what a task raised, or no result came in time.
         """
         if not items:
             return
-        with storage_errors(self.folder, "making the folder of the pieces"):
+        with storage_errors(self.folder, "making the folder of the tasks"):
             self.folder.mkdir(parents=True, exist_ok=True)
             place = Path(tempfile.mkdtemp(prefix="round-", dir=self.folder))
-        # A pipeline of one step, without documents: the pieces read and write their own.
-        pipeline = [_Piece(function, tuple(items), place)]
+        # A pipeline of one step, without documents: the tasks read and write their own.
+        pipeline = [_Task(function, tuple(items), place)]
         self.make(pipeline, len(items), str(place / "logs")).run()
-        yield from _results(place, len(items), self.patience)
+        yield from _results(place, len(items), self.timeout)
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """What datatrove calls in each task."""
+class _Task:
+    """The step that datatrove calls in each task."""
 
     function: Callable[[Any], Any]
     items: tuple[Any, ...]
@@ -90,24 +90,24 @@ class _Piece:
         except MultiturnError as error:
             outcome = ("raised", error)
         except Exception:
-            # An error of any other class may not be there where it is read.
+            # The class of any other error may be missing where it is unpickled.
             outcome = ("failed", traceback.format_exc())
         write_atomically(_result(self.place, rank), pickle.dumps(outcome))
 
 
-def _results(place: Path, count: int, patience: float) -> Iterator[tuple[int, Any]]:
+def _results(place: Path, count: int, timeout: float) -> Iterator[tuple[int, Any]]:
     missing = set(range(count))
     last = time.monotonic()
     while missing:
         there = sorted(rank for rank in missing if _result(place, rank).exists())
         for rank in there:
-            # Written by this project's own tasks a moment ago.
+            # These pickles were written by this program's own tasks.
             how, value = pickle.loads(_result(place, rank).read_bytes())
             if how == "raised":
                 raise value
             if how == "failed":
                 raise MultiturnError(
-                    f"piece {rank} failed, {value.strip().splitlines()[-1]}",
+                    f"task {rank} failed, {value.strip().splitlines()[-1]}",
                     fix=f"see the logs in {place / 'logs'}",
                 )
             yield rank, value
@@ -115,14 +115,14 @@ def _results(place: Path, count: int, patience: float) -> Iterator[tuple[int, An
         if there:
             last = time.monotonic()
         elif missing:
-            if time.monotonic() - last > patience:
+            if time.monotonic() - last > timeout:
                 raise MultiturnError(
-                    f"{len(missing)} of {count} pieces gave no result",
-                    got=f"nothing for {patience:.0f} s",
-                    fix=f"see the logs in {place / 'logs'}, then run the same command again; "
-                    "what was finished is kept",
+                    f"{len(missing)} of {count} tasks gave no result",
+                    got=f"nothing for {timeout:.0f} s",
+                    fix=f"see the logs in {place / 'logs'}, then run the same command again, "
+                    "which continues with what is unfinished",
                 )
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            time.sleep(_POLL_SECONDS)
 
 
 def _result(place: Path, rank: int) -> Path:

@@ -1,4 +1,4 @@
-"""Where the pieces of a stage run: in this process, on all cores, or on a cluster."""
+"""The protocol of executors, and those for one machine."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ R = TypeVar("R")
 class Executor(Protocol):
     """Calls a function on each item, anywhere, in any order.
 
-    The function and the items can be pickled, and the function is idempotent: it writes its
-    result to disk in one step, and is called again after a crash.
+    The function and the items can be pickled. The function is idempotent, because it is called
+    again after a crash.
     """
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
-        """Yield (index of the item, result) as they are finished.
+        """Yield (index of the item, result) as items finish.
 
         Raises:
-            MultiturnError: what the function raised, of the first item that failed. The
-                others in flight are stopped.
+            MultiturnError: what the function raised for the first item that failed. The other
+                items in flight are stopped.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SequentialExecutor:
-    """In this process, one after the other."""
+    """Runs in this process, one item after the other."""
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
         """Yield (index of the item, result), in order."""
@@ -47,17 +47,17 @@ class SequentialExecutor:
 
 @dataclass(frozen=True, slots=True)
 class ProcessExecutor:
-    """In processes of this machine.
+    """Runs in processes of this machine.
 
     Attributes:
-        workers: how many.
+        workers: number of processes.
     """
 
     workers: int
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
-        """Yield (index of the item, result) as they are finished."""
-        # A forked copy of a process with threads may hang; a fresh one costs half a second.
+        """Yield (index of the item, result) as items finish."""
+        # A forked copy of a process with threads may hang. A fresh process takes half a second.
         context = multiprocessing.get_context("forkserver")
         pool = concurrent.futures.ProcessPoolExecutor(self.workers, mp_context=context)
         try:
@@ -68,7 +68,7 @@ class ProcessExecutor:
             raise MultiturnError(
                 "a worker process died",
                 fix="it may have run out of memory: give fewer --workers, then run the same "
-                "command again; what was finished is kept",
+                "command again, which continues with what is unfinished",
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
@@ -78,10 +78,10 @@ def local_executor(workers: int | None) -> Executor:
     """An executor for this machine.
 
     Args:
-        workers: processes; None for one on each core that this process may use.
+        workers: number of processes; None for one on each core that this process may use.
 
     Raises:
-        InputError: fewer than one.
+        InputError: fewer than one worker.
     """
     if workers is None:
         workers = len(os.sched_getaffinity(0))
