@@ -26,6 +26,6 @@ if not FILES:
 recipe = CorpusRecipe(
     name="pile",
     sources=(Pile(paths=(FILES,)),),
-    steps=(ValidText(least_bytes=1, most_bytes=64 << 20), Redact(most=10_000)),
+    steps=(ValidText(min_bytes=1, max_bytes=64 << 20), Redact(max_redactions=10_000)),
     stages=corpus_stages((own_problems_path(),)),
 )

@@ -103,7 +103,7 @@ def test_what_is_exported_comes_back_as_documents(client: Any, service: Any, rea
         client,
         bigquery.github_query(),
         "gs://bucket/github",
-        spend_at_most=Decimal(1),
+        max_dollars=Decimal(1),
         dollars_per_tib=Decimal(1024),
     )
     assert billed.bytes == service.billed > 0
@@ -131,7 +131,7 @@ def test_a_query_that_would_cost_more_than_allowed_is_not_run(client: Any, servi
             client,
             bigquery.github_query(),
             "gs://bucket/github",
-            spend_at_most=Decimal("0.01"),
+            max_dollars=Decimal("0.01"),
             dollars_per_tib=Decimal(10) ** 12,
         )
     assert service.billed == 0
@@ -150,7 +150,7 @@ def test_bigquery_itself_stops_at_the_limit(
             client,
             bigquery.github_query(),
             "gs://bucket/github",
-            spend_at_most=Decimal("0.01"),
+            max_dollars=Decimal("0.01"),
             dollars_per_tib=Decimal(10) ** 9,
         )
     assert service.billed == 0

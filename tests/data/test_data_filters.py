@@ -51,14 +51,14 @@ def why(step: Any, content: bytes, path: str = "a.py", **fields: str) -> str | N
     ],
 )
 def test_text(content: bytes, reason: str | None) -> None:
-    assert why(ValidText(most_bytes=100_000), content) == reason
+    assert why(ValidText(max_bytes=100_000), content) == reason
 
 
 @given(st.binary(max_size=200))
 def test_what_passes_is_text_and_the_rest_has_a_reason(content: bytes) -> None:
     drop_log = DropLog()
     documents = [Document(content=content, source="s", path="p")]
-    for document in ValidText(least_bytes=1).run(documents, drop_log):
+    for document in ValidText(min_bytes=1).run(documents, drop_log):
         assert "\r" not in document.text
     assert drop_log.counts.drops.total() in (0, 1)
 
@@ -96,7 +96,7 @@ def test_lines_agree_with_the_plain_definition(text: str) -> None:
     digits = sum(sign in "0123456789abcdefABCDEF" for sign in signs)
     too_long = sum(map(len, lines)) / len(lines) > 10 or max(map(len, lines)) > 30
     bad = too_long or digits > 0.9 * len(signs.encode())
-    step = LineStatistics(most_average=10, most_longest=30)
+    step = LineStatistics(max_average=10, max_longest=30)
     assert (why(step, text.encode()) is not None) == bad
 
 
@@ -278,9 +278,9 @@ def test_harm_is_dropped_by_category_and_counted() -> None:
 def test_one_word_is_not_yet_harm_and_parts_of_words_are_none() -> None:
     once = HARMFUL["slurs"][0].encode()
     assert why(Harmful(), CODE + once) is None
-    assert why(Harmful(most=0), CODE + once) == "slurs"
-    assert why(Harmful(most=0), b"x" + once + b"y") is None
-    own = Harmful(phrases={"colours": ("red",)}, most=0, most_of={})
+    assert why(Harmful(max_count=0), CODE + once) == "slurs"
+    assert why(Harmful(max_count=0), b"x" + once + b"y") is None
+    own = Harmful(phrases={"colours": ("red",)}, max_count=0, max_by_category={})
     assert why(own, b"a RED car") == "colours"
     assert why(own, b"a redder car") is None
     assert why(Harmful(phrases={}), CODE) is None

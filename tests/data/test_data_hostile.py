@@ -138,9 +138,7 @@ def test_a_zip_bomb_is_not_read(tmp_path: Path, read_all: Any, little_memory: No
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for number in range(12):
             file.writestr(f"{number}.py", bytes(8 << 20))
-    documents, drop_log = read_all(
-        Archives(paths=(archive,), wanted=FileFilter(most_bytes=1 << 30))
-    )
+    documents, drop_log = read_all(Archives(paths=(archive,), wanted=FileFilter(max_bytes=1 << 30)))
     assert "an archive that unpacks to far too much" in reasons(drop_log)
     assert sum(len(d.content) for d in documents) <= (64 << 20) + archive.stat().st_size * 120
 

@@ -178,7 +178,9 @@ def test_time_grows_with_the_text_and_no_faster(unit: bytes) -> None:
 
 def test_the_step_counts_kinds_and_drops_lists(pass_step) -> None:  # type: ignore[no-untyped-def]
     mails = "\n".join(f"person{n}@somewhere.io" for n in range(30)).encode()
-    passed, drop_log = pass_step(Redact(most=20), b"a = 'me@somewhere.io'\n", b"b = 1\n", mails)
+    passed, drop_log = pass_step(
+        Redact(max_redactions=20), b"a = 'me@somewhere.io'\n", b"b = 1\n", mails
+    )
     assert [d.content for d in passed] == [b"a = '<EMAIL>'\n", b"b = 1\n"]
     assert passed[0].metadata == {"redacted": "1"}
     assert drop_log.counts.events == {("redact", "email"): 1}

@@ -61,7 +61,7 @@ def test_the_order_of_tokens_counts():
 @pytest.mark.parametrize("similarity", [0.3, 0.6, 0.7, 0.8, 0.95])
 def test_pairs_of_a_similarity_are_found_at_the_stated_rate(similarity):
     """400 pairs of texts whose sets of runs have exactly this Jaccard similarity."""
-    settings = MinHash(run=1, least_tokens=1)
+    settings = MinHash(shingle=1, min_tokens=1)
     rng = random.Random(7)
     trials, size = 400, 300
     found = 0
@@ -72,7 +72,7 @@ def test_pairs_of_a_similarity_are_found_at_the_stated_rate(similarity):
         right = b" ".join(words[:common] + words[size:])
         found += bool((settings.bands_of(left) == settings.bands_of(right)).any())
     real = common / (2 * size - common)
-    expected = settings.chance(real)
+    expected = settings.probability(real)
     spread = (expected * (1 - expected) / trials) ** 0.5
     assert abs(found / trials - expected) <= 4 * spread + 0.01
 

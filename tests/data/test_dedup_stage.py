@@ -166,8 +166,8 @@ def test_recall_of_near_duplicates_is_the_stated_one(share: float, tmp_path: Pat
     for _ in range(150):
         left = program(rng, 60)
         right = changed(left, rng, round(60 * share))
-        one, two = (set(settings.runs(text.encode()).tolist()) for text in (left, right))
-        chance = settings.chance(len(one & two) / len(one | two))
+        one, two = (set(settings.shingles(text.encode()).tolist()) for text in (left, right))
+        chance = settings.probability(len(one & two) / len(one | two))
         expected += chance
         spread += chance * (1 - chance)
         pairs.append((left, right))

@@ -1,6 +1,6 @@
-"""The corpora: sources, filters, deduplication, packing, and the way back from each token.
+"""Corpora: sources, filters, deduplication, packing, and the provenance of each token.
 
-Nothing here imports jax: a corpus is built on machines that have no accelerator.
+The package never imports jax, because corpora are built on machines without accelerators.
 """
 
 from multiturn.core.lazy import lazy_exports

@@ -24,23 +24,23 @@ def build_corpus(
     downloads: Path | None = None,
     progress: BuildListener = silent,
 ) -> Counts:
-    """Build a corpus, or what is still missing of it after an interruption.
+    """Build a corpus, or what an interrupted build left to do.
 
     Args:
-        recipe: what to build; or a recipe, by name or by the path of its file.
+        recipe: a recipe, its name, or the path of its file.
         out: the directory to build in; ``corpora/NAME`` by default.
-        workers: processes; one for each core by default.
-        keep_drops: also write the documents that were dropped, with the reasons.
-        downloads: where files from the network are kept between builds; the user's cache by
+        workers: number of processes; one for each core by default.
+        keep_drops: also write the dropped documents, with the reasons.
+        downloads: where files from the network are stored between builds; the user's cache by
             default.
-        progress: called after each finished piece.
+        progress: called after each finished task.
 
     Returns:
-        Documents and bytes kept and dropped by the last stage, by language, licence and source.
+        Documents and bytes that passed and that were dropped, in the last stage.
 
     Raises:
         InputError: there is no such recipe, or it is not a valid one.
-        SourceError: a source is not available. What was finished stays.
+        SourceError: a source is not available. Finished tasks stay finished.
         StoreError: another build is running in `out`.
         StorageError: the disk is full or a directory cannot be written.
 

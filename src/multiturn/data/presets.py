@@ -1,4 +1,4 @@
-"""Steps and stages that belong together, in the order in which they cost least."""
+"""Steps and stages for common corpora, in the cheapest order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["code_steps", "corpus_stages", "prose_steps"]
 
 
 def code_steps(languages: tuple[str, ...] = PAPER_LANGUAGES) -> tuple[DocumentTransform, ...]:
-    """The paper's filters for code, and those it does without: licence, harm, secrets, syntax."""
+    """The paper's filters for code, and further ones for licences, harm, secrets and syntax."""
     return (
         ValidText(),
         KeepLanguages(languages=languages),
@@ -39,11 +39,11 @@ def code_steps(languages: tuple[str, ...] = PAPER_LANGUAGES) -> tuple[DocumentTr
 
 
 def prose_steps() -> tuple[DocumentTransform, ...]:
-    """For English prose from documentation: one paragraph may be one line there."""
+    """Steps for English prose from documentation, where a paragraph may be one line."""
     return (
-        ValidText(least_bytes=200),
+        ValidText(min_bytes=200),
         KeepLanguages(languages=(ENGLISH,)),
-        LineStatistics(most_average=1000, most_longest=10_000),
+        LineStatistics(max_average=1000, max_longest=10_000),
         Generated(),
         AllowedLicence(),
         Harmful(),
@@ -57,13 +57,13 @@ def corpus_stages(
     tokenizer: Path | NewTokenizer | None = None,
     header: bool = False,
 ) -> tuple[CorpusStage, ...]:
-    """One of each document, none with the text of a benchmark, packed into shards.
+    """Deduplication, decontamination and packing into shards.
 
     Args:
-        problems: files of the benchmarks' problems; none leaves that stage out.
+        problems: files of benchmark problems; without any, the corpus is not decontaminated.
         tokenizer: a directory with ``tokenizer.json``; None trains one on the corpus.
-        header: whether documents begin with a line that names their language.
+        header: begin documents with a line that names their language.
     """
-    look = (Decontaminate(problems=tuple(problems)),) if problems else ()
+    decontaminate = (Decontaminate(problems=tuple(problems)),) if problems else ()
     pack = Pack(tokenizer=NewTokenizer() if tokenizer is None else tokenizer, header=header)
-    return (Deduplicate(), *look, pack)
+    return (Deduplicate(), *decontaminate, pack)

@@ -1,1 +1,1 @@
-"""Documents that are there twice: exactly, nearly, or against their authors' wish."""
+"""Deduplication, exact and near, and opting out."""

@@ -1,4 +1,4 @@
-"""Leaving out what its authors asked to have left out."""
+"""Opting out: documents that their authors do not want in a corpus."""
 
 from __future__ import annotations
 
@@ -30,15 +30,17 @@ _MARKS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptOut(Filter):
-    """Drops documents of some repositories, and documents of some SHA-256.
+    """Drops documents of some repositories, and documents with some SHA-256.
 
     Attributes:
-        repositories: a document goes when its source is one of these, as far as both are named:
-            ``owner/name`` takes out ``bigquery:owner/name`` and
-            ``git:https://github.com/owner/name.git`` too, and so does the address in any of its
-            forms; ``pypi:name`` takes out that package alone. Capital letters make no
-            difference.
+        repositories: a document is dropped when its source matches one of these in all parts that
+            both name: ``owner/name`` matches ``bigquery:owner/name`` and
+            ``git:https://github.com/owner/name.git``, and so does any form of the address;
+            ``pypi:name`` matches that package alone. Case does not matter.
         hashes: SHA-256 of files as their source gave them, in hexadecimal.
+
+    Raises:
+        InputError: an entry is neither a repository nor a hash.
     """
 
     name: ClassVar[str] = "opt-out"
@@ -56,7 +58,7 @@ class OptOut(Filter):
             if (digest := read_hash(entry)) is None:
                 raise InputError("no SHA-256", got=entry, allowed="64 hexadecimal digits")
             hashes.add(digest)
-        # Frozen: the only way to give a field the form in which it is looked up.
+        # Frozen: the only way to normalize a field.
         object.__setattr__(self, "repositories", frozenset(repositories))
         object.__setattr__(self, "hashes", frozenset(hashes))
 
@@ -64,12 +66,12 @@ class OptOut(Filter):
     def from_file(cls, path: Path) -> Self:
         """A list with a repository or a SHA-256 on each line; ``#`` begins a comment.
 
-        Repositories may be written as addresses, and hashes with their files, as `sha256sum`
+        Repositories may be addresses, and hashes may have file names beside them, as `sha256sum`
         and other programs print them.
 
         Raises:
-            InputError: the file cannot be read, or a line says neither; the message has its
-                number. A request that was not understood must not be passed over.
+            InputError: the file cannot be read, or a line is neither; the message has the number
+                of the line. A request that was not understood must not be ignored.
         """
         repositories, hashes = set(), set()
         for number, line in enumerate(_LINE_END.split(_text(path)), 1):
@@ -90,7 +92,7 @@ class OptOut(Filter):
         return cls(repositories=frozenset(repositories), hashes=frozenset(hashes))
 
     def judge(self, document: Document) -> str | None:
-        """Whether it is on the list, and by what."""
+        """The reason if the document is on the list, else None."""
         if document.sha256 in self.hashes:
             return "opted out by hash"
         if self.repositories:
@@ -117,7 +119,7 @@ def _text(path: Path) -> str:
 
 @lru_cache(maxsize=8)
 def _by_path(entries: frozenset[str]) -> Mapping[str, tuple[Repository, ...]]:
-    """Entries by what must be equal in any case."""
+    """Entries by path, the part that must be equal."""
     found: dict[str, tuple[Repository, ...]] = {}
     for entry in entries:
         if (repository := read_repository(entry)) is not None:
@@ -128,13 +130,13 @@ def _by_path(entries: frozenset[str]) -> Mapping[str, tuple[Repository, ...]]:
 
 @lru_cache(maxsize=4096)
 def _repositories_of(source: str) -> tuple[Repository, ...]:
-    """What a document's source may be called in a list."""
+    """The names that a list may have for a document's source."""
     found = read_repository(source)
     return (Repository(source.casefold()),) if found is None else _names(found)
 
 
 def _names(repository: Repository) -> tuple[Repository, ...]:
-    """A repository; and, if it is a bare name, how the package index would spell that."""
+    """A repository; with a bare name, also the package of that name on PyPI."""
     if repository.kind or repository.host or "/" in repository.path:
         return (repository,)
     return repository, Repository(re.sub(r"[-_.]+", "-", repository.path), kind="pypi")

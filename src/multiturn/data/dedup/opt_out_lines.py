@@ -1,8 +1,4 @@
-"""What a line of an opt-out list says.
-
-It is a repository, in one of the ways people write them, or the SHA-256 of a file, as programs
-print them.
-"""
+"""The lines of an opt-out list: repositories and hashes in all common forms."""
 
 from __future__ import annotations
 
@@ -23,14 +19,14 @@ _SHA256 = r"(?P<hash>[0-9A-Fa-f]{64})"
 _HASH_FORMS = tuple(
     re.compile(form)
     for form in (
-        # sha256sum and shasum: two blanks, or a blank and a star for binary; a backslash in
-        # front where the file's name has one. PowerShell and others use any white space.
+        # sha256sum and shasum: two blanks, or a blank and a star for binary; a backslash at the
+        # beginning where the file name has one. PowerShell and others use any white space.
         rf"\\?[\"']?{_SHA256}[\"']?(?:(?:\s+\*?|\s*[,;]\s*)\S.*)?",
         # BSD, `sha256sum --tag`, openssl: the algorithm, the file, the hash.
         rf"\\?(?i:SHA2?-?256)\s*\(.*\)\s*=\s*{_SHA256}",
         # Labelled: ``sha256:HASH`` as containers write it, ``SHA256  HASH  FILE`` as PowerShell.
         rf"(?i:SHA2?-?256)\s*[:=\s]\s*{_SHA256}(?:\s+\*?\S.*)?",
-        # ``FILE: HASH``, as `gpg --print-md` and lists made by hand.
+        # ``FILE: HASH``, as `gpg --print-md` and handmade lists.
         rf"\S.*:\s+{_SHA256}",
     )
 )
@@ -48,12 +44,12 @@ _KIND = re.compile(r"(?P<kind>[A-Za-z][A-Za-z0-9_-]*):(?P<rest>\S.*)")
 _NO_KINDS = re.compile(
     r"(?i)(?:https?|git\+\w+|ssh|ftps?|file|mailto|md5|sha\d+|sha\d?-\d+|blake\w*|[a-z])"
 )
-"""Beginnings before a colon that are addresses written wrongly, other hashes, or a drive."""
+"""Words before a colon that mark malformed addresses, other hashes, or drives."""
 _PART = re.compile(r"(?:@?[\w.+~-]+)")
 _HOST = re.compile(r"(?=.*[a-z])[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}")
 
 _TWO_PARTS = ("github.com", "bitbucket.org", "codeberg.org", "gitea.com", "huggingface.co")
-"""Where a repository is always OWNER/NAME, whatever follows in an address."""
+"""Hosts whose repositories are always OWNER/NAME, whatever follows in an address."""
 _FORGES = (*_TWO_PARTS, "gitlab.com", "sr.ht", "git.sr.ht", "sourceforge.net")
 _BEHIND = re.compile(r"/(?:-|tree|blob|raw|src|commit|commits|issues|pull|merge_requests)(?:/.*)?$")
 _PACKAGES = (
@@ -66,12 +62,12 @@ _PACKAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository, as far as it was named. All in lower case.
+    """A repository, as far as it was named, in lower case.
 
     Attributes:
         path: ``owner/name``, or the name of a package.
-        host: of its address; empty where none was named.
-        kind: of the source that it is read by, such as ``pypi``; empty where none was named.
+        host: of its address; empty where it was not named.
+        kind: of the source that reads it, such as ``pypi``; empty where it was not named.
     """
 
     path: str
@@ -85,7 +81,7 @@ class Repository:
         return f"{self.kind}:{place}" if self.kind else place
 
     def matches(self, other: Repository) -> bool:
-        """Whether they are the same as far as both were named."""
+        """Whether the two are equal in all parts that both name."""
         return (
             self.path == other.path
             and (not self.host or not other.host or self.host == other.host)
@@ -94,7 +90,7 @@ class Repository:
 
 
 def read_hash(line: str) -> str | None:
-    """The SHA-256 on a line, in lower case; None where there is none.
+    """The SHA-256 on a line, in lower case; None without one.
 
     Example:
         >>> read_hash("SHA256 (a b.py) = " + "AB" * 32) == read_hash("ab" * 32 + " *a b.py")
@@ -113,7 +109,7 @@ def read_hash(line: str) -> str | None:
 
 
 def read_repository(line: str) -> Repository | None:
-    """The repository that a line names; None where it names none.
+    """The repository that a line names; None without one.
 
     Example:
         >>> str(read_repository("git@github.com:Owner/Name.git"))
@@ -145,7 +141,7 @@ def read_repository(line: str) -> Repository | None:
 
 
 def _at(host: str, path: str) -> Repository | None:
-    """The repository at an address, whatever page of it the address shows."""
+    """The repository at an address, whichever of its pages the address shows."""
     host, path = host.lower().removeprefix("www."), path.strip("/")
     for pattern, kind in _PACKAGES:
         if found := pattern.match(f"{host}/{path}"):
@@ -177,6 +173,6 @@ def _of_kind(kind: str, rest: str) -> Repository | None:
 
 
 def _path(path: str) -> str:
-    """A path of names, in lower case, without ``.git``; empty where it is none."""
+    """A path of names, in lower case, without ``.git``; empty for other text."""
     path = path.strip("/").casefold().removesuffix(".git")
     return path if path and all(_PART.fullmatch(part) for part in path.split("/")) else ""

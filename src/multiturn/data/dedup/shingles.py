@@ -1,8 +1,9 @@
-"""The tokens of code as 64-bit hashes, found with array operations on the bytes.
+"""Shingles: the n-grams of a text's tokens, as 64-bit hashes.
 
-A word is a run of letters, digits, underscores and bytes beyond ASCII; any other sign that is
-no space is a token by itself. A text of a megabyte takes about 20 ms, a tenth of what a
-regular expression and a hash function for each word take.
+A word is a sequence of letters, digits, underscores and bytes beyond ASCII; any other sign but
+space is a token by itself. Tokens are found and hashed with array operations on the bytes: a
+megabyte takes about 20 ms, a tenth of the time of a regular
+expression and a hash function for each word.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _BASE = 0x9E3779B97F4A7C15
 """Odd, so that it has an inverse modulo 2^64."""
 _INVERSE = pow(_BASE, -1, 1 << 64)
 _BLOCK = 1 << 16
-"""Bytes whose powers are kept; texts are longer, so powers of blocks are multiplied on."""
+"""Bytes with powers in a table; longer texts multiply by powers of blocks."""
 
 
 def _kinds() -> Numbers:
@@ -62,8 +63,8 @@ class Tokens:
 
     Attributes:
         hashes: uint64 [n].
-        begins: int64 [n], where each begins in the bytes.
-        ends: int64 [n], behind the last byte of each.
+        begins: int64 [n], the first byte of each.
+        ends: int64 [n], after the last byte of each.
     """
 
     hashes: Numbers
@@ -76,8 +77,8 @@ def tokens_of(content: bytes, *, words_only: bool = False, fold: bool = False) -
 
     Args:
         content: the text.
-        words_only: leave out the signs.
-        fold: take capital letters for small ones.
+        words_only: leave out signs.
+        fold: treat capital letters as small ones.
 
     Example:
         >>> found = tokens_of(b"f(x) + f")
@@ -105,7 +106,7 @@ def tokens_of(content: bytes, *, words_only: bool = False, fold: bool = False) -
 
 
 def _hashes(text: Numbers, begins: Numbers, ends: Numbers, values: Numbers) -> Numbers:
-    """Of each slice, the polynomial of its bytes, made to start at power 0."""
+    """The hash of each slice: the polynomial of its bytes, shifted to start at power 0."""
     if not len(begins):
         return np.empty(0, np.uint64)
     with np.errstate(over="ignore"):
@@ -121,7 +122,7 @@ def _hashes(text: Numbers, begins: Numbers, ends: Numbers, values: Numbers) -> N
 
 
 def _falling(places: Numbers) -> Numbers:
-    """The base to the power of minus each place."""
+    """The base to the negative power of each place."""
     blocks, rest = np.divmod(places, _BLOCK)
     step = pow(_INVERSE, _BLOCK, 1 << 64)
     known = np.array(
@@ -133,7 +134,7 @@ def _falling(places: Numbers) -> Numbers:
 
 
 def shingles_of(hashes: Numbers, length: int) -> Numbers:
-    """A hash of each run of `length` tokens, uint64 [max(n - length + 1, 0)]; order counts."""
+    """A hash of each shingle of `length` tokens, uint64 [max(n - length + 1, 0)]; order counts."""
     count = len(hashes) - length + 1
     if count <= 0:
         return np.empty(0, np.uint64)

@@ -1,8 +1,7 @@
-"""Documents in Parquet: what lies between the stages of a build.
+"""Files of documents in Parquet, between the stages of a build.
 
-Parquet because a later stage can read one column of it (the hashes, say) without the text, and
-because every other tool reads it too. The same documents give the same bytes with the same
-version of pyarrow.
+Parquet lets a later stage read one column, such as the hashes, without the text, and other tools
+read it too. The same documents give the same bytes with the same version of pyarrow.
 """
 
 from __future__ import annotations
@@ -40,13 +39,13 @@ _GROUP_DOCUMENTS = 8192
 def write_documents(path: Path, documents: Iterable[Document]) -> int:
     """Write documents to a file that appears complete or not at all.
 
-    Holds one group of rows (16 MiB of text) in memory.
+    One group of rows (16 MiB of text) is in memory at a time.
 
     Returns:
-        how many documents there were.
+        the number of documents.
 
     Raises:
-        StorageError: the disk is full or the place cannot be written.
+        StorageError: the disk is full or the folder is not writable.
     """
     import pyarrow
     import pyarrow.parquet
@@ -71,10 +70,10 @@ def write_documents(path: Path, documents: Iterable[Document]) -> int:
 
 
 def read_documents(path: Path) -> Iterator[Document]:
-    """The documents of a file, in order, a group of rows in memory at a time.
+    """The documents of a file, in order, with one group of rows in memory at a time.
 
     Raises:
-        StoreError: the file is broken or not one of these.
+        StoreError: the file is broken, or is not a file of documents.
     """
     for row in _rows(path, COLUMNS):
         metadata = json.loads(row[-1])
@@ -82,19 +81,19 @@ def read_documents(path: Path) -> Iterator[Document]:
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """Some columns of a file, as a tuple for each document; the others are not read.
+    """Some columns of a file, as a tuple for each document. Other columns are not read.
 
     Raises:
-        StoreError: the file is broken or not one of these.
+        StoreError: the file is broken, or is not a file of documents.
     """
     return _rows(path, columns)
 
 
 def count_documents(path: Path) -> int:
-    """How many documents a file has; only its last few bytes are read.
+    """The number of documents in a file, from its last bytes alone.
 
     Raises:
-        StoreError: the file is broken or not one of these.
+        StoreError: the file is broken, or is not a file of documents.
     """
     import pyarrow
     import pyarrow.parquet
@@ -122,7 +121,7 @@ def _unreadable(path: Path) -> StoreError:
     return StoreError(
         "a file of documents cannot be read",
         got=str(path),
-        fix="delete it and build again: only that part is made anew",
+        fix="delete it and build again: only that part is built anew",
     )
 
 

@@ -1,4 +1,4 @@
-"""Which language a text is in: by the ending of its path, then by its content.
+"""The language of a text, from the ending of its path and from its content.
 
 The keys of programming languages are those of `multiturn.text.languages`; `english` is prose.
 """
@@ -12,7 +12,7 @@ from multiturn.text.languages import LANGUAGES
 __all__ = ["ENGLISH", "PAPER_LANGUAGES", "detect", "english_share", "language_key"]
 
 PAPER_LANGUAGES = ("c", "cpp", "go", "java", "javascript", "python")
-"""Those of the paper's multi-lingual data."""
+"""The languages of the paper's multi-lingual data."""
 ENGLISH = "english"
 
 _BY_ENDING = {
@@ -32,20 +32,20 @@ _BY_NAME = {
     "ecmascript": "javascript", "node": "javascript", "nodejs": "javascript", "jsx": "javascript",
     "py": "python", "python2": "python", "python3": "python", "en": ENGLISH, "eng": ENGLISH,
 }  # fmt: skip
-"""Keys by the names that people and other programs use, in small letters."""
+"""Keys by the names that people and other programs use, in lower case."""
 _BY_INTERPRETER = {b"python": "python", b"node": "javascript", b"nodejs": "javascript"}
 
 _HEAD = 32 << 10
-_FEWEST_WORDS = 5
+_MIN_WORDS = 5
 _ENGLISH_SHARE = 0.2
 _INTERPRETER = re.compile(rb"#![^\n]*?([a-z]+)[0-9.]*[ \t]*(?:-[^\n]*)?(?:\n|$)")
-# What C++ has and C has not; comments seldom hold it at the start of a line.
+# Constructs of C++ that C does not have; comments seldom hold them at the start of a line.
 _CPP = re.compile(
     rb"^[ \t]*(?:class\s+\w+|namespace\b|template\s*<|using\s+\w|(?:public|private|protected)\s*:"
     rb"|#\s*include\s*<[a-z_]+>)|\bstd::|\bconstexpr\b|\bnullptr\b|\boperator\s*\(\)",
     re.MULTILINE,
 )
-# Objective-C shares the ending of C's headers and is none of ours.
+# Objective-C shares the ending of C's headers and is not among the languages.
 _OBJECTIVE_C = re.compile(rb"^[ \t]*@(?:interface|implementation|protocol|class|import)\b", re.M)
 _WORD = re.compile(rb"[A-Za-z']+")
 _COMMON = frozenset(
@@ -57,7 +57,7 @@ _COMMON = frozenset(
 
 
 def detect(path: str, content: bytes) -> str:
-    """The key of a text's language; empty where it is none of those known here.
+    """The key of a text's language; empty for other languages.
 
     Example:
         >>> detect("a/b.h", b"namespace a {"), detect("a/b.h", b"int f(void);"), detect("x", b"")
@@ -79,7 +79,7 @@ def detect(path: str, content: bytes) -> str:
 
 
 def language_key(name: str) -> str:
-    """The key of a language by any of its names; a name not known here in small letters.
+    """The key of a language by any of its names; an unknown name in lower case.
 
     Example:
         >>> language_key("C++"), language_key(" Python "), language_key("Fortran")
@@ -90,15 +90,15 @@ def language_key(name: str) -> str:
 
 
 def english_share(content: bytes) -> float:
-    """How many of the first words, up to 32 KiB, are among the hundred commonest of English.
+    """The share of the hundred commonest English words among the words of the first 32 KiB.
 
-    Prose has about two of five; code, tables and other languages seldom one of ten.
+    Prose has about two of five. Code, tables and other languages seldom have one of ten.
 
     Example:
         >>> english_share(b"It is the first of all that we have.") > 0.8
         True
     """
     words = _WORD.findall(content[:_HEAD].lower())
-    if len(words) < _FEWEST_WORDS:
+    if len(words) < _MIN_WORDS:
         return 0.0
     return sum(word in _COMMON for word in words) / len(words)

@@ -1,35 +1,38 @@
-"""One file, or one text, of a corpus, with where it came from."""
+"""A document: one file or text of a corpus, with its provenance."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
 
-__all__ = ["Document"]
+__all__ = ["PROVENANCE", "Document"]
+
+PROVENANCE = ("source", "path", "revision", "licence", "language", "sha256")
+"""The fields of a document that a packed corpus records."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Document:
     """A text and its provenance.
 
-    The content is bytes, not a string: the filters, hashes and regular expressions run on
-    bytes several times as fast, a bound in bytes is a bound of memory, and only the tokenizer
-    needs a string. A document that has passed `filters.text.ValidText` is valid UTF-8.
+    The content is bytes, because filters, hashes and regular expressions run several times as fast
+    on bytes, a limit in bytes is a limit of memory, and only the tokenizer needs a string. A
+    document that has passed `filters.text.ValidText` is valid UTF-8.
 
-    Steps may rewrite `content`, `licence`, `language` and `metadata`; what says where the
-    document came from stays as the source gave it.
+    Steps may rewrite `content`, `licence`, `language` and `metadata`. The provenance (`source`,
+    `path`, `revision`, `sha256`) stays as the source gave it.
 
     Attributes:
         content: the text, as UTF-8.
-        source: the collection it belongs to, with its kind: ``pypi:requests``,
+        source: its collection, with the kind of the source: ``pypi:requests``,
             ``git:https://...``, ``pile:Github``.
-        path: its place in that collection, with forward slashes.
-        revision: version, commit or snapshot of the collection; empty where there is none.
-        licence: an SPDX expression; empty where nothing is known.
+        path: in the collection, with forward slashes.
+        revision: version, commit or snapshot of the collection; empty where it has none.
+        licence: an SPDX expression; empty where it is unknown.
         language: a key of `languages.LANGUAGES`; empty until it is detected.
-        sha256: of the content as the source gave it, in lower-case hexadecimal; worked out
-            where it is not given. Redaction does not change it, so an opt-out by hash holds.
-        metadata: whatever else a source knows, as text by name.
+        sha256: of the content as the source gave it, in lower-case hexadecimal; computed where
+            it is not given. Redaction does not change it, so an opt-out by hash holds.
+        metadata: other facts from the source, as text by name.
     """
 
     content: bytes
@@ -47,7 +50,7 @@ class Document:
 
     @property
     def id(self) -> str:
-        """Its name in every record: the collection, its revision, and the place in it.
+        """The name of the document in records: its collection, revision and path.
 
         Example:
             >>> Document(content=b"", source="pypi:six", revision="1.17.0", path="six.py").id
@@ -61,6 +64,6 @@ class Document:
         """The content as a string, decoded at each call.
 
         Raises:
-            UnicodeDecodeError: it has not passed `filters.text.ValidText`.
+            UnicodeDecodeError: the document has not passed `filters.text.ValidText`.
         """
         return self.content.decode("utf-8")

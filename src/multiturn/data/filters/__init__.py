@@ -1,1 +1,1 @@
-"""The steps that decide what of a source is worth learning from."""
+"""The steps that decide which documents of a source are worth learning from."""

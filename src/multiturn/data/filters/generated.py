@@ -1,4 +1,4 @@
-"""Files that a program wrote."""
+"""The filter for generated and minified files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+from multiturn.data.build.fingerprint import formerly
 from multiturn.data.build.transform import Filter
 from multiturn.data.documents.record import Document
 from multiturn.data.filters.generated_words import generator_words
@@ -18,25 +19,26 @@ _NAMES = re.compile(
     r"|.*\.bundle\.(js|mjs)|.*\.umd(\.min)?\.js|.*_wrap\.(c|cpp|cxx)|parsetab\.py|_?versioneer\.py"
     r"|_version\.py)"
 )
-_LEAST_JUDGED = 2000
+_MIN_JUDGED_BYTES = 2000
 _MAX_QUOTED = 60
 
 
+@formerly(min_whitespace="least_white")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated(Filter):
-    """Drops generated and minified files: by name, by what they say of themselves, by density.
+    """Drops generated and minified files by their names, comments and density.
 
-    What they say is read in the comments at their head (see `generated_words`) and quoted in
-    the reason.
+    A generator's own words in the comments at the head of a file (see `generated_words`) are
+    quoted in the reason.
 
     Attributes:
-        least_white: share of white space below which a file of more than 2,000 bytes is taken
-            for minified. Code by hand has a sixth to a third.
+        min_whitespace: a file of more than 2,000 bytes with a smaller share of white space counts
+            as minified. Code written by hand has a sixth to a third.
     """
 
     name: ClassVar[str] = "generated"
 
-    least_white: float = 0.06
+    min_whitespace: float = 0.06
 
     def judge(self, document: Document) -> str | None:
         """The reason to drop the document; None lets it pass."""
@@ -45,8 +47,8 @@ class Generated(Filter):
         content = document.content
         if words := generator_words(document.path, content):
             return f'a generated file by its own words, "{words[:_MAX_QUOTED].casefold()}"'
-        if len(content) > _LEAST_JUDGED:
+        if len(content) > _MIN_JUDGED_BYTES:
             solid = len(content.translate(None, b" \t\n\f"))
-            if len(content) - solid < self.least_white * len(content):
+            if len(content) - solid < self.min_whitespace * len(content):
                 return "a minified file"
         return None

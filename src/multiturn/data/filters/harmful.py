@@ -1,10 +1,10 @@
-"""A small list of what a model should not learn from, and how much of it a document may hold.
+"""The filter for harmful text: a small list of phrases, and how many of them a document may hold.
 
-This is no judge of content: it takes out the plainest of what public text holds, and says how
-much that was. The words of hatred and abuse are written in ROT13, so that this page can be
-read without them. Make your own list for your own purpose, and look at what `--keep-drops`
-wrote before you trust it: words about a subject are not yet harm, and a list is blind to the
-harm that uses common words. docs/data.md says what it does to the corpora built here.
+The filter does not judge content. It removes the plainest harmful text and counts what it removed.
+Words of hatred and abuse are written in ROT13, so that this page can be read without them. Make a
+list for your own purpose, and look at what `--keep-drops` wrote before you trust it: words about a
+subject are not harm yet, and a list misses harm in common words. docs/data.md says what the list
+does to the corpora built here.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import re2
 
+from multiturn.data.build.fingerprint import formerly
 from multiturn.data.build.transform import Filter
 from multiturn.data.documents.record import Document
 
@@ -29,7 +30,7 @@ def _plain(*words: str) -> tuple[str, ...]:
 
 
 HARMFUL: Mapping[str, tuple[str, ...]] = {
-    # One is enough to name a thing; a text that is made of them uses several, or repeats them.
+    # A text about slurs may name one; a text made of slurs uses several, or repeats them.
     "slurs": _plain(
         "avttre", "avttref", "snttbg", "snttbgf", "xvxrf", "puvaxf", "jrgonpxf", "enturnqf",
     ),
@@ -46,27 +47,28 @@ HARMFUL: Mapping[str, tuple[str, ...]] = {
         "to decrypt your files", "pay the ransom",
     ),
 }  # fmt: skip
-"""Phrases by category, in lower case; they count as whole words."""
+"""Phrases by category, in lower case. A phrase matches complete words."""
 
 
+@formerly(max_count="most", max_by_category="most_of")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Harmful(Filter):
-    """Drops documents that hold too much of a list of phrases; the category is the reason.
+    """Drops documents with too many phrases of a category; the category is the reason.
 
     Attributes:
         phrases: by category.
-        most: occurrences of one category's phrases that a document may hold.
-        most_of: exceptions to that by category.
+        max_count: occurrences of one category's phrases that a document may hold.
+        max_by_category: exceptions from `max_count` by category.
     """
 
     name: ClassVar[str] = "harmful"
 
     phrases: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: HARMFUL)
-    most: int = 1
-    most_of: Mapping[str, int] = field(default_factory=lambda: {"abuse of children": 0})
+    max_count: int = 1
+    max_by_category: Mapping[str, int] = field(default_factory=lambda: {"abuse of children": 0})
 
     def judge(self, document: Document) -> str | None:
-        """The category of which the document holds too much; None lets it pass."""
+        """The category with too many phrases in the document; None lets it pass."""
         found: dict[str, int] = {}
         pattern, category_of = _compiled(
             tuple((name, *words) for name, words in self.phrases.items())
@@ -75,7 +77,7 @@ class Harmful(Filter):
             category = category_of[b" ".join(match[0].lower().split())]
             found[category] = found.get(category, 0) + 1
         for category, count in found.items():
-            if count > self.most_of.get(category, self.most):
+            if count > self.max_by_category.get(category, self.max_count):
                 return category
         return None
 
@@ -84,7 +86,7 @@ class Harmful(Filter):
 def _compiled(
     lists: tuple[tuple[str, ...], ...],
 ) -> tuple[Any, dict[bytes, str]]:
-    """One pattern for all phrases, and the category of each. RE2: it runs over everything."""
+    """One pattern for all phrases, and the category of each. RE2, for speed on all documents."""
     category_of = {
         phrase.lower().encode(): category for category, *phrases in lists for phrase in phrases
     }

@@ -14,10 +14,10 @@ __all__ = ["KeepLanguages"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepLanguages(Filter):
-    """Detects the language of documents that have none yet, and drops those not wanted.
+    """Detects the language of documents without one, and drops all but some languages.
 
     Attributes:
-        languages: that are kept, by their keys or names in any case.
+        languages: that pass, by their keys or names in any case.
     """
 
     name: ClassVar[str] = "language"
@@ -25,7 +25,7 @@ class KeepLanguages(Filter):
     languages: tuple[str, ...] = PAPER_LANGUAGES
 
     def __post_init__(self) -> None:
-        # Frozen: the only way to give a field the form in which it is looked up.
+        # Frozen: the only way to normalize a field.
         object.__setattr__(self, "languages", tuple(map(language_key, self.languages)))
 
     def judge(self, document: Document) -> str | None:

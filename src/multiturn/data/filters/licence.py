@@ -1,4 +1,4 @@
-"""Licences: what may be learned from."""
+"""The filter for licences."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["AllowedLicence"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedLicence:
-    """Drops documents whose licence is not on the list, or not known.
+    """Drops documents whose licence is unknown or not on the list.
 
-    An SPDX line in the file itself settles the matter. A licence text in its header counts
-    besides what the source knows of its project: both must be allowed.
+    An SPDX line in the file decides alone. A licence text in the header of the file counts in
+    addition to the licence of its project: both must be allowed.
 
     Attributes:
         allowed: SPDX identifiers, in any case.
-        keep_unknown: let documents pass of which nothing is known.
+        keep_unknown: let documents without a known licence pass.
     """
 
     name: ClassVar[str] = "licence"
@@ -33,7 +33,7 @@ class AllowedLicence:
     keep_unknown: bool = False
 
     def __post_init__(self) -> None:
-        # Frozen: the only way to give a field the form in which it is looked up.
+        # Frozen: the only way to normalize a field.
         object.__setattr__(self, "allowed", frozenset(map(_in_canon, self.allowed)))
 
     def run(self, documents: Iterable[Document], drop_log: DropLog) -> Iterator[Document]:
@@ -58,5 +58,5 @@ class AllowedLicence:
 
 @lru_cache(maxsize=4096)
 def _in_canon(expression: str) -> str:
-    """As SPDX writes it, where it is SPDX in other letters."""
+    """The expression as SPDX writes it; one that is not SPDX unchanged."""
     return canonical(expression) or expression

@@ -1,8 +1,7 @@
-"""What e-mail addresses and IP addresses look like.
+"""The shapes of e-mail addresses and IP addresses.
 
-Each search begins with a sign that is rare (an at sign, three numbers with dots between) and
-looks around it, instead of trying at every character: that is many times as fast, and no text
-makes it slow.
+Each search begins at a rare sign (an at sign, three numbers with dots between) and looks around it,
+which is many times as fast as a try at every character, and no text makes it slow.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ _AFTER_AT = re.compile(
     rb"@(?P<host>[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24})(?![\w-])"
 )
 _BEFORE_AT = re.compile(rb"[A-Za-z0-9._%+-]{1,64}\Z")
-_LONGEST_NAME = 64
-_NOBODY = re.compile(
+_MAX_NAME = 64
+_PLACEHOLDER_HOST = re.compile(
     rb"(?:.*\.)?(?:example\.(?:com|org|net|edu)|example|test|invalid|localhost)", re.IGNORECASE
 )
 _FUNCTIONS = frozenset({b"git", b"svn", b"hg", b"noreply", b"no-reply", b"nobody"})
@@ -30,21 +29,21 @@ _NO_DOMAINS = frozenset(
 _INNER_V4 = re.compile(rb"\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\.?\w)")
 _V6 = re.compile(rb":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,40}+")
 _V6_SIGNS = frozenset(b"0123456789abcdefABCDEF:")
-_LONGEST_V6 = 39
+_MAX_V6 = 39
 
 
 def emails_in(content: bytes) -> Iterator[tuple[int, int, str]]:
-    """Where e-mail addresses lie, but for those of nobody (example.com, git@, noreply@)."""
+    """The spans of e-mail addresses, placeholders excepted (example.com, git@, noreply@)."""
     if b"@" not in content:
         return
     for match in _AFTER_AT.finditer(content):
         at = match.start()
-        name = _BEFORE_AT.search(content, max(0, at - _LONGEST_NAME), at)
+        name = _BEFORE_AT.search(content, max(0, at - _MAX_NAME), at)
         if name is None:
             continue
         host = match["host"]
         if (
-            _NOBODY.fullmatch(host)
+            _PLACEHOLDER_HOST.fullmatch(host)
             or name[0].lower() in _FUNCTIONS
             or host.rpartition(b".")[2].lower() in _NO_DOMAINS
         ):
@@ -53,7 +52,7 @@ def emails_in(content: bytes) -> Iterator[tuple[int, int, str]]:
 
 
 def addresses_in(content: bytes) -> Iterator[tuple[int, int, str]]:
-    """Where public IP addresses lie; private, local and documentation ranges are nobody's."""
+    """The spans of public IP addresses, without private, local and documentation ranges."""
     for match in _INNER_V4.finditer(content):
         begin = match.start()
         while begin and match.start() - begin < 4 and content[begin - 1 : begin].isdigit():
@@ -66,9 +65,9 @@ def addresses_in(content: bytes) -> Iterator[tuple[int, int, str]]:
         return
     for match in _V6.finditer(content):
         begin = match.start()
-        while begin and match.start() - begin < _LONGEST_V6 and content[begin - 1] in _V6_SIGNS:
+        while begin and match.start() - begin < _MAX_V6 and content[begin - 1] in _V6_SIGNS:
             begin -= 1
-        # What is allotted to the public begins with 2 or 3; C++ has `a::b` everywhere.
+        # Public addresses begin with 2 or 3; C++ has `a::b` everywhere.
         if content[begin : begin + 1] not in (b"2", b"3") or content[begin - 1 : begin].isalnum():
             continue
         found = content[begin : match.end()].rstrip(b":")

@@ -1,4 +1,4 @@
-"""Python that does not parse."""
+"""The filter for Python that does not compile."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ __all__ = ["PythonSyntax"]
 
 @dataclass(frozen=True, slots=True)
 class PythonSyntax:
-    """Drops Python files that the Python running this cannot compile.
+    """Drops Python files that the running Python cannot compile.
 
-    Python 2 fails here, as is meant; syntax newer than the running Python fails too. The
-    content is compiled and never run. docs/decisions/0022-python-syntax.md compares the ways
-    to check it.
+    Python 2 fails, as intended; syntax newer than the running Python fails too. Files are compiled
+    and never run. docs/decisions/0022-python-syntax.md compares ways to check the syntax.
     """
 
     name: ClassVar[str] = "python syntax"

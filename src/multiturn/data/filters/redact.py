@@ -1,4 +1,4 @@
-"""Taking secrets and personal data out of documents."""
+"""The redaction of secrets and personal data."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.fingerprint import formerly
 from multiturn.data.documents.record import Document
 from multiturn.data.filters.personal_shapes import addresses_in, emails_in
 from multiturn.data.filters.secret_shapes import secrets_in
@@ -20,41 +21,41 @@ PLACEHOLDERS = {
     "email": b"<EMAIL>",
     "ip address": b"<IP_ADDRESS>",
 }
-"""What stands in place of each kind."""
+"""The placeholder of each kind."""
 
 
+@formerly(min_entropy="least_disorder", max_redactions="most")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redact:
-    """Puts placeholders in place of keys, tokens, passwords, e-mail addresses and IP addresses.
+    """Replaces keys, tokens, passwords, e-mail addresses and IP addresses by placeholders.
 
-    What was redacted is counted by its kind, and by document in `metadata["redacted"]`.
+    Redactions are counted by kind, and for each document in `metadata["redacted"]`.
 
     Attributes:
-        secrets: whether keys, tokens and passwords are.
-        personal: whether e-mail and IP addresses are.
-        least_disorder: see `secret_shapes.secrets_in`.
-        most: redactions in one document. More is no code with a secret in it but a list of
-            them, and is dropped.
+        secrets: redact keys, tokens and passwords.
+        personal: redact e-mail and IP addresses.
+        min_entropy: see `secret_shapes.secrets_in`.
+        max_redactions: a document with more is a list of secrets and is dropped.
     """
 
     name: ClassVar[str] = "redact"
 
     secrets: bool = True
     personal: bool = True
-    least_disorder: float = 2.8
-    most: int = 100
+    min_entropy: float = 2.8
+    max_redactions: int = 100
 
     def run(self, documents: Iterable[Document], drop_log: DropLog) -> Iterator[Document]:
-        """Yield the documents with placeholders in them."""
+        """Yield the redacted documents."""
         for document in documents:
             content, kinds = redacted(
                 document.content,
                 secrets=self.secrets,
                 personal=self.personal,
-                least_disorder=self.least_disorder,
+                min_entropy=self.min_entropy,
             )
             if kinds:
-                if len(kinds) > self.most:
+                if len(kinds) > self.max_redactions:
                     drop_log.drop(self.name, document, "a list of addresses or secrets")
                     continue
                 for kind in kinds:
@@ -65,9 +66,9 @@ class Redact:
 
 
 def redacted(
-    content: bytes, *, secrets: bool = True, personal: bool = True, least_disorder: float = 2.8
+    content: bytes, *, secrets: bool = True, personal: bool = True, min_entropy: float = 2.8
 ) -> tuple[bytes, list[str]]:
-    """A text with placeholders in it, and the kind of each.
+    """A redacted text, and the kind of each redaction.
 
     Example:
         >>> redacted(b"mail me@somewhere.io from 8.8.8.8")
@@ -75,7 +76,7 @@ def redacted(
     """
     spans: list[tuple[int, int, str]] = []
     if secrets:
-        spans += secrets_in(content, least_disorder=least_disorder)
+        spans += secrets_in(content, min_entropy=min_entropy)
     if personal:
         spans += emails_in(content)
         spans += addresses_in(content)
@@ -89,7 +90,7 @@ def redacted(
         if begin >= place:
             pieces += [content[place:begin], PLACEHOLDERS[kind]]
             kinds.append(kind)
-        # One that begins inside the one before only makes it longer.
+        # A span that begins inside the one before only extends it.
         place = end
     pieces.append(content[place:])
     return b"".join(pieces), kinds

@@ -1,11 +1,11 @@
-"""What keys, tokens and passwords look like.
+"""The shapes of keys, tokens and passwords.
 
-Most services give their keys a prefix of their own, so that they can be found. The rest is
-found by the name it is given in code: a text of some length and disorder, in quotes, assigned
-to something called a password, secret, token or key.
+Most services give their keys a prefix of their own. Other secrets are found by their names in code:
+a text of some length and entropy, in quotes, assigned to something called a password, secret, token
+or key.
 
-What runs over whole documents is compiled with RE2, which takes time linear in the text
-whatever the text is, and for these patterns a tenth to a twentieth of the time of `re`.
+Patterns that run over complete documents are compiled with RE2, which takes linear time on any
+text, and for these patterns a tenth to a twentieth of the time of `re`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import re2
 __all__ = ["secrets_in"]
 
 Span = tuple[int, int, str]
-"""Begin and end in the content, and what it is."""
+"""Begin and end in the content, and the kind."""
 
 
 _OPTIONS = re2.Options()
@@ -99,8 +99,8 @@ _NAMED = re2.compile(
     rb"|access[_.-]?key|private[_.-]?key|auth[_.-]?key|account[_.-]?key|client[_.-]?key"
     rb"|encryption[_.-]?key|signing[_.-]?key|master[_.-]?key|license[_.-]?key|bearer|authorization)"
 )
-# Quantifiers with a plus after them never give back what they took: without that, a text made
-# of nothing but names would take many tries at each.
+# Possessive quantifiers never backtrack, which would take many tries at each name of a text that
+# is made of names.
 _ASSIGNED = re.compile(
     rb"[\w.-]{0,40}+[\"'`]?+\]?+\s{0,8}+(?::\s{0,4}+[\w\[\]]{1,20}+\s{0,4}+)?(?::=|=>|[:=,(])"
     rb"\s{0,8}+[a-zA-Z]{0,2}(?P<quote>[\"'`])(?:(?:bearer|basic|token)\s++)?"
@@ -117,23 +117,23 @@ _NO_SECRET = re.compile(
     rb"|secret|token|redacted|undefined|null|none|<|>|\{|\$|%s|\(|/)",
     re.IGNORECASE,
 )
-_FEWEST_SIGNS = 8
-# Names made of words: every letter stands beside another of its case.
+_MIN_DIFFERENT = 8
+# Names made of words: each letter is beside another of its case.
 _WORDS = re.compile(rb"(?:(?:[A-Z]?[a-z]{2,}+|[A-Z]{2,}+)[ _.:-]?+)++\d{0,2}|\d++")
 
 
-def secrets_in(content: bytes, *, least_disorder: float) -> Iterator[Span]:
-    """Where secrets lie in a text; spans may overlap.
+def secrets_in(content: bytes, *, min_entropy: float) -> Iterator[Span]:
+    """The spans of secrets in a text; spans may overlap.
 
     Args:
         content: to search.
-        least_disorder: bits a character, by Shannon's entropy, that the value of something
-            called a password or key must have at least to be taken for one.
+        min_entropy: Shannon entropy in bits per character, below which the value of something
+            called a password or key does not count as a secret.
     """
     for match in _TOKEN.finditer(content):
         begin, end = match.span()
-        # Not a row of x, and not the end of a longer word.
-        if len(set(match[0])) > _FEWEST_SIGNS and not content[begin - 1 : begin].isalnum():
+        # Excludes a row of x, and the end of a longer word.
+        if len(set(match[0])) > _MIN_DIFFERENT and not content[begin - 1 : begin].isalnum():
             yield begin, end, "key"
     if b":AA" in content:
         for match in _BOT.finditer(content):
@@ -156,13 +156,13 @@ def secrets_in(content: bytes, *, least_disorder: float) -> Iterator[Span]:
             yield *match.span(match.lastindex), "key"
     if b"=" in content:
         for match in _CONNECTION.finditer(content):
-            if _disorder(match[1]) >= least_disorder:
+            if _entropy(match[1]) >= min_entropy:
                 yield *match.span(1), "key"
-    yield from _named_secrets(content, least_disorder)
+    yield from _named_secrets(content, min_entropy)
 
 
-def _named_secrets(content: bytes, least_disorder: float) -> Iterator[Span]:
-    """Values of what is called a password, token or key."""
+def _named_secrets(content: bytes, min_entropy: float) -> Iterator[Span]:
+    """The spans of values that are assigned to a password, token or key."""
     for name in _NAMED.finditer(content):
         for pattern in (_ASSIGNED, _UNQUOTED, _NETRC):
             begin = name.start() if pattern is _NETRC else name.end()
@@ -173,20 +173,20 @@ def _named_secrets(content: bytes, least_disorder: float) -> Iterator[Span]:
             if (
                 not _NO_SECRET.match(value)
                 and not _WORDS.fullmatch(value)
-                and _disorder(value) >= least_disorder
+                and _entropy(value) >= min_entropy
             ):
                 yield *match.span("key"), "key" if name[0].lower().endswith(b"key") else "password"
             break
 
 
 def _digits_before(content: bytes, place: int) -> int:
-    most = max(0, place - 16)
-    while place > most and content[place - 1 : place].isdigit():
+    first = max(0, place - 16)
+    while place > first and content[place - 1 : place].isdigit():
         place -= 1
     return place
 
 
-def _disorder(value: bytes) -> float:
-    """Shannon's entropy of the value's characters, in bits a character."""
+def _entropy(value: bytes) -> float:
+    """Shannon entropy of the characters of a value, in bits per character."""
     size = len(value)
     return -sum(n / size * math.log2(n / size) for n in Counter(value).values())

@@ -1,4 +1,4 @@
-"""What is text at all."""
+"""The filter for valid text."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.fingerprint import formerly
 from multiturn.data.documents.record import Document
 
 __all__ = ["ValidText"]
 
 
+@formerly(min_bytes="least_bytes", max_bytes="most_bytes")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidText:
-    """Drops what is not UTF-8, holds control characters, or is too short or long.
+    """Drops documents that are not UTF-8, hold control characters, or are too short or long.
 
-    It comes first: the steps after it may take content for valid UTF-8. A byte order mark is
-    taken off, and lines end with a newline alone; both are counted.
+    The filter comes first, so that the other steps get valid UTF-8. It removes a byte order mark
+    and makes all lines end with a newline alone; both changes are counted.
 
     Attributes:
-        least_bytes: of a document.
-        most_bytes: of a document.
+        min_bytes: of a document.
+        max_bytes: of a document.
     """
 
     name: ClassVar[str] = "text"
 
-    least_bytes: int = 32
-    most_bytes: int = 8 << 20
+    min_bytes: int = 32
+    max_bytes: int = 8 << 20
 
     def run(self, documents: Iterable[Document], drop_log: DropLog) -> Iterator[Document]:
-        """Yield the documents that are text."""
+        """Yield the documents that are valid text."""
         for document in documents:
             reason = self._judge(document.content)
             if reason is not None:
@@ -48,11 +50,11 @@ class ValidText:
             yield document
 
     def _judge(self, content: bytes) -> str | None:
-        if len(content) < self.least_bytes:
+        if len(content) < self.min_bytes:
             return "an empty file" if not content.strip() else "a very short text"
-        if len(content) > self.most_bytes:
+        if len(content) > self.max_bytes:
             return "a text too long"
-        if content.translate(None, _NO_TEXT) != content:
+        if content.translate(None, _CONTROL) != content:
             return "control characters"
         if not content.isascii():
             try:
@@ -62,5 +64,5 @@ class ValidText:
         return None
 
 
-_NO_TEXT = bytes(code for code in range(32) if code not in b"\t\n\r\f\x1b") + b"\x7f"
-"""Control characters no text has; form feeds and escapes occur in old sources."""
+_CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r\f\x1b") + b"\x7f"
+"""Control characters that text does not have; form feeds and escapes occur in old sources."""

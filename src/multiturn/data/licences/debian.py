@@ -19,7 +19,7 @@ from multiturn.data.licences.texts import licence_of_text
 
 __all__ = ["DebianCopyright", "StatedLicence"]
 
-_MOST_BYTES = 4 << 20
+_MAX_BYTES = 4 << 20
 _FORMAT = re.compile(r"copyright-format/1\.0|\bdep-?5\b", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 _OPERATOR = re.compile(r"\s+(and/or|and|or)\s+", re.IGNORECASE)
@@ -79,7 +79,7 @@ class DebianCopyright:
     @classmethod
     def parse(cls, content: bytes) -> Self | None:
         """Read the file; None where it is not machine-readable, or says nothing about files."""
-        text = content[:_MOST_BYTES].decode("utf-8", errors="replace").replace("\r\n", "\n")
+        text = content[:_MAX_BYTES].decode("utf-8", errors="replace").replace("\r\n", "\n")
         head, *others = _paragraphs(text)
         if not _FORMAT.search(head.get("format", "")):
             return None

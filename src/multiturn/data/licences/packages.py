@@ -82,13 +82,13 @@ _WORDS = {
 }
 """Free words for a licence, without spaces and signs, as authors write them."""
 
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 _NO_LETTER = re.compile(r"[^a-z0-9]+")
 
 
 def declared_expression(metadata: bytes) -> str:
     """The `License-Expression` of a METADATA or PKG-INFO file (PEP 639); empty without one."""
-    headers = BytesHeaderParser().parsebytes(metadata[:_MOST_BYTES])
+    headers = BytesHeaderParser().parsebytes(metadata[:_MAX_BYTES])
     return canonical(_first(headers, "License-Expression"))
 
 
@@ -99,7 +99,7 @@ def licence_of_python_package(metadata: bytes) -> str:
     """
     if expression := declared_expression(metadata):
         return expression
-    headers = BytesHeaderParser().parsebytes(metadata[:_MOST_BYTES])
+    headers = BytesHeaderParser().parsebytes(metadata[:_MAX_BYTES])
     classified = [
         _CLASSIFIERS.get(line.rpartition("::")[2].strip(), "")
         for line in (str(value) for value in headers.get_all("Classifier") or ())
@@ -113,7 +113,7 @@ def licence_of_python_package(metadata: bytes) -> str:
 def licence_of_npm_package(package_json: bytes) -> str:
     """The licence that a package.json declares; empty where it declares none."""
     try:
-        package = json.loads(package_json[:_MOST_BYTES])
+        package = json.loads(package_json[:_MAX_BYTES])
     except (ValueError, RecursionError):
         return ""
     match package:

@@ -17,7 +17,7 @@ from multiturn.data.licences.expressions import canonical, joined
 
 __all__ = ["licence_of_header", "licence_of_text"]
 
-_MOST_BYTES = 512 << 10
+_MAX_BYTES = 512 << 10
 _HEADER_BYTES = 4096
 _SPDX = re.compile(rb"SPDX-License-Identifier:[ \t]*([A-Za-z0-9 .+()-]+)")
 _NO_WORD = re.compile(r"[^a-z0-9]+")
@@ -113,7 +113,7 @@ def licence_of_text(text: bytes) -> str:
         >>> licence_of_text(b"Licensed under the Apache License, Version 2.0 (the 'License')")
         'Apache-2.0'
     """
-    words = _NO_WORD.sub(" ", text[:_MOST_BYTES].decode("utf-8", errors="replace").lower())
+    words = _NO_WORD.sub(" ", text[:_MAX_BYTES].decode("utf-8", errors="replace").lower())
     return joined(
         rule.licence
         for rule in _RULES

@@ -1,1 +1,1 @@
-"""Reading packed corpora: any row by its global number, and the way back to its documents."""
+"""Readers of packed corpora: rows by their global numbers, with their provenance."""

@@ -1,8 +1,8 @@
 """Batches of a packed corpus in its own order, for any number of hosts.
 
-The state of reading is one number, that of the next batch. A host reads its share of each
-batch's rows; another number of hosts reads the same batches. Shards lie in shuffled order, so
-the order of the corpus is a random one; each pass over it begins at another row.
+The state of the iterator is the number of the next batch. A host reads its share of the rows of
+each batch, so any number of hosts reads the same batches. The rows of a corpus are shuffled;
+each epoch begins at another row.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ __all__ = ["Batches", "Share"]
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which of the hosts this is.
+    """The share of one host.
 
     Attributes:
         host: from 0.
-        hosts: in all.
+        hosts: number of hosts.
+
+    Raises:
+        InputError: there is no such host.
     """
 
     host: int = 0
@@ -35,13 +38,16 @@ class Share:
 
 
 class Batches(Iterator[Rows]):
-    """An endless iterator over batches; `state` and `restore` carry it over an interruption.
+    """An endless iterator over batches, resumed with `state` and `restore`.
 
     Args:
         corpus: to read.
         batch: rows in a batch, of all hosts together.
-        share: which of them this host reads.
-        seed: of where each pass begins.
+        share: of this host.
+        seed: of the first row of each epoch.
+
+    Raises:
+        InputError: the batch or the corpus is empty.
     """
 
     def __init__(
@@ -56,7 +62,7 @@ class Batches(Iterator[Rows]):
         self._next = 0
 
     def __next__(self) -> Rows:
-        """The rows of the next batch that are this host's."""
+        """The rows of the next batch that this host reads."""
         rows = self._corpus.read(self.indexes(self._next))
         self._next += 1
         return rows
@@ -68,25 +74,25 @@ class Batches(Iterator[Rows]):
         last = batch * self._batch + self._batch * (share.host + 1) // share.hosts
         found = []
         for sample in range(first, last):
-            number, place = divmod(sample, count)
-            found.append((place + self._turned(number)) % count)
+            epoch, place = divmod(sample, count)
+            found.append((place + self._offset(epoch)) % count)
         return found
 
     def state(self) -> dict[str, int]:
-        """What `restore` needs, on any number of hosts."""
+        """The state for `restore`, on any number of hosts."""
         return {"next": self._next, "batch": self._batch, "seed": self._seed}
 
     def restore(self, state: dict[str, int]) -> None:
-        """Go on where `state` was taken.
+        """Continue where `state` was taken.
 
         Raises:
-            InputError: it is of another batch or seed.
+            InputError: the state is of another batch or seed.
         """
         own = {"batch": self._batch, "seed": self._seed}
         if {name: state.get(name) for name in own} != own:
             raise InputError("the state is of other batches", got=state, allowed=str(own))
         self._next = state["next"]
 
-    def _turned(self, number: int) -> int:
-        """How far a pass begins behind the first row; the first pass begins there."""
-        return seeded_hash(self._seed, number) % len(self._corpus) if number else 0
+    def _offset(self, epoch: int) -> int:
+        """The row with which an epoch begins; 0 for the first epoch."""
+        return seeded_hash(self._seed, epoch) % len(self._corpus) if epoch else 0

@@ -1,8 +1,8 @@
-"""A packed corpus as rows numbered from 0 through all shards, read where they lie.
+"""A packed corpus as rows, numbered from 0 through all shards.
 
-Shards are mapped into memory: a row is a view of the file, and only what is looked at is ever
-read. A corpus can be pickled and opened in many processes; it has no state but its folder. It
-has ``__len__`` and ``__getitem__``, which is what grain and torch ask of a data source.
+Shards are memory-mapped, so a row is a view of the file. A corpus can be pickled and opened in many
+processes, since its only state is its folder. It has ``__len__`` and ``__getitem__``, the interface
+of a data source for grain and torch.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ import numpy as np
 
 from multiturn.core.errors import InputError, StoreError
 from multiturn.data.build.arrays import load_array
+from multiturn.data.documents.record import PROVENANCE
 from multiturn.data.packing.manifest import MANIFEST, Manifest, read_manifest
 
-__all__ = ["Origin", "PackedCorpus", "Piece", "Rows"]
+__all__ = ["Origin", "PackedCorpus", "Span", "Rows"]
 
 Numbers = np.ndarray[Any, Any]
 
 _OPEN_SHARDS = 100
-"""Mapped at a time: each needs a few open files."""
+"""Shards that are mapped at a time; each needs a few open files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class Rows:
 
     Attributes:
         tokens: int32 [n, length].
-        segments: int32 [n, length]: which document of its row each token is of, counted
-            from 1; 0 where the row is filled up.
+        segments: int32 [n, length]: the document of each token, counted from 1 in each row;
+            0 for padding.
     """
 
     tokens: Numbers
@@ -54,10 +55,10 @@ class Origin:
         revision: of the collection.
         licence: SPDX.
         language: of the text.
-        sha256: of the file as the source had it.
+        sha256: of the file as the source gave it.
         number: of the document in the build.
-        offset: of the token among the document's tokens, header and special tokens counted.
-        tokens: the document has.
+        offset: of the token in the document's tokens, header and special tokens included.
+        tokens: number of the document's tokens.
     """
 
     source: str
@@ -72,13 +73,13 @@ class Origin:
 
     @property
     def id(self) -> str:
-        """The document's name in every record, as `Document.id`."""
+        """The document's name in records, as `Document.id`."""
         return f"{self.source}{f'@{self.revision}' if self.revision else ''}:{self.path}"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A run of tokens in a row that come from one document."""
+class Span:
+    """Consecutive tokens of a row that come from one document."""
 
     begin: int
     length: int
@@ -89,10 +90,10 @@ class PackedCorpus:
     """The rows of a packed corpus.
 
     Args:
-        folder: with ``manifest.json``, or of the build it is in.
+        folder: with ``manifest.json``, or of the build.
 
     Raises:
-        StoreError: there is no packed corpus, or files of it are missing or cut short.
+        StoreError: there is no packed corpus, or a file of it is missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -110,7 +111,7 @@ class PackedCorpus:
                     )
 
     def __len__(self) -> int:
-        """How many rows."""
+        """The number of rows."""
         return self._ends[-1] if self._ends else 0
 
     @property
@@ -120,7 +121,7 @@ class PackedCorpus:
 
     @property
     def bytes_per_token(self) -> float:
-        """Of the text the tokens stand for."""
+        """Bytes of text per token."""
         shards = self.manifest.shards
         return sum(shard.bytes for shard in shards) / sum(shard.tokens for shard in shards)
 
@@ -128,17 +129,17 @@ class PackedCorpus:
         """The tokens of a row, as a view of the file, uint16 or uint32 [length].
 
         Raises:
-            IndexError: no such row.
+            IndexError: there is no such row.
         """
         shard, row = self.place(as_index(index))
-        tokens: Numbers = _opened(self.folder, shard, self._shape(shard)).tokens[row]
+        tokens: Numbers = _opened(self.folder, shard, self._key(shard)).tokens[row]
         return tokens
 
     def place(self, index: int) -> tuple[int, int]:
-        """Shard and row in it, of a global number.
+        """The shard of a row, and its number in the shard.
 
         Raises:
-            IndexError: no such row.
+            IndexError: there is no such row.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
@@ -146,40 +147,40 @@ class PackedCorpus:
         return shard, index - (self._ends[shard] - self.manifest.shards[shard].rows)
 
     def read(self, indexes: Sequence[int]) -> Rows:
-        """The rows with these numbers, copied once."""
+        """The rows with these numbers, as a copy."""
         tokens = np.empty((len(indexes), self.length), np.int32)
         segments = np.zeros((len(indexes), self.length), np.int32)
         for place, index in enumerate(indexes):
             shard, row = self.place(index)
-            opened = _opened(self.folder, shard, self._shape(shard))
+            opened = _opened(self.folder, shard, self._key(shard))
             tokens[place] = opened.tokens[row]
             spans = opened.spans_of(row)
-            # Spans follow each other without a gap; what is behind the last is filling.
+            # Spans follow each other without gaps; padding follows the last.
             marks = np.repeat(np.arange(1, len(spans) + 1), spans["length"])
             segments[place, : len(marks)] = marks
         return Rows(tokens, segments)
 
-    def pieces(self, index: int) -> tuple[Piece, ...]:
-        """Where the tokens of a row came from, in order."""
+    def pieces(self, index: int) -> tuple[Span, ...]:
+        """The provenance of a row, in order."""
         shard, row = self.place(index)
-        spans = _opened(self.folder, shard, self._shape(shard)).spans_of(row)
+        spans = _opened(self.folder, shard, self._key(shard)).spans_of(row)
         return tuple(
-            Piece(int(span["begin"]), int(span["length"]), self._origin(shard, span, 0))
+            Span(int(span["begin"]), int(span["length"]), self._origin(shard, span, 0))
             for span in spans
         )
 
     def trace(self, shard: int, token: int) -> Origin | None:
-        """The document that a token of a shard came from.
+        """The provenance of a token.
 
         Args:
-            shard: its number, from 0.
-            token: its place in the shard: row times `length`, plus the place in the row.
+            shard: the number of the shard, from 0.
+            token: its index in the shard: row times `length`, plus the index in the row.
 
         Returns:
-            None for tokens that only fill a row up.
+            the document that the token came from; None for padding.
 
         Raises:
-            InputError: no such shard or token.
+            InputError: there is no such shard or token.
         """
         shards = self.manifest.shards
         if not 0 <= shard < len(shards):
@@ -190,38 +191,36 @@ class PackedCorpus:
                 f"no such token in shard {shard}", got=token, allowed=f"0 to {count - 1}"
             )
         row, place = divmod(token, self.length)
-        for span in _opened(self.folder, shard, self._shape(shard)).spans_of(row):
+        for span in _opened(self.folder, shard, self._key(shard)).spans_of(row):
             inside = place - int(span["begin"])
             if 0 <= inside < int(span["length"]):
                 return self._origin(shard, span, inside)
         return None
 
     def shard_tokens(self, shard: int) -> Numbers:
-        """All tokens of a shard, one row after the other, as a view of the file."""
-        tokens = _opened(self.folder, shard, self._shape(shard)).tokens
+        """All tokens of a shard, row after row, as a view of the file."""
+        tokens = _opened(self.folder, shard, self._key(shard)).tokens
         flat: Numbers = tokens.reshape(-1)
         return flat
 
     def _origin(self, shard: int, span: Any, inside: int) -> Origin:
-        about = _documents(self.folder, self._shape(shard))
+        provenance = _documents(self.folder, self._key(shard))
         row = int(span["document"])
         return Origin(
-            **{name: str(about[name][row]) for name in _TEXTS},
-            number=int(about["number"][row].as_py()),
+            **{name: str(provenance[name][row]) for name in PROVENANCE},
+            number=int(provenance["number"][row].as_py()),
             offset=int(span["offset"]) + inside,
-            tokens=int(about["tokens"][row].as_py()),
+            tokens=int(provenance["tokens"][row].as_py()),
         )
 
-    def _shape(self, shard: int) -> _Shape:
+    def _key(self, shard: int) -> _ShardKey:
         described = self.manifest.shards[shard]
         digest = ",".join(described.files.values())
         return described.name, described.rows, self.length, self.manifest.dtype, digest
 
 
-_Shape = tuple[str, int, int, str, str]
-"""Name, rows, length and dtype of a shard, and its hashes, so that one built anew is opened
-anew."""
-_TEXTS = ("source", "path", "revision", "licence", "language", "sha256")
+_ShardKey = tuple[str, int, int, str, str]
+"""Name, rows, length and dtype of a shard, and its hashes, so that a rebuilt shard is reopened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +234,8 @@ class _Shard:
 
 
 @lru_cache(maxsize=_OPEN_SHARDS)
-def _opened(folder: Path, shard: int, shape: _Shape) -> _Shard:
-    name, rows, length, dtype, _ = shape
+def _opened(folder: Path, shard: int, key: _ShardKey) -> _Shard:
+    name, rows, length, dtype, _ = key
     opened = _Shard(
         *(load_array(folder / f"{name}.{kind}.npy") for kind in ("tokens", "spans", "starts"))
     )
@@ -252,11 +251,11 @@ def _opened(folder: Path, shard: int, shape: _Shape) -> _Shard:
 
 
 @lru_cache(maxsize=4)
-def _documents(folder: Path, shape: _Shape) -> Any:
+def _documents(folder: Path, key: _ShardKey) -> Any:
     import pyarrow
     import pyarrow.parquet
 
-    path = folder / f"{shape[0]}.documents.parquet"
+    path = folder / f"{key[0]}.documents.parquet"
     try:
         return pyarrow.parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:

@@ -1,9 +1,9 @@
-"""Text into token ids, as fast as it is right.
+"""Tokenization of many texts.
 
-`gigatoken` does the work: it remembers how each word was cut, and took 32 MB a second on one
-core where the `tokenizers` library took 1.1 (docs/decisions/0026-tokenizing.md). It must give
-what `tokenizers` gives: one document of every few is cut by both, and a difference stops the
-build. Where it is not installed, or does not know the kind of tokenizer, `tokenizers` does all.
+`gigatoken` caches the tokens of each word and processes 32 MB a second on one core, where the
+`tokenizers` library processes 1.1 (docs/decisions/0026-tokenizing.md). Both must give the same
+tokens: every 200th document is tokenized by both, and a difference stops the build. Where
+`gigatoken` is not installed, or does not support the kind of tokenizer, `tokenizers` does all.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ Numbers = np.ndarray[Any, Any]
 
 _CHECK_EVERY = 200
 _CHECK_BYTES = 1 << 16
-"""Of a document that is checked: its beginning is enough, and a long one would take seconds."""
-_REMEMBERED_BYTES = 256 << 20
-"""Of text, after which what was remembered is let go: it would grow with every new word."""
+"""A longer document is not checked, because that would take seconds."""
+_CACHED_BYTES = 256 << 20
+"""Bytes of text after which the cache of words is emptied, since it grows with every new word."""
 
 
 class Encoder:
     """The tokenizer of a directory, for many texts. One process, one thread.
 
-    Names of special tokens in a text are text, as everywhere in Multiturn.
+    Names of special tokens in a text are plain text, as everywhere in Multiturn.
 
     Args:
         directory: with ``tokenizer.json``.
-        check: whether the fast way is held against the plain one.
+        check: compare `gigatoken` with `tokenizers`.
 
     Raises:
         ModelFileError: the tokenizer cannot be read.
-        InputError: it has no end of text, or changes the text.
+        InputError: the tokenizer has no end of text, or changes the text.
     """
 
     def __init__(self, directory: Path, *, check: bool = True) -> None:
@@ -64,11 +64,11 @@ class Encoder:
         end = self.tokenizer.document_end
         self.end_of_text: int = self.tokenizer.end_of_text[0] if end is None else end
         self._check = check
-        self._seen = self._spent = 0
+        self._seen = self._cached = 0
         plain = read_tokenizer_json(directory / "tokenizer.json", read_hub_settings(directory))
         self._backend = library().Tokenizer.from_str(json.dumps(plain))
         self._backend.encode_special_tokens = True
-        # What gigatoken finds special it cuts out of the text; here nothing is.
+        # gigatoken would cut special tokens out of the text; here no token is special.
         plain["added_tokens"] = [
             token for token in plain.get("added_tokens", ()) if not token["special"]
         ]
@@ -78,14 +78,14 @@ class Encoder:
 
     @property
     def fast(self) -> bool:
-        """Whether `gigatoken` does the work."""
+        """Whether `gigatoken` is in use."""
         return self._fast is not None
 
     def encode(self, texts: Sequence[bytes]) -> Iterator[Numbers]:
-        """The ids of each text, uint32 [n], with nothing added.
+        """The ids of each text, uint32 [n], without added tokens.
 
         Raises:
-            MultiturnError: the fast way and the plain way differ.
+            MultiturnError: `gigatoken` and `tokenizers` differ.
         """
         if self._fast is None:
             for found in self._backend.encode_batch_fast(
@@ -95,9 +95,9 @@ class Encoder:
             return
         layout = self._fast.encode_batch(list(texts), parallel=False).layout
         offsets, ids = layout.offsets.data, layout.content.data
-        self._spent += sum(map(len, texts))
-        if self._spent >= _REMEMBERED_BYTES:
-            self._fast, self._spent = self._open_fast(), 0
+        self._cached += sum(map(len, texts))
+        if self._cached >= _CACHED_BYTES:
+            self._fast, self._cached = self._open_fast(), 0
         for number, text in enumerate(texts):
             found = ids[offsets[number] : offsets[number + 1]]
             if self._check and self._seen % _CHECK_EVERY == 0 and len(text) <= _CHECK_BYTES:
@@ -122,4 +122,4 @@ class Encoder:
         try:
             return gigatoken.Tokenizer.from_json(self._plain)
         except (RuntimeError, ValueError):
-            return None  # a kind it does not know
+            return None  # an unsupported kind of tokenizer

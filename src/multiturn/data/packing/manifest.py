@@ -18,17 +18,17 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """All that a reader of the shards needs.
+    """The description of the shards for their readers.
 
     Attributes:
         length: tokens in a row.
-        vocab_size: all ids are below.
+        vocab_size: all ids are smaller.
         end_of_text: the id after each document.
         dtype: of the tokens: ``<u2`` or ``<u4``.
         seed: of the recipe.
         fingerprint: of the recipe and of the documents.
         settings: of the stage, as plain data.
-        shards: in order; a row's global number counts through them.
+        shards: in order; the global numbers of rows count through all shards.
         schema: of this record.
     """
 
@@ -50,7 +50,7 @@ def read_manifest(folder: Path) -> Manifest:
         folder: of the shards, or of the build they belong to.
 
     Raises:
-        StoreError: there is none, or it is broken, or of a later version.
+        StoreError: there is no manifest, or it is broken or of another version.
     """
     path = folder / MANIFEST
     if not path.is_file():

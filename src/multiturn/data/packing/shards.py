@@ -24,9 +24,9 @@ from multiturn.core.errors import storage_errors
 from multiturn.core.files import sha256_file
 from multiturn.data.build.arrays import load_array, save_array
 from multiturn.data.build.resumable import ResumableTask
+from multiturn.data.documents.record import PROVENANCE
 from multiturn.data.hashing import mix64, seeded_hash
 from multiturn.data.packing.rows import Packed, pack_rows
-from multiturn.data.packing.tokenize import PROVENANCE
 
 __all__ = ["Shard", "ShardTask"]
 

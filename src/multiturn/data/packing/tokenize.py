@@ -20,7 +20,7 @@ from multiturn.data.build.arrays import save_array
 from multiturn.data.build.drop_log import Counts, DropLog, open_drop_log
 from multiturn.data.build.resumable import ResumableTask
 from multiturn.data.documents.files import read_documents
-from multiturn.data.documents.record import Document
+from multiturn.data.documents.record import PROVENANCE, Document
 from multiturn.data.hashing import seeded_hash
 from multiturn.data.packing.encoder import Encoder
 from multiturn.data.packing.fim import (
@@ -31,12 +31,9 @@ from multiturn.data.packing.fim import (
     sentinels_of,
 )
 
-__all__ = ["ENTRY", "PROVENANCE", "TokenRuns", "TokenizeTask"]
+__all__ = ["ENTRY", "TokenRuns", "TokenizeTask"]
 
 Numbers = np.ndarray[Any, Any]
-
-PROVENANCE = ("source", "path", "revision", "licence", "language", "sha256")
-"""Fields of a document that its shard records."""
 
 ENTRY = np.dtype(
     [

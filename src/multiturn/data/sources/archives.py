@@ -23,7 +23,7 @@ from multiturn.data.sources.file_filter import ALL_FILES, FileFilter
 
 __all__ = ["Archives", "documents_of_archive"]
 
-_MOST_NOTICE_BYTES = 1 << 20
+_MAX_NOTICE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ def _look_through(path: Path, licences: ProjectLicences) -> tuple[str, int | Non
                     continue
                 folder, inside, _ = member.path.partition("/")
                 tops.add(folder if inside else "")
-                if member.size <= _MOST_NOTICE_BYTES and is_licence_evidence(member.path):
+                if member.size <= _MAX_NOTICE_BYTES and is_licence_evidence(member.path):
                     with suppress(MemberError):
                         licences.add(member.path, member.read())
     except ArchiveError as error:

@@ -83,7 +83,7 @@ def github_query(
     licences: Iterable[str] = tuple(GITHUB_LICENCES),
     *,
     dataset: str = "bigquery-public-data.github_repos",
-    most_bytes: int = 1 << 20,
+    max_bytes: int = 1 << 20,
 ) -> str:
     """SQL for the files of some languages in repositories under permissive licences.
 
@@ -94,7 +94,7 @@ def github_query(
         languages: keys out of c, cpp, go, java, javascript, python.
         licences: as the table `licenses` names them.
         dataset: that holds the tables `files`, `contents` and `licenses`.
-        most_bytes: of a file.
+        max_bytes: of a file.
 
     Raises:
         UnknownNameError: a language or licence is not known here.
@@ -127,7 +127,7 @@ JOIN `{dataset}.contents` AS c ON c.id = p.id
 WHERE p.place = 1
   AND NOT c.binary
   AND c.content IS NOT NULL
-  AND c.size <= {int(most_bytes)}
+  AND c.size <= {int(max_bytes)}
 """
 
 
@@ -193,7 +193,7 @@ def export(
     query: str,
     bucket: str,
     *,
-    spend_at_most: Decimal,
+    max_dollars: Decimal,
     dollars_per_tib: Decimal = DOLLARS_PER_TIB,
 ) -> Estimate:
     """Run a query and write its result to a bucket, if that costs no more than allowed.
@@ -202,7 +202,7 @@ def export(
         client: asks BigQuery.
         query: what to export.
         bucket: ``gs://bucket/folder``, new or empty.
-        spend_at_most: in dollars, without any free allowance. BigQuery is told the same
+        max_dollars: in dollars, without any free allowance. BigQuery is told the same
             limit in bytes, and stops by itself before it bills more.
         dollars_per_tib: the price of scanned bytes.
 
@@ -212,13 +212,13 @@ def export(
     """
     statement = export_query(query, bucket)
     expected = estimate(client, query, dollars_per_tib=dollars_per_tib)
-    if expected.dollars > spend_at_most:
+    if expected.dollars > max_dollars:
         raise InputError(
             f"the query would cost ${expected.dollars:.2f}; nothing was run",
-            got=f"--spend-at-most {spend_at_most}",
+            got=f"--spend-at-most {max_dollars}",
             fix=f"allow {expected.dollars:.2f}, or ask for fewer languages",
         )
-    limit = int(spend_at_most / dollars_per_tib * (1 << 40))
+    limit = int(max_dollars / dollars_per_tib * (1 << 40))
     job = _run(client, statement, maximum_bytes_billed=limit)
     billed = int(job.total_bytes_billed or 0)
     return Estimate(billed, _price(billed, dollars_per_tib))

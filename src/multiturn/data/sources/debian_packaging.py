@@ -13,9 +13,9 @@ from multiturn.data.sources.archive_streams import open_members
 __all__ = ["added_file", "copyright_file"]
 
 _COPYRIGHT = "debian/copyright"
-_MOST_BYTES = 4 << 20
-_MOST_DIFF_BYTES = 256 << 20
-_MOST_LINE_BYTES = 1 << 20
+_MAX_BYTES = 4 << 20
+_MAX_DIFF_BYTES = 256 << 20
+_MAX_LINE_BYTES = 1 << 20
 
 
 def copyright_file(packaging: Path) -> bytes:
@@ -36,7 +36,7 @@ def copyright_file(packaging: Path) -> bytes:
             for member in members:
                 below_top = member.path.partition("/")[2]
                 if _COPYRIGHT in (member.path, below_top) and not member.fault:
-                    return member.read() if member.size <= _MOST_BYTES else b""
+                    return member.read() if member.size <= _MAX_BYTES else b""
     except (ArchiveError, MemberError):
         pass
     return b""
@@ -57,7 +57,7 @@ def added_file(lines: Iterable[bytes], path: str) -> Iterator[bytes]:
 
 def _lines(file: gzip.GzipFile) -> Iterator[bytes]:
     """Lines, each up to a bound, of a diff up to a bound."""
-    left = _MOST_DIFF_BYTES
-    while left > 0 and (line := file.readline(_MOST_LINE_BYTES)):
+    left = _MAX_DIFF_BYTES
+    while left > 0 and (line := file.readline(_MAX_LINE_BYTES)):
         left -= len(line)
         yield line

@@ -26,7 +26,7 @@ def fetch(
     what: str,
     sha256: str | None = None,
     auth: tuple[str, str] | None = None,
-    most_bytes: int = 1 << 30,
+    max_bytes: int = 1 << 30,
 ) -> None:
     """Fetch `url` to `path`, unless it is there already.
 
@@ -37,7 +37,7 @@ def fetch(
         what: is named in errors, in place of the address.
         sha256: that the file must have; None where nobody states it.
         auth: user and password.
-        most_bytes: that are taken.
+        max_bytes: that are taken.
 
     Raises:
         SourceError: it cannot be had, or is too large.
@@ -52,7 +52,7 @@ def fetch(
     with atomic_file(path, doing="saving a download") as partial:
         try:
             digest = with_retries(
-                lambda: _fetch_once(client, url, partial, what, auth, most_bytes),
+                lambda: _fetch_once(client, url, partial, what, auth, max_bytes),
                 _RETRIES,
                 retry_on=_TransientError,
             )
@@ -76,7 +76,7 @@ def _fetch_once(
     partial: Path,
     what: str,
     auth: tuple[str, str] | None,
-    most_bytes: int,
+    max_bytes: int,
 ) -> str:
     hasher, size = hashlib.sha256(), 0
     try:
@@ -90,8 +90,8 @@ def _fetch_once(
             with storage_errors(partial, "saving a download"), partial.open("wb") as file:
                 for chunk in response.iter_raw():
                     size += len(chunk)
-                    if size > most_bytes:
-                        raise SourceError(f"{what} is larger than {most_bytes} bytes")
+                    if size > max_bytes:
+                        raise SourceError(f"{what} is larger than {max_bytes} bytes")
                     hasher.update(chunk)
                     file.write(chunk)
     except httpx.TransportError as error:

@@ -1,9 +1,11 @@
-"""Which files of a collection are read at all."""
+"""The choice of files of a source by their names and sizes."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from multiturn.data.build.fingerprint import formerly
 
 __all__ = ["ALL_FILES", "CODE_ENDINGS", "PYTHON_FILES", "FileFilter", "unsafe_path"]
 
@@ -11,30 +13,31 @@ CODE_ENDINGS = (
     ".c", ".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx",
     ".go", ".java", ".js", ".mjs", ".cjs", ".jsx", ".py",
 )  # fmt: skip
-"""Of the six languages of the paper."""
+"""File endings of the six languages of the paper."""
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
+@formerly(max_bytes="most_bytes")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFilter:
-    """What is read of a source. The rest is dropped with its reason, unread.
+    """The files of a source that are read. Other files are dropped unread, with the reason.
 
     Attributes:
-        endings: of file names, lower case, each with its dot; empty for all.
-        most_bytes: of one file; a larger one is dropped.
-        not_under: names of folders at any depth whose files are not wanted.
+        endings: of file names, in lower case, each with its dot; empty for all.
+        max_bytes: a larger file is dropped.
+        not_under: names of folders, at any depth, whose files are dropped.
     """
 
     endings: tuple[str, ...] = ()
-    most_bytes: int = 2 << 20
+    max_bytes: int = 2 << 20
     not_under: tuple[str, ...] = (".git", "__pycache__", "node_modules")
 
     def refuses(self, path: str, size: int) -> str | None:
         """The reason not to read a file of this path and size; None to read it."""
         if self.endings and not path.lower().endswith(self.endings):
             return "another file ending"
-        if size > self.most_bytes:
+        if size > self.max_bytes:
             return "a file too large"
         if self.not_under and not {*path.split("/")[:-1]}.isdisjoint(self.not_under):
             return "an unwanted folder"

@@ -18,7 +18,7 @@ from multiturn.data.sources.file_filter import ALL_FILES, FileFilter
 
 __all__ = ["GitRepository"]
 
-_MOST_NOTICE_BYTES = 1 << 20
+_MAX_NOTICE_BYTES = 1 << 20
 _KINDS = {"120000": "a link", "160000": "a submodule"}
 
 
@@ -80,7 +80,7 @@ class GitRepository:
         with self._blobs() as blob:
             licences = ProjectLicences(self.licence)
             for _, hash_, size, path in entries:
-                if size <= _MOST_NOTICE_BYTES and is_licence_evidence(path):
+                if size <= _MAX_NOTICE_BYTES and is_licence_evidence(path):
                     # Of a folder, too, the notices above it hold.
                     licences.add(path, blob(hash_))
             for mode, hash_, size, path in entries:

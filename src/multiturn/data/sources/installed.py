@@ -19,7 +19,7 @@ from multiturn.data.sources.plain_files import read_file, walk
 __all__ = ["InstalledPython"]
 
 _STANDARD_LIBRARY = "standard library"
-_NOTICES = FileFilter(most_bytes=1 << 20, not_under=())
+_NOTICES = FileFilter(max_bytes=1 << 20, not_under=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ class JsonLines:
             key gives it.
         licence: of documents where no key gives it.
         licences: what the values of the licence key mean, as SPDX; others are kept.
-        most_line_bytes: a longer line is dropped, unread.
+        max_line_bytes: a longer line is dropped, unread.
     """
 
     paths: tuple[str, ...]
@@ -50,7 +50,7 @@ class JsonLines:
     label: str = "lines"
     licence: str = ""
     licences: Mapping[str, str] = field(default_factory=dict)
-    most_line_bytes: int = 32 << 20
+    max_line_bytes: int = 32 << 20
     name: str = "lines"
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class JsonLines:
         del downloads
         address = str(part.detail["path"])
         for place, row in read_objects(
-            address, self.most_line_bytes, drop_log, self.name, self.label
+            address, self.max_line_bytes, drop_log, self.name, self.label
         ):
             if (document := self._document(place, row, drop_log)) is not None:
                 yield document
@@ -105,12 +105,12 @@ class Pile:
         paths: of the files, as fsspec takes them.
         subsets: those wanted, as `meta.pile_set_name` has them; empty for all. Documents of
             others are counted as drops.
-        most_line_bytes: a longer line is dropped, unread.
+        max_line_bytes: a longer line is dropped, unread.
     """
 
     paths: tuple[str, ...]
     subsets: tuple[str, ...] = ()
-    most_line_bytes: int = 32 << 20
+    max_line_bytes: int = 32 << 20
     name: str = "pile"
 
     def parts(self, downloads: Path) -> Sequence[Part]:
@@ -124,7 +124,7 @@ class Pile:
         """The documents of one file."""
         del downloads
         address = str(part.detail["path"])
-        for place, row in read_objects(address, self.most_line_bytes, drop_log, self.name, "pile"):
+        for place, row in read_objects(address, self.max_line_bytes, drop_log, self.name, "pile"):
             match row:
                 case {"text": str(text), "meta": {"pile_set_name": str(subset)}}:
                     try:
@@ -143,7 +143,7 @@ class Pile:
 
 
 def read_objects(
-    address: str, most_line_bytes: int, drop_log: DropLog, filed_under: str, label: str
+    address: str, max_line_bytes: int, drop_log: DropLog, filed_under: str, label: str
 ) -> Iterator[tuple[str, Any]]:
     """The JSON value of each line, with its place: ``00.jsonl.zst:17``.
 
@@ -159,7 +159,7 @@ def read_objects(
     number = 0
     with open_remote(address) as file, _decompressed(address, file) as stream:
         try:
-            for number, (line, size) in enumerate(_lines(stream, most_line_bytes, address), 1):
+            for number, (line, size) in enumerate(_lines(stream, max_line_bytes, address), 1):
                 place = f"{file_name}:{number}"
                 if line is None:
                     drop_log.drop(filed_under, _unread(label, place), "a line too long", size=size)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Parquet"]
 
 _PART_BYTES = 256 << 20
-_MOST_GROUP_BYTES = 4 << 30
+_MAX_GROUP_BYTES = 4 << 30
 _BATCH_ROWS = 256
 
 
@@ -84,7 +84,7 @@ class Parquet:
             for group in cast(list[int], part.detail["groups"]):
                 about = file.metadata.row_group(group)
                 place = f"{path.rpartition('/')[2]}:{group}"
-                if about.total_byte_size > _MOST_GROUP_BYTES:
+                if about.total_byte_size > _MAX_GROUP_BYTES:
                     unread = Document(content=b"", source=self.label, path=place)
                     reason = "a row group too large"
                     drop_log.drop(self.name, unread, reason, size=about.total_byte_size)

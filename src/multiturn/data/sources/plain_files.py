@@ -13,7 +13,7 @@ from multiturn.data.sources.file_filter import FileFilter
 
 __all__ = ["FoundFile", "add_notices", "read_file", "walk"]
 
-_MOST_NOTICE_BYTES = 1 << 20
+_MAX_NOTICE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def read_file(path: Path, wanted: FileFilter, name: str) -> tuple[bytes, str | N
         if reason is not None:
             return b"", reason, found.st_size
         try:
-            content = _read_at_most(file.fileno(), wanted.most_bytes)
+            content = _read_up_to(file.fileno(), wanted.max_bytes)
         except OSError:
             return b"", "a file that cannot be read", found.st_size
     return content, None, len(content)
@@ -95,7 +95,7 @@ def add_notices(licences: ProjectLicences, root: Path, folder: str) -> None:
         entries = sorted((root / folder).iterdir())
     except OSError:
         return
-    limits = FileFilter(most_bytes=_MOST_NOTICE_BYTES, not_under=())
+    limits = FileFilter(max_bytes=_MAX_NOTICE_BYTES, not_under=())
     for entry in entries:
         if is_licence_evidence(entry.name):
             content, reason, _ = read_file(entry, limits, entry.name)
@@ -103,7 +103,7 @@ def add_notices(licences: ProjectLicences, root: Path, folder: str) -> None:
                 licences.add(f"{folder}/{entry.name}" if folder else entry.name, content)
 
 
-def _read_at_most(descriptor: int, most: int) -> bytes:
+def _read_up_to(descriptor: int, most: int) -> bytes:
     chunks = []
     left = most
     while left and (chunk := os.read(descriptor, min(left, 1 << 20))):

@@ -65,7 +65,7 @@ def bigquery(
         )
         return
     billed = source.export(
-        client, query, export_to, spend_at_most=limit, dollars_per_tib=dollars_per_tib
+        client, query, export_to, max_dollars=limit, dollars_per_tib=dollars_per_tib
     )
     print(f"{export_to}: billed for {human_size(billed.bytes)}, ${billed.dollars:.2f}")
 
