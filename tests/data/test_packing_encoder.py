@@ -85,10 +85,10 @@ class _Wrong:
         return self._real.encode_batch([b"z" + text for text in texts], parallel=parallel)
 
 
-def test_what_was_remembered_is_let_go_and_nothing_changes(
+def test_emptying_the_cache_changes_nothing(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_REMEMBERED_BYTES", 100)
+    monkeypatch.setattr(module, "_CACHED_BYTES", 100)
     encoder = Encoder(directory)
     text = b"remember me " * 20
     first, second = (next(encoder.encode([text])).tolist() for _ in range(2))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -88,6 +89,19 @@ def test_corpora_are_described_and_traced(files: Path) -> None:
     shown = multiturn(files, "data", "show", "corpus", "--language", "python")
     assert len(shown.splitlines()) == 5
     assert "def " in multiturn(files, "data", "show", "corpus", shown.split()[0])
+
+
+def test_a_corpus_is_continued_from_its_tasks(files: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    shutil.copytree(files / "corpus", corpus)
+    # The sources are gone, so nothing can be read again. The markers of two stages are gone too,
+    # as if the build had been killed; the tasks within them are finished.
+    for name in ("deduplicated/complete.json", "packed/complete.json", "packed/packed.json"):
+        (corpus / name).unlink()
+    multiturn(files, "data", "build", "corpus.py", "--out", str(corpus), "--keep-drops")
+    for path in (files / "corpus").rglob("*"):
+        if path.is_file():
+            assert (corpus / path.relative_to(files / "corpus")).read_bytes() == path.read_bytes()
 
 
 def test_a_killed_training_run_is_resumed(files: Path) -> None:
