@@ -9,6 +9,7 @@
     │   ├── HashMismatchError        a source sent other bytes than expected
     │   └── ModelFileError           a local model file is broken or has an unknown format
     ├── EngineError              the engine could not start, or failed during generation
+    │   └── RetriesExhaustedError    it failed after its own retries
     ├── SandboxUnavailableError  programs cannot be isolated on this machine
     ├── StoreError               the session store is broken, or not one of ours
     ├── StorageError             the disk is full, or a path is not writable
@@ -36,6 +37,7 @@ __all__ = [
     "ModelFileError",
     "MultiturnError",
     "NetworkError",
+    "RetriesExhaustedError",
     "SandboxUnavailableError",
     "StorageError",
     "StoreError",
@@ -121,6 +123,10 @@ class ModelFileError(HubError):
 
 class EngineError(MultiturnError):
     """The engine could not start, or failed during generation."""
+
+
+class RetriesExhaustedError(EngineError):
+    """The engine has used up its own retries, so callers should not retry at once."""
 
 
 class SandboxUnavailableError(MultiturnError):

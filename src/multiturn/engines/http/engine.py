@@ -13,7 +13,7 @@ from threading import Event as Flag
 from types import TracebackType
 from typing import Self
 
-from multiturn.core.errors import EngineError
+from multiturn.core.errors import RetriesExhaustedError
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.http.dialects import completion_body
 from multiturn.engines.http.errors import StreamInterruptedError
@@ -169,7 +169,7 @@ class HttpEngine:
             except StreamInterruptedError as fault:
                 self._pool.report_failure(server, fault)
                 if attempt == attempts:
-                    raise EngineError(
+                    raise RetriesExhaustedError(
                         f"no server counted tokens ({server.connection.address}: {fault.reason})",
                         fix="see to the server, and ask again",
                     ) from fault

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from multiturn.core.errors import EngineError
+from multiturn.core.errors import EngineError, RetriesExhaustedError
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.http.chunks import Chunk, SurrogateJoiner
 from multiturn.engines.http.errors import ErrorEventError, RefusedError, StreamInterruptedError
@@ -192,7 +192,7 @@ async def generate_with_retries(
             task.emit(Delta(task.index, last.certain[len(emitted) :]))
         task.emit(_completion(task, last, FinishReason.CANCELLED))
         raise
-    raise EngineError(
+    raise RetriesExhaustedError(
         f"no server finished the continuation in {settings.retry.attempts} attempts "
         f"(the last: {reasons[-1]})",
         fix="see to the server, and ask again",

@@ -8,7 +8,7 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable
 
-from multiturn.core.errors import EngineError, MultiturnError
+from multiturn.core.errors import MultiturnError, RetriesExhaustedError
 from multiturn.core.retry import RetryPolicy
 from multiturn.engines.http.connection import Connection
 from multiturn.engines.http.errors import StreamInterruptedError
@@ -123,7 +123,7 @@ class ServerPool:
         left = min((server.backoff_until - now for server in waiting), default=None)
         if left is None or left > 1.1 * self._retry.longest_wait:
             reasons = "; ".join(f"{s.connection.address}: {s.reason}" for s in self.servers)
-            raise EngineError(
+            raise RetriesExhaustedError(
                 f"no server can be asked ({reasons})",
                 fix="see to the servers, and start again",
             )
