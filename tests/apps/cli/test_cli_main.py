@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from multiturn import __version__
-from multiturn.apps.cli.faults import INTERNAL_FAULT, INTERRUPTED, report
-from multiturn.apps.cli.lazy import COMMANDS
+from multiturn.apps.cli.error_report import INTERNAL_FAULT, INTERRUPTED, report
+from multiturn.apps.cli.lazy_group import COMMANDS
 from multiturn.apps.cli.main import run
 
 SCRIPT = Path(sys.executable).with_name("multiturn")
@@ -46,7 +46,7 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     loaded = set(done.stderr.split())
-    assert "multiturn.apps.cli.lazy" in loaded
+    assert "multiturn.apps.cli.lazy_group" in loaded
     heavy = {"rich", "prompt_toolkit", "pygments", "httpx", "jinja2", "sqlite3", "yaml", "numpy"}
     assert not loaded & (heavy | {"xllamacpp", "multiturn.engines", "multiturn.synthesis"})
 

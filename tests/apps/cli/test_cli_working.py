@@ -9,7 +9,7 @@ import pexpect
 
 PROGRAM = """
 import sys, time
-from multiturn.apps.cli.working import Ticker, working
+from multiturn.apps.cli.status_line import Ticker, working
 
 with working("reading the weights"):
     time.sleep(float(sys.argv[1]))

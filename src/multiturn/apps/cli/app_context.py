@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from multiturn.apps.cli.faults import note
+from multiturn.apps.cli.error_report import note
 from multiturn.apps.cli.interrupts import answering_ctrl_c, unseen_keys
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.settings import Settings
-from multiturn.apps.cli.working import working
+from multiturn.apps.cli.status_line import working
 from multiturn.core.errors import InputError
 from multiturn.engines.model_name import LocalModel, read_model_name
 from multiturn.engines.open import open_engine

@@ -11,8 +11,8 @@ import typer
 
 from multiturn.apps.cli import options
 from multiturn.apps.cli.command_line import command_line
-from multiturn.apps.cli.optional import needing
-from multiturn.apps.cli.working import working
+from multiturn.apps.cli.extras import require_extra
+from multiturn.apps.cli.status_line import working
 from multiturn.core.errors import storage_errors
 from multiturn.core.records import to_plain
 
@@ -69,14 +69,14 @@ def export(
     is_run = (source / "checkpoints").is_dir()
     # Importing JAX is slow, and `--help` must be fast.
     if is_run:
-        with needing("train", purpose="exporting a run"):
+        with require_extra("train", purpose="exporting a run"):
             from multiturn.jaxformer.lora.export import export_run, how_to_use
 
         with working(f"exporting and checking {source}"):
             certificate = export_run(source, out, to)
         model = how_to_use(source, out, to)
     else:
-        with needing("jax", purpose="exporting a checkpoint"):
+        with require_extra("jax", purpose="exporting a checkpoint"):
             from multiturn.hub.exports.export import export as write_export
 
         with working(f"exporting and checking {source}"):

@@ -25,7 +25,7 @@ from threading import Event as Flag
 from types import FrameType
 
 from multiturn.apps.cli import ctrl_c_helper
-from multiturn.apps.cli.faults import INTERRUPTED, say
+from multiturn.apps.cli.error_report import INTERRUPTED, say
 
 __all__ = ["answering_ctrl_c", "stopped_by_ctrl_c", "unseen_keys"]
 

@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from multiturn import __version__
-from multiturn.apps.cli.faults import report
+from multiturn.apps.cli.error_report import report
 from multiturn.apps.cli.interrupts import answering_ctrl_c
-from multiturn.apps.cli.lazy import LazyGroup
+from multiturn.apps.cli.lazy_group import LazyGroup
 
 __all__ = ["app", "entry", "run"]
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multiturn.apps.cli.optional import needing
+from multiturn.apps.cli.extras import require_extra
 from multiturn.core.records import to_plain
 from multiturn.hub.downloads import locate
 from multiturn.hub.progress import human_size
@@ -28,7 +28,7 @@ def show_plan(name: str, *, as_json: bool) -> None:
         UnknownNameError, ModelFileError: as their names say.
         MissingDependencyError: JAX is not installed.
     """
-    with needing("jax", purpose="planning a model"):
+    with require_extra("jax", purpose="planning a model"):
         from multiturn.hub.checkpoints.reading import open_checkpoint
         from multiturn.models.config import codegen_names
         from multiturn.models.plan import models_plan, plan_of

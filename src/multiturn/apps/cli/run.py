@@ -13,7 +13,7 @@ import typer
 
 from multiturn import __version__
 from multiturn.apps.cli import options
-from multiturn.apps.cli.faults import say
+from multiturn.apps.cli.error_report import say
 from multiturn.apps.cli.session_settings import limits_of
 from multiturn.apps.cli.settings import resolve_settings
 from multiturn.apps.cli.terminal import neutralize

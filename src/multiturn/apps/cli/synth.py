@@ -10,7 +10,7 @@ import typer
 
 from multiturn.apps.cli import options
 from multiturn.apps.cli.app_context import open_app_context
-from multiturn.apps.cli.faults import INTERRUPTED
+from multiturn.apps.cli.error_report import INTERRUPTED
 from multiturn.apps.cli.interrupts import answering_ctrl_c, stopped_by_ctrl_c
 from multiturn.apps.cli.screen import console_for
 from multiturn.apps.cli.session_settings import session_settings

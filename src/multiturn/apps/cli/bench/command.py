@@ -28,7 +28,7 @@ from multiturn.apps.cli.bench.scoring import refuse_other_options, score_samples
 from multiturn.apps.cli.bench.settings import resolve_bench_settings
 from multiturn.apps.cli.bench.show import document, show_by, show_runs
 from multiturn.apps.cli.bench.view import ProgressView, duration
-from multiturn.apps.cli.faults import INTERRUPTED, say
+from multiturn.apps.cli.error_report import INTERRUPTED, say
 from multiturn.apps.cli.interrupts import answering_ctrl_c, stopped_by_ctrl_c
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import console_for

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from rich.console import Console
 
 from multiturn.apps.cli.app_context import open_model
-from multiturn.apps.cli.faults import note
+from multiturn.apps.cli.error_report import note
 from multiturn.apps.cli.settings import Settings
 from multiturn.engines.http.open import open_http
 from multiturn.engines.http.settings import HttpSettings

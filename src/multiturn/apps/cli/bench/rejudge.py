@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from multiturn.apps.cli.faults import INTERRUPTED, say
+from multiturn.apps.cli.error_report import INTERRUPTED, say
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import console_for
 from multiturn.benchmarks.loaders.open_task import open_task

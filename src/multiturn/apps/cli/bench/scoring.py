@@ -14,7 +14,7 @@ import typer
 from multiturn.apps.cli.bench.figures import figures_from
 from multiturn.apps.cli.bench.show import scores_document, show_scores
 from multiturn.apps.cli.bench.view import ProgressView
-from multiturn.apps.cli.faults import INTERRUPTED, say
+from multiturn.apps.cli.error_report import INTERRUPTED, say
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import console_for
 from multiturn.benchmarks.interchange.external_samples import (

@@ -12,8 +12,8 @@ from multiturn.apps.cli.command_line import command_line
 from multiturn.apps.cli.data.queries import bigquery
 from multiturn.apps.cli.data.records import records
 from multiturn.apps.cli.data.trace import trace
+from multiturn.apps.cli.extras import require_extra
 from multiturn.apps.cli.interrupts import answering_ctrl_c
-from multiturn.apps.cli.optional import needing
 from multiturn.apps.cli.terminal import neutralize, one_line
 from multiturn.core.errors import InputError, StoreError, storage_errors
 from multiturn.core.files import write_atomically
@@ -62,7 +62,7 @@ def build_corpus(
     ] = None,
 ) -> None:
     """Build a corpus, or resume an interrupted build."""
-    with needing("data", purpose="building a corpus"):
+    with require_extra("data", purpose="building a corpus"):
         from multiturn.apps.cli.data.build_progress import build_display
         from multiturn.data.api import build_corpus as build
         from multiturn.data.recipe import load_recipe
@@ -70,7 +70,7 @@ def build_corpus(
     folder = out or Path("corpora") / loaded.name
     with (
         answering_ctrl_c("the current tasks are finished"),
-        needing("data", purpose="building a corpus"),
+        require_extra("data", purpose="building a corpus"),
         build_display() as display,
     ):
         counts = build(
@@ -149,7 +149,7 @@ def show_documents(
     ] = False,
 ) -> None:
     """List documents with their source, licence and language; or print one in full."""
-    with needing("data", purpose="reading a corpus"):
+    with require_extra("data", purpose="reading a corpus"):
         from multiturn.data.build.query import DocumentQuery, find_documents, find_drops
     query = DocumentQuery(identifier=identifier, language=language, source=source)
     shown = 0

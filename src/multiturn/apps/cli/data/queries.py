@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from multiturn.apps.cli.optional import needing
+from multiturn.apps.cli.extras import require_extra
 from multiturn.core.errors import InputError
 from multiturn.hub.progress import human_size
 
@@ -43,7 +43,7 @@ def bigquery(
 
     Without --export the command spends nothing, since BigQuery's dry run is free.
     """
-    with needing("bigquery", purpose="querying BigQuery"):
+    with require_extra("bigquery", purpose="querying BigQuery"):
         from multiturn.data.sources import bigquery as source
     query = source.github_query(language) if language else source.github_query()
     if sql:

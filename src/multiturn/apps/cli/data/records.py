@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from multiturn.apps.cli.optional import needing
+from multiturn.apps.cli.extras import require_extra
 
 __all__ = ["records"]
 
@@ -29,7 +29,7 @@ def records(
     Writes OUT/train.jsonl and OUT/held_out.jsonl. All cases of a problem are in the same file.
     Do not score a model that was tuned on these records on this problem set.
     """
-    with needing("data", purpose="writing records"):
+    with require_extra("data", purpose="writing records"):
         from multiturn.benchmarks.training_records import write_training_records
 
     for part in write_training_records(out, cases=cases, held_out=held_out):

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from multiturn.apps.cli.optional import needing
+from multiturn.apps.cli.extras import require_extra
 from multiturn.apps.cli.terminal import one_line
 
 __all__ = ["trace"]
@@ -30,7 +30,7 @@ def trace(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the file that a token came from, with its revision, licence and hash."""
-    with needing("data", purpose="reading a corpus"):
+    with require_extra("data", purpose="reading a corpus"):
         from multiturn.data.loader.corpus import PackedCorpus
         from multiturn.text.tokenizers_files import from_hub_files
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from multiturn import __version__
 from multiturn.apps.cli import options
 from multiturn.apps.cli.app_context import AppContext, open_app_context
-from multiturn.apps.cli.faults import report
+from multiturn.apps.cli.error_report import report
 from multiturn.apps.cli.prompt.conversation import Conversation
 from multiturn.apps.cli.prompt.editor import change_in_editor, editor_command
 from multiturn.apps.cli.prompt.reader import Reader

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from multiturn.apps.cli import options
-from multiturn.apps.cli.optional import needing
-from multiturn.apps.cli.working import working
+from multiturn.apps.cli.extras import require_extra
+from multiturn.apps.cli.status_line import working
 from multiturn.core.records import to_plain
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def plan(
     The command compiles the step for virtual devices on this CPU, without training or
     allocating weights. If the mesh has too little memory, the command suggests another one.
     """
-    with needing("train", purpose="planning a run"):
+    with require_extra("train", purpose="planning a run"):
         from multiturn.jaxformer.plan.accelerators import find_accelerator
         from multiturn.jaxformer.plan.estimate import find_fitting_plan, parse_mesh, plan_run
         from multiturn.jaxformer.recipes import load_recipe

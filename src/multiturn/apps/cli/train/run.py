@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from multiturn.apps.cli.command_line import command_line
-from multiturn.apps.cli.faults import INTERRUPTED
+from multiturn.apps.cli.error_report import INTERRUPTED
+from multiturn.apps.cli.extras import require_extra
 from multiturn.apps.cli.interrupts import answering_ctrl_c
-from multiturn.apps.cli.optional import needing
 from multiturn.apps.cli.pull_progress import pull_display
-from multiturn.apps.cli.working import Ticker, working
+from multiturn.apps.cli.status_line import Ticker, working
 from multiturn.core.records import to_plain
 from multiturn.hub.progress import told_to
 
@@ -46,7 +46,7 @@ def run(
     loss or a loss spike stops the run with exit code 3 and names the data of that step.
     """
     # Importing JAX is slow, and `--help` must be fast.
-    with working("starting JAX"), needing("train", purpose="training"):
+    with working("starting JAX"), require_extra("train", purpose="training"):
         from multiturn.jaxformer.recipes import load_recipe
         from multiturn.jaxformer.run.preemption import PREEMPTED
         from multiturn.jaxformer.run.train import main

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 from multiturn.core.errors import MissingDependencyError
 
-__all__ = ["needing"]
+__all__ = ["require_extra"]
 
 
 @contextmanager
-def needing(extra: str, *, purpose: str) -> Iterator[None]:
+def require_extra(extra: str, *, purpose: str) -> Iterator[None]:
     """Name the extra to install if an import in the block fails.
 
     Example:
-        >>> with needing("jax", purpose="planning a model"):
+        >>> with require_extra("jax", purpose="planning a model"):
         ...     import no_such_package
         Traceback (most recent call last):
         ...
