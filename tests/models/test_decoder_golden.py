@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from multiturn.models.cache import empty_cache, rewound
+from multiturn.models.cache import empty_cache
 from multiturn.models.decoder import forward, forward_with_cache, hidden_states, unembed
 from multiturn.models.generate import generate_reference
 
@@ -67,7 +69,7 @@ def test_a_rewound_row_forgets(family) -> None:
     cache = empty_cache(family.config, 1, 64)
     _, cache = grow(family.parameters, prompt, counts, cache, family.config)
     _, cache = grow(family.parameters, other, counts, cache, family.config)
-    cache = rewound(cache, jnp.array([10]))
+    cache = replace(cache, lengths=jnp.array([10]))
     hidden, _ = grow(family.parameters, prompt[:, 10:], counts - 10, cache, family.config)
     logits = unembed(family.parameters, hidden)[0]
     np.testing.assert_allclose(logits, family.logits[10:], atol=TOLERANCE, rtol=0)

@@ -1,15 +1,15 @@
-"""The decoder in JAX: what CodeGen and the Llama family are, with no word of files.
+"""The decoder in JAX, for the CodeGen and Llama families. File formats are in `hub`.
 
 One alphabet of axes stands in every signature of this package:
 
-    B  batch rows            D  width of the residual stream    V  vocabulary rows
-    T  tokens read now       N  query heads                     F  feed-forward width
+    B  batch rows            D  model dimension                 V  vocabulary rows
+    T  new tokens            N  query heads                     F  MLP dimension
     S  positions attended    K  key and value heads             L  layers
-                             H  size of one head                R  rotated dimensions of a head
+                             H  head dimension                  R  rotated dimensions of a head
 
-`config` says which decoder, `parameters` declares its arrays once, `decoder` is the
-forward pass as plain functions, `cache` keeps keys and values, `generate` is the naive
-oracle that faster engines are held against, `plan` counts without allocating.
+`config` describes a decoder, `parameters` declares its arrays, `decoder` is the forward pass,
+`cache` the KV cache, `sampling` samples tokens, `generate` is the reference that engines are tested
+against, `plan` computes sizes without allocating.
 """
 
 from multiturn.core.lazy import lazy_exports

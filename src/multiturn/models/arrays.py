@@ -1,4 +1,4 @@
-"""One declaration for each array; the abstract tree and the first values follow from it."""
+"""`ParameterSpec` declares an array once; abstract shapes and initial values follow from it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Tree = TypeVar("Tree")
 
 @dataclass(frozen=True, slots=True)
 class Normal:
-    """First values drawn from a normal distribution around zero."""
+    """Initial values from a normal distribution around zero."""
 
-    deviation: float
+    stddev: float
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """First values all the same."""
+    """Initial values that are all the same."""
 
     value: float
 
@@ -44,14 +44,14 @@ Initializer = Normal | Constant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterSpec:
-    """What one array is, before it exists.
+    """The declaration of one parameter array.
 
     Attributes:
-        shape: its sizes.
+        shape: of the array.
         axes: a logical name for each dimension: ``layers``, ``vocab``, ``embed``, ``heads``,
-            ``kv_heads``, ``head``, ``ff``. The sharding table speaks of these.
+            ``kv_heads``, ``head``, ``ff``. Sharding rules refer to these.
         dtype: of the elements.
-        initializer: how a fresh model fills it.
+        initializer: of its initial values.
         decay: whether the optimizer's weight decay applies to it.
         keep_float32: whether it stays float32 when training computes in a narrower type.
     """
@@ -69,7 +69,7 @@ class ParameterSpec:
 
     @property
     def size(self) -> int:
-        """How many elements."""
+        """The number of elements."""
         return math.prod(self.shape)
 
     @property
@@ -78,38 +78,39 @@ class ParameterSpec:
         return self.size * jnp.dtype(self.dtype).itemsize
 
 
-def abstract(declared: Tree) -> Tree:
-    """The tree with a `jax.ShapeDtypeStruct` for each `ParameterSpec`: shapes, and no memory."""
-    shaped: Tree = jax.tree.map(lambda info: _shaped(info), declared)
+def abstract(specs: Tree) -> Tree:
+    """The tree with a `jax.ShapeDtypeStruct` for each `ParameterSpec`; allocates nothing."""
+    shaped: Tree = jax.tree.map(lambda spec: _shaped(spec), specs)
     return shaped
 
 
-def _shaped(info: ParameterSpec) -> Any:
+def _shaped(spec: ParameterSpec) -> Any:
     make: Any = jax.ShapeDtypeStruct
-    return make(info.shape, jnp.dtype(info.dtype))
+    return make(spec.shape, jnp.dtype(spec.dtype))
 
 
-def initialize(declared: Tree, seed: int, *, shardings: Any = None) -> Tree:
+def initialize(specs: Tree, seed: int, *, shardings: Any = None) -> Tree:
     """The tree with an array for each `ParameterSpec`.
 
-    Each array draws from a key made of the seed and its own name, so that adding an array
-    to a model leaves the others as they were.
+    The key of each array is derived from the seed and its name, so adding an array to a model
+    does not change the others.
 
     Args:
-        declared: a tree of `ParameterSpec`.
+        specs: a tree of `ParameterSpec`.
         seed: of `jax.random`.
-        shardings: a tree of shardings like `declared`; each part of an array is then made
-            on the device that keeps it.
+        shardings: a tree of shardings like `specs`; each shard is then created on its device.
     """
-    leaves, structure = jax.tree_util.tree_flatten_with_path(declared)
+    leaves, structure = jax.tree_util.tree_flatten_with_path(specs)
 
     def make() -> Any:
         root = jax.random.key(seed)
         return jax.tree.unflatten(
             structure,
             [
-                _first_values(info, jax.random.fold_in(root, zlib.crc32(path_name(path).encode())))
-                for path, info in leaves
+                _initial_values(
+                    spec, jax.random.fold_in(root, zlib.crc32(path_name(path).encode()))
+                )
+                for path, spec in leaves
             ],
         )
 
@@ -118,14 +119,14 @@ def initialize(declared: Tree, seed: int, *, shardings: Any = None) -> Tree:
 
 
 def path_name(path: tuple[Any, ...]) -> str:
-    """A leaf's path as ``layers.query``."""
+    """The dotted path of a leaf, such as ``layers.query``."""
     return ".".join(str(getattr(key, "name", getattr(key, "key", key))) for key in path)
 
 
-def _first_values(info: ParameterSpec, key: Array) -> Array:
-    match info.initializer:
-        case Normal(deviation):
-            drawn = jax.random.normal(key, info.shape, jnp.float32) * deviation
-            return drawn.astype(info.dtype)
+def _initial_values(spec: ParameterSpec, key: Array) -> Array:
+    match spec.initializer:
+        case Normal(stddev):
+            drawn = jax.random.normal(key, spec.shape, jnp.float32) * stddev
+            return drawn.astype(spec.dtype)
         case Constant(value):
-            return jnp.full(info.shape, value, info.dtype)
+            return jnp.full(spec.shape, value, spec.dtype)

@@ -1,10 +1,10 @@
-"""Keys and values of the tokens read so far, each row with its own length."""
+"""The KV cache: keys and values of earlier tokens, each row with its own length."""
 
 # ruff: noqa: F722 - shapes in annotations
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -14,15 +14,15 @@ from jaxtyping import Float, Int
 
 from multiturn.models.config import DecoderConfig
 
-__all__ = ["KVCache", "empty_cache", "rewound"]
+__all__ = ["KVCache", "empty_cache"]
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class KVCache:
-    """Slot s of a row holds the token at position s; slots from `lengths` on are not read.
+    """Keys and values by position; positions from `lengths` on are unused.
 
-    A row is rewound by making its length smaller: what lies beyond is written over.
+    Lowering a length rewinds the row: later tokens overwrite what was there.
     """
 
     keys: Float[Array, "L B S K H"]
@@ -31,22 +31,17 @@ class KVCache:
 
     @property
     def capacity(self) -> int:
-        """Most tokens a row can hold."""
+        """How many tokens a row has room for."""
         return self.keys.shape[2]
 
 
 def empty_cache(
     config: DecoderConfig, batch: int, capacity: int, dtype: DTypeLike = jnp.float32
 ) -> KVCache:
-    """A cache of `batch` rows that have read nothing."""
+    """A cache of `batch` rows without tokens."""
     shape = (config.layers, batch, capacity, config.kv_heads, config.head_dim)
     return KVCache(
         keys=jnp.zeros(shape, dtype),
         values=jnp.zeros(shape, dtype),
         lengths=jnp.zeros((batch,), jnp.int32),
     )
-
-
-def rewound(cache: KVCache, lengths: Int[Array, " B"]) -> KVCache:
-    """The cache with each row cut back to at most the given length."""
-    return replace(cache, lengths=jnp.minimum(cache.lengths, lengths))

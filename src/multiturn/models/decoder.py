@@ -1,4 +1,4 @@
-"""The forward pass, as plain functions of parameters and tokens."""
+"""The forward pass, as functions of parameters and tokens."""
 
 # ruff: noqa: F722 - shapes in annotations
 
@@ -24,10 +24,10 @@ from multiturn.models.rotary import apply_rope, rope_frequencies
 __all__ = ["forward_with_cache", "forward", "hidden_states", "unembed"]
 
 Attend = Callable[[Array, Array, Array], tuple[Array, Any]]
-"""Queries, keys and values of the new tokens -> the mixed values, and what to carry on."""
+"""Queries, keys and values of the new tokens -> attention output, and a carry."""
 
 Einsum = Callable[..., Array]
-"""As `jnp.einsum`."""
+"""Like `jnp.einsum`."""
 
 
 def _unconstrained(x: Array) -> Array:
@@ -41,9 +41,9 @@ def forward(
     *,
     kernel: Kernel = "auto",
 ) -> Float[Array, "B T V"]:
-    """The float32 logits after each token of whole sequences.
+    """The float32 logits after each token of full sequences.
 
-    Rows may be padded on the right: attention looks back only, so padding changes nothing
+    Rows may be padded on the right: attention is causal, so padding does not affect the tokens
     before it.
     """
     hidden = hidden_states(parameters, tokens, config, kernel=kernel)
@@ -62,22 +62,21 @@ def hidden_states(
     constrain: Callable[[Array], Array] = _unconstrained,
     native: bool = False,
 ) -> Float[Array, "B T D"]:
-    """The normed states that the output head reads, for whole sequences.
+    """The normed states before the output head, for full sequences.
 
     Args:
         parameters: of the model.
-        tokens: of whole sequences.
+        tokens: of full sequences.
         config: of the model.
         kernel: of the attention.
-        segments: the document that each token belongs to; a token then sees only those of
-            its own. Positions keep counting: rotary positions tell distances alone.
-        rematerialize: keep only each block's input for the backward pass and compute the
-            rest again, memory for time; or a policy of `jax.checkpoint_policies` that says
-            what else is kept.
-        unroll: how many blocks stand in one turn of the loop over them; True is all.
-        constrain: pins the stream between blocks to its place on a mesh.
-        native: compute products and attention by `native.training`, whose kernels must be
-            loaded, on one CPU device; `kernel` then has no meaning.
+        segments: the document of each token, for intra-document masking. Positions need not
+            restart: RoPE depends on distances alone.
+        rematerialize: save only the input of each block for the backward pass, and recompute the
+            rest (gradient checkpointing); or a policy of `jax.checkpoint_policies`.
+        unroll: how many blocks one iteration of the scan has; True is all.
+        constrain: applies a sharding constraint to the residual stream between blocks.
+        native: compute matrix products and attention with `native.training`, whose kernels must
+            be loaded, on one CPU device; `kernel` is then ignored.
     """
     batch, length = tokens.shape
     positions = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (batch, length))
@@ -89,12 +88,12 @@ def hidden_states(
     einsum = native_einsum if native else jnp.einsum
 
     def step(x: Array, layer: Layers) -> tuple[Array, None]:
-        def whole(query: Array, key: Array, value: Array) -> tuple[Array, None]:
+        def full_attention(query: Array, key: Array, value: Array) -> tuple[Array, None]:
             if native:
                 return causal_attention(query, key, value, segments), None
             return attend(query, key, value, mask, kernel), None
 
-        x, _ = _block(x, layer, config, cos, sin, whole, einsum)
+        x, _ = _block(x, layer, config, cos, sin, full_attention, einsum)
         return constrain(x), None
 
     if rematerialize:
@@ -113,20 +112,19 @@ def forward_with_cache(
     *,
     kernel: Kernel = "auto",
 ) -> tuple[Float[Array, "B T D"], KVCache]:
-    """Read more tokens of each row, after those in the cache.
+    """Compute the next tokens of each row, after those in the cache.
 
     Args:
         parameters: of the model.
         tokens: the next ones of each row, padded on the right.
-        counts: how many of each row's are real; a row with 0 stays as it is.
-        cache: of the tokens before; donate it to a `jax.jit` to have it changed in place.
+        counts: how many tokens of each row are real; a row with 0 does not change.
+        cache: of the tokens before; donate it to update it in place.
         config: of the model.
         kernel: of the attention.
 
     Returns:
-        The normed states for `unembed` (those of padding mean nothing), and the cache
-        grown by `counts`. What would lie beyond its capacity is not kept: it is the
-        caller's part to make it large enough.
+        The normed states for `unembed` (those of padding mean nothing), and the cache extended
+        by `counts`. Tokens beyond its capacity are dropped: the caller ensures the capacity.
     """
     batch, length = tokens.shape
     positions = cache.lengths[:, None] + jnp.arange(length, dtype=jnp.int32)
@@ -140,14 +138,14 @@ def forward_with_cache(
         index, layer = this
 
         def cached(query: Array, key: Array, value: Array) -> tuple[Array, tuple[Array, Array]]:
-            # Padding writes beyond the row's new length, where nothing reads before it is
-            # written over; past the last slot it is dropped.
-            place = keys.at[index, rows, positions]
-            grown_keys = place.set(key.astype(keys.dtype), mode="drop")
-            place = values.at[index, rows, positions]
-            grown_values = place.set(value.astype(values.dtype), mode="drop")
-            mixed = attend(query, grown_keys[index], grown_values[index], mask, kernel)
-            return mixed, (grown_keys, grown_values)
+            # Padding writes beyond the row's new length, which is overwritten before it is used;
+            # beyond the capacity it is dropped.
+            target = keys.at[index, rows, positions]
+            new_keys = target.set(key.astype(keys.dtype), mode="drop")
+            target = values.at[index, rows, positions]
+            new_values = target.set(value.astype(values.dtype), mode="drop")
+            attention_out = attend(query, new_keys[index], new_values[index], mask, kernel)
+            return attention_out, (new_keys, new_values)
 
         x, (keys, values) = _block(x, layer, config, cos, sin, cached)
         return (x, keys, values), None
@@ -161,7 +159,7 @@ def forward_with_cache(
 
 
 def unembed(parameters: Parameters, hidden: Float[Array, "B T D"]) -> Float[Array, "B T V"]:
-    """The output head, in float32."""
+    """The float32 logits of normed states."""
     if parameters.head is None:
         weight, layout = parameters.embedding, "...d,vd->...v"
     else:
@@ -187,18 +185,18 @@ def _block(
     attention: Attend,
     einsum: Einsum = jnp.einsum,
 ) -> tuple[Float[Array, "B T D"], Any]:
-    """One layer; `layer` holds its arrays without the leading axis."""
+    """One layer, whose arrays have no leading axis."""
     normed = _norm(x, layer.norm_scale, layer.norm_bias, config)
     query = _project("btd,dnh->btnh", normed, layer.query, layer.query_bias, einsum)
     key = _project("btd,dkh->btkh", normed, layer.key, layer.key_bias, einsum)
     value = _project("btd,dkh->btkh", normed, layer.value, layer.value_bias, einsum)
     query = apply_rope(query, cos, sin, config.rotary)
     key = apply_rope(key, cos, sin, config.rotary)
-    mixed, carried = attention(query, key, value)
-    attended = _project("btnh,nhd->btd", mixed, layer.attention_out, None, einsum)
+    heads_out, carried = attention(query, key, value)
+    attention_out = _project("btnh,nhd->btd", heads_out, layer.attention_out, None, einsum)
     if config.parallel_residual:
-        return attended + _feed_forward(normed, layer, einsum) + x, carried
-    x = x + attended
+        return attention_out + _feed_forward(normed, layer, einsum) + x, carried
+    x = x + attention_out
     if layer.mlp_norm_scale is None:
         raise ValueError("a sequential block needs a norm before its feed-forward")
     normed = _norm(x, layer.mlp_norm_scale, layer.mlp_norm_bias, config)
@@ -232,6 +230,6 @@ def _project(layout: str, x: Array, weight: Array, bias: Array | None, einsum: E
 
 
 def _precision(x: Array) -> jax.lax.Precision:
-    # Accelerators round float32 products to fewer bits unless told not to.
+    # Accelerators compute float32 products in fewer bits by default.
     wide = x.dtype == jnp.float32
     return jax.lax.Precision.HIGHEST if wide else jax.lax.Precision.DEFAULT

@@ -1,7 +1,7 @@
-"""Generation in the most obvious way: read everything again for each new token.
+"""Reference generation: a full forward pass for each new token.
 
-No cache, no batching of unlike rows, no early stop. It is slow and plainly right, and the
-faster engines are held against it.
+No KV cache, no batching, no early stop. It is slow and obviously correct; tests compare the engines
+with it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def generate_reference(
 ) -> list[int]:
     """`max_tokens` tokens after the prompt.
 
-    Temperature 0 is greedy; otherwise the seed and the position of each token decide the
-    draw (see `sampling_key`).
+    Temperature 0 is greedy; otherwise each draw depends on the seed and the position of the token
+    (see `sampling_key`).
 
     Raises:
         InputError: an empty prompt, or an id outside the vocabulary.
@@ -46,11 +46,11 @@ def generate_reference(
     """
     if not prompt:
         raise InputError("the prompt has no tokens", fix="start with the end-of-text token")
-    strange = [token for token in prompt if not 0 <= token < config.vocab_size]
-    if strange:
+    invalid = [token for token in prompt if not 0 <= token < config.vocab_size]
+    if invalid:
         raise InputError(
             "a token is not in the vocabulary",
-            got=strange[0],
+            got=invalid[0],
             allowed=f"0 to {config.vocab_size - 1}",
         )
     total = len(prompt) + max_tokens
@@ -61,9 +61,9 @@ def generate_reference(
             allowed=f"{config.max_seq_len}",
             fix="shorten the prompt or ask for fewer tokens",
         )
-    # Room by steps of 64, so that texts of other lengths need no other compilation.
-    room = -(-total // 64) * 64
-    tokens = jnp.zeros((1, room), jnp.int32).at[0, : len(prompt)].set(jnp.asarray(prompt))
+    # Padded to a multiple of 64, so that few lengths are compiled.
+    padded = -(-total // 64) * 64
+    tokens = jnp.zeros((1, padded), jnp.int32).at[0, : len(prompt)].set(jnp.asarray(prompt))
     for position in range(len(prompt), total):
         logits = _logits_before(parameters, tokens, position, config, kernel)
         token = sample(logits, sampling_key(seed, position), temperature, top_p, top_k)

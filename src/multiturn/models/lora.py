@@ -1,9 +1,9 @@
-"""Low-rank adaptation: a small trained product beside a matrix that stays as it is.
+"""LoRA, low-rank adaptation: a small trained product beside a frozen matrix.
 
     y = x W + scale * (x A) B          A: [in, r]   B: [r, out]   scale = alpha / r
 
-Source: Hu et al., LoRA, arXiv 2106.09685. `attach` puts the factors beside the matrices,
-for training; `merge` adds them in, for everything else.
+Source: Hu et al., LoRA, arXiv 2106.09685. `attach` adds the factors to the parameters
+for training; `merge` adds their product to the matrices for inference.
 """
 
 # ruff: noqa: F722 - shapes in annotations
@@ -45,17 +45,17 @@ LORA_TARGETS = {
     "up": 1,
     "down": 1,
 }
-"""The matrices of `Layers` that can be adapted, and how many dimensions each reads."""
+"""The matrices of `Layers` that can be adapted, and how many input dimensions each has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraConfig:
-    """What is adapted, and by how much.
+    """Which matrices are adapted, and how.
 
     Attributes:
-        rank: columns of the first factor.
-        alpha: the product counts ``alpha / rank`` times, so that the rate of learning need
-            not change with the rank.
+        rank: of the product.
+        alpha: the product is scaled by ``alpha / rank``, so that the learning rate need not
+            change with the rank.
         targets: names of matrices of `Layers`.
     """
 
@@ -68,11 +68,11 @@ class LoraConfig:
             raise InputError("lora.rank is out of range", got=self.rank, allowed="1 or more")
         if not self.alpha > 0:
             raise InputError("lora.alpha is out of range", got=self.alpha, allowed="above 0")
-        strange = [name for name in self.targets if name not in LORA_TARGETS]
-        if strange or not self.targets:
+        unknown = [name for name in self.targets if name not in LORA_TARGETS]
+        if unknown or not self.targets:
             raise InputError(
                 "lora.targets names no matrix of a block",
-                got=", ".join(strange) or "nothing",
+                got=", ".join(unknown) or "nothing",
                 allowed=", ".join(LORA_TARGETS),
             )
         if len(set(self.targets)) != len(self.targets):
@@ -80,27 +80,27 @@ class LoraConfig:
 
     @property
     def scale(self) -> float:
-        """What the product of the factors is multiplied by."""
+        """The factor of the product."""
         return self.alpha / self.rank
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class LowRank:
-    """The two factors for one matrix of all layers, the layer in front."""
+    """The two factors for one matrix, stacked over the layers."""
 
     lora_a: Float[Array, "L ... R"]
     lora_b: Float[Array, "L R ..."]
 
 
 LoraParameters = dict[str, LowRank]
-"""The adapted matrices of `Layers` by name."""
+"""The factors by the name of their matrix in `Layers`."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class LoraLinear:
-    """A matrix with its factors, in the place of the matrix."""
+    """A matrix with its factors; takes the place of the matrix in `Layers`."""
 
     base: Array
     lora_a: Array
@@ -109,10 +109,10 @@ class LoraLinear:
 
 
 def lora_specs(config: DecoderConfig, lora: LoraConfig) -> Any:
-    """The `LoraParameters` with an `ParameterSpec` in place of each array.
+    """The `LoraParameters` with a `ParameterSpec` for each array.
 
-    The first factor is drawn with deviation 1 / sqrt(3 in), as PEFT draws it, and the second
-    is 0, so that an adapted model begins as what it was.
+    The first factor starts with a standard deviation of 1 / sqrt(3 in), as in PEFT, and the second
+    at 0, so that adapting starts from the unchanged model.
 
     Raises:
         InputError: the model has no such matrix.
@@ -121,27 +121,27 @@ def lora_specs(config: DecoderConfig, lora: LoraConfig) -> Any:
     make: Any = LowRank
     found = {}
     for name in lora.targets:
-        info = getattr(layers, name)
-        if info is None:
-            there = [known for known in LORA_TARGETS if getattr(layers, known) is not None]
+        spec = getattr(layers, name)
+        if spec is None:
+            known_targets = [known for known in LORA_TARGETS if getattr(layers, known) is not None]
             raise InputError(
-                "the model has no such matrix to adapt", got=name, allowed=", ".join(there)
+                "the model has no such matrix to adapt", got=name, allowed=", ".join(known_targets)
             )
         cut = 1 + LORA_TARGETS[name]
         inner = 1
-        for size in info.shape[1:cut]:
+        for size in spec.shape[1:cut]:
             inner *= size
         found[name] = make(
             lora_a=ParameterSpec(
-                shape=(*info.shape[:cut], lora.rank),
-                axes=(*info.axes[:cut], "rank"),
+                shape=(*spec.shape[:cut], lora.rank),
+                axes=(*spec.axes[:cut], "rank"),
                 dtype=jnp.float32,
                 initializer=Normal((3 * inner) ** -0.5),
                 decay=True,
             ),
             lora_b=ParameterSpec(
-                shape=(config.layers, lora.rank, *info.shape[cut:]),
-                axes=("layers", "rank", *info.axes[cut:]),
+                shape=(config.layers, lora.rank, *spec.shape[cut:]),
+                axes=("layers", "rank", *spec.axes[cut:]),
                 dtype=jnp.float32,
                 initializer=Constant(0.0),
                 decay=True,
@@ -151,7 +151,7 @@ def lora_specs(config: DecoderConfig, lora: LoraConfig) -> Any:
 
 
 def attach(parameters: Parameters, factors: LoraParameters, scale: float) -> Parameters:
-    """The decoder with the factors beside their matrices; `decoder` computes with both."""
+    """The parameters with the factors beside their matrices; `decoder` computes with both."""
     adapted: dict[str, Any] = {
         name: LoraLinear(getattr(parameters.layers, name), low.lora_a, low.lora_b, scale)
         for name, low in factors.items()
@@ -160,7 +160,7 @@ def attach(parameters: Parameters, factors: LoraParameters, scale: float) -> Par
 
 
 def merge(parameters: Parameters, factors: LoraParameters, scale: float) -> Parameters:
-    """The decoder with the factors' products added to their matrices, in the type of these."""
+    """The parameters with each product added to its matrix, in the dtype of the matrix."""
     merged: dict[str, Any] = {}
     for name, low in factors.items():
         base = getattr(parameters.layers, name)
@@ -186,21 +186,21 @@ def project(
     precision: jax.lax.Precision,
     einsum: Callable[..., Array] = jnp.einsum,
 ) -> Array:
-    """The product that an einsum names, through the factors as well where there are some.
+    """An einsum of states with a weight, through its LoRA factors too where it has them.
 
     Args:
-        layout: as ``btd,dnh->btnh``; the weight's dimensions that `x` has come first.
+        layout: such as ``btd,dnh->btnh``; the weight's contracted dimensions come first.
         x: the states.
         weight: of one layer.
-        precision: of the products.
-        einsum: what computes them.
+        precision: of the einsum.
+        einsum: the implementation.
     """
     if not isinstance(weight, LoraLinear):
         return einsum(layout, x, weight, precision=precision)
     states, matrix, out = layout.replace("->", ",").split(",")
-    read = "".join(axis for axis in matrix if axis in states)
-    written = matrix.removeprefix(read)
-    kept = "".join(axis for axis in states if axis not in read)
-    low = einsum(f"{states},{read}r->{kept}r", x, weight.lora_a, precision=precision)
-    change = einsum(f"{kept}r,r{written}->{out}", low, weight.lora_b, precision=precision)
+    inputs = "".join(axis for axis in matrix if axis in states)
+    outputs = matrix.removeprefix(inputs)
+    batch = "".join(axis for axis in states if axis not in inputs)
+    low = einsum(f"{states},{inputs}r->{batch}r", x, weight.lora_a, precision=precision)
+    change = einsum(f"{batch}r,r{outputs}->{out}", low, weight.lora_b, precision=precision)
     return einsum(layout, x, weight.base, precision=precision) + weight.scale * change

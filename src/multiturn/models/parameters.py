@@ -1,4 +1,4 @@
-"""The arrays of a decoder, as dataclass pytrees with the layers stacked."""
+"""The parameters of a decoder: dataclass pytrees with the layers stacked."""
 
 # ruff: noqa: F722 - shapes in annotations
 
@@ -24,9 +24,9 @@ __all__ = ["Layers", "Parameters", "cast_parameters", "parameter_specs", "named_
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Layers:
-    """All blocks, the layer in front, so that one compiled block scans over them.
+    """The arrays of all blocks with a leading layer axis, so that one compiled block scans them.
 
-    None stands where a configuration has no such array.
+    None where a configuration has no such array.
     """
 
     norm_scale: Float[Array, "L D"]
@@ -51,7 +51,7 @@ class Layers:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Parameters:
-    """A whole decoder."""
+    """All arrays of a decoder."""
 
     embedding: Float[Array, "V D"]
     layers: Layers
@@ -63,11 +63,11 @@ class Parameters:
 
 
 def parameter_specs(config: DecoderConfig, dtype: DTypeLike = jnp.float32) -> Any:
-    """The `Parameters` of a configuration with an `ParameterSpec` in place of each array.
+    """The `Parameters` of a configuration with a `ParameterSpec` for each array.
 
-    First values: a normal of deviation 0.02, and 0.02 / sqrt(2 * layers) for the two
-    projections that write to the residual stream (GPT-2's rule), so that the stream keeps
-    its size whatever the depth; biases 0, scales 1.
+    Initial values: normal with standard deviation 0.02, and 0.02 / sqrt(2 * layers) for the two
+    projections into the residual stream (GPT-2's rule), whose variance then does not grow with the
+    depth; biases 0, scales 1.
     """
     c = config
     usual, into_stream = Normal(0.02), Normal(0.02 / (2 * c.layers) ** 0.5)
@@ -102,8 +102,8 @@ def parameter_specs(config: DecoderConfig, dtype: DTypeLike = jnp.float32) -> An
             keep_float32=keep_float32,
         )
 
-    # Weight decay applies to matrices alone. The number of dimensions does not tell them apart:
-    # with the layers stacked, the scales and biases of norms have two as well.
+    # Weight decay applies to matrices only. The number of dimensions does not identify them:
+    # with stacked layers, the scales and biases of norms have two as well.
     matrix, in_norm = partial(array, decay=True), partial(array, keep_float32=True)
 
     centred, gated = c.norm == "layer", c.feed_forward == "swiglu"
@@ -132,17 +132,17 @@ def parameter_specs(config: DecoderConfig, dtype: DTypeLike = jnp.float32) -> An
         "head": matrix("embed vocab", usual, present=not c.tie_embeddings),
         "head_bias": array("vocab", zero, present=c.head_bias, keep_float32=True),
     }
-    # The same dataclasses carry declarations, shapes, shardings and arrays.
+    # The same dataclasses hold specs, shapes, shardings and arrays.
     as_layers: Any = Layers
     as_parameters: Any = Parameters
     return as_parameters(layers=as_layers(**layers), **outer)
 
 
 def cast_parameters(parameters: Any, config: DecoderConfig, dtype: DTypeLike) -> Any:
-    """The parameters in the type that computes, except the arrays that keep float32.
+    """The parameters in another dtype, except the arrays with `keep_float32`.
 
     Args:
-        parameters: a tree like `parameter_specs`'s; a matrix may be a tree itself, as with LoRA.
+        parameters: a tree like that of `parameter_specs`; a matrix may be a subtree, as in LoRA.
         config: of the decoder.
         dtype: of the arrays that are cast.
     """
@@ -155,7 +155,7 @@ def cast_parameters(parameters: Any, config: DecoderConfig, dtype: DTypeLike) ->
 
 
 def named_arrays(parameters: Any) -> Iterator[tuple[str, Any]]:
-    """Each array that is there with its name, ``embedding`` or ``layers.query``."""
+    """Each array with its name, such as ``embedding`` or ``layers.query``."""
     for field in fields(parameters):
         value = getattr(parameters, field.name)
         if isinstance(value, Layers):

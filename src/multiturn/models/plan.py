@@ -1,4 +1,4 @@
-"""What a model needs, from its declarations alone."""
+"""Parameter counts and memory of a model, computed from its configuration alone."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from multiturn.models.parameters import named_arrays, parameter_specs
 __all__ = ["PLAN_DTYPES", "ArrayPlan", "ModelPlan", "models_plan", "plan_of"]
 
 PLAN_DTYPES = {"float32": 4, "bfloat16": 2, "int8": 1}
-"""Bytes of one element, for each dtype that a plan tells of."""
+"""Bytes of one element, for each dtype in a plan."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayPlan:
-    """One array: its name, its sizes, and what each dimension is."""
+    """One array: its name, shape, logical axes and number of parameters."""
 
     name: str
     shape: tuple[int, ...]
@@ -27,12 +27,12 @@ class ArrayPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPlan:
-    """The size of a model; nothing was allocated to know it.
+    """The size of a model.
 
     Attributes:
-        weight_bytes: of all arrays, by dtype.
-        cache_bytes_per_token: keys and values of one token of one sequence, by dtype.
-        cache_bytes_per_sequence: the same for a whole context.
+        weight_bytes: bytes of all arrays, by dtype.
+        cache_bytes_per_token: bytes of the KV cache for one token, by dtype.
+        cache_bytes_per_sequence: the same for a sequence of maximum length.
     """
 
     name: str
@@ -59,7 +59,7 @@ def models_plan(name: str) -> ModelPlan:
 
 
 def plan_of(name: str, config: DecoderConfig) -> ModelPlan:
-    """The plan of any configuration, shown under `name`."""
+    """The plan of a configuration, under the name `name`."""
     infos: list[tuple[str, ParameterSpec]] = list(named_arrays(parameter_specs(config)))
     arrays = tuple(
         ArrayPlan(array, info.shape, info.axes, math.prod(info.shape)) for array, info in infos

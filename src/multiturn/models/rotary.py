@@ -1,4 +1,4 @@
-"""Rotary positions, for both ways of pairing dimensions."""
+"""RoPE, rotary position embedding, for both pairings of dimensions."""
 
 # ruff: noqa: F722 - shapes in annotations
 
@@ -16,7 +16,7 @@ __all__ = ["rope_frequencies", "apply_rope"]
 def rope_frequencies(
     positions: Int[Array, "B T"], rotary: Rotary
 ) -> tuple[Float[Array, "B T 1 R/2"], Float[Array, "B T 1 R/2"]]:
-    """Cosine and sine of ``position / base ** (2 i / size)``, in float32."""
+    """Cosine and sine of ``position / (scaling * base ** (2 i / size))``, in float32."""
     exponent = jnp.arange(0, rotary.size, 2, dtype=jnp.float32) / rotary.size
     frequency = 1.0 / (rotary.base**exponent)
     scaled = positions.astype(jnp.float32) / rotary.scaling
@@ -30,19 +30,19 @@ def apply_rope(
     sin: Float[Array, "B T 1 R/2"],
     rotary: Rotary,
 ) -> Float[Array, "B T N H"]:
-    """Turn each pair of the first `rotary.size` dimensions of every head by its angle.
+    """Rotate each pair among the first `rotary.size` dimensions of every head by its angle.
 
-    Computed in float32 and returned in the type of `x`.
+    Computed in float32, rerotated in the dtype of `x`.
     """
-    turned, kept = x[..., : rotary.size].astype(jnp.float32), x[..., rotary.size :]
+    rotated, rest = x[..., : rotary.size].astype(jnp.float32), x[..., rotary.size :]
     half = rotary.size // 2
     if rotary.pairs is RopePairs.INTERLEAVED:
-        first, second = turned[..., 0::2], turned[..., 1::2]
+        first, second = rotated[..., 0::2], rotated[..., 1::2]
     else:
-        first, second = turned[..., :half], turned[..., half:]
+        first, second = rotated[..., :half], rotated[..., half:]
     pair = (first * cos - second * sin, second * cos + first * sin)
     if rotary.pairs is RopePairs.INTERLEAVED:
-        turned = jnp.stack(pair, axis=-1).reshape(turned.shape)
+        rotated = jnp.stack(pair, axis=-1).reshape(rotated.shape)
     else:
-        turned = jnp.concatenate(pair, axis=-1)
-    return jnp.concatenate((turned.astype(x.dtype), kept), axis=-1)
+        rotated = jnp.concatenate(pair, axis=-1)
+    return jnp.concatenate((rotated.astype(x.dtype), rest), axis=-1)

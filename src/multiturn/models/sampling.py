@@ -1,11 +1,10 @@
-"""Choosing the next token of each row.
+"""Sampling with temperature, top-k and top-p (nucleus).
 
-A draw takes one uniform number for a token and finds where it falls in the cumulated
-probabilities of the tokens that top-k and the nucleus keep. With a vocabulary of 150,000
-that costs little more than reading the logits twice: the nucleus nearly always lies within
-the `CANDIDATES` most likely tokens, which are found without sorting the rest. A row where it
-does not is looked at again with more of them, where somebody finds those fast, or is sorted
-whole.
+A draw maps one uniform number to a token through the cumulative probabilities of the tokens that
+top-k and top-p leave. Even with a vocabulary of 150,000 that costs little more than two passes over
+the logits, because the nucleus is nearly always within the `CANDIDATES` most likely tokens, which
+are found without a full sort. For the other rows the search continues with more candidates where
+the caller provides a fast way to find them, or else with a full sort.
 """
 
 # ruff: noqa: F722 - shapes in annotations
@@ -32,30 +31,29 @@ __all__ = [
 ]
 
 CANDIDATES = 128
-"""How many of the most likely tokens are looked at first."""
+"""How many of the most likely tokens are examined first."""
 
 _BLOCK = 32
-"""Tokens whose greatest logit stands for all of them in the search for the candidates."""
+"""The search for candidates compares the maximum logits of blocks of so many tokens."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class TopCandidates:
-    """What a draw with top-k or a nucleus needs to know of rows of logits."""
+    """The most likely tokens of each row, for a draw with top-k or top-p."""
 
     values: Float[Array, "B C"]
-    """The logits of the most likely tokens, greatest first, equals by id. There are
-    `CANDIDATES` or more, or the whole vocabulary. Of several that are as likely as the last
-    of them, any may be among them."""
+    """Logits in descending order, equal ones by id: `CANDIDATES` or more, or the entire
+    vocabulary. Among tokens equal to the last one, the selection is arbitrary."""
     ids: Int[Array, "B C"]
     logsumexp: Float[Array, " B"]
-    """The logarithm of what the tempered, exponentiated logits of all tokens sum to."""
+    """Of the tempered logits of all tokens."""
 
 
 def sampling_key(seed: int | Int[Array, ""], position: int | Int[Array, ""]) -> Key[Array, ""]:
-    """The randomness of one token: of the request's seed and the token's position alone.
+    """The random key of one token, derived from the seed and the token's position alone.
 
-    So a sample does not depend on what else is in the batch, nor on how it is cut in steps.
+    A sample therefore does not depend on the batch, or on how many steps a call decodes.
     """
     return jax.random.fold_in(jax.random.key(seed), position)
 
@@ -68,7 +66,7 @@ def sample(
     top_p: float | Array = 1.0,
     top_k: int | Array = 0,
 ) -> Int[Array, ""]:
-    """The next token of one row; see `sample_batch`."""
+    """Sample the next token of one row; see `sample_batch`."""
     uniform = jax.random.uniform(key)
     one = sample_batch(
         logits[None],
@@ -89,27 +87,25 @@ def sample_batch(
     candidates: TopCandidates | None = None,
     more_candidates: Callable[[Int[Array, ""]], TopCandidates] | None = None,
 ) -> Int[Array, " B"]:
-    """The next token of each row.
+    """Sample the next token of each row.
 
     Args:
         logits: float32.
-        uniforms: from 0 up to, but not, 1; what a row draws.
-        temperatures: logits are divided by them; a row with 0 takes its most likely token
-            (the one of least id among equals).
-        top_p: the nucleus (Holtzman et al., arXiv 1904.09751): the fewest most likely tokens
-            whose probabilities reach it are kept; 1 is off.
-        top_k: only so many of the most likely tokens are kept, before the nucleus is taken;
-            0 is off.
+        uniforms: in [0, 1); one draw for each row.
+        temperatures: divide the logits; a row with 0 takes its most likely token (the smallest
+            id among equals).
+        top_p: the nucleus (Holtzman et al., arXiv 1904.09751) is the smallest set of most likely
+            tokens whose probabilities sum to it; 1 is off.
+        top_k: limits the tokens to the most likely ones, before top-p; 0 is off.
         candidates: of the logits; by default `top_candidates` finds them. A row without top-k
             and nucleus uses the first one alone.
         more_candidates: finds more candidates for one row, given by its index, where `candidates`
             do not cover the nucleus of that row.
 
-    The kept tokens are lined up, most likely first and equals by id (where both filters
-    are off: by id), each as long as it is likely, and the uniform number points at one.
-    Rows are independent: neighbours change nothing.
+    The draw inverts the cumulative distribution of the remaining tokens, which are ordered by
+    probability and then by id (by id alone where both filters are off). Rows are independent.
     """
-    best = _most_likely(logits) if candidates is None else candidates.ids[:, 0]
+    best = _argmax(logits) if candidates is None else candidates.ids[:, 0]
     sampled = temperatures > 0
     filtered = sampled & ((top_p < 1) | (top_k > 0))
     scale = 1 / jnp.maximum(temperatures, 1e-6)
@@ -121,26 +117,26 @@ def sample_batch(
 
     def from_likely(tokens: Array) -> Array:
         found = top_candidates(logits, scale) if candidates is None else candidates
-        drawn, sure = _draw_from_candidates(found, uniforms, scale, top_p, top_k)
-        sure |= found.values.shape[1] == logits.shape[1]
+        drawn, sufficient = _draw_from_candidates(found, uniforms, scale, top_p, top_k)
+        sufficient |= found.values.shape[1] == logits.shape[1]
 
         def one_row(row: Array, found: Array) -> Array:
-            def sorted_whole() -> Array:
+            def from_full_sort() -> Array:
                 return _draw_from_sorted(
                     logits[row], uniforms[row], scale[row], top_p[row], top_k[row]
                 )
 
-            def ranked_again() -> Array:
+            def from_more_candidates() -> Array:
                 if more_candidates is None:
-                    return sorted_whole()
+                    return from_full_sort()
                 alone = (values[row][None] for values in (uniforms, scale, top_p, top_k))
-                token, sure = _draw_from_candidates(more_candidates(row), *alone)
-                drawn: Array = jax.lax.cond(sure[0], lambda: token[0], sorted_whole)
+                token, sufficient = _draw_from_candidates(more_candidates(row), *alone)
+                drawn: Array = jax.lax.cond(sufficient[0], lambda: token[0], from_full_sort)
                 return drawn
 
             updated: Array = jax.lax.cond(
-                filtered[row] & ~sure[row],
-                lambda: found.at[row].set(ranked_again()),
+                filtered[row] & ~sufficient[row],
+                lambda: found.at[row].set(from_more_candidates()),
                 lambda: found,
             )
             return updated
@@ -155,15 +151,15 @@ def sample_batch(
 
 
 def top_candidates(logits: Float[Array, "B V"], scale: Float[Array, " B"]) -> TopCandidates:
-    """What `sample_batch` needs to know of each row, whose logits are multiplied by `scale`."""
-    values, ids = _candidates(logits)
-    return TopCandidates(values, ids, _log_total(logits, scale))
+    """The candidates of each row, whose logits are multiplied by `scale`."""
+    values, ids = _top_tokens(logits)
+    return TopCandidates(values, ids, _logsumexp(logits, scale))
 
 
 def log_probabilities(logits: Float[Array, "B V"], tokens: Int[Array, " B"]) -> Float[Array, " B"]:
-    """The natural log-probability of one token of each row, of the model as it is."""
+    """The natural log-probability of one token of each row, at temperature 1."""
     chosen = jnp.take_along_axis(logits, tokens[:, None], axis=1)[:, 0]
-    return chosen - _log_total(logits, jnp.ones(len(logits), jnp.float32))
+    return chosen - _logsumexp(logits, jnp.ones(len(logits), jnp.float32))
 
 
 def top_k_top_p_mask(
@@ -172,27 +168,27 @@ def top_k_top_p_mask(
     top_p: Float[Array, " B"],
     top_k: Int[Array, " B"],
 ) -> Bool[Array, "B C"]:
-    """Which tokens top-k and the nucleus keep; the most likely one is always among them.
+    """Which candidates top-k and top-p leave; the most likely one always remains.
 
     Args:
-        ranked: the tempered logits of the most likely tokens, greatest first.
-        logsumexp: the logarithm of what the tempered, exponentiated logits of all tokens sum to.
+        ranked: the tempered logits of the most likely tokens, in descending order.
+        logsumexp: of the tempered logits of all tokens.
         top_p: see `sample_batch`.
         top_k: see `sample_batch`.
     """
     place = jnp.arange(ranked.shape[1])
     limited = (top_k > 0)[:, None]
     inside = ~limited | (place < top_k[:, None])
-    # The nucleus is one of what top-k left, whose probabilities sum to 1 again.
+    # Top-p applies to the distribution that top-k left, renormalized.
     weights = jnp.where(inside, jnp.exp(ranked - ranked[:, :1]), 0)
-    whole = jnp.where(limited[:, 0], weights.sum(1), jnp.exp(logsumexp - ranked[:, 0]))
+    total = jnp.where(limited[:, 0], weights.sum(1), jnp.exp(logsumexp - ranked[:, 0]))
     before = jnp.cumsum(weights, axis=1) - weights
-    nucleus = (top_p[:, None] >= 1) | (before < top_p[:, None] * whole[:, None])
+    nucleus = (top_p[:, None] >= 1) | (before < top_p[:, None] * total[:, None])
     return inside & (nucleus | (place == 0))
 
 
-def _most_likely(logits: Float[Array, "B V"]) -> Int[Array, " B"]:
-    """`argmax` of each row. The block first: XLA's own reads a row twenty times slower on CPU."""
+def _argmax(logits: Float[Array, "B V"]) -> Int[Array, " B"]:
+    """`argmax` of each row, by blocks: twenty times faster on CPU than XLA's own."""
     blocks = _blocks(logits)
     block = jnp.argmax(blocks.max(-1), axis=1)
     inside = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
@@ -207,81 +203,81 @@ def _blocks(logits: Float[Array, "B V"]) -> Float[Array, "B n m"]:
     return logits.reshape(rows, -1, _BLOCK)
 
 
-def _log_total(logits: Float[Array, "B V"], scale: Float[Array, " B"]) -> Float[Array, " B"]:
+def _logsumexp(logits: Float[Array, "B V"], scale: Float[Array, " B"]) -> Float[Array, " B"]:
     greatest = logits.max(1)
     weights = jnp.exp((logits - greatest[:, None]) * scale[:, None])
     return jnp.log(weights.sum(1)) + greatest * scale
 
 
-def _candidates(logits: Float[Array, "B V"]) -> tuple[Float[Array, "B C"], Int[Array, "B C"]]:
+def _top_tokens(logits: Float[Array, "B V"]) -> tuple[Float[Array, "B C"], Int[Array, "B C"]]:
     """The values and ids of `TopCandidates`."""
     size = logits.shape[1]
     if size <= 4 * CANDIDATES * _BLOCK:
         values, ids = jax.lax.top_k(logits, min(CANDIDATES, size))
     else:
-        # Fewer than C blocks have a token that is likelier than the last candidate, so that
-        # all such tokens are in the C blocks of greatest maximum.
+        # Fewer than C blocks have a token above the last candidate, so all such tokens are in the
+        # C blocks with the greatest maxima.
         blocks = _blocks(logits)
         _, chosen = jax.lax.top_k(blocks.max(-1), CANDIDATES)
         inside = jnp.take_along_axis(blocks, chosen[:, :, None], axis=1)
         values, places = jax.lax.top_k(inside.reshape(logits.shape[0], -1), CANDIDATES)
         block = jnp.take_along_axis(chosen, places // _BLOCK, axis=1)
         ids = block * _BLOCK + places % _BLOCK
-    # `top_k` leaves equal values in any order on some devices.
-    falling, ids = jax.lax.sort((-values, ids), dimension=1, num_keys=2)
-    return -falling, ids
+    # On some devices `top_k` returns equal values in any order.
+    negated, ids = jax.lax.sort((-values, ids), dimension=1, num_keys=2)
+    return -negated, ids
 
 
 def _draw_from_candidates(
     found: TopCandidates, uniforms: Array, scale: Array, top_p: Array, top_k: Array
 ) -> tuple[Int[Array, " B"], Bool[Array, " B"]]:
-    """The draw of each row, and whether the candidates surely held all that is kept there."""
+    """The draw of each row, and whether its candidates include every token that the mask leaves."""
     ranked = found.values * scale[:, None]
     inside = top_k_top_p_mask(ranked, found.logsumexp, top_p, top_k)
-    least = jnp.where(inside, found.values, jnp.inf).min(1)
-    sure = (least > found.values[:, -1]) & (top_k <= found.values.shape[1])
-    place = _point(ranked, inside, uniforms)
-    return jnp.take_along_axis(found.ids, place[:, None], axis=1)[:, 0], sure
+    smallest = jnp.where(inside, found.values, jnp.inf).min(1)
+    sufficient = (smallest > found.values[:, -1]) & (top_k <= found.values.shape[1])
+    index = _draw_inside(ranked, inside, uniforms)
+    return jnp.take_along_axis(found.ids, index[:, None], axis=1)[:, 0], sufficient
 
 
 def _draw_from_sorted(
     logits: Float[Array, " V"], uniform: Array, scale: Array, top_p: Array, top_k: Array
 ) -> Int[Array, ""]:
-    """The draw of one row, all of whose tokens are ranked."""
+    """The draw of one row, by a full sort."""
     order = jnp.argsort(-logits, stable=True)
     ranked = logits[order][None] * scale
-    total = _log_total(logits[None], scale[None])
+    total = _logsumexp(logits[None], scale[None])
     inside = top_k_top_p_mask(ranked, total, top_p[None], top_k[None])
-    return order[_point(ranked, inside, uniform[None])[0]]
+    return order[_draw_inside(ranked, inside, uniform[None])[0]]
 
 
-def _point(
+def _draw_inside(
     ranked: Float[Array, "B C"], inside: Bool[Array, "B C"], uniforms: Float[Array, " B"]
 ) -> Int[Array, " B"]:
-    """Which of the tokens that are `inside` the uniform number points at."""
+    """The index of the token that the uniform number selects among those `inside`."""
     weights = jnp.where(inside, jnp.exp(ranked - ranked[:, :1]), 0)
-    return _fall(weights, uniforms * weights.sum(1))
+    return _inverse_cdf(weights, uniforms * weights.sum(1))
 
 
-def _fall(weights: Float[Array, "B C"], target: Float[Array, " B"]) -> Int[Array, " B"]:
-    """The first place up to which the weights sum to more than `target`.
+def _inverse_cdf(weights: Float[Array, "B C"], target: Float[Array, " B"]) -> Int[Array, " B"]:
+    """The first index at which the cumulative weights exceed `target`.
 
-    Rounding may put the target at or above the sum: the last place with a weight is meant.
+    Rounding may put the target at or above the sum; then it is the last index with a weight.
     """
     summed = jnp.cumsum(weights, axis=1)
-    place = jnp.sum(summed <= target[:, None], axis=1)
+    index = jnp.sum(summed <= target[:, None], axis=1)
     last = weights.shape[1] - 1 - jnp.argmax(weights[:, ::-1] > 0, axis=1)
-    return jnp.minimum(place, last)
+    return jnp.minimum(index, last)
 
 
 def _draw_from_all(logits: Array, uniforms: Array, scale: Array) -> Int[Array, " B"]:
-    """Draws from whole rows, by id: first the block of tokens, then the token in it."""
+    """Draws from all tokens, by id: first the block, then the token in it."""
     blocks = _blocks(logits)
     greatest = blocks.max((1, 2))
     weights = jnp.exp((blocks - greatest[:, None, None]) * scale[:, None, None])
     sums = weights.sum(-1)
     target = uniforms * sums.sum(1)
-    block = _fall(sums, target)
+    block = _inverse_cdf(sums, target)
     before = jnp.where(jnp.arange(sums.shape[1]) < block[:, None], sums, 0).sum(1)
     inside = jnp.take_along_axis(weights, block[:, None, None], axis=1)[:, 0]
-    return block * _BLOCK + _fall(inside, target - before)
+    return block * _BLOCK + _inverse_cdf(inside, target - before)

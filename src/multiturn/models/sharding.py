@@ -1,4 +1,4 @@
-"""From logical axes to the axes of a device mesh, by one table."""
+"""Sharding rules: a table from logical axes to the axes of a device mesh."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from multiturn.models.arrays import ParameterSpec, path_name
 __all__ = ["REPLICATED", "TENSOR_PARALLEL", "TRAINING", "Rules", "partition_spec", "shardings"]
 
 Rules = Mapping[str, str | tuple[str, ...] | None]
-"""Logical axis -> mesh axis, several of them, or None for a copy on every device."""
+"""Logical axis -> mesh axis, several mesh axes, or None (replicated)."""
 
 REPLICATED: Rules = dict.fromkeys(
     ("layers", "vocab", "embed", "heads", "kv_heads", "head", "ff"), None
 )
-"""A whole copy of every array on every device."""
+"""Every array replicated on every device."""
 
 TENSOR_PARALLEL: Rules = {
     **REPLICATED,
@@ -28,8 +28,8 @@ TENSOR_PARALLEL: Rules = {
     "kv_heads": "model",
     "ff": "model",
 }
-"""Heads and feed-forward split over the mesh axis ``model`` (Megatron's cut): one sum over
-devices after the attention and one after the feed-forward."""
+"""Heads and MLP sharded over the mesh axis ``model``, as in Megatron: one all-reduce after the
+attention and one after the MLP."""
 
 TRAINING: Rules = {
     **REPLICATED,
@@ -39,17 +39,17 @@ TRAINING: Rules = {
     "kv_heads": "tensor",
     "ff": "tensor",
 }
-"""Every matrix split twice: over ``tensor`` as Megatron cuts it, and over ``fsdp`` along the
-width of the stream, to be gathered layer by layer (ZeRO-3). An axis of one device cuts nothing,
-so that pure data, fully sharded and tensor parallel training are sizes of one mesh."""
+"""Every matrix sharded twice: over ``tensor`` as in Megatron, and over ``fsdp`` along the residual
+stream, gathered layer by layer (ZeRO-3). A mesh axis of size 1 shards nothing, so data parallel,
+fully sharded and tensor parallel training are shapes of one mesh."""
 
 
 def partition_spec(info: ParameterSpec, rules: Rules, mesh: Mesh, *, name: str) -> PartitionSpec:
-    """Where the table puts the array called `name`.
+    """The partition spec of the array called `name`.
 
     Raises:
-        InputError: an axis that no rule covers, a rule for a mesh axis that is not there,
-            two dimensions on one mesh axis, or a size that the mesh does not divide.
+        InputError: no rule covers an axis, a rule names an unknown mesh axis, two dimensions
+            have one mesh axis, or the mesh does not divide a size.
     """
     used: dict[str, str] = {}
     spec: list[str | tuple[str, ...] | None] = []
@@ -90,7 +90,7 @@ def partition_spec(info: ParameterSpec, rules: Rules, mesh: Mesh, *, name: str) 
 
 
 def shardings(declared: Any, mesh: Mesh, rules: Rules) -> Any:
-    """The declared tree with a `NamedSharding` for each array.
+    """The tree with a `NamedSharding` for each `ParameterSpec`.
 
     Raises:
         InputError: as `partition_spec`, naming the array.
