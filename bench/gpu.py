@@ -8,7 +8,7 @@ recorded, and the rest goes on. Results are saved as they come.
 
 - bounds: bytes copied and combined a second, and products of large matrices;
 - parity: the decoder on this device against golden files of transformers (float32);
-- decode: the sampler's own steps in bfloat16, with the share of the memory bound: all weights
+- decode: the engine's own steps in bfloat16, with the share of the memory bound: all weights
   and the keys and values of each row are read once for each token;
 - prefill: prompts in bfloat16, with the share of the products' peak;
 - train: steps of the 350M model at its context in bfloat16, with model-FLOPs utilisation.
@@ -108,7 +108,7 @@ def measure_parity(small: bool) -> Iterator[Result]:
 
 
 def measure_decode(small: bool) -> Iterator[Result]:
-    """Blocks of the sampler's compiled steps, all rows writing, sampled at 0.8 and 0.95."""
+    """Blocks of the engine's compiled steps, no slot idle, at temperature 0.8 and top-p 0.95."""
     for name in ("codegen-micro",) if small else ("codegen-350m-mono", "codegen-2b-mono"):
         config = named_config(name)
         weights = _weights(config)

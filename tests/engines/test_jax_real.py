@@ -1,4 +1,4 @@
-"""The native sampler with a real model, and split over several devices."""
+"""The native engine with a real model, and sharded over several devices."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ PROMPTS = ["# Assign 1 to x\n", "def fibonacci(n):\n", "import numpy as np\n\n# 
 
 
 @pytest.mark.slow
-def test_a_real_model_writes_what_the_naive_generator_does(smollm2: Path) -> None:
+def test_a_real_model_generates_what_the_reference_does(smollm2: Path) -> None:
     checkpoint = open_checkpoint(smollm2)
     parameters = load_parameters(checkpoint, "float32")
     with open_jax(smollm2, kernels="xla", dtype="float32", slots=4) as engine:
         for prompt in PROMPTS:
             (done,) = generate(engine, Request(prompt=prompt, temperature=0, max_tokens=20))
             ids = engine._tokenizer.encode(prompt)
-            naive = generate_reference(parameters, checkpoint.config, ids, max_tokens=20)
-            assert list(done.tokens) == naive[: len(done.tokens)]
+            expected = generate_reference(parameters, checkpoint.config, ids, max_tokens=20)
+            assert list(done.tokens) == expected[: len(done.tokens)]
             assert len(done.tokens) == 20 or done.tokens[-1] in engine._tokenizer.end_of_text
         text = PROMPTS[1] + "    return n\n"
         ids = engine._tokenizer.encode(text)
@@ -56,7 +56,7 @@ import sys
 import jax, jax.numpy as jnp
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_jax_sampler import INFO, MIXED, ascii_tokenizer
+from test_jax_engine import INFO, MIXED, ascii_tokenizer
 from multiturn.engines.jax.backend import XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
 from multiturn.engines.protocol import generate

@@ -1,4 +1,4 @@
-"""The naive generator and the choice of tokens."""
+"""The reference generator and sampling."""
 
 from __future__ import annotations
 

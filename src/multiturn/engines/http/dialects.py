@@ -52,7 +52,7 @@ def completion_body(
     match kind:
         case "llama.cpp":
             body |= {
-                # The task of the published sampler: the nucleus is of the tempered distribution.
+                # In the order of the published sampler: temperature before the nucleus.
                 "samplers": ["temperature", "top_k", "top_p"],
                 "top_k": request.top_k,
                 "cache_prompt": request.session is not None,

@@ -1,4 +1,4 @@
-"""The native sampler against the naive generator, alone and in company."""
+"""The native engine against the reference generator, alone and in a batch."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Opened:
     weights: Any
     parameters: Parameters
 
-    def naive(self, request: Request, index: int = 0) -> list[int]:
-        """What the obvious generator writes."""
+    def reference(self, request: Request, index: int = 0) -> list[int]:
+        """The tokens of the reference generator."""
         return generate_reference(
             self.parameters,
             self.backend.config,
@@ -138,11 +138,11 @@ MIXED = [
 ]
 
 
-def test_batched_is_the_naive_generator_token_for_token(opened: Opened) -> None:
-    """Greedy and sampled, of different lengths, more than there are rows, joining late."""
+def test_batched_is_the_reference_token_for_token(opened: Opened) -> None:
+    """Greedy and sampled, of different lengths, more than there are slots, joining late."""
     for request, done in zip(MIXED, all_at_once(opened.engine, MIXED), strict=True):
         for completion in done:
-            assert list(completion.tokens) == opened.naive(request, completion.index)
+            assert list(completion.tokens) == opened.reference(request, completion.index)
             assert completion.finish_reason is FinishReason.LENGTH
 
 
@@ -195,7 +195,7 @@ def test_prefixes_are_let_go_where_there_is_no_room(opened: Opened) -> None:
         for number in range(4):
             request = Request(prompt=TEXTS[1], max_tokens=2, session=f"s{number}", logprobs=True)
             (done,) = generate(engine, request)
-            assert list(done.tokens) == opened.naive(request)
+            assert list(done.tokens) == opened.reference(request)
         (evicted,) = generate(engine, Request(prompt=TEXTS[1] * 2, max_tokens=2, session="s0"))
         assert evicted.cached_tokens == 0
 
@@ -238,7 +238,7 @@ def test_two_hundred_threads(opened: Opened) -> None:
 
 def test_cancelling_under_load_leaves_the_others_alone(opened: Opened) -> None:
     lasting = Request(prompt=TEXTS[2], temperature=0.9, max_tokens=60, seed=5)
-    expected = opened.naive(lasting)
+    expected = opened.reference(lasting)
     found: list[Completion] = []
     thread = threading.Thread(target=lambda: found.extend(generate(opened.engine, lasting)))
     thread.start()
@@ -260,7 +260,7 @@ def test_cancelling_under_load_leaves_the_others_alone(opened: Opened) -> None:
 
 @pytest.mark.parametrize("looks", [0, 1, 2, 3, 5, 8])
 def test_a_cancel_at_any_moment_is_answered(opened: Opened, looks: int) -> None:
-    """Between two looks of the sampler at it too; then the next request goes on as ever."""
+    """Also between two checks of the scheduler; the next request runs as usual."""
 
     class Late(threading.Event):
         left = looks
@@ -273,7 +273,7 @@ def test_a_cancel_at_any_moment_is_answered(opened: Opened, looks: int) -> None:
     events = opened.engine.stream(asked, cancel=Late())
     done = [event for event in events if isinstance(event, Completion)]
     assert [one.finish_reason for one in done] == [FinishReason.CANCELLED] * 2
-    assert generate(opened.engine, MIXED[0])[0].tokens == tuple(opened.naive(MIXED[0]))
+    assert generate(opened.engine, MIXED[0])[0].tokens == tuple(opened.reference(MIXED[0]))
 
 
 def test_a_stop_rule_that_fails_ends_its_own_request_only(opened: Opened) -> None:
@@ -285,7 +285,7 @@ def test_a_stop_rule_that_fails_ends_its_own_request_only(opened: Opened) -> Non
 
     with pytest.raises(ZeroDivisionError):
         generate(opened.engine, Request(prompt="x", n=2, max_tokens=50, stop=Broken()))
-    assert generate(opened.engine, MIXED[0])[0].tokens == tuple(opened.naive(MIXED[0]))
+    assert generate(opened.engine, MIXED[0])[0].tokens == tuple(opened.reference(MIXED[0]))
 
 
 @dataclass(frozen=True)
