@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from multiturn.engines.http.engine import HttpEngine
-from multiturn.engines.http.notices import ignore_notice
 from multiturn.engines.http.open import open_http
 from multiturn.engines.http.settings import HttpSettings
+from multiturn.engines.notices import ignore_notice
 
 sys.path.insert(0, str(Path(__file__).parent))  # several modules use the servers
 

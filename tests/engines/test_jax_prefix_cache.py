@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from multiturn.engines.jax.prefix_cache import PrefixCache, PrefixCacheEntry, common_length
+from multiturn.engines.common_prefix import common_prefix_length
+from multiturn.engines.jax.prefix_cache import PrefixCache, PrefixCacheEntry
 
 NO_KEYS_AND_VALUES: Any = None
 
@@ -26,9 +27,9 @@ def filled(*entries: PrefixCacheEntry, max_bytes: int = 100) -> PrefixCache:
 def test_the_common_length_is_that_of_the_common_prefix(length: int) -> None:
     one = list(range(8))
     other = [*one[:length], *([99] * (8 - length))]
-    assert common_length(one, other) == length
-    assert common_length(one, other[:5]) == min(length, 5)
-    assert common_length([], one) == 0
+    assert common_prefix_length(one, other) == length
+    assert common_prefix_length(one, other[:5]) == min(length, 5)
+    assert common_prefix_length([], one) == 0
 
 
 def test_the_longest_shared_prefix_is_found() -> None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from multiturn.engines.common_prefix import common_prefix_length
+
 __all__ = ["LlamaPrefixCache"]
 
 MIN_BATCH = 8
@@ -49,7 +51,7 @@ class LlamaPrefixCache:
             Whether the request may use the cache.
         """
         prompt = list(prompt)
-        same = _common(self._tokens, prompt) if reuse else 0
+        same = common_prefix_length(self._tokens, prompt) if reuse else 0
         keep = max(0, min(same, len(prompt) - MIN_BATCH))
         generated_may_match = self._has_generated and same == len(self._tokens)
         if keep and (same > keep or generated_may_match):
@@ -82,11 +84,3 @@ class LlamaPrefixCache:
 
     def _prefill(self, tokens: list[int], *, cache: bool = True) -> None:
         self._post({"prompt": tokens, "n_predict": 0, "cache_prompt": cache})
-
-
-def _common(one: list[int], other: list[int]) -> int:
-    """The length of the longest common prefix."""
-    for place, (ours, theirs) in enumerate(zip(one, other, strict=False)):
-        if ours != theirs:
-            return place
-    return min(len(one), len(other))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Literal
 from multiturn.core.errors import InputError, MissingDependencyError
 from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.model_name import RemoteModel, ScriptedModel, read_model_name
+from multiturn.engines.notices import NoticeListener, ignore_notice
 from multiturn.engines.protocol import Engine
 from multiturn.engines.scripted import ScriptedEngine, read_script
 from multiturn.hub.downloads import pull
@@ -27,10 +27,6 @@ Otherwise it is jax, the native engine."""
 ENGINES: tuple[EngineName, ...] = ("auto", "llama.cpp", "jax")
 
 
-def _unheard(notice: str) -> None:
-    del notice
-
-
 def open_engine(
     model: str,
     *,
@@ -39,7 +35,7 @@ def open_engine(
     threads: int | None = None,
     engine: EngineName = "auto",
     progress: ProgressListener = silent,
-    listen: Callable[[str], None] = _unheard,
+    listen: NoticeListener = ignore_notice,
 ) -> Engine:
     """Load a model.
 
@@ -100,7 +96,7 @@ def _open_jax(
     threads: int | None,
     pinned: str | None,
     adapter: Path | None,
-    listen: Callable[[str], None],
+    listen: NoticeListener,
 ) -> Engine:
     if engine == "llama.cpp" and find_spec("jax") is not None:
         raise InputError(

@@ -22,6 +22,7 @@ from typing import Self
 from multiturn.core.errors import EngineError, InputError
 from multiturn.core.lines import split_lines
 from multiturn.core.records import read_record
+from multiturn.engines.common_prefix import common_prefix_length
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.protocol import (
     Delta,
@@ -222,12 +223,7 @@ class ScriptedEngine:
             return 0
         with self._lock:
             known = self._cache.get(session, [])
-        same = 0
-        for ours, theirs in zip(prompt[:-1], known, strict=False):
-            if ours != theirs:
-                break
-            same += 1
-        return same
+        return common_prefix_length(prompt[:-1], known)
 
     def _remember(self, session: str | None, read: list[str]) -> None:
         if session is not None:

@@ -20,6 +20,7 @@ from jax import Array
 from jaxtyping import Float
 
 from multiturn.core.errors import InputError
+from multiturn.core.ranges import Range, check_ranges
 from multiturn.models.arrays import Constant, Normal, ParameterSpec
 from multiturn.models.config import DecoderConfig
 from multiturn.models.parameters import Parameters, parameter_specs
@@ -64,10 +65,7 @@ class LoraConfig:
     targets: tuple[str, ...] = ("query", "key", "value", "attention_out")
 
     def __post_init__(self) -> None:
-        if self.rank < 1:
-            raise InputError("lora.rank is out of range", got=self.rank, allowed="1 or more")
-        if not self.alpha > 0:
-            raise InputError("lora.alpha is out of range", got=self.alpha, allowed="above 0")
+        check_ranges(self, {"rank": Range(1), "alpha": Range(0, above=True)}, what="lora.")
         unknown = [name for name in self.targets if name not in LORA_TARGETS]
         if unknown or not self.targets:
             raise InputError(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from multiturn.core.errors import InputError
+from multiturn.engines.sampling_parameters import check_sampling
 from multiturn.synthesis.parsing import parse_expression
 from multiturn.synthesis.records import Example
 from multiturn.synthesis.turn_text import validate_turn
@@ -128,8 +129,7 @@ class Specification:
             )
         if self.language != "python":
             raise InputError("programs are written in Python", got=self.language, allowed="python")
-        if self.max_tokens is not None and self.max_tokens < 1:
-            raise InputError("max_tokens is out of range", got=self.max_tokens, allowed="1 or more")
+        check_sampling(self)
         if self.cases and self.expect is not ABSENT:
             raise InputError("'expect' stands beside 'cases'", fix="give each case its own")
         if len(self.cases) > 1 and any(turn.expect is not ABSENT for turn in self.templates):

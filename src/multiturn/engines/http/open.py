@@ -15,10 +15,10 @@ from multiturn.engines.http.errors import StreamInterruptedError
 from multiturn.engines.http.event_loop import BackgroundLoop
 from multiturn.engines.http.identity import Identity, common_identity, identify, identity_difference
 from multiturn.engines.http.key import read_key
-from multiturn.engines.http.notices import NoticeListener, ignore_notice
 from multiturn.engines.http.parameters import ServerParameters
 from multiturn.engines.http.server_pool import ServerPool
 from multiturn.engines.http.settings import HttpSettings
+from multiturn.engines.notices import NoticeListener, ignore_notice
 from multiturn.engines.protocol import EngineInfo
 
 __all__ = ["open_http"]

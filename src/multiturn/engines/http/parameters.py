@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from multiturn.engines.http.errors import RefusedError, StreamInterruptedError
-from multiturn.engines.http.notices import NoticeListener
+from multiturn.engines.notices import NoticeListener
 
 __all__ = ["ServerParameters", "refused_parameters"]
 

@@ -12,7 +12,7 @@ from multiturn.core.errors import MultiturnError, RetriesExhaustedError
 from multiturn.core.retry import RetryPolicy
 from multiturn.engines.http.connection import Connection
 from multiturn.engines.http.errors import StreamInterruptedError
-from multiturn.engines.http.notices import NoticeListener, ignore_notice
+from multiturn.engines.notices import NoticeListener, ignore_notice
 
 __all__ = ["PooledServer", "ServerPool"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from multiturn.core.errors import EngineError, InputError, ModelFileError
 from multiturn.engines.jax.backend import Backend, XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
 from multiturn.engines.jax.native_backend import NativeBackend
+from multiturn.engines.notices import NoticeListener, ignore_notice
 from multiturn.engines.protocol import EngineInfo
 from multiturn.hub.adapters.merging import merge_adapter
 from multiturn.hub.checkpoints.reading import (
@@ -57,7 +57,7 @@ def open_jax(
     cache_bytes: int = 2 << 30,
     weights_sha256: str | None = None,
     adapter: Path | None = None,
-    listen: Callable[[str], None] | None = None,
+    listen: NoticeListener = ignore_notice,
 ) -> JaxEngine:
     """Load a model into the native engine.
 
@@ -93,7 +93,7 @@ def open_jax(
         if not low <= value <= high:
             raise InputError(f"{name} is out of range", got=value, allowed=f"{low} to {high}")
     tokenizer, template = _tokenizer(path)
-    if tokenizer.changes and listen is not None:
+    if tokenizer.changes:
         listen(
             "the model's tokenizer changes a prompt before the model reads it: "
             + "; ".join(tokenizer.changes)

@@ -15,9 +15,10 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
+from multiturn.engines.common_prefix import common_prefix_length
 from multiturn.engines.jax.backend import Backend
 from multiturn.engines.jax.kv_cache import cache_bytes, capacity_for, empty_cache, fork
-from multiturn.engines.jax.prefix_cache import PrefixCache, PrefixCacheEntry, common_length
+from multiturn.engines.jax.prefix_cache import PrefixCache, PrefixCacheEntry
 from multiturn.models.cache import KVCache
 from multiturn.models.sampling import log_probabilities
 
@@ -62,7 +63,7 @@ class PrefillState:
 
         Waiting costs about one call, in which others prefill, so it must save as many tokens.
         """
-        saved = common_length(self.tokens, tokens) - cached
+        saved = common_prefix_length(self.tokens, tokens) - cached
         return saved > 0 and saved >= min(_MIN_SHARED_TOKENS, len(tokens) - cached)
 
     @property

@@ -5,24 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from multiturn.engines.common_prefix import common_prefix_length
 from multiturn.models.cache import KVCache
 
-__all__ = ["PrefixCache", "PrefixCacheEntry", "common_length"]
-
-
-def common_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """The length of the longest common prefix."""
-    shorter = min(len(one), len(other))
-    if one[:shorter] == other[:shorter]:
-        return shorter
-    low, high = 0, shorter
-    while high - low > 1:
-        middle = (low + high) // 2
-        if one[:middle] == other[:middle]:
-            low = middle
-        else:
-            high = middle
-    return low
+__all__ = ["PrefixCache", "PrefixCacheEntry"]
 
 
 @dataclass(slots=True, eq=False)
@@ -66,7 +52,7 @@ class PrefixCache:
         best, longest = None, 0
         for entry in self._entries:
             if entry.users or session in entry.sessions:
-                same = common_length(entry.tokens, tokens)
+                same = common_prefix_length(entry.tokens, tokens)
                 if same > longest:
                     best, longest = entry, same
         if best is not None:

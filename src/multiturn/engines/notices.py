@@ -1,4 +1,4 @@
-"""Notices to a person about a server, while a request runs."""
+"""Notices to a person while an engine opens or runs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable
 __all__ = ["NoticeListener", "ignore_notice"]
 
 NoticeListener = Callable[[str], None]
-"""Called with one line from a thread of the engine: that it waits for a server, or that a
-parameter is left out."""
+"""Called with one line, maybe from another thread: that the engine waits for a server, say."""
 
 
 def ignore_notice(notice: str) -> None:
