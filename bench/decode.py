@@ -1,16 +1,16 @@
-"""Tokens a second of this project's engines and their peers, on the same weights in one run.
+"""Decode throughput of this project's engines and their peers, on the same weights in one run.
 
-Each peer runs in a process of its own at the best setting that a small search finds for each
-number of sequences; then all are measured in turn, round after round. Prompts have 18 to 40
-tokens; every sequence is continued by exactly as many tokens as asked, whatever the model
-says of an end. The time is that of the whole call: prompts read and tokens written.
+Each peer runs in its own process with the best setting that a small search finds for each number of
+sequences; then all take turns, round after round. Prompts have 18 to 40 tokens, and every sequence
+gets exactly the requested number of new tokens: end-of-text tokens are ignored. The time includes
+prefill.
 
     python bench/decode.py --out bench/results/decode.json
     python bench/decode.py --fast --peers jax,openvino
 
-In the same run the machine's own bounds are measured: how fast it reads memory and multiplies
-matrices of the model's shape. Each token reads all weights once for all sequences, and
-multiplies with each of them for every sequence.
+The same run measures the machine's bounds: memory bandwidth and the throughput of matrix products
+of the model's shape. A step reads all weights once, and multiplies with each of them for every
+sequence.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from peers.jobs import Job, Model, random_prompts, short_prompts
 from peers.machine import describe_machine
 from peers.options import common_options, fill_in, numbers, save, say
 
-BYTES_A_WEIGHT = {"float32": 4.0, "bfloat16": 2.0, "int8": 1.0}
+BYTES_PER_WEIGHT = {"float32": 4.0, "bfloat16": 2.0, "int8": 1.0}
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     model = prepare(options.model, options.prepared)
     started = describe_machine()
     race = Race(
-        model, options.peers, options.threads, options.limit, written_per_second, say,
+        model, options.peers, options.threads, options.limit, tokens_per_second, say,
         dict(options.setting),
     )  # fmt: skip
     race.prepare()
@@ -56,27 +56,27 @@ def main() -> None:
             **measured, "tokens_per_second": bounds(model, count, measured)
         }  # fmt: skip
         race.run(_case(model, count, options), options.repeats)
-        save(result, options.out)  # as it comes: a run of an hour may be cut short
+        save(result, options.out)  # after each count, as a run may take an hour
     result["load_average_after"] = os.getloadavg()
     save(result, options.out)
     print(table(result))
 
 
-def written_per_second(_job: Job, counts: list[int], seconds: float) -> float:
-    """New tokens of all sequences a second."""
+def tokens_per_second(_job: Job, counts: list[int], seconds: float) -> float:
+    """New tokens per second over all sequences."""
     return sum(counts) / seconds
 
 
 def bounds(model: Model, count: int, measured: dict[str, Any]) -> dict[str, float]:
-    """Most tokens a second for weights of each type: by memory or by products, the slower.
+    """The upper bound of tokens per second by dtype: by memory or products, whichever is slower.
 
-    The cache of keys and values, the prompts and all that is no matrix count for nothing here.
+    Prefill, the KV cache and everything but matrices are neglected.
     """
     found = {}
-    for dtype, width in BYTES_A_WEIGHT.items():
+    for dtype, size in BYTES_PER_WEIGHT.items():
         if dtype not in measured["operations_per_second"]:
             continue
-        reading = model.parameters * width / measured["bytes_read_per_second"]
+        reading = model.parameters * size / measured["bytes_read_per_second"]
         products = 2 * model.parameters * count / measured["operations_per_second"][dtype]
         found[dtype] = count / max(reading, products)
     return found
@@ -106,7 +106,7 @@ def table(result: dict[str, Any]) -> str:
             f"| {record['title']}: {'; '.join(used)} | {' | '.join(cells)} |"
             f" {max(loads, default=0):.1f} | {max(peaks, default=0) / 1e6:.0f} |"
         )
-    for dtype in BYTES_A_WEIGHT:
+    for dtype in BYTES_PER_WEIGHT:
         cells = [
             f"{result['bounds'][count]['tokens_per_second'].get(dtype, float('nan')):.0f}"
             for count, _ in columns

@@ -1,16 +1,16 @@
-"""Everything that is worth knowing on an accelerator, in one command of under ten minutes.
+"""All accelerator benchmarks in one command of under ten minutes.
 
     python bench/gpu.py --out bench/results/gpu.json
     python bench/gpu.py --small          the same on tiny models, on a CPU too
 
-Parts, each in a process of its own with a time limit: what fails or takes too long is
-recorded, and the rest goes on. Results are saved as they come.
+Each part runs in its own process with a time limit: a part that fails or takes too long is
+recorded, and the others still run. Results are saved after each part.
 
-- bounds: bytes copied and combined a second, and products of large matrices;
+- bounds: memory bandwidth, and throughput of large matrix products;
 - parity: the decoder on this device against golden files of transformers (float32);
-- decode: the engine's own steps in bfloat16, with the share of the memory bound: all weights
-  and the keys and values of each row are read once for each token;
-- prefill: prompts in bfloat16, with the share of the products' peak;
+- decode: the engine's own steps in bfloat16, with the share of the memory bound: each token
+  reads all weights and the KV cache of its row once;
+- prefill: prompts in bfloat16, with the share of peak FLOPs;
 - train: steps of the 350M model at its context in bfloat16, with model-FLOPs utilisation.
 """
 
@@ -49,7 +49,7 @@ from multiturn.models.plan import plan_of
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
 TOLERANCE = 2e-4
 HISTORY = 512
-"""Tokens that each row holds already while decoding is measured."""
+"""Tokens in each row before decoding starts."""
 
 Result = dict[str, Any]
 
@@ -160,7 +160,7 @@ def _decode(config: DecoderConfig, weights: Any, rows: int, small: bool) -> Resu
 
 
 def measure_prefill(small: bool) -> Iterator[Result]:
-    """Whole prompts at once, with the head on the last token of each."""
+    """Prefill in one call, with logits for the last token of each prompt."""
     name = "codegen-micro" if small else "codegen-350m-mono"
     config = named_config(name)
     weights = _weights(config)
@@ -173,7 +173,7 @@ def measure_prefill(small: bool) -> Iterator[Result]:
     for rows, length in ((1, 64),) if small else ((1, 512), (8, 512), (1, 2048), (8, 2048)):
         tokens = jnp.ones((rows, length), jnp.int32)
         seconds = _seconds(lambda tokens=tokens: read(weights, tokens))
-        # The causal half of the attention's two products counts, as in the training part.
+        # Half of the attention products, because of the causal mask, as in the training part.
         attention = 2 * config.layers * config.heads * config.head_dim * length
         operations = rows * length * (2 * inner + attention)
         yield {

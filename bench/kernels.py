@@ -1,10 +1,9 @@
-"""The decode step of a whole decoder on the CPU: XLA's and the native kernels', side by side.
+"""The decode step of a full decoder on the CPU: XLA compared with the native kernels.
 
-Random weights in the shape of Qwen2.5-Coder-0.5B (or of a smaller model), each row a hundred
-tokens long; a step reads one token of each row and computes its logits. The designs take
-turns, so that other work on the machine meets all of them; the least and the median time of
-each are kept. Beside them stand what this machine's memory and its products can do at most,
-measured in the same run, and the least time that follows from them.
+Random weights in the shape of Qwen2.5-Coder-0.5B (or of a smaller model), with a hundred tokens in
+each row; a step takes one token of each row and computes its logits. The designs take turns, so
+that other load on the machine affects all of them; the minimum and the median time are reported,
+beside the roofline of the machine, which is measured in the same run.
 
     python bench/kernels.py --out bench/results/kernels.json
     python bench/kernels.py --fast
@@ -72,7 +71,7 @@ DESIGNS = (
     "xla scan float32",
     "xla unrolled float32",
 )
-# A processor's bound for each design: the bytes of a weight, and whose products.
+# For the roofline of each design: bytes per weight, and which product throughput.
 BOUNDS = {
     "bfloat16": (2, "bfloat16_gflop_s"),
     "int8": (1, "int8_gop_s"),
@@ -82,16 +81,16 @@ BOUNDS = {
 
 @dataclass(frozen=True)
 class Step:
-    """How long one step took."""
+    """The time of one step."""
 
     design: str
     rows: int
     least_ms: float
     median_ms: float
     tokens_a_second: float
-    """At the median."""
+    """At the median time."""
     bound_ms: float | None
-    """What memory and products allow; None where the machine's speed is not known."""
+    """By the roofline; None where it is unknown."""
 
 
 def main() -> None:

@@ -1,9 +1,8 @@
-"""How fast prompts are read: this project's engines and their peers, on the same weights.
+"""Prefill throughput of this project's engines and their peers, on the same weights.
 
-The prompts are Python of exactly 512 or 2,048 tokens. The time is that of the whole call with
-one new token, so the first token's wait is what is measured; the share is that of the
-machine's own speed in products of the model's shape, measured in the same run, with the type
-that is fastest on it.
+The prompts are Python of exactly 512 or 2,048 tokens. The time is that of a call with one new token
+(time to first token). The share is of the machine's peak throughput for matrix products of the
+model's shape, measured in the same run, in its fastest dtype.
 
     python bench/prefill.py --out bench/results/prefill.json
     python bench/prefill.py --fast --peers jax,openvino
@@ -22,9 +21,9 @@ from peers.machine import describe_machine
 from peers.options import common_options, fill_in, save, say
 
 SIZES = ((1, 512), (8, 512), (1, 2048))
-"""Prompts read at once, and tokens of each."""
-_MOST_ROWS = 1024
-"""Products are fastest long before this; more would only take longer to measure."""
+"""Prompts in one call, and tokens of each."""
+_MAX_ROWS = 1024
+"""Products reach their peak below this; more would only take longer to measure."""
 
 
 def main() -> None:
@@ -50,7 +49,7 @@ def main() -> None:
     for count, tokens in options.sizes:
         case = _case(model, count, tokens)
         say(f"{case.name}: bounds, then each peer's best setting")
-        measured = measure_bounds(model, min(count * tokens, _MOST_ROWS), options.threads)
+        measured = measure_bounds(model, min(count * tokens, _MAX_ROWS), options.threads)
         result["bounds"][case.name] = {**measured, "tokens_per_second": bounds(model, measured)}
         race.run(case, options.repeats)
         save(result, options.out)
@@ -60,7 +59,7 @@ def main() -> None:
 
 
 def read_per_second(job: Job, _counts: list[int], seconds: float) -> float:
-    """Tokens of all prompts a second."""
+    """Prompt tokens per second over all prompts."""
     return sum(map(len, job.prompts)) / seconds
 
 

@@ -1,4 +1,4 @@
-"""How long choosing the next tokens takes, beside reading the logits twice.
+"""The time of sampling, compared with two passes over the logits.
 
 python bench/sampling.py --out sampling.json [--fast]
 """
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     rows, size = asked.rows, asked.vocabulary
-    # Peaked as a code model's are: one token likely, many unlikely.
+    # As peaked as those of a code model: one likely token, many unlikely ones.
     logits = jax.random.normal(jax.random.key(0), (rows, size)) * 3
     logits = logits.at[:, 100].set(20.0)
     uniforms = jax.random.uniform(jax.random.key(1), (rows,))
