@@ -320,7 +320,7 @@ def test_editing_in_place(terminal: Any, script: str) -> None:
     person.wait_for("Ctrl-C cancels")
     person.wait_for("print(len(numbers))")  # from here on a key goes to the editor
     person.press("c")
-    person.wait_for("nothing was changed")
+    person.wait_for("no change")
     person.wait_for("2> ")
     assert person.leave() == 0
 

@@ -80,17 +80,29 @@ class Problem:
     """
 
     id: str
+    """Unique in the set."""
     name: str
+    """Short title."""
     description: str
+    """One sentence."""
     category: str
+    """Kind of problem."""
     difficulty: Difficulty | None
+    """None if unknown."""
     packages: tuple[Package, ...]
+    """Packages that the reference imports."""
     max_gen_length: int
+    """Maximum number of new tokens per turn."""
     turns: tuple[ProblemTurn, ...]
+    """The steps."""
     single: str
+    """The problem as one specification."""
     generate: str
+    """Python code that draws the variables of a new case."""
     inputs: tuple[Mapping[str, object], ...]
+    """Variables of each case."""
     outputs: tuple[object, ...]
+    """The expected value of each case."""
 
     @property
     def header(self) -> str:

@@ -25,6 +25,7 @@ EngineName = Literal["auto", "llama.cpp", "jax"]
 Otherwise it is jax, the native engine."""
 
 ENGINES: tuple[EngineName, ...] = ("auto", "llama.cpp", "jax")
+"""The values of `EngineName`."""
 
 
 def open_engine(

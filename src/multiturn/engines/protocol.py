@@ -40,10 +40,13 @@ class FinishReason(Enum):
     """Why a continuation ended."""
 
     END_OF_TEXT = "end_of_text"
+    """The model ended it."""
     STOP = "stop"
     """The stop rule cut it."""
     LENGTH = "length"
+    """It reached `max_tokens`."""
     CANCELLED = "cancelled"
+    """The caller cancelled it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,7 @@ class Timings:
     to_first_token: float
     """From submitting the request, prefill included."""
     total: float
+    """From submitting the request to its last token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +112,15 @@ class Completion:
     """One finished continuation."""
 
     index: int
+    """Which continuation of the request, from 0."""
     text: str
-    """Up to where the stop rule cut."""
+    """The text up to the cut of the stop rule."""
     raw_text: str
     """All decoded text."""
     cut_by: str | None
     """What the stop rule cut at; None where it cut nothing."""
     finish_reason: FinishReason
+    """Why it ended."""
     tokens: tuple[int, ...]
     """Ids of all decoded tokens, those after the cut included."""
     logprobs: tuple[float, ...] | None
@@ -123,9 +129,11 @@ class Completion:
     text_tokens: int
     """How many of `tokens` cover `text`."""
     prompt_tokens: int
+    """Tokens of the prompt."""
     cached_tokens: int
     """How many prompt tokens needed no prefill."""
     timings: Timings
+    """Seconds to the first token and in total."""
 
     @property
     def mean_logprob(self) -> float | None:
@@ -145,13 +153,17 @@ class EngineInfo:
     engine: str
     """Kind and version, e.g. ``llama_cpp xllamacpp 2026.10.11549``."""
     model: str
+    """The model's name."""
     weights_sha256: str | None
+    """The hash of the weights; None if it is not known."""
     context_window: int
     """Tokens of prompt and continuation together, at most."""
     chat_template: str | None
     """The model's own Jinja template, where it has one."""
     bos_token: str = ""
+    """Text of the token that begins a text, for the chat template."""
     eos_token: str = ""
+    """Text of the token that ends a text, for the chat template."""
     slots: int = 1
     """How many continuations it generates at once; further requests wait."""
     exact_counts: bool = True
@@ -229,6 +241,18 @@ class Scorer(Protocol):
 
 
 def generate(engine: Engine, request: Request) -> tuple[Completion, ...]:
-    """The completions of a request by index, without the deltas."""
+    """Generate the completions of a request without streaming.
+
+    Args:
+        engine: generates them.
+        request: the prompt and its sampling parameters.
+
+    Returns:
+        one completion for each of the `n` continuations, by index.
+
+    Raises:
+        ContextOverflowError: prompt and `max_tokens` do not fit the context window.
+        EngineError: the engine failed.
+    """
     found = [event for event in engine.stream(request) if isinstance(event, Completion)]
     return tuple(sorted(found, key=lambda completion: completion.index))

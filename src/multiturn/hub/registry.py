@@ -272,7 +272,10 @@ REGISTRY: dict[str, ModelEntry] = {
 
 
 def find_model(name: str) -> ModelEntry:
-    """The entry of a name.
+    """The registry's entry of a model.
+
+    Args:
+        name: a key of `REGISTRY`.
 
     Raises:
         UnknownNameError: no model has this name; the message suggests the nearest.

@@ -339,6 +339,11 @@ class TrainConfig:
         steps: how many.
         schedule: of the learning rate.
         optimizer: AdamW.
+        precision: types of parameters and computation.
+        mesh: devices along each axis.
+        hosts: how several processes find each other.
+        checkpoint: when checkpoints are saved.
+        watch: logging and the detection of loss spikes.
         start: weights to begin with: a run's directory (its newest checkpoint), a
             checkpoint in the hub's layout, a GGUF file, or the name of a known model; the
             optimizer is fresh and the step 0. None draws new weights from `seed`.

@@ -26,8 +26,11 @@ class KVCache:
     """
 
     keys: Float[Array, "L B S K H"]
+    """Shape (layers, batch, capacity, key-value heads, head dim)."""
     values: Float[Array, "L B S K H"]
+    """The same shape."""
     lengths: Int[Array, " B"]
+    """Number of tokens in each row."""
 
     @property
     def capacity(self) -> int:

@@ -66,14 +66,26 @@ class DecoderConfig:
 
     Attributes:
         vocab_size: rows of the embedding; may exceed the tokenizer's number of tokens.
-        max_seq_len: tokens of the longest sequence it was made for.
+        max_seq_len: maximum sequence length, in tokens.
+        layers: number of blocks.
         d_model: width of the residual stream.
+        heads: number of query heads.
+        kv_heads: number of key and value heads; a divisor of `heads`.
+        head_dim: dimensions of each head.
+        rotary: the position embedding.
         mlp_dim: width of the MLP's hidden layer.
         parallel_residual: attention and MLP read the same normed input, and their outputs are
             added together (CodeGen); otherwise one after the other, each with its own norm.
         norm: ``layer`` has a scale and a bias, ``rms`` a scale.
+        norm_eps: added to the variance in each norm.
         feed_forward: ``gelu`` (tanh form) or ``swiglu`` (a gated pair of projections).
+        qkv_bias: whether the query, key and value projections have biases.
+        feed_forward_bias: whether the MLP's projections have biases.
         tie_embeddings: the output head is the embedding.
+        head_bias: whether the output head has a bias; not if it is tied.
+
+    Raises:
+        InputError: a size is out of range.
     """
 
     vocab_size: int
@@ -163,7 +175,18 @@ def codegen_config(
 ) -> DecoderConfig:
     """A CodeGen model (arXiv 2203.13474): parallel branches under one LayerNorm.
 
-    `mlp_dim` is four times `d_model` by default.
+    Args:
+        layers: number of blocks.
+        heads: number of heads; `d_model` is ``heads * head_dim``.
+        head_dim: dimensions of each head.
+        rotary_size: how many leading dimensions of each head are rotated; even.
+        vocab_size: rows of the embedding.
+        max_seq_len: maximum sequence length, in tokens.
+        mlp_dim: width of the MLP's hidden layer; by default four times `d_model`.
+        norm_eps: added to the variance in each norm.
+
+    Raises:
+        InputError: a size is out of range.
     """
     d_model = heads * head_dim
     return DecoderConfig(
@@ -204,7 +227,26 @@ def llama_config(
     qkv_bias: bool = False,
     tie_embeddings: bool = False,
 ) -> DecoderConfig:
-    """A Llama-family model: RMSNorm, SwiGLU, grouped queries; Qwen2 with `qkv_bias`."""
+    """A Llama-family model: RMSNorm, SwiGLU, grouped queries; Qwen2 with `qkv_bias`.
+
+    Args:
+        vocab_size: rows of the embedding.
+        layers: number of blocks.
+        d_model: width of the residual stream.
+        heads: number of query heads.
+        mlp_dim: width of the MLP's hidden layer.
+        kv_heads: number of key and value heads; by default `heads`.
+        head_dim: dimensions of each head; by default ``d_model // heads``.
+        max_seq_len: maximum sequence length, in tokens.
+        rotary_base: see `Rotary.base`.
+        rope_scaling: see `Rotary.scaling`.
+        norm_eps: added to the variance in each norm.
+        qkv_bias: whether the query, key and value projections have biases.
+        tie_embeddings: the output head is the embedding.
+
+    Raises:
+        InputError: a size is out of range.
+    """
     if head_dim is None:
         divides = heads >= 1 and d_model % heads == 0
         _check("width", d_model, divides, f"a multiple of {heads} heads")
@@ -259,10 +301,13 @@ def codegen_names() -> list[str]:
 
 
 def named_config(name: str) -> DecoderConfig:
-    """The architecture behind a name such as ``codegen-350m-mono``, upper or lower case.
+    """The configuration of a CodeGen model.
+
+    Args:
+        name: such as ``codegen-350m-mono``, in upper or lower case.
 
     Raises:
-        UnknownNameError: no such model.
+        UnknownNameError: there is no such model.
 
     Example:
         >>> named_config("codegen-16B-mono").d_model

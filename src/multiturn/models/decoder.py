@@ -41,10 +41,19 @@ def forward(
     *,
     kernel: Kernel = "auto",
 ) -> Float[Array, "B T V"]:
-    """The float32 logits after each token of full sequences.
+    """The logits after each token of a batch of sequences.
 
-    Rows may be padded on the right: attention is causal, so padding does not affect the tokens
-    before it.
+    Rows may be padded on the right: attention is causal, so padding does not affect earlier
+    positions.
+
+    Args:
+        parameters: of the model.
+        tokens: ids, shape (batch, length).
+        config: of the model.
+        kernel: the attention kernel; ``auto`` chooses one for the device.
+
+    Returns:
+        float32 logits, shape (batch, length, vocabulary).
     """
     hidden = hidden_states(parameters, tokens, config, kernel=kernel)
     return unembed(parameters, hidden)

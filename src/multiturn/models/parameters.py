@@ -24,42 +24,63 @@ __all__ = ["Layers", "Parameters", "cast_parameters", "parameter_specs", "named_
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Layers:
-    """The arrays of all blocks with a leading layer axis, so that one compiled block scans them.
+    """The arrays of all blocks, stacked along a leading layer axis for one compiled scan.
 
-    None where a configuration has no such array.
+    Axes: L layers, D `d_model`, N query heads, K key-value heads, H `head_dim`, F `mlp_dim`. An
+    array that the configuration does not have is None.
     """
 
     norm_scale: Float[Array, "L D"]
     """Before the attention; in a parallel block, before both branches."""
     norm_bias: Float[Array, "L D"] | None
+    """Bias of the same norm."""
     mlp_norm_scale: Float[Array, "L D"] | None
+    """Before the MLP; None in a parallel block."""
     mlp_norm_bias: Float[Array, "L D"] | None
+    """Bias of the same norm."""
     query: Float[Array, "L D N H"]
+    """Projection to the queries."""
     key: Float[Array, "L D K H"]
+    """Projection to the keys."""
     value: Float[Array, "L D K H"]
+    """Projection to the values."""
     query_bias: Float[Array, "L N H"] | None
+    """Bias of the queries."""
     key_bias: Float[Array, "L K H"] | None
+    """Bias of the keys."""
     value_bias: Float[Array, "L K H"] | None
+    """Bias of the values."""
     attention_out: Float[Array, "L N H D"]
+    """Projection of the heads' outputs to the residual stream."""
     gate: Float[Array, "L D F"] | None
+    """Gate of SwiGLU."""
     up: Float[Array, "L D F"]
+    """Projection to the MLP's hidden layer."""
     up_bias: Float[Array, "L F"] | None
+    """Bias of the hidden layer."""
     down: Float[Array, "L F D"]
+    """Projection of the hidden layer to the residual stream."""
     down_bias: Float[Array, "L D"] | None
+    """Bias of that projection."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Parameters:
-    """All arrays of a decoder."""
+    """The arrays of a decoder. Axes: V vocabulary, D `d_model`."""
 
     embedding: Float[Array, "V D"]
+    """Token embeddings."""
     layers: Layers
+    """The blocks."""
     final_norm_scale: Float[Array, " D"]
+    """Scale of the norm before the head."""
     final_norm_bias: Float[Array, " D"] | None
+    """Bias of the same norm."""
     head: Float[Array, "D V"] | None
-    """None where the head is the embedding."""
+    """The output head; None if it is tied to the embedding."""
     head_bias: Float[Array, " V"] | None
+    """Bias of the head."""
 
 
 def parameter_specs(config: DecoderConfig, dtype: DTypeLike = jnp.float32) -> Any:

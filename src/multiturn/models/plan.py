@@ -27,12 +27,16 @@ class ArrayPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPlan:
-    """The size of a model.
+    """The size of a model, computed without allocating it.
 
     Attributes:
+        name: of the model.
+        config: of the model.
+        parameters: number of parameters.
         weight_bytes: bytes of all arrays, by dtype.
-        cache_bytes_per_token: bytes of the KV cache for one token, by dtype.
-        cache_bytes_per_sequence: the same for a sequence of maximum length.
+        cache_bytes_per_token: bytes of the KV cache per token, by dtype.
+        cache_bytes_per_sequence: bytes of the KV cache for a full context, by dtype.
+        arrays: each array with its shape and axes.
     """
 
     name: str
@@ -59,7 +63,12 @@ def models_plan(name: str) -> ModelPlan:
 
 
 def plan_of(name: str, config: DecoderConfig) -> ModelPlan:
-    """The plan of a configuration, under the name `name`."""
+    """The plan of any configuration.
+
+    Args:
+        name: labels the plan.
+        config: of the model.
+    """
     infos: list[tuple[str, ParameterSpec]] = list(named_arrays(parameter_specs(config)))
     arrays = tuple(
         ArrayPlan(array, info.shape, info.axes, math.prod(info.shape)) for array, info in infos

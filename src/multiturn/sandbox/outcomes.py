@@ -28,9 +28,13 @@ class Status(Enum):
     """It left by `SystemExit` with a code other than 0, or by `os._exit` with any code; in a
     session, by either with any code. Never a pass."""
     TIMED_OUT_CPU = "timed_out_cpu"
+    """It exceeded `Limits.cpu_seconds`."""
     TIMED_OUT_WALL = "timed_out_wall"
+    """It exceeded `Limits.wall_seconds`."""
     OUT_OF_MEMORY = "out_of_memory"
+    """It exceeded `Limits.memory_bytes`."""
     TOO_MUCH_OUTPUT = "too_much_output"
+    """It exceeded `Limits.output_bytes`."""
     KILLED = "killed"
     """A signal ended it, e.g. a segmentation fault; `Outcome.signal` says which."""
 
@@ -40,6 +44,7 @@ class Outcome:
     """How a run ended, with the details a person needs to fix the program."""
 
     status: Status
+    """How the run ended."""
     error: str | None = None
     """Type and message, as Python prints the last line of a traceback; cut at 2,000 characters."""
     line: int | None = None
@@ -47,6 +52,7 @@ class Outcome:
     signal: str | None = None
     """Name of the signal, e.g. ``SIGSEGV``."""
     exit_code: int | None = None
+    """The exit code, where the program left early."""
 
     @property
     def finished(self) -> bool:
@@ -79,17 +85,25 @@ class RunResult:
     """One run of one program."""
 
     outcome: Outcome
+    """How it ended."""
     isolation: IsolationLevel
+    """How strongly it was isolated."""
     stdout: bytes = b""
+    """Its standard output, cut at `Limits.output_bytes`."""
     stderr: bytes = b""
+    """Its standard error, cut at `Limits.output_bytes`."""
     value: object = None
     """The value that the program handed back, if one was asked for (see `Program.result`)."""
     cpu_seconds: float = 0.0
+    """CPU time used, in seconds."""
     wall_seconds: float = 0.0
+    """Wall-clock time, in seconds."""
     peak_memory_bytes: int | None = None
+    """The most resident memory, in bytes; None if it could not be measured."""
     retries: int = 0
     """How often the run was restarted because the sandbox itself failed."""
     notes: tuple[str, ...] = field(default=())
+    """Remarks about the run, for the user."""
 
     @property
     def stdout_text(self) -> str:

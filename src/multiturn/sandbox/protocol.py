@@ -19,14 +19,18 @@ class Limits:
     """What one run may use. Part of every saved result."""
 
     cpu_seconds: float = 10.0
+    """CPU time, in seconds."""
     wall_seconds: float = 30.0
-    """A backstop: CPU time is the main limit, so that a busy machine fails no good program."""
+    """Wall-clock time, in seconds. A backstop: CPU time is the main limit, so that a busy machine
+    fails no good program."""
     memory_bytes: int = 1 << 30
+    """Memory, in bytes."""
     output_bytes: int = 1 << 20
-    """For each of the two output streams."""
+    """Bytes of each of the two output streams."""
     file_bytes: int = 16 << 20
     """The largest file, and the size of the private /tmp on the levels that have one."""
     open_files: int = 64
+    """File descriptors open at once."""
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
@@ -67,8 +71,11 @@ class CallResult:
     stdout: bytes = b""
     """What the call printed."""
     stderr: bytes = b""
+    """What the call printed on standard error."""
     cpu_seconds: float = 0.0
+    """CPU time of the call, in seconds."""
     wall_seconds: float = 0.0
+    """Wall-clock time of the call, in seconds."""
 
 
 @runtime_checkable

@@ -27,7 +27,9 @@ class TextWritten:
     """
 
     index: int
+    """Of the candidate."""
     text: str
+    """The new text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,9 @@ class CandidateWritten:
     """Candidate `index` is complete; the program with it is about to run."""
 
     index: int
+    """Of the candidate."""
     candidate: Candidate
+    """Not yet run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,9 @@ class CandidateRan:
     """The program so far ran with candidate `index`; `candidate.run` says how it went."""
 
     index: int
+    """Of the candidate."""
     candidate: Candidate
+    """With its run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,9 @@ class HistoryDropped:
     """
 
     dropped: int
+    """Number of turns left out."""
     of: int
+    """Number of turns in the history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +69,11 @@ class Retrying:
     """No candidate was good: the model is told what went wrong and writes the step again."""
 
     attempt: int
+    """From 2."""
     most: int
+    """The maximum number of attempts."""
     failure: str
+    """What went wrong, as the prompt says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,9 @@ class TurnSaved:
     """The last event: the turn is on the disk. Go on with `session`."""
 
     session: Session
+    """The session with the new turn."""
     turn: Turn
+    """The new turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +100,4 @@ LoopEvent = (
     | TurnSaved
     | TurnCancelled
 )
+"""The events of one turn."""

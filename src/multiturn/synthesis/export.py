@@ -117,7 +117,11 @@ EXPORTERS: dict[str, Callable[[Session], str]] = {
 
 
 def export_session(session: Session, path: Path) -> None:
-    """Write the current path of a session in the format of `path`'s suffix, whole or not at all.
+    """Write the current path of a session in the format of `path`'s suffix, atomically.
+
+    Args:
+        session: the session.
+        path: ends in .py, .ipynb, .md or .jsonl.
 
     Raises:
         InputError: the suffix is none of `EXPORTERS`, or there is nothing to export.

@@ -52,11 +52,17 @@ class Sampling:
     """How candidates are sampled; the fields mean what they mean in `engines.Request`."""
 
     n: int = 1
+    """Candidates per turn."""
     temperature: float = 0.2
+    """0 is greedy."""
     top_p: float = 0.95
+    """The nucleus; 1 is off."""
     top_k: int = 0
+    """0 is off."""
     max_tokens: int = 256
+    """Maximum number of new tokens per candidate."""
     seed: int = 0
+    """Candidate i is sampled with ``seed + i``."""
 
     def __post_init__(self) -> None:
         check_sampling(self, SESSION_RANGES)
@@ -77,7 +83,9 @@ class SessionSettings:
     ``auto`` is the paper's numpy import in the comment style where the sandbox has numpy, and
     nothing otherwise."""
     language: str = "python"
+    """Only ``python``."""
     sampling: Sampling = field(default_factory=Sampling)
+    """How candidates are sampled."""
     retries: int = 0
     """How often a step whose every candidate fails is tried again, told what went wrong."""
     history: Literal["whole", "drop-oldest"] = "whole"
@@ -87,6 +95,7 @@ class SessionSettings:
     """Text that was cut off (by the token limit or a stop rule) in the middle of a statement:
     keep the longest beginning that parses, or leave it broken."""
     limits: Limits = field(default_factory=Limits)
+    """Limits of each run of the program."""
 
     def __post_init__(self) -> None:
         if self.language != "python":
@@ -105,7 +114,9 @@ class Example:
     """
 
     expected: object
+    """The expected value, as plain data."""
     expression: str | None = None
+    """A Python expression; None for the output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +124,23 @@ class ProgramRun:
     """How the program so far did with a candidate at its end."""
 
     outcome: Outcome
+    """How the run ended."""
     rung: IsolationLevel
+    """The isolation level."""
     stdout: str = ""
+    """Standard output."""
     stderr: str = ""
+    """Standard error."""
     output_cut: bool = False
     """Whether more was printed than is kept here."""
     cpu_seconds: float = 0.0
+    """CPU time."""
     wall_seconds: float = 0.0
+    """Wall-clock time."""
     retries: int = 0
+    """How often the run was restarted because the sandbox itself failed."""
     notes: tuple[str, ...] = ()
+    """Remarks for the user."""
 
     @classmethod
     def from_result(cls, result: RunResult) -> ProgramRun:
@@ -145,11 +164,17 @@ class GenerationInfo:
     """Which model wrote a candidate, and how it was asked: enough to ask again."""
 
     engine: str
+    """Kind and version of the engine."""
     model: str
+    """Name of the model."""
     weights_sha256: str | None
+    """Hash of the weights, if known."""
     style: StyleName
+    """The prompt style."""
     sampling: Sampling
+    """The sampling parameters."""
     prompt_sha256: str
+    """Hash of the prompt."""
     history_dropped: int = 0
     """How many of the oldest turns the model was not shown (see `SessionSettings.history`)."""
 
@@ -165,9 +190,13 @@ class Candidate:
     origin: Literal["model", "repair", "person"] = "model"
     """``repair``: by the model after it was told what went wrong; ``person``: edited."""
     generation: GenerationInfo | None = field(default=None, metadata=stored_as("writer"))
+    """How the model wrote it; None for edited code."""
     mean_logprob: float | None = None
+    """Mean log-probability of the tokens of `text`; None if unknown."""
     seed: int | None = None
+    """Of the sampler."""
     finish_reason: FinishReason | None = None
+    """Why the generation ended."""
     cut_by: str | None = None
     """What the stop rule found; None where it found nothing."""
     trimmed: bool = False
@@ -175,11 +204,15 @@ class Candidate:
     tokens: int = 0
     """How many were decoded."""
     prompt_tokens: int = 0
+    """Tokens of the prompt."""
     cached_tokens: int = 0
+    """Prompt tokens that needed no prefill."""
     to_first_token: float = 0.0
     """Seconds, as are the next two."""
     writing_seconds: float = 0.0
+    """Time of the generation."""
     run: ProgramRun | None = None
+    """The run of the program with this candidate; None if it was not run."""
     examples_passed: tuple[bool, ...] = field(default=(), metadata=stored_as("agreed"))
     """For each of the turn's examples, whether it holds."""
 
@@ -212,11 +245,15 @@ class Turn:
     id: int
     """Counts from 1 within the session, in the order in which turns were made."""
     parent: int | None
+    """Id of the previous turn; None for a first one."""
     prompt: str
+    """What the user asked for."""
     candidates: tuple[Candidate, ...]
+    """All candidates, in the order of generation."""
     chosen: int
     """Index into `candidates`."""
     examples: tuple[Example, ...] = ()
+    """What must hold after this turn."""
     created_at: str = ""
     """UTC, ISO 8601."""
 
@@ -241,18 +278,25 @@ class Session:
     """A program being written: a tree of turns, and the place in it where one stands."""
 
     id: str
+    """Unique in the store."""
     name: str
+    """For the user; by default from the first prompt."""
     model: str
     """The name or path by which the model is opened again."""
     style: StyleName
+    """The prompt style."""
     header: str
     """Python text, empty or ending with a newline, at the start of every program."""
     settings: SessionSettings
+    """The settings of the session."""
     turns: Mapping[int, Turn] = field(default_factory=lambda: MappingProxyType({}))
+    """All turns by id."""
     current: int | None = None
     """Id of the turn that the next one follows; None at the very beginning."""
     created_at: str = ""
+    """UTC, ISO 8601."""
     updated_at: str = ""
+    """UTC, ISO 8601."""
 
     @property
     def turn(self) -> Turn | None:

@@ -101,11 +101,17 @@ class Specification:
     """
 
     turns: tuple[str | TurnTemplate, ...]
+    """Prompts, or prompts with an expectation and examples."""
     name: str = ""
+    """Label."""
     description: str = ""
+    """Label."""
     category: str = ""
+    """Label."""
     id: str = ""
+    """Label."""
     language: str = "python"
+    """Only ``python``."""
     header: str = "auto"
     """As in `SessionSettings`."""
     max_tokens: int | None = None
@@ -115,6 +121,7 @@ class Specification:
     expect: object = ABSENT
     """What the finished program must print; with `cases`, each says it for itself."""
     cases: tuple[Case, ...] = ()
+    """Each is a separate program."""
     unused_variables: bool = False
     """Whether variables that no turn uses are let pass. The published format has some."""
 

@@ -33,6 +33,9 @@ def read_specifications(path: Path) -> tuple[Specification, ...]:
     YAML may hold several, parted by ``---``; JSON one, or a list; JSONL one on each line. An
     object with the key ``prompts`` is a sample of the published benchmark.
 
+    Args:
+        path: a .yaml, .yml, .json or .jsonl file.
+
     Raises:
         InputError: the file cannot be read, or something in it is wrong; names the place.
     """

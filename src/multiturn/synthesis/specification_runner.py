@@ -33,8 +33,11 @@ class AttemptBegun:
     attempt: int
     """Counts from 1."""
     most: int
+    """The maximum number of attempts."""
     seed: int
+    """The first seed of this attempt."""
     session: Session
+    """The new session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,9 @@ class TurnBegun:
     number: int
     """Counts from 1."""
     of: int
+    """Number of turns."""
     prompt: str
+    """The prompt of this turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +57,19 @@ class SpecificationResult:
     """What became of one case of a specification."""
 
     name: str
+    """Of the specification."""
     case: int
     """Counts from 1."""
     attempt: int
     """The attempt this is about: the first that met what was expected, else the last."""
     seed: int
+    """The first seed of the attempt."""
     session: Session
     """With its tree of turns; stored."""
     turns: tuple[Turn, ...]
+    """In order."""
     program: str
+    """The complete source."""
     run: ProgramRun
     """Of the finished program."""
     expected: object
@@ -77,9 +86,11 @@ class SpecificationDone:
     """The last event."""
 
     result: SpecificationResult
+    """The result of the case."""
 
 
 SpecificationEvent = AttemptBegun | TurnBegun | LoopEvent | SpecificationDone
+"""The events of `run_specification`."""
 
 
 def run_specification(

@@ -63,12 +63,19 @@ class SessionSummary:
     """A line of the list of sessions."""
 
     id: str
+    """Of the session."""
     name: str
+    """Of the session."""
     model: str
+    """Name or path of the model."""
     turns: int
+    """Number of turns."""
     last_prompt: str
+    """The prompt of the current turn."""
     created_at: str
+    """UTC, ISO 8601."""
     updated_at: str
+    """UTC, ISO 8601."""
 
 
 class SessionStore:

@@ -150,6 +150,9 @@ LANGUAGES = MappingProxyType({entry.key: entry for entry in _TABLE})
 def language(key: str) -> Language:
     """The entry of a language.
 
+    Args:
+        key: see `Language.key`.
+
     Raises:
         UnknownNameError: there is no such language; the message suggests the nearest.
 

@@ -22,7 +22,9 @@ class Cut:
     """A cut before the character at `position`; `reason` names what was found there."""
 
     position: int
+    """Index of the first character that is cut."""
     reason: str
+    """What the rule found there."""
 
 
 class StopRule(Protocol):
@@ -47,6 +49,7 @@ class KeepAll:
     """Never cuts: the text ends where the model ends it."""
 
     lookahead: int = 0
+    """Always 0: no text is held back."""
 
     def find(self, text: str) -> Cut | None:
         """Never cuts."""
@@ -64,6 +67,7 @@ class StopStrings:
     """
 
     strings: tuple[str, ...]
+    """None of them may be empty."""
 
     def __post_init__(self) -> None:
         if "" in self.strings:
@@ -104,6 +108,7 @@ class PublishedRule:
     """
 
     end_of_text: str = "<|endoftext|>"
+    """The end-of-text string."""
 
     def __post_init__(self) -> None:
         if not self.end_of_text or "\n" in self.end_of_text:
@@ -145,6 +150,7 @@ class FenceEnd:
     """
 
     lookahead: int = 3
+    """The length of the fence."""
 
     def find(self, text: str) -> Cut | None:
         """The first line that starts with three backticks."""
@@ -165,6 +171,7 @@ class AnyOf:
     """
 
     rules: tuple[StopRule, ...]
+    """The rules to combine."""
 
     @property
     def lookahead(self) -> int:

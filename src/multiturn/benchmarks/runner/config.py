@@ -124,25 +124,35 @@ class RunConfig:
     """One run. Saved before anything is written; a directory holds the samples of one only."""
 
     schema: str
+    """Version of this record."""
     task: str
+    """Name of the benchmark."""
     problems_sha256: str
+    """Hash of the problem file."""
     items: int
+    """Number of selected items."""
     items_sha256: str
     """Of the ids of the selected items, in order."""
     selection: Selection
+    """Which items were selected."""
     oracles: tuple[str, ...]
     """That of the headline figure first."""
     model: str
     """What the person called it."""
     engine: EngineFacts
+    """What generated the samples."""
     arm: str
+    """How the model is prompted."""
     settings: ArmSettings
+    """Settings of the arm."""
     sampling: SampleSettings
+    """Sampling parameters."""
     rung: str
     """How programs were isolated."""
     limits: Limits
     """Of every program."""
     versions: Mapping[str, str]
+    """Versions of the software."""
 
 
 def describe_run(

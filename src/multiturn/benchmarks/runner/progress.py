@@ -18,6 +18,7 @@ class BenchmarkProgress:
     done: int
     """Samples on the disk, those of earlier sittings included."""
     total: int
+    """Number of samples when the runs are complete."""
     new: int
     """Of `done`, those of this sitting."""
     seconds: float
@@ -29,6 +30,7 @@ class BenchmarkProgress:
     judged: int
     """How many samples of that cell there are."""
     utilization: EngineUtilization
+    """How busy the engine is."""
     output: Output = field(default_factory=Output)
     """What was written at this time, also of samples that are not finished."""
     all_turns: int = 0

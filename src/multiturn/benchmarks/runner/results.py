@@ -26,10 +26,13 @@ class SavedRun:
     """A run and its samples."""
 
     path: Path
+    """Its directory."""
     config: RunConfig
+    """Its record."""
     samples: tuple[Sample, ...]
     """In the task's order where the run is complete, else as they were finished."""
     complete: bool
+    """Whether all samples are there."""
 
     @property
     def expected(self) -> int:
@@ -39,6 +42,9 @@ class SavedRun:
 
 def find_runs(place: Path) -> tuple[Path, ...]:
     """The directories of runs in `place` and below it, by name.
+
+    Args:
+        place: a run, or a directory of runs.
 
     Raises:
         InputError: there is none.
@@ -53,6 +59,9 @@ def find_runs(place: Path) -> tuple[Path, ...]:
 
 def read_run(path: Path) -> SavedRun:
     """Read a run, complete or not.
+
+    Args:
+        path: the directory of the run.
 
     Raises:
         InputError: the record or a sample of it is not what it should be; names file and line.

@@ -36,12 +36,15 @@ class Sample:
     """One program that a model wrote for one item, and what the oracles say of it."""
 
     item: Item
+    """What it is a sample of."""
     sample: int
     """Which of the item's samples, from 0."""
     verdicts: Mapping[str, Verdict]
     """By the name of the oracle."""
     steps: tuple[Generation, ...]
+    """The generations, in order."""
     program: str
+    """The judged program."""
 
     @property
     def key(self) -> SampleKey:

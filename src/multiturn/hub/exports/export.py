@@ -116,13 +116,21 @@ class Certificate:
     """What an export is, and how near it is to its source."""
 
     schema: str
+    """Version of this record."""
     source: str
+    """Path of the source checkpoint."""
     format: str
+    """One of `EXPORT_FORMATS`."""
     dtype: str
+    """Type of the written weights."""
     parameters: int
+    """Number of parameters."""
     agreements: tuple[Agreement, ...]
+    """How closely each comparison agrees with the source."""
     note: str
+    """Remarks about the format."""
     written_by: str
+    """Version of Multiturn."""
 
 
 def export(source: Path, out: Path, to: str, *, groups: int | None = None) -> Certificate:

@@ -92,6 +92,12 @@ def plan_run(
 ) -> Plan:
     """Compile a run's step for a mesh and work out what follows.
 
+    Args:
+        config: of the run.
+        mesh: devices along each axis.
+        accelerator: the device.
+        compile_for: compiles the step; for tests.
+
     Raises:
         InputError: the mesh does not fit the model or the batch, or compiling failed.
     """
