@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import importlib
+import inspect
+import itertools
 import pkgutil
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -47,6 +52,39 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="no_such_name"):
         multiturn.no_such_name  # noqa: B018
+
+
+def undocumented(public: object) -> list[str]:
+    """Arguments of a function and fields of a dataclass that its documentation leaves out."""
+    doc = public.__doc__ or ""
+    if inspect.isfunction(public):
+        return [name for name in inspect.signature(public).parameters if f"{name}:" not in doc]
+    if not dataclasses.is_dataclass(public):
+        return []
+    names = {field.name for field in dataclasses.fields(public) if f"{field.name}:" not in doc}
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(public))).body  # type: ignore[arg-type]
+    assert isinstance(tree, ast.ClassDef)
+    for node, following in itertools.pairwise(tree.body):
+        if isinstance(node, ast.AnnAssign) and isinstance(following, ast.Expr):
+            names.discard(ast.unparse(node.target))
+    return sorted(names)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_is_documented(package: str) -> None:
+    """The reference pages show what has a docstring: each name, argument and field."""
+    module = importlib.import_module(package)
+    missing = {}
+    for name in module.__all__:
+        public = getattr(module, name)
+        if not (inspect.isclass(public) or inspect.isfunction(public)):
+            continue
+        own = inspect.getdoc(public) or ""
+        if not own or own.startswith(f"{name}("):
+            missing[name] = ["it has no docstring"]
+        elif found := undocumented(public):
+            missing[name] = found
+    assert missing == {}
 
 
 def run(text: str, *arguments: str) -> str:

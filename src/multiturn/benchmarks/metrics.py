@@ -106,7 +106,16 @@ def pass_at_k(samples: int, passed: int, k: int) -> float | None:
 def mean_pass_at_k(found: Iterable[Count], k: int) -> float | None:
     """The mean of pass@k over items.
 
-    None where it is undefined for any of them: leaving those out would be another benchmark.
+    Args:
+        found: samples and passes of each item.
+        k: see `pass_at_k`.
+
+    Returns:
+        The mean, or None if it is undefined for any item: leaving it out would be another
+        benchmark.
+
+    Raises:
+        InputError: k is out of range.
     """
     values = [pass_at_k(count.samples, count.passed, k) for count in found]
     known = [value for value in values if value is not None]

@@ -54,9 +54,8 @@ class Request:
     """A prompt and its sampling parameters.
 
     Attributes:
-        prompt: text. The engine tokenizes it and adds a start token only where the model's
-            format has one. Special tokens in it are parsed only if `parse_special` is set, as
-            a rendered chat template needs.
+        prompt: text. The engine tokenizes it and adds a start token only if the model's format
+            has one.
         n: how many continuations.
         temperature: 0 is greedy.
         top_p: the nucleus; 1 is off.
@@ -66,7 +65,12 @@ class Request:
         seed: continuation i is sampled with ``seed + i``; the same request to the same
             engine gives the same text.
         logprobs: whether completions carry the log-probability of each token.
+        parse_special: whether special tokens in the prompt are parsed, as a rendered chat
+            template needs.
         session: requests of the same session share their cached prefix.
+
+    Raises:
+        InputError: a sampling parameter is out of range.
     """
 
     prompt: str
@@ -104,7 +108,9 @@ class Delta:
     """
 
     index: int
+    """Of the continuation, from 0."""
     text: str
+    """The new text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ class Verdict:
     """The judgement of one program, with what a person needs to see why."""
 
     judgement: Judgement
+    """The result."""
     difference: str | None = None
     """For a wrong answer: in one short line, what was got and what was expected."""
     outcome: Outcome | None = None
