@@ -28,7 +28,7 @@ def bigquery(
             "--export", metavar="gs://BUCKET/FOLDER", help="Run the query and export Parquet files."
         ),
     ] = None,
-    spend_at_most: Annotated[
+    max_dollars: Annotated[
         str | None,
         typer.Option(
             "--spend-at-most", metavar="DOLLARS", help="The most to spend; required for --export."
@@ -50,7 +50,7 @@ def bigquery(
         print(query, end="")
         return
     dollars_per_tib = _dollars(price, "--price")
-    limit = None if spend_at_most is None else _dollars(spend_at_most, "--spend-at-most")
+    limit = None if max_dollars is None else _dollars(max_dollars, "--spend-at-most")
     if export_to is not None and limit is None:
         raise InputError(
             "an export costs money",
