@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from multiturn.core.app_dirs import app_dirs
-from multiturn.core.shipped_recipes import find_recipe
+from multiturn.core.bundled_recipes import find_recipe
 from multiturn.data.build.drop_log import Counts
 from multiturn.data.build.executors.local import local_executor
 from multiturn.data.build.pipeline import build

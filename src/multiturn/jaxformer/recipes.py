@@ -11,8 +11,8 @@ import runpy
 from collections.abc import Sequence
 from pathlib import Path
 
+from multiturn.core.bundled_recipes import find_recipe
 from multiturn.core.errors import InputError, MultiturnError, UnknownNameError
-from multiturn.core.shipped_recipes import find_recipe
 from multiturn.jaxformer.config import TrainConfig, apply_overrides
 
 __all__ = ["load_recipe"]

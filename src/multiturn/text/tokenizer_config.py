@@ -89,8 +89,8 @@ class HubSettings:
             ("add_bos_token", "bos_token", default),
             ("add_eos_token", "eos_token", False),
         ):
-            said = self.tokenizer.get(name)
-            if not (usual if said is None else said):
+            wanted = self.tokenizer.get(name)
+            if not (usual if wanted is None else wanted):
                 sides.append(())
                 continue
             text = self.token_text(token)
@@ -132,9 +132,9 @@ def _read(file: Path) -> Mapping[str, Any]:
     return content
 
 
-def _ids(said: Any) -> Ids:
+def _ids(value: Any) -> Ids:
     """An id or a list of ids, without invalid values."""
-    each = said if isinstance(said, list) else [said]
+    each = value if isinstance(value, list) else [value]
     return tuple(dict.fromkeys(token for token in each if type(token) is int and token >= 0))
 
 

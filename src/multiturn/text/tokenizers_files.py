@@ -89,8 +89,8 @@ def read_tokenizer_json(file: Path, settings: HubSettings) -> dict[str, Any]:
     cut = content.get("pre_tokenizer")
     if settings.tokenizer and isinstance(cut, dict) and "add_prefix_space" in cut:
         # As in transformers, the setting beside the file overrides the one in it.
-        said = settings.tokenizer.get("add_prefix_space")
-        content["pre_tokenizer"] = {**cut, "add_prefix_space": bool(said)}
+        prefix = settings.tokenizer.get("add_prefix_space")
+        content["pre_tokenizer"] = {**cut, "add_prefix_space": bool(prefix)}
     return content
 
 

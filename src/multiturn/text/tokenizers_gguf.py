@@ -120,8 +120,8 @@ def _special(
     metadata: Mapping[str, Any], name: str, size: int, default: int | None = None
 ) -> int | None:
     """The id of a special token; ids outside the vocabulary are ignored."""
-    said = metadata.get(f"tokenizer.ggml.{name}_token_id")
-    for token in (said, default):
+    named = metadata.get(f"tokenizer.ggml.{name}_token_id")
+    for token in (named, default):
         if type(token) is int and 0 <= token < size:
             return token
     return None

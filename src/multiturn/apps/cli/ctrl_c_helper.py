@@ -40,9 +40,9 @@ def main(descriptor: int, process: int, message: str) -> None:
             heard += wait(link, GRACE_SECONDS).count(signal.SIGINT)
         if heard == 1:
             link.send(ASK)
-            said = wait(link, REPLY_SECONDS)
-            heard += said.count(signal.SIGINT)
-            if ACKNOWLEDGED not in said:
+            reply = wait(link, REPLY_SECONDS)
+            heard += reply.count(signal.SIGINT)
+            if ACKNOWLEDGED not in reply:
                 say(message)
         if heard > 1:
             wait(link, GRACE_SECONDS)

@@ -75,14 +75,14 @@ class _Watch:
         while True:
             select.select([self._here], [], [])
             try:
-                said = self._here.recv(64)
+                message = self._here.recv(64)
             except BlockingIOError:
                 continue
             except OSError:
                 return
-            if not said:
+            if not message:
                 return
-            if ctrl_c_helper.LEAVE in said:
+            if ctrl_c_helper.LEAVE in message:
                 say("interrupted", label=None)
                 os._exit(INTERRUPTED)
             if any(acknowledged() for acknowledged in list(self.acknowledged)):

@@ -130,9 +130,9 @@ def resolve_settings(flags: Mapping[str, object] | None = None) -> Resolved:
     for field in dataclasses.fields(Settings):
         name = field.name
         variable = f"MULTITURN_{name.upper()}"
-        said = (flags or {}).get(name)
-        if said is not None:
-            values[name], origins[name] = said, Origin(f"--{name.replace('_', '-')}")
+        flag = (flags or {}).get(name)
+        if flag is not None:
+            values[name], origins[name] = flag, Origin(f"--{name.replace('_', '-')}")
         elif os.environ.get(variable):
             values[name] = _from_text(os.environ[variable], hints[name], variable)
             origins[name] = Origin(variable)

@@ -56,25 +56,25 @@ def check_names(
     return cast(tuple[Truncation, ...], current), cast(HeaderStyle, header)
 
 
-def words(said: Sequence[str]) -> tuple[str, ...]:
+def words(values: Sequence[str]) -> tuple[str, ...]:
     """The distinct words of an option that may be repeated and may be separated by commas.
 
     Example:
         >>> words(["turns,concat", "turns"])
         ('turns', 'concat')
     """
-    found = (word.strip() for text in said for word in text.split(","))
+    found = (word.strip() for text in values for word in text.split(","))
     return tuple(dict.fromkeys(word for word in found if word))
 
 
-def numbers(said: Sequence[str], option: str) -> tuple[float, ...]:
+def numbers(values: Sequence[str], option: str) -> tuple[float, ...]:
     """The distinct numbers of such an option.
 
     Raises:
         InputError: a word is not a number.
     """
     found: dict[float, None] = {}
-    for word in words(said):
+    for word in words(values):
         try:
             found[float(word)] = None
         except ValueError as error:

@@ -113,8 +113,8 @@ def resolve_bench_settings(
     here: dict[str, object] = {"n": n, "temperature": temperatures, "top_p": top_p, "seed": seed}
     here |= {"max_tokens": max_new_tokens, "header": header}
     # These options override the environment and config.toml, and have their own ranges.
-    said = {name: getattr(Settings(), name) for name, value in here.items() if value is not None}
-    resolved = resolve_settings({**flags, **said})
+    given = {name: getattr(Settings(), name) for name, value in here.items() if value is not None}
+    resolved = resolve_settings({**flags, **given})
     settings = resolved.settings
     origins = {
         name: origin.text
@@ -135,12 +135,12 @@ def resolve_bench_settings(
     )
 
 
-def _temperatures(said: list[str] | None, otherwise: float) -> tuple[float, ...]:
-    if said is None:
+def _temperatures(values: list[str] | None, otherwise: float) -> tuple[float, ...]:
+    if values is None:
         return (otherwise,)
-    found = numbers(said, "--temperature")
+    found = numbers(values, "--temperature")
     if not found:
-        raise InputError("--temperature names no number", got=", ".join(said))
+        raise InputError("--temperature names no number", got=", ".join(values))
     return found
 
 

@@ -129,15 +129,15 @@ def _show_best(console: Console, runs: Sequence[SavedRun], ks: Sequence[int]) ->
         config = group[0].config
         oracle = config.oracles[0]
         best = best_of(group, oracle, ks)
-        said = ", ".join(
+        text = ", ".join(
             f"pass@{k} {percent(found.value)} at T {found.temperature:g}"
             for k, found in best.items()
             if found is not None
         )
-        if said:
+        if text:
             console.print(
                 f"best of {len(temperatures)} temperatures, {config.model} {config.arm} "
-                f"{config.settings.truncation}, {oracle}: {said}"
+                f"{config.settings.truncation}, {oracle}: {text}"
             )
 
 

@@ -15,9 +15,9 @@ from multiturn.apps.cli.data.trace import trace
 from multiturn.apps.cli.extras import require_extra
 from multiturn.apps.cli.interrupts import answering_ctrl_c
 from multiturn.apps.cli.terminal import neutralize, one_line
+from multiturn.core.bundled_recipes import find_recipe
 from multiturn.core.errors import InputError, StoreError, storage_errors
 from multiturn.core.files import write_atomically
-from multiturn.core.shipped_recipes import find_recipe
 from multiturn.hub.progress import human_size
 
 if TYPE_CHECKING:

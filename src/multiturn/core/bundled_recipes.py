@@ -11,29 +11,29 @@ __all__ = ["find_recipe", "recipe_names"]
 _PACKAGE = Path(__file__).parents[1]
 
 
-def find_recipe(said: str, kind: str) -> Path:
+def find_recipe(name_or_path: str, kind: str) -> Path:
     """The file of a recipe.
 
     Args:
-        said: the path of a Python file, or a name, in which dashes replace underscores.
+        name_or_path: the path of a Python file, or a name, in which dashes replace underscores.
         kind: ``train`` or ``data``, the directory of the recipes.
 
     Raises:
         InputError: there is no such recipe; the message lists the known ones.
     """
-    path = Path(said).expanduser()
+    path = Path(name_or_path).expanduser()
     if path.is_file():
         return path
     known = recipe_names(kind)
-    if said.replace("_", "-") in known:
+    if name_or_path.replace("_", "-") in known:
         for folder in _folders(kind):
-            inside = folder / f"{said.replace('-', '_')}.py"
+            inside = folder / f"{name_or_path.replace('-', '_')}.py"
             if inside.is_file():
                 return inside
     near = nearest(path.stem.replace("_", "-"), known, max_count=1)
     raise InputError(
         "no such recipe",
-        got=said,
+        got=name_or_path,
         allowed="the path of a Python file, or one of " + ", ".join(known),
         fix=f"did you mean {' or '.join(near)}?" if near else None,
     )
