@@ -1,3 +1,8 @@
+from .http.open import open_http as open_http
+from .http.settings import HttpSettings as HttpSettings
+from .http.settings import HttpTimeouts as HttpTimeouts
+from .jax.loader import open_jax as open_jax
+from .llama_cpp import open_llama_cpp as open_llama_cpp
 from .open import ENGINES as ENGINES
 from .open import EngineName as EngineName
 from .open import open_engine as open_engine
@@ -28,6 +33,7 @@ from .protocol import (
 from .protocol import (
     generate as generate,
 )
+from .scripted import ScriptedEngine as ScriptedEngine
 
 __all__ = [
     "Completion",
@@ -38,8 +44,14 @@ __all__ = [
     "ENGINES",
     "FinishReason",
     "generate",
+    "HttpSettings",
+    "HttpTimeouts",
     "open_engine",
+    "open_http",
+    "open_jax",
+    "open_llama_cpp",
     "Request",
     "Score",
     "Scorer",
+    "ScriptedEngine",
 ]

@@ -3,6 +3,9 @@ from .config import (
     DecoderConfig as DecoderConfig,
 )
 from .config import (
+    RopePairs as RopePairs,
+)
+from .config import (
     Rotary as Rotary,
 )
 from .config import (
@@ -16,6 +19,7 @@ from .config import (
 )
 from .decoder import forward as forward
 from .decoder import hidden_states as hidden_states
+from .generate import generate_reference as generate_reference
 from .lora import LoraConfig as LoraConfig
 from .parameters import Layers as Layers
 from .parameters import Parameters as Parameters
@@ -26,6 +30,7 @@ __all__ = [
     "codegen_config",
     "DecoderConfig",
     "forward",
+    "generate_reference",
     "hidden_states",
     "KVCache",
     "Layers",
@@ -35,5 +40,6 @@ __all__ = [
     "named_config",
     "Parameters",
     "plan_of",
+    "RopePairs",
     "Rotary",
 ]
