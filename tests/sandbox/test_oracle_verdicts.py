@@ -172,7 +172,7 @@ def test_tests_that_do_not_end_decide_nothing(sandbox):
 def test_tests_that_cannot_test_are_refused(sandbox, tests, message):
     with pytest.raises(InputError, match=message):
         judge(sandbox, "def f(x): return 2", tests)
-    with pytest.raises(InputError, match="no name"):
+    with pytest.raises(InputError, match="not the name"):
         check_tests(sandbox, "", "f(x)", "assert f(1)")
 
 
