@@ -13,6 +13,8 @@ RUNTIME := $(VENV)/.runtime-ready
 DEVELOP := $(VENV)/.develop-ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SPECIFICATION ?= examples/demo.yaml
+CPP := $(shell find src bench tests -name '*.cc' -o -name '*.h')
+CPP_FLAGS = -std=c++20 -Wno-psabi -isystem $(shell $(BIN)/python -c 'import jax.ffi; print(jax.ffi.include_dir())')
 
 .PHONY: help demo setup test check format static slow docs parity lock clean
 
@@ -35,6 +37,8 @@ static: $(DEVELOP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
+	$(BIN)/clang-tidy --quiet $(filter src/%.cc,$(CPP)) -- $(CPP_FLAGS)
 
 slow: $(DEVELOP)
 	@echo "Running the slow proofs; they take about an hour on two cores."
@@ -53,6 +57,7 @@ parity: $(DEVELOP)
 format: $(DEVELOP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i $(CPP)
 
 # Every version, with no word of where it comes from: that is the reader's pip's business.
 lock: $(DEVELOP)

@@ -131,10 +131,10 @@ def measure_roofline(threads: int) -> dict[str, float]:
         program = Path(room) / "roofline"
         flags = ("-std=c++20", "-O3", "-march=native", "-pthread")
         subprocess.run([*compiler.command, *flags, str(source), "-o", str(program)], check=True)
-        ran = subprocess.run(
+        told = subprocess.run(
             [str(program), str(threads)], check=True, capture_output=True, text=True
         )
-    found: dict[str, float] = json.loads(ran.stdout)
+    found: dict[str, float] = json.loads(told.stdout)
     return found
 
 
@@ -182,9 +182,9 @@ def _bound(
 
 
 @partial(jax.jit, static_argnames="config", donate_argnames="cache")
-def _native_step(number: Any, tokens: Any, counts: Any, cache: Any, config: DecoderConfig) -> Any:
-    hidden, cache = native.forward_with_cache(number, tokens, counts, cache, config)
-    return native.unembed(number, hidden[:, 0], config), cache
+def _native_step(handle: Any, tokens: Any, counts: Any, cache: Any, config: DecoderConfig) -> Any:
+    hidden, cache = native.forward_with_cache(handle, tokens, counts, cache, config)
+    return native.unembed(handle, hidden[:, 0], config), cache
 
 
 @partial(jax.jit, static_argnames="config", donate_argnames="cache")
@@ -212,7 +212,7 @@ def _design(design: str, config: DecoderConfig, rows: int, threads: int) -> Call
     cache: Any
     if kind == "native":
         decoder = _packed(config, precision, threads)
-        weights, step = decoder.number, _native_step
+        weights, step = decoder.handle, _native_step
         cache = native.empty_cache(config, rows, CAPACITY, decoder.precision)
     else:
         weights = _float32(config)

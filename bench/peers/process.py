@@ -92,7 +92,7 @@ class PeerProcess:
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Resume it."""
+        """Let it go on."""
         self._signal(signal.SIGCONT)
 
     def close(self) -> None:

@@ -111,7 +111,7 @@ class _OpenVINO:
 
 
 def place_of(model: Model, weights: str) -> Path:
-    """The path of the graph with these weights."""
+    """Where the graph with these weights is kept."""
     return model.directory.with_name(f"{model.directory.name}.openvino-{weights}")
 
 

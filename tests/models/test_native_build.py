@@ -79,7 +79,7 @@ def test_a_broken_file_is_compiled_again(quick: Path, fault: str) -> None:
         case _:
             checksum.write_bytes(b"\xff\xfe")
     assert answer(built_library()) == 42
-    assert build._is_whole(path)
+    assert build._is_intact(path)
 
 
 @needs_compiler

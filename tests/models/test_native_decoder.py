@@ -80,10 +80,10 @@ def packed(name: str, precision: Precision, threads: int = 2) -> NativeDecoder:
 
 
 @partial(jax.jit, static_argnames="config", donate_argnames="cache")
-def native_step(number: Any, tokens: Any, counts: Any, cache: Any, config: DecoderConfig) -> Any:
-    hidden, cache = native.forward_with_cache(number, tokens, counts, cache, config)
+def native_step(handle: Any, tokens: Any, counts: Any, cache: Any, config: DecoderConfig) -> Any:
+    hidden, cache = native.forward_with_cache(handle, tokens, counts, cache, config)
     flat = hidden.reshape(-1, config.d_model)
-    logits = native.unembed(number, flat, config)
+    logits = native.unembed(handle, flat, config)
     return hidden, logits.reshape(*tokens.shape, -1), cache
 
 
@@ -102,8 +102,8 @@ def read(
     found = []
     for piece in pieces:
         counts = jnp.array([len(piece)])
-        number = packed(name, precision, threads).number
-        _, logits, state = native_step(number, jnp.asarray(piece)[None], counts, state, config)
+        handle = packed(name, precision, threads).handle
+        _, logits, state = native_step(handle, jnp.asarray(piece)[None], counts, state, config)
         found.append(np.asarray(logits[0]))
     return np.concatenate(found)
 
@@ -119,7 +119,7 @@ def test_equals_the_plain_decoder(name: str, precision: Precision) -> None:
     for index, counts in enumerate(steps):
         tokens = jax.random.randint(jax.random.key(index), (3, 7), 0, 300)
         wanted, wanted_logits, plain = plain_step(weights, tokens, jnp.array(counts), plain, config)
-        got, logits, ours = native_step(decoder.number, tokens, jnp.array(counts), ours, config)
+        got, logits, ours = native_step(decoder.handle, tokens, jnp.array(counts), ours, config)
         real = np.arange(7) < np.array(counts)[:, None]
         assert np.abs(logits - wanted_logits)[real].max() < TOLERANCES[precision]
         assert not np.asarray(got)[~real].any()
@@ -157,7 +157,7 @@ def test_a_text_does_not_depend_on_its_neighbours_or_on_how_it_is_cut(data: st.D
         batch = np.random.default_rng(done).integers(0, 300, (rows, width), dtype=np.int32)
         batch[mine, : counts[mine]] = text[done : done + counts[mine]]
         _, logits, state = native_step(
-            packed(name, precision).number, jnp.asarray(batch), jnp.asarray(counts), state, config
+            packed(name, precision).handle, jnp.asarray(batch), jnp.asarray(counts), state, config
         )
         here = slice(done, done + counts[mine])
         assert np.array_equal(np.asarray(logits[mine, : counts[mine]]), alone[here])
@@ -167,7 +167,7 @@ def test_a_text_does_not_depend_on_its_neighbours_or_on_how_it_is_cut(data: st.D
 @pytest.mark.parametrize("precision", TOLERANCES)
 def test_prompts_read_together_are_those_read_alone(precision: Precision) -> None:
     """Each with a cache of its own, of any capacity, some of them with nothing to read."""
-    config, number = CONFIGS["qwen"], packed("qwen", precision).number
+    config, handle = CONFIGS["qwen"], packed("qwen", precision).handle
     texts = [np.arange(size, dtype=np.int32) * 7 % 300 for size in (70, 0, 9, 1)]
     caches = [native.empty_cache(config, 1, size, precision) for size in (80, 16, 64, 16)]
     step = jax.jit(native.prefill_each, donate_argnames="caches")
@@ -176,19 +176,19 @@ def test_prompts_read_together_are_those_read_alone(precision: Precision) -> Non
         tokens = np.zeros((4, 65), np.int32)
         for row, text in enumerate(texts):
             tokens[row, : counts[row]] = text[begin:end]
-        caches = list(step(number, jnp.asarray(tokens), jnp.asarray(counts), caches=caches))
+        caches = list(step(handle, jnp.asarray(tokens), jnp.asarray(counts), caches=caches))
     for text, state in zip(texts, caches, strict=True):
         assert state.lengths.tolist() == [len(text)]
         alone = native.empty_cache(config, 1, state.keys.shape[3], precision)
         if len(text):
             counts = jnp.array([len(text)])
-            _, _, alone = native_step(number, jnp.asarray(text)[None], counts, alone, config)
+            _, _, alone = native_step(handle, jnp.asarray(text)[None], counts, alone, config)
         np.testing.assert_array_equal(state.keys, alone.keys)
         np.testing.assert_array_equal(state.values, alone.values)
 
 
 def test_one_strange_cache_among_others_is_refused() -> None:
-    config, number = CONFIGS["qwen"], packed("qwen", "float32").number
+    config, handle = CONFIGS["qwen"], packed("qwen", "float32").handle
     good = native.empty_cache(config, 1, 32, "float32")
     two, one = jnp.ones((2, 1), jnp.int32), jnp.ones(2, jnp.int32)
     for strange in (
@@ -196,28 +196,28 @@ def test_one_strange_cache_among_others_is_refused() -> None:
         native.empty_cache(replace(config, layers=3), 1, 32, "float32"),
     ):
         with pytest.raises(jax.errors.JaxRuntimeError, match="cache"):
-            jax.block_until_ready(native.prefill_each(number, two, one, [good, strange]))
+            jax.block_until_ready(native.prefill_each(handle, two, one, [good, strange]))
     full = replace(good, lengths=jnp.array([32], jnp.int32))
     with pytest.raises(jax.errors.JaxRuntimeError, match="do not fit"):
-        jax.block_until_ready(native.prefill_each(number, two, one, [good, full]))
+        jax.block_until_ready(native.prefill_each(handle, two, one, [good, full]))
 
 
 def test_logits_written_over_others_are_the_same() -> None:
-    config, number = CONFIGS["qwen"], packed("qwen", "float32").number
+    config, handle = CONFIGS["qwen"], packed("qwen", "float32").handle
     hidden = jax.random.normal(jax.random.key(0), (5, config.d_model))
-    wanted = native.unembed(number, hidden, config)
+    wanted = native.unembed(handle, hidden, config)
     into = jax.jit(partial(native.unembed, config=config), donate_argnames="workspace")
     workspace = jnp.full((5, config.vocab_size), jnp.nan)
-    np.testing.assert_array_equal(into(number, hidden, workspace=workspace), wanted)
+    np.testing.assert_array_equal(into(handle, hidden, workspace=workspace), wanted)
 
 
 @pytest.mark.parametrize("capacity", [24, 33, 512])
 def test_the_capacity_changes_nothing(capacity: int) -> None:
     config = CONFIGS["qwen"]
     text = jnp.arange(20, dtype=jnp.int32)[None]
-    number = packed("qwen", "bfloat16").number
+    handle = packed("qwen", "bfloat16").handle
     state = native.empty_cache(config, 1, capacity, "bfloat16")
-    _, logits, _ = native_step(number, text, jnp.array([20]), state, config)
+    _, logits, _ = native_step(handle, text, jnp.array([20]), state, config)
     assert np.array_equal(logits[0], read("qwen", "bfloat16", [np.asarray(text[0])]))
 
 
@@ -226,8 +226,8 @@ def test_many_rows_go_through_in_parts() -> None:
     rows = 150  # more than the kernels take at once
     tokens = jnp.arange(rows, dtype=jnp.int32)[:, None]
     state = native.empty_cache(config, rows, 16, "float32")
-    number = packed("qwen", "float32").number
-    _, logits, _ = native_step(number, tokens, jnp.ones(rows, jnp.int32), state, config)
+    handle = packed("qwen", "float32").handle
+    _, logits, _ = native_step(handle, tokens, jnp.ones(rows, jnp.int32), state, config)
     for row in (0, 127, 128, 149):
         alone = read("qwen", "float32", [np.array([row], np.int32)])
         assert np.array_equal(logits[row], alone)
@@ -250,15 +250,15 @@ def test_what_is_out_of_range_is_refused(token: int, count: int, length: int, sa
     config = CONFIGS["qwen"]
     state = native.empty_cache(config, 2, CAPACITY, "float32")
     state = replace(state, lengths=jnp.array([0, length], jnp.int32))
-    number = packed("qwen", "float32").number
+    handle = packed("qwen", "float32").handle
     tokens = jnp.array([[1, 2], [token, token]], jnp.int32)
     with pytest.raises(jax.errors.JaxRuntimeError, match=says):
-        jax.block_until_ready(native_step(number, tokens, jnp.array([1, count]), state, config))
+        jax.block_until_ready(native_step(handle, tokens, jnp.array([1, count]), state, config))
 
 
 def test_a_cache_of_another_precision_or_shape_is_refused() -> None:
     config = CONFIGS["qwen"]
-    number = packed("qwen", "float32").number
+    handle = packed("qwen", "float32").handle
     one = jnp.ones((1, 1), jnp.int32)
     for state in (
         native.empty_cache(config, 1, 32, "bfloat16"),
@@ -267,7 +267,7 @@ def test_a_cache_of_another_precision_or_shape_is_refused() -> None:
         empty_cache(config, 1, 32),
     ):
         with pytest.raises(jax.errors.JaxRuntimeError, match=r"cache|counts"):
-            jax.block_until_ready(native_step(number, one, jnp.array([1]), state, config))
+            jax.block_until_ready(native_step(handle, one, jnp.array([1]), state, config))
 
 
 def test_a_closed_decoder_is_refused() -> None:
@@ -280,7 +280,7 @@ def test_a_closed_decoder_is_refused() -> None:
     state = native.empty_cache(config, 1, 32, "float32")
     with pytest.raises(jax.errors.JaxRuntimeError, match="closed"):
         jax.block_until_ready(
-            native_step(decoder.number, jnp.ones((1, 1), int), jnp.array([1]), state, config)
+            native_step(decoder.handle, jnp.ones((1, 1), int), jnp.array([1]), state, config)
         )
 
 

@@ -59,9 +59,9 @@ def test_the_most_likely_tokens_are_those_of_float32(
         texts[row, : len(prompt)] = prompt
 
     @partial(jax.jit, donate_argnames="cache")
-    def step(number, tokens, counts, cache):  # type: ignore[no-untyped-def]
-        hidden, cache = native.extend(number, tokens, counts, cache, config)
-        logits = native.unembed(number, hidden.reshape(-1, config.d_model), config)
+    def step(handle, tokens, counts, cache):  # type: ignore[no-untyped-def]
+        hidden, cache = native.forward_with_cache(handle, tokens, counts, cache, config)
+        logits = native.unembed(handle, hidden.reshape(-1, config.d_model), config)
         return logits.reshape(*tokens.shape, -1), cache
 
     def after(precision: Precision, *, write: bool) -> np.ndarray:
@@ -69,16 +69,16 @@ def test_the_most_likely_tokens_are_those_of_float32(
         decoder = NativeDecoder.pack(weights, config, precision)
         if write:
             state = native.empty_cache(config, len(prompts), width, precision)
-            logits, state = step(decoder.number, jnp.asarray(texts), jnp.asarray(lengths), state)
+            logits, state = step(decoder.handle, jnp.asarray(texts), jnp.asarray(lengths), state)
             last = np.asarray(logits)[np.arange(len(prompts)), lengths - 1].argmax(-1)
             for new in range(NEW):
                 texts[np.arange(len(prompts)), lengths + new] = last
                 ones = jnp.ones(len(prompts), jnp.int32)
-                logits, state = step(decoder.number, jnp.asarray(last)[:, None], ones, state)
+                logits, state = step(decoder.handle, jnp.asarray(last)[:, None], ones, state)
                 last = np.asarray(logits)[:, 0].argmax(-1)
         state = native.empty_cache(config, len(prompts), width, precision)
         counts = jnp.asarray(lengths + NEW)
-        logits, _ = step(decoder.number, jnp.asarray(texts), counts, state)
+        logits, _ = step(decoder.handle, jnp.asarray(texts), counts, state)
         decoder.close()
         return _of_new_tokens(np.asarray(jax.nn.log_softmax(logits)), lengths)
 

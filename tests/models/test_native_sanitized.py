@@ -34,15 +34,17 @@ for config in (
         cache = native.empty_cache(config, 3, 150, precision)
         for counts in ([130, 0, 5], [1, 1, 1], [19, 3, 0]):
             tokens = jnp.arange(3 * max(counts), dtype=jnp.int32).reshape(3, -1) % 70
-            hidden, cache = native.extend(packed.number, tokens, jnp.array(counts), cache, config)
-            logits = native.unembed(packed.number, hidden[:, -1], config)
+            hidden, cache = native.forward_with_cache(
+                packed.handle, tokens, jnp.array(counts), cache, config
+            )
+            logits = native.unembed(packed.handle, hidden[:, -1], config)
             assert np.isfinite(logits).all()
         rows = [native.empty_cache(config, 1, size, precision) for size in (140, 20, 33)]
         counts = jnp.array([131, 0, 33])
         tokens = jnp.arange(3 * 131, dtype=jnp.int32).reshape(3, -1) % 70
-        native.prefill_each(packed.number, tokens, counts, rows)
+        native.prefill_each(packed.handle, tokens, counts, rows)
         room = jnp.zeros_like(logits)
-        assert np.array_equal(native.unembed(packed.number, hidden[:, -1], config, room), logits)
+        assert np.array_equal(native.unembed(packed.handle, hidden[:, -1], config, room), logits)
         packed.close()
 print("done")
 """

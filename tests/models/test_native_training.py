@@ -18,7 +18,7 @@ from multiturn.models.attention import attend, causal_mask
 from multiturn.models.native.build import find_compiler
 from multiturn.models.native.training.attention import causal_attention
 from multiturn.models.native.training.library import load_training_kernels
-from multiturn.models.native.training.products import einsum, multiply, product
+from multiturn.models.native.training.matmul import differentiable_matmul, einsum, matmul
 
 pytestmark = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here")
 
@@ -47,7 +47,7 @@ def test_a_product_is_that_of_numpy(
 ) -> None:
     a = drawn(1, *((inputs, rows) if turned[0] else (rows, inputs)), dtype=DTYPES[dtype])
     b = drawn(2, *((columns, inputs) if turned[1] else (inputs, columns)), dtype=DTYPES[dtype])
-    found = product(a, b, a_turned=turned[0], b_turned=turned[1], dtype=jnp.float32)
+    found = matmul(a, b, transpose_a=turned[0], transpose_b=turned[1], dtype=jnp.float32)
     wide = [np.asarray(x, np.float64) for x in (a, b)]
     left, right = (x.T if turn else x for x, turn in zip(wide, turned, strict=True))
     np.testing.assert_allclose(found, left @ right, atol=1e-5 * inputs**0.5, rtol=1e-5)
@@ -55,7 +55,7 @@ def test_a_product_is_that_of_numpy(
 
 def test_gradients_are_products() -> None:
     a, b, change = drawn(1, 70, 33), drawn(2, 33, 50), drawn(3, 70, 50)
-    _, back = jax.vjp(multiply, a, b)
+    _, back = jax.vjp(differentiable_matmul, a, b)
     _, expected = jax.vjp(lambda a, b: jnp.matmul(a, b, precision="highest"), a, b)
     for mine, theirs in zip(back(change), expected(change), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=2e-5, rtol=1e-5)
@@ -76,7 +76,7 @@ def test_layouts(layout: str, states: tuple[int, ...], matrix: tuple[int, ...]) 
 
 
 def test_a_layout_that_is_no_product_is_refused() -> None:
-    with pytest.raises(ValueError, match="no product of states with a matrix"):
+    with pytest.raises(ValueError, match="not a product of activations with a weight matrix"):
         einsum("btd,fd->btf", drawn(1, 1, 2, 3), drawn(2, 4, 3))
 
 
@@ -143,13 +143,13 @@ if sys.argv[1] == "one":
 import jax, jax.numpy as jnp, numpy as np
 from multiturn.models.native.training.attention import causal_attention
 from multiturn.models.native.training.library import load_training_kernels
-from multiturn.models.native.training.products import multiply
+from multiturn.models.native.training.matmul import differentiable_matmul
 load_training_kernels()
 draw = np.random.default_rng(0)
 x, w = (jnp.asarray(draw.normal(size=s), jnp.float32) for s in ((600, 48), (48, 96)))
 
 def loss(x, w):
-    y = multiply(x, w).reshape(4, 150, 6, 16)
+    y = differentiable_matmul(x, w).reshape(4, 150, 6, 16)
     return jnp.sum(causal_attention(y, y[:, :, :2], y[:, :, 2:4]) ** 2)
 
 found = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(x, w)

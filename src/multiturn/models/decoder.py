@@ -17,7 +17,7 @@ from multiturn.models.cache import KVCache
 from multiturn.models.config import DecoderConfig
 from multiturn.models.lora import project
 from multiturn.models.native.training.attention import causal_attention
-from multiturn.models.native.training.products import einsum as native_einsum
+from multiturn.models.native.training.matmul import einsum as native_einsum
 from multiturn.models.parameters import Layers, Parameters
 from multiturn.models.rotary import apply_rope, rope_frequencies
 

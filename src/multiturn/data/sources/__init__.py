@@ -1,1 +1,1 @@
-"""Sources of documents."""
+"""Places that documents come from."""

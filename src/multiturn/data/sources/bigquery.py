@@ -1,8 +1,9 @@
-"""BigQuery's public GitHub data: the query, its cost, and its export.
+"""BigQuery's public GitHub data: the query, what it would cost, and its export.
 
-The query runs once and exports its result as Parquet to a bucket of yours, which `parquet.Parquet`
-reads as often as you like, free of charge; BigQuery's row interface is not used. Nothing that costs
-money runs before its price is known, and BigQuery itself enforces the price that you allow.
+A corpus is not read through BigQuery's row by row interface: the query is run once, its result
+is exported as Parquet to a bucket of the person's own, and `parquet.Parquet` reads that, as
+often as wanted and free of charge. Nothing that costs money runs before its price was told,
+and the price that a person allows is also told to BigQuery, which refuses to bill more.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ __all__ = [
 ]
 
 DOLLARS_PER_TIB = Decimal("6.25")
-"""On-demand price of scanned bytes in the US as published in 2023; your contract may differ."""
+"""On-demand price of scanned bytes in the US as published in 2023; ask your own contract."""
 
 GITHUB_LICENCES = MappingProxyType(
     {
@@ -46,12 +47,12 @@ GITHUB_LICENCES = MappingProxyType(
         "unlicense": "Unlicense",
     }
 )
-"""Permissive licences: their names in the table `licenses`, and in SPDX."""
+"""Permissive licences, as the table `licenses` names them, and as SPDX."""
 
 GITHUB_FIELDS = MappingProxyType(
     {"path": "path", "source": "repo_name", "revision": "ref", "licence": "license"}
 )
-"""The columns of the query's result for the fields of a document."""
+"""Which columns of the query's result are which fields of a document."""
 
 _ENDINGS = {
     "c": ("c", "h"),
@@ -66,11 +67,11 @@ _TABLES = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The cost of a query.
+    """What a query would scan.
 
     Attributes:
         bytes: that BigQuery would bill.
-        dollars: at the given price per TiB, without free allowance.
+        dollars: at the price per TiB given, without any free allowance.
     """
 
     bytes: int
@@ -86,18 +87,18 @@ def github_query(
 ) -> str:
     """SQL for the files of some languages in repositories under permissive licences.
 
-    Each content comes once, at its first place in the order of repository and path, so exact
-    duplicates of the data set are neither exported nor stored.
+    Each content comes once, at the first of its places in the order of repository and path:
+    the exact duplicates of the data set are never billed to storage, nor fetched.
 
     Args:
         languages: keys out of c, cpp, go, java, javascript, python.
         licences: as the table `licenses` names them.
-        dataset: with the tables `files`, `contents` and `licenses`.
+        dataset: that holds the tables `files`, `contents` and `licenses`.
         max_bytes: of a file.
 
     Raises:
-        UnknownNameError: a language or licence is unknown.
-        InputError: the name of the data set could change the query.
+        UnknownNameError: a language or licence is not known here.
+        InputError: the data set's name could change the query.
     """
     languages, licences = tuple(languages), tuple(licences)
     for language in languages:
@@ -138,7 +139,7 @@ def export_query(query: str, bucket: str) -> str:
         bucket: a folder of Google's storage: ``gs://bucket/folder``.
 
     Raises:
-        InputError: the bucket has another form.
+        InputError: it is no such folder.
     """
     if not re.fullmatch(r"gs://[a-z0-9._/-]+", bucket):
         raise InputError("not a folder to export to", got=bucket, allowed="gs://BUCKET/FOLDER")
@@ -150,8 +151,8 @@ def open_client(project: str | None = None, **options: Any) -> bigquery.Client:
     """A client with the credentials of this machine (`gcloud auth application-default login`).
 
     Args:
-        project: the project to bill; None for the default one.
-        options: passed to `google.cloud.bigquery.Client`.
+        project: that is billed; None for the default one.
+        options: passed on to `google.cloud.bigquery.Client`.
 
     Raises:
         MissingDependencyError: google-cloud-bigquery is not installed.
@@ -176,7 +177,7 @@ def open_client(project: str | None = None, **options: Any) -> bigquery.Client:
 def estimate(
     client: bigquery.Client, query: str, *, dollars_per_tib: Decimal = DOLLARS_PER_TIB
 ) -> Estimate:
-    """The cost of a query, by BigQuery's own dry run, which is free.
+    """What a query would scan and cost, by BigQuery's own dry run, which is free.
 
     Raises:
         SourceError: BigQuery refuses the query, or does not answer.
@@ -195,19 +196,19 @@ def export(
     max_dollars: Decimal,
     dollars_per_tib: Decimal = DOLLARS_PER_TIB,
 ) -> Estimate:
-    """Run a query and write its result to a bucket, if it costs no more than allowed.
+    """Run a query and write its result to a bucket, if that costs no more than allowed.
 
     Args:
-        client: of BigQuery.
+        client: asks BigQuery.
         query: what to export.
         bucket: ``gs://bucket/folder``, new or empty.
-        max_dollars: the limit, without free allowance. BigQuery gets the same limit in bytes and
-            refuses to bill more.
+        max_dollars: in dollars, without any free allowance. BigQuery is told the same
+            limit in bytes, and stops by itself before it bills more.
         dollars_per_tib: the price of scanned bytes.
 
     Raises:
-        InputError: the query would cost more; nothing was run.
-        SourceError: BigQuery refuses the query, or fails.
+        InputError: it would cost more; nothing was run.
+        SourceError: BigQuery refuses, or fails.
     """
     statement = export_query(query, bucket)
     expected = estimate(client, query, dollars_per_tib=dollars_per_tib)
@@ -239,7 +240,7 @@ def _run(client: bigquery.Client, query: str, **settings: Any) -> bigquery.Query
 
 
 def _message(error: Exception) -> str:
-    """BigQuery's message, without the address and the number of the job."""
+    """BigQuery's own words, without the address and the number of the job around them."""
     for entry in getattr(error, "errors", None) or ():
         if isinstance(entry, dict) and entry.get("message"):
             return str(entry["message"])

@@ -1,4 +1,4 @@
-"""Downloads: a file appears complete and checked, or not at all."""
+"""A file from the network into the downloads, whole and checked or not at all."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def fetch(
     auth: tuple[str, str] | None = None,
     max_bytes: int = 1 << 30,
 ) -> None:
-    """Fetch `url` to `path`, unless the file exists.
+    """Fetch `url` to `path`, unless it is there already.
 
     Args:
         client: sends the request.
         url: of the file.
-        path: of the complete file.
-        what: the name of the file in errors, in place of the address.
-        sha256: of the file; None where it is unknown.
+        path: takes the file when it is whole.
+        what: is named in errors, in place of the address.
+        sha256: that the file must have; None where nobody states it.
         auth: user and password.
-        max_bytes: a larger file is refused.
+        max_bytes: that are taken.
 
     Raises:
-        SourceError: the file is not available, or is too large.
-        HashMismatchError: the file has another hash.
+        SourceError: it cannot be had, or is too large.
+        HashMismatchError: these are other bytes than promised.
         StorageError: the disk is full.
     """
     if path.exists():

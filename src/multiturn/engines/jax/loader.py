@@ -174,7 +174,7 @@ def _native(
         decoder = NativeDecoder.pack(merged, source.config, precision, threads=threads)
     sizes = _up_to(slots, NativeBackend.decode_batch_sizes)
     backend = NativeBackend(source.config, precision, decode_batch_sizes=sizes)
-    return backend, decoder.number, f"cpu native {precision}"
+    return backend, decoder.handle, f"cpu native {precision}"
 
 
 def _xla(source: _Source, dtype: DType, slots: int, devices: int) -> tuple[Backend, Any, str]:

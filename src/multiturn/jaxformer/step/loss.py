@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
-from multiturn.models.native.training.products import product
+from multiturn.models.native.training.matmul import matmul
 from multiturn.models.parameters import Parameters
 
 __all__ = ["next_token_loss", "num_chunks", "token_losses"]
@@ -180,7 +180,7 @@ def _chunk_cross_entropy(
 ) -> tuple[Array, Array, Array]:
     """The float32 logits of one slice, their log-normalizer, and the cross-entropy."""
     if native:
-        logits = product(_rows(x), head, dtype=jnp.float32).reshape(*x.shape[:-1], -1)
+        logits = matmul(_rows(x), head, dtype=jnp.float32).reshape(*x.shape[:-1], -1)
     else:
         logits = jnp.einsum(
             "btd,dv->btv", x, head, precision=_precision(x), preferred_element_type=jnp.float32
@@ -195,8 +195,8 @@ def _head_gradients(x: Array, head: Array, d_logits: Array, native: bool) -> tup
     """Of the head, in float32, and of the states, in their type."""
     if native:
         d_rows = _rows(d_logits)
-        d_head = product(_rows(x), d_rows, a_turned=True, dtype=jnp.float32)
-        return d_head, product(d_rows, head, b_turned=True).reshape(x.shape)
+        d_head = matmul(_rows(x), d_rows, transpose_a=True, dtype=jnp.float32)
+        return d_head, matmul(d_rows, head, transpose_b=True).reshape(x.shape)
     precision = _precision(x)
     d_head = jnp.einsum(
         "btd,btv->dv", x, d_logits, precision=precision, preferred_element_type=jnp.float32

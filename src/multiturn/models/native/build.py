@@ -1,4 +1,4 @@
-"""Compiling the kernels: once for each source, compiler and processor, at first use."""
+"""Compiling the kernels: on first use, once for each version of the sources, compiler and CPU."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 CPU_VARIABLE = "MULTITURN_CPU"
-"""The environment variable that names the processor to compile for, in place of this one."""
+"""The environment variable that names the CPU to compile for, in place of this machine's."""
 _NATIVE = "native"
 _X86_LEVELS = {
     "x86-64-v2": ("sse4_2", "ssse3", "popcnt"),
     "x86-64-v3": ("avx2", "fma", "f16c", "bmi2"),
     "x86-64-v4": ("avx512f", "avx512bw", "avx512dq", "avx512vl"),
 }
-"""The levels of x86-64's psABI, each with flags by which the kernel names what it needs."""
+"""The levels of the x86-64 psABI, each with the flags of /proc/cpuinfo that it needs."""
 
 _CPP = Path(__file__).parent / "cpp"
 _FLAGS = (
@@ -57,8 +57,8 @@ _FLAGS = (
     "-pthread",
 )
 _WARNINGS = ("-Wall", "-Wextra", "-Wno-psabi")
-_SECONDS = 300
-"""After which a compiler is taken to hang."""
+_MAX_SECONDS = 1800
+"""After which a compiler counts as hung. Compiling takes a minute on an idle machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +67,25 @@ class Sources:
 
     Attributes:
         name: of the library.
-        units: files given to the compiler.
-        read: directories whose files decide what comes out.
+        units: the files given to the compiler.
+        directories: where the compiler reads; the library is compiled again if a file changes.
     """
 
     name: str
     units: tuple[Path, ...]
-    read: tuple[Path, ...]
+    directories: tuple[Path, ...]
 
 
 _DECODER = Sources(
     name="kernels",
-    units=tuple(_CPP / name for name in ("decoder.cc", "api.cc", "ffi.cc")),
-    read=(_CPP,),
+    units=tuple(_CPP / name for name in ("decoder.cc", "weights.cc", "api.cc", "ffi.cc")),
+    directories=(_CPP,),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """A C++ compiler that answered: how it is called, and the version it told."""
+    """A C++ compiler that runs here: its command, and the version that it prints."""
 
     command: tuple[str, ...]
     version: str
@@ -93,7 +93,7 @@ class Compiler:
 
 @dataclass(frozen=True, slots=True)
 class NativeStatus:
-    """Whether the native kernels can be used here, in words for a person."""
+    """Whether the native kernels work here, and what to tell a person about it."""
 
     works: bool
     found: str
@@ -110,30 +110,31 @@ def find_compiler() -> Compiler | None:
         if shutil.which(command[0]) is None:
             continue
         try:
-            told = subprocess.run(
+            answer = subprocess.run(
                 [*command, "--version"], capture_output=True, text=True, timeout=60, check=False
             )
         except (OSError, subprocess.TimeoutExpired):
             continue
-        if told.returncode == 0:
-            return Compiler(command, told.stdout.strip())
+        if answer.returncode == 0:
+            return Compiler(command, answer.stdout.strip())
     return None
 
 
 def built_library(sources: Sources | None = None, *, extra_flags: tuple[str, ...] = ()) -> Path:
-    """The compiled library, compiled now if it is not kept yet.
+    """The compiled library, from the cache or compiled now.
 
-    Several processes may ask at once: one compiles and the others wait for it. A kept file
-    that is not as it was written is compiled again.
+    If several processes ask at once, one compiles and the others wait for it. A damaged file in
+    the cache is compiled again.
 
     Args:
-        sources: of the library; None is the decoder's.
-        extra_flags: added to the compiler's, as for a sanitizer.
+        sources: of the library; by default those of the decoder.
+        extra_flags: for the compiler, such as those of a sanitizer.
 
     Raises:
         EngineError: no compiler was found, or it failed.
-        InputError: `CPU_VARIABLE` names no processor, or one that has more than this one.
-        StorageError: the library cannot be kept.
+        InputError: `CPU_VARIABLE` names an unknown CPU, or one with instructions that this
+            machine lacks.
+        StorageError: the library cannot be written.
     """
     sources = sources or _DECODER
     target = target_processor()
@@ -146,24 +147,24 @@ def built_library(sources: Sources | None = None, *, extra_flags: tuple[str, ...
         )
     directory = app_dirs().models.parent / "native"
     path = directory / f"{sources.name}-{_key(compiler, sources, target, extra_flags)}.so"
-    if _is_whole(path):
+    if _is_intact(path):
         return path
-    with storage_errors(directory, "keeping the native kernels"):
+    with storage_errors(directory, "writing the native kernels"):
         directory.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
-        if not _is_whole(path):
+        if not _is_intact(path):
             _compile(compiler, sources, target, extra_flags, path)
     return path
 
 
 def target_processor() -> str:
-    """What the kernels are compiled for: this processor, or what ``MULTITURN_CPU`` names.
+    """What the kernels are compiled for: this machine's CPU, or the one in ``MULTITURN_CPU``.
 
-    Another name than ``native`` makes kernels with fewer instructions than this machine has:
-    ``x86-64-v3`` gives those of a machine with AVX2 and nothing more.
+    A name other than ``native`` makes kernels that use fewer instructions than this machine has:
+    ``x86-64-v3`` stands for AVX2 and nothing newer.
 
     Raises:
-        InputError: the name is not known, or this machine has less than it asks for.
+        InputError: the name is unknown, or this machine lacks instructions of that CPU.
     """
     named = os.environ.get(CPU_VARIABLE, "").strip() or _NATIVE
     if named == _NATIVE:
@@ -182,7 +183,7 @@ def target_processor() -> str:
 
 
 def processor_flags() -> frozenset[str]:
-    """The instruction sets of this machine's first processor, as the kernel names them."""
+    """The instruction sets of this machine's first CPU, by their names in /proc/cpuinfo."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -195,7 +196,7 @@ def processor_flags() -> frozenset[str]:
 
 
 def native_status() -> NativeStatus:
-    """Whether the kernels compile here, and which; compiles them if they are not kept yet."""
+    """Whether the kernels work here, and for which instructions; compiles them if necessary."""
     compiler = find_compiler()
     try:
         path = built_library()
@@ -204,50 +205,50 @@ def native_status() -> NativeStatus:
         return NativeStatus(False, f"CPU batches run on XLA, slower: {error.what}", error.fix)
     first = compiler.version.splitlines()[0] if compiler and compiler.version else "a compiler"
     target = target_processor()
-    said = "" if target == _NATIVE else f" ({CPU_VARIABLE}={target})"
+    chosen = "" if target == _NATIVE else f" ({CPU_VARIABLE}={target})"
     size = path.stat().st_size / 1e3
-    return NativeStatus(True, f"native kernels for {variant}{said}, {size:.0f} kB, by {first}")
+    return NativeStatus(True, f"native kernels for {variant}{chosen}, {size:.0f} kB, by {first}")
 
 
 def _variant_of(path: Path) -> str:
-    """The instructions that a library was compiled with, as it says itself."""
+    """The instruction sets that a library reports."""
     try:
-        ask = ctypes.CDLL(str(path)).mt_variant
+        variant = ctypes.CDLL(str(path)).mt_variant
     except (OSError, AttributeError) as error:
         raise EngineError(
             "the native CPU kernels do not load", got=str(error), fix=f"remove {path.parent}"
         ) from error
-    ask.restype = ctypes.c_char_p
-    told: bytes = ask()
-    return told.decode("ascii")
+    variant.restype = ctypes.c_char_p
+    name: bytes = variant()
+    return name.decode("ascii")
 
 
 def _key(compiler: Compiler, sources: Sources, target: str, extra_flags: tuple[str, ...]) -> str:
-    """A short name for everything that decides what the compiler would write."""
+    """A short hash of everything that the compiled library depends on."""
     digest = hashlib.sha256()
-    for directory in sources.read:
+    for directory in sources.directories:
         for source in sorted(directory.iterdir()):
             digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    told = (*compiler.command, compiler.version, *_FLAGS, target, *extra_flags, version("jaxlib"))
-    digest.update("\0".join((*told, _processor())).encode())
+    inputs = (*compiler.command, compiler.version, *_FLAGS, target, *extra_flags, version("jaxlib"))
+    digest.update("\0".join((*inputs, _processor())).encode())
     return digest.hexdigest()[:20]
 
 
 def _processor() -> str:
-    """What `-march=native` looks at: the processor's name and its instruction sets."""
+    """What ``-march=native`` depends on: the CPU's model and its instruction sets."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
-    wanted = ("model name", "flags", "Features", "CPU part")
-    return "\n".join([platform.machine(), *(line for line in lines if line.startswith(wanted))])
+    keys = ("model name", "flags", "Features", "CPU part")
+    return "\n".join([platform.machine(), *(line for line in lines if line.startswith(keys))])
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether the file is the one that was compiled: loading a cut one would end the process."""
+def _is_intact(path: Path) -> bool:
+    """Whether the file has its checksum. Loading a truncated library would crash the process."""
     try:
-        promised = path.with_suffix(".sha256").read_text(encoding="ascii").strip()
-        return sha256_file(path) == promised
+        checksum = path.with_suffix(".sha256").read_text(encoding="ascii").strip()
+        return sha256_file(path) == checksum
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -256,8 +257,8 @@ def _compile(
     compiler: Compiler, sources: Sources, target: str, extra_flags: tuple[str, ...], path: Path
 ) -> None:
     log.info("compiling the native CPU kernels, once")
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as room:
-        made = Path(room) / "kernels.so"
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as directory:
+        output = Path(directory) / "kernels.so"
         command = [
             *compiler.command,
             *_FLAGS,
@@ -268,11 +269,11 @@ def _compile(
             jax.ffi.include_dir(),
             *(str(unit) for unit in sources.units),
             "-o",
-            str(made),
+            str(output),
         ]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=_SECONDS, check=False
+                command, capture_output=True, text=True, timeout=_MAX_SECONDS, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise EngineError(
@@ -280,15 +281,15 @@ def _compile(
                 got=f"{compiler.command[0]}: {error}",
                 fix="name another with $CXX",
             ) from error
-        if done.returncode != 0 or not made.exists():
-            faults = [line for line in done.stderr.splitlines() if "error" in line]
-            said = (faults or done.stderr.strip().splitlines() or ["nothing"])[0]
+        if done.returncode != 0 or not output.exists():
+            errors = [line for line in done.stderr.splitlines() if "error" in line]
+            first = (errors or done.stderr.strip().splitlines() or ["no message"])[0]
             raise EngineError(
                 "the C++ compiler could not compile the native CPU kernels",
-                got=f"{compiler.command[0]}: {said}",
+                got=f"{compiler.command[0]}: {first}",
                 fix="name another with $CXX: g++ 12 or later, clang++ 15 or later",
             )
-        with storage_errors(path, "keeping the native kernels"):
-            data = made.read_bytes()
+        with storage_errors(path, "writing the native kernels"):
+            data = output.read_bytes()
             write_atomically(path, data, mode=0o755)
             write_atomically(path.with_suffix(".sha256"), hashlib.sha256(data).hexdigest())

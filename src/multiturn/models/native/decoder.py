@@ -1,4 +1,4 @@
-"""A model's weights packed for the native kernels, and the calls that run it."""
+"""A model's weights packed for the native kernels, and the calls that run them."""
 
 # ruff: noqa: F722 - shapes in annotations
 
@@ -21,13 +21,12 @@ from multiturn.core.errors import InputError
 from multiturn.models.cache import KVCache
 from multiturn.models.config import DecoderConfig, RopePairs
 from multiturn.models.native.library import (
-    EXTEND,
-    EXTEND_EACH,
-    LOGITS,
-    LOGITS_INTO,
-    RANK,
+    FORWARD_WITH_CACHE,
+    PREFILL_EACH,
+    TOP_CANDIDATES,
+    UNEMBED,
+    UNEMBED_INTO,
     Library,
-    Spec,
     load_library,
 )
 from multiturn.models.parameters import Parameters, named_arrays, parameter_specs
@@ -45,15 +44,16 @@ __all__ = [
 ]
 
 Precision = Literal["float32", "bfloat16", "int8"]
-"""Of the weights and of what they are multiplied with. Sums, norms, the residual stream and
-attention are float32 in all three; keys and values are kept in float32, or else in bfloat16.
+"""The type of the weights, and of the activations that they are multiplied with. Sums, norms, the
+residual stream and attention are float32 in all three. The KV cache is float32 with ``float32``,
+and bfloat16 otherwise.
 
-``int8`` keeps a scale for each output and 128 inputs, and rounds what enters a product to
-int8 in the same groups."""
+``int8`` has one scale for each output and group of 128 inputs, and quantizes activations in the
+same groups."""
 
 _PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
 _LANES = 16
-_ANGLES_AT_ONCE = 4096
+_MAX_POSITIONS = 4096
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class NativeDecoder:
     Attributes:
         config: of the model.
         precision: see `Precision`.
-        number: what `forward_with_cache` and `unembed` take for the weights: an int32 array of one
-            element. It stays valid as long as this object lives and was not closed; a
-            closed decoder's number is refused, with an error, by every later call.
+        handle: what `forward_with_cache` and `unembed` take as weights, an int32 array of one
+            element. It is valid while this object lives and is not closed; later calls with it
+            raise an error.
     """
 
     config: DecoderConfig
     precision: Precision
-    number: Int[Array, " 1"]
+    handle: Int[Array, " 1"]
     _library: Library
     _release: weakref.finalize[Any, Any]
 
@@ -89,14 +89,14 @@ class NativeDecoder:
             parameters: arrays of any floating type.
             config: of the model.
             precision: see `Precision`.
-            threads: None takes one for each processor that this process may use.
+            threads: by default one for each processor that this process may use.
 
         Raises:
-            InputError: no such precision, a senseless number of threads, or an array that
-                is not as the configuration declares it.
+            InputError: the precision is unknown, the number of threads is out of range, or an
+                array does not match the configuration.
             EngineError: the kernels cannot be compiled here.
         """
-        return cls.pack_each(_apart(parameters), config, precision, threads=threads)
+        return cls.pack_each(_arrays_by_layer(parameters), config, precision, threads=threads)
 
     @classmethod
     def pack_each(
@@ -107,18 +107,18 @@ class NativeDecoder:
         *,
         threads: int | None = None,
     ) -> Self:
-        """As `pack`, of arrays that come one by one, so that all of them never need be there.
+        """`pack` for arrays that arrive one by one, so that they need not all be in memory at once.
 
         Args:
-            arrays: each with its name, as ``query`` of `Layers` or ``embedding`` of
-                `Parameters`, and the layer that it is of, None for those outside the layers;
-                every one once, in any order.
+            arrays: the name of each, such as ``query`` of `Layers` or ``embedding`` of
+                `Parameters`; its layer, or None outside the layers; and the array. Every one
+                once, in any order.
             config: as in `pack`.
             precision: as in `pack`.
             threads: as in `pack`.
 
         Raises:
-            InputError: as in `pack`; or an array is missing, strange or comes twice.
+            InputError: as in `pack`; or an array is missing, unknown or repeated.
             EngineError: the kernels cannot be compiled here.
         """
         if precision not in _PRECISIONS:
@@ -127,20 +127,20 @@ class NativeDecoder:
         if not 1 <= threads <= 1024:
             raise InputError("threads is out of range", got=threads, allowed="1 to 1024")
         library = load_library()
-        number = library.create(_spec(config, precision, threads))
+        handle = library.create(_settings(config, precision, threads))
         try:
-            _fill(library, number, arrays, config)
+            _pack_arrays(library, handle, arrays, config)
         except BaseException:
-            library.destroy(number)
+            library.destroy(handle)
             raise
-        array = jnp.asarray([number], jnp.int32)
-        release = weakref.finalize(array, library.destroy, number)
+        array = jnp.asarray([handle], jnp.int32)
+        release = weakref.finalize(array, library.destroy, handle)
         return cls(config, precision, array, library, release)
 
     @property
     def bytes(self) -> int:
-        """Of the packed weights."""
-        return self._library.bytes(int(self.number[0]))
+        """The size of the packed weights."""
+        return self._library.bytes(int(self.handle[0]))
 
     def close(self) -> None:
         """Free the weights. Safe to call twice."""
@@ -148,9 +148,9 @@ class NativeDecoder:
 
 
 def empty_cache(config: DecoderConfig, batch: int, capacity: int, precision: Precision) -> KVCache:
-    """A cache of the native layout, ``L B K S H``: slots of one head follow one another.
+    """A cache in the native layout ``L B K S H``: the positions of one head are contiguous.
 
-    H is padded with zeros to whole vectors of 16.
+    H is padded with zeros to a multiple of 16.
     """
     head = -(-config.head_dim // _LANES) * _LANES
     shape = (config.layers, batch, config.kv_heads, capacity, head)
@@ -163,41 +163,42 @@ def empty_cache(config: DecoderConfig, batch: int, capacity: int, precision: Pre
 
 
 def forward_with_cache(
-    number: Int[Array, " 1"],
+    handle: Int[Array, " 1"],
     tokens: Int[Array, "B T"],
     counts: Int[Array, " B"],
     cache: KVCache,
     config: DecoderConfig,
 ) -> tuple[Float[Array, "B T D"], KVCache]:
-    """The meaning of `models.decoder.forward_with_cache`, for weights that were packed.
+    """`models.decoder.forward_with_cache` with packed weights.
 
     Args:
-        number: of the `NativeDecoder`.
+        handle: of the `NativeDecoder`.
         tokens: as there.
         counts: as there; a row with 0 costs nothing.
-        cache: from `empty_cache`; donate it to a `jax.jit` to have it changed in place.
+        cache: from `empty_cache`; donate it to `jax.jit` to have it changed in place.
         config: of the model.
 
     Returns:
-        Normed states in float32 (zeros for padding), and the grown cache.
+        The final hidden states after normalization, in float32, zero for padding; and the
+        extended cache.
 
     Raises:
         jax.errors.JaxRuntimeError: the decoder was closed, or a token, a count or a length
-            is out of range; nothing was changed then.
+            is out of range. The cache is unchanged then.
     """
     batch, length = tokens.shape
-    shaped: Any = jax.ShapeDtypeStruct
+    struct: Any = jax.ShapeDtypeStruct
     call = jax.ffi.ffi_call(
-        EXTEND,
+        FORWARD_WITH_CACHE,
         (
-            shaped((batch, length, config.d_model), jnp.float32),
-            shaped(cache.keys.shape, cache.keys.dtype),
-            shaped(cache.values.shape, cache.values.dtype),
+            struct((batch, length, config.d_model), jnp.float32),
+            struct(cache.keys.shape, cache.keys.dtype),
+            struct(cache.values.shape, cache.values.dtype),
         ),
         input_output_aliases={4: 1, 5: 2},
     )
     hidden, keys, values = call(
-        number,
+        handle,
         tokens.astype(jnp.int32),
         counts.astype(jnp.int32),
         cache.lengths.astype(jnp.int32),
@@ -208,7 +209,7 @@ def forward_with_cache(
 
 
 def prefill_each(
-    number: Int[Array, " 1"],
+    handle: Int[Array, " 1"],
     tokens: Int[Array, "B T"],
     counts: Int[Array, " B"],
     caches: Sequence[KVCache],
@@ -216,27 +217,27 @@ def prefill_each(
     """`forward_with_cache` for rows that each have a cache of their own; returns no states.
 
     Args:
-        number: of the `NativeDecoder`.
+        handle: of the `NativeDecoder`.
         tokens: as there.
         counts: as there.
-        caches: of one row each, from `empty_cache`, of any capacities. Donate them.
+        caches: of one row each, from `empty_cache`, of any capacities; donate them.
 
     Returns:
-        The grown caches.
+        The extended caches.
 
     Raises:
         jax.errors.JaxRuntimeError: as there.
     """
     old = [part for cache in caches for part in (cache.keys, cache.values)]
-    shaped: Any = jax.ShapeDtypeStruct
+    struct: Any = jax.ShapeDtypeStruct
     call: Any = jax.ffi.ffi_call(
-        EXTEND_EACH,
-        [shaped(part.shape, part.dtype) for part in old],
-        input_output_aliases={4 + place: place for place in range(len(old))},
+        PREFILL_EACH,
+        [struct(part.shape, part.dtype) for part in old],
+        input_output_aliases={4 + index: index for index in range(len(old))},
     )
     lengths = jnp.concatenate([cache.lengths for cache in caches])
-    numbers = (tokens, counts, lengths)
-    new = call(number, *(values.astype(jnp.int32) for values in numbers), *old)
+    integers = (tokens, counts, lengths)
+    new = call(handle, *(values.astype(jnp.int32) for values in integers), *old)
     return tuple(
         KVCache(new[2 * row], new[2 * row + 1], cache.lengths + counts[row])
         for row, cache in enumerate(caches)
@@ -244,82 +245,82 @@ def prefill_each(
 
 
 def unembed(
-    number: Int[Array, " 1"],
+    handle: Int[Array, " 1"],
     hidden: Float[Array, "B D"],
     config: DecoderConfig,
     workspace: Float[Array, "B V"] | None = None,
 ) -> Float[Array, "B V"]:
-    """The float32 logits of normed states, written over `workspace` if that is donated."""
-    shaped: Any = jax.ShapeDtypeStruct
-    shape = shaped((hidden.shape[0], config.vocab_size), jnp.float32)
+    """The float32 logits of normalized states, written over `workspace` if that is donated."""
+    struct: Any = jax.ShapeDtypeStruct
+    shape = struct((hidden.shape[0], config.vocab_size), jnp.float32)
     hidden = hidden.astype(jnp.float32)
-    into: Any = jax.ffi.ffi_call(LOGITS_INTO, shape, input_output_aliases={2: 0})
-    call: Any = jax.ffi.ffi_call(LOGITS, shape)
-    logits: Array = call(number, hidden) if workspace is None else into(number, hidden, workspace)
+    into: Any = jax.ffi.ffi_call(UNEMBED_INTO, shape, input_output_aliases={2: 0})
+    call: Any = jax.ffi.ffi_call(UNEMBED, shape)
+    logits: Array = call(handle, hidden) if workspace is None else into(handle, hidden, workspace)
     return logits
 
 
 def top_candidates(
-    number: Int[Array, " 1"],
+    handle: Int[Array, " 1"],
     logits: Float[Array, "B V"],
     scale: Float[Array, " B"],
-    wanted: Bool[Array, " B"],
+    want_candidates: Bool[Array, " B"],
     want_logprobs: Bool[Array, " B"],
     candidates: int = CANDIDATES,
 ) -> tuple[TopCandidates, Float[Array, " B"]]:
-    """The meaning of `models.sampling.top_candidates`, on the decoder's threads; cheaper by much.
+    """`models.sampling.top_candidates` on the decoder's threads, which is much cheaper.
 
-    A row's numbers depend on that row alone, to the last bit. The same candidates are found
-    as there but for those exactly as likely as the last one; totals differ by rounding.
+    A row's results depend on that row alone, to the last bit. The candidates are the same as
+    there, except among tokens exactly as likely as the last one; sums differ by rounding.
 
     Args:
-        number: of the `NativeDecoder`.
+        handle: of the `NativeDecoder`.
         logits: float32.
         scale: one over the temperature.
-        wanted: whether a row needs more than its most likely token; where it does not,
-            the other candidates are -inf, and the total means nothing.
-        want_logprobs: whether a row needs the second result; it is 0 where not.
-        candidates: how many there are, if the vocabulary has as many.
+        want_candidates: whether a row needs more than its most likely token. Otherwise its
+            other candidates are -inf, and its normalizer has no meaning.
+        want_logprobs: whether a row needs the second result, which is 0 otherwise.
+        candidates: how many to find, at most the size of the vocabulary.
 
     Returns:
-        What the choice is made of; and the logarithm of the sum of the exponentials of all
-        logits as they are, that is, without `scale`.
+        The candidates; and the logsumexp of the logits without `scale`.
     """
-    rows, size = logits.shape
-    shaped: Any = jax.ShapeDtypeStruct
-    many = min(candidates, size)
-    each = shaped((rows,), jnp.float32)
-    found = (shaped((rows, many), jnp.float32), shaped((rows, many), jnp.int32))
-    call: Any = jax.ffi.ffi_call(RANK, (*found, each, each))
-    values, ids, total, plain_total = call(
-        number, logits, scale, wanted.astype(jnp.int32), want_logprobs.astype(jnp.int32)
+    rows, vocab_size = logits.shape
+    struct: Any = jax.ShapeDtypeStruct
+    count = min(candidates, vocab_size)
+    each_row = struct((rows,), jnp.float32)
+    found = (struct((rows, count), jnp.float32), struct((rows, count), jnp.int32))
+    call: Any = jax.ffi.ffi_call(TOP_CANDIDATES, (*found, each_row, each_row))
+    values, ids, scaled_logsumexp, logsumexp = call(
+        handle, logits, scale, want_candidates.astype(jnp.int32), want_logprobs.astype(jnp.int32)
     )
-    return TopCandidates(values, ids, total + values[:, 0] * scale), plain_total
+    return TopCandidates(values, ids, scaled_logsumexp + values[:, 0] * scale), logsumexp
 
 
-def _spec(config: DecoderConfig, precision: Precision, threads: int) -> Spec:
-    return Spec(
-        vocab_size=config.vocab_size,
-        layers=config.layers,
-        width=config.d_model,
-        heads=config.heads,
-        kv_heads=config.kv_heads,
-        head_size=config.head_dim,
-        feed_forward_width=config.mlp_dim,
-        rotary_size=config.rotary.size,
-        rotary_adjacent=config.rotary.pairs is RopePairs.INTERLEAVED,
-        layer_norm=config.norm == "layer",
-        gelu=config.feed_forward == "gelu",
-        parallel=config.parallel_residual,
-        positions=config.max_seq_len,
-        precision=_PRECISIONS.index(precision),
-        threads=threads,
-        norm_eps=config.norm_eps,
-    )
+def _settings(config: DecoderConfig, precision: Precision, threads: int) -> dict[str, float]:
+    """The settings of `cpp/decoder_config.h`."""
+    return {
+        "vocab_size": config.vocab_size,
+        "layers": config.layers,
+        "d_model": config.d_model,
+        "heads": config.heads,
+        "kv_heads": config.kv_heads,
+        "head_dim": config.head_dim,
+        "mlp_dim": config.mlp_dim,
+        "rotary_dim": config.rotary.size,
+        "interleaved_rope": config.rotary.pairs is RopePairs.INTERLEAVED,
+        "layer_norm": config.norm == "layer",
+        "gelu": config.feed_forward == "gelu",
+        "parallel_residual": config.parallel_residual,
+        "max_seq_len": config.max_seq_len,
+        "precision": _PRECISIONS.index(precision),
+        "threads": threads,
+        "norm_eps": config.norm_eps,
+    }
 
 
-def _apart(parameters: Parameters) -> Iterator[tuple[str, int | None, Any]]:
-    """Each array; those of the layers one layer at a time."""
+def _arrays_by_layer(parameters: Parameters) -> Iterator[tuple[str, int | None, Any]]:
+    """Every array, with those of the layers split into layers."""
     for name, array in named_arrays(parameters):
         values = np.asarray(array)
         if name.startswith("layers."):
@@ -329,11 +330,10 @@ def _apart(parameters: Parameters) -> Iterator[tuple[str, int | None, Any]]:
             yield name, None, values
 
 
-def _declared(config: DecoderConfig) -> dict[tuple[str, int | None], tuple[int, ...]]:
-    """The shape of every array, those of the layers for each layer."""
-    declared = parameter_specs(config)
+def _expected_shapes(config: DecoderConfig) -> dict[tuple[str, int | None], tuple[int, ...]]:
+    """The shape of every array, by name and layer."""
     shapes: dict[tuple[str, int | None], tuple[int, ...]] = {}
-    for name, info in named_arrays(declared):
+    for name, info in named_arrays(parameter_specs(config)):
         if name.startswith("layers."):
             for layer in range(config.layers):
                 shapes[name.removeprefix("layers."), layer] = info.shape[1:]
@@ -342,55 +342,62 @@ def _declared(config: DecoderConfig) -> dict[tuple[str, int | None], tuple[int, 
     return shapes
 
 
-def _fill(
+def _pack_arrays(
     library: Library,
-    number: int,
+    handle: int,
     arrays: Iterable[tuple[str, int | None, Any]],
     config: DecoderConfig,
 ) -> None:
-    """Hand every array over, in its shape: the kernels read as far as the declaration says."""
-    missing = _declared(config)
+    """Check the shape of every array and pack it, and the tables of rotary embeddings."""
+    missing = _expected_shapes(config)
 
-    def send(name: str, layer: int | None, values: np.ndarray[Any, Any]) -> None:
-        half = values.dtype == ml_dtypes.bfloat16
-        values = np.ascontiguousarray(values, None if half else np.float32)
-        place = -1 if layer is None else layer
-        library.set(number, name, place, values.ctypes.data, is_bfloat16=half)
+    def pack(name: str, layer: int | None, values: np.ndarray[Any, Any]) -> None:
+        is_bfloat16 = values.dtype == ml_dtypes.bfloat16
+        values = np.ascontiguousarray(values, None if is_bfloat16 else np.float32)
+        library.set(
+            handle,
+            name,
+            -1 if layer is None else layer,
+            values.ctypes.data,
+            is_bfloat16=is_bfloat16,
+            elements=values.size,
+        )
 
     for name, layer, array in arrays:
         shape = missing.pop((name, layer), None)
         if shape is None:
             raise InputError(
-                "the parameters are not those of this configuration", got=_shown(name, layer)
+                "the parameters do not match the configuration",
+                got=f"{_describe(name, layer)}, which is unknown or repeated",
             )
         values = np.asarray(array)
         if values.shape != shape:
             raise InputError(
-                f"the array {_shown(name, layer)} has a wrong shape",
+                f"the array {_describe(name, layer)} has a wrong shape",
                 got=values.shape,
                 allowed=str(shape),
             )
-        apart = name == "embedding" and not config.tie_embeddings
-        send("untied_embedding" if apart else name, layer, values)
+        untied = name == "embedding" and not config.tie_embeddings
+        pack("untied_embedding" if untied else name, layer, values)
     if missing:
         raise InputError(
-            "the parameters are not those of this configuration",
-            got=f"no {', '.join(_shown(*one) for one in list(missing)[:3])}",
+            "the parameters do not match the configuration",
+            got=f"no {', '.join(_describe(*key) for key in list(missing)[:3])}",
         )
-    cosine, sine = _angle_tables(config)
-    send("cosine", None, cosine)
-    send("sine", None, sine)
+    cosine, sine = _rope_tables(config)
+    pack("cosine", None, cosine)
+    pack("sine", None, sine)
 
 
-def _shown(name: str, layer: int | None) -> str:
+def _describe(name: str, layer: int | None) -> str:
     return name if layer is None else f"{name} of layer {layer}"
 
 
-def _angle_tables(config: DecoderConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Of every position of the context: the very numbers that `models.rotary` computes."""
+def _rope_tables(config: DecoderConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines and sines for every position, bit for bit those of `models.rotary`."""
     parts = []
-    for start in range(0, config.max_seq_len, _ANGLES_AT_ONCE):
-        stop = min(config.max_seq_len, start + _ANGLES_AT_ONCE)
+    for start in range(0, config.max_seq_len, _MAX_POSITIONS):
+        stop = min(config.max_seq_len, start + _MAX_POSITIONS)
         positions = jnp.arange(start, stop, dtype=jnp.int32)[None]
         parts.append(
             [

@@ -1,9 +1,10 @@
-"""The compiled kernels, loaded into this process, and the shape of each call."""
+"""Loading the compiled kernels and registering them with XLA."""
 
 from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,90 +15,96 @@ from multiturn.core.errors import EngineError
 from multiturn.models.native.build import built_library
 
 __all__ = [
-    "EXTEND",
-    "EXTEND_EACH",
-    "LOGITS",
-    "LOGITS_INTO",
-    "RANK",
+    "FORWARD_WITH_CACHE",
     "Library",
-    "Spec",
+    "PREFILL_EACH",
+    "TOP_CANDIDATES",
+    "UNEMBED",
+    "UNEMBED_INTO",
     "load_library",
 ]
 
-EXTEND = "multiturn_native_extend"
-"""The name that XLA knows `decoder.extend` by."""
-EXTEND_EACH = "multiturn_native_extend_each"
-LOGITS = "multiturn_native_logits"
-LOGITS_INTO = "multiturn_native_logits_into"
-RANK = "multiturn_native_rank"
+FORWARD_WITH_CACHE = "multiturn_native_forward_with_cache"
+"""The name under which XLA knows `decoder.forward_with_cache`; likewise those below."""
+PREFILL_EACH = "multiturn_native_prefill_each"
+UNEMBED = "multiturn_native_unembed"
+UNEMBED_INTO = "multiturn_native_unembed_into"
+TOP_CANDIDATES = "multiturn_native_top_candidates"
 
-_ROOM = 400
-"""Bytes for the words of a fault."""
-
-
-class Spec(ctypes.Structure):
-    """`mt::Spec` of `cpp/decoder.h`, field by field."""
-
-    _fields_ = (
-        *(
-            (name, ctypes.c_int32)
-            for name in (
-                "vocab_size",
-                "layers",
-                "width",
-                "heads",
-                "kv_heads",
-                "head_size",
-                "feed_forward_width",
-                "rotary_size",
-                "rotary_adjacent",
-                "layer_norm",
-                "gelu",
-                "parallel",
-                "positions",
-                "precision",
-                "threads",
-            )
-        ),
-        ("norm_eps", ctypes.c_float),
-    )
+_ERROR_SIZE = 400
+"""Bytes for an error message."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """The functions of a loaded library. A decoder is a number above 0."""
+    """The functions of a loaded library. A decoder's handle is a positive number."""
 
     path: Path
     _functions: ctypes.CDLL = field(repr=False)
 
-    def create(self, spec: Spec) -> int:
-        """Room for a decoder's weights."""
-        fault = ctypes.create_string_buffer(_ROOM)
-        number: int = self._functions.mt_create(ctypes.byref(spec), fault, _ROOM)
-        _raise_on(number == 0, fault)
-        return number
+    def create(self, settings: Mapping[str, float]) -> int:
+        """Allocate a decoder's weights.
 
-    def set(self, number: int, name: str, layer: int, data: int, *, is_bfloat16: bool) -> None:
-        """Pack one array from the address `data`: contiguous, of the shape that is declared."""
-        fault = ctypes.create_string_buffer(_ROOM)
+        Args:
+            settings: those of `kIntSettings` in `cpp/decoder_config.h`, and ``norm_eps``.
+
+        Returns:
+            The decoder's handle.
+
+        Raises:
+            EngineError: a setting is missing, unknown or out of range.
+        """
+        error = ctypes.create_string_buffer(_ERROR_SIZE)
+        count = len(settings)
+        names = (ctypes.c_char_p * count)(*(name.encode() for name in settings))
+        values = (ctypes.c_double * count)(*settings.values())
+        handle: int = self._functions.mt_create(names, values, count, error, _ERROR_SIZE)
+        _raise_on(handle == 0, error)
+        return handle
+
+    def set(
+        self, handle: int, name: str, layer: int, data: int, *, is_bfloat16: bool, elements: int
+    ) -> None:
+        """Pack one array.
+
+        Args:
+            handle: of the decoder.
+            name: of the array.
+            layer: that the array belongs to, or -1.
+            data: the address of the array, which is contiguous.
+            is_bfloat16: whether it is bfloat16; it is float32 otherwise.
+            elements: in the array.
+
+        Raises:
+            EngineError: the name or the layer is unknown, or the number of elements is wrong.
+        """
+        error = ctypes.create_string_buffer(_ERROR_SIZE)
         done = self._functions.mt_set(
-            number, name.encode(), layer, ctypes.c_void_p(data), int(is_bfloat16), fault, _ROOM
+            handle,
+            name.encode(),
+            layer,
+            ctypes.c_void_p(data),
+            int(is_bfloat16),
+            ctypes.c_int64(elements),
+            error,
+            _ERROR_SIZE,
         )
-        _raise_on(done == 0, fault)
+        _raise_on(done == 0, error)
 
-    def bytes(self, number: int) -> int:
-        """Of the packed weights; 0 where there is no such decoder."""
-        found: int = self._functions.mt_bytes(number)
+    def bytes(self, handle: int) -> int:
+        """The size of the packed weights; 0 for an unknown handle."""
+        found: int = self._functions.mt_bytes(handle)
         return found
 
-    def destroy(self, number: int) -> None:
-        """Free a decoder, once nothing runs on it any more. Safe to call twice."""
-        self._functions.mt_destroy(number)
+    def destroy(self, handle: int) -> None:
+        """Free a decoder once no call uses it. Safe to call twice."""
+        self._functions.mt_destroy(handle)
 
 
-def _raise_on(failed: bool, fault: Any) -> None:
+def _raise_on(failed: bool, error: Any) -> None:
     if failed:
-        raise EngineError("the native kernels refused", got=fault.value.decode(errors="replace"))
+        message = error.value.decode(errors="replace")
+        raise EngineError("the native kernels refused a call", got=message)
 
 
 _loaded: list[Library] = []
@@ -105,10 +112,10 @@ _loading = threading.Lock()
 
 
 def load_library() -> Library:
-    """The library of this process: compiled if need be, loaded and known to XLA, once.
+    """The library of this process: compiled if necessary, loaded and registered once.
 
     Raises:
-        EngineError: it cannot be compiled or loaded here.
+        EngineError: the library cannot be compiled or loaded here.
     """
     with _loading:
         if not _loaded:
@@ -129,11 +136,11 @@ def _load(path: Path) -> Library:
     functions.mt_destroy.restype = None
     capsule: Any = jax.ffi.pycapsule
     handlers = {
-        EXTEND: functions.mt_extend,
-        EXTEND_EACH: functions.mt_extend_each,
-        LOGITS: functions.mt_logits,
-        LOGITS_INTO: functions.mt_logits_into,
-        RANK: functions.mt_rank,
+        FORWARD_WITH_CACHE: functions.mt_forward_with_cache,
+        PREFILL_EACH: functions.mt_prefill_each,
+        UNEMBED: functions.mt_unembed,
+        UNEMBED_INTO: functions.mt_unembed_into,
+        TOP_CANDIDATES: functions.mt_top_candidates,
     }
     for name, handler in handlers.items():
         jax.ffi.register_ffi_target(name, capsule(handler), platform="cpu")

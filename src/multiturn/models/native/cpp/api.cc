@@ -1,33 +1,39 @@
-// What Python calls by ctypes: decoders are made, filled and freed here, by number. They are
-// run through ffi.cc.
+// The functions that Python calls through ctypes: decoders are created, filled and destroyed here,
+// by handle. They run through ffi.cc.
 #include <exception>
-#include <map>
 
 #include "registry.h"
+
+#define MT_EXPORT extern "C" __attribute__((visibility("default")))
 
 namespace mt {
 
 Registry& registry() {
-  static Registry* all = new Registry;  // never destroyed: threads may still use it at exit
-  return *all;
+  static auto* instance = new Registry;  // never destroyed: threads may use it at exit
+  return *instance;
 }
 
 namespace {
 
-void say(const char* words, char* to, int32_t room) {
-  if (to == nullptr || room <= 0) return;
-  std::strncpy(to, words, room - 1);
-  to[room - 1] = '\0';
+// Calls work() and returns its result. An exception becomes 0, with its message in `error`.
+template <class Work>
+int32_t guarded(char* error, int32_t error_size, Work&& work) {
+  try {
+    return work();
+  } catch (const std::exception& exception) {
+    if (error != nullptr && error_size > 0) {
+      std::strncpy(error, exception.what(), error_size - 1);
+      error[error_size - 1] = '\0';
+    }
+    return 0;
+  }
 }
 
 }  // namespace
 }  // namespace mt
 
-extern "C" {
-
-// The instructions that the kernels of this library were compiled with: those that the sources
-// ask for by name.
-__attribute__((visibility("default"))) const char* mt_variant() {
+// The instruction sets that this library was compiled for, as far as the sources use them.
+MT_EXPORT const char* mt_variant() {
 #if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
   return "AVX-512 with BF16 and VNNI";
 #elif defined(__AVX512BF16__)
@@ -53,34 +59,31 @@ __attribute__((visibility("default"))) const char* mt_variant() {
 #endif
 }
 
-// The number of a new decoder, above 0; or 0, with the reason in `fault`.
-__attribute__((visibility("default"))) int32_t mt_create(const mt::Spec* spec, char* fault, int32_t room) {
-  try {
-    return mt::registry().add(std::make_shared<mt::Decoder>(*spec));
-  } catch (const std::exception& error) {
-    mt::say(error.what(), fault, room);
-    return 0;
-  }
+// Creates a decoder from settings by name; see read_config. Returns its handle, which is positive,
+// or 0 with the reason in `error`.
+MT_EXPORT int32_t mt_create(const char* const* names, const double* values, int32_t count,
+                            char* error, int32_t error_size) {
+  return mt::guarded(error, error_size, [&] {
+    return mt::registry().add(std::make_shared<mt::Decoder>(mt::read_config(names, values, count)));
+  });
 }
 
-__attribute__((visibility("default"))) int32_t mt_set(int32_t number, const char* name, int32_t layer, const void* data,
-                              int32_t is_bfloat16, char* fault, int32_t room) {
-  try {
-    const auto decoder = mt::registry().find(number);
+// See Weights::set. Returns 1, or 0 with the reason in `error`.
+MT_EXPORT int32_t mt_set(int32_t handle, const char* name, int32_t layer, const void* data,
+                         int32_t is_bfloat16, int64_t elements, char* error, int32_t error_size) {
+  return mt::guarded(error, error_size, [&] {
+    const auto decoder = mt::registry().find(handle);
     if (!decoder) throw std::invalid_argument("the decoder was closed");
-    decoder->set(name, layer, data, is_bfloat16 != 0);
+    decoder->set(name, layer, data, is_bfloat16 != 0, elements);
     return 1;
-  } catch (const std::exception& error) {
-    mt::say(error.what(), fault, room);
-    return 0;
-  }
+  });
 }
 
-__attribute__((visibility("default"))) int64_t mt_bytes(int32_t number) {
-  const auto decoder = mt::registry().find(number);
+// The bytes of the packed weights; 0 for an unknown handle.
+MT_EXPORT int64_t mt_bytes(int32_t handle) {
+  const auto decoder = mt::registry().find(handle);
   return decoder ? static_cast<int64_t>(decoder->bytes()) : 0;
 }
 
-__attribute__((visibility("default"))) void mt_destroy(int32_t number) { mt::registry().remove(number); }
-
-}  // extern "C"
+// Destroys the decoder once no call uses it. An unknown handle is ignored.
+MT_EXPORT void mt_destroy(int32_t handle) { mt::registry().remove(handle); }

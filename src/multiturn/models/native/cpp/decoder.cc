@@ -3,24 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
-#include "attention.h"
-#include "product.h"
+#include "gemm.h"
 
 namespace mt {
 namespace {
 
-constexpr int kChunk = 128;  // tokens that go through the layers together
-
-int padded(int outputs) { return divide_up(outputs, kPanel) * kPanel; }
-
-int query_size(const Spec& s) { return s.heads * s.head_size; }
-int key_size(const Spec& s) { return s.kv_heads * s.head_size; }
-
-// LayerNorm or RMSNorm of one row, in float32.
+// LayerNorm (if `centered`) or RMSNorm of one row, in float32.
 void normalize(const float* x, const std::vector<float>& scale, const std::vector<float>& bias,
-               int width, bool centred, float eps, float* out) {
+               int width, bool centered, float eps, float* out) {
   float mean = 0;
-  if (centred) {
+  if (centered) {
     double total = 0;
     for (int d = 0; d < width; ++d) total += x[d];
     mean = static_cast<float>(total / width);
@@ -28,31 +20,32 @@ void normalize(const float* x, const std::vector<float>& scale, const std::vecto
   Floats squares = {};
   int d = 0;
   for (; d + kLanes <= width; d += kLanes) {
-    const Floats away = load(x + d) - mean;
-    squares += away * away;
+    const Floats difference = load(x + d) - mean;
+    squares += difference * difference;
   }
   float rest = 0;
   for (; d < width; ++d) rest += (x[d] - mean) * (x[d] - mean);
-  const float inverse = 1.0f / std::sqrt((sum(squares) + rest) / width + eps);
+  const float inverse =
+      1.0f / std::sqrt((reduce_sum(squares) + rest) / static_cast<float>(width) + eps);
   for (d = 0; d < width; ++d) out[d] = (x[d] - mean) * inverse * scale[d];
   if (!bias.empty())
     for (d = 0; d < width; ++d) out[d] += bias[d];
 }
 
-// Turns the pairs of one head by the angles of its position.
-void rotate(float* head, const float* cosine, const float* sine, int size, bool adjacent) {
-  const int half = size / 2;
-  for (int i = 0; i < half; ++i) {
-    float& first = head[adjacent ? 2 * i : i];
-    float& second = head[adjacent ? 2 * i + 1 : i + half];
+// Rotary position embedding of one head, in place.
+void apply_rope(float* head, const float* cosine, const float* sine, int pairs, bool interleaved) {
+  for (int i = 0; i < pairs; ++i) {
+    float& first = head[interleaved ? 2 * i : i];
+    float& second = head[interleaved ? 2 * i + 1 : i + pairs];
     const float a = first, b = second;
     first = a * cosine[i] - b * sine[i];
     second = b * cosine[i] + a * sine[i];
   }
 }
 
-template <class Number>
-void keep(const float* head, int size, int padded_size, Number* to) {
+// Stores one head followed by zeros, so that readers need no tail loop.
+template <class T>
+void store_padded(const float* head, int size, int padded_size, T* to) {
   for (int h = 0; h < padded_size; h += kLanes) {
     Floats x = {};
     for (int lane = 0; lane < kLanes && h + lane < size; ++lane) x[lane] = head[h + lane];
@@ -60,120 +53,24 @@ void keep(const float* head, int size, int padded_size, Number* to) {
   }
 }
 
+void add_bias(const std::vector<float>& bias, int first, int count, float* to) {
+  if (bias.empty()) return;
+  for (int n = 0; n < count; ++n) to[n] += bias[first + n];
+}
+
 }  // namespace
 
-Decoder::Decoder(const Spec& spec)
-    : spec_(spec),
-      precision_(static_cast<Precision>(spec.precision)),
-      vectors_(divide_up(spec.head_size, kLanes)),
-      layers_(spec.layers),
-      team_(spec.threads) {
-  const int qkv = query_size(spec) + 2 * key_size(spec);
-  const int heads = spec.heads * padded_head();
-  stream_ = Memory<float>(static_cast<size_t>(kChunk) * spec.width);
-  qkv_ = Memory<float>(static_cast<size_t>(kChunk) * padded(qkv));
-  mixed_ = Memory<float>(static_cast<size_t>(kChunk) * heads);
-  inner_ = Memory<float>(static_cast<size_t>(kChunk) * padded(spec.feed_forward_width));
-  panel_ = Memory<float>(static_cast<size_t>(team_.size()) * 2 * kChunk * kPanel);
-  normed_ = Rows(kChunk, spec.width, precision_);
-  mixed_rows_ = Rows(kChunk, query_size(spec), precision_);
-  inner_rows_ = Rows(kChunk, spec.feed_forward_width, precision_);
-  for (Layer& layer : layers_) {
-    layer.qkv = Matrix(spec.width, qkv, precision_);
-    layer.out = Matrix(query_size(spec), spec.width, precision_);
-    if (!spec.gelu) layer.gate = Matrix(spec.width, spec.feed_forward_width, precision_);
-    layer.up = Matrix(spec.width, spec.feed_forward_width, precision_);
-    layer.down = Matrix(spec.feed_forward_width, spec.width, precision_);
-  }
-  head_ = Matrix(spec.width, spec.vocab_size, precision_);
-}
+Decoder::Decoder(const DecoderConfig& config)
+    : config_(config), pool_(config.threads), weights_(config), scratch_(config, pool_.size()) {}
 
-size_t Decoder::bytes() const {
-  size_t total = head_.bytes() + 2 * half_embedding_.size() + 4 * embedding_.size();
-  for (const Layer& layer : layers_)
-    total += layer.qkv.bytes() + layer.out.bytes() + layer.gate.bytes() + layer.up.bytes() +
-             layer.down.bytes();
-  return total;
-}
-
-void Decoder::set(const std::string& name, int index, const void* data, bool is_bfloat16) {
-  const Spec& s = spec_;
-  const auto vector = [&](std::vector<float>& to, int count, int first = 0, int whole = 0) {
-    to.resize(std::max(whole, count));
-    const Source from{data, is_bfloat16, 1, 0};
-    for (int i = 0; i < count; ++i) to[first + i] = from.at(i, 0);
-  };
-  // Arrays lie with the outputs last; only the embedding, read as a head, has them first.
-  const auto matrix = [&](Matrix& to, int outputs, int first = 0) {
-    const Source from{data, is_bfloat16, static_cast<size_t>(outputs), 1};
-    team_.run([&](Team::Member& member) {
-      member.share(divide_up(outputs, kPanel), [&](int part) {
-        const int begin = part * kPanel;
-        const size_t skipped = static_cast<size_t>(begin) * (is_bfloat16 ? 2 : 4);
-        const Source here{static_cast<const uint8_t*>(data) + skipped, is_bfloat16,
-                          from.input_stride, 1};
-        to.pack(here, first + begin, std::min(kPanel, outputs - begin));
-      });
-    });
-  };
-  const int q = query_size(s), k = key_size(s), whole = q + 2 * k;
-  if (index < 0) {
-    const size_t table = static_cast<size_t>(s.positions) * (s.rotary_size / 2);
-    if (name == "final_norm_scale") return vector(final_norm_scale_, s.width);
-    if (name == "final_norm_bias") return vector(final_norm_bias_, s.width);
-    if (name == "head_bias") return vector(head_bias_, s.vocab_size);
-    if (name == "cosine") return vector(cosine_, table);
-    if (name == "sine") return vector(sine_, table);
-    if (name == "head") return tied_ = false, matrix(head_, s.vocab_size);
-    if (name == "embedding") {  // before "head", if there is one
-      const size_t width = s.width, bytes = is_bfloat16 ? 2 : 4;
-      team_.run([&](Team::Member& member) {
-        member.share(divide_up(s.vocab_size, kPanel), [&](int part) {
-          const size_t begin = static_cast<size_t>(part) * kPanel;
-          const Source here{static_cast<const uint8_t*>(data) + begin * width * bytes, is_bfloat16,
-                            1, width};
-          head_.pack(here, begin, std::min<int>(kPanel, s.vocab_size - begin));
-        });
-      });
-      return;
-    }
-    if (name == "untied_embedding") {
-      const size_t count = static_cast<size_t>(s.vocab_size) * s.width;
-      const Source from{data, is_bfloat16, 1, 0};
-      if (half_cache()) {
-        half_embedding_ = Memory<Bfloat16>(count);
-        for (size_t i = 0; i < count; ++i) half_embedding_.data()[i] = to_bfloat16(from.at(i, 0));
-      } else {
-        embedding_ = Memory<float>(count);
-        for (size_t i = 0; i < count; ++i) embedding_.data()[i] = from.at(i, 0);
-      }
-      return;
-    }
-    throw std::invalid_argument("no such array: " + name);
-  }
-  if (index >= s.layers) throw std::invalid_argument("no such layer");
-  Layer& layer = layers_[index];
-  if (name == "norm_scale") return vector(layer.norm_scale, s.width);
-  if (name == "norm_bias") return vector(layer.norm_bias, s.width);
-  if (name == "mlp_norm_scale") return vector(layer.mlp_norm_scale, s.width);
-  if (name == "mlp_norm_bias") return vector(layer.mlp_norm_bias, s.width);
-  if (name == "query_bias") return vector(layer.qkv_bias, q, 0, whole);
-  if (name == "key_bias") return vector(layer.qkv_bias, k, q, whole);
-  if (name == "value_bias") return vector(layer.qkv_bias, k, q + k, whole);
-  if (name == "up_bias") return vector(layer.up_bias, s.feed_forward_width);
-  if (name == "down_bias") return vector(layer.down_bias, s.width);
-  if (name == "query") return matrix(layer.qkv, q);
-  if (name == "key") return matrix(layer.qkv, k, q);
-  if (name == "value") return matrix(layer.qkv, k, q + k);
-  if (name == "attention_out") return matrix(layer.out, s.width);
-  if (name == "gate" && !s.gelu) return matrix(layer.gate, s.feed_forward_width);
-  if (name == "up") return matrix(layer.up, s.feed_forward_width);
-  if (name == "down") return matrix(layer.down, s.width);
-  throw std::invalid_argument("no such array of a layer: " + name);
+void Decoder::set(const std::string& name, int layer, const void* data, bool is_bfloat16,
+                  int64_t elements) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  weights_.set(pool_, name, layer, data, is_bfloat16, elements);
 }
 
 std::vector<Decoder::Token> Decoder::real_tokens(const Batch& batch) const {
-  std::vector<Token> found;
+  std::vector<Token> tokens;
   for (int row = 0; row < batch.rows; ++row) {
     const int count = batch.counts[row], length = batch.lengths[row];
     if (count == 0) continue;
@@ -181,215 +78,254 @@ std::vector<Decoder::Token> Decoder::real_tokens(const Batch& batch) const {
       throw std::invalid_argument("a row's count is not between 0 and the tokens given");
     if (length < 0 || length > batch.caches[row].capacity - count)
       throw std::invalid_argument("a row's tokens do not fit its cache");
-    if (length + count > spec_.positions)
+    if (length + count > config_.max_seq_len)
       throw std::invalid_argument("a row is longer than the model's context");
     for (int t = 0; t < count; ++t) {
-      const int place = row * batch.length + t;
-      const int id = batch.tokens[place];
-      if (id < 0 || id >= spec_.vocab_size)
+      const int64_t index = static_cast<int64_t>(row) * batch.length + t;
+      const int id = batch.tokens[index];
+      if (id < 0 || id >= config_.vocab_size)
         throw std::invalid_argument("a token is not in the vocabulary");
-      found.push_back({id, row, length + t, place});
+      tokens.push_back({id, row, length + t, index});
     }
   }
-  return found;
+  return tokens;
 }
 
-void Decoder::extend(const Batch& batch) {
-  const std::lock_guard<std::mutex> alone(busy_);
+// One worker's part in the forward pass of up to kMaxChunk tokens. All workers call the same
+// methods in the same order; each method ends with a barrier.
+class Decoder::ChunkForward {
+ public:
+  ChunkForward(Decoder& decoder, Worker& worker, const Token* tokens, int count, const Batch& batch)
+      : c_(decoder.config_),
+        weights_(decoder.weights_),
+        scratch_(decoder.scratch_),
+        mine_(decoder.scratch_.workers[worker.index()]),
+        worker_(worker),
+        tokens_(tokens),
+        count_(count),
+        batch_(batch) {}
+
+  void embed() {
+    worker_.parallel_for(count_, [&](int i) {
+      float* x = scratch_.residual.row(i);
+      if (weights_.embedding.empty())
+        weights_.head.unpack(tokens_[i].id, x);
+      else
+        weights_.embedding.lookup(tokens_[i].id, c_.d_model, x);
+    });
+  }
+
+  void attention_block(int layer) {
+    const LayerWeights& w = weights_.layers[layer];
+    norm(w.norm_scale, w.norm_bias);
+    gemm(scratch_.packed_hidden, w.qkv, w.qkv_bias, scratch_.qkv, kReplace);
+    if (c_.bfloat16_cache()) {
+      write_cache<Bfloat16>(layer);
+      attention<Bfloat16>(layer);
+    } else {
+      write_cache<float>(layer);
+      attention<float>(layer);
+    }
+    pack_attention();
+    gemm(scratch_.packed_attention, w.out, {}, scratch_.residual, kAdd);
+  }
+
+  void mlp_block(int layer) {
+    const LayerWeights& w = weights_.layers[layer];
+    if (!c_.parallel_residual) norm(w.mlp_norm_scale, w.mlp_norm_bias);
+    if (c_.gelu)
+      gemm(scratch_.packed_hidden, w.up, w.up_bias, scratch_.mlp, kReplaceByGelu);
+    else
+      gated_gemm(w);
+    worker_.parallel_for(
+        count_, [&](int i) { scratch_.packed_mlp.set(i, scratch_.mlp.row(i), c_.mlp_dim); });
+    gemm(scratch_.packed_mlp, w.down, w.down_bias, scratch_.residual, kAdd);
+  }
+
+  void final_norm() {
+    worker_.parallel_for(count_, [&](int i) {
+      normalize(scratch_.residual.row(i), weights_.final_norm_scale, weights_.final_norm_bias,
+                c_.d_model, c_.layer_norm, c_.norm_eps,
+                batch_.hidden + tokens_[i].index * c_.d_model);
+    });
+  }
+
+ private:
+  enum Epilogue { kReplace, kReplaceByGelu, kAdd };
+
+  // packed_hidden = the normalized residual stream.
+  void norm(const std::vector<float>& scale, const std::vector<float>& bias) {
+    worker_.parallel_for(count_, [&](int i) {
+      float* row = mine_.row.data();
+      normalize(scratch_.residual.row(i), scale, bias, c_.d_model, c_.layer_norm, c_.norm_eps, row);
+      scratch_.packed_hidden.set(i, row, c_.d_model);
+    });
+  }
+
+  // out = activations times weights, plus bias; or the same added to `out`.
+  void gemm(const PackedActivations& activations, const PackedWeights& weights,
+            const std::vector<float>& bias, TokenRows& out, Epilogue epilogue) {
+    worker_.parallel_for(weights.panels(), [&](int p) {
+      float* panel = mine_.panel.data();
+      gemm_panel(activations, count_, weights, p, panel);
+      const int first = p * kPanel;
+      const int width = std::min(kPanel, weights.outputs() - first);
+      for (int i = 0; i < count_; ++i) {
+        float* from = panel + static_cast<size_t>(i) * kPanel;
+        float* to = out.row(i) + first;
+        add_bias(bias, first, width, from);
+        if (epilogue == kReplaceByGelu)
+          for (int n = 0; n < kPanel; n += kLanes) store(from + n, gelu(load(from + n)));
+        if (epilogue == kAdd)
+          for (int n = 0; n < width; ++n) to[n] += from[n];
+        else
+          std::memcpy(to, from, width * sizeof(float));
+      }
+    });
+  }
+
+  // mlp = silu(hidden times gate) * (hidden times up).
+  void gated_gemm(const LayerWeights& w) {
+    worker_.parallel_for(w.up.panels(), [&](int p) {
+      float* gates = mine_.gate_panel.data();
+      float* ups = mine_.panel.data();
+      gemm_panel(scratch_.packed_hidden, count_, w.gate, p, gates);
+      gemm_panel(scratch_.packed_hidden, count_, w.up, p, ups);
+      for (int i = 0; i < count_; ++i) {
+        float* to = scratch_.mlp.row(i) + p * kPanel;
+        for (int n = 0; n < kPanel; n += kLanes) {
+          const int at = i * kPanel + n;
+          store(to + n, silu(load(gates + at)) * load(ups + at));
+        }
+      }
+    });
+  }
+
+  // Where one head of one sequence begins in the keys or values.
+  size_t kv_offset(const CacheRow& cache, int layer, int kv_head) const {
+    const size_t row = static_cast<size_t>(layer) * cache.rows + cache.row;
+    return (row * c_.kv_heads + kv_head) * cache.capacity * c_.padded_head();
+  }
+
+  // Rotates queries and keys, and stores keys and values. All tokens of the chunk do so before any
+  // of them attends, because tokens attend to earlier tokens of the same chunk.
+  template <class T>
+  void write_cache(int layer) {
+    worker_.parallel_for(count_, [&](int i) {
+      const Token& token = tokens_[i];
+      const CacheRow& cache = batch_.caches[token.row];
+      float* queries = scratch_.qkv.row(i);
+      float* keys = queries + c_.query_size();
+      float* values = keys + c_.kv_size();
+      const size_t angles = token.position * c_.rotary_pairs();
+      for (int n = 0; n < c_.heads + c_.kv_heads; ++n)
+        apply_rope(queries + n * c_.head_dim, weights_.cosine.data() + angles,
+                   weights_.sine.data() + angles, c_.rotary_dim / 2, c_.interleaved_rope);
+      for (int n = 0; n < c_.kv_heads; ++n) {
+        const size_t at =
+            kv_offset(cache, layer, n) + static_cast<size_t>(token.position) * c_.padded_head();
+        store_padded(keys + n * c_.head_dim, c_.head_dim, c_.padded_head(),
+                     static_cast<T*>(cache.keys) + at);
+        store_padded(values + n * c_.head_dim, c_.head_dim, c_.padded_head(),
+                     static_cast<T*>(cache.values) + at);
+      }
+    });
+  }
+
+  template <class T>
+  void attention(int layer) {
+    const float scale = 1.0f / std::sqrt(static_cast<float>(c_.head_dim));
+    const int head = c_.padded_head(), group = c_.group();
+    worker_.parallel_for(count_ * c_.kv_heads, [&](int unit) {
+      const int i = unit / c_.kv_heads, kv_head = unit % c_.kv_heads;
+      const Token& token = tokens_[i];
+      const CacheRow& cache = batch_.caches[token.row];
+      const float* queries = scratch_.qkv.row(i) + kv_head * group * c_.head_dim;
+      float* out = scratch_.attention.row(i) + kv_head * group * head;
+      for (int g = 0; g < group; ++g)
+        store_padded(queries + g * c_.head_dim, c_.head_dim, head, out + g * head);
+      const size_t at = kv_offset(cache, layer, kv_head);
+      attend(out, group, static_cast<const T*>(cache.keys) + at,
+             static_cast<const T*>(cache.values) + at, c_.head_vectors(), token.position + 1, scale,
+             mine_.scores.data(), scratch_.score_stride, out);
+    });
+  }
+
+  // packed_attention = the attention outputs without their padding.
+  void pack_attention() {
+    worker_.parallel_for(count_, [&](int i) {
+      const float* padded = scratch_.attention.row(i);
+      float* dense = scratch_.qkv.row(i);  // the queries are no longer needed
+      for (int n = 0; n < c_.heads; ++n)
+        std::memcpy(dense + n * c_.head_dim, padded + n * c_.padded_head(),
+                    c_.head_dim * sizeof(float));
+      scratch_.packed_attention.set(i, dense, c_.query_size());
+    });
+  }
+
+  const DecoderConfig& c_;
+  const Weights& weights_;
+  Scratch& scratch_;
+  WorkerScratch& mine_;
+  Worker& worker_;
+  const Token* tokens_;
+  const int count_;
+  const Batch& batch_;
+};
+
+void Decoder::forward(const Batch& batch) {
+  const std::lock_guard<std::mutex> lock(mutex_);
   const std::vector<Token> tokens = real_tokens(batch);
   if (batch.hidden != nullptr) {
-    const size_t hidden = static_cast<size_t>(batch.rows) * batch.length * spec_.width;
-    std::memset(batch.hidden, 0, hidden * sizeof(float));
+    const size_t states = static_cast<size_t>(batch.rows) * batch.length * config_.d_model;
+    std::memset(batch.hidden, 0, states * sizeof(float));
   }
-  int capacity = 0;
-  for (int row = 0; row < batch.rows; ++row)
-    capacity = std::max(capacity, batch.caches[row].capacity);
-  const int pitch = divide_up(capacity, kLanes) * kLanes;
-  if (pitch > scratch_pitch_) {
-    const size_t each = static_cast<size_t>(kHeadsAtOnce) * pitch + 2 * spec_.width;
-    scratch_ = Memory<float>(each * team_.size());
-    scratch_pitch_ = pitch;
-  }
-  for (size_t begin = 0; begin < tokens.size(); begin += kChunk)
-    read(tokens.data() + begin, std::min<size_t>(kChunk, tokens.size() - begin), batch);
-}
-
-void Decoder::read(const Token* tokens, int count, const Batch& batch) {
-  const Spec& s = spec_;
-  const int head = padded_head(), group = s.heads / s.kv_heads;
-  const int q = query_size(s), k = key_size(s);
-  const int qkv_pitch = padded(q + 2 * k), inner_pitch = padded(s.feed_forward_width);
-  const size_t mixed_pitch = static_cast<size_t>(s.heads) * head;
-  const float scale = 1.0f / std::sqrt(static_cast<float>(s.head_size));
-
-  team_.run([&](Team::Member& member) {
-    float* panel = panel_.data() + static_cast<size_t>(member.index()) * 2 * kChunk * kPanel;
-    float* scores = scratch_.data() + static_cast<size_t>(member.index()) *
-                                          (kHeadsAtOnce * scratch_pitch_ + 2 * s.width);
-    float* row = scores + kHeadsAtOnce * scratch_pitch_;
-
-    // Where a head of a row begins in the keys or values.
-    const auto place = [&](const CacheRow& cache, int layer, int kv_head) {
-      const size_t before =
-          (static_cast<size_t>(layer) * cache.rows + cache.row) * s.kv_heads + kv_head;
-      return before * cache.capacity * head;
-    };
-    const auto norm = [&](const std::vector<float>& weight, const std::vector<float>& bias) {
-      member.share(count, [&](int i) {
-        normalize(stream_.data() + static_cast<size_t>(i) * s.width, weight, bias, s.width,
-                  s.layer_norm, s.norm_eps, row);
-        normed_.set(i, row, s.width);
-      });
-    };
-    // to[i][n] = product + bias, or the same added to what is there.
-    const auto product = [&](const Rows& rows, const Matrix& matrix, const std::vector<float>& bias,
-                             float* to, int pitch, bool add, auto&& activation) {
-      member.share(matrix.panels, [&](int p) {
-        panel_product(rows, count, matrix, p, panel);
-        const int first = p * kPanel, here = std::min(kPanel, matrix.outputs - first);
-        for (int i = 0; i < count; ++i) {
-          float* from = panel + static_cast<size_t>(i) * kPanel;
-          float* out = to + static_cast<size_t>(i) * pitch + first;
-          if (!bias.empty())
-            for (int n = 0; n < here; ++n) from[n] += bias[first + n];
-          activation(from);
-          if (add)
-            for (int n = 0; n < here; ++n) out[n] += from[n];
-          else
-            std::memcpy(out, from, here * sizeof(float));
-        }
-      });
-    };
-    const auto plain = [](float*) {};
-
-    member.share(count, [&](int i) {
-      float* x = stream_.data() + static_cast<size_t>(i) * s.width;
-      const size_t from = static_cast<size_t>(tokens[i].id) * s.width;
-      if (tied_)
-        head_.unpack(tokens[i].id, x);
-      else if (half_cache())
-        for (int d = 0; d < s.width; ++d) x[d] = to_float(half_embedding_.data()[from + d]);
-      else
-        std::memcpy(x, embedding_.data() + from, s.width * sizeof(float));
-    });
-
-    for (int index = 0; index < s.layers; ++index) {
-      const Layer& layer = layers_[index];
-      norm(layer.norm_scale, layer.norm_bias);
-      product(normed_, layer.qkv, layer.qkv_bias, qkv_.data(), qkv_pitch, false, plain);
-      // All keys and values first: a token attends to those that are read with it.
-      member.share(count, [&](int i) {
-        float* x = qkv_.data() + static_cast<size_t>(i) * qkv_pitch;
-        const Token& token = tokens[i];
-        const size_t at = static_cast<size_t>(token.position) * (s.rotary_size / 2);
-        for (int n = 0; n < s.heads + s.kv_heads; ++n)
-          rotate(x + n * s.head_size, cosine_.data() + at, sine_.data() + at, s.rotary_size,
-                 s.rotary_adjacent);
-        const CacheRow& cache = batch.caches[token.row];
-        const auto keep_all = [&](auto* to, const float* from) {
-          for (int n = 0; n < s.kv_heads; ++n)
-            keep(from + n * s.head_size, s.head_size, head,
-                 to + place(cache, index, n) + static_cast<size_t>(token.position) * head);
-        };
-        if (half_cache()) {
-          keep_all(static_cast<Bfloat16*>(cache.keys), x + q);
-          keep_all(static_cast<Bfloat16*>(cache.values), x + q + k);
-        } else {
-          keep_all(static_cast<float*>(cache.keys), x + q);
-          keep_all(static_cast<float*>(cache.values), x + q + k);
-        }
-      });
-      member.share(count * s.kv_heads, [&](int unit) {
-        const int i = unit / s.kv_heads, kv_head = unit % s.kv_heads;
-        const Token& token = tokens[i];
-        float* mixed = mixed_.data() + i * mixed_pitch + static_cast<size_t>(kv_head) * group * head;
-        const float* from =
-            qkv_.data() + static_cast<size_t>(i) * qkv_pitch + kv_head * group * s.head_size;
-        // The queries wait, padded, where their mixed values will be.
-        for (int g = 0; g < group; ++g)
-          keep(from + g * s.head_size, s.head_size, head, mixed + static_cast<size_t>(g) * head);
-        const CacheRow& cache = batch.caches[token.row];
-        const size_t at = place(cache, index, kv_head);
-        const auto run = [&](auto* keys, auto* values) {
-          attend(mixed, group, keys + at, values + at, vectors_, token.position + 1, scale, scores,
-                 scratch_pitch_, mixed);
-        };
-        if (half_cache())
-          run(static_cast<const Bfloat16*>(cache.keys), static_cast<const Bfloat16*>(cache.values));
-        else
-          run(static_cast<const float*>(cache.keys), static_cast<const float*>(cache.values));
-      });
-      member.share(count, [&](int i) {
-        const float* mixed = mixed_.data() + i * mixed_pitch;
-        float* dense = qkv_.data() + static_cast<size_t>(i) * qkv_pitch;  // free again
-        for (int n = 0; n < s.heads; ++n)
-          std::memcpy(dense + n * s.head_size, mixed + static_cast<size_t>(n) * head,
-                      s.head_size * sizeof(float));
-        mixed_rows_.set(i, dense, q);
-      });
-      product(mixed_rows_, layer.out, {}, stream_.data(), s.width, true, plain);
-      if (!s.parallel) norm(layer.mlp_norm_scale, layer.mlp_norm_bias);
-      if (s.gelu) {
-        product(normed_, layer.up, layer.up_bias, inner_.data(), inner_pitch, false, [](float* x) {
-          for (int n = 0; n < kPanel; n += kLanes) store(x + n, gelu(load(x + n)));
-        });
-      } else {
-        member.share(layer.up.panels, [&](int p) {
-          float* gates = panel + static_cast<size_t>(kChunk) * kPanel;
-          panel_product(normed_, count, layer.gate, p, gates);
-          panel_product(normed_, count, layer.up, p, panel);
-          for (int i = 0; i < count; ++i)
-            for (int n = 0; n < kPanel; n += kLanes) {
-              const int at = i * kPanel + n;
-              store(inner_.data() + static_cast<size_t>(i) * inner_pitch + p * kPanel + n,
-                    silu(load(gates + at)) * load(panel + at));
-            }
-        });
+  for (int row = 0; row < batch.rows; ++row) scratch_.reserve(batch.caches[row].capacity);
+  for (size_t begin = 0; begin < tokens.size(); begin += kMaxChunk) {
+    const int count = static_cast<int>(std::min<size_t>(kMaxChunk, tokens.size() - begin));
+    pool_.run([&](Worker& worker) {
+      ChunkForward chunk(*this, worker, tokens.data() + begin, count, batch);
+      chunk.embed();
+      for (int layer = 0; layer < config_.layers; ++layer) {
+        chunk.attention_block(layer);
+        chunk.mlp_block(layer);
       }
-      member.share(count, [&](int i) {
-        inner_rows_.set(i, inner_.data() + static_cast<size_t>(i) * inner_pitch,
-                        s.feed_forward_width);
-      });
-      product(inner_rows_, layer.down, layer.down_bias, stream_.data(), s.width, true, plain);
-    }
-    if (batch.hidden == nullptr) return;
-    member.share(count, [&](int i) {
-      normalize(stream_.data() + static_cast<size_t>(i) * s.width, final_norm_scale_,
-                final_norm_bias_, s.width, s.layer_norm, s.norm_eps,
-                batch.hidden + static_cast<size_t>(tokens[i].place) * s.width);
+      if (batch.hidden != nullptr) chunk.final_norm();
     });
-  });
+  }
 }
 
-void Decoder::logits(const float* hidden, int rows, float* logits) {
-  const std::lock_guard<std::mutex> alone(busy_);
-  for (int begin = 0; begin < rows; begin += kChunk) {
-    const int count = std::min(kChunk, rows - begin);
-    team_.run([&](Team::Member& member) {
-      float* panel = panel_.data() + static_cast<size_t>(member.index()) * 2 * kChunk * kPanel;
-      member.share(count, [&](int i) {
-        normed_.set(i, hidden + static_cast<size_t>(begin + i) * spec_.width, spec_.width);
+void Decoder::unembed(const float* hidden, int rows, float* logits) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const size_t width = config_.d_model, vocab = config_.vocab_size;
+  const PackedWeights& head = weights_.head;
+  for (int begin = 0; begin < rows; begin += kMaxChunk) {
+    const int count = std::min(kMaxChunk, rows - begin);
+    pool_.run([&](Worker& worker) {
+      float* panel = scratch_.workers[worker.index()].panel.data();
+      worker.parallel_for(count, [&](int i) {
+        scratch_.packed_hidden.set(i, hidden + (begin + i) * width, config_.d_model);
       });
-      member.share(head_.panels, [&](int p) {
-        panel_product(normed_, count, head_, p, panel);
-        const int first = p * kPanel, here = std::min(kPanel, head_.outputs - first);
+      worker.parallel_for(head.panels(), [&](int p) {
+        gemm_panel(scratch_.packed_hidden, count, head, p, panel);
+        const int first = p * kPanel;
+        const int outputs = std::min(kPanel, head.outputs() - first);
         for (int i = 0; i < count; ++i) {
           float* from = panel + static_cast<size_t>(i) * kPanel;
-          if (!head_bias_.empty())
-            for (int n = 0; n < here; ++n) from[n] += head_bias_[first + n];
-          std::memcpy(logits + static_cast<size_t>(begin + i) * spec_.vocab_size + first, from,
-                      here * sizeof(float));
+          add_bias(weights_.head_bias, first, outputs, from);
+          std::memcpy(logits + (begin + i) * vocab + first, from, outputs * sizeof(float));
         }
       });
     });
   }
 }
 
-void Decoder::rank(const Ranking& ranking) {
-  const std::lock_guard<std::mutex> alone(busy_);
-  std::vector<RowRanker> rankers(team_.size(), RowRanker(ranking.size, ranking.candidates));
-  team_.run([&](Team::Member& member) {
-    member.share(ranking.rows, [&](int row) { rankers[member.index()].rank(ranking, row); });
+void Decoder::find_top_candidates(const TopCandidates& batch) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<CandidateFinder> finders(pool_.size(),
+                                       CandidateFinder(batch.vocab_size, batch.candidates));
+  pool_.run([&](Worker& worker) {
+    worker.parallel_for(batch.rows, [&](int row) { finders[worker.index()].find(batch, row); });
   });
 }
 

@@ -1,31 +1,18 @@
-// A whole decoder: weights in, tokens through all layers, logits out.
+// A decoder: tokens go through all layers, and logits come out.
 #pragma once
 
-#include <memory>
 #include <mutex>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "matrix.h"
-#include "pool.h"
-#include "ranking.h"
+#include "scratch.h"
+#include "top_candidates.h"
+#include "weights.h"
 
 namespace mt {
 
-// The fields of multiturn.models.config.DecoderConfig that decide the arithmetic. Plain
-// int32 and float fields in this order: the Python side declares the same structure.
-struct Spec {
-  int32_t vocab_size, layers, width, heads, kv_heads, head_size, feed_forward_width;
-  int32_t rotary_size, rotary_adjacent, layer_norm, gelu, parallel;
-  int32_t positions;  // that the tables of angles cover
-  int32_t precision;  // see Precision
-  int32_t threads;
-  float norm_eps;
-};
-
-// One row of a cache: keys and values L B K S H, the last padded to whole vectors; float32, or
-// bfloat16 where the precision is not float32.
+// One sequence's part of a KV cache. Keys and values have the shape L B K S H, H padded to full
+// vectors; they are float32, or bfloat16 if the precision is not float32.
 struct CacheRow {
   void* keys;
   void* values;
@@ -33,71 +20,53 @@ struct CacheRow {
   int capacity;   // S
 };
 
-// New tokens of a few rows, and the caches that they are read into.
+// New tokens of some sequences, and the caches that they extend.
 struct Batch {
   int rows, length;        // B, T
   const int32_t* tokens;   // B T
-  const int32_t* counts;   // B: how many of a row's tokens are real
-  const int32_t* lengths;  // B: positions filled before
+  const int32_t* counts;   // B: how many of a row's T tokens are real
+  const int32_t* lengths;  // B: positions that the cache already has
   const CacheRow* caches;  // B
-  float* hidden;           // B T D, or null where nobody asks
+  float* hidden;           // B T D, or null if the hidden states are not needed
 };
 
 class Decoder {
  public:
-  explicit Decoder(const Spec& spec);
+  explicit Decoder(const DecoderConfig& config);
 
-  // Takes over one array of one layer (-1: of none), in the layout of models.parameters;
-  // `name` may also be "cosine" and "sine", positions times rotary_size / 2.
-  void set(const std::string& name, int layer, const void* data, bool is_bfloat16);
+  // See Weights::set.
+  void set(const std::string& name, int layer, const void* data, bool is_bfloat16,
+           int64_t elements);
 
-  // models.decoder.extend: the normed states of the new tokens, if they are asked for; those of
-  // padding are 0.
-  // Throws std::invalid_argument, having changed nothing, where a token or a length is out
-  // of range.
-  void extend(const Batch& batch);
+  // models.decoder.forward_with_cache: extends the caches, and writes the final hidden states after
+  // normalization, 0 for padding.
+  // Throws std::invalid_argument, before it changes anything, if a token, count or length is out of
+  // range.
+  void forward(const Batch& batch);
 
-  // models.decoder.logits_of: hidden B D to logits B V, both float32.
-  void logits(const float* hidden, int rows, float* logits);
+  // models.decoder.unembed: hidden states B D to logits B V, both float32.
+  void unembed(const float* hidden, int rows, float* logits);
 
-  // What models.sampling chooses the next tokens by; the rows are shared among the threads.
-  void rank(const Ranking& ranking);
+  // The rows are divided among the threads.
+  void find_top_candidates(const TopCandidates& batch);
 
-  const Spec& spec() const { return spec_; }
-  bool half_cache() const { return precision_ != Precision::kFloat32; }
-  int padded_head() const { return vectors_ * kLanes; }
-  size_t bytes() const;
+  const DecoderConfig& config() const { return config_; }
+  size_t bytes() const { return weights_.bytes(); }
 
  private:
   struct Token {
-    int32_t id, row, position, place;  // place: which of the B T it was
+    int32_t id, row, position;
+    int64_t index;  // in the B T tokens of the batch
   };
-  struct Layer {
-    std::vector<float> norm_scale, norm_bias, mlp_norm_scale, mlp_norm_bias;
-    std::vector<float> qkv_bias, up_bias, down_bias;
-    Matrix qkv, out, gate, up, down;
-  };
-  class Chunk;
+  class ChunkForward;
 
-  void read(const Token* tokens, int count, const Batch& batch);
   std::vector<Token> real_tokens(const Batch& batch) const;
 
-  Spec spec_;
-  Precision precision_;
-  int vectors_;  // of one head, padded
-  std::vector<Layer> layers_;
-  std::vector<float> cosine_, sine_, final_norm_scale_, final_norm_bias_, head_bias_;
-  Matrix head_;
-  Memory<Bfloat16> half_embedding_;  // where the head is not the embedding
-  Memory<float> embedding_;
-  bool tied_ = true;
-
-  std::mutex busy_;
-  Team team_;
-  // Room for one chunk of tokens, and for each thread.
-  Memory<float> stream_, qkv_, mixed_, inner_, panel_, scratch_;
-  Rows normed_, mixed_rows_, inner_rows_;
-  int scratch_pitch_ = 0;
+  const DecoderConfig config_;
+  std::mutex mutex_;  // one call at a time
+  ThreadPool pool_;
+  Weights weights_;
+  Scratch scratch_;
 };
 
 }  // namespace mt

@@ -1,8 +1,8 @@
-// Sixteen numbers at a time, by the vector extensions that GCC and Clang share: one source
-// for every processor. Where a machine has narrower vectors the compiler splits them.
+// Vectors of sixteen numbers, written with the vector extensions that GCC and Clang share, so that
+// one source serves every processor. The compiler splits a vector that is wider than the machine's.
 //
-// The compiler is told not to fuse products and sums by itself (-ffp-contract=off), since it
-// would do so here and there, and a number would depend on which copy of a loop made it.
+// All sources are compiled with -ffp-contract=off. Otherwise the compiler would fuse some products
+// with sums and not others, and a result would depend on which copy of a loop computed it.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,7 @@
 namespace mt {
 
 constexpr int kLanes = 16;
+constexpr float kMasked = -1e30f;  // an attention score that softmax turns into 0
 
 typedef float Floats __attribute__((vector_size(64), aligned(4), may_alias));
 typedef int32_t Ints __attribute__((vector_size(64), aligned(4), may_alias));
@@ -27,7 +28,10 @@ typedef int8_t Bytes __attribute__((vector_size(16), aligned(1), may_alias));
 
 using Bfloat16 = uint16_t;  // the upper half of a float32
 
-MT_INLINE Floats splat(float x) { return Floats{} + x; }
+constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+constexpr int round_up(int a, int multiple) { return ceil_div(a, multiple) * multiple; }
+
+MT_INLINE Floats broadcast(float x) { return Floats{} + x; }
 
 MT_INLINE Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
 
@@ -38,37 +42,38 @@ MT_INLINE Floats load(const Bfloat16* from) {
   return reinterpret_cast<Floats>(__builtin_convertvector(halves, Words) << 16);
 }
 
-// Rounds to the nearest, ties to even, as XLA does; a NaN stays one.
-MT_INLINE Words rounded(Floats x) {
+// The bits of x as bfloat16: rounded to nearest, ties to even, as XLA does. A NaN stays a NaN.
+MT_INLINE Words bfloat16_bits(Floats x) {
   const Words bits = reinterpret_cast<Words>(x);
-  const Words near = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  const Words quiet = (bits >> 16) | 0x40;
+  const Words rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const Words quiet_nan = (bits >> 16) | 0x40;
   const Ints is_nan = x != x;
-  const Words nan = reinterpret_cast<Words>(is_nan);
-  return (nan & quiet) | (~nan & near);
+  const Words nan_mask = reinterpret_cast<Words>(is_nan);
+  return (nan_mask & quiet_nan) | (~nan_mask & rounded);
 }
 
 MT_INLINE void store(Bfloat16* to, Floats x) {
-  *reinterpret_cast<Halves*>(to) = __builtin_convertvector(rounded(x), Halves);
+  *reinterpret_cast<Halves*>(to) = __builtin_convertvector(bfloat16_bits(x), Halves);
 }
 
-MT_INLINE Bfloat16 to_bfloat16(float x) { return static_cast<Bfloat16>(rounded(splat(x))[0]); }
+MT_INLINE Bfloat16 to_bfloat16(float x) {
+  return static_cast<Bfloat16>(bfloat16_bits(broadcast(x))[0]);
+}
 
 MT_INLINE float to_float(Bfloat16 x) {
   const uint32_t bits = static_cast<uint32_t>(x) << 16;
-  float wide;
-  std::memcpy(&wide, &bits, sizeof wide);
-  return wide;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
 }
 
 MT_INLINE float to_float(float x) { return x; }
 
-// a * b + c, rounded once where the processor can.
-MT_INLINE Floats fused(Floats a, Floats b, Floats c) {
+// a * b + c, rounded once if the processor has the instruction.
+MT_INLINE Floats fma(Floats a, Floats b, Floats c) {
 #if defined(__AVX512F__)
-  return reinterpret_cast<Floats>(_mm512_fmadd_ps(reinterpret_cast<__m512>(a),
-                                                  reinterpret_cast<__m512>(b),
-                                                  reinterpret_cast<__m512>(c)));
+  return reinterpret_cast<Floats>(_mm512_fmadd_ps(
+      reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
 #elif defined(__FMA__) || defined(__ARM_FEATURE_FMA)
   for (int lane = 0; lane < kLanes; ++lane) c[lane] = __builtin_fmaf(a[lane], b[lane], c[lane]);
   return c;
@@ -77,64 +82,80 @@ MT_INLINE Floats fused(Floats a, Floats b, Floats c) {
 #endif
 }
 
-MT_INLINE Floats fused(Floats a, float b, Floats c) { return fused(a, splat(b), c); }
+MT_INLINE Floats fma(Floats a, float b, Floats c) { return fma(a, broadcast(b), c); }
 
-MT_INLINE Floats larger(Floats a, Floats b) { return a > b ? a : b; }
+MT_INLINE Floats max(Floats a, Floats b) { return a > b ? a : b; }
 
-MT_INLINE Floats smaller(Floats a, Floats b) { return a < b ? a : b; }
+MT_INLINE Floats min(Floats a, Floats b) { return a < b ? a : b; }
 
-MT_INLINE Floats magnitude(Floats x) {
+MT_INLINE Floats abs(Floats x) {
   return reinterpret_cast<Floats>(reinterpret_cast<Words>(x) & 0x7fffffffu);
 }
 
-// The sums and the maximum of lanes are taken in one fixed order, so that they are the same
-// bits on every call.
-MT_INLINE float sum(Floats x) {
-  float total = 0;
+// Both reductions combine the lanes in one fixed order, so equal inputs give equal bits.
+MT_INLINE float reduce_sum(Floats x) {
   for (int half = kLanes / 2; half > 0; half /= 2)
     for (int lane = 0; lane < half; ++lane) x[lane] += x[lane + half];
-  total = x[0];
-  return total;
+  return x[0];
 }
 
-MT_INLINE float maximum(Floats x) {
+MT_INLINE float reduce_max(Floats x) {
   for (int half = kLanes / 2; half > 0; half /= 2)
     for (int lane = 0; lane < half; ++lane)
       x[lane] = x[lane] > x[lane + half] ? x[lane] : x[lane + half];
   return x[0];
 }
 
-// To the nearest whole number, for |x| < 2^22.
-MT_INLINE Floats nearest(Floats x) {
-  const Floats magic = splat(12582912.0f);
+// Rounds to the nearest integer, for |x| < 2^22.
+MT_INLINE Floats round_to_nearest(Floats x) {
+  const Floats magic = broadcast(12582912.0f);
   Floats shifted = x + magic;
-  asm volatile("" : "+m"(shifted));  // keeps a compiler from cancelling the two sums
+  asm volatile("" : "+m"(shifted));  // stops the compiler from simplifying x + magic - magic
   return shifted - magic;
 }
 
-// e^x to about one unit in the last place (the polynomial of Cephes' expf).
-MT_INLINE Floats exponential(Floats x) {
-  x = smaller(larger(x, splat(-87.3f)), splat(88.3f));
-  const Floats n = nearest(x * 1.44269504088896341f);
-  const Floats r = fused(n, 2.12194440e-4f, fused(n, -0.693359375f, x));
-  Floats y = splat(1.9875691500e-4f);
-  y = fused(y, r, splat(1.3981999507e-3f));
-  y = fused(y, r, splat(8.3334519073e-3f));
-  y = fused(y, r, splat(4.1665795894e-2f));
-  y = fused(y, r, splat(1.6666665459e-1f));
-  y = fused(y, r, splat(5.0000001201e-1f));
-  y = fused(y, r * r, r + 1.0f);
-  const Ints power = (__builtin_convertvector(n, Ints) + 127) << 23;
-  return y * reinterpret_cast<Floats>(power);
+// e^x to about one unit in the last place, with the polynomial of Cephes' expf.
+MT_INLINE Floats exp(Floats x) {
+  x = min(max(x, broadcast(-87.3f)), broadcast(88.3f));
+  const Floats n = round_to_nearest(x * 1.44269504088896341f);
+  const Floats r = fma(n, 2.12194440e-4f, fma(n, -0.693359375f, x));
+  Floats y = broadcast(1.9875691500e-4f);
+  y = fma(y, r, broadcast(1.3981999507e-3f));
+  y = fma(y, r, broadcast(8.3334519073e-3f));
+  y = fma(y, r, broadcast(4.1665795894e-2f));
+  y = fma(y, r, broadcast(1.6666665459e-1f));
+  y = fma(y, r, broadcast(5.0000001201e-1f));
+  y = fma(y, r * r, r + 1.0f);
+  const Ints power_of_two = (__builtin_convertvector(n, Ints) + 127) << 23;
+  return y * reinterpret_cast<Floats>(power_of_two);
 }
 
 // x * sigmoid(x).
-MT_INLINE Floats silu(Floats x) { return x / (exponential(-x) + 1.0f); }
+MT_INLINE Floats silu(Floats x) { return x / (exp(-x) + 1.0f); }
 
-// The tanh form of GELU: 0.5 x (1 + tanh(u)) is x sigmoid(2 u).
+// GELU in its tanh form: 0.5 x (1 + tanh(u)) equals x sigmoid(2 u).
 MT_INLINE Floats gelu(Floats x) {
   const Floats u = (x + x * x * x * 0.044715f) * 0.7978845608028654f;
-  return x / (exponential(u * -2.0f) + 1.0f);
+  return x / (exp(u * -2.0f) + 1.0f);
+}
+
+// Calls body(n) with n as a compile-time constant, for n in [1, Max]. Kernels need their tile sizes
+// at compile time, because that is how many registers they use.
+template <int N>
+struct Constant {
+  static constexpr int value = N;
+};
+
+template <int Max, class Body>
+MT_INLINE void with_constant(int n, Body&& body) {
+  if constexpr (Max == 1) {
+    body(Constant<1>{});
+  } else {
+    if (n >= Max)
+      body(Constant<Max>{});
+    else
+      with_constant<Max - 1>(n, body);
+  }
 }
 
 }  // namespace mt

@@ -23,13 +23,13 @@ def causal_attention(
     value: Float[Array, "B T K H"],
     segments: Int[Array, "B T"] | None = None,
 ) -> Float[Array, "B T N H"]:
-    """`models.attention.attend` under a causal mask, and inside documents where given.
+    """`models.attention.attend` under a causal mask, and within `segments` if they are given.
 
-    The scores never stand whole, and are float32. Needs `load_training_kernels`.
+    The scores are float32, and exist for one block at a time. Needs `load_training_kernels`.
     """
     documents = jnp.zeros((0,), jnp.int32) if segments is None else segments
-    mixed: Array = _attention(query, key, value, documents)
-    return mixed
+    out: Array = _attention(query, key, value, documents)
+    return out
 
 
 @jax.custom_vjp
@@ -39,26 +39,23 @@ def _attention(query: Array, key: Array, value: Array, documents: Array) -> Arra
 
 def _forward(query: Array, key: Array, value: Array, documents: Array) -> tuple[Array, Any]:
     batch, length, heads, _ = query.shape
-    made = (_like(query), _shaped((batch, heads, length), jnp.float32))
-    call: Any = jax.ffi.ffi_call(ATTENTION, made)
-    mixed, normalizer = call(query, key, value, documents)
-    return mixed, (query, key, value, documents, mixed, normalizer)
+    struct: Any = jax.ShapeDtypeStruct
+    logsumexp_shape = struct((batch, heads, length), jnp.float32)
+    call: Any = jax.ffi.ffi_call(ATTENTION, (_like(query), logsumexp_shape))
+    out, logsumexp = call(query, key, value, documents)
+    return out, (query, key, value, documents, out, logsumexp)
 
 
-def _backward(kept: Any, change: Array) -> tuple[Any, ...]:
-    query, key, value, documents, _, _ = kept
+def _backward(saved: Any, d_out: Array) -> tuple[Any, ...]:
+    query, key, value, documents, _, _ = saved
     call: Any = jax.ffi.ffi_call(ATTENTION_GRADIENT, (_like(query), _like(key), _like(value)))
-    nothing = np.zeros(documents.shape, jax.dtypes.float0)
-    return (*call(*kept, change), nothing)
+    no_gradient = np.zeros(documents.shape, jax.dtypes.float0)
+    return (*call(*saved, d_out), no_gradient)
 
 
 def _like(array: Array) -> Any:
-    return _shaped(array.shape, array.dtype)
-
-
-def _shaped(shape: tuple[int, ...], dtype: Any) -> Any:
-    make: Any = jax.ShapeDtypeStruct
-    return make(shape, dtype)
+    struct: Any = jax.ShapeDtypeStruct
+    return struct(array.shape, array.dtype)
 
 
 _attention.defvjp(_forward, _backward)

@@ -1,4 +1,4 @@
-"""The compiled kernels for training, loaded into this process and known to XLA."""
+"""Loading the compiled training kernels and registering them with XLA."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import jax.ffi
 from multiturn.core.errors import EngineError
 from multiturn.models.native.build import Sources, built_library
 
-__all__ = ["ATTENTION", "ATTENTION_GRADIENT", "PRODUCT", "load_training_kernels"]
+__all__ = ["ATTENTION", "ATTENTION_GRADIENT", "MATMUL", "load_training_kernels"]
 
-PRODUCT = "multiturn_product"
-"""The name that XLA knows the product of two matrices by."""
+MATMUL = "multiturn_matmul"
+"""The name under which XLA knows the product of two matrices."""
 ATTENTION = "multiturn_attention"
 ATTENTION_GRADIENT = "multiturn_attention_gradient"
 
 _HERE = Path(__file__).parent / "cpp"
 _SOURCES = Sources(
-    name="training", units=(_HERE / "ffi.cc",), read=(_HERE, _HERE.parents[1] / "cpp")
+    name="training", units=(_HERE / "ffi.cc",), directories=(_HERE, _HERE.parents[1] / "cpp")
 )
 _HANDLERS = {
-    PRODUCT: "mt_product",
+    MATMUL: "mt_matmul",
     ATTENTION: "mt_attention",
     ATTENTION_GRADIENT: "mt_attention_gradient",
 }
@@ -34,10 +34,10 @@ _loading = threading.Lock()
 
 
 def load_training_kernels() -> None:
-    """Make the kernels known to XLA; compiled if need be, once in a process.
+    """Compile the kernels if necessary and register them with XLA, once in each process.
 
     Raises:
-        EngineError: they cannot be compiled or loaded here.
+        EngineError: the kernels cannot be compiled or loaded here.
     """
     with _loading:
         if not _loaded:

@@ -1,162 +1,158 @@
-// The custom calls of XLA. What comes in is checked here, since inside a compiled program
-// Python no longer can.
+// The custom calls of XLA. Every argument is checked here, because inside a compiled program Python
+// no longer can.
 #include <exception>
 
 #include "attention.h"
-#include "product.h"
+#include "matmul.h"
+#include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
 
 namespace {
 
-using Numbers = ffi::Buffer<ffi::DataType::S32>;
-using Floats32 = ffi::Buffer<ffi::DataType::F32>;
-using Floats32Out = ffi::ResultBuffer<ffi::DataType::F32>;
-using Any = ffi::AnyBuffer;
-using AnyOut = ffi::Result<ffi::AnyBuffer>;
+using IntBuffer = ffi::Buffer<ffi::DataType::S32>;
+using FloatBuffer = ffi::Buffer<ffi::DataType::F32>;
+using FloatResult = ffi::ResultBuffer<ffi::DataType::F32>;
+using ffi::AnyBuffer;
+using AnyResult = ffi::Result<ffi::AnyBuffer>;
 
-ffi::Error wrong(const char* what) { return ffi::Error::InvalidArgument(what); }
+ffi::Error invalid(const char* message) { return ffi::Error::InvalidArgument(message); }
 
+// Calls work(T{}) with the type of the elements, and turns exceptions into errors.
 template <class Work>
-ffi::Error guarded(Work&& work) {
+ffi::Error with_type(const AnyBuffer& array, Work&& work) {
   try {
-    return work();
+    switch (array.element_type()) {
+      case ffi::DataType::F32: return work(float{});
+      case ffi::DataType::BF16: return work(mt::Bfloat16{});
+      default: return invalid("the kernels compute with float32 or bfloat16");
+    }
   } catch (const std::exception& error) {
     return ffi::Error::Internal(error.what());
   }
 }
 
-bool same_shape(const Any& a, const Any& b) {
+bool same_shape_and_type(const AnyBuffer& a, const AnyBuffer& b) {
   const auto left = a.dimensions(), right = b.dimensions();
   return a.element_type() == b.element_type() &&
          std::equal(left.begin(), left.end(), right.begin(), right.end());
 }
 
-ffi::Error multiply(ffi::ThreadPool pool, Any a, Any b, AnyOut out, bool a_turned, bool b_turned) {
-  const auto left = a.dimensions(), right = b.dimensions(), made = out->dimensions();
-  if (left.size() != 2 || right.size() != 2 || made.size() != 2)
-    return wrong("a product is of two matrices");
-  const size_t rows = left[a_turned], inputs = left[!a_turned], columns = right[!b_turned];
-  if (static_cast<size_t>(right[b_turned]) != inputs || static_cast<size_t>(made[0]) != rows ||
-      static_cast<size_t>(made[1]) != columns)
-    return wrong("the matrices of a product do not fit");
-  if (rows == 0 || columns == 0 || inputs == 0) return wrong("a matrix of a product is empty");
-  if (a.element_type() != b.element_type()) return wrong("a product is of one type");
-  const mt::Operand from{a.untyped_data(), a_turned ? 1 : inputs, a_turned ? rows : 1};
-  const mt::Operand with{b.untyped_data(), b_turned ? inputs : 1, b_turned ? 1 : columns};
-  const auto run = [&](auto kind, auto* to) {
-    return guarded([&] {
-      mt::product<decltype(kind)>(pool, rows, columns, inputs, from, with, to);
+ffi::Error matmul(ffi::ThreadPool pool, AnyBuffer a, AnyBuffer b, AnyResult out, bool transpose_a,
+                  bool transpose_b) {
+  const auto left = a.dimensions(), right = b.dimensions(), result = out->dimensions();
+  if (left.size() != 2 || right.size() != 2 || result.size() != 2)
+    return invalid("matmul takes two matrices");
+  const size_t rows = left[transpose_a], inputs = left[!transpose_a], columns = right[!transpose_b];
+  if (static_cast<size_t>(right[transpose_b]) != inputs || static_cast<size_t>(result[0]) != rows ||
+      static_cast<size_t>(result[1]) != columns)
+    return invalid("the shapes of matmul do not match");
+  if (rows == 0 || columns == 0 || inputs == 0) return invalid("a matrix of matmul is empty");
+  if (a.element_type() != b.element_type()) return invalid("matmul takes matrices of one type");
+  const mt::Operand left_operand{a.untyped_data(), transpose_a ? 1 : inputs,
+                                 transpose_a ? rows : 1};
+  const mt::Operand right_operand{b.untyped_data(), transpose_b ? inputs : 1,
+                                  transpose_b ? 1 : columns};
+  return with_type(a, [&](auto input) {
+    return with_type(*out, [&](auto output) {
+      mt::matmul<decltype(input)>(pool, static_cast<int>(rows), static_cast<int>(columns),
+                                  static_cast<int>(inputs), left_operand, right_operand,
+                                  static_cast<decltype(output)*>(out->untyped_data()));
       return ffi::Error::Success();
     });
-  };
-  const auto into = [&](auto kind) {
-    switch (out->element_type()) {
-      case ffi::DataType::F32: return run(kind, static_cast<float*>(out->untyped_data()));
-      case ffi::DataType::BF16: return run(kind, static_cast<mt::Bfloat16*>(out->untyped_data()));
-      default: return wrong("a product is float32 or bfloat16");
-    }
-  };
-  switch (a.element_type()) {
-    case ffi::DataType::F32: return into(float{});
-    case ffi::DataType::BF16: return into(mt::Bfloat16{});
-    default: return wrong("a product is of float32 or bfloat16 numbers");
-  }
+  });
 }
 
-// The shape that queries B T N H and keys B T K H have together; no rows where they do not fit.
-mt::AttentionShape shape_of(const Any& query, const Any& key, const Any& value,
-                            const Numbers& documents) {
+// The common shape of queries B T N H and keys B T K H; no rows if they do not match.
+mt::AttentionShape shape_of(const AnyBuffer& query, const AnyBuffer& key, const AnyBuffer& value,
+                            const IntBuffer& documents) {
   const auto q = query.dimensions(), k = key.dimensions();
-  mt::AttentionShape none{};
-  if (q.size() != 4 || k.size() != 4 || !same_shape(key, value)) return none;
-  if (query.element_type() != key.element_type()) return none;
-  if (q[0] != k[0] || q[1] != k[1] || q[3] != k[3] || k[2] < 1 || q[2] % k[2] != 0) return none;
-  if (documents.element_count() != 0 && documents.element_count() != static_cast<size_t>(q[0] * q[1]))
-    return none;
-  const auto whole = [](int64_t x) { return static_cast<int>(x); };
-  return {whole(q[0]), whole(q[1]), whole(q[2]), whole(k[2]), whole(q[3])};
+  const mt::AttentionShape mismatch{};
+  if (q.size() != 4 || k.size() != 4 || !same_shape_and_type(key, value)) return mismatch;
+  if (query.element_type() != key.element_type()) return mismatch;
+  if (q[0] != k[0] || q[1] != k[1] || q[3] != k[3] || k[2] < 1 || q[2] % k[2] != 0) return mismatch;
+  if (documents.element_count() != 0 &&
+      documents.element_count() != static_cast<size_t>(q[0] * q[1]))
+    return mismatch;
+  return {static_cast<int>(q[0]), static_cast<int>(q[1]), static_cast<int>(q[2]),
+          static_cast<int>(k[2]), static_cast<int>(q[3])};
 }
 
-template <class Work>
-ffi::Error by_type(const Any& array, Work&& work) {
-  switch (array.element_type()) {
-    case ffi::DataType::F32: return guarded([&] { return work(float{}); });
-    case ffi::DataType::BF16: return guarded([&] { return work(mt::Bfloat16{}); });
-    default: return wrong("attention is of float32 or bfloat16 numbers");
-  }
+size_t queries_in(const mt::AttentionShape& shape) {
+  return static_cast<size_t>(shape.rows) * shape.heads * shape.length;
 }
 
-const int32_t* given(const Numbers& documents) {
+const int32_t* or_null(const IntBuffer& documents) {
   return documents.element_count() == 0 ? nullptr : documents.typed_data();
 }
 
-ffi::Error attend(ffi::ThreadPool pool, Any query, Any key, Any value, Numbers documents,
-                  AnyOut out, Floats32Out normalizer) {
+ffi::Error attention(ffi::ThreadPool pool, AnyBuffer query, AnyBuffer key, AnyBuffer value,
+                     IntBuffer documents, AnyResult out, FloatResult logsumexp) {
   const mt::AttentionShape shape = shape_of(query, key, value, documents);
-  if (shape.rows == 0 || !same_shape(query, *out) ||
-      normalizer->element_count() != static_cast<size_t>(shape.rows) * shape.heads * shape.length)
-    return wrong("the arrays of attention do not fit");
-  return by_type(query, [&](auto kind) {
-    using T = decltype(kind);
+  if (shape.rows == 0 || !same_shape_and_type(query, *out) ||
+      logsumexp->element_count() != queries_in(shape))
+    return invalid("the shapes of attention do not match");
+  return with_type(query, [&](auto element) {
+    using T = decltype(element);
     mt::attention<T>(pool, shape, static_cast<const T*>(query.untyped_data()),
                      static_cast<const T*>(key.untyped_data()),
-                     static_cast<const T*>(value.untyped_data()), given(documents),
-                     static_cast<T*>(out->untyped_data()), normalizer->typed_data());
+                     static_cast<const T*>(value.untyped_data()), or_null(documents),
+                     static_cast<T*>(out->untyped_data()), logsumexp->typed_data());
     return ffi::Error::Success();
   });
 }
 
-ffi::Error attend_gradient(ffi::ThreadPool pool, Any query, Any key, Any value, Numbers documents,
-                           Any out, Floats32 normalizer, Any d_out, AnyOut d_query, AnyOut d_key,
-                           AnyOut d_value) {
+ffi::Error attention_gradient(ffi::ThreadPool pool, AnyBuffer query, AnyBuffer key, AnyBuffer value,
+                              IntBuffer documents, AnyBuffer out, FloatBuffer logsumexp,
+                              AnyBuffer d_out, AnyResult d_query, AnyResult d_key,
+                              AnyResult d_value) {
   const mt::AttentionShape shape = shape_of(query, key, value, documents);
-  if (shape.rows == 0 || !same_shape(query, out) || !same_shape(query, d_out) ||
-      !same_shape(query, *d_query) || !same_shape(key, *d_key) || !same_shape(value, *d_value) ||
-      normalizer.element_count() != static_cast<size_t>(shape.rows) * shape.heads * shape.length)
-    return wrong("the arrays of attention do not fit");
-  return by_type(query, [&](auto kind) {
-    using T = decltype(kind);
-    const auto in = [](const Any& array) { return static_cast<const T*>(array.untyped_data()); };
-    const auto to = [](AnyOut& array) { return static_cast<T*>(array->untyped_data()); };
-    mt::attention_gradient<T>(pool, shape, in(query), in(key), in(value), given(documents), in(out),
-                              normalizer.typed_data(), in(d_out), to(d_query), to(d_key),
-                              to(d_value));
+  if (shape.rows == 0 || !same_shape_and_type(query, out) || !same_shape_and_type(query, d_out) ||
+      !same_shape_and_type(query, *d_query) || !same_shape_and_type(key, *d_key) ||
+      !same_shape_and_type(value, *d_value) || logsumexp.element_count() != queries_in(shape))
+    return invalid("the shapes of attention do not match");
+  return with_type(query, [&](auto element) {
+    using T = decltype(element);
+    const auto input = [](const AnyBuffer& x) { return static_cast<const T*>(x.untyped_data()); };
+    const auto result = [](AnyResult& x) { return static_cast<T*>(x->untyped_data()); };
+    mt::attention_gradient<T>(pool, shape, input(query), input(key), input(value),
+                              or_null(documents), input(out), logsumexp.typed_data(), input(d_out),
+                              result(d_query), result(d_key), result(d_value));
     return ffi::Error::Success();
   });
 }
 
 }  // namespace
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_product, multiply,
+XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_matmul, matmul,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
-                                  .Arg<Any>()
-                                  .Arg<Any>()
-                                  .Ret<Any>()
-                                  .Attr<bool>("a_turned")
-                                  .Attr<bool>("b_turned"));
+                                  .Arg<AnyBuffer>()
+                                  .Arg<AnyBuffer>()
+                                  .Ret<AnyBuffer>()
+                                  .Attr<bool>("transpose_a")
+                                  .Attr<bool>("transpose_b"));
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_attention, attend,
+XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_attention, attention,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
-                                  .Arg<Any>()
-                                  .Arg<Any>()
-                                  .Arg<Any>()
-                                  .Arg<Numbers>()
-                                  .Ret<Any>()
-                                  .Ret<ffi::Buffer<ffi::DataType::F32>>());
+                                  .Arg<AnyBuffer>()
+                                  .Arg<AnyBuffer>()
+                                  .Arg<AnyBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .Ret<AnyBuffer>()
+                                  .Ret<FloatBuffer>());
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_attention_gradient, attend_gradient,
+XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_attention_gradient, attention_gradient,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
-                                  .Arg<Any>()
-                                  .Arg<Any>()
-                                  .Arg<Any>()
-                                  .Arg<Numbers>()
-                                  .Arg<Any>()
-                                  .Arg<Floats32>()
-                                  .Arg<Any>()
-                                  .Ret<Any>()
-                                  .Ret<Any>()
-                                  .Ret<Any>());
+                                  .Arg<AnyBuffer>()
+                                  .Arg<AnyBuffer>()
+                                  .Arg<AnyBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .Arg<AnyBuffer>()
+                                  .Arg<FloatBuffer>()
+                                  .Arg<AnyBuffer>()
+                                  .Ret<AnyBuffer>()
+                                  .Ret<AnyBuffer>()
+                                  .Ret<AnyBuffer>());

@@ -71,7 +71,7 @@ def test_chooses_as_xla_does(decoders: list[NativeDecoder], kind: str, size: int
     scale = 1 / jnp.maximum(temperature, 1e-6)
     want_logprobs = jnp.arange(ROWS) % 2 == 0
     results = [
-        TOP_CANDIDATES(one.number, logits, scale, filtered, want_logprobs) for one in decoders
+        TOP_CANDIDATES(one.handle, logits, scale, filtered, want_logprobs) for one in decoders
     ]
     jax.tree.map(np.testing.assert_array_equal, *results)
     candidates, total = results[0]
@@ -105,12 +105,12 @@ def test_more_candidates_spare_the_sort_and_draw_the_same(decoders: list[NativeD
 
     @jax.jit
     def choose(uniforms: Any, top_p: Any) -> Any:
-        number = decoders[0].number
-        candidates, _ = native.top_candidates(number, logits, ones, yes, ~yes)
+        handle = decoders[0].handle
+        candidates, _ = native.top_candidates(handle, logits, ones, yes, ~yes)
 
         def more(row: Any) -> Any:
             one = logits[row][None]
-            return native.top_candidates(number, one, ones[:1], yes[:1], ~yes[:1], 2048)[0]
+            return native.top_candidates(handle, one, ones[:1], yes[:1], ~yes[:1], 2048)[0]
 
         return sample_batch(logits, uniforms, ones, top_p, off, candidates, more)
 
@@ -133,7 +133,7 @@ def test_logits_that_are_no_numbers_do_no_harm(
     logits[1::2, ::3] = strange
     yes: Any = jnp.ones(ROWS, bool)
     found = [
-        TOP_CANDIDATES(one.number, jnp.asarray(logits), jnp.ones(ROWS), yes, yes)
+        TOP_CANDIDATES(one.handle, jnp.asarray(logits), jnp.ones(ROWS), yes, yes)
         for one in decoders
     ]
     jax.tree.map(np.testing.assert_array_equal, *found)
@@ -146,16 +146,16 @@ def test_a_hundred_thousand_draws(decoders: list[NativeDecoder]) -> None:
     """Totals differ by rounding, so a border of the nucleus may move: hardly ever."""
     random = np.random.default_rng(5)
     differ = draws = 0
-    for number in range(1600):
-        if number % 100 == 0:
-            kind = ("peaked", "tied", "masked")[number // 100 % 3]
+    for handle in range(1600):
+        if handle % 100 == 0:
+            kind = ("peaked", "tied", "masked")[handle // 100 % 3]
             logits = jnp.asarray(logits_of_kind(kind, 20_003, random))
         temperature = jnp.full(ROWS, random.choice([0.2, 0.8, 1.0]), jnp.float32)
         top_p = jnp.asarray(random.uniform(0.2, 0.99, ROWS), jnp.float32)
         off = jnp.zeros(ROWS, jnp.int32)
         uniforms = jnp.asarray(random.random(ROWS), jnp.float32) * (1 - 2**-24)
         on = temperature > 0
-        candidates, _ = TOP_CANDIDATES(decoders[0].number, logits, 1 / temperature, on, ~on)
+        candidates, _ = TOP_CANDIDATES(decoders[0].handle, logits, 1 / temperature, on, ~on)
         token = SAMPLE(logits, uniforms, temperature, top_p, off, candidates)
         differ += int((token != SAMPLE(logits, uniforms, temperature, top_p, off)).sum())
         draws += ROWS

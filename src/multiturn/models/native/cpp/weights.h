@@ -1,0 +1,57 @@
+// The weights of a decoder, and the table of the arrays that they are read from.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "decoder_config.h"
+#include "thread_pool.h"
+
+namespace mt {
+
+// The input embedding where the output head has weights of its own.
+class EmbeddingTable {
+ public:
+  void set(const Source& source, size_t count, bool as_bfloat16);
+  bool empty() const { return halves_.empty() && floats_.empty(); }
+  size_t bytes() const { return halves_.bytes() + floats_.bytes(); }
+  // out[0..width) = the embedding of one token.
+  void lookup(int token, size_t width, float* out) const;
+
+ private:
+  AlignedBuffer<Bfloat16> halves_;
+  AlignedBuffer<float> floats_;
+};
+
+struct LayerWeights {
+  std::vector<float> norm_scale, norm_bias, mlp_norm_scale, mlp_norm_bias;
+  std::vector<float> qkv_bias, up_bias, down_bias;
+  PackedWeights qkv, out, gate, up, down;
+};
+
+class Weights {
+ public:
+  explicit Weights(const DecoderConfig& config);
+
+  // Packs one array of one layer, or of none if `layer` is -1. The names and layouts are those of
+  // models.parameters, and "cosine" and "sine": max_seq_len times rotary_dim / 2.
+  // Throws std::invalid_argument for an unknown name or layer, or a wrong number of elements.
+  void set(ThreadPool& pool, const std::string& name, int layer, const void* data, bool is_bfloat16,
+           int64_t elements);
+
+  size_t bytes() const;
+
+  std::vector<LayerWeights> layers;
+  std::vector<float> cosine, sine, final_norm_scale, final_norm_bias, head_bias;
+  PackedWeights head;  // also the embedding, unless `embedding` has one
+  EmbeddingTable embedding;
+
+ private:
+  struct Array;
+  std::vector<Array> model_arrays();
+  std::vector<Array> layer_arrays(LayerWeights& layer);
+
+  const DecoderConfig config_;
+};
+
+}  // namespace mt

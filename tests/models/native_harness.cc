@@ -1,0 +1,152 @@
+// The native kernels without Python and XLA, for tests that compile them with sanitizers or for
+// another processor. Prints a hash of the results of each kernel.
+#include <cstdio>
+#include <thread>
+
+#include "../../src/multiturn/models/native/cpp/decoder.h"
+#include "../../src/multiturn/models/native/training/cpp/attention.h"
+#include "../../src/multiturn/models/native/training/cpp/matmul.h"
+
+namespace {
+
+// Numbers of ordinary size that are the same on every processor.
+class Random {
+ public:
+  float next() {
+    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<float>(static_cast<int32_t>(state_ >> 40) - (1 << 23)) / (1 << 23);
+  }
+  std::vector<float> floats(size_t count, float scale = 1.0f) {
+    std::vector<float> all(count);
+    for (float& x : all) x = next() * scale;
+    return all;
+  }
+  template <class T>
+  std::vector<T> numbers(size_t count) {
+    std::vector<T> all(count);
+    for (T& x : all) mt::convert(next(), x);
+    return all;
+  }
+
+ private:
+  uint64_t state_ = 1;
+};
+
+// FNV-1a.
+template <class T>
+uint64_t hash(const std::vector<T>& values, uint64_t state = 14695981039346656037u) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(values.data());
+  for (size_t i = 0; i < values.size() * sizeof(T); ++i)
+    state = (state ^ bytes[i]) * 1099511628211u;
+  return state;
+}
+
+void print(const char* name, uint64_t state) {
+  std::printf("%s %016llx\n", name, static_cast<unsigned long long>(state));
+}
+
+// What the kernels for training use of XLA's thread pool.
+struct Threads {
+  std::vector<std::thread> all;
+  int64_t num_threads() const { return 3; }
+  template <class Task>
+  void Schedule(Task task) {
+    all.emplace_back(std::move(task));
+  }
+  ~Threads() {
+    for (std::thread& thread : all) thread.join();
+  }
+};
+
+void run_decoder(mt::Precision precision, bool gelu) {
+  mt::DecoderConfig c{};
+  c.vocab_size = 131, c.layers = 2, c.d_model = 93, c.heads = 6, c.kv_heads = gelu ? 6 : 2;
+  c.head_dim = 20, c.mlp_dim = 199, c.rotary_dim = 8, c.interleaved_rope = c.layer_norm = gelu;
+  c.gelu = c.parallel_residual = gelu, c.max_seq_len = 192;
+  c.precision = static_cast<int32_t>(precision), c.threads = 2, c.norm_eps = 1e-5f;
+  mt::Decoder decoder(c);
+  Random random;
+  const auto set = [&](const char* name, int layer, size_t count, float scale) {
+    decoder.set(name, layer, random.floats(count, scale).data(), false, count);
+  };
+  const size_t d = c.d_model;
+  set("embedding", -1, d * c.vocab_size, 1.0f);
+  set("final_norm_scale", -1, d, 1.0f);
+  set("cosine", -1, c.max_seq_len * c.rotary_pairs(), 1.0f);
+  set("sine", -1, c.max_seq_len * c.rotary_pairs(), 1.0f);
+  for (int layer = 0; layer < c.layers; ++layer) {
+    set("norm_scale", layer, d, 1.0f);
+    if (!gelu) set("mlp_norm_scale", layer, d, 1.0f);
+    set("query", layer, d * c.query_size(), 0.1f);
+    set("key", layer, d * c.kv_size(), 0.1f);
+    set("value", layer, d * c.kv_size(), 0.1f);
+    set("key_bias", layer, c.kv_size(), 0.1f);
+    set("attention_out", layer, d * c.query_size(), 0.1f);
+    if (!gelu) set("gate", layer, d * c.mlp_dim, 0.1f);
+    set("up", layer, d * c.mlp_dim, 0.1f);
+    set("down", layer, d * c.mlp_dim, 0.1f);
+    set("down_bias", layer, d, 0.1f);
+  }
+  constexpr int kRows = 3, kLength = 130, kCapacity = 150;
+  const size_t cache_size =
+      static_cast<size_t>(c.layers) * kRows * c.kv_heads * kCapacity * c.padded_head();
+  std::vector<float> keys(cache_size), values(cache_size);  // large enough for either type
+  const std::vector<int32_t> counts = {130, 0, 5}, lengths = {0, 0, 0};
+  std::vector<int32_t> tokens(kRows * kLength);
+  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(i * 7 % 131);
+  std::vector<mt::CacheRow> caches;
+  for (int row = 0; row < kRows; ++row)
+    caches.push_back({keys.data(), values.data(), kRows, row, kCapacity});
+  std::vector<float> hidden(kRows * kLength * d), logits(kRows * kLength * c.vocab_size);
+  decoder.forward(
+      {kRows, kLength, tokens.data(), counts.data(), lengths.data(), caches.data(), hidden.data()});
+  decoder.unembed(hidden.data(), kRows * kLength, logits.data());
+  const int candidates = 40;
+  const std::vector<float> scales = {1.0f, 2.0f, 0.5f};
+  const std::vector<int32_t> want = {1, 0, 1};
+  std::vector<float> best(kRows * candidates), scaled(kRows), plain(kRows);
+  std::vector<int32_t> ids(kRows * candidates);
+  decoder.find_top_candidates({kRows, c.vocab_size, candidates, logits.data(), scales.data(),
+                               want.data(), want.data(), best.data(), ids.data(), scaled.data(),
+                               plain.data()});
+  print("decoder", hash(ids, hash(best, hash(logits, hash(hidden, hash(values, hash(keys)))))));
+}
+
+template <class T>
+void run_training() {
+  Random random;
+  Threads pool;
+  const size_t rows = 97, inputs = 301, columns = 130;
+  const auto a = random.numbers<T>(rows * inputs), b = random.numbers<T>(inputs * columns);
+  std::vector<float> product(rows * columns);
+  mt::matmul<T>(pool, rows, columns, inputs, {a.data(), inputs, 1}, {b.data(), 1, columns},
+                product.data());
+  uint64_t state = hash(product);
+  mt::matmul<T>(pool, rows, columns, inputs, {a.data(), 1, rows}, {b.data(), inputs, 1},
+                product.data());
+  print("matmul", hash(product, state));
+
+  const mt::AttentionShape shape{2, 97, 4, 2, 40};
+  const size_t queries = 2 * 97 * 4 * 40, keys = queries / 2;
+  const auto q = random.numbers<T>(queries), k = random.numbers<T>(keys);
+  const auto v = random.numbers<T>(keys), d_out = random.numbers<T>(queries);
+  std::vector<T> out(queries), d_q(queries), d_k(keys), d_v(keys);
+  std::vector<float> logsumexp(2 * 4 * 97);
+  std::vector<int32_t> documents(2 * 97);
+  for (size_t i = 0; i < documents.size(); ++i) documents[i] = static_cast<int32_t>(i / 30);
+  mt::attention<T>(pool, shape, q.data(), k.data(), v.data(), documents.data(), out.data(),
+                   logsumexp.data());
+  mt::attention_gradient<T>(pool, shape, q.data(), k.data(), v.data(), nullptr, out.data(),
+                            logsumexp.data(), d_out.data(), d_q.data(), d_k.data(), d_v.data());
+  print("attention", hash(d_v, hash(d_k, hash(d_q, hash(out)))));
+}
+
+}  // namespace
+
+int main() {
+  for (const auto precision :
+       {mt::Precision::kFloat32, mt::Precision::kBfloat16, mt::Precision::kInt8})
+    for (const bool gelu : {false, true}) run_decoder(precision, gelu);
+  run_training<float>();
+  run_training<mt::Bfloat16>();
+}

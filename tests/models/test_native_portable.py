@@ -1,0 +1,57 @@
+"""The kernels as a program of their own: under sanitizers, and compiled for another processor."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from multiturn.models.native import build
+
+HARNESS = Path(__file__).parent / "native_harness.cc"
+CPP = Path(build.__file__).parent / "cpp"
+SOURCES = (HARNESS, CPP / "decoder.cc", CPP / "weights.cc")
+
+pytestmark = pytest.mark.slow
+
+
+def compiled(tmp_path: Path, command: list[str], *flags: str) -> Path:
+    program = tmp_path / "harness"
+    tmp_path.mkdir(exist_ok=True)
+    subprocess.run(
+        [*command, "-std=c++20", "-ffp-contract=off", "-pthread", "-Wno-psabi", *flags]
+        + [str(source) for source in SOURCES]
+        + ["-o", str(program)],
+        check=True,
+    )
+    return program
+
+
+def hashes(*command: str) -> list[str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.splitlines()
+
+
+@pytest.mark.timeout(3000)
+def test_no_access_is_out_of_bounds_and_no_behaviour_undefined(tmp_path: Path) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("g++ with its sanitizers is not here")
+    flags = ("-O1", "-g1", "-march=native", "-fno-sanitize-recover=all")
+    program = compiled(tmp_path, ["g++"], "-fsanitize=address,undefined", *flags)
+    assert len(hashes(str(program))) == 10
+
+
+@pytest.mark.timeout(3000)
+def test_aarch64_computes_the_bits_of_avx2(tmp_path: Path) -> None:
+    """Both fuse multiplication and addition, and neither has dot products of bfloat16 or int8."""
+    compiler, emulator = "aarch64-linux-gnu-g++", shutil.which("qemu-aarch64-static")
+    if shutil.which(compiler) is None or emulator is None:
+        pytest.skip("Debian's g++-aarch64-linux-gnu and qemu-user-static are not here")
+    if not {"avx2", "fma", "bmi2"} <= build.processor_flags():
+        pytest.skip("a processor without AVX2")
+    arm = compiled(tmp_path, [compiler], "-O1", "-static")
+    x86 = compiled(tmp_path / "x86", ["g++"], "-O1", "-march=x86-64-v3")
+    assert hashes(emulator, str(arm)) == hashes(str(x86))
