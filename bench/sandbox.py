@@ -3,15 +3,15 @@
     python bench/sandbox.py --out bench/results/sandbox.json
     python bench/sandbox.py --soak 10000
 
-Every contender runs the same programs, the same number of them at a time, in rounds that
-alternate, so that a busy machine slows all of them alike. CPU time for each program, of all
-processes together, is given too: other people's work does not show in it.
+Every contender runs the same programs, the same number at a time, in alternating rounds, so that a
+busy machine slows all of them alike. The CPU time per program, of all processes together, is
+reported too, as other work on the machine does not affect it.
 
 - `fresh interpreter`: `python program.py` for each program;
-- `bare fork`: a fork for each program from a warm parent that has numpy and pandas imported,
-  one such parent for each that runs at a time. It isolates nothing, and is the most that a
+- `bare fork`: a fork for each program from a warm parent that has numpy and pandas imported, with
+  one parent for each program that runs at a time. It isolates nothing, and bounds what a
   fork-server can reach;
-- this sandbox, on each level that works here.
+- this sandbox, at each isolation level that works here.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ serve()
 """
 
 Contender = Callable[[Sequence[Path]], list[float]]
-"""Runs programs and answers the seconds that each took."""
+"""Runs programs, and returns the seconds that each took."""
 
 
 class FreshInterpreter:
@@ -104,7 +104,7 @@ class FreshInterpreter:
         return time.perf_counter() - began
 
     def processes(self) -> list[int]:
-        """Warm processes that it keeps."""
+        """Its warm processes."""
         return []
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class BareFork:
                 stdout=subprocess.PIPE,
                 text=True,
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-                # As the sandbox's own: the kernel shares a busy machine out by sessions.
+                # Like the sandbox's own: the kernel divides a busy machine among sessions.
                 start_new_session=True,
             )
             for _ in range(workers)
@@ -165,7 +165,7 @@ class BareFork:
 
 
 class Ours:
-    """The sandbox on one level."""
+    """The sandbox at one isolation level."""
 
     def __init__(self, isolation: IsolationLevel, workers: int) -> None:
         self.name = isolation.value
@@ -187,7 +187,7 @@ class Ours:
         return times
 
     def processes(self) -> list[int]:
-        """The fork-servers and what helps them."""
+        """The fork-servers and their helpers."""
         return self._pids
 
     def close(self) -> None:
@@ -200,7 +200,7 @@ def _children() -> list[int]:
 
 
 def _cpu(pids: Sequence[int]) -> float:
-    """CPU seconds of this process, of its reaped children, and of others and theirs."""
+    """CPU seconds of this process and the given ones, with their reaped children."""
     total = sum(os.times()[:4])
     for pid in pids:
         try:
@@ -212,7 +212,7 @@ def _cpu(pids: Sequence[int]) -> float:
 
 
 def _memory(pids: Sequence[int]) -> int:
-    """Bytes of memory, what is shared counted once (PSS)."""
+    """Bytes of memory, with shared pages counted once (PSS)."""
     total = 0
     for pid in pids:
         try:
@@ -224,7 +224,7 @@ def _memory(pids: Sequence[int]) -> int:
 
 
 def _descriptors(pid: int) -> int:
-    """How many a process has open; 0 for one that has ended by now."""
+    """How many descriptors a process has open; 0 if it has ended."""
     try:
         return len(list(Path(f"/proc/{pid}/fd").iterdir()))
     except OSError:
@@ -236,7 +236,7 @@ def _percentile(values: Sequence[float], percent: float) -> float:
     return ordered[min(len(ordered) - 1, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
-def compare(arguments: argparse.Namespace, place: Path) -> dict[str, Any]:
+def compare(arguments: argparse.Namespace, directory: Path) -> dict[str, Any]:
     """All contenders on both kinds of programs."""
     workers = arguments.workers
     at_once = workers * PROGRAMS_PER_WORKER
@@ -248,7 +248,7 @@ def compare(arguments: argparse.Namespace, place: Path) -> dict[str, Any]:
     for kind, text in (("plain", PLAIN), ("numpy and pandas", SCIENCE)):
         programs = []
         for number in range(arguments.programs):
-            path = place / f"{kind.split()[0]}-{number}.py"
+            path = directory / f"{kind.split()[0]}-{number}.py"
             path.write_text(text.format(n=number + 10))
             programs.append(path)
         rates: dict[str, list[float]] = {each.name: [] for each in contenders}
@@ -256,7 +256,7 @@ def compare(arguments: argparse.Namespace, place: Path) -> dict[str, Any]:
         spent: dict[str, list[float]] = {each.name: [] for each in contenders}
         for number in range(arguments.rounds):
             for each in contenders:
-                # A fresh interpreter that imports pandas takes a second: a tenth will do.
+                # A fresh interpreter that imports pandas takes a second, so it runs a tenth.
                 share = programs if each.name != "fresh interpreter" else programs[::10]
                 began = time.perf_counter()
                 used = _cpu(each.processes())
@@ -292,7 +292,7 @@ def compare(arguments: argparse.Namespace, place: Path) -> dict[str, Any]:
 
 
 def soak(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Many programs in a row; what grows meanwhile."""
+    """Many programs in a row, with what grows meanwhile."""
     process = psutil.Process()
     samples = []
     text = [PLAIN, SCIENCE, "import os; os._exit(0)", "1 / 0", "open('f', 'w').write('x' * 9999)"]
@@ -349,8 +349,8 @@ def main() -> None:
     if arguments.soak:
         report["soak"] = soak(arguments)
     else:
-        with tempfile.TemporaryDirectory() as place:
-            report |= compare(arguments, Path(place))
+        with tempfile.TemporaryDirectory() as directory:
+            report |= compare(arguments, Path(directory))
     text = json.dumps(report, indent=2)
     print(text)
     if arguments.out:

@@ -1,11 +1,11 @@
-"""What the header of a program of the suite says: what it tries, and what must come of it.
+"""Headers of the suite's programs: what a program tries, and what must come of it.
 
 A header is the block of comments at the top of the file, one `key: text` a line:
 
     tries       what the program attempts, in a few words
     kind        hostile | innocent | forgery (asked by an oracle) | witness (looks for traces)
     outcomes    the statuses it may end with
-    gap LEVEL   why an isolation level does not hold it; the level's name as in `IsolationLevel`
+    gap LEVEL   why a level does not contain it; the level's name as in `IsolationLevel`
     limits      cpu, wall in seconds; memory, output, file in bytes, with K, M or G
     stdin       what it can read, with escapes
     prints      text that must be on standard output;  prints-error  on standard error
@@ -15,8 +15,8 @@ A header is the block of comments at the top of the file, one `key: text` a line
     needs       a package without which it is left out
     replace     A with B [times N]: what no file can hold, put into the source
 
-A program's file ends in `.py.txt`, for nothing may ever import it by chance.
-Nothing else may be in a header, so that a slip of the pen is an error.
+A program's file ends in `.py.txt`, so that nothing imports it by accident. Any other key is an
+error, so that a misspelled one is noticed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from multiturn.sandbox.protocol import Limits
 
 PROGRAMS = Path(__file__).parent / "programs"
 ENDING = ".py.txt"
-"""Not `.py`: nothing that looks for modules may come upon these and import them."""
 KINDS = ("hostile", "innocent", "forgery", "witness")
 DEFAULT_LIMITS = {"cpu": 2.0, "wall": 20.0, "memory": 1 << 30, "output": 1 << 20, "file": 4 << 20}
 _UNITS = {"K": 10, "M": 20, "G": 30}
@@ -67,10 +66,10 @@ def load(path: Path) -> Expectation:
     """Read a program and its header.
 
     Raises:
-        ValueError: the header is not as this module's text says.
+        ValueError: the header is not as this module's docstring says.
     """
     source = path.read_text(encoding="utf-8")
-    said: dict[str, list[str]] = {}
+    header: dict[str, list[str]] = {}
     gaps: dict[IsolationLevel, str] = {}
     for line in source.splitlines():
         if not line.startswith("#"):
@@ -81,19 +80,19 @@ def load(path: Path) -> Expectation:
         if key.startswith("gap "):
             gaps[IsolationLevel[key[4:]]] = text
         elif not colon or key not in _KEYS:
-            raise ValueError(f"{path.name}: {line!r} is no line of a header")
+            raise ValueError(f"{path.name}: {line!r} is not a line of a header")
         else:
-            said.setdefault(key, []).append(text)
+            header.setdefault(key, []).append(text)
     for key in ("tries", "kind", "outcomes"):
-        if key not in said:
-            raise ValueError(f"{path.name}: the header does not say {key!r}")
-    for key, texts in said.items():
+        if key not in header:
+            raise ValueError(f"{path.name}: the header lacks {key!r}")
+    for key, texts in header.items():
         if len(texts) > 1 and key != "replace":
-            raise ValueError(f"{path.name}: the header says {key!r} twice")
-    one = {key: texts[0] for key, texts in said.items()}
+            raise ValueError(f"{path.name}: the header has {key!r} twice")
+    one = {key: texts[0] for key, texts in header.items()}
     if one["kind"] not in KINDS:
         raise ValueError(f"{path.name}: kind {one['kind']!r} is none of {KINDS}")
-    for text in said.get("replace", []):
+    for text in header.get("replace", []):
         source = _replace(source, text, path.name)
     return Expectation(
         name=path.name.removesuffix(ENDING),

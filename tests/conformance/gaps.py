@@ -1,4 +1,4 @@
-"""The list of known gaps, from the headers of the suite's programs.
+"""Lists the known gaps of the isolation levels, from the headers of the suite's programs.
 
 python tests/conformance/gaps.py > docs/sandbox-gaps.md
 """
@@ -28,12 +28,12 @@ def page() -> str:
     lines = [
         "# Known gaps of the sandbox, by isolation level",
         "",
-        "Made by `python tests/conformance/gaps.py > docs/sandbox-gaps.md` from the headers of",
+        "`python tests/conformance/gaps.py > docs/sandbox-gaps.md` makes this page from headers of",
         "the programs in `tests/conformance/programs`; a test keeps it up to date. The suite",
         f"has {len(programs)} programs: {kinds['hostile']} hostile ones, {kinds['forgery']} that",
         f"try to forge an oracle's verdict, {kinds['innocent']} innocent ones that must run, and",
-        f"{kinds['witness']} that look for what others left. On each level all of them must be",
-        "held but for these.",
+        f"{kinds['witness']} that look for what others left. Each level must contain all of them",
+        "except these.",
         "",
     ]
     for level in LEVELS:
@@ -41,14 +41,14 @@ def page() -> str:
         lines += [f"## {level.value}", ""]
         if level is IsolationLevel.LIMITS_ONLY:
             lines += [
-                "Isolates nothing, and is used only where a person says so. Its gaps are not",
-                "tried out by the suite: nothing would stop these programs.",
+                "Isolates nothing, and is used only if a person asks for it. The suite does not",
+                "run these programs at this level, as nothing would stop them.",
                 "",
             ]
         if not gaps:
             lines += ["None.", ""]
             continue
-        lines += ["| program | tries | why it is not held |", "|---|---|---|"]
+        lines += ["| program | tries | why it is not contained |", "|---|---|---|"]
         lines += [f"| `{program.name}` | {program.tries} | {why} |" for program, why in gaps]
         lines.append("")
     return "\n".join(lines).rstrip("\n") + "\n"

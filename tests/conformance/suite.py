@@ -1,9 +1,9 @@
-"""Run every program of the suite in one kind of sandbox, and say what was not held.
+"""Runs every program of the suite at one isolation level, and reports what was not contained.
 
     python tests/conformance/suite.py --level NAMESPACES --seed 1 --rounds 3 --json
 
-Exits 0 when everything was held that the level does not declare as a gap, 1 when not, and
-3 when the level cannot be had on this machine (the reason is printed).
+Exits with 0 if the level contains every program except its declared gaps, with 1 if it does not,
+and with 3 if the level is not available on this machine (the reason is printed).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ UNAVAILABLE = 3
 WALL_SLACK = 20.0
 """Seconds over the wall limit that a busy machine may take to end a program."""
 WORKERS = 6
-"""More than there are cores: many programs wait until their time is over."""
+"""More than there are cores, as many programs wait until their time is over."""
 
 GOLD_TESTS = """
 def check(candidate):
@@ -53,7 +53,7 @@ def check(candidate):
 
 @dataclass
 class Report:
-    """What came of one pass over the suite."""
+    """The results of one pass over the suite."""
 
     level: str
     uid: int
@@ -75,7 +75,7 @@ class Suite:
         self.report = report
 
     def judge(self, expected: Expectation, problems: Iterable[str]) -> None:
-        """File problems of a program: as violations, or under its declared gap."""
+        """Record problems of a program: as violations, or under its declared gap."""
         found = list(problems)
         if not found:
             return
@@ -96,7 +96,7 @@ class Suite:
             for program, problems in threads.map(self._ask, forgeries):
                 self.report.ran += 1
                 self.judge(program, problems)
-        # Every worker is asked, whichever the planting programs ran in.
+        # Often enough to reach every worker, whichever the planting programs ran in.
         self._run_all(witnesses * (2 * WORKERS))
         self.report.violations += self.laid.problems()
 
@@ -117,7 +117,7 @@ class Suite:
 
     def _run_all(self, programs: list[Expectation]) -> None:
         with ThreadPoolExecutor(WORKERS) as threads:
-            # Not by `run_many`: where the sandbox itself breaks, the program is to be named.
+            # Not by `run_many`, so that a failure of the sandbox names the program.
             for program, problems in threads.map(self._run_one, programs):
                 self.report.ran += 1
                 self.judge(program, problems)
@@ -203,7 +203,7 @@ def run(
     """Open a sandbox of an isolation level, run the suite, and look at what is left.
 
     Raises:
-        SandboxUnavailableError: the level cannot be had here.
+        SandboxUnavailableError: the level is not available here.
     """
     report = Report(level=level.name, uid=os.getuid(), seed=seed)
     programs = [p for p in expectations.load_all() if re.search(only, p.name)]
