@@ -1,4 +1,4 @@
-"""Every program of the suite against every level that this machine has, by every account."""
+"""Every program of the suite at every level that this machine has, by every account."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_there_are_enough_programs_of_each_kind():
     assert kinds["witness"] >= 2
 
 
-def test_an_innocent_program_is_no_gap_of_the_best_rung():
+def test_an_innocent_program_is_not_a_gap_of_the_best_level():
     for program in expectations.load_all():
         if program.kind == "innocent":
             assert IsolationLevel.NAMESPACES not in program.gaps, program.name

@@ -1,4 +1,4 @@
-"""One sandbox an isolation level for all tests of this folder: starting one is most of the time."""
+"""One sandbox per isolation level for all tests of this folder, as starting one takes time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from multiturn.sandbox.supervisor.pool import PooledSandbox
 
 @pytest.fixture(scope="session", params=ISOLATED, ids=lambda level: level.name)
 def sandbox(request: pytest.FixtureRequest) -> Iterator[PooledSandbox]:
-    """A sandbox on each isolated level that this machine has."""
+    """A sandbox at each isolating level that this machine has."""
     level: IsolationLevel = request.param
     try:
         opened = open_sandbox(isolation=level, workers=1)

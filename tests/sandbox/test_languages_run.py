@@ -1,4 +1,4 @@
-"""Programs in other languages than Python, for real, on every level that can be had."""
+"""Programs in other languages than Python, for real, at every available level."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def test_a_program_reads_and_prints(sandbox, language):
 
 
 @pytest.mark.parametrize("language", ["c", "java"])
-def test_what_does_not_compile_is_told_with_its_line(sandbox, language):
+def test_a_compile_error_has_its_line(sandbox, language):
     outcome = run(sandbox, WRONG[language], language).outcome
     assert outcome.status is Status.SYNTAX_ERROR
     assert outcome.line == 2
     assert "nothing" in outcome.error or "symbol" in outcome.error
 
 
-def test_an_error_is_told(sandbox):
+def test_an_error_is_reported(sandbox):
     outcome = run(sandbox, 'throw new RangeError("no");\n', "javascript").outcome
     assert (outcome.status, outcome.error) == (Status.RAISED, "RangeError: no")
     outcome = run(sandbox, "int main(void) { return 3; }\n").outcome
@@ -202,7 +202,7 @@ int main(void) {
 """
 
 
-def test_mistakes_are_told(sandbox):
+def test_mistakes_are_reported(sandbox):
     with pytest.raises(UnknownNameError, match="javascript"):
         sandbox.run(Program(source="", language="javascrpt"))
     if HERE["c"]:

@@ -37,7 +37,7 @@ PLAIN = st.recursive(
 
 @given(PLAIN)
 @example([[-0j], {None, float("nan")}])
-def test_what_crosses_the_wall_comes_out_the_same(value):
+def test_an_encoded_value_decodes_to_the_same(value):
     assert _same(decode(encode(value)), value)
 
 

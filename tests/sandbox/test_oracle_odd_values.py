@@ -1,4 +1,4 @@
-"""Values of odd kinds: none forges an equality, and none stops the judge."""
+"""Odd values: none forges an equality, and none breaks the comparison."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def test_tests_that_cannot_test_are_refused(sandbox, tests, message):
         check_tests(sandbox, "", "f(x)", "assert f(1)")
 
 
-def test_a_candidate_that_does_not_load_is_told_why(sandbox):
+def test_a_candidate_that_does_not_load_gets_the_reason(sandbox):
     for candidate, status in (
         ("def f(:", Status.SYNTAX_ERROR),
         ("import sys; sys.exit(0)", Status.EARLY_EXIT),

@@ -1,4 +1,4 @@
-"""What plain Python runs, runs the same in the sandbox, on every isolation level."""
+"""What plain Python runs, runs the same in the sandbox, at every isolation level."""
 
 from __future__ import annotations
 

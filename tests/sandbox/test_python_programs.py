@@ -1,4 +1,4 @@
-"""What a Python program is refused and what it is told, on every isolation level."""
+"""What a Python program is refused, and with which error, at every isolation level."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_whatever_starts_a_process_is_refused_with_the_error_of_the_docs(sandbox
         ("exec('a b')", "SyntaxError: invalid syntax"),
     ],
 )
-def test_an_error_is_told_by_its_type_and_first_line(sandbox: Sandbox, source, told):
+def test_an_error_is_its_type_and_first_line(sandbox: Sandbox, source, told):
     outcome = sandbox.run(Program(source=source), LIMITS).outcome
     assert (outcome.error or "").startswith(told)
     assert "\n" not in (outcome.error or "")

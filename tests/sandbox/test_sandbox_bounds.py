@@ -158,7 +158,7 @@ def test_large_honest_values_are_read(value):
     assert decode(data, seconds=60) == value
 
 
-def test_pairs_of_keys_are_counted_over_the_whole_value():
+def test_pairs_of_keys_are_counted_across_a_value():
     each = 40
     pairs = each * (each - 1) // 2
     enough = MAX_COMPARISONS // pairs
@@ -193,7 +193,7 @@ def packet(kind: bytes, payload: bytes = b"", more: bytes = b".") -> bytes:
     return NONCE + kind + more + payload
 
 
-def test_whole_messages_come_through():
+def test_complete_messages_arrive():
     assembler = Assembler(NONCE, 1 << 20)
     assert assembler.feed(packet(Kind.STARTED)).kind == Kind.STARTED
     assert assembler.feed(packet(Kind.FINISHED, b"a" * PACKET, b"+")) is None
@@ -249,7 +249,7 @@ def test_opaque_is_what_becomes_of_a_value_that_cannot_be_read(sandbox):
     assert isinstance(result.value, Opaque)
 
 
-def test_a_program_that_does_not_read_its_calls_makes_nobody_wait(sandbox):
+def test_a_program_that_does_not_read_its_calls_delays_no_other(sandbox):
     # It never reads: a long call does not even fit into the socket.
     source = "import time, multiturn.sandbox.inside.program as inside\n"
     source += "def f(x): return 1\n"

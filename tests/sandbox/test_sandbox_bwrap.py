@@ -17,7 +17,7 @@ LEVELS = (IsolationLevel.NAMESPACES, IsolationLevel.SHARED_NAMESPACES)
 
 
 @pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
-def test_bubblewrap_makes_the_same_walls(level):
+def test_bubblewrap_isolates_as_well(level):
     if shutil.which("bwrap") is None:
         pytest.skip("bubblewrap is not installed")
     with PooledSandbox(level, provider=NamespaceProvider.BWRAP, workers=1) as sandbox:
@@ -38,7 +38,7 @@ def test_without_bubblewrap_the_reason_says_so(monkeypatch):
         bwrap_command(IsolationLevel.NAMESPACES, (), "/nowhere")
 
 
-def test_only_the_best_rung_may_make_namespaces(monkeypatch):
+def test_only_the_best_level_may_make_namespaces(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     best, shared = (bwrap_command(level, ("/usr/lib",), "/nowhere") for level in LEVELS)
     assert "CAP_SYS_ADMIN" in best

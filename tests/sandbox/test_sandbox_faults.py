@@ -1,4 +1,4 @@
-"""Faults of the sandbox itself: killed fork-servers lose no result, and nothing is left."""
+"""Failures of the sandbox itself: killed fork-servers lose no result, and nothing is left."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_kills_at_random_moments_lose_no_result(level):
     assert any(result.retries for result in results.values())
 
 
-def test_a_candidate_whose_fork_server_is_killed_says_so():
+def test_a_session_reports_a_killed_fork_server():
     before = {process.pid for process in helpers()}
     with open_sandbox(workers=1) as sandbox:
         program = Program(source="import time\ndef wait(): time.sleep(30)")
@@ -191,7 +191,7 @@ def test_limits_alone_are_refused_unless_said():
             assert result.stdout == b"65534\n", "root is given up even here"
 
 
-def test_a_canary_that_gets_out_fails_its_rung():
+def test_a_probe_that_escapes_fails_its_level():
     tried = probe_level(IsolationLevel.LIMITS_ONLY)
     assert tried.works
     assert "read a file of the user" in tried.reason or os.geteuid() == 0

@@ -1,4 +1,4 @@
-"""What became of a program, told exactly, on every level."""
+"""Outcomes of programs, at every isolation level."""
 
 from __future__ import annotations
 
@@ -162,13 +162,13 @@ def test_output_is_cut_at_its_limit_and_ends_the_program(sandbox, stream):
     assert len(getattr(result, stream)) == 5000
 
 
-def test_output_up_to_the_limit_is_whole(sandbox):
+def test_output_up_to_the_limit_is_complete(sandbox):
     result = run(sandbox, "print('x' * 99999)", Limits(output_bytes=100_000))
     assert result.outcome.finished
     assert result.stdout == b"x" * 99999 + b"\n"
 
 
-def test_streams_are_apart_and_bytes_are_kept(sandbox):
+def test_streams_are_separate_and_bytes_unchanged(sandbox):
     source = (
         "import sys\nsys.stdout.buffer.write(bytes(range(256)))\n"
         "print('warn\\N{SNOWMAN}', file=sys.stderr)\nsys.stdout.write('end')"
@@ -178,7 +178,7 @@ def test_streams_are_apart_and_bytes_are_kept(sandbox):
     assert result.stderr_text == "warn\N{SNOWMAN}\n"
 
 
-def test_what_was_printed_before_a_crash_is_kept(sandbox):
+def test_output_before_a_crash_is_not_lost(sandbox):
     result = run(sandbox, "print('so far', end='')\nimport ctypes\nctypes.string_at(0)")
     assert result.outcome.status is Status.KILLED
     assert result.stdout == b"so far"
@@ -221,7 +221,7 @@ def test_a_value_that_is_not_there_is_the_programs_error(sandbox):
     assert result.outcome.error == "NameError: name 'y' is not defined"
 
 
-def test_work_at_exit_is_within_the_limits_and_its_output_is_kept(sandbox):
+def test_work_at_exit_is_limited_and_its_output_counts(sandbox):
     late = run(sandbox, "import atexit\natexit.register(print, 'bye')\nprint('hi')")
     assert late.stdout == b"hi\nbye\n"
     stuck = run(

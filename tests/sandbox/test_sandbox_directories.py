@@ -1,4 +1,4 @@
-"""Directories of fork-servers: whose leftovers are swept, and how; and what the probe refuses."""
+"""Directories of fork-servers: which leftovers are removed, and how; what the probe refuses."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_place_is_root_s_own_and_programs_get_one_below_it(temporary):
 
 
 def test_the_probe_refuses_a_level_that_does_not_hold_its_promise():
-    """Limits alone under the name of Landlock: the canary gets out in every way it knows."""
+    """Limits alone under the name of Landlock: the probe escapes in every way it knows."""
     with PooledSandbox(IsolationLevel.LIMITS_ONLY, workers=1) as sandbox:
         tried = probe(IsolationLevel.LANDLOCK, NamespaceProvider.NONE, sandbox)
     assert not tried.works

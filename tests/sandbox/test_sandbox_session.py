@@ -1,4 +1,4 @@
-"""Calls into a program that stays."""
+"""Calls in a session with a program."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_values_go_in_and_out(candidate):
     assert [type(each) for each in called.value[0]] == [type(each) for each in args]
 
 
-def test_state_is_kept_between_calls(candidate):
+def test_state_survives_between_calls(candidate):
     for _ in range(3):
         candidate.call("echo")
     assert candidate.call("count").value == 3
@@ -78,7 +78,7 @@ def test_dotted_names(candidate):
     assert candidate.call("Shape.area", [3]).value == 9
 
 
-def test_an_error_names_the_line_and_the_candidate_lives(candidate):
+def test_an_error_names_the_line_and_the_session_lives(candidate):
     called = candidate.call("fail", [0])
     expected = Outcome(Status.RAISED, error="ZeroDivisionError: division by zero", line=13)
     assert called.outcome == expected
@@ -96,7 +96,7 @@ def test_what_a_call_prints_belongs_to_it(candidate):
     assert candidate.call("count").stdout == b""
 
 
-def test_no_room_for_a_value_is_no_end(candidate):
+def test_out_of_memory_for_a_value_does_not_end_the_session(candidate):
     assert candidate.call("eat").outcome.status is Status.OUT_OF_MEMORY
     assert candidate.alive
 
@@ -110,7 +110,7 @@ def test_no_room_for_a_value_is_no_end(candidate):
         ("flood", Status.TOO_MUCH_OUTPUT, None),
     ],
 )
-def test_a_call_that_ends_the_process_ends_the_candidate(candidate, name, status, limits):
+def test_a_call_that_ends_the_process_ends_the_session(candidate, name, status, limits):
     called = candidate.call(name, limits=limits)
     assert called.outcome.status is status
     assert not candidate.alive
@@ -139,7 +139,7 @@ def test_arguments_must_be_plain(candidate):
         candidate.call("echo", [object()])
 
 
-def test_candidates_do_not_see_each_other(sandbox):
+def test_sessions_do_not_see_each_other(sandbox):
     program = Program(source="state = []\ndef add():\n    state.append(1)\n    return len(state)")
     with sandbox.open_session(program) as one, sandbox.open_session(program) as other:
         assert one.call("add").value == 1
@@ -147,6 +147,6 @@ def test_candidates_do_not_see_each_other(sandbox):
         assert other.call("add").value == 1
 
 
-def test_only_python_has_candidates(sandbox):
+def test_only_python_has_sessions(sandbox):
     with pytest.raises(InputError, match="python"):
         sandbox.open_session(Program(source="", language="c"))
