@@ -189,7 +189,7 @@ def measure_prefill(small: bool) -> Iterator[Result]:
 
 
 def measure_train(small: bool) -> Iterator[Result]:
-    """Optimizer steps on random tokens, by sequences in the batch and what is kept."""
+    """Optimizer steps on random tokens, by batch size and rematerialization."""
     if importlib.util.find_spec("optax") is None:
         raise ModuleNotFoundError("training is not there: optax is not installed")
     from multiturn.jaxformer.run.flops import flops_per_token, peak_flops

@@ -131,10 +131,10 @@ def measure_roofline(threads: int) -> dict[str, float]:
         program = Path(room) / "roofline"
         flags = ("-std=c++20", "-O3", "-march=native", "-pthread")
         subprocess.run([*compiler.command, *flags, str(source), "-o", str(program)], check=True)
-        told = subprocess.run(
+        ran = subprocess.run(
             [str(program), str(threads)], check=True, capture_output=True, text=True
         )
-    found: dict[str, float] = json.loads(told.stdout)
+    found: dict[str, float] = json.loads(ran.stdout)
     return found
 
 

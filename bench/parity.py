@@ -38,7 +38,7 @@ PROMPT = 24
 
 @dataclass(frozen=True)
 class Case:
-    """A model to compare: its configuration and whether it is kept as a golden file."""
+    """A model to compare: its configuration and whether it is a golden file."""
 
     name: str
     config: Any

@@ -3,7 +3,7 @@
 Two measurements in one run, interleaved so that other work on the machine meets both sides:
 
 - time to the first token of each later turn of a session, with the engine's cache warm,
-  against the same engine reading the whole history again;
+  against the same engine prefilling the full history again;
 - tokens a second of this engine, without and with log-probabilities, against llama.cpp's
   bare Python server with nothing done to its tokens: with the same kernels ("bare"), and with
   those it takes by default.

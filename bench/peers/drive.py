@@ -50,7 +50,7 @@ class Race:
         threads: each may use.
         limit: seconds that one run may take; beyond it the peer has failed the case.
         measure: of a job and its seconds, the speed: tokens a second of some kind.
-        say: is told lines of progress.
+        say: called with lines of progress.
         only: for some peers, a part of the name of the settings to try.
     """
 

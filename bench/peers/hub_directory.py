@@ -46,7 +46,7 @@ class Source:
 
 
 def prepared_place() -> Path:
-    """Where prepared models are kept between runs, beside the downloaded ones."""
+    """The directory of prepared models, beside the downloaded ones."""
     return app_dirs().models.parent / "bench"
 
 
@@ -55,7 +55,7 @@ def prepare(name: str, place: Path) -> Model:
 
     Args:
         name: of the registry, a GGUF file's path, or a CodeGen size with ``-random``.
-        place: prepared models are kept in it and found again.
+        place: the directory of prepared models.
     """
     random = name.endswith(RANDOM)
     gguf = place / f"{name}.gguf" if random else pull(name)

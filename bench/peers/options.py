@@ -36,7 +36,7 @@ def common_options(documentation: str | None) -> argparse.ArgumentParser:
 
 
 def numbers(text: str) -> list[int]:
-    """Whole numbers with commas between.
+    """Integers separated by commas.
 
     Raises:
         argparse.ArgumentTypeError: something else.
@@ -63,7 +63,7 @@ def say(line: str) -> None:
 
 
 def save(result: dict[str, Any], out: Path | None) -> None:
-    """Write the results so far, whole at any time."""
+    """Write the results so far, atomically."""
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         part = out.with_name(f".{out.name}.part")

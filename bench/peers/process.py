@@ -92,7 +92,7 @@ class PeerProcess:
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume it."""
         self._signal(signal.SIGCONT)
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ _KEPT = ("int8", "float32")
 def settings(_model: Model, _count: int) -> list[Setting]:
     """Every type that this processor's library computes in, with both of its backends.
 
-    Off Intel it takes oneDNN by itself, and MKL when it is told to.
+    Off Intel it takes oneDNN by itself, and MKL on request.
     """
     return [
         Setting(name=f"{kind}, {'MKL' if mkl else 'oneDNN'}", options={"kind": kind, "mkl": mkl})
@@ -58,11 +58,11 @@ class _CTranslate2:
         import ctranslate2
 
         self._library = ctranslate2
-        kept = "int8" if kind.startswith("int8") else "float32"
+        stored = "int8" if kind.startswith("int8") else "float32"
         self._generator = ctranslate2.Generator(
-            str(_place(model, kept)), compute_type=kind, intra_threads=threads, inter_threads=1
+            str(_place(model, stored)), compute_type=kind, intra_threads=threads, inter_threads=1
         )
-        vocabulary = _place(model, kept) / "vocabulary.json"
+        vocabulary = _place(model, stored) / "vocabulary.json"
         self._words: list[str] = json.loads(vocabulary.read_text("utf-8"))
 
     def run(self, job: Job) -> list[int]:

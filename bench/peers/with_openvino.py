@@ -111,7 +111,7 @@ class _OpenVINO:
 
 
 def place_of(model: Model, weights: str) -> Path:
-    """Where the graph with these weights is kept."""
+    """The path of the graph with these weights."""
     return model.directory.with_name(f"{model.directory.name}.openvino-{weights}")
 
 

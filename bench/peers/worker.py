@@ -36,7 +36,7 @@ class _Worker:
         for line in requests:
             try:
                 answer = self._answer(json.loads(line))
-            except Exception as error:  # a peer may raise anything, and the next one goes on
+            except Exception as error:  # a peer may raise anything, and the next one still runs
                 first = str(error).strip().partition("\n")[0]
                 answer = {"failed": f"{type(error).__name__}: {first}"}
             answer["peak_bytes"] = _peak_bytes()

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from multiturn.benchmarks.oracles.inside import _cast
 from multiturn.benchmarks.oracles.legacy import legacy_equal
 from multiturn.sandbox.encoding import SeriesData, decode, encode
-from multiturn.sandbox.oracles.compare import difference
-from multiturn.sandbox.oracles.values import values_equal
+from multiturn.sandbox.oracles.compare import difference, values_equal
 
 scalars = (
     st.none()

@@ -81,13 +81,13 @@ def test_any_json_is_a_chunk_or_broken(value: object) -> None:
 @given(st.text(), st.data())
 def test_split_surrogates_are_joined(text: str, data) -> None:
     units = text.encode("utf-16-le", "surrogatepass")
-    whole, got = SurrogateJoiner(), b""
+    joiner, got = SurrogateJoiner(), b""
     while units:
         size = 2 * data.draw(st.integers(1, len(units) // 2))
-        got += whole.add(units[:size].decode("utf-16-le", "surrogatepass"))
+        got += joiner.add(units[:size].decode("utf-16-le", "surrogatepass"))
         units = units[size:]
     expected = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    assert (got + whole.end()).decode() == expected
+    assert (got + joiner.end()).decode() == expected
 
 
 def test_everything_not_asked_for_is_switched_off_by_name() -> None:
@@ -131,9 +131,9 @@ def test_tokens_and_log_probabilities_are_read_from_every_form() -> None:
 
 
 def test_servers_that_differ_are_told_apart() -> None:
-    def server(**told: object) -> Identity:
+    def server(**changes: object) -> Identity:
         return Identity(**{"kind": "vllm", "version": "1", "model": "m", "context": 9,
-                           "slots": None, "tokenizes": True, **told})  # fmt: skip
+                           "slots": None, "tokenizes": True, **changes})  # fmt: skip
 
     assert identity_difference(server(), server(version="2", context=5)) is None
     assert "model" in (identity_difference(server(), server(model="n")) or "")

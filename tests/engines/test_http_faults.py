@@ -72,7 +72,7 @@ RECOVERED: dict[str, Conversation] = {
 
 
 @pytest.mark.parametrize("fault", RECOVERED.values(), ids=RECOVERED)
-@pytest.mark.parametrize("live", [True, False], ids=["live", "whole"])
+@pytest.mark.parametrize("live", [True, False], ids=["live", "complete"])
 def test_an_attempt_that_fails_is_begun_again_and_gives_one_completion(
     opening, fault: Conversation, live: bool
 ) -> None:
@@ -275,12 +275,12 @@ def test_what_openais_api_cannot_say_is_refused_for_an_unknown_server(opening) -
 
 
 def test_a_server_that_does_not_stream_is_understood(opening) -> None:
-    def whole(connection: socket.socket, _: dict) -> None:
+    def complete(connection: socket.socket, _: dict) -> None:
         choice = {"text": "1 + 1", "finish_reason": "length"}
         usage = {"completion_tokens": 3, "prompt_tokens": 4}
         reply(connection, {"choices": [choice], "usage": usage})
 
-    done = ask(opening(Hostile(whole)))
+    done = ask(opening(Hostile(complete)))
     assert (done.text, done.finish_reason) == ("1 + 1", FinishReason.LENGTH)
     assert (len(done.tokens), done.prompt_tokens) == (3, 4)
 

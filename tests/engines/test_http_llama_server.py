@@ -94,7 +94,7 @@ def test_a_cut_frees_the_servers_slot_at_once(engine: HttpEngine, address: str) 
         if not any(slot["is_processing"] for slot in slots):
             return
         time.sleep(0.05)
-    pytest.fail("the server goes on writing what nobody reads")
+    pytest.fail("the server continues to generate after the client is gone")
 
 
 def test_chat_goes_through_the_models_template(

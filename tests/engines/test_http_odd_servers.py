@@ -70,7 +70,7 @@ def sends(
         kind: the content type; None for none.
         piece: how many bytes go at once; all where 0.
         hold: seconds for which the connection stays open afterwards.
-        size: the content length that is told; none by default.
+        size: the content length that is sent; none by default.
     """
 
     def talk(connection: socket.socket, _: dict) -> None:
@@ -191,7 +191,7 @@ UNDERSTOOD: dict[str, Conversation] = {
 
 
 @pytest.mark.parametrize("talk", UNDERSTOOD.values(), ids=UNDERSTOOD)
-@pytest.mark.parametrize("live", [True, False], ids=["live", "whole"])
+@pytest.mark.parametrize("live", [True, False], ids=["live", "complete"])
 def test_what_servers_send_is_read_at_once(opening, talk: Conversation, live: bool) -> None:
     server = Hostile(talk)
     engine = opening(server, live=live, timeouts=HttpTimeouts(between_tokens=60), retry=ONCE)
@@ -211,7 +211,7 @@ BROKEN: dict[str, Conversation] = {
     "only usage, then the end": sends(USAGE + DONE),
     "an object on each line, cut": sends(PARTS.replace(b"data: ", b"").replace(b"\n\n", b"\n")),
     "an object that is cut": sends(json.dumps(WHOLE).encode()[:-9], kind="application/json"),
-    "an object that is shorter than told": sends(
+    "an object that is shorter than announced": sends(
         json.dumps(WHOLE).encode()[:-9], kind="application/json", size=1000
     ),
     "an error event after the reason": sends(
@@ -297,10 +297,10 @@ def test_counts_of_a_proxy_do_not_refuse_its_text(opening) -> None:
 
 @given(st.binary(max_size=60), st.integers(1, 9))
 def test_any_bytes_in_any_pieces_are_events_or_broken(noise: bytes, size: int) -> None:
-    whole, split = ResponseParser(), ResponseParser()
+    complete, split = ResponseParser(), ResponseParser()
     results = []
     for reader, pieces in (
-        (whole, [noise]),
+        (complete, [noise]),
         (split, [noise[i : i + size] for i in range(0, len(noise), size)]),
     ):
         found = []

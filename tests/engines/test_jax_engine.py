@@ -202,22 +202,22 @@ def test_prefixes_are_let_go_where_there_is_no_room(opened: Opened) -> None:
 
 def test_stop_rules_hold_at_every_position(opened: Opened) -> None:
     request = Request(prompt=TEXTS[1], temperature=0.9, max_tokens=20, seed=4)
-    (whole,) = generate(opened.engine, request)
+    (full,) = generate(opened.engine, request)
     requests = [
         Request(
             prompt=TEXTS[1],
             temperature=0.9,
             max_tokens=20,
             seed=4,
-            stop=StopStrings((whole.raw_text[place : place + length],)),
+            stop=StopStrings((full.raw_text[place : place + length],)),
         )
         for place in range(19)
         for length in (1, 2)
     ]
     for asked, (done,) in zip(requests, all_at_once(opened.engine, requests), strict=True):
-        cut = asked.stop.find(whole.raw_text)
+        cut = asked.stop.find(full.raw_text)
         assert cut is not None
-        assert done.text == whole.raw_text[: cut.position]
+        assert done.text == full.raw_text[: cut.position]
         assert done.finish_reason is FinishReason.STOP
         (stop,) = asked.stop.strings  # type: ignore[attr-defined]
         assert len(done.tokens) == cut.position + len(stop)
@@ -335,13 +335,13 @@ def test_scores_are_the_log_probabilities_of_the_forward_pass(opened: Opened) ->
     ids = jnp.asarray([list((given_text + text).encode())])
     logits = forward(opened.parameters, ids, opened.backend.config)
     logprobs = np.asarray(jax.nn.log_softmax(logits[0]))
-    whole = logprobs[np.arange(ids.shape[1] - 1), np.asarray(ids)[0, 1:]]
+    full = logprobs[np.arange(ids.shape[1] - 1), np.asarray(ids)[0, 1:]]
     found = opened.engine.score(text, given=given_text)
     assert found.tokens == tuple(text.encode())
-    np.testing.assert_allclose(found.logprobs, whole[len(given_text) - 1 :], atol=2e-5)
+    np.testing.assert_allclose(found.logprobs, full[len(given_text) - 1 :], atol=2e-5)
     from_nothing = opened.engine.score(given_text + text)
     assert math.isnan(from_nothing.logprobs[0])
-    np.testing.assert_allclose(from_nothing.logprobs[1:], whole, atol=2e-5)
+    np.testing.assert_allclose(from_nothing.logprobs[1:], full, atol=2e-5)
     with pytest.raises(ContextOverflowError):
         opened.engine.score("x" * (WINDOW + 1))
 

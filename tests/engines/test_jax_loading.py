@@ -29,15 +29,15 @@ def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
 
 
 def test_every_array_comes_once_with_the_values_of_the_whole(checkpoint: Checkpoint) -> None:
-    whole = dict(named_arrays(load_parameters(checkpoint)))
+    loaded = dict(named_arrays(load_parameters(checkpoint)))
     seen: Counter[str] = Counter()
     for name, layer, values in each_array(checkpoint):
         at = name if layer is None else f"layers.{name}"
-        wanted = whole[at] if layer is None else whole[at][layer]
+        wanted = loaded[at] if layer is None else loaded[at][layer]
         np.testing.assert_array_equal(values, wanted)
         seen[at] += 1
     layers = checkpoint.config.layers
-    assert seen == {name: layers if name.startswith("layers.") else 1 for name in whole}
+    assert seen == {name: layers if name.startswith("layers.") else 1 for name in loaded}
 
 
 def counting(checkpoint: Checkpoint, read: list[str]) -> Checkpoint:

@@ -65,12 +65,12 @@ from multiturn.models.parameters import parameter_specs
 from multiturn.models.sharding import TENSOR_PARALLEL, shardings
 
 checkpoint = open_checkpoint(Path(sys.argv[1]))
-whole = load_parameters(checkpoint, "float32")
+full = load_parameters(checkpoint, "float32")
 mesh = jax.make_mesh((2,), ("model",), axis_types=(jax.sharding.AxisType.Auto,))
-split = jax.device_put(whole, shardings(parameter_specs(checkpoint.config), mesh, TENSOR_PARALLEL))
+split = jax.device_put(full, shardings(parameter_specs(checkpoint.config), mesh, TENSOR_PARALLEL))
 assert len(split.layers.query.addressable_shards) == 2
 said = []
-for parameters, over in ((whole, None), (split, mesh)):
+for parameters, over in ((full, None), (split, mesh)):
     backend = XlaBackend(
         checkpoint.config, mesh=over, decode_batch_sizes=(4,), prefill_chunk_sizes=(16,)
     )

@@ -44,7 +44,7 @@ def test_characters_of_several_tokens_come_whole_with_all_their_tokens(
 
 
 def test_log_probabilities_are_the_models_own_before_the_sampler(engine: LlamaCppEngine) -> None:
-    """Against the whole distribution, asked for token by token, which must sum to one."""
+    """Against the full distribution, requested token by token, which must sum to one."""
     prompt = "def add(a, b):\n"
     request = Request(
         prompt=prompt, temperature=1.7, top_p=0.9, max_tokens=5, seed=11, logprobs=True
@@ -61,8 +61,8 @@ def test_log_probabilities_are_the_models_own_before_the_sampler(engine: LlamaCp
                 "temperature": 0,
             },
         )
-        told = answer["completion_probabilities"][0]["top_logprobs"]
-        everything = {one["id"]: one["logprob"] for one in told if one["logprob"] is not None}
+        reported = answer["completion_probabilities"][0]["top_logprobs"]
+        everything = {one["id"]: one["logprob"] for one in reported if one["logprob"] is not None}
         assert sum(map(math.exp, everything.values())) == pytest.approx(1, abs=1e-3)
         assert done.logprobs is not None
         assert done.logprobs[place] == pytest.approx(everything[token], abs=1e-4)

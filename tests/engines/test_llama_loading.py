@@ -103,8 +103,8 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_fault_of_loading_is_what_llama_cpp_says_in_one_line(
     tiny_gguf: Callable[..., Path], capfd: pytest.CaptureFixture[str], name: str
 ) -> None:
-    options, told = FAULTS[name]
-    with pytest.raises(EngineError, match=re.escape(told)) as caught:
+    options, message = FAULTS[name]
+    with pytest.raises(EngineError, match=re.escape(message)) as caught:
         open_llama_cpp(tiny_gguf(**options), threads=1)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
     assert capfd.readouterr() == ("", "")  # and nothing of its dump gets through

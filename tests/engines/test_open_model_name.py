@@ -58,7 +58,7 @@ def test_a_name_wins_over_a_path(place: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("said", "error", "told"),
+    ("said", "error", "message"),
     [
         ("smollm2-135n", UnknownNameError, "smollm2-135m"),
         ("smollm2-135m+no-adapter", ModelFileError, "no such adapter.*no-adapter"),
@@ -81,10 +81,10 @@ def test_a_mistake_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     said: str,
     error: type[MultiturnError],
-    told: str,
+    message: str,
 ) -> None:
     monkeypatch.chdir(place)
-    with pytest.raises(error, match=told) as raised:
+    with pytest.raises(error, match=message) as raised:
         read_model_name(said)
     assert "\n" not in str(raised.value)
     assert "secret" not in str(raised.value)

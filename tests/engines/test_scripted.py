@@ -50,7 +50,7 @@ def test_a_script_is_read_from_json_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("", "no lines"),
         ("{", r"script.jsonl:1: not JSON"),
@@ -59,10 +59,10 @@ def test_a_script_is_read_from_json_lines(tmp_path: Path) -> None:
         ('{"settings": {"pace": 1}}', "unknown key"),
     ],
 )
-def test_a_wrong_script_is_one_clear_line(tmp_path: Path, content: str, told: str) -> None:
+def test_a_wrong_script_is_one_clear_line(tmp_path: Path, content: str, message: str) -> None:
     script = tmp_path / "script.jsonl"
     script.write_text(content)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         open_engine(f"scripted:{script}")
 
 

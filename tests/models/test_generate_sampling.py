@@ -111,7 +111,7 @@ DRAW = jax.jit(sample_batch)
 
 
 def test_most_rows_need_no_sorting_and_some_do() -> None:
-    """Both ways are walked by the test above; here they are told apart."""
+    """Both ways are walked by the test above; here they are compared separately."""
     size = 20_011
     peaked = jnp.zeros(size).at[:3].set(20.0)
     logits = jnp.stack([peaked, jnp.zeros(size)])

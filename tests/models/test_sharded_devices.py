@@ -1,4 +1,4 @@
-"""Parameters split over four devices compute what whole ones do."""
+"""Parameters sharded over four devices compute what replicated ones do."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ config = named_config("codegen-nano")
 declared = parameter_specs(config)
 mesh = jax.make_mesh((4,), ("model",), axis_types=(jax.sharding.AxisType.Auto,))
 placed = shardings(declared, mesh, TENSOR_PARALLEL)
-whole = initialize(declared, 0)
+full = initialize(declared, 0)
 split = initialize(declared, 0, shardings=placed)
 assert len(split.layers.query.addressable_shards) == 4
 assert split.layers.query.addressable_shards[0].data.shape[2] == config.heads // 4
 tokens = jnp.arange(12).reshape(2, 6)
 run = jax.jit(forward, static_argnums=2)
-difference = np.abs(np.asarray(run(whole, tokens, config)) - np.asarray(run(split, tokens, config)))
+difference = np.abs(np.asarray(run(full, tokens, config)) - np.asarray(run(split, tokens, config)))
 assert difference.max() < 1e-6, difference.max()
 print("same")
 """

@@ -250,7 +250,7 @@ def test_a_problem_whose_own_tests_fail_is_undecided_and_stops_nothing(sandbox):
         task = HumanEvalTask([problem(test)], sha256="")
         verdict = task.judge(task.items()[0], "def f(x):\n    return x\n", sandbox)["strict"]
         assert verdict.judgement is Judgement.UNDECIDED
-        assert "of themselves" in verdict.describe()
+        assert "by themselves" in verdict.describe()
 
 
 @pytest.mark.parametrize("argument", ["[0] * 1_000_001", "'x' * (17 << 20)", "1 << (1 << 21)"])

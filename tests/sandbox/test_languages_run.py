@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,7 +112,7 @@ def test_sleeping_is_ended_by_the_wall_clock(sandbox):
 def test_a_hostile_program_reaches_nothing(sandbox, tmp_path):
     """Files, the network, other processes and new processes, from C."""
     secret = Path.home() / f".multiturn-test-{os.getpid()}"
-    secret.write_text("PROBE_PROGRAM")
+    secret.write_text("CANARY")
     secret.chmod(0o644)
     sleeper = subprocess.Popen(["sleep", "60"])
     server = socket.create_server(("127.0.0.1", 0))
@@ -166,27 +167,26 @@ def test_compiling_reaches_nothing(sandbox):
     outcome = run(sandbox, '#include "/etc/shadow"\nint main(void) {}\n').outcome
     assert outcome.status is Status.SYNTAX_ERROR
     secret = Path.home() / f".multiturn-test-{os.getpid()}.h"
-    secret.write_text("#error PROBE_PROGRAM\n")
+    secret.write_text("#error CANARY\n")
     secret.chmod(0o644)
     try:
         result = run(sandbox, f'#include "{secret}"\nint main(void) {{}}\n')
     finally:
         secret.unlink()
     assert result.outcome.status is Status.SYNTAX_ERROR
-    assert "PROBE_PROGRAM" not in result.stderr_text.replace(secret.name, "")
+    assert "CANARY" not in result.stderr_text.replace(secret.name, "")
 
 
-def test_nothing_is_left(sandbox, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents[:3]:
-        if parent.stat().st_uid == os.getuid() and str(parent).startswith("/tmp/pytest"):
-            parent.chmod(0o755)
-    before = sum(1 for _ in Path("/proc/self/fd").iterdir())
-    assert run(sandbox, DOUBLE["c"], stdin=b"1\n").stdout == b"2\n"
-    assert run(sandbox, DEEP).outcome.status is Status.FINISHED
-    assert not list(tmp_path.iterdir())
-    assert sum(1 for _ in Path("/proc/self/fd").iterdir()) == before
+def test_nothing_is_left(sandbox, monkeypatch):
+    # Not in tmp_path: another pytest that starts meanwhile closes its parent to other accounts.
+    with tempfile.TemporaryDirectory() as temporary:
+        Path(temporary).chmod(0o777)
+        monkeypatch.setattr("tempfile.tempdir", temporary)
+        before = sum(1 for _ in Path("/proc/self/fd").iterdir())
+        assert run(sandbox, DOUBLE["c"], stdin=b"1\n").stdout == b"2\n"
+        assert run(sandbox, DEEP).outcome.status is Status.FINISHED
+        assert not list(Path(temporary).iterdir())
+        assert sum(1 for _ in Path("/proc/self/fd").iterdir()) == before
 
 
 DEEP = r"""

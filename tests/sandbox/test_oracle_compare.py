@@ -16,7 +16,7 @@ from multiturn.sandbox.encoding import (
     decode,
     encode,
 )
-from multiturn.sandbox.oracles.compare import approximately, difference, exactly, same_text
+from multiturn.sandbox.oracles.compare import difference, exactly, same_text, values_equal
 
 HASHABLE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
@@ -108,8 +108,8 @@ def test_exactly(got, expected, same):
         (Opaque("X"), 1, False),
     ],
 )
-def test_approximately(got, expected, same):
-    assert approximately()(got, expected) is same
+def test_values_equal(got, expected, same):
+    assert values_equal(got, expected) is same
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_subclasses_are_read_as_their_base():
 
 
 def test_what_is_no_plain_data():
-    with pytest.raises(EncodingError, match="no plain data"):
+    with pytest.raises(EncodingError, match="not plain data"):
         encode([object()])
     assert decode(encode([object(), print], opaque=True)) == [
         Opaque("object"),

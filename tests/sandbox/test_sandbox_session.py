@@ -135,7 +135,7 @@ def test_a_top_level_that_fails_takes_no_calls(sandbox):
 
 
 def test_arguments_must_be_plain(candidate):
-    with pytest.raises(InputError, match="no plain data"):
+    with pytest.raises(InputError, match="not plain data"):
         candidate.call("echo", [object()])
 
 

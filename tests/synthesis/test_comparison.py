@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from multiturn.sandbox.oracles.values import values_equal
+from multiturn.sandbox.oracles.compare import values_equal
 from multiturn.synthesis.execution import output_matches
 
 

@@ -32,7 +32,7 @@ from multiturn.benchmarks.trials import (
 )
 from multiturn.core.errors import MultiturnError, UnknownNameError
 from multiturn.sandbox.open import open_sandbox
-from multiturn.sandbox.oracles.values import values_equal
+from multiturn.sandbox.oracles.compare import values_equal
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.text.truncation import PublishedRule
 from tools.problem_set.authored import AuthoredProblem, problems_directory, read_authored

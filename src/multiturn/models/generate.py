@@ -35,10 +35,22 @@ def generate_reference(
     seed: int = 0,
     kernel: Kernel = "auto",
 ) -> list[int]:
-    """`max_tokens` tokens after the prompt.
+    """Generate tokens by a full forward pass for each: slow, and the reference for the engines.
 
-    Temperature 0 is greedy; otherwise each draw depends on the seed and the position of the token
-    (see `sampling_key`).
+    Args:
+        parameters: of the model.
+        config: of the model.
+        prompt: ids of the prompt.
+        max_tokens: how many tokens to generate.
+        temperature: 0 is greedy; otherwise each draw depends on the seed and the position of the
+            token (see `sampling_key`).
+        top_p: the nucleus; 1 is off.
+        top_k: 0 is off.
+        seed: of the draws.
+        kernel: the attention kernel.
+
+    Returns:
+        the ids of the generated tokens.
 
     Raises:
         InputError: an empty prompt, or an id outside the vocabulary.

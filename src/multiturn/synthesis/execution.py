@@ -8,8 +8,8 @@ from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from threading import Thread
 
-from multiturn.sandbox.oracles.printed import printed
-from multiturn.sandbox.oracles.values import values_equal
+from multiturn.sandbox.oracles.compare import values_equal
+from multiturn.sandbox.oracles.printed import printed_matches
 from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 from multiturn.synthesis.records import Example, ProgramRun
@@ -75,7 +75,7 @@ def output_matches(stdout: str, expected: object) -> bool:
         >>> output_matches("total\n3.0\n", 3), output_matches("[1, 3]\n", [1, 2])
         (True, False)
     """
-    return (expected == "" and not stdout) or printed(stdout, expected)
+    return (expected == "" and not stdout) or printed_matches(stdout, expected)
 
 
 def _program(source: str, result: str | None = None) -> Program:

@@ -14,7 +14,7 @@ from multiturn.benchmarks.problem_set import Problem
 from multiturn.benchmarks.solver import Solution, Solver
 from multiturn.benchmarks.task import Arm, ArmSettings, Item, Truncation
 from multiturn.core.errors import InputError
-from multiturn.sandbox.oracles.unit_tests import TestsFaultError, check_tests
+from multiturn.sandbox.oracles.unit_tests import InvalidTestsError, check_tests
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
 from multiturn.synthesis.parsing import parse_module
@@ -152,7 +152,7 @@ class HumanEvalTask:
                 context=_context(problem.prompt),
                 limits=self.limits,
             )
-        except TestsFaultError as fault:
+        except InvalidTestsError as fault:
             # A fault of one problem, which decides nothing about the others.
             verdict = Verdict(Judgement.UNDECIDED, str(fault))
         return {"strict": verdict}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from multiturn.benchmarks.oracles.observation import ObservedRun
 from multiturn.sandbox.oracles.compare import difference
-from multiturn.sandbox.oracles.printed import last_printed, printed
+from multiturn.sandbox.oracles.printed import last_printed, printed_matches
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 
 __all__ = ["strict"]
@@ -23,7 +23,7 @@ def strict(observed: ObservedRun, gold: object) -> Verdict:
     outcome = observed.outcome
     if not outcome.finished:
         return Verdict(Judgement.PREVENTED, outcome=outcome)
-    if printed(observed.stdout, gold, observed.table):
+    if printed_matches(observed.stdout, gold, observed.table):
         return Verdict(Judgement.PASSED, outcome=outcome)
     if not observed.stdout.strip():
         return Verdict(Judgement.NO_OUTPUT, outcome=outcome)

@@ -15,10 +15,12 @@ killed and repeats only what was in flight, and a changed recipe repeats what th
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -205,11 +207,11 @@ def build(
 
 
 def _check_left(counts: Counts) -> None:
-    """Raise where nothing is left, since nobody wants to build an empty corpus."""
+    """Raise where nothing is left, since no recipe is meant to give an empty corpus."""
     if counts.documents.total():
         return
     total = counts.drops.total()
-    often = counts.drops.most_common(_REASONS_SHOWN)
+    often = heapq.nlargest(_REASONS_SHOWN, counts.drops.items(), key=itemgetter(1))
     reasons = "; ".join(f"{count} by {step}: {reason}" for (step, reason), count in often)
     raise SourceError(
         f"nothing is left of the sources: all of {total} documents were dropped"

@@ -20,7 +20,7 @@ class CorpusRecipe:
         name: of the corpus; letters, digits, dots, dashes and underscores.
         sources: where documents come from, read in this order.
         steps: what happens to each document by itself, in this order.
-        stages: what happens to the corpus as a whole afterwards, in this order.
+        stages: what happens to the complete corpus afterwards, in this order.
         seed: of all that is drawn at random.
 
     Raises:
@@ -51,7 +51,7 @@ def _refuse_repeats(kind: str, names: list[str]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(
-            f"two {kind}s of one name: their drops could not be told apart",
+            f"two {kind}s of one name: their drops would be mixed",
             got=", ".join(repeated),
             fix=f"give each {kind} a name of its own",
         )

@@ -1,4 +1,4 @@
-"""Work on a whole corpus: deduplication, decontamination, packing.
+"""Stages of a corpus: deduplication, decontamination, packing.
 
 A stage reads the finished folder of the stage before it and writes a folder of its own. The
 pipeline runs it as a resumable task, so a finished stage is never run again. A stage that takes
@@ -103,7 +103,7 @@ class PartTask(ResumableTask[R]):
 
 
 class CorpusStage(Protocol):
-    """Work on the corpus as a whole. Implementations are frozen dataclasses, like steps."""
+    """Work that needs all documents. Implementations are frozen dataclasses, like steps."""
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 A transform takes documents and yields documents. Transforms are frozen dataclasses: their fields
 are the settings, they hold no state between documents, and a transform gives the same result for a
 document wherever and in whatever order it runs. That makes a corpus the same on one core and on
-many. Work that needs the whole corpus, such as deduplication, is a `stage.CorpusStage`.
+many. Work that needs all documents, such as deduplication, is a `stage.CorpusStage`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Clusters of duplicates from pairs of duplicates: union-find on arrays.
 
-The array of parents lies on disk and is memory-mapped, eight bytes a document. Pairs come in
+The array of parents is a memory-mapped file, eight bytes a document. Pairs come in
 blocks. The root of a cluster is its first document, whatever the order of the pairs.
 """
 

@@ -20,7 +20,7 @@ _MAX_NAME = 64
 _PLACEHOLDER_HOST = re.compile(
     rb"(?:.*\.)?(?:example\.(?:com|org|net|edu)|example|test|invalid|localhost)", re.IGNORECASE
 )
-_FUNCTIONS = frozenset({b"git", b"svn", b"hg", b"noreply", b"no-reply", b"nobody"})
+_FUNCTIONS = frozenset(map(str.encode, ("git", "svn", "hg", "noreply", "no-reply", "nobody")))
 # Endings that are files or attributes, as in ``decorator@module.name`` and ``icon@2x.png``.
 _NO_DOMAINS = frozenset(
     b"png jpg jpeg gif svg webp py js ts jsx tsx css scss html json md txt xml yaml yml so dll "

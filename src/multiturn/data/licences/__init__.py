@@ -1,1 +1,1 @@
-"""Which licence a file is under, as far as that can be known, and whether it is allowed."""
+"""The licence of each file, as far as it can be known, and whether it is allowed."""

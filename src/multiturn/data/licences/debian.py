@@ -1,8 +1,7 @@
 """The machine-readable ``debian/copyright`` of a source package: a licence for each file.
 
-Format 1.0, https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/. The kept library
-for it, python-debian, is under the GPL and keeps every comment and space for writing back; the
-part of the format that a reader needs is short.
+Format 1.0, https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/.
+docs/decisions/0035-debian-copyright.md says why this is own code beside python-debian.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _NAMES = {
     "psf-2": "PSF-2.0",
     "zpl-2.1": "ZPL-2.1",
 }
-"""Short names of the format, and of habit, that are no SPDX identifiers."""
+"""Short names, of the format and in common use, that are not SPDX identifiers."""
 
 
 class _Pattern(Protocol):
@@ -47,11 +46,11 @@ class _Pattern(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StatedLicence:
-    """What is said of a file.
+    """What a stanza states about a file.
 
     Attributes:
         licence: an SPDX expression; empty where the stanza names none.
-        by_name: whether the file, or a part of the tree that it is in, is named: not only `*`.
+        by_name: whether the stanza names the file or a part of the tree, and not only `*`.
     """
 
     licence: str
@@ -69,8 +68,8 @@ class DebianCopyright:
     """The stanzas of one ``debian/copyright``.
 
     Attributes:
-        stanzas: those about files, in their order.
-        folder: where the paths given to `of` lie in the source tree; empty for its top.
+        stanzas: the stanzas about files, in order.
+        folder: of the source tree that the paths given to `of` are in; empty for its top.
     """
 
     stanzas: tuple[_Stanza, ...]
@@ -78,7 +77,7 @@ class DebianCopyright:
 
     @classmethod
     def parse(cls, content: bytes) -> Self | None:
-        """Read the file; None where it is not machine-readable, or says nothing about files."""
+        """Read the file; None where it is not machine-readable or has no stanza about files."""
         text = content[:_MAX_BYTES].decode("utf-8", errors="replace").replace("\r\n", "\n")
         head, *others = _paragraphs(text)
         if not _FORMAT.search(head.get("format", "")):
@@ -98,13 +97,13 @@ class DebianCopyright:
             try:
                 pattern = re2.compile("(?s)" + "|".join(map(_as_expression, globs)), _quiet())
             except re2.error:
-                return None  # a hundred thousand globs in one stanza: more than re2 will hold
+                return None  # a hundred thousand globs in one stanza exceed the memory of re2
             stanzas.append(_Stanza(pattern, StatedLicence(licence, "*" not in globs)))
         return cls(tuple(stanzas)) if stanzas else None
 
     def of(self, path: str) -> StatedLicence | None:
-        """What the last stanza that matches says of a file; None where none matches."""
-        # What is no text is escaped, as in the path of a document: re2 takes text alone.
+        """What the last stanza that matches states about a file; None where no stanza matches."""
+        # Bytes that are not text are escaped, as in the path of a document: re2 needs text.
         shown = path.encode("utf-8", "backslashreplace").decode("utf-8")
         in_tree = f"{self.folder}/{shown}" if self.folder else shown
         for stanza in reversed(self.stanzas):
@@ -169,16 +168,16 @@ def _spdx(name: str, texts: Mapping[str, str]) -> str:
     """
     if not name:
         return ""
-    whole = ""
+    joint = ""
     for clause in name.split(","):
         operator, names = "AND", clause.strip()
         if found := re.match(r"(and/or|and|or)\s+", names, re.IGNORECASE):
             operator = "OR" if found[1].lower() == "or" else "AND"
             names = names[found.end() :]
         expression = _clause(names, texts)
-        whole = f"{_grouped(whole)} {operator} {_grouped(expression)}" if whole else expression
-    simple = " OR " not in whole
-    return joined(re.sub(r"[()]", "", whole).split(" AND ")) if simple else canonical(whole)
+        joint = f"{_grouped(joint)} {operator} {_grouped(expression)}" if joint else expression
+    simple = " OR " not in joint
+    return joined(re.sub(r"[()]", "", joint).split(" AND ")) if simple else canonical(joint)
 
 
 def _clause(names: str, texts: Mapping[str, str]) -> str:
@@ -186,16 +185,13 @@ def _clause(names: str, texts: Mapping[str, str]) -> str:
     first, *rest = _OPERATOR.split(names)
     expression = _one(first, texts)
     for operator, name in zip(rest[::2], rest[1::2], strict=True):
-        # "and/or" leaves open what may be chosen: taken for the stricter.
+        # "and/or" does not say whether there is a choice, so the stricter reading holds.
         expression += f" {'OR' if operator.lower() == 'or' else 'AND'} {_one(name, texts)}"
     return expression
 
 
 def _one(name: str, texts: Mapping[str, str]) -> str:
-    """One licence, by its name, else by its text.
-
-    An exception only ever allows more, so it is left out.
-    """
+    """One licence, by its name, else by its text. An exception only allows more and is ignored."""
     bare = _EXCEPTION.sub("", name.strip())
     if gnu := _GNU.fullmatch(bare):
         family, major, minor, later = gnu.groups()

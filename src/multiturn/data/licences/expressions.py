@@ -1,4 +1,4 @@
-"""SPDX licence expressions: made canonical, combined, and held against an allow-list."""
+"""SPDX licence expressions: normalization, combination, and the check against an allow-list."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ PERMISSIVE = frozenset(
         "ZPL-2.1",
     }
 )
-"""Licences that ask for no more than a notice. Set your own list in `filters.licence`."""
+"""Licences that require no more than a notice. Set your own list in `filters.licence`."""
 
 _TOKEN = re.compile(r"\(|\)|[^\s()]+")
 
 
 def canonical(expression: str) -> str:
-    """The expression as SPDX writes it; empty where it is none.
+    """The expression as SPDX writes it; empty for other text.
 
     Example:
         >>> canonical("apache-2.0 or mit"), canonical("as you like")
@@ -60,7 +60,7 @@ def canonical(expression: str) -> str:
 
 
 def joined(expressions: Iterable[str]) -> str:
-    """What holds where all of these apply.
+    """The expression for several licences that apply together.
 
     Example:
         >>> joined(["MIT", "Apache-2.0 OR BSD-2-Clause", "MIT", ""])
@@ -80,14 +80,13 @@ def joined(expressions: Iterable[str]) -> str:
 
 
 def permits(expression: str, allowed: frozenset[str]) -> bool:
-    """Whether the expression can be kept with only the licences of `allowed`.
+    """Whether the licences of `allowed` satisfy the expression.
 
-    All sides of AND must be allowed, one side of OR is enough. An exception (WITH) only ever
-    allows more, so the licence before it decides.
+    All sides of AND must be allowed; one side of OR is enough. An exception (WITH) only allows
+    more, so the licence before it decides.
 
     Args:
-        expression: a canonical expression; of the empty one nothing is known, so it is not
-            permitted.
+        expression: a canonical expression; the empty one, an unknown licence, is not permitted.
         allowed: identifiers, without versions "or later": ``Apache-2.0+`` is `Apache-2.0`.
 
     Example:

@@ -1,4 +1,4 @@
-"""Licences as packages declare them: Python's METADATA, npm's package.json."""
+"""Licences that packages declare: Python's METADATA, npm's package.json."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ _CLASSIFIERS = {
     "GNU Library or Lesser General Public License (LGPL)": "LGPL-2.1-or-later",
     "Other/Proprietary License": "LicenseRef-Proprietary",
 }
-"""What the classifiers of the package index say, by the name after ``License ::``.
+"""Licences by the classifiers of the package index, the name after ``License ::``.
 
-"BSD License" does not say which; all of its forms that packages use are permissive."""
+"BSD License" does not name a form; all forms that packages use are permissive."""
 
 _WORDS = {
     "mit": "MIT",
@@ -80,7 +80,7 @@ _WORDS = {
     "zpl21": "ZPL-2.1",
     "zlib": "Zlib",
 }
-"""Free words for a licence, without spaces and signs, as authors write them."""
+"""Licences by authors' own words, without spaces and signs."""
 
 _MAX_BYTES = 1 << 20
 _NO_LETTER = re.compile(r"[^a-z0-9]+")
@@ -95,7 +95,7 @@ def declared_expression(metadata: bytes) -> str:
 def licence_of_python_package(metadata: bytes) -> str:
     """The licence that a METADATA or PKG-INFO file declares; empty where it declares none.
 
-    Its expression counts first, then its classifiers, then the free field.
+    The expression counts first, then the classifiers, then the free field.
     """
     if expression := declared_expression(metadata):
         return expression
@@ -128,12 +128,12 @@ def licence_of_npm_package(package_json: bytes) -> str:
 
 
 def _first(headers: Message, name: str) -> str:
-    # A header with bytes that are no ASCII is an object of its own kind, not text.
+    # A header with bytes that are not ASCII is an object of another type than text.
     return str(headers.get(name) or "").strip()
 
 
 def licence_of_words(words: str) -> str:
-    """The licence that free words name, or whose text they are; empty where it is not known.
+    """The licence that words name, or whose text they are; empty where it is unknown.
 
     Example:
         >>> licence_of_words("The Apache License, Version 2.0"), licence_of_words("ours alone")

@@ -1,4 +1,4 @@
-"""The licence of each file of a project: of the nearest notice above it."""
+"""The licence of each file of a project, from the nearest notice above it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NPM = "package.json"
 
 
 def is_licence_evidence(path: str) -> bool:
-    """Whether a file of this path says under which licence those beside it are.
+    """Whether a file of this path states the licence of the files beside it.
 
     Example:
         >>> [is_licence_evidence(p) for p in ("a/LICENSE-MIT.txt", "PKG-INFO", "licence.py")]
@@ -38,20 +38,18 @@ def is_licence_evidence(path: str) -> bool:
 
 
 class ProjectLicences:
-    """Gathers the notices of one project, then answers for each of its files.
+    """Collects the notices of a project, then gives the licence of each file.
 
-    Notices in one folder hold together: with a LICENSE of MIT and one of Apache, a file is
-    taken to be under both. What a package declares about itself and the texts it comes with
-    hold together as well, in the folder where they lie, unless it declares an SPDX expression
-    (PEP 639): that is meant for exactly this, and settles it. A notice deeper in the tree, as
-    vendored code has, holds for its own folder in place of those above.
+    Notices in one folder apply together: with a LICENSE of MIT and one of Apache, a file counts as
+    under both. The declaration of a package and the licence texts in its folder apply together as
+    well, unless the package declares an SPDX expression (PEP 639), which then decides alone. A
+    notice deeper in the tree, as vendored code has, replaces the notices above for its own folder.
 
-    Debian's copyright file, where there is one, was written for each file of the package: what
-    it says of files by name settles it, and what it says of all others (``Files: *``) holds in
-    place of the notices at the top.
+    The copyright file of a Debian package comes first: what it states about files by name decides
+    alone, and what it states about all other files (``Files: *``) replaces the notices at the top.
 
     Args:
-        default: holds where there is no notice at all.
+        default: the licence where there is no notice.
         copyright: of a Debian package.
     """
 
@@ -62,7 +60,7 @@ class ProjectLicences:
         self._settled: dict[str, str] = {}
 
     def add(self, path: str, content: bytes) -> None:
-        """Take note of a file for which `is_licence_evidence` holds."""
+        """Add a file for which `is_licence_evidence` holds."""
         folder, _, name = path.rpartition("/")
         name = name.lower()
         if name in _PYTHON:
@@ -71,8 +69,8 @@ class ProjectLicences:
             found = licence_of_npm_package(content)
         else:
             found = licence_of_text(content)
-        # ``x.egg-info/PKG-INFO`` and ``x.dist-info/licenses/LICENSE`` speak of what lies beside
-        # that folder; so does a folder that holds nothing but the texts.
+        # ``x.egg-info/PKG-INFO`` and ``x.dist-info/licenses/LICENSE`` are about the files beside
+        # that folder; so is a folder that holds licence texts alone.
         while folder.endswith((".egg-info", ".dist-info", "LICENSES", "licenses", "license_files")):
             folder = dirname(folder)
         if name in _PYTHON and (expression := declared_expression(content)):
@@ -81,11 +79,11 @@ class ProjectLicences:
             self._found.setdefault(folder, set()).add(found)
 
     def of(self, path: str, top: str = "") -> str:
-        """The licence of a file; empty where nothing is known.
+        """The licence of a file; empty where it is unknown.
 
         Args:
-            path: as it was given to `add`.
-            top: the folder that holds the whole project, where an archive has one.
+            path: of the file, relative to the same folder as in `add`.
+            top: the folder that holds all files of the project, where an archive has one.
         """
         stated = None
         if self._copyright is not None:
@@ -105,9 +103,9 @@ class ProjectLicences:
 
 
 def _without_repeats(expressions: set[str]) -> set[str]:
-    """Expressions, without those that a fuller one of them says already.
+    """Expressions, without those that a more precise one includes.
 
-    "BSD License" of a package's metadata is a form of the text that lies beside it.
+    "BSD License" in the metadata of a package is a form of the licence text beside it.
     """
     exact = {each for each in expressions if each.startswith("BSD-") and each != "BSD-3-Clause"}
     if exact:

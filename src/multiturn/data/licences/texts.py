@@ -1,9 +1,9 @@
-"""Licences by the words of their texts.
+"""Licences by the phrases of their texts.
 
-Each rule names sentences that are in every copy of a licence whatever its line breaks, quotes
-and copyright line, and none that other licences share. A text that holds several licences is
-under all of them as far as this can tell, so a copyleft one among them is never overlooked.
-docs/decisions/0021-licences-by-phrases.md says why this is a table of our own.
+Each rule names phrases that are in every copy of a licence, whatever its line breaks, quotes and
+copyright line, and in no other licence. A text with several licences counts as under all of them,
+so that a copyleft licence among them is never missed. docs/decisions/0021-licences-by-phrases.md
+says why this is our own table.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ _RULES = (
                                 "gnu lgpl", "license lgpl")),
     _Rule("GPL-3.0-or-later", ("gnu general public license",), ("version 3",)),
     _Rule("GPL-2.0-or-later", ("gnu general public license",), (_LATER,), ("version 3",)),
-    # The licence of Python speaks of the GPL without being it.
+    # The licence of Python mentions the GPL.
     _Rule("GPL-2.0-only", ("gnu general public license", "gnu gpl", "license gpl"), (),
           (_LATER, "version 3", *_PYTHON)),
     _Rule("CC-BY-SA-4.0", ("creativecommons org licenses by sa", "attribution sharealike 4 0")),
@@ -107,7 +107,7 @@ _RULES = (
 
 
 def licence_of_text(text: bytes) -> str:
-    """The SPDX expression of a LICENSE file or a longer notice; empty where none is known.
+    """The SPDX expression of a LICENSE file or a longer notice; empty where it is unknown.
 
     Example:
         >>> licence_of_text(b"Licensed under the Apache License, Version 2.0 (the 'License')")
@@ -124,17 +124,16 @@ def licence_of_text(text: bytes) -> str:
 
 
 def licence_of_header(content: bytes) -> tuple[str, bool]:
-    """What the first 4 KiB of a file say about its own licence.
+    """What the first 4 KiB of a file state about its own licence.
 
     Returns:
-        the expression, empty where there is none; and whether it is an SPDX line, which
-        settles the matter. An SPDX line that is no expression gives ``LicenseRef-Unreadable``,
-        so that it is never taken for a permission.
+        the expression, empty without one; and whether it is an SPDX line, which decides alone. An
+        SPDX line that is not an expression gives ``LicenseRef-Unreadable``, which permits nothing.
     """
     head = content[:_HEADER_BYTES]
     if lines := _SPDX.findall(head):
         return joined(canonical(line.decode()) or "LicenseRef-Unreadable" for line in lines), True
     if _MENTION.search(head) is None:
         return "", False
-    # Comment signs and line breaks between the words vanish with all that is no word.
+    # Comment signs and line breaks vanish with everything else between the words.
     return licence_of_text(head), False

@@ -1,1 +1,1 @@
-"""Places that documents come from."""
+"""Sources of documents."""

@@ -1,4 +1,4 @@
-"""One entry of an archive, and what can be wrong with it or with the whole."""
+"""A member of an archive, and the faults of members and archives."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from multiturn.data.sources.file_filter import unsafe_path
 __all__ = ["BROKEN", "ArchiveError", "Member", "MemberError", "clean_path"]
 
 BROKEN = "a broken archive"
-"""The reason of drops for an archive that breaks, and for what is lost by that."""
+"""The reason of drops for a broken archive and its lost members."""
 
 
 class ArchiveError(Exception):
-    """An archive cannot be read on from here: it is broken, or a bomb. Says why.
+    """An archive cannot be read further: it is broken, or a bomb. Says why.
 
     Attributes:
         detail: what is particular to this archive.
-        trusted: members that end behind this place of its stream may hold anything, though
-            they could be read; None where all are right.
-        lost: bytes of its stream that belong to no whole member.
+        trusted: members that end after this position of the stream may be wrong, though they could
+            be read; None where all are right.
+        lost: bytes of the stream that belong to no complete member.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class ArchiveError(Exception):
 
 
 class MemberError(Exception):
-    """One member cannot be read; those after it may well be. Says why.
+    """A member cannot be read, but the members after it may be. Says why.
 
     Attributes:
         detail: what is particular to this member.
@@ -44,17 +44,16 @@ class MemberError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One entry of an archive.
+    """A member of an archive.
 
     Attributes:
         path: in the archive, with forward slashes, without empty parts and single dots.
         size: in bytes, as the archive claims.
-        fault: why it cannot be a document (it leads out of the archive, it is a link, a
-            device, lost ...); None for a plain file. Folders are not given at all.
-        read: gives at most `size` bytes; must be called before the next member. Raises
-            `MemberError`.
-        end: where in the stream of the archive its content ends, to be held against
-            `ArchiveError.trusted`; 0 where members are checked one by one.
+        fault: why it cannot be a document (its path leads out of the archive, it is a link, a
+            device, lost ...); None for a plain file. Folders are no members.
+        read: returns at most `size` bytes; call it before the next member. Raises `MemberError`.
+        end: the position in the stream where its content ends, for `ArchiveError.trusted`; 0 where
+            each member has its own checksum.
     """
 
     path: str
@@ -67,7 +66,7 @@ class Member:
 def clean_path(name: str) -> tuple[str, str | None]:
     r"""A member's name as a path, and what is wrong with it.
 
-    Programs of Windows write backslashes; no program means them as a part of a name.
+    Windows programs write backslashes; no program uses them as a part of a name.
 
     Example:
         >>> clean_path("a\\b.py"), clean_path("./a//b.py"), clean_path("..\\b")[1]

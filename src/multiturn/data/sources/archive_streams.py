@@ -1,7 +1,6 @@
-"""Archives read as streams of members: nothing is unpacked to disk, nothing grows unbounded.
+"""Archives as streams of members: nothing is unpacked to disk, and memory is bounded.
 
-What kind an archive is of is asked of its first bytes, and of its name only where these say
-nothing.
+The first bytes of an archive determine its kind, and its name only where they do not.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ ARCHIVE_ENDINGS = (
     ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.lzma",
     ".tar.zst", ".tar.zstd", ".tzst", ".zip", ".whl", ".jar", ".egg", ".crate", ".gem",
 )  # fmt: skip
-"""Of archives that are read."""
+"""Endings of archives that are read."""
 _PACKED_ENDINGS = (".gz", ".bz2", ".xz", ".lzma", ".zst", ".zstd")
-"""Of compressed files, which may be tars."""
+"""Endings of compressed files, which may be tars."""
 UNREAD_ENDINGS = (
     ".7z", ".rar", ".tar.z", ".tar.lz", ".tlz", ".tar.lz4", ".tar.lzo", ".tar.br", ".cpio",
     ".z", ".lz", ".lz4", ".lzo", ".br", ".ar", ".deb", ".rpm", ".cab", ".iso", ".dmg",
 )  # fmt: skip
-"""Of archives that are not read, and are named instead of passed over."""
+"""Endings of archives that are not read, but dropped with a reason."""
 
 _UNREAD = {
     b"7z\xbc\xaf\x27\x1c": "7z",
@@ -56,12 +55,12 @@ _ZIP_ENDINGS = (".zip", ".whl", ".jar", ".egg")
 
 SLACK_BYTES = 64 << 20
 MAX_RATIO = 120
-"""Text packs to a tenth, seldom to a fiftieth; what a bomb unpacks to is a thousand times it."""
+"""Text is compressed to a tenth, seldom to a fiftieth; a bomb, to a thousandth."""
 _MAX_MEMBERS = 1_000_000
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file is an archive or compressed by its name, of a kind that is read or not.
+    """Whether a file is an archive or compressed by its name, of any kind.
 
     Example:
         >>> is_archive("a.TAR.GZ"), is_archive("a.rar"), is_archive("a.py")
@@ -71,7 +70,7 @@ def is_archive(name: str) -> bool:
 
 
 def kind_of(path: Path) -> str:
-    """``zip`` or ``tar``; or, where it is neither, the name of the kind that it is."""
+    """``zip``, ``tar``, or the name of another kind."""
     with path.open("rb") as file:
         begin = file.read(512)
     for magic, found in _UNREAD.items():
@@ -92,8 +91,9 @@ def open_members(path: Path) -> Iterator[Iterator[Member]]:
     """The members of an archive, in its order.
 
     Raises:
-        ArchiveError: from the iterator, after all members that can be read: it is broken, of
-            a kind that is not read, or unpacks to more than 120 times its size and 64 MiB.
+        ArchiveError: (from the iterator, after all members that can be read) the archive is
+            broken, of a kind that is not read, or unpacks to more than 120 times its size and
+            64 MiB.
     """
     try:
         kind = kind_of(path)

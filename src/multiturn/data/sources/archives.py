@@ -28,12 +28,12 @@ _MAX_NOTICE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archives:
-    """Archives that lie on this machine, each a project of its own.
+    """Archives on this machine, each a project of its own.
 
     Attributes:
-        paths: files, or folders whose archives are all taken.
-        wanted: which members are read.
-        licence: of archives without any notice.
+        paths: files, or folders of which all archives are read.
+        wanted: the members that are read.
+        licence: of archives without a notice.
     """
 
     paths: tuple[Path, ...]
@@ -42,7 +42,7 @@ class Archives:
     name: str = "archive"
 
     def parts(self, downloads: Path) -> Sequence[Part]:
-        """One for each archive."""
+        """A part for each archive."""
         del downloads
         found: list[tuple[Path, str]] = []
         for path in self.paths:
@@ -74,16 +74,16 @@ class Archives:
             revision="",
             wanted=self.wanted,
             drop_log=drop_log,
-            filed_under=self.name,
+            step=self.name,
             licences=ProjectLicences(self.licence),
         )
 
 
 def _labels(found: Sequence[tuple[Path, str]]) -> list[str]:
-    """What each archive is called in the documents' source: its name, where that is its own.
+    """The name of each archive in the source of its documents.
 
-    Archives of one name in several folders are told apart by their path below the folder that
-    was given, and if need be by a number.
+    Archives of one name in several folders get their path below the given folder, and a number
+    where that is not enough.
     """
     names = Counter(path.name for path, _ in found)
     labels: list[str] = []
@@ -104,48 +104,48 @@ def documents_of_archive(
     revision: str,
     wanted: FileFilter,
     drop_log: DropLog,
-    filed_under: str,
+    step: str,
     licences: ProjectLicences | None = None,
 ) -> Iterator[Document]:
     """The files of an archive, each with the licence of the nearest notice.
 
-    The archive is read twice: notices may come after the files they speak of, and keeping all
-    files until then could need any amount of memory. The first reading also finds out how much
-    of it is right: a compressed file has its checksum at the end.
+    The archive is read twice, because notices may come after the files they are about, and a
+    buffer of all files could need any amount of memory. The first reading also finds out how much
+    of the archive is right, since a compressed file has its checksum at the end.
 
-    Where it breaks, what came before is kept. The break is a drop with its reason, whose detail
-    says how far it could be read; each member that is known to be lost is a drop too.
+    The members before a break are documents. The break itself is a drop, whose detail says how far
+    the archive could be read; each member that is known to be lost is a drop too.
 
     Args:
         path: the archive.
         source: of the documents.
         revision: of the documents.
-        wanted: which members are read.
-        drop_log: is told what is dropped.
-        filed_under: the name that drops are filed under.
-        licences: what is known beside the notices in the archive, which are added to it.
+        wanted: the members that are read.
+        drop_log: records what is dropped.
+        step: the name of the drops.
+        licences: licences known already, to which the notices in the archive are added.
     """
     licences = licences or ProjectLicences()
-    top, trusted = _look_through(path, licences)
-    reading = _Reading(source, revision, wanted, drop_log, filed_under)
+    top, trusted = _scan(path, licences)
+    reader = _MemberReader(source, revision, wanted, drop_log, step)
     try:
         with open_members(path) as members:
             for member in members:
-                document = reading.document(member, trusted)
+                document = reader.document(member, trusted)
                 if document is not None:
                     document.licence = licences.of(member.path, top)
                     yield document
     except ArchiveError as error:
-        size = error.lost if reading.members else path.stat().st_size
-        reading.drop(path.name, str(error), size, detail=reading.account(error))
+        size = error.lost if reader.members else path.stat().st_size
+        reader.drop(path.name, str(error), size, detail=reader.account(error))
 
 
-def _look_through(path: Path, licences: ProjectLicences) -> tuple[str, int | None]:
-    """Tell `licences` of the notices.
+def _scan(path: Path, licences: ProjectLicences) -> tuple[str, int | None]:
+    """Add the notices to `licences`.
 
     Returns:
-        the folder that holds all members, if one does; and how much of the archive's stream is
-        right, None for all that can be read.
+        the folder that holds all members, if there is one; and the position up to which the
+        stream is right, None for all that can be read.
     """
     tops: set[str] = set()
     trusted = None
@@ -160,25 +160,25 @@ def _look_through(path: Path, licences: ProjectLicences) -> tuple[str, int | Non
                     with suppress(MemberError):
                         licences.add(member.path, member.read())
     except ArchiveError as error:
-        trusted = error.trusted  # the second reading meets the same fault, and reports it
+        trusted = error.trusted  # the second reading meets the same fault and reports it
     return tops.pop() if len(tops) == 1 else "", trusted
 
 
-class _Reading:
-    """Members as documents, the rest as drops."""
+class _MemberReader:
+    """Makes documents of members, and drops of the rest."""
 
     def __init__(
-        self, source: str, revision: str, wanted: FileFilter, drop_log: DropLog, filed_under: str
+        self, source: str, revision: str, wanted: FileFilter, drop_log: DropLog, step: str
     ) -> None:
         self._source, self._revision, self._wanted = source, revision, wanted
-        self._ledger, self._filed_under = drop_log, filed_under
+        self._drop_log, self._step = drop_log, step
         self._paths: set[str] = set()
         self.members = self._lost = 0
 
     def document(self, member: Member, trusted: int | None) -> Document | None:
-        """The member as a document; None where it was dropped."""
+        """The member as a document; None where it is dropped."""
         self.members += 1
-        path = self._own(_shown(member.path))
+        path = self._unique(_shown(member.path))
         reason, detail, content = member.fault, "", b""
         if reason is None and trusted is not None and member.end > trusted:
             reason, detail = BROKEN, "it could be read, but the check of the archive fails"
@@ -198,30 +198,30 @@ class _Reading:
         return Document(content=content, source=self._source, path=path, revision=self._revision)
 
     def drop(self, path: str, reason: str, size: int, *, detail: str) -> None:
-        """Take note of a member, or of the archive as a whole."""
+        """Drop a member, or the archive."""
         document = Document(content=b"", source=self._source, path=path, revision=self._revision)
-        self._ledger.drop(self._filed_under, document, reason, size=size, detail=detail)
+        self._drop_log.drop(self._step, document, reason, size=size, detail=detail)
 
     def account(self, error: ArchiveError) -> str:
-        """How far an archive could be read, and what is known to be lost."""
-        whole = self.members - self._lost
-        told = f"{whole} of its members were read, {self._lost} are known to be lost"
-        return f"{error.detail}; {told}" if error.detail else told
+        """How far the archive could be read, and what is known to be lost."""
+        good = self.members - self._lost
+        members = f"{good} of its members were read, {self._lost} are known to be lost"
+        return f"{error.detail}; {members}" if error.detail else members
 
-    def _own(self, path: str) -> str:
+    def _unique(self, path: str) -> str:
         """A path that no member before had.
 
-        The number is a folder of its own, so that the file keeps its name and ending.
+        A number becomes a folder, so that the file keeps its name and ending.
         """
-        own, number = path, 1
-        while own in self._paths:
+        unique, number = path, 1
+        while unique in self._paths:
             number += 1
             folder, slash, name = path.rpartition("/")
-            own = f"{folder}{slash}#{number}/{name}"
-        self._paths.add(own)
-        return own
+            unique = f"{folder}{slash}#{number}/{name}"
+        self._paths.add(unique)
+        return unique
 
 
 def _shown(path: str) -> str:
-    """A path that is no text (tar keeps bytes) with escapes."""
+    """A path with escapes for bytes that are not text."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

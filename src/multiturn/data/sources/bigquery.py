@@ -1,9 +1,8 @@
-"""BigQuery's public GitHub data: the query, what it would cost, and its export.
+"""BigQuery's public GitHub data: the query, its cost, and its export.
 
-A corpus is not read through BigQuery's row by row interface: the query is run once, its result
-is exported as Parquet to a bucket of the person's own, and `parquet.Parquet` reads that, as
-often as wanted and free of charge. Nothing that costs money runs before its price was told,
-and the price that a person allows is also told to BigQuery, which refuses to bill more.
+The query runs once and exports its result as Parquet to a bucket of yours, which `parquet.Parquet`
+reads as often as you like, free of charge; BigQuery's row interface is not used. Nothing that costs
+money runs before its price is known, and BigQuery itself enforces the price that you allow.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ __all__ = [
 ]
 
 DOLLARS_PER_TIB = Decimal("6.25")
-"""On-demand price of scanned bytes in the US as published in 2023; ask your own contract."""
+"""On-demand price of scanned bytes in the US as published in 2023; your contract may differ."""
 
 GITHUB_LICENCES = MappingProxyType(
     {
@@ -47,12 +46,12 @@ GITHUB_LICENCES = MappingProxyType(
         "unlicense": "Unlicense",
     }
 )
-"""Permissive licences, as the table `licenses` names them, and as SPDX."""
+"""Permissive licences: their names in the table `licenses`, and in SPDX."""
 
 GITHUB_FIELDS = MappingProxyType(
     {"path": "path", "source": "repo_name", "revision": "ref", "licence": "license"}
 )
-"""Which columns of the query's result are which fields of a document."""
+"""The columns of the query's result for the fields of a document."""
 
 _ENDINGS = {
     "c": ("c", "h"),
@@ -67,11 +66,11 @@ _TABLES = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a query would scan.
+    """The cost of a query.
 
     Attributes:
         bytes: that BigQuery would bill.
-        dollars: at the price per TiB given, without any free allowance.
+        dollars: at the given price per TiB, without free allowance.
     """
 
     bytes: int
@@ -87,18 +86,18 @@ def github_query(
 ) -> str:
     """SQL for the files of some languages in repositories under permissive licences.
 
-    Each content comes once, at the first of its places in the order of repository and path:
-    the exact duplicates of the data set are never billed to storage, nor fetched.
+    Each content comes once, at its first place in the order of repository and path, so exact
+    duplicates of the data set are neither exported nor stored.
 
     Args:
         languages: keys out of c, cpp, go, java, javascript, python.
         licences: as the table `licenses` names them.
-        dataset: that holds the tables `files`, `contents` and `licenses`.
+        dataset: with the tables `files`, `contents` and `licenses`.
         max_bytes: of a file.
 
     Raises:
-        UnknownNameError: a language or licence is not known here.
-        InputError: the data set's name could change the query.
+        UnknownNameError: a language or licence is unknown.
+        InputError: the name of the data set could change the query.
     """
     languages, licences = tuple(languages), tuple(licences)
     for language in languages:
@@ -139,7 +138,7 @@ def export_query(query: str, bucket: str) -> str:
         bucket: a folder of Google's storage: ``gs://bucket/folder``.
 
     Raises:
-        InputError: it is no such folder.
+        InputError: the bucket has another form.
     """
     if not re.fullmatch(r"gs://[a-z0-9._/-]+", bucket):
         raise InputError("not a folder to export to", got=bucket, allowed="gs://BUCKET/FOLDER")
@@ -151,8 +150,8 @@ def open_client(project: str | None = None, **options: Any) -> bigquery.Client:
     """A client with the credentials of this machine (`gcloud auth application-default login`).
 
     Args:
-        project: that is billed; None for the default one.
-        options: passed on to `google.cloud.bigquery.Client`.
+        project: the project to bill; None for the default one.
+        options: passed to `google.cloud.bigquery.Client`.
 
     Raises:
         MissingDependencyError: google-cloud-bigquery is not installed.
@@ -177,7 +176,7 @@ def open_client(project: str | None = None, **options: Any) -> bigquery.Client:
 def estimate(
     client: bigquery.Client, query: str, *, dollars_per_tib: Decimal = DOLLARS_PER_TIB
 ) -> Estimate:
-    """What a query would scan and cost, by BigQuery's own dry run, which is free.
+    """The cost of a query, by BigQuery's own dry run, which is free.
 
     Raises:
         SourceError: BigQuery refuses the query, or does not answer.
@@ -196,19 +195,19 @@ def export(
     max_dollars: Decimal,
     dollars_per_tib: Decimal = DOLLARS_PER_TIB,
 ) -> Estimate:
-    """Run a query and write its result to a bucket, if that costs no more than allowed.
+    """Run a query and write its result to a bucket, if it costs no more than allowed.
 
     Args:
-        client: asks BigQuery.
+        client: of BigQuery.
         query: what to export.
         bucket: ``gs://bucket/folder``, new or empty.
-        max_dollars: in dollars, without any free allowance. BigQuery is told the same
-            limit in bytes, and stops by itself before it bills more.
+        max_dollars: the limit, without free allowance. BigQuery gets the same limit in bytes and
+            refuses to bill more.
         dollars_per_tib: the price of scanned bytes.
 
     Raises:
-        InputError: it would cost more; nothing was run.
-        SourceError: BigQuery refuses, or fails.
+        InputError: the query would cost more; nothing was run.
+        SourceError: BigQuery refuses the query, or fails.
     """
     statement = export_query(query, bucket)
     expected = estimate(client, query, dollars_per_tib=dollars_per_tib)
@@ -240,7 +239,7 @@ def _run(client: bigquery.Client, query: str, **settings: Any) -> bigquery.Query
 
 
 def _message(error: Exception) -> str:
-    """BigQuery's own words, without the address and the number of the job around them."""
+    """BigQuery's message, without the address and the number of the job."""
     for entry in getattr(error, "errors", None) or ():
         if isinstance(entry, dict) and entry.get("message"):
             return str(entry["message"])

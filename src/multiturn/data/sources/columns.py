@@ -1,7 +1,7 @@
-"""Fields of a document that come from the columns or keys of a table.
+"""Fields of a document from the columns or keys of a table.
 
-A table says the same in many ways: nothing is None, NaN or a word for it, a licence is one name
-or a list of names, a text is a string or bytes.
+Tables differ: a missing value is None, NaN or a word for it, a licence is one name or a list of
+names, a text is a string or bytes.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ __all__ = ["FieldError", "check_fields", "fill_fields", "is_missing"]
 _FIELDS = ("source", "path", "revision", "licence", "language")
 _METADATA = "metadata."
 _NOTHING = frozenset({"", "nan", "none", "null", "<na>", "n/a", "na", "nil"})
-"""What programs write for a value that is not there, in small letters."""
+"""Words that programs write for a missing value, in lower case."""
 _LICENCE_KEYS = ("spdx_id", "spdx", "expression", "type", "license", "licence", "key", "name", "id")
-"""Of a licence that is an object, as hubs and package managers give it."""
+"""Keys of a licence object, as hubs and package managers write them."""
 _SEPARATORS = re.compile(r"\s*[,;|]\s*")
 
 
 class FieldError(ValueError):
-    """The value of a field is no text; the document is dropped. Says why."""
+    """The value of a field is not text; the document is dropped. Says why."""
 
 
 def check_fields(fields: Iterable[str]) -> None:
-    """Raise where a name is no field of a document.
+    """Refuse names that are not fields of a document.
 
     Raises:
-        UnknownNameError: the message suggests the nearest.
+        UnknownNameError: the message suggests the nearest name.
     """
     for field in fields:
         if field not in _FIELDS and not field.startswith(_METADATA):
@@ -50,17 +50,17 @@ def fill_fields(
     label: str,
     licences: Mapping[str, str],
 ) -> None:
-    """Set fields from a table's values; what is missing leaves a field as it is.
+    """Set fields from the values of a table; a missing value leaves its field unchanged.
 
     Args:
         document: to change.
-        values: each field, one that `check_fields` lets pass, with its value.
-        label: goes before the value where it is the document's source.
-        licences: what the values of a licence column mean, as SPDX, in any case. Others are
-            taken as SPDX, or as the words that packages use; several hold together.
+        values: each field, checked by `check_fields`, with its value.
+        label: goes before the value of the field `source`.
+        licences: SPDX expressions for values of a licence column, in any case. Other values are
+            read as SPDX, or as the words that packages use; several licences apply together.
 
     Raises:
-        FieldError: a value is no text.
+        FieldError: a value is not text.
     """
     for field, value in values:
         if field == "licence":
@@ -78,7 +78,7 @@ def fill_fields(
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value stands for nothing: None, or the NaN that data frames have for it."""
+    """Whether a value is missing: None, or the NaN of data frames."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
@@ -86,7 +86,7 @@ def _text(value: object, field: str) -> str:
     """A value as text.
 
     Raises:
-        FieldError: it is bytes that are not UTF-8, or holds half of a surrogate pair.
+        FieldError: the value is bytes that are not UTF-8, or holds half of a surrogate pair.
     """
     if isinstance(value, bytes):
         try:
@@ -112,7 +112,7 @@ def _plain(value: object) -> str:
 
 
 def _word(value: object, field: str) -> str:
-    """A name; empty where the value says that there is none."""
+    """A name; empty where the value stands for a missing one."""
     if is_missing(value):
         return ""
     word = _text(value, field).strip()
@@ -120,7 +120,7 @@ def _word(value: object, field: str) -> str:
 
 
 def _licence_of(value: object, licences: Mapping[str, str]) -> str:
-    """The SPDX expression that a value means; several hold together."""
+    """The SPDX expression of a value; several licences apply together."""
     if isinstance(value, Mapping):
         value = next((value[key] for key in _LICENCE_KEYS if not is_missing(value.get(key))), None)
     if isinstance(value, list | tuple | set):
@@ -151,7 +151,7 @@ def _known(word: str, licences: Mapping[str, str]) -> str:
 
 
 def _language_of(value: object) -> str:
-    """The key of a language. Of several nobody knows which holds: it is detected, then."""
+    """The key of a language; empty for several languages, so that the language is detected."""
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         keys = {_language_of(each) for each in value} - {""}
         return keys.pop() if len(keys) == 1 else ""

@@ -1,7 +1,7 @@
-"""Compressed files as streams whose every fault is noticed, at whatever byte it lies.
+"""Compressed files as streams in which a fault at any byte is noticed.
 
-A stream that was cut is told from one that was changed: of the first everything up to the cut
-is right, of the second nothing is, because the check that would tell stands at the end.
+A stream that was cut differs from one that was changed: the first is right up to the cut, while
+nothing of the second can be trusted, because its checksum is at the end.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ COMPRESSIONS = {
     b"\x28\xb5\x2f\xfd": "zst",
     b"\x50\x2a\x4d\x18": "zst",  # begins with a frame to skip, as parallel compressors write
 }
-"""The compressions that are read, by how their files begin."""
+"""The supported compressions, by the first bytes of their files."""
 
 _BY_ENDING = {
     "gz": "gz", "tgz": "gz", "bz2": "bz2", "tbz": "bz2", "tbz2": "bz2", "xz": "xz", "txz": "xz",
     "lzma": "lzma", "zst": "zst", "zstd": "zst", "tzst": "zst",
 }  # fmt: skip
 
-_LONGEST_MAGIC = max(map(len, COMPRESSIONS))
+_MAX_MAGIC = max(map(len, COMPRESSIONS))
 _USTAR_AT = 257
 _CHUNK = 256 << 10
 _MAX_MEMORY = 512 << 20
-"""Bytes for the window of a decompressor: `xz -9` and `zstd --ultra` need an eighth."""
+"""Bytes for the window of a decompressor; `xz -9` and `zstd --ultra` need an eighth."""
 _TAR_BLOCK = 512
 _NEAR = 64 << 10
-"""Bytes by which a decoder that lost its way may miss the size of the stream."""
+"""Bytes by which a decoder of a changed stream may miss the size of the stream."""
 
 
 class BrokenStreamError(Exception):
-    """A stream cannot be read on from here. Says why.
+    """A stream cannot be read further. Says why.
 
     Attributes:
-        trusted: bytes from its beginning that are certainly those that were packed.
+        trusted: bytes from its beginning that are certainly right.
     """
 
     def __init__(self, reason: str, trusted: int) -> None:
@@ -51,18 +51,18 @@ class BrokenStreamError(Exception):
 
 
 def compression_of(name: str, begin: bytes = b"") -> str:
-    """Which compression a file has: by its first bytes, else by its name; empty for none.
+    """The compression of a file, by its first bytes, else by its name; empty without one.
 
     Args:
         name: of the file.
-        begin: its first bytes; 512 of them tell a tar.
+        begin: its first bytes; a tar is recognized in the first 512.
 
     Example:
         >>> compression_of("a.tar.GZ"), compression_of("a.tgz", b"BZh9"), compression_of("a.tar")
         ('gz', 'bz2', '')
     """
     if begin[_USTAR_AT:].startswith(b"ustar"):
-        return ""  # a tar, whatever it is called
+        return ""  # a tar, whatever its name
     for magic, found in COMPRESSIONS.items():
         if begin.startswith(magic):
             return found
@@ -70,7 +70,7 @@ def compression_of(name: str, begin: bytes = b"") -> str:
 
 
 class _Decoder(Protocol):
-    """As `bz2.BZ2Decompressor` and `lzma.LZMADecompressor` are: for one stream of a file."""
+    """The interface of `bz2.BZ2Decompressor` and `lzma.LZMADecompressor`: one stream of a file."""
 
     @property
     def eof(self) -> bool: ...
@@ -82,7 +82,7 @@ class _Decoder(Protocol):
 
 
 class _Gunzip:
-    """The same for gzip."""
+    """The same interface for gzip."""
 
     def __init__(self) -> None:
         self._decoder = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -107,14 +107,14 @@ class _Gunzip:
 
 
 class Decompressed:
-    """The content of a file that is packed in one of `COMPRESSIONS`, or in none.
+    """The content of a file in one of `COMPRESSIONS`, or uncompressed.
 
     Streams that follow each other in one file are read as one, as `gzip` and `xz` do.
 
     Args:
         file: to read, at its beginning.
         compression: a value of `COMPRESSIONS`; empty for none.
-        of_tar: whether a tar is packed in it, whose size is known to be even.
+        of_tar: whether the content is a tar, which consists of blocks of 512 bytes.
     """
 
     def __init__(self, file: IO[bytes], compression: str, *, of_tar: bool = False) -> None:
@@ -125,27 +125,27 @@ class Decompressed:
         self._vouched = 0
         self._begun = False
         self._ready, self._given = b"", 0
-        self._whole: _Plain = file
+        self._direct: _Plain = file
         self.position = 0
-        """Bytes given so far."""
+        """Bytes read so far."""
         if compression == "zst":
             import pyarrow
 
-            # Unlike the module `zstandard`, this one says so when a file is cut off, and goes
-            # on to the next frame.
+            # Unlike the module `zstandard`, this one reports a truncated file and reads the next
+            # frame.
             packed = pyarrow.PythonFile(file, mode="r")
-            self._whole = cast(_Plain, pyarrow.CompressedInputStream(packed, "zstd"))
+            self._direct = cast(_Plain, pyarrow.CompressedInputStream(packed, "zstd"))
 
     def read(self, size: int) -> bytes:
-        """The next bytes; fewer than `size` at the end alone.
+        """The next bytes; fewer than `size` only at the end.
 
         Raises:
-            BrokenStreamError: it was cut or changed, or cannot be read.
+            BrokenStreamError: the stream was cut or changed, or cannot be read.
         """
         found = []
         while size > 0:
             if self._given == len(self._ready):
-                # Small reads come out of a large piece: each call of a decoder costs.
+                # Small reads come from a large chunk, because each call of a decoder costs.
                 self._ready, self._given = self._more(), 0
                 if not self._ready:
                     break
@@ -157,10 +157,10 @@ class Decompressed:
         return b"".join(found)
 
     def _more(self) -> bytes:
-        """The next piece; empty at the end. All pieces before have been given."""
+        """The next chunk; empty at the end. All earlier chunks have been returned."""
         try:
             if self._compression in ("", "zst"):
-                return self._whole.read(_CHUNK)
+                return self._direct.read(_CHUNK)
             return self._unpacked(_CHUNK)
         except (zlib.error, lzma.LZMAError, OSError, ValueError, MemoryError) as error:
             cut = self._compression == "zst" and "runcated" in str(error)
@@ -178,7 +178,7 @@ class Decompressed:
             part = self._decoder.decompress(self._input, size)
             self._input = b""
             if self._decoder.eof:
-                # Its checks hold: so much is certain, whatever comes after.
+                # The checksum is right, so this much is certain, whatever comes after.
                 self._input = self._decoder.unused_data
                 self._vouched = self.position + len(part)
                 self._decoder = None
@@ -192,7 +192,7 @@ class Decompressed:
         while True:
             if not first:
                 self._input = self._input.lstrip(b"\0")
-            if len(self._input) >= _LONGEST_MAGIC or not self._fill():
+            if len(self._input) >= _MAX_MAGIC or not self._fill():
                 break
         if not self._input:
             if first:
@@ -217,18 +217,18 @@ class Decompressed:
         return bool(more)
 
     def _raise_cut(self) -> None:
-        """The file ended within a stream: it was cut, or so changed that its end is not seen."""
+        """Raise, because the file ended within a stream: it was cut, or its end was changed."""
         trusted = self.position
         if self._compression == "gz" and self._has_end():
             trusted = self._vouched
         raise BrokenStreamError("it ends in the middle", trusted)
 
     def _has_end(self) -> bool:
-        """Whether the last bytes are the size of the stream, with which a whole one ends.
+        """Whether the last bytes are the size of the stream, with which a complete stream ends.
 
-        A bit that changed can make the decoder miss the end of the stream, and nothing but this
-        tells such a file, whose content is wrong, from one that was cut. The bytes before a cut
-        look like such a size in one case of five hundred; then too much is taken for lost.
+        A changed bit can make the decoder miss the end of the stream. Only this check tells such a
+        file, whose content is wrong, from one that was cut. The bytes before a cut look like such a
+        size in one case of five hundred; then too much counts as lost.
         """
         size = int.from_bytes(self._last, "little")
         if len(self._last) < 4 or not size:

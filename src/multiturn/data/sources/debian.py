@@ -1,8 +1,8 @@
 """Debian source packages, by name, through the apt of this machine.
 
-Most machines are set up for binary packages only. So the person's own list of sources is read,
-its entries are taken as sources of source packages, and apt works with that copy in a folder
-of this program's own: the system's lists and settings are not touched, and root is not needed.
+Most machines are configured for binary packages alone. So the entries of the machine's list of
+sources are rewritten as sources of source packages, in a folder of this program, and apt works with
+that copy. The lists and settings of the system do not change, and root is not needed.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _SECONDS = 1800
 class DebianSources:
     """The upstream archives of source packages.
 
-    The licence of each file is what the package's ``debian/copyright`` says, where that is
-    machine-readable; else what the nearest notice says.
+    The licence of each file comes from the package's ``debian/copyright`` where that is
+    machine-readable, else from the nearest notice.
 
     Attributes:
-        packages: names of source packages, perhaps with ``=version``; else the newest that
-            the configured sources have when the build begins.
-        wanted: which files are read.
-        licence: of packages without any notice.
+        packages: names of source packages, or ``name=version``; without a version, the newest one
+            that the configured sources have when the build begins.
+        wanted: the files that are read.
+        licence: of packages without a notice.
     """
 
     packages: tuple[str, ...]
@@ -55,7 +55,7 @@ class DebianSources:
     name: str = "debian"
 
     def parts(self, downloads: Path) -> Sequence[Part]:
-        """One for each package."""
+        """A part for each package."""
         for package in self.packages:
             if not _NAME.fullmatch(package):
                 raise SourceError("not a package", got=package, allowed="NAME or NAME=VERSION")
@@ -78,7 +78,7 @@ class DebianSources:
                         "asked": package,
                         "version": version,
                         "archives": archives,
-                        # A native package has its packaging within its archive.
+                        # A native package has its packaging in its archive.
                         "packaging": (packaging or archives)[0],
                     },
                 )
@@ -111,13 +111,13 @@ class DebianSources:
                 revision=version,
                 wanted=self.wanted,
                 drop_log=drop_log,
-                filed_under=self.name,
+                step=self.name,
                 licences=ProjectLicences(self.licence, _within(stated, name)),
             )
 
 
 def _within(stated: DebianCopyright | None, archive: str) -> DebianCopyright | None:
-    """As it holds for the paths of one archive: a further one is unpacked below the first."""
+    """The stanzas for the paths of one archive; a component is unpacked below the first archive."""
     match = _UPSTREAM.fullmatch(archive)
     if stated is None or match is None or not match["component"]:
         return stated
@@ -125,13 +125,13 @@ def _within(stated: DebianCopyright | None, archive: str) -> DebianCopyright | N
 
 
 class _Apt:
-    """apt with a copy of the person's sources, lists of its own, and nothing installed."""
+    """apt with a copy of the machine's sources and its own lists; it installs nothing."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def update(self) -> None:
-        """Fetch the lists of source packages, as far as they changed."""
+        """Fetch the lists of source packages that changed."""
         with storage_errors(self._folder, "keeping apt's lists"):
             for name in ("sources", "lists/partial", "cache/archives/partial"):
                 (self._folder / name).mkdir(parents=True, exist_ok=True)
@@ -148,21 +148,21 @@ class _Apt:
         self._run("apt-get", "update")
 
     def files_of(self, package: str) -> list[str]:
-        """Names of the files that make up a source package."""
-        told = self._run("apt-get", "source", "--print-uris", "--download-only", "-qq", package)
-        return [match["file"] for line in told.splitlines() if (match := _URI.match(line))]
+        """Names of the files of a source package."""
+        output = self._run("apt-get", "source", "--print-uris", "--download-only", "-qq", package)
+        return [match["file"] for line in output.splitlines() if (match := _URI.match(line))]
 
     def download(self, package: str, folder: Path) -> None:
-        """Fetch the archives of a source package, unpacked by nobody; apt checks their hashes."""
+        """Fetch the archives of a source package; apt checks their hashes and unpacks nothing."""
         with storage_errors(folder, "keeping a download"):
             folder.mkdir(parents=True, exist_ok=True)
         self._run("apt-get", "source", "--download-only", "-qq", package, folder=folder)
 
     def _configured(self) -> list[Path]:
-        wanted = {"list": "Dir::Etc::sourcelist/f", "parts": "Dir::Etc::sourceparts/d"}
-        pairs = [word for pair in wanted.items() for word in pair]
-        told = self._run("apt-config", "shell", *pairs, own=False)
-        named = dict(line.partition("=")[::2] for line in told.splitlines())
+        settings = {"list": "Dir::Etc::sourcelist/f", "parts": "Dir::Etc::sourceparts/d"}
+        pairs = [word for pair in settings.items() for word in pair]
+        output = self._run("apt-config", "shell", *pairs, own=False)
+        named = dict(line.partition("=")[::2] for line in output.splitlines())
         single = Path(named.get("list", "").strip("'"))
         folder = Path(named.get("parts", "").strip("'"))
         found = [single] if single.is_file() else []
@@ -196,9 +196,9 @@ class _Apt:
         except subprocess.TimeoutExpired as error:
             raise SourceError(f"apt took more than {_SECONDS} seconds") from error
         if done.returncode != 0:
-            told = [line for line in done.stderr.splitlines() if line.startswith("E:")]
+            errors = [line for line in done.stderr.splitlines() if line.startswith("E:")]
             raise SourceError(
-                f"apt failed: {(told or ['it does not say why'])[0].removeprefix('E:').strip()}",
+                f"apt failed: {(errors or ['it does not say why'])[0].removeprefix('E:').strip()}",
                 got=" ".join(command),
                 fix="check the name, and that `apt-get update` works here",
             )
@@ -206,15 +206,15 @@ class _Apt:
 
 
 def _for_sources(text: str, suffix: str) -> str:
-    """A list of apt's sources, each entry as one of source packages; empty where none is left."""
+    """A list of apt's sources with entries for source packages alone; empty without entries."""
     if suffix == ".sources":
-        kept = [
+        stanzas = [
             re.sub(r"(?im)^types:.*$", "Types: deb-src", stanza)
             for stanza in re.split(r"\n\s*\n", text)
             if re.search(r"(?im)^types:.*\bdeb\b", stanza)
             and not re.search(r"(?im)^enabled:\s*(no|false)", stanza)
         ]
-        return "\n\n".join(kept)
+        return "\n\n".join(stanzas)
     lines = [
         re.sub(r"^\s*deb\s", "deb-src ", line)
         for line in text.splitlines()

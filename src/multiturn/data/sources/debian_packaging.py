@@ -1,4 +1,4 @@
-"""The ``debian/copyright`` of a source package, out of whichever file the packaging lies in."""
+"""The ``debian/copyright`` of a source package, from the file that holds the packaging."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_LINE_BYTES = 1 << 20
 
 
 def copyright_file(packaging: Path) -> bytes:
-    """The content of ``debian/copyright``; empty where there is none that can be read.
+    """The content of ``debian/copyright``; empty where it is missing or cannot be read.
 
     Args:
         packaging: a ``.debian.tar.*``, the ``.diff.gz`` of the older format, or the archive of a
@@ -43,7 +43,7 @@ def copyright_file(packaging: Path) -> bytes:
 
 
 def added_file(lines: Iterable[bytes], path: str) -> Iterator[bytes]:
-    """The lines of a file that a unified diff adds, below the folder that the diff begins in."""
+    """The lines of a file that a unified diff adds; `path` is below the top folder of the diff."""
     inside = False
     for line in lines:
         if line.startswith(b"+++ "):
@@ -56,7 +56,7 @@ def added_file(lines: Iterable[bytes], path: str) -> Iterator[bytes]:
 
 
 def _lines(file: gzip.GzipFile) -> Iterator[bytes]:
-    """Lines, each up to a bound, of a diff up to a bound."""
+    """The lines of a diff; the length of lines and of the diff is bounded."""
     left = _MAX_DIFF_BYTES
     while left > 0 and (line := file.readline(_MAX_LINE_BYTES)):
         left -= len(line)

@@ -1,4 +1,4 @@
-"""Folders of this machine."""
+"""Folders on this machine."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Directory:
 
     Attributes:
         path: the folder.
-        label: what stands in the documents' `source` for it, so that no path of this machine
-            gets into the corpus; the folder's own name where it is empty.
+        label: the `source` of the documents, so that no path of this machine gets into the
+            corpus; the name of the folder where it is empty.
         revision: of the documents.
-        wanted: which files are read.
-        licence: of files without any notice in their folder or one above, up to `path`.
+        wanted: the files that are read.
+        licence: of files without a notice in their folder or one above, up to `path`.
     """
 
     path: Path
@@ -43,29 +43,29 @@ class Directory:
     name: str = "directory"
 
     def parts(self, downloads: Path) -> Sequence[Part]:
-        """Runs of files of about 16 MiB."""
+        """Groups of files of about 16 MiB."""
         del downloads
         if not self.path.is_dir():
             raise SourceError("no such folder", got=str(self.path))
         parts: list[Part] = []
-        run: list[FoundFile] = []
+        group: list[FoundFile] = []
         size = 0
         for found in walk(self.path, not_under=self.wanted.not_under):
-            run.append(found)
-            # What will not be read does not count.
+            group.append(found)
+            # Files that will not be read do not count.
             if found.plain and self.wanted.refuses(found.path, found.size) is None:
                 size += found.size
-            if size >= _PART_BYTES or len(run) >= _PART_FILES:
-                parts.append(self._part(len(parts), run))
-                run, size = [], 0
-        if run:
-            parts.append(self._part(len(parts), run))
+            if size >= _PART_BYTES or len(group) >= _PART_FILES:
+                parts.append(self._part(len(parts), group))
+                group, size = [], 0
+        if group:
+            parts.append(self._part(len(parts), group))
         if not parts:
             raise SourceError("a folder without files", got=str(self.path))
         return parts
 
     def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
-        """The files of one run."""
+        """The files of one part."""
         del downloads
         licences = ProjectLicences(self.licence)
         known: set[str] = set()
@@ -85,9 +85,9 @@ class Directory:
             document.licence = licences.of(name)
             yield document
 
-    def _part(self, number: int, run: Sequence[FoundFile]) -> Part:
+    def _part(self, number: int, group: Sequence[FoundFile]) -> Part:
         label = self.label or self.path.name
-        return Part(f"{label} {number + 1}", {"files": [found.path for found in run]})
+        return Part(f"{label} {number + 1}", {"files": [found.path for found in group]})
 
     def _learn_notices(self, licences: ProjectLicences, known: set[str], folder: str) -> None:
         while folder not in known:

@@ -1,4 +1,4 @@
-"""A file from the network into the downloads, whole and checked or not at all."""
+"""Downloads: a file appears complete and checked, or not at all."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def fetch(
     auth: tuple[str, str] | None = None,
     max_bytes: int = 1 << 30,
 ) -> None:
-    """Fetch `url` to `path`, unless it is there already.
+    """Fetch `url` to `path`, unless the file exists.
 
     Args:
         client: sends the request.
         url: of the file.
-        path: takes the file when it is whole.
-        what: is named in errors, in place of the address.
-        sha256: that the file must have; None where nobody states it.
+        path: of the complete file.
+        what: the name of the file in errors, in place of the address.
+        sha256: of the file; None where it is unknown.
         auth: user and password.
-        max_bytes: that are taken.
+        max_bytes: a larger file is refused.
 
     Raises:
-        SourceError: it cannot be had, or is too large.
-        HashMismatchError: these are other bytes than promised.
+        SourceError: the file is not available, or is too large.
+        HashMismatchError: the file has another hash.
         StorageError: the disk is full.
     """
     if path.exists():

@@ -1,4 +1,4 @@
-"""Git repositories at a revision, read from git's own store: nothing is checked out."""
+"""Git repositories at a revision, read from git's object store without a checkout."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class GitRepository:
     """The files of one commit.
 
     Attributes:
-        path: of a repository on this machine: bare, with a working tree, or a further working
-            tree of one. A folder inside a repository stands for the files below that folder;
-            their paths, and where licences are looked for, stay those of the repository.
-        label: what stands in the documents' `source`: best the address it was cloned from.
+        path: of a repository on this machine: bare, with a working tree, or a linked working tree.
+            A folder inside a repository stands for the files below that folder; their paths stay
+            those of the repository, and notices above the folder count.
+        label: the `source` of the documents: best the address of the repository.
         revision: a commit, tag or branch; resolved to the commit when the build begins.
-        wanted: which files are read.
-        licence: of a repository without any notice.
+        wanted: the files that are read.
+        licence: of a repository without a notice.
     """
 
     path: Path
@@ -44,7 +44,7 @@ class GitRepository:
     name: str = "git"
 
     def parts(self, downloads: Path) -> Sequence[Part]:
-        """One: the commit."""
+        """One part: the commit."""
         del downloads
         if not self.revision or self.revision.startswith("-"):
             raise SourceError("not a revision", got=self.revision)
@@ -61,10 +61,10 @@ class GitRepository:
         return [Part(f"{self._label} {commit[:12]}", {"commit": commit, "folder": folder})]
 
     def _folder(self) -> str:
-        """Where `path` lies within its repository, with a slash at its end; empty at the top."""
+        """`path` within its repository, with a slash at the end; empty at the top."""
         folder = self._git("rev-parse", "--show-prefix")
         top = self._git("rev-parse", "--git-dir")
-        # Within a repository's own store, objects and refs are no files of anybody.
+        # The objects and refs in git's own store are not files of the repository.
         inside = self._git("rev-parse", "--is-inside-git-dir") == "true"
         if inside and (self.path / top).resolve() != self.path.resolve():
             raise SourceError("a folder of git's own store", got=str(self.path))
@@ -81,7 +81,7 @@ class GitRepository:
             licences = ProjectLicences(self.licence)
             for _, hash_, size, path in entries:
                 if size <= _MAX_NOTICE_BYTES and is_licence_evidence(path):
-                    # Of a folder, too, the notices above it hold.
+                    # The notices above a folder apply to it too.
                     licences.add(path, blob(hash_))
             for mode, hash_, size, path in entries:
                 if not path.startswith(folder):
@@ -108,8 +108,8 @@ class GitRepository:
     def _git(self, *arguments: str) -> str:
         done = _run_git(self.path, *arguments)
         if done.returncode != 0:
-            told = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            if any("dubious ownership" in line for line in told):
+            errors = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            if any("dubious ownership" in line for line in errors):
                 raise SourceError(
                     "git does not read a repository that belongs to somebody else",
                     got=str(self.path),
@@ -118,7 +118,7 @@ class GitRepository:
                 )
             raise SourceError(
                 f"git cannot read {self._label} at {self.revision}: "
-                + (told[-1] if told else "no such revision"),
+                + (errors[-1] if errors else "no such revision"),
                 got=str(self.path),
                 fix="name a repository, and a commit, tag or branch that it has",
             )
@@ -126,7 +126,7 @@ class GitRepository:
 
     @contextmanager
     def _blobs(self) -> Iterator[_ReadBlob]:
-        """Contents by their hash, from one git process."""
+        """Reads contents by their hash, with one git process."""
         with subprocess.Popen(
             _command(self.path, "cat-file", "--batch"),
             stdin=subprocess.PIPE,
@@ -144,7 +144,7 @@ class GitRepository:
 
 
 class _ReadBlob:
-    """Asks `git cat-file --batch` for one object after the other."""
+    """Reads one object after the other from `git cat-file --batch`."""
 
     def __init__(self, requests: IO[bytes], answers: IO[bytes], label: str) -> None:
         self._requests = requests
@@ -160,7 +160,7 @@ class _ReadBlob:
         header = self._answers.readline().split()
         if len(header) != 3:
             raise SourceError(
-                f"{self._label} lacks the object {hash_}", fix="fetch the repository whole"
+                f"{self._label} lacks the object {hash_}", fix="fetch all objects of the repository"
             )
         size = int(header[2])
         content = self._answers.read(size + 1)
@@ -171,22 +171,22 @@ class _ReadBlob:
 
 def _entry(line: str) -> tuple[str, str, int, str]:
     """Mode, hash, size and path of a line of ``git ls-tree -l``."""
-    about, _, path = line.partition("\t")
-    mode, _, hash_, size = about.split()
+    fields, _, path = line.partition("\t")
+    mode, _, hash_, size = fields.split()
     return mode, hash_, int(size) if size.isdigit() else 0, path
 
 
 def _command(repository: Path, *arguments: str) -> list[str]:
-    # Settings of a repository can name programs to run; none of those is needed to read it.
+    # Settings of a repository can name programs to run, none of which is needed to read it.
     safe = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
     return ["git", *safe, "-C", str(repository), *arguments]
 
 
 def _environment() -> dict[str, str]:
-    # GIT_DIR, GIT_INDEX_FILE, GIT_CONFIG_COUNT ... of a hook or a shell around this program would
-    # name another repository than the one that was asked for.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    return kept | {
+    # GIT_DIR, GIT_INDEX_FILE, GIT_CONFIG_COUNT ... of a surrounding hook or shell would select
+    # another repository.
+    others = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return others | {
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_OPTIONAL_LOCKS": "0",

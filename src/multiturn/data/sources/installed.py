@@ -1,4 +1,4 @@
-"""The Python of this machine: its standard library and what is installed beside it."""
+"""The Python of this machine: its standard library and installed packages."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class InstalledPython:
     """Files of the standard library and of installed packages, by their RECORD.
 
     Attributes:
-        paths: folders to look for packages in; empty for `sys.path`, as imports do.
-        standard_library: whether it is read too.
-        wanted: which files are read.
+        paths: folders with packages; empty for `sys.path`.
+        standard_library: read the standard library too.
+        wanted: the files that are read.
     """
 
     paths: tuple[Path, ...] = ()
@@ -41,7 +41,7 @@ class InstalledPython:
         """The standard library, then each package in the order of their names."""
         del downloads
         parts = [Part(_STANDARD_LIBRARY)] if self.standard_library else []
-        # A package that is installed twice is imported from the first place.
+        # Imports take a package that is installed twice from the first folder.
         found: dict[str, importlib.metadata.Distribution] = {}
         for distribution in importlib.metadata.distributions(path=self._search()):
             name = distribution.metadata["Name"]
@@ -99,7 +99,7 @@ class InstalledPython:
                     licences.add(path, content)
         for path in paths:
             source, version = f"pypi:{project}", str(part.detail["version"])
-            if unsafe_path(path):  # scripts lie outside, as ``../../../bin/x``
+            if unsafe_path(path):  # scripts are outside, as ``../../../bin/x``
                 outside = Document(content=b"", source=source, path=path, revision=version)
                 drop_log.drop(self.name, outside, "a path that leads out of the package")
                 continue

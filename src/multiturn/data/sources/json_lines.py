@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
 from multiturn.data.build.drop_log import DropLog
+from multiturn.data.build.fingerprint import formerly
 from multiturn.data.build.source import Part, SourceError
 from multiturn.data.documents.record import Document
 from multiturn.data.sources.columns import FieldError, check_fields, fill_fields
@@ -28,6 +29,7 @@ _HALF = "half of a surrogate pair"
 BREAKS = "a compressed file that breaks: what follows is lost"
 
 
+@formerly(max_line_bytes="most_line_bytes")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonLines:
     """Files with one JSON object a line.
@@ -36,12 +38,11 @@ class JsonLines:
         paths: paths, globs and folders, as fsspec takes them.
         content: the key of the text. A dot goes into an object: ``meta.text``.
         fields: the keys of other fields of a document, by the field: ``{"path": "path"}``.
-            ``metadata.x`` may be such a field too.
-        label: what stands in the documents' `source`; before a colon and the value where a
-            key gives it.
+            ``metadata.x`` is a field too.
+        label: the `source` of the documents; before a colon and the value where a key gives it.
         licence: of documents where no key gives it.
-        licences: what the values of the licence key mean, as SPDX; others are kept.
-        max_line_bytes: a longer line is dropped, unread.
+        licences: SPDX expressions for values of the licence key; other values stay as they are.
+        max_line_bytes: a longer line is dropped unread.
     """
 
     paths: tuple[str, ...]
@@ -57,7 +58,7 @@ class JsonLines:
         check_fields(self.fields)
 
     def parts(self, downloads: Path) -> Sequence[Part]:
-        """One for each file."""
+        """A part for each file."""
         del downloads
         return [
             Part(path.rpartition("/")[2], {"path": path}) for path in expand(self.paths, _ENDINGS)
@@ -88,13 +89,14 @@ class JsonLines:
             values = [(name, _look_up(row, key)) for name, key in self.fields.items()]
             fill_fields(document, values, label=self.label, licences=self.licences)
         except (UnicodeEncodeError, FieldError) as error:
-            # JSON can carry what is no text.
+            # JSON can hold halves of surrogate pairs, which are not text.
             reason = _HALF if isinstance(error, UnicodeEncodeError) else str(error)
             drop_log.drop(self.name, _unread(self.label, place), reason)
             return None
         return document
 
 
+@formerly(max_line_bytes="most_line_bytes")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pile:
     """The Pile: `.jsonl.zst` files whose lines name the subset they belong to.
@@ -103,9 +105,9 @@ class Pile:
 
     Attributes:
         paths: of the files, as fsspec takes them.
-        subsets: those wanted, as `meta.pile_set_name` has them; empty for all. Documents of
-            others are counted as drops.
-        max_line_bytes: a longer line is dropped, unread.
+        subsets: values of `meta.pile_set_name` that are read; empty for all. Documents of other
+            subsets are drops.
+        max_line_bytes: a longer line is dropped unread.
     """
 
     paths: tuple[str, ...]
@@ -114,7 +116,7 @@ class Pile:
     name: str = "pile"
 
     def parts(self, downloads: Path) -> Sequence[Part]:
-        """One for each file."""
+        """A part for each file."""
         del downloads
         return [
             Part(path.rpartition("/")[2], {"path": path}) for path in expand(self.paths, _ENDINGS)
@@ -143,14 +145,13 @@ class Pile:
 
 
 def read_objects(
-    address: str, max_line_bytes: int, drop_log: DropLog, filed_under: str, label: str
+    address: str, max_line_bytes: int, drop_log: DropLog, step: str, label: str
 ) -> Iterator[tuple[str, Any]]:
-    """The JSON value of each line, with its place: ``00.jsonl.zst:17``.
+    """The JSON value of each line, with its position: ``00.jsonl.zst:17``.
 
-    Lines end with a line feed and nothing else: other ends of lines may stand in a string.
-    Lines that are too long, no JSON, or say the same key twice are dropped with their reason. A
-    compressed file that breaks gives the lines before the break; the rest of it is one drop, whose
-    detail says where it broke.
+    Lines end with a line feed alone, because strings may hold other line separators. Lines that are
+    too long, not JSON, or hold a key twice are dropped with the reason. A compressed file that
+    breaks gives the lines before the break; the rest is one drop, whose detail says where.
 
     Raises:
         SourceError: the file is empty, or cannot be opened or read.
@@ -162,7 +163,7 @@ def read_objects(
             for number, (line, size) in enumerate(_lines(stream, max_line_bytes, address), 1):
                 place = f"{file_name}:{number}"
                 if line is None:
-                    drop_log.drop(filed_under, _unread(label, place), "a line too long", size=size)
+                    drop_log.drop(step, _unread(label, place), "a line too long", size=size)
                     continue
                 if not line.strip():
                     continue
@@ -171,19 +172,19 @@ def read_objects(
                 except (ValueError, RecursionError) as error:
                     twice = isinstance(error, _TwiceError)
                     reason = "a key that stands twice" if twice else "a line that is no JSON"
-                    drop_log.drop(filed_under, _unread(label, place), reason, size=size)
+                    drop_log.drop(step, _unread(label, place), reason, size=size)
                     continue
                 yield place, value
         except BrokenStreamError as error:
-            told = f"{error}, after {number} lines"
-            drop_log.drop(filed_under, _unread(label, file_name), BREAKS, detail=told)
+            detail = f"{error}, after {number} lines"
+            drop_log.drop(step, _unread(label, file_name), BREAKS, detail=detail)
             return
     if number == 0:
         raise SourceError("an empty file", got=address, fix="take it out of the recipe")
 
 
 class _TwiceError(ValueError):
-    """An object has a key twice: nobody knows which is meant."""
+    """An object holds a key twice."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -197,29 +198,29 @@ class _Stream(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def _lines(stream: _Stream, most: int, address: str) -> Iterator[tuple[bytes | None, int]]:
-    """Each line and its size; None in place of one longer than `most`, which is not kept."""
-    held: list[bytes] = []
+def _lines(stream: _Stream, max_bytes: int, address: str) -> Iterator[tuple[bytes | None, int]]:
+    """Each line and its size; None in place of a line of more than `max_bytes`."""
+    pieces: list[bytes] = []
     size = count = 0
     while chunk := _read(stream, address, count):
         count += chunk.count(b"\n")
         begin = 0
         while (end := chunk.find(b"\n", begin)) >= 0:
             size += end - begin
-            if size <= most:
-                held.append(chunk[begin:end])
-                yield b"".join(held), size
+            if size <= max_bytes:
+                pieces.append(chunk[begin:end])
+                yield b"".join(pieces), size
             else:
                 yield None, size
-            held, size, begin = [], 0, end + 1
+            pieces, size, begin = [], 0, end + 1
         rest = chunk[begin:]
         size += len(rest)
-        if size <= most:
-            held.append(rest)
+        if size <= max_bytes:
+            pieces.append(rest)
         else:
-            held = []
+            pieces = []
     if size:
-        yield (b"".join(held) if size <= most else None), size
+        yield (b"".join(pieces) if size <= max_bytes else None), size
 
 
 def _read(stream: _Stream, address: str, lines: int) -> bytes:

@@ -1,7 +1,7 @@
 """Packages of the npm registry, by name, fetched by the npm of this machine.
 
-npm knows its own configuration: registry, logins, proxies, certificates. Nothing of a package
-is installed or run.
+npm uses its own configuration: registry, logins, proxies, certificates. Packages are neither
+installed nor run.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class NpmPackages:
     """Packages as their authors published them.
 
     Attributes:
-        packages: ``name@version``; without a version it is the newest when the build begins.
-        wanted: which files are read.
+        packages: ``name@version``; without a version, the newest when the build begins.
+        wanted: the files that are read.
     """
 
     packages: tuple[str, ...]
@@ -44,7 +44,7 @@ class NpmPackages:
     name: str = "npm"
 
     def parts(self, downloads: Path) -> Sequence[Part]:
-        """One for each package."""
+        """A part for each package."""
         del downloads
         parts = []
         for package in self.packages:
@@ -67,7 +67,7 @@ class NpmPackages:
             revision=version,
             wanted=self.wanted,
             drop_log=drop_log,
-            filed_under=self.name,
+            step=self.name,
         )
 
 
@@ -78,7 +78,7 @@ def _fetched(package: str, version: str, folder: Path) -> Path:
     with storage_errors(folder, "keeping a download"):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as place:
-            # npm checks the archive against the registry's hash before it gives it away.
+            # npm checks the archive against the registry's hash.
             packed = _npm(
                 "pack",
                 f"{package}@{version}",
@@ -95,10 +95,10 @@ def _fetched(package: str, version: str, folder: Path) -> Path:
 
 
 def _npm(*arguments: str) -> object:
-    """What npm prints as JSON.
+    """The JSON that npm prints.
 
     Raises:
-        SourceError: it is not installed, fails, or takes ten minutes.
+        SourceError: npm is not installed, fails, or takes ten minutes.
     """
     what = " ".join(arguments[:2])
     try:
@@ -115,8 +115,8 @@ def _npm(*arguments: str) -> object:
     except subprocess.TimeoutExpired as error:
         raise SourceError(f"npm {what} took more than {_SECONDS} seconds") from error
     if done.returncode != 0:
-        told = done.stderr.strip().splitlines()
-        lines = [line for line in told if line.startswith("npm error")][:2] or told[-1:]
+        errors = done.stderr.strip().splitlines()
+        lines = [line for line in errors if line.startswith("npm error")][:2] or errors[-1:]
         reason = "; ".join(line.removeprefix("npm error").strip() for line in lines)
         raise SourceError(
             f"npm {what} failed: {reason or 'it does not say why'}",

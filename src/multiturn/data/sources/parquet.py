@@ -1,4 +1,4 @@
-"""Parquet: datasets of a model hub, exports of BigQuery, anything of one row a document."""
+"""Parquet files with one document a row: datasets of a model hub, exports of BigQuery."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class Parquet:
         content: the column of the text, of type string or binary. A dot goes into a struct:
             ``meta.text``.
         fields: the columns of other fields of a document, by the field:
-            ``{"path": "path", "source": "repo_name"}``. ``metadata.x`` may be such a field too.
-            The licence may be a list of names, which hold together.
-        label: what stands in the documents' `source`; before a colon and the value where a
-            column gives it.
+            ``{"path": "path", "source": "repo_name"}``. ``metadata.x`` is a field too. The
+            licence may be a list of names, which apply together.
+        label: the `source` of the documents; before a colon and the value where a column gives
+            it.
         licence: of documents where no column gives it.
-        licences: what the licence column's values mean, as SPDX, in any case; others are
-            taken as SPDX or as the words that packages use.
+        licences: SPDX expressions for values of the licence column, in any case; other values are
+            read as SPDX, or as the words that packages use.
     """
 
     paths: tuple[str, ...]
@@ -56,7 +56,7 @@ class Parquet:
         check_fields(self.fields)
 
     def parts(self, downloads: Path) -> Sequence[Part]:
-        """Runs of row groups of about 256 MiB of text."""
+        """Consecutive row groups of about 256 MiB of text."""
         del downloads
         parts: list[Part] = []
         for path in expand(self.paths, (".parquet",)):
@@ -76,18 +76,18 @@ class Parquet:
         return parts
 
     def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
-        """The rows of one run."""
+        """The rows of one part."""
         del downloads
         path = str(part.detail["path"])
         with self._open(path) as file:
             columns = self._columns(path, file)
             for group in cast(list[int], part.detail["groups"]):
-                about = file.metadata.row_group(group)
+                metadata = file.metadata.row_group(group)
                 place = f"{path.rpartition('/')[2]}:{group}"
-                if about.total_byte_size > _MAX_GROUP_BYTES:
+                if metadata.total_byte_size > _MAX_GROUP_BYTES:
                     unread = Document(content=b"", source=self.label, path=place)
                     reason = "a row group too large"
-                    drop_log.drop(self.name, unread, reason, size=about.total_byte_size)
+                    drop_log.drop(self.name, unread, reason, size=metadata.total_byte_size)
                     continue
                 row = 0
                 for batch in _reading(path, file, group, columns):
@@ -113,7 +113,7 @@ class Parquet:
         yield document
 
     def _columns(self, path: str, file: pyarrow.parquet.ParquetFile) -> list[_Column]:
-        """The columns to read: that of the text, then those of the fields."""
+        """The columns to read: the text, then the fields."""
         schema = file.schema_arrow
         found = [_column(path, schema, name) for name in (self.content, *self.fields.values())]
         if not _is_text(found[0].type):
@@ -147,7 +147,7 @@ class _Column:
     Attributes:
         name: as the file has it, with dots into structs.
         top: the column that it is in.
-        inside: the names of fields within that.
+        inside: the names of fields in that column.
         type: of its values.
     """
 
@@ -168,9 +168,9 @@ def _column(path: str, schema: pyarrow.Schema, name: str) -> _Column:
     count = schema.names.count(top)
     if count > 1:
         raise SourceError(
-            f"{path} has two columns of one name: nobody knows which is meant",
+            f"{path} has two columns of one name",
             got=top,
-            fix="write the file anew with names that differ",
+            fix="write the file again with different names",
         )
     found: Any = schema.field(top).type if count else None
     for step in inside:
@@ -205,9 +205,9 @@ def _text_tests() -> tuple[Callable[[pyarrow.DataType], bool], ...]:
 def _reading(
     path: str, file: pyarrow.parquet.ParquetFile, group: int, columns: list[_Column]
 ) -> Iterator[list[list[object]]]:
-    """The rows of a group as a list of values for each column; text is not decoded.
+    """The rows of a group as a list of values for each column, with text as bytes.
 
-    So a row that is no UTF-8 is a document like another, for `ValidText` to drop.
+    A row that is not UTF-8 is a document too, which `ValidText` drops.
     """
     import pyarrow
 
@@ -241,7 +241,7 @@ def _values(batch: pyarrow.RecordBatch, column: _Column) -> list[object]:
 
 
 def _undecoded(kind: pyarrow.DataType) -> pyarrow.DataType:
-    """A type with bytes in place of text, so that a value that is no UTF-8 harms no other."""
+    """A type with bytes in place of text, so that an invalid value does not affect others."""
     import pyarrow
 
     types = pyarrow.types

@@ -1,4 +1,4 @@
-"""Reading files of a file system that may hold anything."""
+"""Files of an untrusted file system."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MAX_NOTICE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """An entry of a folder that is no folder.
+    """An entry of a folder that is not a folder itself.
 
     Attributes:
         path: below the root, with forward slashes.
         size: in bytes.
-        plain: whether it is a file, not a link, a pipe or a device.
+        plain: whether it is a regular file, not a link, a pipe or a device.
     """
 
     path: str
@@ -32,11 +32,11 @@ class FoundFile:
 
 
 def walk(root: Path, *, not_under: tuple[str, ...] = ()) -> Iterator[FoundFile]:
-    """Every entry below a folder in the order of their names, links not followed.
+    """The entries below a folder, in the order of their names. Links are not followed.
 
     Args:
-        root: where to begin.
-        not_under: names of folders that are not entered.
+        root: the folder.
+        not_under: names of folders that are skipped.
     """
     stack = [(root, "")]
     while stack:
@@ -44,7 +44,7 @@ def walk(root: Path, *, not_under: tuple[str, ...] = ()) -> Iterator[FoundFile]:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
         except OSError:
-            # The folder itself stands for what could not be listed.
+            # The folder itself stands for its entries, which cannot be listed.
             yield FoundFile(f"{prefix}.", 0, plain=False)
             continue
         folders = []
@@ -62,13 +62,13 @@ def walk(root: Path, *, not_under: tuple[str, ...] = ()) -> Iterator[FoundFile]:
 def read_file(path: Path, wanted: FileFilter, name: str) -> tuple[bytes, str | None, int]:
     """A file's content, the reason why it was not read, and its size.
 
-    It is opened without following a link and without waiting for the other end of a pipe, and
-    its size is taken from the open file, so that nothing can change in between.
+    The file is opened without following a link and without waiting for the other end of a pipe. Its
+    size comes from the open file, so that nothing can change in between.
 
     Args:
         path: of the file.
-        wanted: what may be read.
-        name: its path as `wanted` should see it.
+        wanted: the files that are read.
+        name: the path that `wanted` checks.
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -90,7 +90,7 @@ def read_file(path: Path, wanted: FileFilter, name: str) -> tuple[bytes, str | N
 
 
 def add_notices(licences: ProjectLicences, root: Path, folder: str) -> None:
-    """Tell `licences` of the notices in one folder below `root`."""
+    """Add the notices in one folder below `root` to `licences`."""
     try:
         entries = sorted((root / folder).iterdir())
     except OSError:
@@ -103,9 +103,9 @@ def add_notices(licences: ProjectLicences, root: Path, folder: str) -> None:
                 licences.add(f"{folder}/{entry.name}" if folder else entry.name, content)
 
 
-def _read_up_to(descriptor: int, most: int) -> bytes:
+def _read_up_to(descriptor: int, max_bytes: int) -> bytes:
     chunks = []
-    left = most
+    left = max_bytes
     while left and (chunk := os.read(descriptor, min(left, 1 << 20))):
         chunks.append(chunk)
         left -= len(chunk)

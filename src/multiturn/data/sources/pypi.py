@@ -1,4 +1,4 @@
-"""Source distributions of named projects, from wherever this person's pip would get them."""
+"""Source distributions of projects, from the package index that this machine's pip uses."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["PyPIProjects"]
 class PyPIProjects:
     """Projects of the package index, as the archives that their authors published.
 
-    Nothing of them is built, installed or run.
+    Nothing is built, installed or run.
 
     Attributes:
-        projects: ``name==version``; without a version it is the newest when the build begins.
-        wanted: which files are read.
+        projects: ``name==version``; without a version, the newest when the build begins.
+        wanted: the files that are read.
     """
 
     projects: tuple[str, ...]
@@ -35,16 +35,16 @@ class PyPIProjects:
     name: str = "pypi"
 
     def parts(self, downloads: Path) -> Sequence[Part]:
-        """One for each project."""
+        """A part for each project."""
         del downloads
-        wanted = [_parsed(project) for project in self.projects]
-        if all(version for _, version in wanted):
-            resolved = [(project, str(version)) for project, version in wanted]
+        projects = [_parsed(project) for project in self.projects]
+        if all(version for _, version in projects):
+            resolved = [(project, str(version)) for project, version in projects]
         else:
             with open_package_index(read_pip_settings()) as index:
                 resolved = [
                     (project, version or _find(index, project, None).version)
-                    for project, version in wanted
+                    for project, version in projects
                 ]
         return [
             Part(f"{project} {version}", {"project": project, "version": version})
@@ -60,7 +60,7 @@ class PyPIProjects:
             revision=version,
             wanted=self.wanted,
             drop_log=drop_log,
-            filed_under=self.name,
+            step=self.name,
         )
 
 
@@ -73,9 +73,9 @@ def _parsed(project: str) -> tuple[str, str | None]:
 
 def _fetched(project: str, version: str, folder: Path) -> Path:
     """The archive on this machine."""
-    kept = sorted(folder.glob(f"{project}=={version}/[!.]*"))
-    if kept:
-        return kept[0]
+    found_files = sorted(folder.glob(f"{project}=={version}/[!.]*"))
+    if found_files:
+        return found_files[0]
     with open_package_index(read_pip_settings()) as index:
         found = _find(index, project, version)
         if found.link.path is not None:

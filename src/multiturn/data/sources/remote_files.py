@@ -1,4 +1,4 @@
-"""Files by path or address, here or in object storage, through fsspec."""
+"""Files by path or address, local or in object storage, through fsspec."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def expand(patterns: Sequence[str], endings: tuple[str, ...]) -> list[str]:
     Args:
         patterns: as fsspec takes them: ``data/*.parquet``, ``gs://bucket/export/``,
             ``hf://datasets/owner/name@revision/data/*.parquet``.
-        endings: of the files to take from a folder, in small letters; theirs may be large.
+        endings: of the files to read from a folder, in lower case; case does not matter.
 
     Raises:
         SourceError: a pattern names nothing, or its storage cannot be reached.
@@ -47,10 +47,10 @@ def expand(patterns: Sequence[str], endings: tuple[str, ...]) -> list[str]:
 
 @contextmanager
 def open_remote(address: str) -> Iterator[IO[bytes]]:
-    """A file to read, seekable where the storage can do that.
+    """A file to read, seekable where the storage allows it.
 
     Raises:
-        SourceError: it cannot be opened.
+        SourceError: the file cannot be opened.
     """
     with _explained(address):
         opened = fsspec.open(address, "rb").open()

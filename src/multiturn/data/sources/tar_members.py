@@ -1,4 +1,4 @@
-"""The members of a tar. A header that is broken loses its own member, not those after it."""
+"""The members of a tar. A broken header loses its own member, not those after it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = ["tar_members"]
 
 _BLOCK = tarfile.BLOCKSIZE
 _MAX_HEADER_BYTES = 1 << 20
-"""Of a header's extension: names of a megabyte are no names."""
+"""Of a header's extension; a name of a megabyte is not a name."""
 _NAME_BYTES = 100
 _CHUNK = 1 << 20
 
 
 def tar_members(file: IO[bytes], name: str, limit: int) -> Iterator[Member]:
-    """The members of a tar, packed or not.
+    """The members of a tar, compressed or not.
 
-    A tar ends with two blocks of zeros. What follows them is read as another tar, as long as
-    it is one: `cat a.tar b.tar` has the members of both.
+    A tar ends with two blocks of zeros. A tar that follows them is read too: `cat a.tar b.tar` has
+    the members of both.
 
     Args:
         file: to read, at its beginning.
-        name: of the file, for its compression where its first bytes say nothing.
-        limit: bytes that may come out of it.
+        name: of the file, for its compression where its first bytes do not determine it.
+        limit: bytes that it may unpack to.
 
     Raises:
         ArchiveError: see `open_members`.
@@ -53,7 +53,7 @@ def tar_members(file: IO[bytes], name: str, limit: int) -> Iterator[Member]:
 
 
 class _Stream:
-    """What `tarfile` reads from: bounded, and never backwards."""
+    """The stream for `tarfile`: bounded, and forward only."""
 
     mode = "rb"
 
@@ -68,20 +68,20 @@ class _Stream:
         return self.position
 
     def read(self, size: int = -1) -> bytes:
-        """As much as asked for, or what there is up to the end."""
+        """The next `size` bytes, or fewer at the end."""
         if not 0 <= size <= _MAX_HEADER_BYTES:
             raise tarfile.TarError("a header of more than a mebibyte")
         return self.take(size)
 
     def take(self, size: int) -> bytes:
-        """The same for a member's content, whose size was looked at."""
+        """The same for the content of a member, whose size is checked elsewhere."""
         data = self._packed.read(size)
         if self.position > self._limit:
             raise ArchiveError("an archive that unpacks to far too much")
         return data
 
     def skip_to(self, place: int) -> bool:
-        """Whether the stream has so many bytes."""
+        """Skip to a position; whether the stream is that long."""
         while self.position < place:
             if not self.take(min(place - self.position, _CHUNK)):
                 return False
@@ -89,7 +89,7 @@ class _Stream:
 
 
 class _Tar(tarfile.TarFile):
-    """Only what `TarInfo.fromtarfile` needs to know; the members are walked through here."""
+    """The state that `TarInfo.fromtarfile` needs; `_Reader` iterates over the members."""
 
     def next(self) -> None:
         return None
@@ -102,7 +102,7 @@ class _Reader:
         self._fault: BrokenStreamError | None = None
         self.count = 0
         self.good = 0
-        """Where the last whole member ends."""
+        """The position where the last complete member ends."""
 
     @property
     def so_far(self) -> str:
@@ -131,7 +131,7 @@ class _Reader:
                 yield from self._lost_at_end(lost_from, begin)
                 raise self._broken("it ends in the middle of a block") from error
             except _NO_HEADER:
-                # Only a block that is a header, by its checksum, ends what is lost.
+                # A block with the checksum of a header ends the lost bytes.
                 lost_from = begin if lost_from < 0 else lost_from
                 zeros = 0
                 self._realign()
@@ -156,7 +156,7 @@ class _Reader:
     def _member(self, info: tarfile.TarInfo, *, doubtful: bool) -> Member:
         path, fault = clean_path(info.name)
         if doubtful:
-            # The header that held the rest of its name is among what was lost.
+            # The header with the rest of its name is lost.
             fault = BROKEN
         if fault is None and info.sparse is not None:
             fault = "a file with holes"
@@ -170,7 +170,7 @@ class _Reader:
         try:
             data = self._stream.take(info.size)
         except BrokenStreamError as error:
-            # This member is lost; the next step of the iterator says that all after it are.
+            # This member is lost; the next step of the iterator reports the members after it.
             self._fault = error
             raise MemberError(BROKEN, str(error)) from error
         if len(data) != info.size:
@@ -178,7 +178,7 @@ class _Reader:
         return data
 
     def _lost(self, begin: int, end: int) -> Iterator[Member]:
-        """What lies between two readable headers, as a member of its own."""
+        """The bytes between two readable headers, as a member."""
         if begin >= 0:
             yield Member(f"bytes {begin} to {end}", end - begin, BROKEN, lambda: b"", end)
 

@@ -1,4 +1,4 @@
-"""The members of a zip. Each has a checksum, so that a broken one loses itself alone."""
+"""The members of a zip. Each has a checksum, so a broken member loses itself alone."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _BROKEN_MEMBER = "a broken member of an archive"
 _ENCRYPTED = 1
 _IN_ZIP64 = 0xFFFF
 _MAX_END_BYTES = (1 << 16) + 256
-"""Of what stands behind the directory: a comment of 64 KiB at most, and a few records."""
+"""Bytes after the directory: a comment of up to 64 KiB, and a few records."""
 
 
 def zip_members(file: IO[bytes], name: str, limit: int) -> Iterator[Member]:
-    """The members of a zip by its directory; where that is lost, by what stands before each.
+    """The members of a zip, from its directory; where that is lost, from the local headers.
 
     Args:
-        file: to read; it is moved about in.
+        file: to read; its position changes.
         name: of the file.
-        limit: bytes that may come out of it.
+        limit: bytes that it may unpack to.
 
     Raises:
         ArchiveError: see `open_members`.
@@ -80,7 +80,7 @@ def _member(
         allowance.take(info.file_size)
         try:
             with archive.open(info) as file:
-                # A size that was a lie is noticed by the checksum, which is known at the end.
+                # The checksum, known at the end of the content, reveals a wrong size.
                 data = file.read(info.file_size)
                 more = file.read(1)
         except NotImplementedError as error:
@@ -95,9 +95,9 @@ def _member(
 
 
 def _named_by_end(file: IO[bytes]) -> int | None:
-    """How many members the end of the file says there are; None where it does not say.
+    """The number of members according to the end of the file; None where it is missing.
 
-    zipfile reads the directory as far as it can, and stops without a word at a broken entry.
+    zipfile reads the directory as far as it can, and stops silently at a broken entry.
     """
     file.seek(0, 2)
     file.seek(max(0, file.tell() - _MAX_END_BYTES))
@@ -111,9 +111,9 @@ def _named_by_end(file: IO[bytes]) -> int | None:
 
 
 def _check_before(file: IO[bytes], begin: int) -> None:
-    """Raise where members stand before the first that the directory names.
+    """Raise where there are members before the first one in the directory.
 
-    Zips that were laid one behind the other look so: the directory is that of the last.
+    Concatenated zips look like this: the directory is that of the last zip.
     """
     file.seek(0)
     if begin > 0 and file.read(4) == LOCAL_SIGNATURE:

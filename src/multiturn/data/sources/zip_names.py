@@ -1,4 +1,4 @@
-"""Names in a zip, as they were meant."""
+"""The names of members of a zip, in their real encoding."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _UNICODE_PATH = 0x7075
 
 
 def name_of(info: zipfile.ZipInfo) -> str:
-    """A member's name as it was meant.
+    """A member's name in its real encoding.
 
-    Where the flag for UTF-8 is missing, zipfile takes a name for CP437, as DOS wrote them. Many
-    programs forget the flag: bytes beyond ASCII that are UTF-8 are never anything else. Others
-    put the name into an extra field.
+    Where the flag for UTF-8 is missing, zipfile decodes a name as CP437, the encoding of DOS. Many
+    programs forget the flag, so a name that is valid UTF-8 is decoded as UTF-8. Other programs put
+    the name into an extra field.
     """
-    # zipfile cuts `filename` at a null byte, which would make a name of another ending.
+    # zipfile cuts `filename` at a null byte, which would give the name another ending.
     name = info.orig_filename
     if info.flag_bits & _UTF8 or name.isascii():
         return name
     try:
         raw = name.encode("cp437")
     except UnicodeEncodeError:
-        return name  # this Python has looked for the name already
+        return name  # this version of zipfile has decoded the name already
     try:
         return _unicode_path(info.extra, raw) or raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -34,7 +34,7 @@ def name_of(info: zipfile.ZipInfo) -> str:
 
 
 def _unicode_path(extra: bytes, raw: bytes) -> str:
-    """The name in Info-ZIP's extra field, if it is of this member; else empty."""
+    """The name in Info-ZIP's extra field, if it belongs to this member; else empty."""
     while len(extra) >= 4:
         kind, size = struct.unpack("<2H", extra[:4])
         field, extra = extra[4 : 4 + size], extra[4 + size :]

@@ -1,7 +1,7 @@
-"""A zip whose directory is lost, because it was cut or changed: its members one by one.
+"""The members of a zip whose directory is lost, because the file was cut or changed.
 
-Each member has a header of its own in front of its content, with name, sizes and checksum. So
-what lies before a cut is found, and checked, without the directory at the end.
+Each member has a local header before its content, with name, sizes and checksum. So the members
+before a cut are found and checked without the directory at the end.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ ZIP_FAULTS = (
 )  # fmt: skip
 
 _HEADER = struct.Struct("<4s5H3L2H")
-_BEHIND_SIGNATURE = b"PK\x07\x08"
-_ENCRYPTED, _SIZES_BEHIND, _UTF8 = 1, 8, 1 << 11
+_TRAILER_SIGNATURE = b"PK\x07\x08"
+_ENCRYPTED, _SIZES_IN_TRAILER, _UTF8 = 1, 8, 1 << 11
 _STORED, _DEFLATED = 0, 8
 _ZIP64 = 0xFFFFFFFF
 _CHUNK = 256 << 10
@@ -41,7 +41,7 @@ _CHUNK = 256 << 10
 
 @dataclass(slots=True)
 class Allowance:
-    """How much may still be read: members may overlap in the file, so their sum is bounded.
+    """The number of bytes that may still be unpacked, since members may overlap in the file.
 
     Attributes:
         left: bytes.
@@ -50,10 +50,10 @@ class Allowance:
     left: int
 
     def take(self, size: int) -> None:
-        """Read `size` bytes more.
+        """Count `size` more bytes.
 
         Raises:
-            ArchiveError: those are too many.
+            ArchiveError: the archive unpacks to too much.
         """
         self.left -= size
         if self.left < 0:
@@ -67,22 +67,22 @@ def members_without_directory(
     *,
     known: frozenset[int] = frozenset(),
 ) -> Iterator[Member]:
-    """The members up to the first that is cut.
+    """The members up to the first one that is cut.
 
     Args:
-        file: to read; it is moved about in.
-        allowance: for what is unpacked, to find where members end and to give them.
+        file: to read; its position changes.
+        allowance: of bytes to unpack, both to find where members end and to read them.
         reason: why there is no directory.
-        known: where members begin that a part of the directory named: not given again.
+        known: positions of members that a part of the directory names; they are not repeated.
 
     Raises:
-        ArchiveError: always, at last: a directory is missing.
+        ArchiveError: always, at the end, because the directory is missing.
     """
-    place = whole = 0
+    place = count = 0
     while (header := _Header.read(file, place)) is not None:
         content = _measured(file, header, allowance)
         if content is None:
-            # Nobody knows where it ends: it is the one in which the file was cut.
+            # Its end is unknown, because the file was cut within it.
             if place not in known:
                 yield Member(*_path(header, BROKEN, header.size), lambda: b"")
             break
@@ -96,15 +96,15 @@ def members_without_directory(
             path, size, fault = _path(header, fault, content.size)
             if place not in known:
                 yield Member(path, size, fault, _reader(file, header, content, allowance))
-            whole += 1
+            count += 1
         place = content.following
     file.seek(0, 2)
-    raise ArchiveError(BROKEN, f"{reason}, after {whole} members", lost=file.tell() - place)
+    raise ArchiveError(BROKEN, f"{reason}, after {count} members", lost=file.tell() - place)
 
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """What stands before a member."""
+    """The header before a member."""
 
     name: str
     flags: int
@@ -116,7 +116,7 @@ class _Header:
 
     @classmethod
     def read(cls, file: IO[bytes], place: int) -> _Header | None:
-        """The header at a place; None where there is none, or only a part of one."""
+        """The header at a position; None where it is missing or cut."""
         file.seek(place)
         fixed = file.read(_HEADER.size)
         if len(fixed) < _HEADER.size or not fixed.startswith(LOCAL_SIGNATURE):
@@ -134,7 +134,7 @@ class _Header:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """A member's content, looked at: its size, whether it is right, where the next begins."""
+    """A member's content: its size, whether it is right, and where the next member begins."""
 
     size: int
     sound: bool
@@ -142,11 +142,11 @@ class _Content:
 
 
 def _measured(file: IO[bytes], header: _Header, allowance: Allowance) -> _Content | None:
-    """None where nobody can say where the content ends."""
-    told = not header.flags & _SIZES_BEHIND
+    """Measure a member's content; None where its end is unknown."""
+    sized = not header.flags & _SIZES_IN_TRAILER
     if _ZIP64 in (header.packed, header.size):
         return None
-    if told and (header.method != _DEFLATED or header.flags & _ENCRYPTED):
+    if sized and (header.method != _DEFLATED or header.flags & _ENCRYPTED):
         file.seek(0, 2)
         following = header.content + header.packed
         if following > file.tell():
@@ -167,10 +167,10 @@ def _measured(file: IO[bytes], header: _Header, allowance: Allowance) -> _Conten
             allowance.take(len(part))
             crc = zlib.crc32(part, crc)
     except ZIP_FAULTS:
-        # Where its size is told, those behind it can still be found.
+        # With a size in the header, the members after this one can still be found.
         following = header.content + header.packed
-        return _Content(header.size, sound=False, following=following) if told else None
-    if told:
+        return _Content(header.size, sound=False, following=following) if sized else None
+    if sized:
         sound = (size, crc, inflating.end - header.content) == (
             header.size, header.crc, header.packed,
         )  # fmt: skip
@@ -189,10 +189,10 @@ def _crc(file: IO[bytes], header: _Header) -> int:
 
 
 class _Inflating:
-    """The parts of deflated content, and then where it ends.
+    """The chunks of deflated content, and afterwards its end.
 
     Raises:
-        EOFError: it is cut.
+        EOFError: the content is cut.
     """
 
     def __init__(self, file: IO[bytes], place: int) -> None:
@@ -215,15 +215,15 @@ class _Inflating:
 
 
 def _past_sizes(file: IO[bytes], place: int, crc: int, size: int) -> int | None:
-    """Where the member ends whose checksum and sizes stand behind it; None if they differ."""
+    """The end of a member that is followed by its checksum and sizes; None if they differ."""
     file.seek(place)
-    behind = file.read(24)
-    begin = 4 if behind.startswith(_BEHIND_SIGNATURE) else 0
+    trailer = file.read(24)
+    begin = 4 if trailer.startswith(_TRAILER_SIGNATURE) else 0
     for sizes, length in (("<3L", 12), ("<L2Q", 20)):
-        fields = behind[begin : begin + length]
+        fields = trailer[begin : begin + length]
         if len(fields) == length:
-            told_crc, _, told_size = struct.unpack(sizes, fields)
-            if (told_crc, told_size) == (crc, size):
+            stated_crc, _, stated_size = struct.unpack(sizes, fields)
+            if (stated_crc, stated_size) == (crc, size):
                 return place + begin + length
     return None
 

@@ -1,10 +1,10 @@
 """Instances of classes that two processes both have, as plain data and back.
 
-A problem may define a class beside its function: a data class, a tree's node. Its tests hand
+A problem may define a class beside its function: a data class, or a node of a tree. Its tests pass
 instances to the candidate and compare what comes back, in another process. Both sides have run
-the same definition, so an instance crosses as the class's name and its content; each side
-makes it with its own class. Nothing but those classes is ever made, and of their content only
-what `multiturn.sandbox.encoding` knows. Values of the standard library cross by the table of
+the same definition, so an instance crosses as the name of its class and its content, and each side
+builds it with its own class. Only those classes are ever built, with content that
+`multiturn.sandbox.encoding` can carry. Values of the standard library cross by the table in
 `multiturn.sandbox.inside.library_values`.
 """
 
@@ -20,7 +20,7 @@ from multiturn.sandbox.inside.library_values import construct, deconstruct
 __all__ = ["answer_packed", "assemble", "dismantle"]
 
 _MARK = "#"
-"""Begins the type's name of an `Opaque` that stands for an instance; no type's name does."""
+"""Prefix of the name in an `Opaque` that stands for an instance; no type's name has it."""
 
 _MAX_INSTANCES = 100_000
 
@@ -33,17 +33,17 @@ def answer_packed(
     arguments: tuple[Any, ...],
     leaf: Callable[[Any], Any],
 ) -> tuple[Any, list[Any]]:
-    """Call a function of the candidate with arguments that were taken apart.
+    """Call a function of the candidate with dismantled arguments.
 
     Args:
         function: of the candidate.
-        space: its names, in which it has its own definitions of the classes.
-        arguments: what `dismantle` gave for the call's, the names of the classes, and whether the
-            arguments as the call leaves them are handed back too.
+        space: its namespace, which has its own definitions of the classes.
+        arguments: the dismantled arguments, the names of the classes, and whether to return the
+            changed arguments too.
         leaf: as for `assemble`.
 
     Returns:
-        The value with those arguments, taken apart.
+        The value and those arguments, dismantled.
     """
     packed, names, in_place = arguments
     classes = {name: kind for name in names if isinstance(kind := space.get(name), type)}
@@ -55,10 +55,10 @@ def answer_packed(
 def dismantle(
     value: Any, classes: Mapping[str, type], *, iterators: bool = False
 ) -> tuple[Any, list[Any]]:
-    """A value with a mark in place of each instance of `classes`, and the instances' content.
+    """A value with a mark in place of each instance of `classes`, and the content of the instances.
 
-    Instances that are met twice, or contain themselves, are written once. Iterators are used up
-    where they are asked for.
+    An instance that occurs twice, or contains itself, is written once. With `iterators`, iterators
+    are consumed.
     """
     names = {kind: name for name, kind in classes.items()}
     found: list[Any] = []
@@ -78,7 +78,7 @@ def dismantle(
             if content is None and kind not in names:
                 return value
             place = places[id(value)] = len(found)
-            # Kept: the place of an object that is gone could be another's.
+            # Holds a reference, so that no other object gets the same id.
             found.append((value, content))
         return Opaque(f"{_MARK}{place}")
 
@@ -97,7 +97,7 @@ def dismantle(
 
 
 def _of_library(value: Any, iterators: bool) -> tuple[str, tuple[Any, ...]] | None:
-    """What the table knows of a value; None, too, for one that fails on the way."""
+    """A value of the table, deconstructed; None for others, and if that fails."""
     try:
         return deconstruct(value, iterators=iterators)
     except Exception:
@@ -105,7 +105,7 @@ def _of_library(value: Any, iterators: bool) -> tuple[str, tuple[Any, ...]] | No
 
 
 def _content(value: Any) -> tuple[Any, ...]:
-    """How it is made: by a call or bare, with which arguments; its state, items and pairs."""
+    """How an instance is built: by a call or bare; its arguments, state, items and pairs."""
     make, arguments, *rest = value.__reduce_ex__(2)
     state, items, pairs = (*rest, None, None, None)[:3]
     if make is copyreg.__newobj__:  # type: ignore[attr-defined]
@@ -122,12 +122,12 @@ def _listed(values: Any) -> list[Any] | None:
 def assemble(
     packed: tuple[Any, list[Any]], classes: Mapping[str, type], leaf: Callable[[Any], Any]
 ) -> Any:
-    """The value that `dismantle` took apart, with instances of this side's classes.
+    """The value that `dismantle` dismantled, with instances of this side's classes.
 
     Args:
-        packed: what `dismantle` gave, as it arrived.
-        classes: by the names that the other side has for them.
-        leaf: what is to be done with each part that is no container.
+        packed: what `dismantle` returned, as it arrived.
+        classes: by the names that the other side uses.
+        leaf: converts each part that is not a container.
 
     Raises:
         ValueError, TypeError, AttributeError: the content does not fit the classes.

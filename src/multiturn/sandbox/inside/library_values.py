@@ -1,9 +1,8 @@
-"""Values of the standard library that are plain data in other clothes: taken apart and made again.
+"""Values of the standard library as plain data, and back: a `Decimal`, a range, an iterator.
 
-A function may answer with a `Decimal`, a range, a view of a dict or an iterator: its judge
-compares them as the library does. Each crosses as a name of the table below and plain data. What
-arrives comes from a program that may do harm, so that each is made by a function of this table,
-which refuses what takes more than its size to make or to compare.
+A function may return such a value, and its tests compare it as the library does. It crosses as a
+name in the table below and plain data. The data may come from a hostile program, so only functions
+of this table build values, and they refuse what takes more than its size to build or compare.
 """
 
 from __future__ import annotations
@@ -17,21 +16,21 @@ from typing import Any
 __all__ = ["construct", "deconstruct"]
 
 _first = itertools.islice
-"""Kept, as in a program's own process the module is the program's to change."""
+"""Saved here, as a program can change the module in its own process."""
 
 MAX_ITEMS = 100_000
-"""How many an iterator or a range may have to cross."""
+"""How many items an iterator or a range may have."""
 
 _MAX_EXPONENT = 100_000
-"""Of a `Decimal`: as a whole number it has as many digits."""
+"""The exponent of a `Decimal`, which has as many digits as an integer."""
 
 
 def deconstruct(value: Any, *, iterators: bool) -> tuple[str, tuple[Any, ...]] | None:
-    """A value's name in the table and its content; None where it has none.
+    """A value's name in the table and its content; None for a value that is not in the table.
 
     Args:
         value: any.
-        iterators: take iterators too, which uses them up.
+        iterators: include iterators, which consumes them.
     """
     kind = type(value)
     if iterators and kind in _ITERATORS:
@@ -47,10 +46,10 @@ def deconstruct(value: Any, *, iterators: bool) -> tuple[str, tuple[Any, ...]] |
 
 
 def construct(name: str, content: tuple[Any, ...]) -> Any:
-    """The value whose name and content these are.
+    """The value with this name and content.
 
     Raises:
-        Exception: of any kind, where the content does not fit.
+        Exception: of any kind, if the content does not fit.
     """
     return _TABLE[name][1](*content)
 
@@ -64,7 +63,7 @@ _ITERATORS: frozenset[type] = frozenset(
     [GeneratorType, map, filter, zip, enumerate, reversed, *map(type, _SOME)]
     + [kind for kind in vars(itertools).values() if isinstance(kind, type)]
 )
-"""The kinds of iterators whose items are taken: those of Python itself."""
+"""The iterators that can cross: those of Python itself."""
 
 _BUILT_IN: dict[type, str] = {
     range: "range",
@@ -100,7 +99,7 @@ def _fraction(numerator: int, denominator: int) -> Any:
     from fractions import Fraction
 
     if type(numerator) is not int or type(denominator) is not int:
-        raise TypeError("a fraction is of two whole numbers")
+        raise TypeError("a fraction needs two integers")
     return Fraction(numerator, denominator)
 
 

@@ -1,34 +1,40 @@
-"""Comparing plain data with what was expected, and showing in a line where they differ."""
+"""Compares plain data with expected values, and describes a difference in one line."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 
 from multiturn.sandbox.encoding import ArrayData, ScalarData, SeriesData
+from multiturn.sandbox.oracles.literals import Members, Pairs
 
 __all__ = [
+    "TOLERANCE",
     "Compare",
-    "approximately",
     "content",
     "difference",
     "exactly",
     "same_text",
     "text_lines",
+    "values_equal",
 ]
 
 Compare = Callable[[object, object], bool]
-"""Takes what was got and what was expected."""
+"""Takes the value that a program gave, and the expected one."""
+
+TOLERANCE = 1e-6
+"""How far floats may differ: absolutely, as published, or relative to the larger one."""
 
 _SHOWN = 120
-"""How much of a value a message shows."""
+"""How many characters of a value a message shows."""
 
 
 def exactly(got: object, expected: object) -> bool:
-    """Equal in value and in kind: ``1``, ``1.0`` and ``True`` differ, so do list and tuple.
+    """Equal in value and type: ``1``, ``1.0`` and ``True`` differ, as do list and tuple.
 
-    Not-a-number equals itself, and the sign of zero does not count.
+    NaN equals itself, and the sign of zero does not count.
 
     Example:
         >>> exactly([1, 2], [1, 2]), exactly([1, 2], (1, 2)), exactly(1, True)
@@ -41,7 +47,7 @@ def exactly(got: object, expected: object) -> bool:
     if isinstance(got, list | tuple) and isinstance(expected, list | tuple):
         return len(got) == len(expected) and all(map(exactly, got, expected))
     if isinstance(got, dict) and isinstance(expected, dict):
-        # 1, 1.0 and True are one key of a dict, so the keys themselves are compared too.
+        # 1, 1.0 and True are the same key of a dict, so the keys are compared too.
         keys = {key: key for key in got}
         return got.keys() == expected.keys() and all(
             exactly(keys[key], key) and exactly(got[key], expected[key]) for key in expected
@@ -57,43 +63,41 @@ def exactly(got: object, expected: object) -> bool:
     return bool(got == expected)
 
 
-def approximately(*, relative: float = 1e-6, absolute: float = 1e-9) -> Compare:
-    """A comparison of content: numbers within a tolerance, one kind of sequence as good as another.
+def values_equal(got: object, gold: object) -> bool:
+    """Whether a value is the expected one, as far as JSON and YAML tell values apart.
 
-    Arrays and series count as lists, scalars of numpy as numbers. Booleans stay apart from
-    numbers, text from everything else.
+    `gold` comes from JSON or YAML, which have only lists, and mostly text as keys. So tuples,
+    arrays and series count as lists, numpy's scalars as numbers, and a key that is text also
+    stands for one that prints the same. A set equals a list of its members in any order. Integers
+    are equal exactly, and to floats within the tolerance. Booleans are not numbers, and text
+    equals only text.
 
     Args:
-        relative: largest difference, as a part of the larger number.
-        absolute: largest difference that is always accepted.
+        got: plain data of any origin, or what `literals.parse_literal` returns.
+        gold: the expected value.
 
     Example:
-        >>> near = approximately()
-        >>> near((1, 2.0000000001), [1.0, 2]), near(1, True), near("1", 1)
-        (True, False, False)
+        >>> values_equal((1, 0.30000000004), [1.0, 0.3]), values_equal({1: None}, {"1": None})
+        (True, True)
+        >>> values_equal(2.99, 2), values_equal("255", 255), values_equal("ab", ["a", "b"])
+        (False, False, False)
     """
-
-    def compare(got: object, expected: object) -> bool:
-        got, expected = content(got), content(expected)
-        if isinstance(got, bool) or isinstance(expected, bool):
-            return got is expected
-        if isinstance(got, int | float | complex) and isinstance(expected, int | float | complex):
-            return _near(got, expected, relative, absolute)
-        if isinstance(got, list) and isinstance(expected, list):
-            return len(got) == len(expected) and all(map(compare, got, expected))
-        if isinstance(got, Mapping) and isinstance(expected, Mapping):
-            return got.keys() == expected.keys() and all(
-                compare(got[key], value) for key, value in expected.items()
-            )
-        if isinstance(got, Set) and isinstance(expected, Set):
-            return got == expected
-        return type(got) is type(expected) and bool(got == expected)
-
-    return compare
+    got, gold = _plain(got), _plain(gold)
+    if isinstance(got, bool) or isinstance(gold, bool):
+        return got is gold
+    if isinstance(got, int | float) and isinstance(gold, int | float):
+        return _numbers_equal(got, gold)
+    if isinstance(got, Members):
+        return isinstance(gold, list | Members) and _members_equal(got.items, _items(gold))
+    if isinstance(got, list) and isinstance(gold, list):
+        return len(got) == len(gold) and all(map(values_equal, got, gold))
+    if isinstance(got, Pairs) and isinstance(gold, Pairs):
+        return _mappings_equal(got.items, gold.items)
+    return type(got) is type(gold) and bool(got == gold)
 
 
 def same_text(got: object, expected: object) -> bool:
-    r"""Equal text, but for white space at the ends of lines and empty lines at the end.
+    r"""Equal text, except for white space at the ends of lines and empty lines at the end.
 
     Example:
         >>> same_text("a \nb\n\n", "a\nb"), same_text("a b", "a  b")
@@ -103,7 +107,7 @@ def same_text(got: object, expected: object) -> bool:
 
 
 def difference(got: object, expected: object) -> str:
-    """One short line that says what was got and what was expected, from where they part.
+    """One short line with the value, the expected value, and where they differ.
 
     Example:
         >>> difference([1, 2, 3], [1, 5, 3])
@@ -125,7 +129,7 @@ def text_lines(text: str) -> list[str]:
 
 
 def content(value: object) -> object:
-    """A value without its kind: scalars as numbers; arrays, series and tuples as lists."""
+    """A value without its type: scalars as numbers; arrays, series and tuples as lists."""
     if isinstance(value, ScalarData):
         return value.value
     if isinstance(value, ArrayData):
@@ -137,25 +141,77 @@ def content(value: object) -> object:
     return value
 
 
-def _near(
-    got: float | complex, expected: float | complex, relative: float, absolute: float
-) -> bool:
-    if got == expected:
-        return True
+def _plain(value: object) -> object:
+    value = content(value)
+    if isinstance(value, set | frozenset):
+        return Members(list(value))
+    return Pairs(list(value.items())) if isinstance(value, Mapping) else value
+
+
+def _items(value: list[object] | Members) -> list[object]:
+    return value.items if isinstance(value, Members) else value
+
+
+def _numbers_equal(got: float, gold: float) -> bool:
+    if isinstance(got, int) and isinstance(gold, int):
+        return got == gold
     try:
-        if got != got and expected != expected:
-            return True
-        distance, largest = abs(got - expected), max(abs(got), abs(expected))
-        return math.isfinite(largest) and distance <= max(relative * largest, absolute)
-    except OverflowError:
-        # A whole number beyond what a float can hold is near to nothing but itself.
+        if math.isnan(got) or math.isnan(gold):
+            return math.isnan(got) and math.isnan(gold)
+        return math.isclose(got, gold, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    except OverflowError:  # an integer beyond every float
         return False
+
+
+def _members_equal(got: Sequence[object], gold: Sequence[object]) -> bool:
+    """Whether the members can be paired so that each pair is equal."""
+    if len(got) != len(gold):
+        return False
+    left = list(got)
+    for wanted in gold:
+        # An identical member first, so that near ones stay free for others.
+        near = [at for at, member in enumerate(left) if values_equal(member, wanted)]
+        if not near:
+            return False
+        left.pop(next((at for at in near if left[at] == wanted), near[0]))
+    return True
+
+
+def _mappings_equal(got: list[tuple[object, object]], gold: list[tuple[object, object]]) -> bool:
+    """Whether the keys are the same, as text, and each has an equal value.
+
+    Printed JSON may have a key twice; that equals no mapping.
+    """
+    if len(got) != len(gold):
+        return False
+    for name in (_key, _json_key):
+        by_text = {name(key): value for key, value in got}
+        if len(by_text) == len(got) and all(
+            _key(key) in by_text and values_equal(by_text[_key(key)], value) for key, value in gold
+        ):
+            return True
+    return False
+
+
+def _key(key: object) -> str:
+    """A key as Python writes it; one that is too large for text never equals a key of JSON."""
+    key = _plain(key)
+    try:
+        return str(tuple(key) if isinstance(key, list) else key)
+    except (ValueError, RecursionError):
+        return f"<{type(key).__name__}>"
+
+
+def _json_key(key: object) -> str:
+    """A key as `json.dumps` writes it: ``True`` is ``true`` there, and ``None`` is ``null``."""
+    key = _plain(key)
+    return json.dumps(key) if key is None or isinstance(key, bool) else _key(key)
 
 
 def _first_difference(
     path: str, got: object, expected: object, depth: int
 ) -> tuple[str, object, object]:
-    """Goes down as long as exactly one way leads to a difference in content."""
+    """Descends to the first part that differs, and returns its path."""
     if depth < 16 and type(got) is type(expected):
         if isinstance(got, Sequence) and isinstance(expected, Sequence) and not _is_text(got):
             if len(got) == len(expected):
@@ -184,13 +240,13 @@ def _text_difference(got: list[str], expected: list[str]) -> str:
 
 
 def _show(value: object) -> str:
-    """A value in one line, cut; a number of a million digits is not turned into text first."""
+    """A value in one line, cut; a number of a million digits is not converted to text."""
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 4000:
         return f"<a whole number of {value.bit_length()} bits>"
     try:
         text = ascii(value) if isinstance(value, bytes) else repr(value)
         if isinstance(value, set | frozenset) and value:
-            # A set of text is in another order in each process; a verdict must not be.
+            # The order of a set of text differs between processes; that of a verdict must not.
             text = "{" + ", ".join(sorted(map(repr, value))) + "}"
     except (ValueError, RecursionError, OverflowError):
         text = f"<{type(value).__name__}>"

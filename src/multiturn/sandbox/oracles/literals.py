@@ -1,9 +1,8 @@
-"""Printed text read as a value: what Python, JSON and numpy print, and nothing else.
+"""Parses printed text as a value: what Python, JSON and numpy print, and nothing else.
 
-The text comes from a program that nobody trusts, and is read outside its sandbox. So nothing
-of it is evaluated or compiled, reading takes one pass, and depth is bounded. Mappings and
-sets are read as `Pairs` and `Members`, since keys whose hashes collide make building a dict
-take quadratic time.
+The text comes from an untrusted program, and is parsed outside its sandbox. So nothing in it is
+evaluated or compiled, parsing takes one pass, and depth is limited. Mappings and sets become
+`Pairs` and `Members`, since keys whose hashes collide make building a dict take quadratic time.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-__all__ = ["MAX_DEPTH", "Members", "Pairs", "plain", "read_value"]
+__all__ = ["MAX_DEPTH", "Members", "Pairs", "plain", "parse_literal"]
 
 MAX_DEPTH = 100
 MAX_DIGITS = 4300
-"""The longest whole number that is read, as in Python itself."""
+"""The longest integer that is parsed, as in Python itself."""
 
 _BLANK = re.compile(r"\s*")
 _NUMBER = re.compile(r"[+-]?(?:(?:0+|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -47,22 +46,22 @@ _CONSTANTS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """A mapping that was read: its items in their order."""
+    """A parsed mapping: its items in their order."""
 
     items: list[tuple[Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """A set that was read."""
+    """A parsed set."""
 
     items: list[Any]
 
 
 def plain(value: Any) -> Any:
-    """What was read, with mappings and sets as Python has them, for people to look at.
+    """A parsed value with Python's own mappings and sets, for messages.
 
-    Only for texts of some thousand characters: see this module's text.
+    Only for texts of some thousand characters, as hashes may collide.
     """
     if isinstance(value, list | tuple):
         return type(value)(map(plain, value))
@@ -71,67 +70,67 @@ def plain(value: Any) -> Any:
             return {plain(key): plain(item) for key, item in value.items}
         if isinstance(value, Members):
             return {plain(item) for item in value.items}
-    except TypeError:  # a key that no mapping can have
+    except TypeError:  # a key that is not hashable
         return str(value)
     return value
 
 
 class _NoValueError(Exception):
-    """The text is no value."""
+    """The text is not a value."""
 
 
-def read_value(text: str, *, joined: bool = True) -> tuple[bool, Any]:
-    r"""Read the whole of a text as one value.
+def parse_literal(text: str, *, joined: bool = True) -> tuple[bool, Any]:
+    r"""Parse a text as one value.
 
-    Read are numbers in decimal notation, quoted text, ``True``, ``true``, ``None``, ``null``
-    and the like, lists, tuples, mappings and sets of them, numpy's arrays as it prints them
-    (items parted by blanks), and what the standard library and numpy put around them:
+    The text may have numbers in decimal notation, quoted text, ``True``, ``true``, ``None``,
+    ``null`` and the like; lists, tuples, mappings and sets of them; arrays as numpy prints them
+    (items separated by blanks); and what the standard library and numpy put around values:
     ``Decimal('1.5')``, ``OrderedDict({...})``, ``dict_keys([...])``, ``np.int64(2)``.
 
     Args:
         text: what was printed.
-        joined: whether quoted texts side by side are one, as `pprint` parts a long one, or
+        joined: whether adjacent quoted texts are one text, as `pprint` splits a long one, or
             items of an array.
 
     Returns:
         Whether it is a value, and the value: plain data, `Pairs` and `Members`.
 
     Example:
-        >>> read_value("[1, 'a', None]"), read_value("[[1 2]\n [3 4]]")
+        >>> parse_literal("[1, 'a', None]"), parse_literal("[[1 2]\n [3 4]]")
         ((True, [1, 'a', None]), (True, [[1, 2], [3, 4]]))
-        >>> read_value("total 3"), read_value("0x2a"), read_value("1/2")
+        >>> parse_literal("total 3"), parse_literal("0x2a"), parse_literal("1/2")
         ((False, None), (False, None), (True, 0.5))
     """
     fraction = _FRACTION.fullmatch(text.strip())
     if fraction is not None:
         return _fraction(*fraction.groups())
-    reader = _Reader(text, joined)
+    parser = _Parser(text, joined)
     try:
-        value = reader.value(0)
-        reader.skip()
+        value = parser.value(0)
+        parser.skip()
     except _NoValueError:
         return False, None
-    return (True, value) if reader.at == len(text) else (False, None)
+    return (True, value) if parser.at == len(text) else (False, None)
 
 
-class _Reader:
-    """Reads values from a place in the text onwards."""
+class _Parser:
+    """Parses values from a position in the text onwards."""
 
     def __init__(self, text: str, joined: bool) -> None:
         self.text = text
         self.joined = joined
         self.at = 0
         self.commas = self.comma_last = False
-        """Of the brackets that closed last: whether items were parted by commas; ended by one."""
+        """Of the last brackets: whether commas separated the items, and one ended them."""
 
     def skip(self) -> str:
-        """Go past white space; the character that is there now, empty at the end."""
+        """Skip white space; returns the next character, or "" at the end."""
         found = _BLANK.match(self.text, self.at)
         self.at = found.end() if found else self.at
         return self.text[self.at : self.at + 1]
 
     def take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        """Go past what the pattern matches here, if it does."""
+        """Skip what the pattern matches here, if it matches."""
         found = pattern.match(self.text, self.at)
         if found is not None:
             self.at = found.end()
@@ -143,7 +142,7 @@ class _Reader:
         self.at += 1
 
     def value(self, depth: int) -> Any:
-        """The value that begins here."""
+        """Parse the value that begins here."""
         if depth > MAX_DEPTH:
             raise _NoValueError
         begins = self.skip()
@@ -164,7 +163,7 @@ class _Reader:
         return _number(number.group())
 
     def items(self, closing: str, depth: int) -> list[Any]:
-        """What stands between brackets: parted by commas, or by blanks, not by both."""
+        """The items between brackets, separated by commas or by blanks, but not by both."""
         self.at += 1
         found: list[Any] = []
         commas = False
@@ -172,7 +171,7 @@ class _Reader:
             if found:
                 before = self.at
                 comma = self.text[before : before + 1] == ","
-                # Numpy parts items by blanks; [1][2] and 42x are nothing.
+                # numpy separates items by blanks; [1][2] and 42x are not values.
                 if len(found) > 1 and comma is not commas:
                     raise _NoValueError
                 if not comma and not self.text[before - 1].isspace():
@@ -242,7 +241,7 @@ class _Reader:
         return "".join(parts)
 
     def named(self, name: str, depth: int) -> Any:
-        """A constant, or what a class puts around its content."""
+        """A constant, or a value inside the name of its class."""
         *_, last = name.split(".")
         if name in _CONSTANTS:
             return _CONSTANTS[name]
@@ -269,7 +268,7 @@ class _Reader:
         return wrapped(arguments)
 
     def keyword_value(self) -> None:
-        """Go past ``dtype=int64`` or ``maxlen=3``, which say nothing of the value."""
+        """Skip ``dtype=int64`` or ``maxlen=3``, which do not change the value."""
         if self.take(_TEXT) is None and self.take(_NAME) is None and self.take(_INTEGER) is None:
             raise _NoValueError
         if self.skip() == ",":
@@ -281,7 +280,7 @@ def _unescaped(text: str) -> str:
         return text
     found = _ESCAPE.sub(_character, text)
     if any("\ud800" <= letter <= "\udfff" for letter in found):
-        # JSON writes a letter beyond the first plane as two.
+        # JSON writes a character beyond the first plane as a pair of surrogates.
         pairs = found.encode("utf-16", "surrogatepass")
         found = pairs.decode("utf-16", "surrogatepass")
     return found
@@ -358,7 +357,7 @@ def _scalar(arguments: list[Any]) -> Any:
 
 
 def _decimal(arguments: list[Any]) -> Any:
-    found, number = read_value(str(_one(arguments)))
+    found, number = parse_literal(str(_one(arguments)))
     if not found or isinstance(number, bool) or not isinstance(number, int | float):
         raise _NoValueError
     return number

