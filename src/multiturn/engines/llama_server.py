@@ -230,7 +230,7 @@ class _Call:
         self.connection: http.client.HTTPConnection | None = None
 
     def begin(self, send: Callable[[], http.client.HTTPConnection]) -> bool:
-        """Send, unless the call was given up."""
+        """Send the request, unless the call was abandoned."""
         with self._lock:
             if not self.abandoned:
                 self.connection = send()
@@ -238,14 +238,14 @@ class _Call:
         return self.connection is not None
 
     def hang_up(self) -> None:
-        """Give the call up."""
+        """Abandon the call."""
         with self._lock:
             self.abandoned = True
             if self.connection is not None:
                 _hang_up(self.connection)
 
     def end(self) -> None:
-        """Close what was opened."""
+        """Close the connection."""
         with self._lock:
             if self.connection is not None:
                 self.connection.close()
