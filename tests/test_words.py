@@ -16,7 +16,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "multiturn"
 
-CHECKED: tuple[str, ...] = ("core", "data", "engines", "sandbox", "text")
+CHECKED: tuple[str, ...] = ("core", "data", "engines", "models", "sandbox", "text")
 """The packages that are free of these words."""
 
 PROSE = re.compile(
