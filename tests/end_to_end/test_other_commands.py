@@ -107,7 +107,7 @@ def test_sessions_are_listed_shown_exported_and_deleted(
     # What was exported as a specification can be run again.
     again = call("synth", tmp_path / "program.jsonl", "--model", script, *HEADER)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "sound" in call("sessions", "check").stdout
+    assert "intact" in call("sessions", "check").stdout
 
     refused = call("sessions", "delete", name)
     assert refused.returncode == 2

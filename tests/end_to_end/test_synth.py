@@ -41,7 +41,7 @@ def test_the_turns_are_shown_and_the_program_written(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1/3> Make the list of [3, 1, 2]" in done.stdout
     assert "│ [1, 2, 3]" in done.stdout
-    assert "✓ the program printed what was expected: 6" in done.stdout
+    assert "✓ the program printed the expected output: 6" in done.stdout
     assert "\x1b" not in done.stdout
     program = out.read_text()
     again = subprocess.run(["python3", "-"], input=program, capture_output=True, text=True)
