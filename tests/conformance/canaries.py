@@ -25,7 +25,7 @@ IPC_KEY = 0x6D747364
 
 @dataclass
 class Canaries:
-    """One set of them. `problems()` says what has been touched since `lay` was entered."""
+    """A set of canaries. `problems()` lists what was touched since `lay` was entered."""
 
     root: Path
     token: str
@@ -48,7 +48,7 @@ class Canaries:
         return self.root / "drop"
 
     def fill(self, source: str) -> str:
-        """The source of a program with the places of the canaries put in."""
+        """The source of a program, with the paths of the canaries filled in."""
         for mark, value in (
             ("@HOME@", self.home),
             ("@DROP@", self.drop),
@@ -63,8 +63,8 @@ class Canaries:
         return source
 
     def problems(self) -> list[str]:
-        """What is not as it was."""
-        found = [f"somebody connected: {visit}" for visit in self.visits]
+        """What has changed."""
+        found = [f"a program connected: {visit}" for visit in self.visits]
         for name, process in (("sibling", self.sibling), ("uid's sibling", self.sibling_same_uid)):
             if process.poll() is not None:
                 found.append(f"the {name} was killed: {process.returncode}")
@@ -78,7 +78,7 @@ class Canaries:
         return found
 
     def snapshot(self) -> dict[str, object]:
-        """What can be compared later."""
+        """The state, to be compared later."""
         libc = ctypes.CDLL(None, use_errno=True)
         return {
             "the home": _listing(self.home),
@@ -97,7 +97,7 @@ class Canaries:
 
 @contextlib.contextmanager
 def lay() -> Iterator[Canaries]:
-    """Lay the canaries out, and take them away at the end."""
+    """Lay the canaries out, and remove them at the end."""
     token = "CANARY-" + secrets.token_hex(16)
     root = Path(tempfile.mkdtemp(prefix="mt-canaries-"))
     root.chmod(0o755)
@@ -139,7 +139,7 @@ def lay() -> Iterator[Canaries]:
 
 
 def descendants() -> set[int]:
-    """Every process that this one started, and those that they started."""
+    """All descendants of this process."""
     found: set[int] = set()
     waiting = [os.getpid()]
     while waiting:
@@ -219,7 +219,7 @@ def _listing(place: Path) -> list[tuple[str, int, int, int]]:
 
 
 def _marked_files() -> Iterator[str]:
-    """Files that only programs of the suite would make, in places where they try to."""
+    """Files that only programs of the suite would make, where they try to."""
     names = ("purelib", "stdlib")
     places = {"/", "/etc", "/usr", "/run", "/home", "/root", "/var/tmp", "/dev/shm", "/tmp"}
     places |= {sysconfig.get_path(name) for name in names} | {sys.prefix, str(Path.home())}

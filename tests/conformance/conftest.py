@@ -25,8 +25,8 @@ SECONDS = 900
 def ordinary_account(command: list[str]) -> list[str]:
     """The command, run by root as an account without any privilege.
 
-    An interpreter that lies below a closed directory, as one of root's own does, is put
-    within reach first, in a mount namespace that only this command sees.
+    An interpreter in a closed directory, such as root's own, is made reachable first, in a
+    mount namespace that only this command sees.
     """
     drop = [
         *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
@@ -39,7 +39,7 @@ def ordinary_account(command: list[str]) -> list[str]:
     if not closed:
         return drop
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
-        pytest.skip(f"the interpreter lies below {closed[0]}, which others may not enter")
+        pytest.skip(f"the interpreter is in {closed[0]}, which other accounts may not enter")
     # The outermost closed directory is covered by an open one; what is needed of it stays.
     top = min(closed, key=lambda place: len(place.parts))
     needed = {place.relative_to(top).parts[0] for place in wanted if place.is_relative_to(top)}
@@ -53,7 +53,7 @@ def ordinary_account(command: list[str]) -> list[str]:
 
 @pytest.fixture(scope="session")
 def run_suite() -> Callable[..., dict[str, Any]]:
-    """Runs the suite in a process of its own; gives its report, or skips with the reason."""
+    """Runs the suite in a process of its own; returns its report, or skips with the reason."""
 
     def run(level: str, account: str, *options: str) -> dict[str, Any]:
         command = [sys.executable, str(HERE / "suite.py"), "--level", level, "--json", *options]

@@ -1,7 +1,7 @@
-"""How many programs of each class were tried on each level of isolation, and got through.
+"""How many programs of each class were tried at each isolation level, and got through.
 
-python tests/conformance/table.py --record    runs the suite on every level, as root and as an
-                                              ordinary account, and keeps what came of it
+python tests/conformance/table.py --record    runs the suite at every level, as root and as an
+                                              ordinary account, and saves the results
 python tests/conformance/table.py             writes the table into docs/sandbox.md
 """
 
@@ -48,7 +48,7 @@ CLASSES = {
 
 
 def digests() -> dict[str, str]:
-    """Each program that attacks something, and what its file is."""
+    """Each program that attacks something, and the hash of its file."""
     return {
         program.name: hashlib.sha256(
             (expectations.PROGRAMS / f"{program.name}{expectations.ENDING}").read_bytes()
@@ -59,9 +59,9 @@ def digests() -> dict[str, str]:
 
 
 def recorded() -> dict[str, Any]:
-    """What `--record` has kept."""
-    kept: dict[str, Any] = json.loads(RECORD.read_text())
-    return kept
+    """What `--record` saved."""
+    saved: dict[str, Any] = json.loads(RECORD.read_text())
+    return saved
 
 
 def record() -> dict[str, Any]:
@@ -83,10 +83,10 @@ def record() -> dict[str, Any]:
     return {"programs": digests(), "runs": runs}
 
 
-def table_of(kept: dict[str, Any]) -> list[str]:
+def table_of(saved: dict[str, Any]) -> list[str]:
     """The table, as lines of Markdown: tried, and got through by any account."""
     through: dict[str, set[str]] = {level.name: set() for level in LEVELS}
-    for run in kept["runs"]:
+    for run in saved["runs"]:
         through[run["level"]] |= set(run["through"])
     lines = [
         "| class of attack | programs | "
@@ -94,7 +94,7 @@ def table_of(kept: dict[str, Any]) -> list[str]:
         + " |",
         "|---|---|" + "---|" * len(LEVELS),
     ]
-    names = list(kept["programs"])
+    names = list(saved["programs"])
     for prefix, words in CLASSES.items():
         lines.append(_row(words, [n for n in names if n.split("_")[0] == prefix], through))
     lines.append(_row("**all**", names, through))
@@ -111,13 +111,13 @@ def _cell(names: Iterable[str]) -> str:
     return f"{len(found)} ({', '.join(f'`{name}`' for name in found)})" if found else "0"
 
 
-def render(page: str, kept: dict[str, Any]) -> str:
-    """The page with the table of what was kept in its place."""
+def render(page: str, saved: dict[str, Any]) -> str:
+    """The page, with the table of the saved runs."""
     head, rest = page.split(BEGIN)
     _, tail = rest.split(END)
-    accounts = sorted({run["account"] for run in kept["runs"]})
+    accounts = sorted({run["account"] for run in saved["runs"]})
     note = f"Got through, of the programs tried; run as {' and as '.join(accounts)}."
-    return "\n".join([head + BEGIN, note, "", *table_of(kept), END]) + tail
+    return "\n".join([head + BEGIN, note, "", *table_of(saved), END]) + tail
 
 
 def main() -> None:

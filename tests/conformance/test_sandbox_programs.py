@@ -33,7 +33,7 @@ def test_the_suite_is_held(run_suite, level, account):
 
 @pytest.mark.parametrize("version", range(1, landlock.abi() + 1))
 def test_each_version_of_landlock_holds_what_the_newest_holds(run_suite, version):
-    """Older ones know fewer rights; the filter has to make up for that."""
+    """Older ones know fewer rights, so the filter has to refuse more."""
     report = run_suite(
         *("LANDLOCK", "ordinary", "--landlock", str(version)),
         *(
@@ -46,7 +46,7 @@ def test_each_version_of_landlock_holds_what_the_newest_holds(run_suite, version
 
 
 def test_limits_alone_hold_what_they_claim(run_suite):
-    """What is no declared gap of the last level is held there too; the rest is not even run."""
+    """The last level contains what is not its declared gap; the rest does not run."""
     report = run_suite("LIMITS_ONLY", "own")
     assert not report["violations"], "\n".join(report["violations"])
     assert report["left_out"]
@@ -57,7 +57,7 @@ def test_limits_alone_hold_what_they_claim(run_suite):
 @pytest.mark.parametrize("account", ACCOUNTS)
 @pytest.mark.parametrize("level", ISOLATED)
 def test_three_times_in_random_order(run_suite, level, account):
-    """The same sandbox, so that what one round leaves would show in the next."""
+    """In the same sandbox, so that the next round finds what one leaves."""
     report = run_suite(level, account, "--seed", "1", "--rounds", "3")
     assert not report["violations"], "\n".join(report["violations"])
 
@@ -80,7 +80,10 @@ def test_an_innocent_program_is_not_a_gap_of_the_best_level():
     [
         ("# tries: x\n# kind: hostile\n", "outcomes"),
         ("# tries: x\n# kind: nice\n# outcomes: finished\n", "none of"),
-        ("# tries: x\n# kind: hostile\n# outcomes: finished\n# prnts: x\n", "no line of a header"),
+        (
+            "# tries: x\n# kind: hostile\n# outcomes: finished\n# prnts: x\n",
+            "not a line",
+        ),
         ("# tries: x\n# kind: hostile\n# outcomes: done\n", "done"),
         ("# tries: x\n# kind: hostile\n# outcomes: finished\n# limits: cup=1\n", "cup"),
     ],

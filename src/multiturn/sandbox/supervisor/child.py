@@ -209,7 +209,7 @@ def retried(attempt: Callable[[int, tuple[str, ...]], _T], notes: tuple[str, ...
         try:
             return attempt(retries, notes)
         except SandboxFailureError as error:
-            notes = (*notes, f"begun again because the sandbox failed: {error}")
+            notes = (*notes, f"restarted because the sandbox failed: {error}")
     raise SandboxUnavailableError(
         f"the sandbox failed {MAX_TRIES} times with the same program",
         got=notes[-1],
