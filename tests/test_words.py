@@ -16,7 +16,16 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "multiturn"
 
-CHECKED: tuple[str, ...] = ("core", "data", "engines", "models", "sandbox", "text")
+CHECKED: tuple[str, ...] = (
+    "benchmarks",
+    "core",
+    "data",
+    "engines",
+    "models",
+    "sandbox",
+    "synthesis",
+    "text",
+)
 """The packages that are free of these words."""
 
 PROSE = re.compile(

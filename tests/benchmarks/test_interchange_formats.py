@@ -80,12 +80,12 @@ def test_somebody_elses_samples_are_judged_in_their_order(
     ("text", "words"),
     [
         ("", "no samples"),
-        ("{", "line 1 is no JSON"),
-        ("[1]", "line 1 is no mapping"),
+        ("{", "line 1 is not JSON"),
+        ("[1]", "line 1 is not a mapping"),
         ('{"task_id": "T/0", "completion": "x"}\n{"task_id": 3}', "line 2: task_id"),
         ('{"task_id": "T/0", "completion": null}', "completion"),
-        ("\x1f\x8b\x00", "neither text nor packed"),
-        ("[" * 100_000, "no JSON"),
+        ("\x1f\x8b\x00", "neither text nor gzip"),
+        ("[" * 100_000, "not JSON"),
     ],
 )
 def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, text: str, words: str) -> None:

@@ -85,11 +85,11 @@ def test_the_file_of_the_right_hash_is_read(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "holds no problems"),
-        (b"{", "line 1 is no JSON"),
-        (b"\xff\xfe", "no UTF-8"),
+        (b"", "contains no problems"),
+        (b"{", "line 1 is not JSON"),
+        (b"\xff\xfe", "not UTF-8"),
         (b"[]", "a mapping"),
-        (b"[" * 100_000, "line 1 is no JSON"),
+        (b"[" * 100_000, "line 1 is not JSON"),
         (json.dumps(LINE | {"outputs": []}).encode(), "there is no case"),
         (json.dumps(LINE | {"inputs": []}).encode(), "there is no case"),
         (json.dumps(LINE | {"inputs": [None]}).encode(), "expected a mapping"),
@@ -101,10 +101,10 @@ def test_the_file_of_the_right_hash_is_read(
         (json.dumps(LINE | {"id": None}).encode(), "the key 'id' is missing"),
         (json.dumps(LINE | {"max_gen_length": True}).encode(), "expected a whole number"),
         (json.dumps(LINE | {"max_gen_length": 1.5}).encode(), "expected a whole number"),
-        (b'{"id": ' + b"9" * 5000 + b"}", "line 1 is no JSON"),
+        (b'{"id": ' + b"9" * 5000 + b"}", "line 1 is not JSON"),
         (json.dumps(LINE | {"max_gen_length": 0}).encode(), "max_gen_length"),
         (json.dumps(LINE | {"maxgen": 5}).encode(), "unknown key"),
-        ((json.dumps(LINE) + "\n").encode() * 2, "two problems of one id"),
+        ((json.dumps(LINE) + "\n").encode() * 2, "two problems with one id"),
     ],
 )
 def test_a_broken_file_of_problems_is_told_in_one_line(
@@ -149,10 +149,10 @@ def test_human_eval_packed_and_unpacked(tmp_path: Path) -> None:
 def test_a_packed_file_that_never_ends_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(human_eval, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(human_eval, "_MAX_BYTES", 1000)
     path = tmp_path / "h.jsonl.gz"
     path.write_bytes(gzip.compress(b" " * 10_000))
-    with pytest.raises(InputError, match="neither text nor packed text"):
+    with pytest.raises(InputError, match="neither text nor gzip"):
         read_human_eval(path, any_hash=True)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from multiturn.benchmarks.oracles import inside
 from multiturn.benchmarks.oracles.answers import judge_answer
 from multiturn.sandbox.oracles.verdicts import Judgement
 from multiturn.sandbox.protocol import Limits, Sandbox
+from multiturn.sandbox.supervisor.pool import HEAVY_MODULES
 
 LIMITS = Limits(cpu_seconds=5.0)
 
@@ -446,3 +451,9 @@ def test_more_output_than_allowed_fails_strict_alone(sandbox: Sandbox) -> None:
     verdicts = judge_answer(sandbox, source, 3, limits=LIMITS)
     assert verdicts["legacy"].passed
     assert verdicts["strict"].describe() == "printed too much"
+
+
+def test_the_code_beside_a_program_names_no_heavy_package() -> None:
+    """A sandbox preloads the packages that a source names: each plain program would wait."""
+    source = Path(inside.__file__).read_text(encoding="utf-8")
+    assert re.findall(rf"\b({'|'.join(HEAVY_MODULES)})\b", source) == []

@@ -67,7 +67,7 @@ def test_writing_and_reading_gives_the_same(tmp_path: Path) -> None:
         (lambda data: data.pop("single"), "set.jsonl: line 2: the key 'single' is missing"),
         (lambda data: data.update(category="maths"), "did you mean 'math'"),
         (lambda data: data.update(answers=1), "unknown key"),
-        (lambda data: data["outputs"].pop(), "inputs and outputs are not of one length"),
+        (lambda data: data["outputs"].pop(), "inputs and outputs differ in length"),
         (lambda data: data["leaves"].pop(), "prompts, references and leaves"),
     ],
 )
@@ -85,7 +85,7 @@ def test_a_faulty_line_is_named(tmp_path: Path, change, message: str) -> None:
 def test_a_line_that_is_no_json_and_a_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "set.jsonl"
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(InputError, match="line 1 is no JSON"):
+    with pytest.raises(InputError, match="line 1 is not JSON"):
         read_problems(path)
     with pytest.raises(StorageError):
         read_problems(tmp_path / "absent.jsonl")

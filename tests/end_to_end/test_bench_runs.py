@@ -114,7 +114,7 @@ def test_a_second_runner_is_refused(answers, tmp_path, start):
     second = start(model, tmp_path / "runs")
     _, said = second.communicate(timeout=300)
     assert second.returncode == 2
-    assert said.startswith("error: another process is at work on this run")
+    assert said.startswith("error: another process is working on this run")
     assert said.count("\n") == 1
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=300)

@@ -142,8 +142,8 @@ def test_mistakes_are_one_line_that_names_the_place(text, fault):
     ("text", "fault"),
     [
         ('{"turns": ["a"]}\n{"turns": ', r"spec.jsonl:2: not JSON, .*line 1, column 11"),
-        ('{"turns": ["a"], "turns": ["b"]}', "the key 'turns' stands twice"),
-        ('{"turns": ["a"], "expect": NaN}', "NaN is no JSON number"),
+        ('{"turns": ["a"], "turns": ["b"]}', "the key 'turns' occurs twice"),
+        ('{"turns": ["a"], "expect": NaN}', "NaN is not a JSON number"),
         ("[" * 100_000, "not JSON"),
         ('{"prompts": ["a"], "inputs": [{}], "outputs": []}', "no case.*: got '1 inputs and 0 out"),
         ('{"prompts": [], "inputs": [{}], "outputs": [1]}', "there are no prompts"),
@@ -200,7 +200,7 @@ def test_export_to_the_published_format_and_back(tmp_path):
     write_specifications(path, (again,))
     for bad, fault in (
         (Specification(turns=("a",)), "does not say what is expected"),
-        (Specification(turns=(TurnTemplate(prompt="a", expect=1),), expect=1), "has no place"),
+        (Specification(turns=(TurnTemplate(prompt="a", expect=1),), expect=1), "does not have"),
     ):
         with pytest.raises(InputError, match=fault):
             write_specifications(path, (bad,))

@@ -222,10 +222,10 @@ def test_other_places_where_yaml_is_not_what_it_looks(text: str, told: str) -> N
         ('{"turns": ["{c}"], "variables": {"c": 1.50}}', "would say 1.5 where the file says '1.50"),
         ('{"turns": ["{c}"], "variables": {"c": [1e3]}}', r"variables.c\[0\]: .*1000.0"),
         ('{"turns": ["a"], "expect": 1e999}', "a number is not finite"),
-        ('{"turns": ["a"], "expect": -Infinity}', "-Infinity is no JSON number"),
+        ('{"turns": ["a"], "expect": -Infinity}', "-Infinity is not a JSON number"),
         (f'{{"turns": ["a"], "expect": {"9" * 5000}}}', "5,000 digits, allowed are 4,300"),
         ('{"turns": ["a\\ud83d"]}', "half a character"),
-        ('{"turns": ["a"], "expect": {"a": 1, "a": 2}}', "the key 'a' stands twice"),
+        ('{"turns": ["a"], "expect": {"a": 1, "a": 2}}', "the key 'a' occurs twice"),
         ('{"turns": ["a"]} {"turns": ["b"]}', "not JSON, extra data"),
     ],
 )

@@ -35,21 +35,21 @@ def run_benchmark(
     progress: ProgressListener = unwatched,
     cancel: Flag | None = None,
 ) -> tuple[SavedRun, ...]:
-    """Run a benchmark, or the samples that are still missing of an earlier run.
+    """Run a benchmark, or the missing samples of an earlier run.
 
-    Every sample is on the disk as soon as it is finished; the same call continues after a stop.
+    Every finished sample is on disk; after an interruption the same call continues.
 
     Args:
         benchmark: ``own``, this project's problems; ``mtpb``, the published ones; ``humaneval``.
-        engine: writes.
+        engine: generates text.
         sandbox: runs the programs.
         model: names the model in the records and in the directory below `out`.
         out: the directory of runs.
-        arms: how the problems are asked; see `multiturn.benchmarks.arms.registry.ARMS`. The
-            usual arm of the benchmark by default.
+        arms: ways of prompting, from `multiturn.benchmarks.arms.registry.ARMS`; by default the
+            usual arm of the benchmark.
         settings: truncation, header and budgets.
-        sampling: samples of each item, temperature, nucleus and seed.
-        selection: which cases and problems are run; all by default.
+        sampling: samples per item, temperature, nucleus and seed.
+        selection: which cases and problems to run; all by default.
         file: the problem file of ``mtpb`` or ``humaneval``; downloaded by default.
         any_hash: accept a `file` that is not the published one.
         progress: called about four times a second.
@@ -62,8 +62,8 @@ def run_benchmark(
         UnknownNameError: no benchmark or arm has this name.
         InputError: the problems lack what an arm needs, or a directory belongs to another run.
         ContextOverflowError: a prompt does not fit the model's window; nothing was written.
-        EngineError, SandboxUnavailableError: the engine or the sandbox failed, and trying again
-            did not help. What was finished stays.
+        EngineError, SandboxUnavailableError: the engine or the sandbox failed repeatedly. Finished
+            samples are saved.
         NetworkError, HashMismatchError, StorageError: a file is not available, is not the
             published one, or cannot be read or written.
 

@@ -1,6 +1,6 @@
-"""pass@k, and pass rates by what problems have in common.
+"""pass@k, and pass rates by properties of problems.
 
-Figures that the samples do not determine are None, never 0.
+A figure that the samples do not determine is None, never 0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 EASY, HARD = 0.7, 0.3
-"""The paper's classes: pass rates above the one are easy, below the other hard."""
+"""The paper's classes: problems with a higher pass rate are easy, with a lower one hard."""
 
 _Key = TypeVar("_Key")
 
@@ -42,7 +42,7 @@ class ScoredSample:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Samples of one kind, and how many of them passed."""
+    """A number of samples, and how many of them passed."""
 
     samples: int
     passed: int
@@ -55,7 +55,7 @@ class Count:
 
     @property
     def rate(self) -> float | None:
-        """The share that passed; None of no samples."""
+        """The share that passed; None without samples."""
         return self.passed / self.samples if self.samples else None
 
 
@@ -68,20 +68,20 @@ class BestTemperature:
 
 
 def pass_at_k(samples: int, passed: int, k: int) -> float | None:
-    r"""The unbiased estimate of the chance that one of `k` samples passes.
+    r"""The unbiased estimate of the probability that one of `k` samples passes.
 
     .. math:: 1 - \binom{n-c}{k} / \binom{n}{k} = 1 - \prod_{i=n-c+1}^{n} (1 - k/i)
 
     Args:
         samples: how many were drawn, n.
         passed: how many of them passed, c.
-        k: how many one may try.
+        k: how many may be tried.
 
     Returns:
-        The estimate, or None where it is undefined, for fewer than `k` samples.
+        The estimate; None for fewer than `k` samples.
 
     Raises:
-        InputError: the numbers make no sense.
+        InputError: the numbers are inconsistent.
 
     References:
         Chen et al., "Evaluating Large Language Models Trained on Code", arXiv 2107.03374.
@@ -99,7 +99,7 @@ def pass_at_k(samples: int, passed: int, k: int) -> float | None:
     failed = samples - passed
     if failed < k:
         return 1.0
-    # As a product of shares: the binomials themselves overflow every float.
+    # As a product of ratios: the binomials themselves overflow every float.
     return 1.0 - math.prod(1.0 - k / i for i in range(failed + 1, samples + 1))
 
 
@@ -123,7 +123,7 @@ def mean_pass_at_k(found: Iterable[Count], k: int) -> float | None:
 
 
 def counts(scored: Iterable[ScoredSample], by: Callable[[Item], _Key]) -> dict[_Key, Count]:
-    """Samples and passes by something that items have, in the order of its first appearance."""
+    """Samples and passes grouped by a property of items, in order of first appearance."""
     totals: dict[_Key, list[int]] = {}
     for sample in scored:
         total = totals.setdefault(by(sample.item), [0, 0])
@@ -139,19 +139,17 @@ BY: Mapping[str, Callable[[Item], object]] = {
     "difficulty": lambda item: item.difficulty,
     "turn": lambda item: item.turn,
 }
-"""What pass rates are shown by. A key is None for items that do not have it."""
+"""The groupings of pass rates. A key is None for items without the property."""
 
 
 def pass_rates(scored: Sequence[ScoredSample]) -> dict[str, dict[object, Count]]:
-    """Samples and passes by each of `BY`; without those that no item has."""
+    """Samples and passes by each grouping of `BY` that some item has."""
     tables = {name: counts(scored, by) for name, by in BY.items()}
     return {name: table for name, table in tables.items() if any(key is not None for key in table)}
 
 
 def measured_difficulty(rates: Iterable[float]) -> Literal["easy", "medium", "hard"] | None:
-    """The paper's class of a problem, by the mean of its pass rates over models.
-
-    None without a pass rate.
+    """The paper's class of a problem, by its mean pass rate over models; None without any.
 
     Example:
         >>> measured_difficulty([0.9, 0.8]), measured_difficulty([0.7]), measured_difficulty([0.1])
@@ -169,15 +167,15 @@ def best_temperatures(
 ) -> dict[int, BestTemperature | None]:
     """For each k the temperature with the highest mean pass@k, as the paper reports it.
 
-    The choice is made on the problems themselves, so the figure is the best of several tries
-    and not what one temperature fixed beforehand would give. Of equal ones the lowest counts.
+    The choice is made on the problems themselves, so the figure is the best of several attempts,
+    not what a temperature fixed in advance would give. Ties go to the lowest temperature.
 
     Args:
-        found: for each temperature the samples and passes of every item.
+        found: the samples and passes of every item, by temperature.
         ks: the values of k.
 
     Returns:
-        For each k the best, or None where pass@k is undefined at every temperature.
+        The best for each k; None if pass@k is undefined at every temperature.
     """
     by_temperature = {temperature: list(items) for temperature, items in sorted(found.items())}
     best: dict[int, BestTemperature | None] = {}

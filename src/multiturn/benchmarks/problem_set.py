@@ -1,8 +1,8 @@
-"""Problems in several turns: the records, and reading them from JSON lines.
+"""Multi-turn problems and their JSON lines.
 
-A line has the keys of the published Multi-Turn Programming Benchmark (`id`, `name`,
-`description`, `category`, `prompts`, `inputs`, `outputs`, `max_gen_length`) and those that
-this project adds (`references`, `leaves`, `single`, `generate`, `packages`, `difficulty`).
+A line has the keys of the published Multi-Turn Programming Benchmark (`PublishedProblem`) and
+those that this project adds: `references`, `leaves`, `single`, `generate`, `packages`,
+`difficulty`.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ class ProblemTurn:
     """One step of a problem.
 
     Attributes:
-        prompt: what is asked for, a template as `format_template` fills it: ``{name}`` stands for
-            a variable, ``{{`` and ``}}`` for braces.
+        prompt: a template for `format_template`: ``{name}`` stands for a variable, ``{{`` and
+            ``}}`` for braces.
         reference: code that does it; ``<<name>>`` stands for a variable as a Python literal.
-        leaves: the names that the prompt asks for and that must be there after the turn.
+        leaves: the names that the prompt asks for and that must exist after the turn.
     """
 
     prompt: str
@@ -64,7 +64,7 @@ class ProblemTurn:
 
 @dataclass(frozen=True, slots=True)
 class FilledProblem:
-    """A problem with one case's variables put in."""
+    """A problem with the variables of one case filled in."""
 
     prompts: tuple[str, ...]
     references: tuple[str, ...]
@@ -73,10 +73,10 @@ class FilledProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One problem. `inputs` and `outputs` are the fixed cases and their right answers.
+    """One problem. `inputs` and `outputs` are the fixed cases and their gold values.
 
     A published problem has no references, single specification, generator or difficulty: the
-    texts are empty and `difficulty` is None. Its category is whatever its author called it.
+    texts are empty and `difficulty` is None. Its category is any text.
     """
 
     id: str
@@ -106,11 +106,11 @@ class Problem:
 
     @property
     def header(self) -> str:
-        """What stands above the reference: the imports of its packages."""
+        """The lines above the reference: the imports of its packages."""
         return header(self.packages)
 
     def fill(self, variables: Mapping[str, object]) -> FilledProblem:
-        """Put the variables of a case into prompts and code.
+        """Fill the variables of a case into prompts and code.
 
         Raises:
             InputError: a variable is missing.
@@ -141,9 +141,9 @@ class _OwnProblem(PublishedProblem):
     def __post_init__(self) -> None:
         PublishedProblem.__post_init__(self)
         if not len(self.prompts) == len(self.references) == len(self.leaves):
-            raise InputError("prompts, references and leaves are not of one length")
+            raise InputError("prompts, references and leaves differ in length")
         if len(self.inputs) != len(self.outputs):
-            raise InputError("inputs and outputs are not of one length")
+            raise InputError("inputs and outputs differ in length")
 
 
 def header(packages: Iterable[Package]) -> str:
@@ -157,7 +157,7 @@ def header(packages: Iterable[Package]) -> str:
 
 
 def own_problems() -> tuple[Problem, ...]:
-    """The problem set of this project, as built into the package.
+    """The problem set of this project, as included in the package.
 
     docs/problem-set.md describes it.
     """
@@ -173,7 +173,7 @@ def read_problems(path: Path) -> tuple[Problem, ...]:
     """Read a problem set.
 
     Raises:
-        InputError: a line is no JSON, or something in it is wrong; names the line.
+        InputError: a line is invalid; names the line.
         StorageError: the file cannot be read.
     """
     with storage_errors(path, "reading the problem set"):
@@ -187,7 +187,7 @@ def _read_line(text: str, where: str) -> Problem:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} is no JSON: {error}") from error
+        raise InputError(f"{where} is not JSON: {error}") from error
     line = read_record(data, _OwnProblem, where=where)
     turns = zip(line.prompts, line.references, line.leaves, strict=True)
     return Problem(
@@ -216,7 +216,7 @@ def to_lines(problems: Iterable[Problem]) -> str:
 
 def _to_line(problem: Problem) -> _OwnProblem:
     if problem.difficulty is None:
-        raise InputError(f"the problem {problem.id} has no difficulty, as no published one has")
+        raise InputError(f"the problem {problem.id} has no difficulty, like every published one")
     return _OwnProblem(
         id=problem.id,
         name=problem.name,

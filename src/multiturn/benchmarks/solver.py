@@ -1,9 +1,9 @@
-"""What an arm does for one sample, as a conversation with whoever runs it.
+"""A solver: what an arm does for one sample.
 
-An arm (`multiturn.benchmarks.arms`) is a generator: it yields what it wants next, a piece of
-text to be written or a program to be run, and is sent what came of it. The runner decides
-when and where that happens, so one arm serves a loop of one sample at a time, hundreds of
-samples that share an engine, and a test with a scripted one.
+A solver is a generator. It yields actions, text to generate or a program to execute, and receives
+their results. The runner decides when and where an action happens, so the same arm
+(`multiturn.benchmarks.arms`) serves a loop over single samples, hundreds of samples that share an
+engine, and a test with a scripted engine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generate:
-    """Text to be written; the reply is a `Completion`."""
+    """Generate text; the reply is a `Completion`."""
 
     prompt: str
     max_tokens: int
@@ -38,7 +38,7 @@ class Generate:
 
 @dataclass(frozen=True, slots=True)
 class Execute:
-    """A program to be run before going on; the reply is a `RunResult`."""
+    """Execute a program; the reply is a `RunResult`."""
 
     source: str
 
@@ -49,34 +49,34 @@ Reply = Completion | RunResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """One piece of text that a model wrote, as it is kept in a sample."""
+    """One piece of generated text, as recorded in a sample."""
 
     text: str
-    """What went into the program."""
+    """The part that went into the program."""
     raw_text: str
     cut_by: str | None
-    """What the truncation cut at; None where nothing was cut."""
+    """What the truncation cut at; None if nothing was cut."""
     finish_reason: str
     prompt_tokens: int
     new_tokens: int
-    """All tokens decoded, those past the cut included."""
+    """All decoded tokens, including those past the cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """What a dialogue comes to."""
+    """The result of a solver."""
 
     program: str
-    """The source that is judged, header included."""
+    """The source that is judged, including the header."""
     steps: tuple[Generation, ...]
-    """In the order in which they were written."""
+    """In the order of generation."""
 
 
 Solver = Generator[Action, Reply, Solution]
 
 
 def run_solver(solver: Solver, reply: Callable[[Action], Reply]) -> Solution:
-    """Lead a dialogue to its end, one move after the other."""
+    """Run a solver to completion, one action after the other."""
     try:
         action = next(solver)
         while True:

@@ -1,8 +1,7 @@
-"""What the runner asks of a benchmark and of an arm.
+"""The protocols of benchmarks and arms.
 
-A task (`multiturn.benchmarks.loaders`) is a set of problems under one arm. It lists its
-items; for each of them it has a dialogue, which leads to a program, and a judgement of that
-program by each of its oracles.
+A task (`multiturn.benchmarks.loaders`) is a set of problems under one arm. It lists its items; for
+each item it has a solver, which produces a program, and the verdicts of its oracles on a program.
 """
 
 from __future__ import annotations
@@ -41,17 +40,17 @@ HeaderStyle = Literal["published", "packages", "none"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmSettings:
-    """What can be varied in every arm. Part of a run's record.
+    """What can be varied in every arm. Part of the record of a run.
 
     Attributes:
-        truncation: the rule that says where a piece of written text ends.
-        max_new_tokens: most new tokens of one ask; where left out, the problem's own length
-            for each turn, and for an answer in one piece that of all turns together.
-        budget: most new tokens of a sample, all its asks together; a dialogue whose budget is
-            used up ends as it is. Two arms with one budget are matched. No limit where left out.
-        header: what every program begins with: the published imports, only the imports of the
+        truncation: the rule that says where generated text ends.
+        max_new_tokens: maximum new tokens of one generation; by default the length that the
+            problem gives for a turn, and for a single answer that of all turns together.
+        budget: maximum new tokens of a sample, over all its generations; a sample that exhausts
+            its budget ends there. Two arms with the same budget are matched. Unlimited by default.
+        header: the beginning of every program: the published imports, only the imports of the
             problem's packages, or nothing.
-        seed: of what an arm does by chance (`shuffled`).
+        seed: for random choices of an arm (`shuffled`).
     """
 
     truncation: Truncation = field(
@@ -73,16 +72,16 @@ class ArmSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """What one sample is about: a case of a problem, or one turn of it.
+    """The subject of a sample: a case of a problem, or one of its turns.
 
     Attributes:
         id: unique in its task, the same in every run.
-        problem: the problem's id.
-        case: which of its tables of variables, from 0.
-        turn: the turn that is written, from 0, where an arm samples turns by themselves.
-        category: of the problem; None where it has none, as with the next two.
-        turns: how many the problem has.
-        difficulty: as its author judged it.
+        problem: the id of the problem.
+        case: the number of its table of variables, from 0.
+        turn: the turn that is generated, from 0, if the arm samples single turns.
+        category: of the problem; None if it has none, like the next two.
+        turns: the number of turns of the problem.
+        difficulty: as judged by the author.
     """
 
     id: str
@@ -96,15 +95,15 @@ class Item:
 
 @runtime_checkable
 class Arm(Protocol):
-    """A way of putting a problem to a model."""
+    """A way of prompting a model with a problem."""
 
     @property
     def name(self) -> str:
-        """As on the command line and in records."""
+        """The name on the command line and in records."""
         ...
 
     def turns(self, problem: Problem) -> Sequence[int | None]:
-        """The turns that are sampled by themselves; one None where the whole problem is.
+        """The turns that are sampled separately; a single None if the problem is sampled at once.
 
         Raises:
             InputError: the problem lacks what the arm needs.
@@ -114,7 +113,7 @@ class Arm(Protocol):
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
     ) -> Solver:
-        """What is asked of the model for one sample; a fresh generator each time.
+        """A new solver for one sample.
 
         Raises:
             InputError: the problem lacks what the arm needs, or the case a variable.
@@ -124,11 +123,11 @@ class Arm(Protocol):
 
 @runtime_checkable
 class Task(Protocol):
-    """A benchmark under one arm. Safe to use from several threads at once."""
+    """A benchmark under one arm. Thread-safe."""
 
     @property
     def name(self) -> str:
-        """Of the problem set: ``mtpb``, ``own``, ``humaneval``."""
+        """The name of the problem set: ``mtpb``, ``own``, ``humaneval``."""
         ...
 
     @property
@@ -138,17 +137,17 @@ class Task(Protocol):
 
     @property
     def problems_sha256(self) -> str:
-        """The fingerprint of the problem set's file."""
+        """The SHA-256 of the file of problems."""
         ...
 
     @property
     def oracles(self) -> tuple[str, ...]:
-        """The names of the oracles, that of the headline figure first."""
+        """The names of the oracles; the one of the headline figure is first."""
         ...
 
     @property
     def limits(self) -> Limits:
-        """Of a program that is judged; one that an arm has run on its way is held to them too."""
+        """Limits of the programs that are judged, and of those that an arm executes."""
         ...
 
     def items(self) -> Sequence[Item]:
@@ -156,17 +155,17 @@ class Task(Protocol):
         ...
 
     def solver(self, item: Item, settings: ArmSettings) -> Solver:
-        """What is asked of the model for one sample of an item.
+        """A new solver for one sample of an item.
 
         Raises:
-            InputError: the item is not one of this task's.
+            InputError: the item is not of this task.
         """
         ...
 
     def judge(self, item: Item, program: str, sandbox: Sandbox) -> Mapping[str, Verdict]:
-        """The verdict of every oracle on a program; it is run once for all of them, if possible.
+        """The verdict of every oracle on a program, from a single run if possible.
 
         Raises:
-            SandboxUnavailableError: the sandbox failed. No fault of the program.
+            SandboxUnavailableError: the sandbox failed, not the program.
         """
         ...

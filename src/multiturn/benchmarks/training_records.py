@@ -1,4 +1,4 @@
-"""Multi-turn records out of the project's own problem set, for fine-tuning."""
+"""Multi-turn records from this project's problem set, for fine-tuning."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def write_training_records(
 ) -> tuple[WrittenRecords, WrittenRecords]:
     """Write ``train.jsonl`` and ``held_out.jsonl``.
 
-    A problem is in one of them with all of its cases: the hash of its id decides, so that what
-    is held out is unseen work and not seen work with other numbers.
+    All cases of a problem are in the same file, chosen by the hash of its id: the validation
+    problems are unseen, not seen ones with other numbers.
 
     Args:
-        out: a folder, made where it is not there.
-        cases: most cases of each problem.
-        held_out: share of the problems.
+        out: a directory, created if necessary.
+        cases: maximum number of cases per problem.
+        held_out: the share of problems for validation.
 
     Raises:
-        StorageError: the folder cannot be written.
+        StorageError: the directory cannot be written.
     """
     parts: dict[str, list[str]] = {"train": [], "held_out": []}
     problems = {"train": 0, "held_out": 0}

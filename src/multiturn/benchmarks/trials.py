@@ -1,8 +1,7 @@
-"""Runs the programs of a problem on many cases, one sandboxed process a program.
+"""Runs programs of a problem on many cases, in one sandboxed process per program.
 
-A process for every case would spend its time on starting; so one process runs one program on
-all of its cases, each in a namespace of its own. A program that hangs or dies takes only its
-own cases with it.
+A process per case would spend most of its time on startup, so one process runs a program on all of
+its cases, each in a namespace of its own. A program that hangs or dies affects only its own cases.
 """
 
 from __future__ import annotations
@@ -72,20 +71,20 @@ class Attempt:
     """What a program did on one case."""
 
     error: str | None
-    """Why it did not run to its end; None where it did."""
+    """Why the program failed; None if it finished."""
     answer: object = None
     """The first argument of its last `print`, as plain data."""
     plain: bool = False
-    """Whether it was plain data as it was printed: no tuple, no numpy scalar, no NaN."""
+    """Whether the printed value itself was plain data: no tuple, numpy scalar or NaN."""
     printed: int = 0
-    """How often it printed."""
+    """The number of calls of `print`."""
     left: tuple[tuple[str, ...], ...] = ()
-    """The global names after each part that ran."""
+    """The global names after each part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A program to run on several cases: for each case the parts to run one after another."""
+    """A program to run on several cases: for each case, its parts in order."""
 
     cases: tuple[tuple[str, ...], ...]
 
@@ -101,23 +100,23 @@ class Trial:
         """A trial of a program for `problem`.
 
         Args:
-            problem: what it is a program for.
+            problem: the problem.
             tables: the variables of each case.
-            turns: its code by turn, unfilled; the reference where left out.
-            joined: run its turns as one piece.
+            turns: the templates of its code, by turn; the reference by default.
+            joined: run the turns as a single part.
         """
         code = turns if turns is not None else [turn.reference for turn in problem.turns]
         cases = []
         for table in tables:
             parts = tuple(fill_code(part, table) for part in code)
-            # The header belongs to the first part, so that parts and turns stay in step.
+            # The header is in the first part, so that there is one part per turn.
             parts = (f"{problem.header}\n{parts[0]}", *parts[1:])
             cases.append(("\n\n".join(parts),) if joined else parts)
         return cls(tuple(cases))
 
 
 def run_trials(sandbox: Sandbox, trials: Sequence[Trial]) -> list[tuple[Attempt, ...]]:
-    """Run the trials side by side; for each of them an attempt a case.
+    """Run the trials in parallel; each gives one attempt per case.
 
     Raises:
         SandboxUnavailableError: the sandbox itself failed.
@@ -146,7 +145,7 @@ def _attempt(data: dict[str, object]) -> Attempt:
 def generate_cases(
     sandbox: Sandbox, problem: Problem, *, seed: int, count: int
 ) -> tuple[Mapping[str, object], ...]:
-    """Fresh tables of variables; the same ones for the same seed on every machine.
+    """New tables of variables; the same for the same seed on every machine.
 
     Raises:
         InputError: the generator fails.

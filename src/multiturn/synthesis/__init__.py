@@ -1,4 +1,4 @@
-"""Programs written turn by turn: specifications, sessions, the loop and the store."""
+"""Multi-turn program synthesis: specifications, sessions, the loop and the store."""
 
 from multiturn.core.lazy import lazy_exports
 

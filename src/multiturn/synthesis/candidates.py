@@ -1,4 +1,4 @@
-"""From what a model wrote to a candidate, and from one that fails to what to say about it."""
+"""Turns a completion into a candidate, and a failed candidate into feedback for the model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["TurnRequest", "make_candidate", "failure_feedback"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRequest:
-    """A step to write, with all that stays the same from one try at it to the next."""
+    """A step to generate, with everything that is the same in all attempts."""
 
     session: Session
     style: PromptStyle
@@ -36,7 +36,7 @@ class TurnRequest:
 def make_candidate(
     request: TurnRequest, done: Completion, writer: GenerationInfo, *, repair: bool
 ) -> Candidate:
-    """The candidate in a completion: cleaned by the style, an unfinished end left out."""
+    """The candidate in a completion: cleaned by the style, without an unfinished end."""
     text = request.style.clean(done.text, request.history)
     unfinished = done.finish_reason is FinishReason.LENGTH or done.cut_by is not None
     trimmed = False
@@ -66,7 +66,7 @@ def make_candidate(
 
 
 def failure_feedback(candidate: Candidate, examples: Sequence[Example]) -> str:
-    """For the model. What was expected is not told: it would only print it."""
+    """What went wrong, for the model; without the expected value, which it would just print."""
     if not candidate.text.strip():
         return "there was no code"
     if candidate.run is None or not candidate.finished:

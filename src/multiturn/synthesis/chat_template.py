@@ -1,4 +1,4 @@
-"""A model's own chat template: a Jinja program that came with the weights, run in a cage."""
+"""The chat template of a model: a Jinja program from its files, rendered in a sandbox."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ Message = tuple[str, str]
 """(role, content); the role is system, user or assistant."""
 
 _BARRED = re.compile(r"<\|[^|<>\n]{1,80}\|>|<\uff5c[^\uff5c<>\n]{1,80}\uff5c>")
-"""Tokens such as ``<|im_end|>``, with plain or with full-width bars: no other text looks so."""
+"""Tokens such as ``<|im_end|>``, with plain or full-width bars; no other text has this form."""
 
 _OTHERS = re.compile(r"</?\w{1,40}>|\[/?[A-Z_]{2,40}\]|<</?SYS>>")
-"""Tokens such as ``<start_of_turn>`` or ``[INST]``: only where the template itself has them,
-as HTML looks so too."""
+"""Tokens such as ``<start_of_turn>`` or ``[INST]``; only if the template contains them, because
+HTML has the same form."""
 
 
 def escape_control_tokens(text: str, tokens: Iterable[str] = ()) -> str:
-    """`text` in which no control token can be recognized: a space follows its first character.
+    """`text` without control tokens: a space is inserted after the first character of each.
 
-    The space is meant to be seen: the model reads nearly the same, and nothing invisible gets
-    into a program.
+    The space is visible on purpose: the model reads nearly the same text, and nothing invisible
+    gets into a program.
 
     Args:
-        text: what a person, a program or a model wrote.
-        tokens: control tokens beside those of the form ``<|...|>``.
+        text: the words of a person, a program or a model.
+        tokens: control tokens besides those of the form ``<|...|>``.
 
     Example:
         >>> escape_control_tokens("Stop at <|im_end|>, not at <b>.")
@@ -46,12 +46,12 @@ def escape_control_tokens(text: str, tokens: Iterable[str] = ()) -> str:
 
 
 class ChatTemplate:
-    """Renders a conversation the way the model was trained to read it.
+    """Renders a conversation in the format that the model was trained on.
 
-    The template comes from a model's file, so it runs in Jinja's sandbox for code that is not
-    trusted, and sees nothing but the messages. Control tokens in what people and programs
-    wrote are escape_control_tokens, so that a turn cannot end itself and speak as another role. The
-    date is not given to templates: with the same history the text is the same on any day.
+    The template comes from the files of a model, so it runs in Jinja's sandbox for untrusted code
+    and has access to the messages only. Control tokens in the words of people and programs are
+    escaped, so that a turn cannot end itself and continue as another role. Templates get no date:
+    the same history gives the same text on any day.
 
     Args:
         source: the Jinja text.
@@ -59,7 +59,7 @@ class ChatTemplate:
         eos_token: the token that templates may put after an answer.
 
     Raises:
-        ModelFileError: the template is broken.
+        ModelFileError: the template is invalid.
     """
 
     def __init__(self, source: str, bos_token: str = "", eos_token: str = "") -> None:
@@ -76,31 +76,31 @@ class ChatTemplate:
             self._template = environment.from_string(source)
         except TemplateError as error:
             raise _broken(error) from error
-        # Some families know no system role: its words then open the first request.
-        self._knows_system = True
+        # Some model families have no system role: its text then precedes the first request.
+        self._has_system_role = True
         try:
-            self._knows_system = '"a"' in self._render(
+            self._has_system_role = '"a"' in self._render(
                 [(role, f'"{content}"') for role, content in probe]
             )
         except ModelFileError:
-            self._knows_system = False
-        if not self._knows_system:
+            self._has_system_role = False
+        if not self._has_system_role:
             self._render(self._without_system(probe))
 
     def render(self, messages: Sequence[Message]) -> str:
-        """The conversation as text, up to where the next answer begins.
+        """The conversation as text, up to the start of the next answer.
 
         Raises:
             ModelFileError: the template fails.
         """
         clean = [(role, escape_control_tokens(content, self._tokens)) for role, content in messages]
-        return self._render(clean if self._knows_system else self._without_system(clean))
+        return self._render(clean if self._has_system_role else self._without_system(clean))
 
     def _render(self, messages: Sequence[Message]) -> str:
-        told = [{"role": role, "content": content} for role, content in messages]
+        plain = [{"role": role, "content": content} for role, content in messages]
         try:
             return self._template.render(
-                messages=told, add_generation_prompt=True, tools=None, **self._names
+                messages=plain, add_generation_prompt=True, tools=None, **self._names
             )
         except (TemplateError, SecurityError, TypeError, ValueError, LookupError) as error:
             raise _broken(error) from error

@@ -1,4 +1,4 @@
-"""What the loop tells while it works: events, in the order in which they happen."""
+"""The events of the loop, in the order in which they happen."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class TextWritten:
-    """Text arrived for candidate `index` (counts through retries). Raw: clean it for a terminal.
+    """New text of candidate `index`, which counts through retries. Sanitize it for a terminal.
 
-    What the style leaves out at the end (a comment that begins the next step, a repeated
-    program) may have been streamed; `CandidateWritten.candidate.text` is what counts.
+    The stream may include text that the style removes at the end, like a comment that starts the
+    next step or a repeated program; `CandidateWritten.candidate.text` is final.
     """
 
     index: int
@@ -34,7 +34,7 @@ class TextWritten:
 
 @dataclass(frozen=True, slots=True)
 class CandidateWritten:
-    """Candidate `index` is complete; the program with it is about to run."""
+    """Candidate `index` is complete; the program with it runs next."""
 
     index: int
     """Of the candidate."""
@@ -44,7 +44,7 @@ class CandidateWritten:
 
 @dataclass(frozen=True, slots=True)
 class CandidateRan:
-    """The program so far ran with candidate `index`; `candidate.run` says how it went."""
+    """The program so far ran with candidate `index`; the result is in `candidate.run`."""
 
     index: int
     """Of the candidate."""
@@ -54,8 +54,9 @@ class CandidateRan:
 
 @dataclass(frozen=True, slots=True)
 class HistoryDropped:
-    """The history does not fit the model's window: the `dropped` oldest of `of` turns are not
-    shown to the model in this turn (they stay in the program).
+    """The history does not fit the context window.
+
+    The prompt of this turn omits the `dropped` oldest of `of` turns; they stay in the program.
     """
 
     dropped: int
@@ -66,19 +67,19 @@ class HistoryDropped:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """No candidate was good: the model is told what went wrong and writes the step again."""
+    """No candidate was good: the model generates the step again, with feedback."""
 
     attempt: int
-    """From 2."""
-    most: int
-    """The maximum number of attempts."""
+    """Of the retries, from 1."""
+    max_retries: int
+    """The number of retries that the session allows."""
     failure: str
     """What went wrong, as the prompt says it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnSaved:
-    """The last event: the turn is on the disk. Go on with `session`."""
+    """The last event: the turn is on disk. Continue with `session`."""
 
     session: Session
     """The session with the new turn."""
@@ -88,7 +89,7 @@ class TurnSaved:
 
 @dataclass(frozen=True, slots=True)
 class TurnCancelled:
-    """The last event after `cancel` was set: nothing was saved, the session is as before."""
+    """The last event after `cancel` was set: nothing was saved, the session is unchanged."""
 
 
 LoopEvent = (

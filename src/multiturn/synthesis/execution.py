@@ -1,4 +1,4 @@
-"""Candidates run: the program so far with each, and the person's examples after it."""
+"""Runs candidates: the program so far with each, followed by the person's examples."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Results = Iterator[tuple[int, RunResult]]
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How program `index` did."""
+    """The run of program `index`."""
 
     index: int
     run: ProgramRun
     examples_passed: tuple[bool, ...]
-    """For each example."""
+    """Whether each example holds."""
 
 
 def run_program(sandbox: Sandbox, source: str, limits: Limits) -> ProgramRun:
@@ -43,12 +43,12 @@ def run_programs(
     limits: Limits,
     cancel: Flag | None = None,
 ) -> Iterator[Execution]:
-    """Run programs side by side and hold them against the examples; yields each as it is done.
+    """Run programs in parallel and check the examples; yields each as it finishes.
 
-    An example with an expression takes a run of its own, as the expression may change things.
-    Where `cancel` is set this ends soon, and what is still running is left to its limits.
+    An example with an expression needs a run of its own, because the expression may have side
+    effects. Once `cancel` is set this ends soon; running programs are left to their limits.
     """
-    for index, result in _watched(
+    for index, result in _until_cancelled(
         sandbox.run_many((_program(source), limits) for source in sources), cancel
     ):
         examples_passed: list[bool] = []
@@ -79,8 +79,8 @@ def output_matches(stdout: str, expected: object) -> bool:
 
 
 def _program(source: str, result: str | None = None) -> Program:
-    # One seed for all runs: a program that draws random numbers prints the same when it is
-    # run again with the next step at its end.
+    # One seed for all runs: a program with random numbers prints the same when it runs again
+    # with the next step.
     return Program(source=source, result=result, seed=0)
 
 
@@ -91,27 +91,27 @@ def _values(
     limits: Limits,
     cancel: Flag | None,
 ) -> dict[int, object]:
-    """The values of the examples' expressions, by the example's number, where they had one."""
-    asked = [
+    """The values of the expressions of examples, by the number of the example."""
+    expressions = [
         (number, example.expression)
         for number, example in enumerate(examples)
         if example.expression is not None
     ]
-    if not asked:
+    if not expressions:
         return {}
-    programs = ((_program(source, expression), limits) for _, expression in asked)
+    programs = ((_program(source, expression), limits) for _, expression in expressions)
     return {
-        asked[at][0]: result.value
-        for at, result in _watched(sandbox.run_many(programs), cancel)
+        expressions[at][0]: result.value
+        for at, result in _until_cancelled(sandbox.run_many(programs), cancel)
         if result.outcome.finished
     }
 
 
-def _watched(results: Results, cancel: Flag | None) -> Results:
-    """The results as they come, until `cancel` is set.
+def _until_cancelled(results: Results, cancel: Flag | None) -> Results:
+    """The results as they arrive, until `cancel` is set.
 
-    A sandbox cannot be told to stop a program, so the waiting is done in a thread: a person
-    who cancels does not have to sit out a loop without an end.
+    A sandbox cannot stop a program, so a thread waits for it: a person who cancels does not have
+    to wait for an infinite loop.
     """
     if cancel is None:
         yield from results
@@ -137,5 +137,5 @@ def _pump(
         for item in results:
             arrived.put(item)
         arrived.put(None)
-    except BaseException as error:  # told in the thread that waits
+    except BaseException as error:  # raised in the waiting thread
         arrived.put(error)

@@ -1,4 +1,4 @@
-"""A finished program taken away: Python, notebook, Markdown, or the benchmark's sample format."""
+"""Exports programs: Python, notebook, Markdown, or the format of the published benchmark."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ __all__ = [
 
 
 def to_python(session: Session) -> str:
-    """The program so far, exactly as it ran; the turns are its comments."""
+    """The program so far, exactly as it ran, with the turns as comments."""
     return session.program()
 
 
 def to_notebook(session: Session) -> str:
-    """A Jupyter notebook (nbformat 4.5): for each turn a Markdown cell and its code with output.
+    """A Jupyter notebook (nbformat 4.5): for each turn a Markdown cell and a code cell with output.
 
-    The output of a cell is what the program printed beyond what it had printed a turn before.
+    The output of a cell is what the program printed beyond its output one turn before.
     """
     cells = []
     if session.header.strip():
@@ -62,7 +62,7 @@ def to_notebook(session: Session) -> str:
 
 
 def to_markdown(session: Session) -> str:
-    """For reading: each turn, its code, and what the program printed new then."""
+    """A document: each turn, its code, and the new output of the program."""
     parts = [f"# {session.name}\n", f"Written with {session.model}.\n"]
     if session.header.strip():
         parts.append(_block(session.header.strip(), "python"))
@@ -79,20 +79,20 @@ def to_markdown(session: Session) -> str:
 
 
 def to_published(session: Session) -> str:
-    """One line of the published benchmark's sample format.
+    """One line of the format of the published benchmark.
 
-    The turns are the prompts, their braces doubled; there is one case without variables, and
-    its output is the last line that the program printed.
+    The turns become prompts with doubled braces. There is one case without variables; its output is
+    the last line that the program printed.
 
     Raises:
-        InputError: the program did not run to its end, so that there is no output to tell.
+        InputError: the program failed, so its output is unknown.
     """
     turns = session.path()
     run = turns[-1].choice.run
     if run is None or not run.outcome.finished:
         raise InputError(
             "the program does not run without an error, so its output cannot be exported",
-            fix="mend the last turn, or export it as .py",
+            fix="fix the last turn, or export it as .py",
         )
     sample = PublishedProblem(
         prompts=tuple(
@@ -113,7 +113,7 @@ EXPORTERS: dict[str, Callable[[Session], str]] = {
     ".md": to_markdown,
     ".jsonl": to_published,
 }
-"""By the file's suffix."""
+"""By the suffix of the file."""
 
 
 def export_session(session: Session, path: Path) -> None:
@@ -124,17 +124,17 @@ def export_session(session: Session, path: Path) -> None:
         path: ends in .py, .ipynb, .md or .jsonl.
 
     Raises:
-        InputError: the suffix is none of `EXPORTERS`, or there is nothing to export.
+        InputError: the suffix is not in `EXPORTERS`, or there is nothing to export.
         StorageError: the file cannot be written.
     """
     exporter = EXPORTERS.get(path.suffix.lower())
     if exporter is None:
         near = nearest(path.suffix, EXPORTERS, max_count=1)
         raise InputError(
-            "programs cannot be saved in this format",
+            "programs cannot be exported in this format",
             got=path.name,
             allowed=", ".join(EXPORTERS),
-            fix=f"did you mean {path.with_suffix(near[0]).name!r}?" if near else "end it so",
+            fix=f"did you mean {path.with_suffix(near[0]).name!r}?" if near else "use one of these",
         )
     if session.current is None:
         raise InputError("there is no program yet", fix="say what the first step should do")
@@ -142,10 +142,10 @@ def export_session(session: Session, path: Path) -> None:
 
 
 def write_specifications(path: Path, specifications: tuple[Specification, ...]) -> None:
-    """Write the published benchmark's sample format, one line each, whole or not at all.
+    """Write specifications in the format of the published benchmark, one per line; atomic.
 
     Raises:
-        InputError: a specification has something that the format has no place for.
+        InputError: a specification uses something that the format lacks.
         StorageError: the file cannot be written.
     """
     lines = [published_line(PublishedProblem.from_specification(item)) for item in specifications]
@@ -153,7 +153,7 @@ def write_specifications(path: Path, specifications: tuple[Specification, ...]) 
 
 
 def _steps_with_output(session: Session) -> list[tuple[Any, str]]:
-    """The turns, each with what its run printed beyond the run before."""
+    """The turns, each with its output beyond that of the run before."""
     found, before = [], ""
     for turn in session.path():
         printed = _stdout(turn.choice.run)
@@ -179,13 +179,13 @@ def _code_cell(name: str, source: str, outputs: list[dict[str, str]]) -> dict[st
 
 
 def _markdown_quoted(text: str) -> str:
-    """A person's words as a quotation, so that no character of theirs becomes markup."""
+    """The words of a person as a quotation, with all markup escaped."""
     escaped = re.sub(r"([\\`*_{}\[\]<>()#+\-.!|$~])", r"\\\1", text)
     return "\n".join(f"> {line}".rstrip() for line in escaped.split("\n"))
 
 
 def _block(text: str, language: str) -> str:
     """A fenced block; the fence is longer than any in the text."""
-    runs = [len(run) for run in re.findall(r"`{3,}", text)]
-    fence = "`" * (max(runs, default=2) + 1)
+    lengths = [len(fence) for fence in re.findall(r"`{3,}", text)]
+    fence = "`" * (max(lengths, default=2) + 1)
     return f"{fence}{language}\n{text}\n{fence}\n"

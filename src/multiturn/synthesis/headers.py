@@ -1,4 +1,4 @@
-"""What every program of a session begins with."""
+"""The header of the programs of a session."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from multiturn.synthesis.turn_text import validate_code
 __all__ = ["NUMPY_HEADER", "resolve_header"]
 
 NUMPY_HEADER = "# Import libraries.\n\nimport numpy as np\n\n"
-"""The published benchmark's. Source: Nijkamp et al., the sampler of the benchmark."""
+"""The header of the published benchmark. Source: Nijkamp et al., the sampler of the benchmark."""
 
 
 def resolve_header(wanted: str, style: StyleName, sandbox: Sandbox) -> str:
-    """The text that ``auto``, ``numpy``, ``none`` or one's own text stands for.
+    """The text of a header setting: ``auto``, ``numpy``, ``none`` or Python text.
 
     ``auto`` is the paper's header in the comment style, if programs can import numpy in this
-    sandbox, and nothing otherwise: a header that fails would fail every step.
+    sandbox, and nothing otherwise: a failing header would make every step fail.
 
     Raises:
         InputError: the header does not run.
-        SandboxUnavailableError: it could not be tried.
+        SandboxUnavailableError: the header could not be tried.
     """
     if wanted == "none" or (wanted == "auto" and style == "chat"):
         return ""

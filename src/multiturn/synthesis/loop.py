@@ -1,4 +1,4 @@
-"""The loop: a turn becomes a prompt, candidates, runs of the program so far, and a choice."""
+"""The loop of a turn: prompt, candidates, runs of the program so far, choice."""
 
 from __future__ import annotations
 
@@ -52,23 +52,23 @@ __all__ = [
 ]
 
 RETRY_TEMPERATURE = 0.6
-"""A retry is at least as warm as this: at 0.2 a model mostly writes the same again."""
+"""The minimum temperature of a retry: at 0.2 a model mostly repeats itself."""
 
 Found = Generator[LoopEvent, None, tuple[Candidate, ...] | None]
-"""Events, then the candidates; None where it was cancelled."""
+"""Yields events, returns the candidates; None if cancelled."""
 
 
 class Synthesizer:
-    """Writes programs with one engine, one sandbox and one store.
+    """Writes programs with an engine, a sandbox and a store.
 
-    Sessions are values: each method that changes one returns the new record (or gives it in
-    `TurnSaved.session`), and it is on the disk by then.
+    Sessions are immutable: each method that changes one returns the new record, or gives it in
+    `TurnSaved.session`, after it has been written to disk.
 
     Args:
-        engine: writes the steps; not closed by this class, nor are the others.
+        engine: generates the steps. This class does not close it, nor the sandbox or the store.
         sandbox: runs the program so far.
-        store: keeps the sessions.
-        model: name or path by which the model can be opened again; recorded in sessions.
+        store: saves the sessions.
+        model: the name or path to open the model again; recorded in sessions.
     """
 
     def __init__(
@@ -82,11 +82,11 @@ class Synthesizer:
     def new_session(
         self, settings: SessionSettings | None = None, *, name: str | None = None
     ) -> Session:
-        """A new session; resolves the style and the header for this model and this sandbox.
+        """A new session; resolves the style and the header for this model and sandbox.
 
         Raises:
-            InputError: the model cannot do the style, the header does not run, or the name
-                cannot be one.
+            InputError: the model does not support the style, the header does not run, or the
+                name is invalid.
         """
         settings = settings or SessionSettings()
         style = choose_style(self.engine.info, settings.style)
@@ -96,9 +96,9 @@ class Synthesizer:
         )
 
     def adopt(self, session: Session) -> Session:
-        """Go on with a session of another model: records this one, re-resolves an auto style.
+        """Continue a session of another model: records this one and resolves an auto style again.
 
-        Programs and earlier turns stay as they are.
+        Programs and earlier turns are unchanged.
         """
         style = choose_style(self.engine.info, session.settings.style)
         if (session.model, session.style) == (self.model, style.name):
@@ -118,19 +118,19 @@ class Synthesizer:
         """Write the next step after the current turn.
 
         Args:
-            session: as it was last returned.
+            session: the latest record.
             prompt: what this step should do, in plain language.
-            sampling: for this turn only; the session's own by default.
-            examples: what must come out of this step; ranks candidates, drives retries.
+            sampling: for this turn only; by default that of the session.
+            examples: what the step must give; they rank candidates and trigger retries.
             verbatim: keep blank space at the ends of the prompt.
             cancel: set it from any thread to stop soon; `TurnCancelled` is the last event.
-                Closing the iterator discards the turn too.
+                Closing the iterator discards the turn as well.
 
         Raises:
             InputError: the turn is empty, too long, or has control characters.
-            ContextOverflowError: the history does not fit; names the choices.
-            EngineError, SandboxUnavailableError, StoreError, StorageError: as their names say.
-                After any of these the session in the store is as it was before.
+            ContextOverflowError: the history does not fit the context window; names the options.
+            EngineError, SandboxUnavailableError, StoreError, StorageError: the engine, the
+                sandbox or the store failed. The stored session is unchanged.
         """
         request = TurnRequest(
             session=session,
@@ -151,16 +151,16 @@ class Synthesizer:
         sampling: Sampling | None = None,
         cancel: Flag | None = None,
     ) -> Iterator[LoopEvent]:
-        """Write more candidates for the current turn (or `turn_id`) with seeds not used yet.
+        """Generate more candidates for the current turn, or `turn_id`, with new seeds.
 
-        The best of the new ones is chosen, since the person wanted something else. Indices in
-        events go on from the turn's candidates. The temperature is at least
+        The best of the new ones is chosen, because the person wanted something else. Indices in
+        events continue from the candidates of the turn. The temperature is at least
         `RETRY_TEMPERATURE`, unless `sampling` is given.
 
         Raises:
             InputError: there is no turn yet; and what `take_turn` raises.
         """
-        turn = _standing(session, turn_id, "to retry")
+        turn = _turn_at(session, turn_id, "to retry")
         if sampling is None:
             sampling = session.settings.sampling
             sampling = replace(sampling, temperature=max(sampling.temperature, RETRY_TEMPERATURE))
@@ -186,16 +186,16 @@ class Synthesizer:
             InputError: there is no turn yet, or the code is empty, too long, or has control
                 characters.
         """
-        turn = _standing(session, turn_id, "to edit")
+        turn = _turn_at(session, turn_id, "to edit")
         return self._edit(session, turn, validate_code(code))
 
     def pick(self, session: Session, number: int, *, turn_id: int | None = None) -> Session:
-        """Choose candidate `number` (counts from 1).
+        """Choose candidate `number`, from 1.
 
         Raises:
             InputError: there is no such candidate.
         """
-        turn = _standing(session, turn_id, "to pick from")
+        turn = _turn_at(session, turn_id, "to pick from")
         if not 1 <= number <= len(turn.candidates):
             raise InputError(
                 "there is no such candidate",
@@ -206,22 +206,22 @@ class Synthesizer:
         return self.store.choose(session, turn.id, number - 1)
 
     def undo(self, session: Session) -> Session:
-        """Stand at the turn before the current one; the turn left stays as a branch.
+        """Move to the turn before the current one, which stays as a branch.
 
         Raises:
             InputError: there is nothing to undo.
         """
-        return self.store.move(session, _standing(session, None, "to undo").parent)
+        return self.store.move(session, _turn_at(session, None, "to undo").parent)
 
     def branch(self, session: Session, turn_id: int | None) -> Session:
-        """Stand at any turn (None: before the first); the next turn begins a branch there."""
+        """Move to any turn (None: before the first); the next turn starts a branch there."""
         return self.store.move(session, turn_id)
 
     def run(self, session: Session) -> ProgramRun:
-        """Run the program so far once more."""
+        """Run the program so far again."""
         return run_program(self.sandbox, session.program(), session.settings.limits)
 
-    # The steps of a turn, each a generator of events.
+    # The phases of a turn, each a generator of events.
 
     def _take_turn(self, request: TurnRequest) -> Iterator[LoopEvent]:
         candidates = yield from self._candidates(request, first=0)
@@ -259,18 +259,18 @@ class Synthesizer:
         yield _saved(self.store.add_candidates(session, turn.id, [candidate], chosen=0))
 
     def _candidates(self, request: TurnRequest, *, first: int) -> Found:
-        """Write and run candidates; where none is good, again, as often as the session allows."""
+        """Generate and run candidates; if none is good, again, as often as the session allows."""
         found: list[Candidate] = []
         failure: FailedAttempt | None = None
-        most = request.session.settings.retries
-        for attempt in range(most + 1):
+        max_retries = request.session.settings.retries
+        for attempt in range(max_retries + 1):
             again = replace(request, sampling=request.sampling.with_seed_offset(len(found)))
             try:
                 written = yield from self._write(again, failure, first=first + len(found))
             except ContextOverflowError:
                 if not found:
                     raise
-                break  # what went wrong does not fit beside the history; keep what there is
+                break  # the feedback does not fit beside the history
             if written is None:
                 return None
             ran = yield from self._run(request, written, first=first + len(found))
@@ -278,10 +278,10 @@ class Synthesizer:
                 return None
             found += ran
             best = found[best_candidate(found)]
-            if best.good or attempt == most:
+            if best.good or attempt == max_retries:
                 break
             failure = FailedAttempt(best.text, failure_feedback(best, request.examples))
-            yield Retrying(attempt + 1, most, failure.message)
+            yield Retrying(attempt + 1, max_retries, failure.message)
         return tuple(found)
 
     def _write(self, request: TurnRequest, failure: FailedAttempt | None, *, first: int) -> Found:
@@ -348,7 +348,7 @@ class Synthesizer:
     def _fitting_prompt(
         self, request: TurnRequest, failure: FailedAttempt | None
     ) -> tuple[int, str]:
-        """How many of the oldest turns are left out, and the text; only where it was allowed."""
+        """How many of the oldest turns are omitted, if the session allows it, and the prompt."""
         header, history = request.session.header, request.history
         window = self.engine.info.context_window - request.sampling.max_tokens
         for dropped in range(len(history) + 1):
@@ -358,7 +358,7 @@ class Synthesizer:
             tokens = self.engine.count_tokens(prompt, parse_special=request.style.parse_special)
             if tokens <= window:
                 return dropped, prompt
-        # Not even the turn alone fits: the engine says so, in numbers.
+        # Not even the turn alone fits: the engine reports the numbers.
         return 0, request.style.render(header, history, request.prompt, failure)
 
 
@@ -367,12 +367,12 @@ def _overflow(error: ContextOverflowError) -> ContextOverflowError:
         error.what,
         got=error.got,
         allowed=error.allowed,
-        fix="undo some turns, say less, open the model with a larger --context, or let the "
-        "model not see the oldest turns with --history drop-oldest",
+        fix="undo some turns, shorten the prompt, open the model with a larger --context, or omit "
+        "the oldest turns with --history drop-oldest",
     )
 
 
-def _standing(session: Session, turn_id: int | None, purpose: str) -> Turn:
+def _turn_at(session: Session, turn_id: int | None, purpose: str) -> Turn:
     if turn_id is not None:
         return session.find(turn_id)
     if session.turn is None:
@@ -381,7 +381,7 @@ def _standing(session: Session, turn_id: int | None, purpose: str) -> Turn:
 
 
 def _saved(session: Session) -> TurnSaved:
-    assert session.turn is not None  # the store stands at the turn that it has just saved
+    assert session.turn is not None  # the store moves to the turn that it has just saved
     return TurnSaved(session, session.turn)
 
 

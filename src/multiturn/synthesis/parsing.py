@@ -1,6 +1,7 @@
-"""Python text parsed without a sound: None where it does not parse, and no warnings.
+"""Parses Python text silently: None if it does not parse, and no warnings.
 
-The text is a model's or a program's, so odd escapes and the like are no news. Nothing is run.
+The text comes from a model or a program, so odd escapes and the like are of no interest. Nothing is
+executed.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import warnings
 __all__ = ["syntax_error_line", "parse_expression", "parse_module"]
 
 MAX_SOURCE_CHARACTERS = 2_000_000
-"""Characters; the parser takes some 100 times that in memory."""
+"""The parser needs about 100 times as many bytes."""
 
 _one_at_a_time = threading.Lock()
-"""Python 3.11 counts the depth of all trees that are being built in one place: two threads at
-once end in a SystemError. Nor may two threads change the filters of warnings at once."""
+"""Python 3.11 counts the depth of all trees under construction in one place, so two threads at once
+end in a SystemError. The warning filters are global, too."""
 
 
 def parse_module(source: str) -> ast.Module | None:
@@ -26,15 +27,15 @@ def parse_module(source: str) -> ast.Module | None:
 
 
 def parse_expression(source: str) -> ast.Expression | None:
-    """`source` as one expression; space around it does not count."""
+    """`source` as one expression; surrounding space is ignored."""
     tree = _parsed(source.strip(), "eval")
     return tree if isinstance(tree, ast.Expression) else None
 
 
 def syntax_error_line(source: str) -> int | None:
-    """The line, from 1, at which `source` stops being a program; None where it parses.
+    """The line of the syntax error in `source`, from 1; None if it parses.
 
-    0 where the fault has no line: the source is too long, too deep, or no text of a program.
+    0 if the error has no line: the source is too long, too deep, or not text.
     """
     fault = _parse(source, "exec")
     if isinstance(fault, SyntaxError):
@@ -48,7 +49,7 @@ def _parsed(source: str, mode: str) -> ast.AST | None:
 
 
 def _parse(source: str, mode: str) -> ast.AST | Exception | None:
-    """The tree, or the fault; None for a source that is too long to be looked at."""
+    """The tree or the error; None for a source that is too long to parse."""
     if len(source) > MAX_SOURCE_CHARACTERS:
         return None
     try:

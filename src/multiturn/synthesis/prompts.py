@@ -1,4 +1,4 @@
-"""How a model is asked for the next step: the paper's comments, or the model's chat template."""
+"""Prompt styles for the next step: the paper's comments, or the model's chat template."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FENCE = "```"
 
 @dataclass(frozen=True, slots=True)
 class FinishedTurn:
-    """A turn that is done: what was asked for, and its code."""
+    """A finished turn: its prompt and its code."""
 
     prompt: str
     code: str
@@ -36,17 +36,17 @@ class FinishedTurn:
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """A try at the step that did not do: its code, and what went wrong in a line or a few."""
+    """A failed attempt at the step: its code, and a short description of what went wrong."""
 
     code: str
     message: str
 
 
 class PromptStyle(Protocol):
-    """Puts a history and a turn into the text a model continues.
+    """Formats a history and a turn as the text that a model continues.
 
-    The text of a history is a prefix, to the character, of the text of every longer history
-    that begins with it, so that an engine's cache is used from turn to turn.
+    The text of a history is an exact prefix of the text of every longer history that starts with
+    it, so that the prefix cache of an engine is used from turn to turn.
     """
 
     @property
@@ -56,12 +56,12 @@ class PromptStyle(Protocol):
 
     @property
     def parse_special(self) -> bool:
-        """Whether the text has special tokens of the model's in it."""
+        """Whether the text contains special tokens of the model."""
         ...
 
     @property
     def stop(self) -> StopRule:
-        """Where the step ends."""
+        """The rule that ends the step."""
         ...
 
     def render(
@@ -75,7 +75,7 @@ class PromptStyle(Protocol):
         ...
 
     def clean(self, text: str, history: Sequence[FinishedTurn]) -> str:
-        """The code in what the model wrote (after the stop rule)."""
+        """The code in the generated text (after the stop rule)."""
         ...
 
 
@@ -84,7 +84,7 @@ class CommentStyle:
     r"""The paper's format: the program so far, then the turn as a comment.
 
     Source: Nijkamp et al., section 4. A turn of several lines is a comment of several lines.
-    The text is never parsed for special tokens, so a turn cannot have any.
+    The text is never parsed for special tokens, so a turn cannot contain any.
 
     Example:
         >>> CommentStyle().render("", [FinishedTurn("Set x to 1.", "x = 1")], "Print x.")
@@ -102,7 +102,7 @@ class CommentStyle:
         prompt: str,
         failure: FailedAttempt | None = None,
     ) -> str:
-        """The program so far and the turn; a failed try follows as a comment of what to avoid."""
+        """The program so far and the turn; a failed attempt follows as a comment."""
         done = program_text(header, [(step.prompt, step.code) for step in history])
         text = done + ("\n" if history else "") + as_comment(prompt)
         if failure is not None:
@@ -112,9 +112,9 @@ class CommentStyle:
         return text
 
     def clean(self, text: str, history: Sequence[FinishedTurn]) -> str:
-        """The text without blank lines around it; of text with a code fence, what is inside.
+        """The text without surrounding blank lines; if it has a code fence, only its content.
 
-        The published format has no fences; instruct models write them all the same.
+        The published format has no fences, but instruct models write them anyway.
         """
         del history
         lines = text.split("\n")
@@ -122,7 +122,7 @@ class CommentStyle:
         if fences:
             opening = fences[0]
             if any(line.strip() for line in lines[:opening]) and len(fences) == 1:
-                lines = lines[:opening]  # code, then a fence that closes what was never opened
+                lines = lines[:opening]  # code, then a closing fence without an opening one
             else:
                 closing = fences[1] if len(fences) > 1 else len(lines)
                 lines = lines[opening + 1 : closing]
@@ -131,10 +131,10 @@ class CommentStyle:
 
 @dataclass(frozen=True, slots=True)
 class ChatStyle:
-    """The model's own chat template; each step is an answer in a Markdown code fence.
+    """The model's chat template; each step is an answer in a Markdown code fence.
 
-    The fence of the answer is already open where the model begins, so that what it writes is
-    code from the first token on and ends where the fence closes.
+    The prompt opens the fence, so that the answer is code from the first token and ends at the
+    closing fence.
     """
 
     template: ChatTemplate
@@ -149,7 +149,7 @@ class ChatStyle:
         prompt: str,
         failure: FailedAttempt | None = None,
     ) -> str:
-        """The conversation so far and an opened answer; a failed try and its fault are in it."""
+        """The conversation so far and an open answer; it includes a failed attempt and feedback."""
         messages = [("system", _instructions(header))]
         for step in history:
             messages += [("user", step.prompt), ("assistant", _fenced(step.code))]
@@ -167,7 +167,7 @@ class ChatStyle:
         return self.template.render(messages) + f"{FENCE}python\n"
 
     def clean(self, text: str, history: Sequence[FinishedTurn]) -> str:
-        """The text without blank lines around it, and without a repeat of the program so far."""
+        """The text without surrounding blank lines and without repeating the program so far."""
         code = text.rstrip().lstrip("\n")
         return strip_repeated_history(code, [step.code for step in history])
 
@@ -175,12 +175,12 @@ class ChatStyle:
 def choose_style(
     info: EngineInfo, wanted: Literal["auto", "comment", "chat"] = "auto"
 ) -> PromptStyle:
-    """The style by that name; ``auto`` is chat where the model has a template, else comment.
+    """The style of that name; ``auto`` is chat if the model has a template, else comment.
 
-    docs/decisions/0007-prompt-styles.md says what was measured.
+    docs/decisions/0007-prompt-styles.md has the measurements.
 
     Raises:
-        InputError: ``chat`` for a model that has no chat template, or a broken one.
+        InputError: ``chat`` for a model without a valid chat template.
     """
     if wanted == "comment" or (wanted == "auto" and not info.chat_template):
         return CommentStyle()

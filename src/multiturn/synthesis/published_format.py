@@ -1,11 +1,11 @@
-"""The published benchmark's sample format: one problem on a line of JSON.
+"""The format of the published benchmark: one problem per line of JSON.
 
 Keys: `id`, `name`, `description`, `category`, `prompts` (templates), `inputs` (one table of
-variables for each case), `outputs` (one value for each case), `max_gen_length` (256 where
-absent). Source: the Multi-Turn Programming Benchmark, github.com/salesforce/CodeGen.
+variables per case), `outputs` (one value per case), `max_gen_length` (256 if absent). Source: the
+Multi-Turn Programming Benchmark, github.com/salesforce/CodeGen.
 
-The published sampler needs `id`, `prompts`, `inputs` and `outputs`, and looks at no other key
-but `max_gen_length`. So files that it reads may have anything under the others.
+The published sampler needs `id`, `prompts`, `inputs` and `outputs`, and otherwise reads only
+`max_gen_length`. Files that it reads may have anything under the other keys.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ __all__ = [
 ]
 
 DEFAULT_MAX_TOKENS = 256
-"""Tokens of a turn where a problem does not say."""
+"""Tokens per turn if a problem gives no number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedProblem:
-    """One problem, with the format's own names.
+    """One problem, with the names of the format.
 
-    Inputs and outputs are paired as ``zip`` does it: what one has beyond the other is no case.
+    Inputs and outputs are paired like ``zip`` does: a surplus of either is ignored.
     """
 
     id: str | int = ""
@@ -77,7 +77,7 @@ class PublishedProblem:
         """The problem as a specification; each input with its output becomes a case.
 
         Raises:
-            InputError: a variable of a prompt is in no input.
+            InputError: a variable of a prompt is missing in an input.
         """
         return PublishedSpecification(
             turns=self.prompts,
@@ -94,21 +94,21 @@ class PublishedProblem:
 
     @classmethod
     def from_specification(cls, specification: Specification) -> PublishedProblem:
-        """A specification in the format; what it has no place for is refused.
+        """A specification in the format.
 
         Raises:
-            InputError: a case expects nothing, or a turn has examples of its own.
+            InputError: a case expects nothing, or a turn has examples, which the format lacks.
         """
         at = f"the specification {specification.name!r}" if specification.name else "it"
         if any(turn.examples or turn.expect is not ABSENT for turn in specification.templates):
             raise InputError(
-                f"{at} has turns with examples, for which the benchmark's format has no place",
+                f"{at} has turns with examples, which the benchmark's format does not have",
                 fix="remove them, or keep it as YAML",
             )
         cases = specification.cases or (Case(expect=specification.expect),)
         if any(case.expect is ABSENT for case in cases):
             raise InputError(
-                f"{at} does not say what is expected, as the benchmark's format must",
+                f"{at} does not say what is expected, which the benchmark's format needs",
                 fix="add 'expect'",
             )
         return cls(
@@ -129,19 +129,19 @@ class PublishedProblem:
 
 
 def read_published_problem(data: object, *, where: str) -> PublishedProblem:
-    """A problem in plain data.
+    """A problem from plain data.
 
     Args:
-        data: as JSON gives it. Where a key that no sampler looks at holds something else than
-            text, that stands as JSON in its place. A key that is not of the format is left
-            out, but for one that looks like a missing one misspelt.
-        where: the place that it came from, named in errors.
+        data: as JSON gives it. If a key that the sampler ignores has a value other than text, the
+            value becomes JSON text. Keys outside the format are ignored, unless one looks like the
+            misspelt name of a missing key.
+        where: the place of the data, named in errors.
 
     Raises:
-        InputError: it is no problem; names the place.
+        InputError: the data is not a problem; names the place.
     """
     if not isinstance(data, Mapping):
-        return read_record(data, PublishedProblem, where=where)  # which says what is wrong
+        return read_record(data, PublishedProblem, where=where)  # reports the error
     known = [field.name for field in fields(PublishedProblem)]
     found = {key: value for key, value in data.items() if key in known}
     for key in data.keys() - found.keys():
@@ -158,7 +158,7 @@ def read_published_problem(data: object, *, where: str) -> PublishedProblem:
 
 
 def _refuse_misspelt(key: str, known: list[str], found: Mapping[str, object], where: str) -> None:
-    """See that a key which is not of the format is no slip of the pen."""
+    """Refuse a key outside the format that looks misspelt."""
     near = difflib.get_close_matches(key.casefold(), known, n=1, cutoff=0.8)
     missing = [name for name in known if name not in found]
     near = near or difflib.get_close_matches(key.casefold(), missing, n=1, cutoff=0.5)
@@ -172,7 +172,7 @@ def _refuse_misspelt(key: str, known: list[str], found: Mapping[str, object], wh
 
 
 def _length(value: object) -> object:
-    """A number of tokens, also where it is written as 128.0 or "128"; null is the usual one."""
+    """A number of tokens, also if written as 128.0 or "128"; null is the default."""
     if value is None:
         return DEFAULT_MAX_TOKENS
     if isinstance(value, float) and value.is_integer():
@@ -183,9 +183,7 @@ def _length(value: object) -> object:
 
 
 def published_prompt(turn: str) -> str:
-    r"""A turn of a person's as a prompt of the published format.
-
-    There each line after the first has its own ``# ``.
+    r"""A turn as a prompt of the published format, where later lines have their own ``# ``.
 
     Example:
         >>> published_prompt("Print:\n- a\n- b\n")

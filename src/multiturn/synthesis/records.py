@@ -1,9 +1,9 @@
-"""Records of a session: a tree of turns, each with its candidates.
+"""The records of a session: a tree of turns, each with its candidates.
 
-All records are frozen. A change gives a new record; the store makes it durable first.
+All records are frozen. A change gives a new record, after the store has saved it.
 
-    session ── turn 1 ── turn 2 ── turn 3          (the current turn names a path to the root;
-                      └─ turn 4 ── turn 5 *         the program so far is what lies on it)
+    session ── turn 1 ── turn 2 ── turn 3          (the program so far is the path from the root
+                      └─ turn 4 ── turn 5 *         to the current turn)
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ __all__ = [
 StyleName = Literal["comment", "chat"]
 
 SEEDS = 2**30
-"""Seeds are below this: an engine adds the number of a candidate and needs 31 bits."""
+"""Seeds are below this: an engine adds the index of a candidate and needs 31 bits."""
 
 SESSION_RANGES = {"n": Range(1, 64), "seed": Range(0, SEEDS - 1)}
-"""Where a session takes less than an engine."""
+"""Ranges of a session that are narrower than those of an engine."""
 
 MAX_STORED_OUTPUT = 64 * 1024
-"""Characters of each output stream that a `ProgramRun` keeps."""
+"""Characters of each output stream that a `ProgramRun` stores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How candidates are sampled; the fields mean what they mean in `engines.Request`."""
+    """Sampling parameters of candidates, as in `engines.Request`."""
 
     n: int = 1
     """Candidates per turn."""
@@ -68,32 +68,31 @@ class Sampling:
         check_sampling(self, SESSION_RANGES)
 
     def with_seed_offset(self, by: int) -> Sampling:
-        """The same with the seed `by` further on, beginning again at 0 after the last."""
+        """The same with the seed increased by `by`, modulo the number of seeds."""
         return replace(self, seed=(self.seed + by) % SEEDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
-    """What a person may choose for a session."""
+    """The settings of a session."""
 
     style: Literal["auto", "comment", "chat"] = "auto"
-    """How the model is prompted; ``auto`` goes by the model (docs/decisions/0007)."""
+    """How the model is prompted; ``auto`` depends on the model (docs/decisions/0007)."""
     header: str = "auto"
-    """What the program begins with: ``auto``, ``numpy``, ``none``, or Python text of one's own.
-    ``auto`` is the paper's numpy import in the comment style where the sandbox has numpy, and
-    nothing otherwise."""
+    """The beginning of the program: ``auto``, ``numpy``, ``none``, or Python text. ``auto`` is the
+    paper's numpy import in the comment style if the sandbox has numpy, and nothing otherwise."""
     language: str = "python"
     """Only ``python``."""
     sampling: Sampling = field(default_factory=Sampling)
     """How candidates are sampled."""
     retries: int = 0
-    """How often a step whose every candidate fails is tried again, told what went wrong."""
+    """How often a step is generated again, with feedback, when all candidates fail."""
     history: Literal["whole", "drop-oldest"] = "whole"
-    """When the history no longer fits the model's window: refuse and say so, or leave the
-    oldest turns out of what the model reads (never out of the program), and say so."""
+    """If the history no longer fits the context window: raise an error, or omit the oldest turns
+    from the prompt, but never from the program."""
     trim: Literal["parses", "never"] = "parses"
-    """Text that was cut off (by the token limit or a stop rule) in the middle of a statement:
-    keep the longest beginning that parses, or leave it broken."""
+    """If text ends in the middle of a statement, by the token limit or a stop rule: reduce it to
+    the longest prefix that parses, or leave it unchanged."""
     limits: Limits = field(default_factory=Limits)
     """Limits of each run of the program."""
 
@@ -106,11 +105,10 @@ class SessionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """What a person says must come out of a step.
+    """An expected result of a step.
 
-    With an `expression`, its value after the program so far must equal `expected`; without,
-    what the program prints must end with `expected` (docs/specifications.md says how the two
-    are compared).
+    With an `expression`, its value after the program so far must equal `expected`; without one, the
+    output of the program must end with `expected`. docs/specifications.md gives the rules.
     """
 
     expected: object
@@ -121,7 +119,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramRun:
-    """How the program so far did with a candidate at its end."""
+    """The result of the program so far, with a candidate at its end."""
 
     outcome: Outcome
     """How the run ended."""
@@ -132,7 +130,7 @@ class ProgramRun:
     stderr: str = ""
     """Standard error."""
     output_cut: bool = False
-    """Whether more was printed than is kept here."""
+    """Whether more was printed than is stored."""
     cpu_seconds: float = 0.0
     """CPU time."""
     wall_seconds: float = 0.0
@@ -144,7 +142,7 @@ class ProgramRun:
 
     @classmethod
     def from_result(cls, result: RunResult) -> ProgramRun:
-        """The record of a sandbox's result; output beyond `MAX_STORED_OUTPUT` is left out."""
+        """The record of a sandbox's result; output beyond `MAX_STORED_OUTPUT` is dropped."""
         stdout, stderr = result.stdout_text, result.stderr_text
         return cls(
             outcome=result.outcome,
@@ -161,7 +159,7 @@ class ProgramRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationInfo:
-    """Which model wrote a candidate, and how it was asked: enough to ask again."""
+    """The model, the prompt and the sampling parameters of a candidate: enough to repeat it."""
 
     engine: str
     """Kind and version of the engine."""
@@ -176,7 +174,7 @@ class GenerationInfo:
     prompt_sha256: str
     """Hash of the prompt."""
     history_dropped: int = 0
-    """How many of the oldest turns the model was not shown (see `SessionSettings.history`)."""
+    """How many of the oldest turns the prompt omitted (see `SessionSettings.history`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,11 +182,11 @@ class Candidate:
     """One way to write a step."""
 
     text: str
-    """The code, as it stands in the program."""
+    """The code, as in the program."""
     raw_text: str = ""
-    """All that was decoded, before stop rules and cleaning."""
+    """All decoded text, before stop rules and cleaning."""
     origin: Literal["model", "repair", "person"] = "model"
-    """``repair``: by the model after it was told what went wrong; ``person``: edited."""
+    """``repair``: by the model after feedback; ``person``: edited."""
     generation: GenerationInfo | None = field(default=None, metadata=stored_as("writer"))
     """How the model wrote it; None for edited code."""
     mean_logprob: float | None = None
@@ -198,17 +196,17 @@ class Candidate:
     finish_reason: FinishReason | None = None
     """Why the generation ended."""
     cut_by: str | None = None
-    """What the stop rule found; None where it found nothing."""
+    """What the stop rule found; None if nothing."""
     trimmed: bool = False
-    """Whether an unfinished statement at the end was left out."""
+    """Whether an unfinished statement at the end was removed."""
     tokens: int = 0
-    """How many were decoded."""
+    """The number of decoded tokens."""
     prompt_tokens: int = 0
     """Tokens of the prompt."""
     cached_tokens: int = 0
     """Prompt tokens that needed no prefill."""
     to_first_token: float = 0.0
-    """Seconds, as are the next two."""
+    """Seconds, as is the next one."""
     writing_seconds: float = 0.0
     """Time of the generation."""
     run: ProgramRun | None = None
@@ -218,16 +216,16 @@ class Candidate:
 
     @property
     def finished(self) -> bool:
-        """Whether there is a step at all, and the program with it ran without an error."""
+        """Whether there is code, and the program with it ran without an error."""
         return bool(self.text.strip()) and self.run is not None and self.run.outcome.finished
 
     @property
     def good(self) -> bool:
-        """Whether it finished and every example held."""
+        """Whether it finished and every example holds."""
         return self.finished and all(self.examples_passed)
 
     def describe(self) -> str:
-        """One line for a person: how the program with it did."""
+        """One line for people about the run of the program."""
         if not self.text.strip():
             return "wrote nothing"
         if self.run is None:
@@ -240,10 +238,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One step: what was asked for, and the candidates that were written."""
+    """One step: the prompt and its candidates."""
 
     id: int
-    """Counts from 1 within the session, in the order in which turns were made."""
+    """Counts from 1 within the session, in the order of creation."""
     parent: int | None
     """Id of the previous turn; None for a first one."""
     prompt: str
@@ -269,20 +267,20 @@ class Turn:
 
     @property
     def edited(self) -> bool:
-        """Whether the chosen code was written by the person."""
+        """Whether the person wrote the chosen code."""
         return self.choice.origin == "person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A program being written: a tree of turns, and the place in it where one stands."""
+    """A program in progress: a tree of turns, and the current turn in it."""
 
     id: str
     """Unique in the store."""
     name: str
     """For the user; by default from the first prompt."""
     model: str
-    """The name or path by which the model is opened again."""
+    """The name or path to open the model again."""
     style: StyleName
     """The prompt style."""
     header: str
@@ -292,7 +290,7 @@ class Session:
     turns: Mapping[int, Turn] = field(default_factory=lambda: MappingProxyType({}))
     """All turns by id."""
     current: int | None = None
-    """Id of the turn that the next one follows; None at the very beginning."""
+    """The id of the turn that the next one follows; None before the first turn."""
     created_at: str = ""
     """UTC, ISO 8601."""
     updated_at: str = ""
@@ -304,10 +302,10 @@ class Session:
         return None if self.current is None else self.turns[self.current]
 
     def find(self, turn_id: int) -> Turn:
-        """The turn of that id.
+        """The turn with that id.
 
         Raises:
-            UnknownNameError: there is none.
+            UnknownNameError: there is no such turn.
         """
         try:
             return self.turns[turn_id]
@@ -329,25 +327,25 @@ class Session:
         return tuple(turn for turn in self.turns.values() if turn.parent == turn_id)
 
     def walk(self) -> Iterator[tuple[int, Turn]]:
-        """All turns with their depth (from 0), parents before children: for drawing the tree."""
-        waiting = [(0, turn) for turn in reversed(self.children(None))]
-        while waiting:
-            depth, turn = waiting.pop()
+        """All turns with their depth (from 0), parents before children, for drawing the tree."""
+        stack = [(0, turn) for turn in reversed(self.children(None))]
+        while stack:
+            depth, turn = stack.pop()
             yield depth, turn
-            waiting += [(depth + 1, child) for child in reversed(self.children(turn.id))]
+            stack += [(depth + 1, child) for child in reversed(self.children(turn.id))]
 
     def program(self, turn_id: int | None = None) -> str:
         """The program so far, up to `turn_id` (the current turn by default)."""
         return program_text(self.header, [(turn.prompt, turn.code) for turn in self.path(turn_id)])
 
     def at(self, turn_id: int | None) -> Session:
-        """The session standing at another turn (checked); the store is not touched."""
+        """The session at another turn, which must exist; does not affect the store."""
         if turn_id is not None:
             self.find(turn_id)
         return replace(self, current=turn_id)
 
     def with_turn(self, turn: Turn) -> Session:
-        """The session with `turn` added or replaced, standing at it."""
+        """The session with `turn` added or replaced, at that turn."""
         turns = dict(self.turns)
         turns[turn.id] = turn
         return replace(self, turns=MappingProxyType(turns), current=turn.id)

@@ -1,4 +1,4 @@
-"""The tables of the store of sessions, and how an older file is brought up to date."""
+"""The tables of the session store, and the migration of older files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from multiturn.core.errors import StoreError
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate", "check_application"]
 
 APPLICATION_ID = 0x4D54524E
-"""Written into the file's header, so that no other program's database is taken for a store."""
+"""In the header of the file, to distinguish a store from the databases of other programs."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -54,15 +54,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX turns_by_parent ON turns (session, parent)",
     ),
 )
-"""Entry k holds the statements that lead from version k to version k + 1. Never edit one that
-was released: add another."""
+"""Entry k has the statements that migrate version k to version k + 1. Never edit a released entry:
+add another."""
 
 
 def check_application(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a database that another program, or a later version of this one, made.
+    """Refuse a database of another program or of a later version.
 
     Raises:
-        StoreError: nothing was written.
+        StoreError: the database is not ours. Nothing was written.
     """
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -83,12 +83,12 @@ def check_application(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Run the migrations that are missing, all of them or none."""
+    """Run the missing migrations, all of them or none."""
     if connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Asked again under the lock: another process may have done it in the meantime.
+        # Checked again under the lock: another process may have migrated it in the meantime.
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         for statements in MIGRATIONS[version:]:
             for statement in statements:

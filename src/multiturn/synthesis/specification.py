@@ -1,4 +1,4 @@
-"""Specifications: what a program should do, turn by turn, with what must come out of it.
+"""Specifications: what a program should do, turn by turn, and the expected results.
 
 docs/specifications.md describes the files.
 """
@@ -37,7 +37,7 @@ class Absent(Enum):
 
 
 ABSENT = Absent.ABSENT
-"""Nothing is expected; None would mean that ``None`` is."""
+"""Nothing is expected; None would mean the value ``None``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class TurnTemplate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One table of variables, and what the finished program must print with it."""
+    """One table of variables, and the expected output of the finished program."""
 
     variables: Mapping[str, object] = field(default_factory=dict)
     expect: object = ABSENT
@@ -72,32 +72,32 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class FilledTurn:
-    """A turn with its variables put in."""
+    """A turn with its variables filled in."""
 
     prompt: str
     examples: tuple[Example, ...]
     verbatim: bool = False
-    """Whether blank space at the prompt's ends belongs to it."""
+    """Whether blank space at the ends of the prompt is significant."""
 
 
 @dataclass(frozen=True, slots=True)
 class FilledCase:
-    """A specification with one case's variables put in: ready to run."""
+    """A specification with the variables of one case filled in, ready to run."""
 
     number: int
     """Counts from 1."""
     turns: tuple[FilledTurn, ...]
     expect: object
-    """What the finished program must print; `ABSENT` where that was not said."""
+    """What the finished program must print, or `ABSENT`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Specification:
-    """What a program should do. One case, or `cases` of which each is a program of its own.
+    """What a program should do: one case, or several `cases`, each for a separate program.
 
     Raises:
-        InputError: no turns, an empty or too long turn, a brace that stands alone, a variable
-            that has no value, or one that no turn uses.
+        InputError: there are no turns, a turn is empty or too long, a brace is not paired, or a
+            variable has no value or is unused.
     """
 
     turns: tuple[str | TurnTemplate, ...]
@@ -115,15 +115,15 @@ class Specification:
     header: str = "auto"
     """As in `SessionSettings`."""
     max_tokens: int | None = None
-    """For each turn; the session's own number where it is not given."""
+    """Per turn; by default that of the session."""
     variables: Mapping[str, object] = field(default_factory=dict)
-    """Of the only case; or shared by all `cases`."""
+    """Of the only case, or shared by all `cases`."""
     expect: object = ABSENT
-    """What the finished program must print; with `cases`, each says it for itself."""
+    """What the finished program must print, unless there are `cases`, which have their own."""
     cases: tuple[Case, ...] = ()
     """Each is a separate program."""
     unused_variables: bool = False
-    """Whether variables that no turn uses are let pass. The published format has some."""
+    """Whether unused variables are allowed; the published format has some."""
 
     def __post_init__(self) -> None:
         if not self.turns:
@@ -142,19 +142,19 @@ class Specification:
         if len(self.cases) > 1 and any(turn.expect is not ABSENT for turn in self.templates):
             raise InputError(
                 "a turn's 'expect' cannot hold for several cases",
-                fix="give each case an 'expect' for the whole program",
+                fix="give each case an 'expect' for the complete program",
             )
         self.fill()
 
     @property
     def templates(self) -> tuple[TurnTemplate, ...]:
-        """The turns, those that are plain text made records too."""
+        """The turns as records, including those that are plain text."""
         return tuple(
             TurnTemplate(prompt=turn) if isinstance(turn, str) else turn for turn in self.turns
         )
 
     def fill(self) -> tuple[FilledCase, ...]:
-        """The cases, variables put into the turns."""
+        """The cases, with the variables filled into the turns."""
         cases = self.cases or (Case(expect=self.expect),)
         return tuple(self._filled(case, number) for number, case in enumerate(cases, start=1))
 
@@ -193,7 +193,7 @@ class Specification:
         return False
 
     def _prompt(self, template: str, variables: Mapping[str, object]) -> tuple[str, set[str]]:
-        """A turn with its variables put in, and the names of those it uses."""
+        """A turn with its variables filled in, and the names that it uses."""
         text, names = fill_names(template, variables)
         return validate_turn(text), names
 
@@ -202,8 +202,8 @@ class Specification:
 class PublishedSpecification(Specification):
     """A problem of the published benchmark's format.
 
-    Its prompts are templates of `str.format` and stand in the program as the published sampler
-    lays them out: ``# `` before the first character, nothing stripped.
+    Its prompts are templates of `str.format`, laid out like in the published sampler: ``# `` before
+    the first character, nothing stripped.
     """
 
     @property

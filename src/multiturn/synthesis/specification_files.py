@@ -1,4 +1,4 @@
-"""Specifications read from files: YAML, JSON, JSONL, and the published benchmark's samples."""
+"""Reads specifications: YAML, JSON, JSONL, and problems of the published benchmark."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ SUFFIXES = (".yaml", ".yml", ".json", ".jsonl")
 def read_specifications(path: Path) -> tuple[Specification, ...]:
     """The specifications of a file.
 
-    YAML may hold several, parted by ``---``; JSON one, or a list; JSONL one on each line. An
-    object with the key ``prompts`` is a sample of the published benchmark.
+    YAML may contain several, separated by ``---``; JSON one or a list; JSONL one on each line. An
+    object with the key ``prompts`` is a problem of the published benchmark.
 
     Args:
         path: a .yaml, .yml, .json or .jsonl file.
 
     Raises:
-        InputError: the file cannot be read, or something in it is wrong; names the place.
+        InputError: the file cannot be read or is invalid; names the place.
     """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -62,11 +62,11 @@ def parse_specifications(text: str, *, suffix: str, where: str) -> tuple[Specifi
 
     Args:
         text: the content of a file.
-        suffix: which format it has: ``.yaml``, ``.yml``, ``.json`` or ``.jsonl``.
-        where: what to call it in errors.
+        suffix: the format: ``.yaml``, ``.yml``, ``.json`` or ``.jsonl``.
+        where: names the file in errors.
 
     Raises:
-        InputError: something in it is wrong; names the place.
+        InputError: the text is invalid; names the place.
     """
     readers = {".yaml": _yaml, ".yml": _yaml, ".json": _json, ".jsonl": _json_lines}
     if suffix not in readers:
@@ -74,7 +74,7 @@ def parse_specifications(text: str, *, suffix: str, where: str) -> tuple[Specifi
             "a specification of unknown format",
             got=where,
             allowed=", ".join(SUFFIXES),
-            fix="name the file by its format",
+            fix="give the file the suffix of its format",
         )
     found = tuple(_specification(data, where=place) for place, data in readers[suffix](text, where))
     if not found:
@@ -82,8 +82,8 @@ def parse_specifications(text: str, *, suffix: str, where: str) -> tuple[Specifi
     return found
 
 
-Places = Iterator[tuple[str, Any]]
-"""Pairs of a place, for errors, and the plain data found there."""
+LocatedData = Iterator[tuple[str, Any]]
+"""Plain data, each with its place for error messages."""
 
 
 def _specification(data: Any, *, where: str) -> Specification:
@@ -96,13 +96,13 @@ def _specification(data: Any, *, where: str) -> Specification:
     return read_record(data, Specification, where=where)
 
 
-def _yaml(text: str, where: str) -> Places:
+def _yaml(text: str, where: str) -> LocatedData:
     documents = read_yaml(text, where=where, check=check_verbatim, free=comment_may_follow)
     for number, document in enumerate(documents, start=1):
         yield (where if len(documents) == 1 else f"{where}, document {number}"), document
 
 
-def _json(text: str, where: str) -> Places:
+def _json(text: str, where: str) -> LocatedData:
     data = _loads(text, where)
     if not isinstance(data, list):
         yield where, data
@@ -111,7 +111,7 @@ def _json(text: str, where: str) -> Places:
         yield f"{where}: [{number}]", item
 
 
-def _json_lines(text: str, where: str) -> Places:
+def _json_lines(text: str, where: str) -> LocatedData:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield f"{where}:{number}", _loads(line, f"{where}:{number}")
@@ -138,7 +138,7 @@ def _loads(text: str, where: str) -> Any:
 
 
 def _plain_numbers(data: Any, where: str) -> Any:
-    # The published benchmark's samples are read as its own programs read them.
+    # Problems of the published benchmark are read like its own programs read them.
     published = isinstance(data, dict) and "prompts" in data
     return plain_numbers(data, where=where, variables=not published)
 
@@ -147,30 +147,30 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {key!r} stands twice")
+            raise ValueError(f"the key {key!r} occurs twice")
         found[key] = value
     return found
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _refuse_odd_values(data: Any, where: str) -> None:
-    """YAML reads ``.nan`` as a number and JSON ``1e999`` as infinite; no program prints either."""
-    waiting = [data]
-    while waiting:
-        value = waiting.pop()
+    """Refuse what no program prints: YAML's ``.nan`` and JSON's ``1e999``, which is infinite."""
+    stack = [data]
+    while stack:
+        value = stack.pop()
         if isinstance(value, Mapping):
-            waiting += value.keys()
-            waiting += value.values()
+            stack += value.keys()
+            stack += value.values()
         elif isinstance(value, list):
-            waiting += value
+            stack += value
         elif isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{where}: a number is not finite", got=value, fix="quote it")
         elif isinstance(value, str) and any(0xD800 <= ord(sign) < 0xE000 for sign in value):
             raise InputError(
-                f"{where}: a text holds half a character", got=value, fix="write the whole one"
+                f"{where}: a text contains half a character", got=value, fix="write the character"
             )
 
 

@@ -1,4 +1,4 @@
-"""A specification run without a person."""
+"""Runs a specification without a person."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ __all__ = [
 ]
 
 
-SEEDS_OF_AN_ATTEMPT = 1000
-"""How far the seeds of one attempt lie from those of the next: more than a turn can use."""
+SEEDS_PER_ATTEMPT = 1000
+"""The distance between the seeds of two attempts: more than a turn can use."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptBegun:
-    """The program is written from its first turn, with `seed`."""
+    """A new attempt starts from the first turn, with `seed`."""
 
     attempt: int
     """Counts from 1."""
-    most: int
+    max_attempts: int
     """The maximum number of attempts."""
     seed: int
     """The first seed of this attempt."""
@@ -42,7 +42,7 @@ class AttemptBegun:
 
 @dataclass(frozen=True, slots=True)
 class TurnBegun:
-    """The next turn is about to be written."""
+    """The next turn is about to be generated."""
 
     number: int
     """Counts from 1."""
@@ -54,18 +54,18 @@ class TurnBegun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecificationResult:
-    """What became of one case of a specification."""
+    """The result of one case of a specification."""
 
     name: str
     """Of the specification."""
     case: int
     """Counts from 1."""
     attempt: int
-    """The attempt this is about: the first that met what was expected, else the last."""
+    """The first attempt that met the expectations, or else the last."""
     seed: int
     """The first seed of the attempt."""
     session: Session
-    """With its tree of turns; stored."""
+    """With its tree of turns, as stored."""
     turns: tuple[Turn, ...]
     """In order."""
     program: str
@@ -73,12 +73,12 @@ class SpecificationResult:
     run: ProgramRun
     """Of the finished program."""
     expected: object
-    """`ABSENT` where nothing was."""
+    """`ABSENT` if nothing is expected."""
     met: bool
-    """Whether the program ran without error and printed what was expected, where that was
-    said; every example of every turn held, too."""
+    """Whether the program ran without an error, printed what is expected, if anything, and every
+    example of every turn holds."""
     why_not: str | None
-    """One line, None where met."""
+    """One line; None if met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +108,10 @@ def run_specification(
         synthesizer: engine, sandbox and store to use.
         specification: what to write.
         case: which of its cases, from 1.
-        settings: the specification's own header and max_tokens take their place in it.
-        attempts: how many times, at most, the program is written from its first turn until
-            it meets what is expected; each attempt has seeds of its own and is a session of
-            its own. 1 is off.
-        cancel: stops soon; the last event is then `TurnCancelled`, and there is no result.
+        settings: the header and max_tokens of the specification override these.
+        attempts: maximum number of attempts, each from the first turn, until the program meets
+            the expectations. Each attempt has its own seeds and its own session.
+        cancel: stops soon; the last event is then `TurnCancelled`, without a result.
 
     Raises:
         InputError: there is no such case, or the attempts cannot differ; and what
@@ -141,7 +140,7 @@ def _attempts(
     cancel: Flag | None,
 ) -> Iterator[SpecificationEvent]:
     for attempt in range(1, attempts + 1):
-        sampling = settings.sampling.with_seed_offset((attempt - 1) * SEEDS_OF_AN_ATTEMPT)
+        sampling = settings.sampling.with_seed_offset((attempt - 1) * SEEDS_PER_ATTEMPT)
         session = synthesizer.new_session(
             replace(settings, sampling=sampling), name=_session_name(name)
         )
@@ -170,7 +169,7 @@ def _attempts(
 
 
 def _settings(specification: Specification, settings: SessionSettings) -> SessionSettings:
-    """The specification's own header and max_tokens before those of the person's settings."""
+    """The settings with the header and max_tokens of the specification."""
     if specification.header != "auto":
         settings = replace(settings, header=specification.header)
     if specification.max_tokens is not None:
@@ -207,7 +206,7 @@ def _result(
 
 
 def _why_not(turns: Sequence[Turn]) -> str | None:
-    """What went wrong first; None where nothing did."""
+    """The first thing that went wrong; None if nothing did."""
     for number, turn in enumerate(turns, start=1):
         choice = turn.choice
         if choice.run is None or not choice.run.outcome.finished:

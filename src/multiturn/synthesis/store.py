@@ -1,8 +1,7 @@
-"""The store of sessions: one SQLite file that survives kills, full disks and other processes.
+"""The session store: one SQLite file that survives kills, full disks and concurrent processes.
 
-What keeps it whole: write-ahead logging with `synchronous=FULL`, so a commit is on the disk
-when it returns; one transaction for each change; candidates are only ever added; a turn that
-others follow is never changed.
+Write-ahead logging with `synchronous=FULL` puts a commit on disk before it returns. Each change is
+one transaction, candidates are only ever added, and a turn that others follow is never changed.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ MAX_NAME_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSummary:
-    """A line of the list of sessions."""
+    """An entry in the list of sessions."""
 
     id: str
     """Of the session."""
@@ -79,17 +78,17 @@ class SessionSummary:
 
 
 class SessionStore:
-    """Sessions in one file. Several processes, and several threads, may use it at once.
+    """Sessions in one file, for several processes and threads at once.
 
-    Every method that changes something returns only when the change is on the disk.
+    Every method that changes something returns after the change is on disk.
 
     Args:
-        path: the database; by default `app_dirs().sessions`. It and its directory are made.
+        path: the database; by default `app_dirs().sessions`. It is created with its directory.
 
     Raises:
-        StoreError: the file is broken, not a store of sessions, or of a newer version. It is
-            left as it is; the message says how to move it aside.
-        StorageError: the disk is full or the place cannot be written.
+        StoreError: the file is damaged, not a session store, or of a newer version. It is not
+            changed; the message says how to move it aside.
+        StorageError: the disk is full or the directory cannot be written.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -118,10 +117,10 @@ class SessionStore:
         header: str,
         settings: SessionSettings,
     ) -> Session:
-        """A new, empty session; the name defaults to one made from the date.
+        """A new, empty session; the default name is made from the date.
 
         Raises:
-            InputError: the name is empty, too long, or has characters that are not printable.
+            InputError: the name is empty, too long, or has unprintable characters.
         """
         time_now = now()
         if name is not None:
@@ -149,10 +148,10 @@ class SessionStore:
         return session
 
     def load(self, session_id: str) -> Session:
-        """The session of exactly that id.
+        """The session with exactly that id.
 
         Raises:
-            UnknownNameError: there is none.
+            UnknownNameError: there is no such session.
         """
         with self._reading():
             row = self._one("SELECT * FROM sessions WHERE id = ?", session_id)
@@ -175,11 +174,11 @@ class SessionStore:
             )
 
     def find(self, name: str) -> Session:
-        """The session of that id, beginning of an id, or name (the latest of that name).
+        """The session with that id, prefix of an id, or name (the latest of that name).
 
         Raises:
-            UnknownNameError: there is none; suggests the nearest.
-            InputError: several ids begin so.
+            UnknownNameError: there is no such session; suggests the nearest.
+            InputError: several ids have that prefix.
         """
         with self._reading():
             latest_first = "ORDER BY updated_at DESC, rowid DESC"
@@ -195,13 +194,16 @@ class SessionStore:
                 if len(begun) > 1:
                     ids = ", ".join(found["id"] for found in begun)
                     raise InputError(
-                        "several sessions begin so", got=name, allowed=ids, fix="add a character"
+                        "several sessions have this prefix",
+                        got=name,
+                        allowed=ids,
+                        fix="add a character",
                     )
                 row = begun[0]
             return self.load(row["id"])
 
     def list(self) -> tuple[SessionSummary, ...]:
-        """All sessions, the one used last first."""
+        """All sessions, the most recently used first."""
         with self._reading():
             rows = self._all(
                 """
@@ -217,7 +219,7 @@ class SessionStore:
         )
 
     def latest(self) -> Session | None:
-        """The session used last."""
+        """The most recently used session."""
         with self._reading():
             row = self._one("SELECT id FROM sessions ORDER BY updated_at DESC, rowid DESC")
             return None if row is None else self.load(row["id"])
@@ -226,7 +228,7 @@ class SessionStore:
         """Remove a session and all its turns.
 
         Raises:
-            UnknownNameError: there is none.
+            UnknownNameError: there is no such session.
         """
         with self._changing():
             if not self._connection.execute(
@@ -235,7 +237,7 @@ class SessionStore:
                 raise UnknownNameError("session", session_id, self._names())
 
     def update(self, session: Session) -> Session:
-        """Save name, model, style, header and settings of a session (not its turns)."""
+        """Save the name, model, style, header and settings of a session, but not its turns."""
         _check_name(session.name)
         with self._changing():
             return self._touch(
@@ -248,7 +250,7 @@ class SessionStore:
             )
 
     def move(self, session: Session, turn_id: int | None) -> Session:
-        """Stand at another turn.
+        """Move to another turn.
 
         Raises:
             UnknownNameError: the session has no such turn.
@@ -266,7 +268,7 @@ class SessionStore:
         chosen: int,
         examples: Sequence[Example] = (),
     ) -> Session:
-        """Add a turn after the current one and stand at it."""
+        """Add a turn after the current one and move to it."""
         with self._changing():
             turn = insert_turn(
                 self._connection,
@@ -285,10 +287,10 @@ class SessionStore:
     def add_candidates(
         self, session: Session, turn_id: int, candidates: Sequence[Candidate], *, chosen: int
     ) -> Session:
-        """Add candidates to a turn and choose one of them (by its index in `candidates`).
+        """Add candidates to a turn and choose one of them, by its index in `candidates`.
 
-        A turn that others follow is never changed: a copy of it beside it (a branch) gets
-        the candidates, and the session stands at the copy.
+        A turn that others follow is never changed: a copy of it (a branch) gets the candidates,
+        and the session moves to the copy.
         """
         with self._changing():
             turn = self._stored_turn(session.id, turn_id)
@@ -306,7 +308,7 @@ class SessionStore:
             return self._put(session, turn, first_new=len(turn.candidates))
 
     def check(self) -> None:
-        """Read the whole file and compare it with itself.
+        """Check the integrity of the file.
 
         Raises:
             StoreError: it is damaged.
@@ -319,7 +321,7 @@ class SessionStore:
                 raise damaged(self.path, "a turn or candidate belongs to nothing")
 
     def close(self) -> None:
-        """Close the file. Safe to call twice."""
+        """Close the file. Can be called twice."""
         with self._lock, self._reporting():
             self._connection.close()
 
@@ -343,7 +345,7 @@ class SessionStore:
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             try:
-                # The switch to write-ahead logging does not wait for other processes itself.
+                # The switch to write-ahead logging does not wait for other processes by itself.
                 connection.execute("PRAGMA journal_mode = WAL")
                 break
             except sqlite3.OperationalError as error:
@@ -362,7 +364,7 @@ class SessionStore:
                 yield
                 self._connection.execute("COMMIT")
             finally:
-                # After a fault SQLite may already have rolled back by itself.
+                # After an error SQLite may already have rolled back by itself.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
 
@@ -402,14 +404,14 @@ class SessionStore:
             return read_turns(self._connection, session_id, only)
 
     def _stored_turn(self, session_id: str, turn_id: int) -> Turn:
-        """As it is in the file now: another process may have added candidates."""
+        """The turn as it is in the file now: another process may have added candidates."""
         found = self._turns(session_id, only=turn_id)
         if not found:
             raise deleted_elsewhere()
         return found[0]
 
     def _put(self, session: Session, turn: Turn, *, first_new: int) -> Session:
-        """Save a changed turn: in place while nothing follows it, else as a branch."""
+        """Save a changed turn: in place if nothing follows it, else as a branch."""
         if self._one("SELECT 1 FROM turns WHERE session = ? AND parent = ?", session.id, turn.id):
             turn = insert_turn(self._connection, session.id, turn)
         else:

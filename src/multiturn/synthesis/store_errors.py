@@ -1,4 +1,4 @@
-"""What can be wrong with the file of sessions, told so that a person can mend it."""
+"""Errors of the session store, with their fixes."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ SIDECARS = ("-wal", "-shm", "-journal")
 
 
 def move_aside(path: Path) -> Path:
-    """Rename a store (with its journal files) that cannot be read; returns the new name.
+    """Rename a damaged store and its journal files; returns the new path.
 
-    Nothing is deleted: what can be saved by hand stays there.
+    Nothing is deleted, so that data can be recovered by hand.
 
     Raises:
-        StorageError: the place cannot be written.
+        StorageError: the directory cannot be written.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     aside = path.with_name(f"{path.name}.broken-{stamp}")
@@ -50,7 +50,7 @@ def move_aside(path: Path) -> Path:
 
 
 def check_magic(path: Path) -> None:
-    """Refuse what is plainly no database before SQLite gets to touch it."""
+    """Refuse a file that is obviously not a database before SQLite opens it."""
     if path.exists():
         with path.open("rb") as file:
             start = file.read(len(MAGIC))
@@ -67,7 +67,7 @@ def damaged(path: Path, reason: str) -> StoreError:
 
 
 def deleted_elsewhere() -> StoreError:
-    """The error for a session or turn that was there before."""
+    """The error for a session or turn that no longer exists."""
     return StoreError(
         "this session, or the turn, is no longer in the store: another program deleted it",
         fix="open another session",
@@ -76,7 +76,7 @@ def deleted_elsewhere() -> StoreError:
 
 @contextmanager
 def as_damaged(path: Path) -> Iterator[None]:
-    """Rows that do not hold what this version wrote are damage, not a person's mistake."""
+    """Reports unreadable rows as damage, not as a mistake of the person."""
     try:
         yield
     except (InputError, ValueError, KeyError) as error:
@@ -84,13 +84,13 @@ def as_damaged(path: Path) -> Iterator[None]:
 
 
 def primary_code(error: sqlite3.Error) -> int:
-    """SQLite's code of the fault."""
-    # The low byte is the kind; the rest says more about it.
+    """SQLite's primary error code."""
+    # The low byte is the primary code; the rest gives details.
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def as_multiturn_error(path: Path, error: sqlite3.Error) -> MultiturnError:
-    """SQLite's fault as one of ours."""
+    """The error of this project for an SQLite error."""
     code, reason = primary_code(error), str(error)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return damaged(path, reason)
@@ -104,8 +104,8 @@ def as_multiturn_error(path: Path, error: sqlite3.Error) -> MultiturnError:
     if code == sqlite3.SQLITE_FULL:
         return StorageError(
             f"saving to {path} failed, no space left on device",
-            fix="free some disk space, or set MULTITURN_HOME to a place with room; "
-            "what was saved before is safe",
+            fix="free some disk space, or set MULTITURN_HOME to a disk with space; "
+            "earlier sessions are safe",
         )
     if code in (
         sqlite3.SQLITE_IOERR,
@@ -115,6 +115,7 @@ def as_multiturn_error(path: Path, error: sqlite3.Error) -> MultiturnError:
     ):
         return StorageError(
             f"reading or writing {path} failed ({reason})",
-            fix="free some disk space and make it writable, or set MULTITURN_HOME to another place",
+            fix="free some disk space and make it writable, or set MULTITURN_HOME to another "
+            "directory",
         )
     return StoreError(f"the store of sessions {path} failed ({reason})", fix="try again")

@@ -1,4 +1,4 @@
-"""Turns and candidates as rows. Each function works inside its caller's transaction."""
+"""Turns and candidates as rows. Each function runs in the transaction of its caller."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["as_json", "insert_candidates", "insert_turn", "now", "read_turns"]
 def read_turns(
     connection: sqlite3.Connection, session_id: str, only: int | None = None
 ) -> tuple[Turn, ...]:
-    """The turns of a session, or only the one of that id if there is one.
+    """The turns of a session, or only the one with that id, if it exists.
 
     Raises:
-        InputError, ValueError, KeyError: a row does not hold what was written; it is damaged.
+        InputError, ValueError, KeyError: a row is damaged.
     """
     values = {"session": session_id, "only": only}
     candidates: dict[int, list[Candidate]] = {}
@@ -79,14 +79,14 @@ def as_json(record: object) -> str:
 
 
 def now() -> str:
-    """The time, UTC, ISO 8601 to the microsecond: two changes never share one."""
+    """The time, UTC, ISO 8601 in microseconds: two changes never share one."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def _turn(row: sqlite3.Row, candidates: list[Candidate]) -> Turn:
     where = f"turn {row['id']}"
     if not 0 <= row["chosen"] < len(candidates):
-        raise ValueError(f"{where}: candidate {row['chosen']} is chosen, and is not there")
+        raise ValueError(f"{where}: candidate {row['chosen']} is chosen, but does not exist")
     return Turn(
         id=row["id"],
         parent=row["parent"],

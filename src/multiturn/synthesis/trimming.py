@@ -1,4 +1,4 @@
-"""Code that was cut off, brought back to something that parses; and code said twice."""
+"""Trims code: reduces truncated code to what parses, and removes repeated code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def parses(source: str) -> bool:
 
 
 def longest_parsing_prefix(before: str, text: str) -> str:
-    r"""The most whole lines of `text` that parse after `before`; empty where none do.
+    r"""The longest prefix of complete lines of `text` that parses after `before`; may be empty.
 
     Example:
         >>> longest_parsing_prefix("", "x = 1\nprint(x\n")
@@ -25,21 +25,21 @@ def longest_parsing_prefix(before: str, text: str) -> str:
     lines_before = before.count("\n")
     count = len(lines)
     while count > 0:
-        kept = "\n".join(lines[:count]).rstrip()
-        fault = syntax_error_line(f"{before}{kept}\n")
+        prefix = "\n".join(lines[:count]).rstrip()
+        fault = syntax_error_line(f"{before}{prefix}\n")
         if fault is None:
-            return kept
-        # The parser reads from the top: no beginning with the faulty line in it parses.
+            return prefix
+        # The parser reads from the top: no prefix that includes the error line parses.
         count = min(count - 1, fault - lines_before - 1) if fault else count - 1
     return ""
 
 
 def strip_repeated_history(text: str, history: list[str]) -> str:
-    r"""`text` without the program so far at its start, where a model wrote that again.
+    r"""`text` without a repetition of the program so far at its start.
 
-    Instruct models like to answer with the whole program. Only a full repeat is taken away:
-    every statement of `history` in its order, where prints and imports may be missing. To
-    run a part of the program again may be just what was asked for.
+    Instruct models often answer with the complete program. Only a complete repetition is removed:
+    every statement of `history` in order, where prints and imports may be missing. Running a part
+    of the program again may be what the turn asks for.
 
     Example:
         >>> answer, history = "x = [2, 1]\nx.sort()\nprint(x)", ["x = [2, 1]", "x.sort()\nprint(x)"]
@@ -58,8 +58,8 @@ def strip_repeated_history(text: str, history: list[str]) -> str:
     if at == 0:
         return text
     if at == len(written.body):
-        # A print that ends both the history and the answer is the answer, not a repeat of it.
-        # Where nothing at all is new, running everything again does no harm.
+        # A print that ends both the history and the answer is the answer, not a repetition.
+        # If nothing is new, running everything again does no harm.
         if not _may_be_missing(written.body[-1]) or at == 1:
             return text
         at -= 1
@@ -68,7 +68,7 @@ def strip_repeated_history(text: str, history: list[str]) -> str:
     decorators = getattr(first, "decorator_list", [])
     start = min([first.lineno, *(decorator.lineno for decorator in decorators)]) - 1
     end_before = written.body[at - 1].end_lineno or 0
-    if end_before > start:  # two statements on one line: leave it alone
+    if end_before > start:  # two statements on one line: leave them alone
         return text
     return "\n".join(lines[end_before:]).strip("\n")
 

@@ -1,4 +1,4 @@
-"""What a person may write as a turn or as code of their own."""
+"""Validates the turns and the code of a person."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from multiturn.core.errors import InputError
 __all__ = ["MAX_CODE_CHARACTERS", "MAX_TURN_CHARACTERS", "validate_code", "validate_turn"]
 
 MAX_TURN_CHARACTERS = 16_000
-"""Characters. About 4,000 tokens: half of a common window; longer text belongs in a file."""
+"""About 4,000 tokens, half of a common context window; longer text belongs in a file."""
 
 MAX_CODE_CHARACTERS = 200_000
-"""Characters of code that a person may put in place of a step's."""
+"""Maximum length of code with which a person replaces a step."""
 
 
 def validate_turn(text: str, *, verbatim: bool = False) -> str:
     r"""The turn without surrounding blank space, its line ends made ``\n``.
 
     Args:
-        text: what a person wrote, or a prompt of a problem.
-        verbatim: keep the blank space, as the published benchmark does with its prompts.
+        text: the words of a person, or a prompt of a problem.
+        verbatim: keep the blank space, like the published benchmark.
 
     Raises:
-        InputError: it is empty, too long, or has control characters (tabs and line ends are
-            fine): they would reach the terminal, the program's comments and the model.
+        InputError: the turn is empty, too long, or has control characters other than tabs and
+            line ends: they would reach the terminal, the comments and the model.
 
     Example:
         >>> validate_turn("  Print it.\r\nTwice. ")
@@ -40,14 +40,14 @@ def validate_turn(text: str, *, verbatim: bool = False) -> str:
             "the turn is too long",
             got=f"{len(turn):,} characters",
             allowed=f"up to {MAX_TURN_CHARACTERS:,}",
-            fix="say it in several turns",
+            fix="split it into several turns",
         )
     _refuse_control_characters(turn, "the turn")
     return turn
 
 
 def validate_code(text: str) -> str:
-    """Code without blank lines around it, its line ends made plain.
+    """Code without surrounding blank lines, with normalized line ends.
 
     Raises:
         InputError: it is empty, too long, or has control characters.
@@ -72,7 +72,7 @@ def _with_plain_line_ends(text: str) -> str:
 def _refuse_control_characters(text: str, what: str) -> None:
     for number, line in enumerate(text.split("\n"), start=1):
         for column, character in enumerate(line, start=1):
-            # Cc: control characters; Cs: halves of a character, which no file can hold.
+            # Cc: control characters; Cs: surrogates, which no file can contain.
             if character != "\t" and unicodedata.category(character) in ("Cc", "Cs"):
                 raise InputError(
                     f"{what} has the control character U+{ord(character):04X} "

@@ -1,7 +1,7 @@
-"""What a specification's file shows is what its turns say.
+"""Checks that the turns of a specification say what its file shows.
 
-YAML may take a turn apart (``Print this: the sum`` is a mapping), and a number may be printed in
-another way than it is written (``1.50`` becomes ``1.5``). Neither happens silently.
+YAML may split a turn (``Print this: the sum`` is a mapping), and a number may be printed
+differently than it is written (``1.50`` becomes ``1.5``). Neither happens silently.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ _CODE_OR_CHOICE = ("header", "language")
 
 
 def check_verbatim(source: YamlText, path: NodePath, node: yaml.Node) -> None:
-    """Refuse a turn that YAML took apart, and a variable that would be printed otherwise.
+    """Refuse a turn that YAML split, and a variable that would be printed differently.
 
     Raises:
-        InputError: with the line and the form to write.
+        InputError: gives the line and the correct form.
     """
     shape = tuple("*" if isinstance(step, int) else step for step in path)
     if len(shape) == 2 and shape[0] in _LISTS_OF_TURNS and shape[1] == "*":
         _check_turn(source, path, node)
     elif shape == ("turns", "*", "prompt") and not isinstance(node, yaml.ScalarNode):
-        raise _taken_apart(source, node)
+        raise _split_turn(source, node)
     if _is_variable(path) and isinstance(node, yaml.ScalarNode) and is_plain(node):
         _check_variable(source, node)
 
 
 def comment_may_follow(path: NodePath) -> bool:
-    """Whether a comment may stand behind the text at a path: it could not belong to it."""
+    """Whether a comment may follow the text at a path, because it cannot be part of it."""
     return len(path) == 1 and path[0] in _CODE_OR_CHOICE
 
 
 def _check_turn(source: YamlText, path: NodePath, node: yaml.Node) -> None:
     if isinstance(node, yaml.SequenceNode):
-        raise _taken_apart(source, node)
+        raise _split_turn(source, node)
     if isinstance(node, yaml.MappingNode):
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         if not set(keys) & set(_TURN_KEYS):
-            raise _taken_apart(source, node, keys)
+            raise _split_turn(source, node, keys)
         return
     if not isinstance(node, yaml.ScalarNode) or not is_plain(node) or not node.value:
         return
@@ -70,7 +70,7 @@ def _check_turn(source: YamlText, path: NodePath, node: yaml.Node) -> None:
         )
 
 
-def _taken_apart(source: YamlText, node: yaml.Node, keys: list[str] | None = None) -> InputError:
+def _split_turn(source: YamlText, node: yaml.Node, keys: list[str] | None = None) -> InputError:
     flow = bool(node.flow_style) if isinstance(node, yaml.CollectionNode) else False
     became = "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
     sign = "brackets" if flow else "': '" if keys is not None else "'- '"
@@ -117,13 +117,13 @@ def _yaml_word(value: object) -> str:
 
 
 class LiteralInt(int):
-    """A whole number of a JSON file that knows how it is written."""
+    """A whole number of a JSON file, with its original text."""
 
     written: str
 
 
 class LiteralFloat(float):
-    """A number of a JSON file that knows how it is written."""
+    """A number of a JSON file, with its original text."""
 
     written: str
 
@@ -149,13 +149,13 @@ def read_json_float(text: str) -> LiteralFloat:
 
 
 def plain_numbers(data: Any, path: NodePath = (), *, where: str, variables: bool = True) -> Any:
-    """JSON's data with plain numbers, variables that would be printed otherwise refused.
+    """The data with plain numbers; refuses variables that would be printed differently.
 
     Args:
-        data: as `json.loads` gives it with `read_json_int` and `read_json_float`.
-        path: where it stands.
-        where: what to call the file in errors.
-        variables: whether to look at them.
+        data: from `json.loads` with `read_json_int` and `read_json_float`.
+        path: the place of the data.
+        where: names the file in errors.
+        variables: whether to check variables.
 
     Raises:
         InputError: a number among the variables is not written as Python prints it.

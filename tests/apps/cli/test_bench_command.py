@@ -117,7 +117,7 @@ def test_figures_for_machines_after_a_run(model, tmp_path, capsys):
         (("--truncation", "publshed"), "did you mean published"),
         (("--header", "numpy"), "unknown header"),
         (("-t", "hot"), "--temperature is not a number: got 'hot'"),
-        (("-t", "0", "-n", "3"), "at temperature 0 all samples of an item are alike"),
+        (("-t", "0", "-n", "3"), "at temperature 0 all samples of an item are the same"),
         (("-n", "0"), "n is out of range: got 0"),
         (("--limit", "0"), "limit is out of range"),
         (("--problem", "no_such"), "no such problem: got 'no_such'"),
@@ -368,7 +368,7 @@ def test_progress_tells_turns_and_tokens_before_a_sample_is_there():
         passed={},
         judged=0,
         utilization=utilization,
-        output=Output(turns=3, kept_turns=1, tokens=1200),
+        output=Output(turns=3, cached_turns=1, tokens=1200),
         all_turns=8,
     )
     assert progress_line(early, several=False) == (

@@ -115,13 +115,13 @@ def test_scoring_that_was_stopped_goes_on(problem, tmp_path, capsys, monkeypatch
     from multiturn.apps.cli.bench import scoring as module
 
     def stopped(*arguments: Any) -> Any:
-        for number, sample in enumerate(judge_given(*arguments)):
+        for number, sample in enumerate(judge_external(*arguments)):
             if number == 2:
                 raise KeyboardInterrupt
             yield sample
 
-    judge_given = module.judge_given
-    monkeypatch.setattr(module, "judge_given", stopped)
+    judge_external = module.judge_external
+    monkeypatch.setattr(module, "judge_external", stopped)
     assert run(scoring(samples, problem, "--any-hash")) == 130
     assert "the same command resumes" in capsys.readouterr().err
     assert not results.exists()
@@ -133,9 +133,9 @@ def test_scoring_that_was_stopped_goes_on(problem, tmp_path, capsys, monkeypatch
 
     def watched(given: Any, *others: Any) -> Any:
         judged.extend(given)
-        return judge_given(given, *others)
+        return judge_external(given, *others)
 
-    monkeypatch.setattr(module, "judge_given", watched)
+    monkeypatch.setattr(module, "judge_external", watched)
     assert run(scoring(samples, problem, "--any-hash")) == 0
     assert "resuming: 1 of 5 samples are finished" in capsys.readouterr().out
     assert len(judged) == 4
@@ -212,7 +212,7 @@ def test_what_the_published_sampler_writes(sums, tmp_path, capsys):
         ({"id": "8", "input": {}, "completions": "x"}, "line 1: mtpb has no such problem: got '8'"),
         ({"id": "7", "input": {"xs": [3]}, "completions": "x"}, "no case with this input"),
         ({"id": "7", "input": {"xs": [True, 2]}, "completions": "x"}, "no case with this input"),
-        ({"id": "7", "input": {"xs": []}}, "line 1: completions is missing or no text"),
+        ({"id": "7", "input": {"xs": []}}, "line 1: completions is missing or not text"),
         ({"input": {"xs": []}, "completions": "x"}, "no such problem"),
         ({"task_id": "7/0", "completion": "x"}, "no such problem"),
     ],
@@ -232,7 +232,7 @@ def test_programs_of_no_such_case_are_refused(sums, tmp_path, capsys, line, told
     [
         (None, (), "samples.jsonl"),
         ("", (), "samples.jsonl has no samples"),
-        ("{", (), "line 1 is no JSON"),
+        ("{", (), "line 1 is not JSON"),
         ('{"task_id": "test/0"}', (), "line 1: completion is missing"),
         ('{"task_id": "test/1", "completion": ""}', (), "does not have: got 'test/1'"),
         ('{"task_id": "test/0", "completion": ""}', ("-m", "x"), "got '--model'"),
@@ -272,7 +272,7 @@ def test_results_of_another_program_are_not_replaced(problem, tmp_path, capsys, 
         for more in ((), ("--fresh",)):
             assert run(scoring(samples, problem, "--any-hash", *more)) == 2
             said = capsys.readouterr().err
-            assert "would replace a file that multiturn has not written" in said
+            assert "would replace a file that multiturn did not write" in said
             assert said.count("\n") == 1
         assert place.read_bytes() == before
         place.unlink()
@@ -287,17 +287,17 @@ def test_results_that_appear_while_samples_are_judged_are_kept(
     from multiturn.apps.cli.bench import scoring as module
 
     def disturbed(*arguments: Any) -> Any:
-        yield from judge_given(*arguments)
+        yield from judge_external(*arguments)
         results.write_text("{}\n")
 
-    judge_given = module.judge_given
-    monkeypatch.setattr(module, "judge_given", disturbed)
+    judge_external = module.judge_external
+    monkeypatch.setattr(module, "judge_external", disturbed)
     assert run(scoring(samples, problem, "--any-hash")) == 2
-    assert "has not written" in capsys.readouterr().err
+    assert "did not write" in capsys.readouterr().err
     assert results.read_text() == "{}\n"
     # The verdicts are not lost: they are there when the file is moved away.
     results.unlink()
-    monkeypatch.setattr(module, "judge_given", judge_given)
+    monkeypatch.setattr(module, "judge_external", judge_external)
     assert run(scoring(samples, problem, "--any-hash")) == 0
     assert [one["passed"] for one in lines_of(results)] == [passes for _, passes in QUICK]
 

@@ -180,7 +180,7 @@ def test_killed_before_the_record_was_there(tmp_path):
 def test_a_complete_file_that_lost_lines_is_not_taken_for_complete(tmp_path):
     complete(tmp_path)
     (tmp_path / COMPLETE).write_bytes(WHOLE[: WHOLE.index(b"\n") + 1])
-    with pytest.raises(InputError, match=r"holds 1 of 8 samples.*--fresh"):
+    with pytest.raises(InputError, match=r"has 1 of 8 samples.*--fresh"):
         opened(tmp_path)
     with opened(tmp_path, fresh=True) as directory:
         assert directory.missing() == KEYS
@@ -226,7 +226,7 @@ def test_a_record_that_cannot_be_read_is_refused(tmp_path, record):
 @pytest.mark.parametrize("fresh", [False, True])
 def test_a_directory_of_something_else_is_left_alone(tmp_path, fresh):
     (tmp_path / COMPLETE).write_bytes(b"somebody's samples")
-    with pytest.raises(InputError, match="none of a run"):
+    with pytest.raises(InputError, match="not that of a run"):
         opened(tmp_path, fresh=fresh)
     assert (tmp_path / COMPLETE).read_bytes() == b"somebody's samples"
 
@@ -242,9 +242,9 @@ def test_fresh_throws_away_what_another_run_left(tmp_path):
 
 def test_a_second_runner_is_refused_and_the_first_goes_on(tmp_path):
     with opened(tmp_path) as first:
-        with pytest.raises(StorageError, match="another process is at work"):
+        with pytest.raises(StorageError, match="another process is working"):
             opened(tmp_path)
-        with pytest.raises(StorageError, match="another process is at work"):
+        with pytest.raises(StorageError, match="another process is working"):
             opened(tmp_path, fresh=True)
         first.append([SAMPLES[KEYS[0]]])
     complete(tmp_path)

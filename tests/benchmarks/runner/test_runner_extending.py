@@ -104,10 +104,10 @@ def test_an_unfinished_run_is_extended_too(tmp_path, real_sandbox) -> None:
 def test_less_than_there_is_and_another_run_are_refused(tmp_path, real_sandbox) -> None:
     run(tmp_path, real_sandbox, selection=Selection(limit=2), n=2)
     before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
-    with pytest.raises(InputError, match="8 samples, of which 4 are not asked for") as error:
+    with pytest.raises(InputError, match="8 samples, of which 4 are not requested") as error:
         run(tmp_path, real_sandbox, selection=Selection(limit=2, cases=1), n=2)
     assert "\n" not in str(error.value)
-    with pytest.raises(InputError, match="not asked for"):
+    with pytest.raises(InputError, match="not requested"):
         run(tmp_path, real_sandbox, selection=Selection(), n=1)
     with pytest.raises(InputError, match="temperature"):
         run(tmp_path, real_sandbox, n=4, temperature=0.5)
@@ -165,7 +165,7 @@ def test_no_finished_turn_is_written_twice(tmp_path, real_sandbox, arm: str, las
     ).read_bytes()
     assert not (tmp_path / "run" / TURNS).exists()
     last_said = said[-1].output
-    assert last_said.turns - last_said.kept_turns == 9 - last
+    assert last_said.turns - last_said.cached_turns == 9 - last
 
 
 class Waiting(ObservedEngine):
@@ -212,7 +212,7 @@ def test_a_torn_or_foreign_line_is_no_turn(tmp_path: Path) -> None:
     path = tmp_path / TURNS
     turns = GenerationCache(path, lambda key: True)
     for ask in range(3):
-        turns.keep(SampleKey("a/é", 0), ask, REQUEST, solution("é\udc80\n"))
+        turns.store(SampleKey("a/é", 0), ask, REQUEST, solution("é\udc80\n"))
     lines = path.read_bytes().splitlines(keepends=True)
     foreign = [
         b"\xff\xfe\n",
@@ -242,8 +242,8 @@ def test_a_torn_or_foreign_line_is_no_turn(tmp_path: Path) -> None:
 def test_a_full_disk_costs_turns_and_no_sample(tmp_path: Path) -> None:
     path = tmp_path / TURNS
     turns = GenerationCache(path, lambda key: True)
-    turns.keep(SampleKey("a", 0), 0, REQUEST, solution("x"))
+    turns.store(SampleKey("a", 0), 0, REQUEST, solution("x"))
     path.chmod(0o400)
     assert turns.give_way() and not path.exists()
-    turns.keep(SampleKey("a", 0), 1, REQUEST, solution("x"))
+    turns.store(SampleKey("a", 0), 1, REQUEST, solution("x"))
     assert not path.exists() and turns.find(SampleKey("a", 0), 1, REQUEST) is not None

@@ -22,7 +22,7 @@ from multiturn.benchmarks.runner.directory import (
     SITTINGS,
     BenchmarkDirectory,
 )
-from multiturn.benchmarks.runner.generation import FIRST_PAUSE, OUT_OF_WINDOW
+from multiturn.benchmarks.runner.generation import FIRST_BACKOFF, OUT_OF_WINDOW
 from multiturn.benchmarks.runner.progress import BenchmarkProgress
 from multiturn.benchmarks.runner.results import read_run
 from multiturn.benchmarks.runner.run import Concurrency, run_specs
@@ -198,7 +198,7 @@ def test_an_engine_that_fails_half_way_stops_the_run_and_no_sample_is_wrong(tmp_
         with pytest.raises(EngineError) as stopped:
             run_specs([spec], engine, sandbox)
     message = str(stopped.value)
-    assert "of 36 samples kept: the engine broke down" in message
+    assert "of 36 samples saved: the engine broke down" in message
     assert "same command" in message
     kept = len(read_run(tmp_path / "run").samples)
     assert 0 < kept < 36
@@ -229,7 +229,7 @@ def test_a_sandbox_that_dies_stops_the_run_and_no_sample_is_wrong(tmp_path, expe
     sandbox = fake_sandbox(dying)
     with toy_engine() as engine:
         spec = toy_spec(tmp_path / "run", engine, sandbox)
-        with pytest.raises(SandboxUnavailableError, match=r"kept: the sandbox died; fix: revive"):
+        with pytest.raises(SandboxUnavailableError, match=r"saved: the sandbox died; fix: revive"):
             run_specs([spec], engine, sandbox)
         samples = read_run(tmp_path / "run").samples
         assert len(samples) <= 20
@@ -407,4 +407,4 @@ def test_the_record_of_a_run_names_what_made_it(tmp_path):
     assert invocation["new"] == 36
     assert invocation["effort"] == {"in_flight": 8, "judges": 4}
     assert invocation["fill"]["requests"] == 3 * 2 * 2 * (2 + 3 + 4)
-    assert FIRST_PAUSE < 1
+    assert FIRST_BACKOFF < 1

@@ -73,8 +73,9 @@ class SynthView:
                 if event.attempt > 1:
                     self._status.clear()
                     self.say(
-                        f"The output was not as expected. Attempt {event.attempt} of {event.most}, "
-                        f"from the first turn, with seed {event.seed}:\n",
+                        "The output was not as expected. Attempt "
+                        f"{event.attempt} of {event.max_attempts}, from the first turn, with seed "
+                        f"{event.seed}:\n",
                         style="yellow",
                     )
             case TurnBegun():

@@ -100,7 +100,8 @@ class TurnView:
                 self._status.clear()
                 self._say(f"✗ {one_line(event.failure, max_length=300)}", style="red")
                 self._say(
-                    f"retrying with this error in the prompt ({event.attempt} of {event.most})"
+                    "retrying with this error in the prompt "
+                    f"({event.attempt} of {event.max_retries})"
                 )
                 self._pieces = 0
             case TurnSaved():

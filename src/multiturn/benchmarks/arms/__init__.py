@@ -1,1 +1,1 @@
-"""Ways of putting a problem to a model: in turns, all at once, and controls between the two."""
+"""Ways of prompting with a problem: in turns, in a single prompt, and controls in between."""

@@ -4,9 +4,9 @@ r"""The published layout: prompts as comments in a program that grows.
     # PROMPT\n
     COMPLETION\n\n
 
-Source: Nijkamp et al., the sampler of the published Multi-Turn Programming Benchmark. A prompt
-stands there as it is: blanks at its ends stay, and where it has several lines, its author has
-put the ``# `` before each of them but the first.
+Source: Nijkamp et al., the sampler of the published Multi-Turn Programming Benchmark. Prompts are
+unchanged: blanks at their ends stay, and the author of a prompt with several lines has put ``# ``
+before each but the first.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ __all__ = [
 ]
 
 SEPARATOR = "\n\n"
-"""What follows every completion."""
+"""Follows every completion."""
 
 NEXT_TURN = re.compile(f"(?<={SEPARATOR})# ")
-"""How a turn begins after the program so far."""
+"""The beginning of a turn after the program so far."""
 
 _ALWAYS: tuple[Package, ...] = ("numpy",)
 _COMMENT = "# Import libraries.\n\n"
 
 
 def header_text(problem: Problem, style: HeaderStyle) -> str:
-    r"""What the program begins with.
+    r"""The beginning of the program.
 
-    ``published`` imports numpy for every problem, as the published sampler does, and what else
+    ``published`` imports numpy for every problem, like the published sampler, and whatever else
     the problem needs; ``packages`` only what it needs.
     """
     if style == "none":
@@ -56,7 +56,7 @@ def header_text(problem: Problem, style: HeaderStyle) -> str:
 
 
 def unlisted_item(count: int) -> re.Pattern[str]:
-    r"""How an item begins that a numbered list in a comment does not have.
+    r"""Matches the beginning of an item beyond the end of a numbered list in a comment.
 
     Example:
         >>> opening = unlisted_item(3)
@@ -68,10 +68,10 @@ def unlisted_item(count: int) -> re.Pattern[str]:
 
 
 def fill_case(problem: Problem, case: int) -> FilledProblem:
-    """The problem with the variables of one of its cases put in.
+    """The problem with the variables of one case filled in.
 
     Raises:
-        InputError: there is no such case, or it lacks a variable.
+        InputError: there is no such case, or a variable is missing.
     """
     if not 0 <= case < len(problem.inputs):
         raise InputError(
@@ -92,10 +92,10 @@ def fill_case(problem: Problem, case: int) -> FilledProblem:
 
 
 def require_references(problem: Problem, arm: str) -> None:
-    """See that the problem has a reference solution for every turn.
+    """Check that the problem has a reference solution for every turn.
 
     Raises:
-        InputError: it has not, as no published problem has.
+        InputError: it does not; published problems never do.
     """
     if not all(turn.reference for turn in problem.turns):
         raise InputError(
@@ -105,7 +105,7 @@ def require_references(problem: Problem, arm: str) -> None:
 
 
 def imports_of(code: str) -> str:
-    r"""The import statements at the top level of some code, a line each.
+    r"""The import statements at the top level of some code, one per line.
 
     Example:
         >>> imports_of("import re\nx = re.compile('a')")

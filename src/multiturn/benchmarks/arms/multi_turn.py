@@ -1,4 +1,4 @@
-"""The arms that ask turn by turn."""
+"""The arms that prompt turn by turn."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from multiturn.synthesis.program_text import verbatim_comment
 
 __all__ = ["Feedback", "GoldPrefix", "Shuffled", "Turns"]
 
-WHOLE: tuple[None] = (None,)
+ALL_TURNS: tuple[None] = (None,)
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The published multi-turn arm: each prompt after the program that the ones before led to."""
+    """The published multi-turn arm: each prompt follows the program written so far."""
 
     name: str = "turns"
 
     def turns(self, problem: Problem) -> Sequence[int | None]:
-        """The problem as a whole."""
+        """All turns at once."""
         del problem
-        return WHOLE
+        return ALL_TURNS
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
@@ -44,24 +44,24 @@ class Turns:
         """Every turn in order."""
         del turn
         prompts = fill_case(problem, case).prompts
-        return _in_turns(problem, prompts, settings)
+        return _multi_turn(problem, prompts, settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Shuffled:
-    """The turns in an order that is never the right one: a lower bound.
+    """The turns in a wrong order: a lower bound.
 
-    The order depends on the seed of the settings and on the problem, so all cases and all
-    samples of a problem share it.
+    The order depends on the seed of the settings and on the problem, so all cases and samples of
+    a problem share it.
     """
 
     name: str = "shuffled"
 
     def turns(self, problem: Problem) -> Sequence[int | None]:
-        """The problem as a whole."""
+        """All turns at once."""
         if len(problem.turns) < 2:
             raise InputError(f"the problem {problem.id} has one turn, which has no wrong order")
-        return WHOLE
+        return ALL_TURNS
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
@@ -71,57 +71,57 @@ class Shuffled:
         self.turns(problem)
         prompts = fill_case(problem, case).prompts
         order = self.order(problem, settings.seed)
-        return _in_turns(problem, [prompts[at] for at in order], settings)
+        return _multi_turn(problem, [prompts[at] for at in order], settings)
 
     def order(self, problem: Problem, seed: int) -> list[int]:
-        """The places of the turns in the order in which they are asked."""
+        """The indices of the turns in the order in which they are prompted."""
         right = list(range(len(problem.turns)))
         order = right.copy()
-        chance = random.Random(f"{seed}/{problem.id}")
+        rng = random.Random(f"{seed}/{problem.id}")
         while order == right:
-            chance.shuffle(order)
+            rng.shuffle(order)
         return order
 
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """The turns, and before each but the first what the program so far does when it is run."""
+    """The turns; each but the first is preceded by the outcome of the program so far."""
 
     name: str = "feedback"
 
     def turns(self, problem: Problem) -> Sequence[int | None]:
-        """The problem as a whole."""
+        """All turns at once."""
         del problem
-        return WHOLE
+        return ALL_TURNS
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
     ) -> Solver:
-        """Every turn in order, with the program run in between."""
+        """Every turn in order, with the program executed in between."""
         del turn
         prompts = fill_case(problem, case).prompts
-        return _in_turns(problem, prompts, settings, feedback=True)
+        return _multi_turn(problem, prompts, settings, feedback=True)
 
 
 @dataclass(frozen=True, slots=True)
 class GoldPrefix:
-    """One turn written by the model between reference code: what a turn is worth by itself.
+    """One generated turn between reference code: measures a turn by itself.
 
-    The model sees the references of the turns before. Those of the turns after follow what it
-    wrote, so the printed answer tells whether its turn left what the others need.
+    The model sees the references of the earlier turns. Those of the later turns follow its code,
+    so the printed answer shows whether its turn leaves what they need.
     """
 
     name: str = "gold_prefix"
 
     def turns(self, problem: Problem) -> Sequence[int | None]:
-        """Each turn by itself."""
+        """Each turn separately."""
         require_references(problem, self.name)
         return range(len(problem.turns))
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
     ) -> Solver:
-        """The one turn."""
+        """The single turn."""
         if turn is None or not 0 <= turn < len(problem.turns):
             raise InputError(
                 f"the arm {self.name} takes one turn of a problem",
@@ -147,13 +147,13 @@ class GoldPrefix:
         program += specification
         prompter = Prompter(settings, problem.max_gen_length)
         program += (yield from prompter.answer(program, specification, NEXT_TURN)) + SEPARATOR
-        # What a reference imports, later ones may use without a word in any prompt.
+        # Later references may use what this one imports, although no prompt mentions it.
         rest = (imports_of(references[turn]), *references[turn + 1 :])
         program += SEPARATOR.join(part for part in rest if part)
         return Solution(program=program, steps=tuple(prompter.steps))
 
 
-def _in_turns(
+def _multi_turn(
     problem: Problem, prompts: Sequence[str], settings: ArmSettings, *, feedback: bool = False
 ) -> Solver:
     program = header_text(problem, settings.header)

@@ -1,4 +1,4 @@
-"""One piece of text that a model is asked for: how long it may be, and where it ends."""
+"""Requests the generations of one sample: their maximum length and where they end."""
 
 from __future__ import annotations
 
@@ -15,48 +15,52 @@ __all__ = ["Prompter"]
 
 
 class Prompter:
-    """Asks for the pieces of one sample, and keeps them and what is left of the budget.
+    """Requests the generations of one sample, and records them and the remaining budget.
 
     Args:
         settings: of the arm.
-        usual_tokens: most new tokens of a piece where the settings say nothing.
+        default_max_tokens: maximum new tokens of a generation, unless the settings give one.
     """
 
-    def __init__(self, settings: ArmSettings, usual_tokens: int) -> None:
+    def __init__(self, settings: ArmSettings, default_max_tokens: int) -> None:
         self._settings = settings
-        self._most = settings.max_new_tokens or usual_tokens
-        self._left = settings.budget
+        self._max_tokens = settings.max_new_tokens or default_max_tokens
+        self._budget_left = settings.budget
         self.steps: list[Generation] = []
 
     @property
     def exhausted(self) -> bool:
-        """Whether the budget is used up."""
-        return self._left is not None and self._left <= 0
+        """Whether the budget is exhausted."""
+        return self._budget_left is not None and self._budget_left <= 0
 
     def answer(
         self, program: str, specification: str, next_step: re.Pattern[str] | None = None
     ) -> Generator[Action, Reply, str]:
-        """Ask for what a comment at the end of a program describes.
+        """Request the code that a comment at the end of a program describes.
 
         Args:
-            program: with the comment.
+            program: the program, including the comment.
             specification: the comment.
-            next_step: how the arm would open a further step; see `truncation_for`.
+            next_step: matches the beginning of a further step; see `truncation_for`.
         """
         rule = truncation_for(self._settings.truncation, program, specification, next_step)
-        return (yield from self.write(program, rule))
+        return (yield from self.generate(program, rule))
 
-    def write(self, prompt: str, rule: TruncationRule) -> Generator[Action, Reply, str]:
-        """Ask for the text after `prompt`; returns what of it goes into the program."""
-        most = self._most if self._left is None else min(self._most, self._left)
-        completion = yield Generate(prompt=prompt, max_tokens=most, stop=rule.stop)
+    def generate(self, prompt: str, rule: TruncationRule) -> Generator[Action, Reply, str]:
+        """Request the text after `prompt`; returns the part that goes into the program."""
+        max_tokens = (
+            self._max_tokens
+            if self._budget_left is None
+            else min(self._max_tokens, self._budget_left)
+        )
+        completion = yield Generate(prompt=prompt, max_tokens=max_tokens, stop=rule.stop)
         if not isinstance(completion, Completion):
-            raise TypeError("the reply to an Ask is no Completion")
+            raise TypeError("the reply to a Generate is not a Completion")
         text, late_cut = rule.finish(completion.text)
         cuts = [cut for cut in (completion.cut_by, late_cut) if cut is not None]
         spent = len(completion.tokens)
-        if self._left is not None:
-            self._left -= spent
+        if self._budget_left is not None:
+            self._budget_left -= spent
         self.steps.append(
             Generation(
                 text=text,
@@ -70,8 +74,8 @@ class Prompter:
         return text
 
     def execute(self, source: str) -> Generator[Action, Reply, RunResult]:
-        """Have the program so far run."""
+        """Execute the program so far."""
         result = yield Execute(source)
         if not isinstance(result, RunResult):
-            raise TypeError("the reply to an Execute is no RunResult")
+            raise TypeError("the reply to an Execute is not a RunResult")
         return result

@@ -1,4 +1,4 @@
-"""The arms that say everything at once and ask for one answer."""
+"""The arms that put everything into one prompt and expect one answer."""
 
 from __future__ import annotations
 
@@ -24,59 +24,58 @@ __all__ = ["Concat", "Listed", "Prose"]
 
 @dataclass(frozen=True, slots=True)
 class Concat:
-    """The paper's single-turn arm: all prompts run together in one comment.
+    """The paper's single-turn arm: all prompts concatenated in one comment.
 
-    The paper does not publish its layout. Here the prompts stand as they are, with a space
-    between them.
+    The paper does not publish its layout. Here the prompts are joined unchanged by a space.
     """
 
     name: str = "concat"
 
     def turns(self, problem: Problem) -> Sequence[int | None]:
-        """The problem as a whole."""
+        """All turns at once."""
         del problem
         return (None,)
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
     ) -> Solver:
-        """One question."""
+        """One generation."""
         del turn
         prompts = fill_case(problem, case).prompts
-        return _at_once(problem, verbatim_comment(" ".join(prompts)), settings)
+        return _single_turn(problem, verbatim_comment(" ".join(prompts)), settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The turns at once, as a numbered list: the decomposition without the dialogue."""
+    """The turns as a numbered list in one prompt: the decomposition without the interaction."""
 
     name: str = "listed"
 
     def turns(self, problem: Problem) -> Sequence[int | None]:
-        """The problem as a whole."""
+        """All turns at once."""
         del problem
         return (None,)
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
     ) -> Solver:
-        """One question."""
+        """One generation."""
         del turn
         prompts = fill_case(problem, case).prompts
         listed = "".join(
             verbatim_comment(f"{number}. {prompt}") for number, prompt in enumerate(prompts, 1)
         )
-        return _at_once(problem, listed, settings, unlisted_item(len(prompts)))
+        return _single_turn(problem, listed, settings, unlisted_item(len(prompts)))
 
 
 @dataclass(frozen=True, slots=True)
 class Prose:
-    """The single specification: the same task told in one piece, by a person."""
+    """The single specification: the same task, written by a person as one text."""
 
     name: str = "prose"
 
     def turns(self, problem: Problem) -> Sequence[int | None]:
-        """The problem as a whole."""
+        """All turns at once."""
         if not problem.single:
             raise InputError(
                 f"the problem {problem.id} has no single specification, which the arm "
@@ -88,20 +87,20 @@ class Prose:
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
     ) -> Solver:
-        """One question."""
+        """One generation."""
         del turn
         self.turns(problem)
-        return _at_once(problem, verbatim_comment(fill_case(problem, case).single), settings)
+        return _single_turn(problem, verbatim_comment(fill_case(problem, case).single), settings)
 
 
-def _at_once(
+def _single_turn(
     problem: Problem,
     specification: str,
     settings: ArmSettings,
     next_step: re.Pattern[str] | None = None,
 ) -> Solver:
     program = header_text(problem, settings.header) + specification
-    # As many tokens as all turns together may have.
+    # As many tokens as all turns together.
     prompter = Prompter(settings, problem.max_gen_length * len(problem.turns))
     program += (yield from prompter.answer(program, specification, next_step)) + SEPARATOR
     return Solution(program=program, steps=tuple(prompter.steps))

@@ -1,7 +1,7 @@
-"""Where what a model wrote ends, under each of the truncations that an arm can be run with.
+"""The truncations of an arm: where generated text ends.
 
-A truncation has two parts. The stop rule is asked as text arrives, and never takes a cut back.
-What can only be said of the whole text, such as how much of it parses, comes at the end.
+A truncation has two parts. The stop rule is applied as text arrives and never revokes a cut. What
+depends on the complete text, such as how much of it parses, is decided at the end.
 """
 
 from __future__ import annotations
@@ -27,38 +27,37 @@ __all__ = [
     "truncation_for",
 ]
 
-LONGEST_OPENING = "# 1234. "
-"""As long as what opens a step in any arm's form can be."""
+LONGEST_STEP_OPENING = "# 1234. "
+"""As long as the beginning of a step in any arm's layout."""
 
 END_OF_TEXT = "<|endoftext|>"
 FENCE = "```"
 
 
 class TruncationRule(Protocol):
-    """Ends one piece of written text."""
+    """Ends one piece of generated text."""
 
     @property
     def stop(self) -> StopRule:
-        """What ends it as it arrives."""
+        """Ends the text as it arrives."""
         ...
 
     def finish(self, text: str) -> tuple[str, str | None]:
-        """What of the text (after the stop rule) is kept, and what was cut here, if anything."""
+        """The final text, given the text after the stop rule, and the reason of a further cut."""
         ...
 
 
 def truncation_for(
     name: Truncation, context: str, specification: str, next_step: re.Pattern[str] | None = None
 ) -> TruncationRule:
-    """The truncation by that name for a text that continues `context`.
+    """The truncation of that name for a text that continues `context`.
 
     Args:
         name: ``published``, ``parse``, ``next_prompt`` or ``none``.
         context: the program so far.
         specification: the comment that the text answers.
-        next_step: how the arm opens the step after the last that was asked for;
-            ``next_prompt`` ends the text where the model does so. None for an arm that asks
-            in one piece.
+        next_step: matches the beginning of a step after the last one in the prompt;
+            ``next_prompt`` ends the text there. None for an arm with a single prompt.
     """
     if name in ("parse", "next_prompt"):
         next_prompt = next_step if name == "next_prompt" else None
@@ -68,25 +67,26 @@ def truncation_for(
 
 @dataclass(frozen=True, slots=True)
 class StopRuleOnly:
-    """A stop rule that needs no afterthought."""
+    """A stop rule without a further cut."""
 
     stop: StopRule
 
     def finish(self, text: str) -> tuple[str, str | None]:
-        """The text as it is."""
+        """The text unchanged."""
         return text, None
 
 
 @dataclass(frozen=True, slots=True)
 class ParseTruncation:
-    """A truncation that does not punish one long answer for the comments in it.
+    """Ends the answer at the last complete line with which the program parses.
 
-    The answer ends where its Markdown fence closes, where the model has answered and repeats
-    the whole specification, or at the end-of-text string. Of that, the longest beginning of
-    whole lines that parses after `context` is kept. Where the answer opens a fence itself,
-    what is inside is the answer. Without a specification its repetition is not looked for.
+    First the answer is cut where its Markdown fence closes, where the model repeats the complete
+    specification after its answer, or at the end-of-text string. The result is then the longest
+    prefix of complete lines that parses after `context`. If the answer opens a fence itself, its
+    content is the answer. Comments end nothing, so a long answer may contain them. Without a
+    specification, repetitions are ignored.
 
-    With `next_step` the answer also ends where the model opens a step of its own.
+    With `next_step` the answer also ends where the model starts a step of its own.
     """
 
     context: str
@@ -95,7 +95,7 @@ class ParseTruncation:
 
     @property
     def stop(self) -> StopRule:
-        """The first of them to come."""
+        """Whichever comes first."""
         rules: tuple[StopRule, ...] = (AnswerFence(self.context), StopStrings((END_OF_TEXT,)))
         if self.specification.strip():
             rules = (*rules, RepeatedSpecification(self.context, self.specification))
@@ -106,15 +106,15 @@ class ParseTruncation:
     def finish(self, text: str) -> tuple[str, str | None]:
         """The answer without an opening fence, and without a tail that does not parse."""
         answer = _answer(self.context, text)
-        kept = longest_parsing_prefix(self.context, answer)
-        return kept, "unparsable tail" if kept != answer.rstrip() else None
+        prefix = longest_parsing_prefix(self.context, answer)
+        return prefix, "unparsable tail" if prefix != answer.rstrip() else None
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerFence:
-    r"""Cuts where a Markdown fence closes, whether the answer began inside of one or opens it.
+    r"""Cuts where a Markdown fence closes, whether the answer starts inside the fence or opens it.
 
-    A fence that comes before any code opens the answer; any other closes it.
+    A fence before any code opens the answer; any other fence closes it.
 
     Example:
         >>> AnswerFence().find("x = 1\n```\nThis sets x.")
@@ -137,10 +137,10 @@ class AnswerFence:
 
 @dataclass(frozen=True, slots=True)
 class RepeatedSpecification:
-    r"""Cuts where a model that has answered repeats the specification.
+    r"""Cuts where the model repeats the specification after its answer.
 
-    Instruct models like to begin with the program so far. So a repetition before any code but
-    imports ends nothing.
+    Instruct models often start with the program so far, so a repetition before any code other
+    than imports ends nothing.
 
     Example:
         >>> rule = RepeatedSpecification("# Sort it.\n", "# Sort it.\n")
@@ -153,11 +153,11 @@ class RepeatedSpecification:
 
     @property
     def lookahead(self) -> int:
-        """The specification, which counts without space at its end, less one character."""
+        """The length of the specification, without trailing space, minus one."""
         return max(0, len(self.specification.rstrip()) - 1)
 
     def find(self, text: str) -> Cut | None:
-        """The first line after code at which the whole specification stands."""
+        """The first repetition of the complete specification after code."""
         for start in _line_starts(self.specification.rstrip(), text):
             solution = _answer(self.context, text[:start])
             if _has_code(self.context, solution, imports=False):
@@ -167,11 +167,11 @@ class RepeatedSpecification:
 
 @dataclass(frozen=True, slots=True)
 class NextPrompt:
-    r"""Cuts where a model that has answered opens a step that it was not asked for.
+    r"""Cuts where the model starts a step of its own after its answer.
 
-    It does so in the arm's own form, which is what it has read so far. As long as no code but
-    imports is there, a comment may belong to the answer. In an answer that opens a fence all
-    comments do: its end is the closing fence.
+    It does so in the layout of the arm, which it has read so far. Before any code other than
+    imports, a comment may belong to the answer. In an answer that opens a fence, all comments do:
+    it ends at the closing fence.
 
     Example:
         >>> NextPrompt("# Sort x.\n", re.compile("(?<=\n\n)# ")).find("x.sort()\n\n# Print x.")
@@ -180,10 +180,10 @@ class NextPrompt:
 
     context: str
     opening: re.Pattern[str]
-    lookahead: int = len(LONGEST_OPENING) - 1
+    lookahead: int = len(LONGEST_STEP_OPENING) - 1
 
     def find(self, text: str) -> Cut | None:
-        """The first opening of a step after code."""
+        """The first beginning of a step after code."""
         for match in self.opening.finditer(text):
             before = text[: match.start()]
             if next(_line_starts(FENCE, before), None) is not None:
@@ -194,12 +194,12 @@ class NextPrompt:
 
 
 def _line_starts(string: str, text: str) -> Iterator[int]:
-    """Where lines begin that start with a string."""
+    """The positions of lines that start with a string."""
     return (match.start() for match in re.finditer(rf"^{re.escape(string)}", text, re.MULTILINE))
 
 
 def _answer(context: str, text: str) -> str:
-    """What follows the line that opens a fence before any code; all, where there is none."""
+    """The text after a line that opens a fence before any code; all of it without such a line."""
     fence = next(_line_starts(FENCE, text), None)
     if fence is None or _has_code(context, text[:fence]):
         return text
@@ -207,19 +207,19 @@ def _answer(context: str, text: str) -> str:
 
 
 def _has_code(context: str, text: str, *, imports: bool = True) -> bool:
-    """Whether text is code that follows the context, and more than comments.
+    """Whether text is code, not only comments, when it follows the context.
 
     Args:
-        context: what stands before.
-        text: may be code, prose or anything.
+        context: the program before.
+        text: code, prose or anything else.
         imports: whether imports count as code.
     """
     if not text.strip():
         return False
-    whole, before = parse_module(context + text), parse_module(context)
-    # A context that ends in the head of a function has no tree of its own; any body is code.
-    return whole is not None and (
-        before is None or _statements(whole, imports) != _statements(before, imports)
+    combined, before = parse_module(context + text), parse_module(context)
+    # A context that ends in the head of a function does not parse by itself; any body is code.
+    return combined is not None and (
+        before is None or _statements(combined, imports) != _statements(before, imports)
     )
 
 

@@ -1,4 +1,4 @@
-"""Samples that somebody else's program had a model write: read, and judged by our oracles."""
+"""Samples that another program generated: reads them, and judges them with the oracles."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SampleLine:
 
 @dataclass(frozen=True, slots=True)
 class ExternalSample:
-    """One sample, as somebody gave it."""
+    """A sample from elsewhere."""
 
     item: Item
     sample: int
@@ -49,10 +49,10 @@ class ExternalSample:
 
 
 def read_lines(path: Path) -> tuple[SampleLine, ...]:
-    """Read a file of samples, a JSON mapping a line, packed with gzip or not.
+    """Read a file of samples, one JSON mapping per line, compressed with gzip or not.
 
     Raises:
-        InputError: a line is no mapping, or there is none; names the line.
+        InputError: a line is not a mapping, or there are no lines; names the line.
         StorageError: the file cannot be read.
     """
     with storage_errors(path, "reading the samples"):
@@ -62,7 +62,7 @@ def read_lines(path: Path) -> tuple[SampleLine, ...]:
             data = gzip.decompress(data)
         lines = data.decode("utf-8-sig").split("\n")
     except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is neither text nor packed text: {error}") from error
+        raise InputError(f"{path.name} is neither text nor gzip: {error}") from error
     found = [
         _read_line(line, f"{path.name}: line {number}")
         for number, line in enumerate(lines, 1)
@@ -77,9 +77,9 @@ def _read_line(line: str, where: str) -> SampleLine:
     try:
         data: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} is no JSON: {error}") from error
+        raise InputError(f"{where} is not JSON: {error}") from error
     if not isinstance(data, dict):
-        raise InputError(f"{where} is no mapping", got=line)
+        raise InputError(f"{where} is not a mapping", got=line)
     return SampleLine(where, data)
 
 
@@ -87,16 +87,16 @@ def text_of(line: SampleLine, key: str) -> str:
     """The text under a key.
 
     Raises:
-        InputError: there is none; names the line.
+        InputError: there is no text; names the line.
     """
     value = line.data.get(key)
     if not isinstance(value, str):
-        raise InputError(f"{line.where}: {key} is missing or no text", got=value)
+        raise InputError(f"{line.where}: {key} is missing or not text", got=value)
     return value
 
 
 def number_samples(solution: Iterable[tuple[Item, Solution]]) -> tuple[ExternalSample, ...]:
-    """Several samples of one item are its samples 0, 1, 2 and so on."""
+    """Number the samples of each item: 0, 1, 2 and so on."""
     before: Counter[str] = Counter()
     found = []
     for item, one in solution:
@@ -108,13 +108,13 @@ def number_samples(solution: Iterable[tuple[Item, Solution]]) -> tuple[ExternalS
 def judge_external(
     external: Sequence[ExternalSample], task: Task, sandbox: Sandbox, *, threads: int | None = None
 ) -> Iterator[Sample]:
-    """Judge samples by the oracles of a task, in the order in which they are given.
+    """Judge samples with the oracles of a task, in the given order.
 
     Args:
         external: samples of this task.
         task: has the oracles.
         sandbox: runs the programs.
-        threads: how many are judged side by side; one a CPU by default.
+        threads: how many are judged in parallel; one per CPU by default.
 
     Raises:
         SandboxUnavailableError: the sandbox failed.

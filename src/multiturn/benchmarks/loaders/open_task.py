@@ -1,4 +1,4 @@
-"""A benchmark by name becomes a task."""
+"""Opens a benchmark by name."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def open_task(
 
     Args:
         name: ``own``, this project's problems; ``mtpb``, the published ones; ``humaneval``.
-        arm: one of `multiturn.benchmarks.arms.registry.ARMS`; ``turns`` where left out.
-            HumanEval has one of its own, ``completion``.
-        path: the file of ``mtpb`` or ``humaneval``; fetched from its public home where left out.
-        any_hash: take the file at `path` even if it is not the published one.
-        limits: the fields of `Limits` that take the place of the benchmark's own.
-        progress: is told how the fetching goes.
+        arm: one of `multiturn.benchmarks.arms.registry.ARMS`; ``turns`` by default.
+            HumanEval has its own, ``completion``.
+        path: the file of ``mtpb`` or ``humaneval``; downloaded by default.
+        any_hash: accept a file at `path` other than the published one.
+        limits: fields of `Limits` that replace those of the benchmark.
+        progress: receives the progress of the download.
 
     Raises:
         UnknownNameError: no benchmark or arm has this name.
-        InputError: the problems lack what the arm needs, or the file is no problem file.
-        NetworkError: the file could not be fetched.
+        InputError: the problems lack what the arm needs, or the file contains no problems.
+        NetworkError: the file could not be downloaded.
         HashMismatchError: the file is not the published one.
         StorageError: a file cannot be read or written.
     """

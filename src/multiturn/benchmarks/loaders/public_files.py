@@ -1,4 +1,4 @@
-"""Problem files at their public homes: fetched once, checked, and kept."""
+"""Published problem files: downloaded once, verified and stored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["PublicFile", "UrlSource", "checked_bytes", "fetch"]
 
 @dataclass(frozen=True, slots=True)
 class UrlSource:
-    """A file at a fixed address."""
+    """A file at a fixed URL."""
 
     url: str
     retries: DownloadRetryPolicy = field(default_factory=DownloadRetryPolicy)
@@ -31,16 +31,16 @@ class UrlSource:
 
     @property
     def label(self) -> str:
-        """The address."""
+        """The URL."""
         return self.url
 
     def extra_bytes(self, have: int) -> int:
-        """None: the bytes go straight into the file."""
+        """Zero: the bytes go straight into the file."""
         del have
         return 0
 
     def fetch(self, partial: PartialFile, tell: Tell) -> None:
-        """Fill `partial` from the address."""
+        """Fill `partial` from the URL."""
         tell(Phase.CONNECTING, partial.have)
         with http_client(timeouts=self.timeouts, tls=tls_context()) as client:
             download(
@@ -55,14 +55,14 @@ class UrlSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicFile:
-    """A published file of problems, trusted by its fingerprint alone.
+    """A published file of problems, identified by its SHA-256.
 
     Attributes:
         name: of the benchmark.
         file: its name on this machine.
         size: in bytes.
-        sha256: of the whole file.
-        same: fingerprints of other files with the same problems, such as one unpacked.
+        sha256: of the file.
+        same: SHA-256 of other files with the same problems, such as the decompressed file.
     """
 
     name: str
@@ -73,12 +73,12 @@ class PublicFile:
 
 
 def fetch(public: PublicFile, source: Source, *, progress: ProgressListener = silent) -> Path:
-    """The file on this machine, fetched where it is not here yet.
+    """The file on this machine; downloaded the first time.
 
     Raises:
         NetworkError: the source did not answer.
-        HashMismatchError: it gave another file.
-        StorageError: the disk is full, or the place cannot be written.
+        HashMismatchError: the source gave another file.
+        StorageError: the disk is full, or the directory cannot be written.
     """
     store = ModelStore(benchmarks_directory())
     path = store.directory(public.name) / public.file
@@ -89,12 +89,12 @@ def fetch(public: PublicFile, source: Source, *, progress: ProgressListener = si
 
 
 def benchmarks_directory() -> Path:
-    """Where fetched problem files are kept, beside the models."""
+    """The directory of downloaded problem files, beside the models."""
     return app_dirs().models.with_name("benchmarks")
 
 
 def checked_bytes(path: Path, public: PublicFile, *, any_hash: bool) -> tuple[bytes, str]:
-    """The bytes of a file and their sha256.
+    """The bytes of a file and their SHA-256.
 
     Raises:
         HashMismatchError: it is not the published file, and `any_hash` is not set.
@@ -108,6 +108,6 @@ def checked_bytes(path: Path, public: PublicFile, *, any_hash: bool) -> tuple[by
             f"{path.name} is not the published file of {public.name}",
             got=f"sha256 {found}",
             allowed=f"sha256 {public.sha256}",
-            fix="name the published file, or say that any file will do (any hash)",
+            fix="name the published file, or accept any file with --any-hash",
         )
     return data, found

@@ -1,4 +1,4 @@
-"""The published Multi-Turn Programming Benchmark: 115 problems, one JSON object a line.
+"""The published Multi-Turn Programming Benchmark: 115 problems, one JSON object per line.
 
 Source: Nijkamp et al., "CodeGen", in the public repository of its authors.
 """
@@ -28,7 +28,7 @@ MTPB_URL = "https://raw.githubusercontent.com/salesforce/CodeGen/main/codegen1/b
 def fetch_published(
     *, source: UrlSource | None = None, progress: ProgressListener = silent
 ) -> Path:
-    """The published file on this machine, fetched where it is not here yet.
+    """The published file on this machine; downloaded the first time.
 
     Raises:
         NetworkError, HashMismatchError, StorageError: as `multiturn.hub.downloads.ensure`.
@@ -37,38 +37,38 @@ def fetch_published(
 
 
 def read_published(path: Path, *, any_hash: bool = False) -> tuple[tuple[Problem, ...], str]:
-    """The problems of a file of the published format, and its sha256.
+    """The problems of a file in the published format, and its SHA-256.
 
-    They are in the order of their numbers, as the published sampler takes them. They have no
-    references, no single specification and no difficulty; their programs may use numpy. Their
-    cases are the inputs with their outputs, paired as that sampler pairs them.
+    The problems are in the order of their numbers, like in the published sampler. They have no
+    references, no single specification and no difficulty, and their programs may use numpy. Inputs
+    and outputs are paired like in that sampler.
 
     Args:
         path: of the file.
-        any_hash: read it even if it is not the published one.
+        any_hash: accept a file other than the published one.
 
     Raises:
         HashMismatchError: it is not the published file.
-        InputError: a line is no problem; names the line.
+        InputError: a line is not a problem; names the line.
         StorageError: it cannot be read.
     """
     data, sha256 = checked_bytes(path, MTPB, any_hash=any_hash)
     try:
-        # At line feeds alone: text in JSON may have other ends of lines in it.
+        # Only at line feeds: text in JSON may contain other line separators.
         lines = data.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path.name} is no UTF-8 text: {error.reason}") from error
+        raise InputError(f"{path.name} is not UTF-8 text: {error.reason}") from error
     problems = [
         _problem(line, f"{path.name}: line {number}")
         for number, line in enumerate(lines, 1)
         if line.strip()
     ]
     if not problems:
-        raise InputError(f"{path.name} holds no problems")
+        raise InputError(f"{path.name} contains no problems")
     seen = set()
     for problem in problems:
         if problem.id in seen:
-            raise InputError(f"{path.name} has two problems of one id", got=problem.id)
+            raise InputError(f"{path.name} has two problems with one id", got=problem.id)
         seen.add(problem.id)
     return tuple(sorted(problems, key=_number)), sha256
 
@@ -85,7 +85,7 @@ def _problem(text: str, where: str) -> Problem:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} is no JSON: {error}") from error
+        raise InputError(f"{where} is not JSON: {error}") from error
     sample = read_published_problem(data, where=where)
     if sample.id == "":
         raise InputError(f"{where}: the key 'id' is missing", fix="add it")

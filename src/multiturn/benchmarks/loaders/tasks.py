@@ -23,10 +23,10 @@ from multiturn.text.truncation import KeepAll, StopStrings
 __all__ = ["HUMAN_EVAL_LIMITS", "HUMAN_EVAL_STOPS", "HumanEvalTask", "ProblemTask"]
 
 HUMAN_EVAL_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
-"""Where a completion ends, as published. Source: Chen et al., arXiv 2107.03374."""
+"""The published stop strings. Source: Chen et al., arXiv 2107.03374."""
 
 HUMAN_EVAL_LIMITS = Limits(cpu_seconds=3.0, wall_seconds=9.0)
-"""3 seconds as published, but of CPU time, so that a busy machine fails no good program."""
+"""3 seconds as published, but of CPU time, so that a busy machine fails no correct program."""
 
 _HUMAN_EVAL_TOKENS = 512
 
@@ -36,10 +36,10 @@ class ProblemTask:
 
     Args:
         problems: in the order of their items.
-        arm: the way they are put to a model.
+        arm: the way of prompting.
         name: of the set.
         sha256: of its file.
-        limits: of the run of a program that is judged.
+        limits: of the programs that are judged.
 
     Raises:
         InputError: a problem lacks what the arm needs, or a case lacks a variable.
@@ -68,15 +68,15 @@ class ProblemTask:
         return self._problems
 
     def items(self) -> Sequence[Item]:
-        """The cases of all problems; of each case the turns, where the arm samples turns."""
+        """The cases of all problems; for each case its turns, if the arm samples single turns."""
         return self._items
 
     def solver(self, item: Item, settings: ArmSettings) -> Solver:
-        """What the arm asks."""
+        """The solver of the arm."""
         return self._arm.solver(self._problem(item), item.case, settings, turn=item.turn)
 
     def judge(self, item: Item, program: str, sandbox: Sandbox) -> Mapping[str, Verdict]:
-        """Both oracles' verdicts, from one run."""
+        """The verdicts of both oracles, from one run."""
         gold = self._problem(item).outputs[item.case]
         return judge_answer(sandbox, program, gold, limits=self.limits)
 
@@ -89,7 +89,7 @@ class ProblemTask:
 def _items(problem: Problem, arm: Arm) -> list[Item]:
     cases = range(len(problem.inputs))
     for case in cases:
-        fill_case(problem, case)  # so that a missing variable is told before anything is written
+        fill_case(problem, case)  # reports a missing variable before anything is written
     return [
         Item(
             id=f"{problem.id}/{case}" + ("" if turn is None else f"/{turn}"),
@@ -106,15 +106,15 @@ def _items(problem: Problem, arm: Arm) -> list[Item]:
 
 
 class HumanEvalTask:
-    """HumanEval: one completion a problem, judged by its tests.
+    """HumanEval: one completion per problem, judged by its tests.
 
-    The one arm is ``completion``. The prompts bring their own imports, so the header of the
-    settings does not count.
+    The only arm is ``completion``. The prompts contain their imports, so the header in the
+    settings is ignored.
 
     Args:
         problems: in the order of their items.
         sha256: of their file.
-        limits: of a candidate's life, all calls together.
+        limits: of a program, over all calls.
     """
 
     name = "humaneval"
@@ -137,7 +137,7 @@ class HumanEvalTask:
         return tuple(Item(id=name, problem=name) for name in self._problems)
 
     def solver(self, item: Item, settings: ArmSettings) -> Solver:
-        """The prompt as it is."""
+        """The prompt unchanged."""
         return self._solver(self._problem(item), settings)
 
     def judge(self, item: Item, program: str, sandbox: Sandbox) -> Mapping[str, Verdict]:
@@ -153,14 +153,14 @@ class HumanEvalTask:
                 limits=self.limits,
             )
         except InvalidTestsError as fault:
-            # A fault of one problem, which decides nothing about the others.
+            # An error in one problem says nothing about the others.
             verdict = Verdict(Judgement.UNDECIDED, str(fault))
         return {"strict": verdict}
 
     def _solver(self, problem: HumanEvalProblem, settings: ArmSettings) -> Solver:
         prompter = Prompter(settings, _HUMAN_EVAL_TOKENS)
         rule = _truncation(settings.truncation, problem.prompt)
-        text = yield from prompter.write(problem.prompt, rule)
+        text = yield from prompter.generate(problem.prompt, rule)
         return Solution(program=f"{problem.prompt}{text}\n", steps=tuple(prompter.steps))
 
     def _problem(self, item: Item) -> HumanEvalProblem:
@@ -170,7 +170,7 @@ class HumanEvalTask:
 
 
 def _context(prompt: str) -> str:
-    """The prompt as code by itself, for the helpers in it that tests use."""
+    """The prompt as a module by itself, for helpers in it that tests use."""
     return prompt if parse_module(prompt) is not None else f"{prompt}    pass\n"
 
 

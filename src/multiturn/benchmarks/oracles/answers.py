@@ -1,12 +1,12 @@
-"""Both verdicts on a program that must print an answer, from one run of it.
+"""Both verdicts on a program that must print an answer, from a single run.
 
-The expected value never enters the program's process; only its kind does.
+The gold value never enters the process of the program; only its type does.
 """
 
 from __future__ import annotations
 
 from multiturn.benchmarks.oracles.legacy import legacy_equal
-from multiturn.benchmarks.oracles.observation import LIMITS, ObservedRun, watch
+from multiturn.benchmarks.oracles.observation import LIMITS, ObservedRun, observe
 from multiturn.benchmarks.oracles.strict import strict
 from multiturn.sandbox.oracles.compare import difference
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
@@ -25,8 +25,8 @@ def judge_answer(
     Args:
         sandbox: runs it.
         source: the program.
-        gold: what it must print, as JSON has it.
-        limits: of the run; the published scorer's 20 seconds where left out.
+        gold: the value that it must print, as JSON has it.
+        limits: of the run; by default the 20 seconds of the published scorer.
 
     Returns:
         ``legacy``, as the published scorer judges, and ``strict``, as docs/benchmarks.md says.
@@ -35,7 +35,7 @@ def judge_answer(
         SandboxUnavailableError: the sandbox failed.
     """
     kind = "null" if gold is None else type(gold).__name__
-    observed = watch(sandbox, source, kind, limits)
+    observed = observe(sandbox, source, kind, limits)
     return {"strict": strict(observed, gold), "legacy": _legacy(observed, gold)}
 
 

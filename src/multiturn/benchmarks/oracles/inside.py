@@ -1,11 +1,11 @@
-"""What runs a program that is to be judged, in the process of that program.
+"""Runs a program that is judged, in the process of that program.
 
-This file is the program of a sandbox; nothing imports it. `run` gives the candidate a module
-of its own in which `print` notes its arguments, and returns what the oracles need besides the
-text that was printed, as plain data. For the legacy oracle that is the argument of the last
-print, looked at when all is over and cast to the kind of the expected value (of which nothing
-but the kind is known here). For the strict one it is an array or table that was printed last,
-whose text is not all of it, and the value of a bare expression at the end.
+This file is the program of a sandbox; nothing imports it. `run` gives the candidate a module of its
+own in which `print` records its arguments, and returns what the oracles need besides the output, as
+plain data. For the legacy oracle this is the argument of the last print, examined at the end and
+cast to the type of the gold value (only the type is known here). For the strict oracle it is an
+array or table that was printed last, whose text is not complete, and the value of a bare expression
+at the end.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from multiturn.sandbox.encoding import encode
 
 _FILE = "solution.py"
 _FRAMES, _ARRAYS = "pan" + "das", "num" + "py"
-# A program that names them is run where they are loaded, so they are not named here.
+# The sandbox preloads packages that a program names, so this one does not name them.
 
-_WHOLE = ("uint8", "int16", "int32", "int64")
-_REAL = ("float16", "float32", "float64")
+_INTEGERS = ("uint8", "int16", "int32", "int64")
+_FLOATS = ("float16", "float32", "float64")
 _EXACT = (("decimal", "Decimal"), ("fractions", "Fraction"))
 _LARGE = 10**5000
 _KINDS: dict[str, type] = {"str": str, "int": int, "float": float, "list": list, "dict": dict}
@@ -41,13 +41,13 @@ class _TimeoutError(Exception):
 
 
 class _Leave(SystemExit):
-    """Raised by `exit` and `quit`, which the published scorer has taken away."""
+    """Raised by `exit` and `quit`, which the published scorer removes."""
 
 
 class _Counted(io.FileIO):
-    """Standard output, up to a limit; what comes after it is counted and thrown away.
+    """Standard output up to a limit; further output is counted and dropped.
 
-    The sandbox would end the program there, and the published scorer knows no such limit.
+    The sandbox would end the program there, but the published scorer has no such limit.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -64,7 +64,7 @@ class _Counted(io.FileIO):
 
 
 class _Nowhere(io.TextIOBase):
-    """Takes what only the published scorer prints."""
+    """Drops what only the published scorer prints."""
 
     def writable(self) -> bool:
         return True
@@ -73,13 +73,13 @@ class _Nowhere(io.TextIOBase):
         return len(text)
 
 
-class _Watch:
-    """The `print` of a program, and what it saw."""
+class _PrintRecorder:
+    """The `print` of a program, and what it recorded."""
 
     def __init__(self, space: dict[str, Any], max_bytes: int) -> None:
         self.space = space
-        # The published scorer keeps its notes under this name among the program's own, and
-        # finds them by it again. A program that takes the name has its notes go there.
+        # The published scorer stores its records under this name in the program's namespace. A
+        # program that uses the name collides with them.
         space["print_stack"] = []
         self.collided = False
         self.table: tuple[str, bytes] | None = None
@@ -99,8 +99,8 @@ class _Watch:
         except _TimeoutError:
             raise
         except Exception:
-            self.collided = True  # There the program ends here, and no note can be found.
-        # A program may put its own in the place of the builtin one, and call this from there.
+            self.collided = True  # In that scorer the program ends here, without a record.
+        # A program may replace the builtin with a function that calls this one.
         used = self._print if self._printing else builtins.print
         self._printing = True
         try:
@@ -114,14 +114,14 @@ class _Watch:
             self.out.flush()
 
     def end(self) -> None:
-        """What an interpreter does last: what objects print that go away then is printed too."""
+        """What an interpreter does last: objects may print when they are destroyed."""
         with contextlib.suppress(BaseException):
             self.space.clear()
             gc.collect(0)
         self.flush()
 
     def note(self, value: Any) -> Any:
-        """Stands around a bare expression at the end, whose value a notebook would show."""
+        """Wraps a bare expression at the end, whose value a notebook would show."""
         self.flush()
         if value is not None and not self.raw.size:
             with contextlib.suppress(Exception):
@@ -131,10 +131,9 @@ class _Watch:
         return value
 
     def wrap(self, *values: Any) -> Any:
-        """Stands around the value of the last statement, which the published scorer prints.
+        """Wraps the value of the last statement, which the published scorer prints.
 
-        There may be any number of them after a star. Nothing of that may be seen of the
-        program as it was written.
+        After a star there may be any number of values. The program itself must not notice.
         """
         table, usual = self.table, sys.stdout
         sys.stdout = _Nowhere()
@@ -143,14 +142,14 @@ class _Watch:
         except _TimeoutError:
             raise
         except Exception:
-            pass  # It ends the program there as well, and the verdict is made as ever.
+            pass  # It ends the program in that scorer too, without effect on the verdict.
         finally:
             sys.stdout = usual
         self.table = table
         return values[0] if values else None
 
     def published(self, kind: str) -> bytes | None:
-        """What the published scorer compares; None where it raises an error before."""
+        """The value that the published scorer compares; None if it raises an error before."""
         try:
             if self.collided:
                 return None
@@ -163,11 +162,11 @@ class _Watch:
 def run(
     source: str, kind: str, cpu_seconds: float, wall_seconds: float, max_bytes: int
 ) -> dict[str, Any]:
-    """Run the program; what became of it, and what was printed besides text."""
+    """Run the program; how it ended, and what was printed besides text."""
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     space = module.__dict__
-    watch = _Watch(space, max_bytes)
+    watch = _PrintRecorder(space, max_bytes)
     space.update(print=watch.print, __builtins__=builtins, __file__=_FILE)
     vars(builtins).update(exit=_leave, quit=_leave)
     linecache.cache[_FILE] = (len(source), None, source.splitlines(keepends=True), _FILE)
@@ -175,12 +174,12 @@ def run(
         code, judged = _compiled(source, space, watch)
     except Exception as error:
         return _unparsed(error)
-    # A star alone is no program, but becomes one where its value is printed.
+    # A starred expression alone is not valid, but becomes so when its value is printed.
     fault = _fault_of(source)
     late: list[str] = []
-    # The frames below the program's own are none of its depth.
+    # The frames below the program do not count towards its depth.
     sys.setrecursionlimit(sys.getrecursionlimit() + _depth())
-    # What handlers and threads print after the program's end is printed too.
+    # Handlers and threads may print after the end of the program.
     sys.stdout = sys.__stdout__ = watch.out  # type: ignore[misc]
     atexit.register(watch.end)
     _set_alarms(late, cpu_seconds, wall_seconds)
@@ -191,7 +190,7 @@ def run(
         left_with = _exit_code(error)
         if left_with:
             ended = {"status": "early_exit", "exit_code": left_with}
-        # `sys.exit` ends the published scorer itself; there never is a verdict.
+        # `sys.exit` ends the published scorer itself, without a verdict.
         judged = isinstance(error, _Leave)
     except Exception as error:
         status = "out_of_memory" if isinstance(error, MemoryError) else "raised"
@@ -203,7 +202,7 @@ def run(
         ended = {"status": late[0]}
     if fault is not None:
         ended = fault
-    # A cast may take for ever too: `list` of an endless generator.
+    # A cast may never end: `list` of an infinite generator.
     published = watch.published(kind) if judged else None
     _stop_alarms()
     watch.flush()
@@ -216,19 +215,21 @@ def run(
     }
 
 
-def _compiled(source: str, space: dict[str, Any], watch: _Watch) -> tuple[types.CodeType, bool]:
+def _compiled(
+    source: str, space: dict[str, Any], watch: _PrintRecorder
+) -> tuple[types.CodeType, bool]:
     """The program, and whether the published scorer can parse it."""
     try:
         tree = _wrapped(source, space, watch)
         return compile(tree, _FILE, "exec", dont_inherit=True), True
     except RecursionError:
-        # Its syntax tree is too deep for Python's own objects, which an interpreter needs not.
-        # The published scorer then runs it as it is.
+        # The syntax tree is too deep for Python objects, which an interpreter does not need.
+        # The published scorer then runs the program unchanged.
         return compile(source, _FILE, "exec", dont_inherit=True), True
 
 
 def _fault_of(source: str) -> dict[str, Any] | None:
-    """What is wrong with the program as it was written, if that does not parse."""
+    """The syntax error of the original program, if there is one."""
     try:
         compile(source, _FILE, "exec", dont_inherit=True)
     except Exception as error:
@@ -248,11 +249,11 @@ def _depth() -> int:
     return count
 
 
-def _wrapped(source: str, space: dict[str, Any], watch: _Watch) -> ast.Module:
-    """The program, with the value of its last statement handed to `watch`.
+def _wrapped(source: str, space: dict[str, Any], watch: _PrintRecorder) -> ast.Module:
+    """The program, with the value of its last statement passed to `watch`.
 
-    The published scorer prints that value, whatever kind of statement it is, unless it is a
-    call of a name that begins with "print".
+    The published scorer prints that value for any kind of statement, unless it is a call of a
+    name that starts with "print".
     """
     tree = ast.parse(source)
     last: Any = tree.body[-1] if tree.body else None
@@ -276,9 +277,9 @@ def _wrapped(source: str, space: dict[str, Any], watch: _Watch) -> ast.Module:
 
 
 def _can_be_written_out(tree: ast.Module) -> bool:
-    """Whether Python can turn the tree into text again; else that scorer leaves it as it is.
+    """Whether Python can unparse the tree; otherwise that scorer leaves the program unchanged.
 
-    Before Python 3.12 it cannot for some f-strings, nor in any for very deep expressions.
+    Python before 3.12 fails on some f-strings, and any version on very deep expressions.
     """
     try:
         ast.unparse(tree)
@@ -288,16 +289,16 @@ def _can_be_written_out(tree: ast.Module) -> bool:
 
 
 def _cast(value: Any, kind: str) -> Any:
-    """What the published scorer makes of a value, up to where it compares."""
+    """The value as the published scorer converts it before the comparison."""
     type_, module = type(value), type(value).__module__
     if type_.__name__ == "Series" and module.partition(".")[0] == _FRAMES:
         return type_(value.to_numpy())
     if type_ is list:
         if value and type(value[0]) is tuple:
             value = [list(item) for item in value]
-    elif module == _ARRAYS and type_.__name__ in _WHOLE:
+    elif module == _ARRAYS and type_.__name__ in _INTEGERS:
         value = int(value)
-    elif module == _ARRAYS and type_.__name__ in _REAL:
+    elif module == _ARRAYS and type_.__name__ in _FLOATS:
         value = float(value)
     elif module == _ARRAYS and type_.__name__ in ("bool", "bool_"):
         value = bool(value)
@@ -311,10 +312,10 @@ def _cast(value: Any, kind: str) -> Any:
 
 
 def _comparable(value: Any) -> Any:
-    """A value whose parts compare with JSON as they do, made of plain data.
+    """The value as plain data, whose parts compare with JSON like the originals.
 
-    Without it, numbers of Python's library and numpy's matrices inside of a list would be
-    unlike everything.
+    Otherwise exact numbers of the standard library and matrices inside a list would equal
+    nothing.
     """
     type_ = type(value)
     if isinstance(value, list):
@@ -334,11 +335,11 @@ def _comparable(value: Any) -> Any:
 
 
 def _plain_number(value: Any) -> Any:
-    """The plain number that is equal to the bit; the value itself where there is none."""
+    """The plain number that is exactly equal; the value itself if there is none."""
     try:
         if float(value) == value:
             return float(value)
-        # Larger ones stand in no file, and take long to write out.
+        # Larger numbers are in no file, and slow to convert.
         if abs(value) < _LARGE and int(value) == value:
             return int(value)
     except (ArithmeticError, ValueError):
@@ -347,7 +348,7 @@ def _plain_number(value: Any) -> Any:
 
 
 def _table(args: tuple[Any, ...]) -> tuple[str, bytes] | None:
-    """Arrays, series and frames among what was printed: their text, and what they are."""
+    """The text and the value of printed arrays, series and frames."""
     if not any(map(_is_table, args)) or not all(
         _is_table(each) or _is_plain(each) for each in args
     ):
@@ -364,7 +365,7 @@ def _is_table(value: Any) -> bool:
     kinds = [arrays.ndarray] if arrays is not None else []
     if frames is not None:
         kinds += [frames.Series, frames.DataFrame, frames.Index]
-    # What prints itself in a way of the program's own is what it prints.
+    # An object with a `__str__` of the program is what it prints.
     own = getattr(getattr(type(value), "__str__", None), "__code__", None)
     return isinstance(value, tuple(kinds)) and getattr(own, "co_filename", "") != _FILE
 
@@ -400,7 +401,7 @@ def _stop_alarms() -> None:
 
 
 def _line(error: BaseException) -> int | None:
-    """The line of the program, innermost, that the error came through."""
+    """The innermost line of the program in the traceback."""
     lines = [
         line
         for frame, line in traceback.walk_tb(error.__traceback__)

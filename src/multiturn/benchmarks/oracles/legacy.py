@@ -1,8 +1,8 @@
 """The published scorer's comparison, quirks included.
 
-Source: Nijkamp et al., the scorer of the published Multi-Turn Programming Benchmark. What it
-takes from the program and casts to the expected kind happens where the program runs
-(`inside`); here both values are plain data.
+Source: Nijkamp et al., the scorer of the published Multi-Turn Programming Benchmark. Its casts to
+the type of the gold value happen where the program runs (`inside`); here both values are plain
+data.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _NUMERIC = re.compile(r"bool|u?int\d+|float\d+|complex\d+|object")
 
 
 def legacy_equal(got: object, gold: object) -> bool:
-    """Whether the published scorer takes `got` for `gold`.
+    """Whether the published scorer accepts `got` for `gold`.
 
     Args:
-        got: what was printed, cast to the kind of `gold`.
+        got: the printed value, cast to the type of `gold`.
         gold: as JSON has it.
 
     Example:
@@ -43,7 +43,7 @@ def legacy_equal(got: object, gold: object) -> bool:
 
 
 def _equal(got: object, gold: object) -> bool:
-    """Python's ``==`` between what a program made and JSON: exact, whole and float alike."""
+    """Python's ``==`` between a value of a program and JSON: exact, also for floats."""
     if isinstance(got, ScalarData):
         got = got.value
     if isinstance(got, ArrayData):
@@ -56,14 +56,14 @@ def _equal(got: object, gold: object) -> bool:
 
 
 def _one_item_equal(got: ArrayData, gold: object) -> bool:
-    """An array inside a list: only the comparison of one item is true or false, not an error."""
+    """An array inside a list: comparing more than one item is an error in that scorer."""
     while isinstance(gold, list) and len(gold) == 1:
         gold = gold[0]
     return len(got.items) == 1 and not isinstance(gold, list) and _equal(got.items[0], gold)
 
 
 def _all_close(items: Sequence[object], gold: object) -> bool:
-    """As `allclose` of numpy for a series and the array of `gold`, with its broadcasting."""
+    """Like numpy's `allclose` for a series and the array of `gold`, with broadcasting."""
     if not isinstance(gold, list):
         return isinstance(gold, int | float) and all(_close(item, gold) for item in items)
     if any(isinstance(row, list) for row in gold):
@@ -79,7 +79,7 @@ def _all_close(items: Sequence[object], gold: object) -> bool:
 
 
 def _shape(value: object) -> tuple[int, ...] | None:
-    """The shape of nested lists; None where they are ragged."""
+    """The shape of nested lists; None if they are ragged."""
     if not isinstance(value, list):
         return ()
     shapes = {_shape(item) for item in value}

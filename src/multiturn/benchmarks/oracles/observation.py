@@ -1,4 +1,4 @@
-"""Running a program once for both oracles, and what it came to as plain data."""
+"""Runs a program once for both oracles, and gives what was observed as plain data."""
 
 from __future__ import annotations
 
@@ -13,49 +13,49 @@ from multiturn.sandbox.oracles.printed import Table
 from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
-__all__ = ["LIMITS", "ObservedRun", "watch"]
+__all__ = ["LIMITS", "ObservedRun", "observe"]
 
 LIMITS = Limits(cpu_seconds=20.0, wall_seconds=60.0)
-"""20 seconds as published, but of CPU time, so that a busy machine fails no good program."""
+"""20 seconds as published, but of CPU time, so that a busy machine fails no correct program."""
 
 _INSIDE = Path(__file__).with_name("inside.py")
 _SLACK_SECONDS = 2.0
-"""What the sandbox waits beyond the alarm that the program itself hears."""
+"""How long the sandbox waits after the alarm inside the program."""
 _SLACK_BYTES = 1 << 16
-"""What may be printed beyond the limit past `sys.stdout` before the sandbox ends the program."""
+"""Output beyond the limit, bypassing `sys.stdout`, before the sandbox ends the program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedRun:
-    """What became of a program, and its last answer as each oracle sees it."""
+    """How a program ended, and its last answer as each oracle sees it."""
 
     outcome: Outcome
     judged: bool = False
-    """Whether the published scorer would have come to judge it at all."""
+    """Whether the published scorer would have judged it at all."""
     has_published: bool = False
-    """Whether the published scorer would have come to compare `published`."""
+    """Whether the published scorer would have compared `published`."""
     published: object = None
     stdout: str = ""
-    """All that was printed; where nothing was, the bare expression at the end, as text."""
+    """All output; if there is none, the value of a bare expression at the end, as text."""
     table: Table | None = None
-    """What was printed last, where that was an array, series or frame."""
+    """What was printed last, if it was an array, series or frame."""
 
 
-def watch(sandbox: Sandbox, source: str, kind: str, limits: Limits = LIMITS) -> ObservedRun:
-    """Run a program and see what it prints.
+def observe(sandbox: Sandbox, source: str, kind: str, limits: Limits = LIMITS) -> ObservedRun:
+    """Run a program and observe what it prints.
 
     Args:
         sandbox: runs it.
         source: the program.
-        kind: the type's name of the expected value: the published scorer casts to it what
-            was printed, and the cast is the program's own code, so it happens inside.
-        limits: of the run. The program hears an alarm, as an exception, when its time is up.
+        kind: the name of the type of the gold value. The published scorer casts the printed
+            value to it; a cast may run code of the program, so it happens inside.
+        limits: of the run. An alarm raises an exception in the program when its time is up.
 
     Raises:
         SandboxUnavailableError: the sandbox failed.
     """
-    asked = f"{source!a}, {kind!r}, {limits.cpu_seconds}, {limits.wall_seconds}"
-    call = f"\n_report = run({asked}, {limits.output_bytes})\n"
+    arguments = f"{source!a}, {kind!r}, {limits.cpu_seconds}, {limits.wall_seconds}"
+    call = f"\n_report = run({arguments}, {limits.output_bytes})\n"
     program = Program(source=_inside() + call, result="_report")
     outer = replace(
         limits,
@@ -76,7 +76,7 @@ def _inside() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Report:
-    """What `inside.run` returns."""
+    """The result of `inside.run`."""
 
     status: Status
     error: str | None = None
@@ -93,7 +93,7 @@ def _read(run: RunResult, limits: Limits) -> ObservedRun:
     try:
         report = read_record(run.value, _Report, where="report")
     except InputError:
-        # Only a program that looked for it can have changed it.
+        # Only a program that looked for the report can have changed it.
         return ObservedRun(
             outcome=Outcome(Status.RAISED, error="the program spoilt its own record")
         )
@@ -116,7 +116,7 @@ def _read(run: RunResult, limits: Limits) -> ObservedRun:
 
 def _table(text: str, data: bytes) -> Table | None:
     value = _value(data)
-    # What cannot be read is known by its text alone.
+    # A value that cannot be decoded is known by its text alone.
     return None if isinstance(value, Opaque) else Table(text, value)
 
 

@@ -1,4 +1,4 @@
-"""The oracle that judges as a person would: by what the program printed last.
+"""The oracle that judges like a person: by what the program printed last.
 
 docs/benchmarks.md states the rule; `multiturn.sandbox.oracles.printed` is the rule.
 """
@@ -17,8 +17,8 @@ def strict(observed: ObservedRun, gold: object) -> Verdict:
     """The verdict on a program that was run.
 
     Args:
-        observed: what the run came to.
-        gold: what it must print, as JSON has it.
+        observed: the run.
+        gold: the value that it must print, as JSON has it.
     """
     outcome = observed.outcome
     if not outcome.finished:

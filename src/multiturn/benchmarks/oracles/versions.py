@@ -1,7 +1,7 @@
-"""Which version of each oracle judges; part of the record of every run.
+"""The version of each oracle; part of the record of every run.
 
-Counted up with every change after which a program may get another verdict. `strict` stands for
-both oracles of that name: what a program prints, and tests that call a function.
+Incremented with every change that may change a verdict. `strict` covers both oracles of that name:
+for printed answers, and for tests that call a function.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ __all__ = ["ORACLE_VERSIONS", "oracle_versions_of", "version_key"]
 ORACLE_VERSIONS: Mapping[str, str] = {"strict": "2", "legacy": "1"}
 
 _UNSAID = "1"
-"""The version in records from before versions were kept."""
+"""The version in records without versions."""
 
 
 def version_key(oracle: str) -> str:
-    """The key of an oracle's version among the versions of a run."""
+    """The key of an oracle's version in the versions of a run."""
     return f"oracle {oracle}"
 
 

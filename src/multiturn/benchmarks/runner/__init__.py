@@ -1,1 +1,1 @@
-"""The resumable runner: every sample of a benchmark written, judged and kept, once."""
+"""The resumable runner: writes, judges and saves every sample of a benchmark exactly once."""

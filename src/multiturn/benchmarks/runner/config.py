@@ -1,4 +1,4 @@
-"""What a run is: everything that is needed to repeat it, and nothing that is not part of it."""
+"""The record of a run: everything that is needed to repeat it, and nothing else."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ __all__ = [
 SCHEMA = "multiturn.bench/1"
 
 _PACKAGES = ("multiturn", "jax", "jaxlib", "numpy", "pandas", "tokenizers", "xllamacpp")
-"""What can change a sample: what writes it, and what the programs import."""
+"""Packages that can change a sample: engines, and what the programs import."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleSettings:
-    """How samples are drawn.
+    """Sampling parameters of a run.
 
     Attributes:
-        n: samples of each item.
+        n: samples per item.
         temperature: 0 is greedy.
-        top_p: the nucleus; 1 is off.
-        seed: of the whole run; see `multiturn.benchmarks.runner.seeds`.
+        top_p: nucleus sampling; 1 is off.
+        seed: of the run; see `multiturn.benchmarks.runner.seeds`.
     """
 
     n: int = 1
@@ -58,9 +58,9 @@ class SampleSettings:
         check_sampling(self, {"n": Range(1, 100_000)})
         if self.temperature == 0 and self.n > 1:
             raise InputError(
-                "at temperature 0 all samples of an item are alike, so n must be 1",
+                "at temperature 0 all samples of an item are the same, so n must be 1",
                 got=self.n,
-                fix="ask for one sample, or for a temperature above 0",
+                fix="request one sample, or a temperature above 0",
             )
 
 
@@ -69,9 +69,9 @@ class Selection:
     """Which items of a task are run.
 
     Attributes:
-        cases: the first so many cases of each problem; all where left out.
-        limit: the first so many problems; all where left out.
-        problems: these problems alone, by id; all where empty.
+        cases: the first so many cases of each problem; all by default.
+        limit: the first so many problems; all by default.
+        problems: only these problems, by id; all if empty.
     """
 
     cases: int | None = None
@@ -85,10 +85,10 @@ class Selection:
                 raise InputError(f"{name} is out of range", got=value, allowed="1 or more")
 
     def of(self, items: Iterable[Item]) -> tuple[Item, ...]:
-        """The items that are run, in the task's order.
+        """The selected items, in the order of the task.
 
         Raises:
-            InputError: a problem is named that is not there, or nothing is left.
+            InputError: a named problem does not exist, or nothing is selected.
         """
         every = tuple(items)
         known = list(dict.fromkeys(item.problem for item in every))
@@ -96,22 +96,22 @@ class Selection:
             if name not in known:
                 raise InputError("the task has no such problem", got=name)
         wanted = [name for name in known if not self.problems or name in self.problems]
-        kept = set(wanted[: self.limit])
+        selected = set(wanted[: self.limit])
         found = tuple(
             item
             for item in every
-            if item.problem in kept and (self.cases is None or item.case < self.cases)
+            if item.problem in selected and (self.cases is None or item.case < self.cases)
         )
         if not found:
             raise InputError(
-                "no item of the task is selected", fix="ask for more cases or problems"
+                "no item of the task is selected", fix="request more cases or problems"
             )
         return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFacts:
-    """What of an engine makes a difference to what it writes."""
+    """The properties of an engine that affect its output."""
 
     engine: str
     model: str
@@ -121,7 +121,7 @@ class EngineFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """One run. Saved before anything is written; a directory holds the samples of one only."""
+    """One run. Written before any sample; a directory holds the samples of one run."""
 
     schema: str
     """Version of this record."""
@@ -136,9 +136,9 @@ class RunConfig:
     selection: Selection
     """Which items were selected."""
     oracles: tuple[str, ...]
-    """That of the headline figure first."""
+    """The oracle of the headline figure is first."""
     model: str
-    """What the person called it."""
+    """As the person called it."""
     engine: EngineFacts
     """What generated the samples."""
     arm: str
@@ -165,7 +165,7 @@ def describe_run(
     sampling: SampleSettings,
     selection: Selection,
 ) -> RunConfig:
-    """The record of a run that is about to begin."""
+    """The record of a run that is about to start."""
     items = selection.of(task.items())
     return RunConfig(
         schema=SCHEMA,
@@ -204,7 +204,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def differences(theirs: Mapping[str, Any], ours: RunConfig) -> list[str]:
-    """What a saved record says otherwise, one line for each field."""
+    """The fields in which a saved record differs, one line each."""
     there, here = _leaves(theirs), _leaves(to_plain(ours))
     return [
         f"{name} is {_said(there, name)} there and {_said(here, name)} here"
@@ -217,7 +217,7 @@ _EXTENDS = ("sampling.n", "items", "items_sha256")
 
 
 def only_extends(theirs: Mapping[str, Any], ours: RunConfig) -> bool:
-    """Whether two records differ at most in how many items and samples are asked for."""
+    """Whether two records differ at most in the number of items and samples."""
     there, here = _leaves(theirs), _leaves(to_plain(ours))
     return there.keys() == here.keys() and all(
         name in _EXTENDS or name.startswith("selection.")

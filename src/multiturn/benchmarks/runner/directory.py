@@ -1,19 +1,19 @@
-"""Where a run is kept: nothing counts before it is on the disk, and nothing counts twice.
+"""The directory of a run: a sample counts once it is on disk, and never twice.
 
-    run.json               what is run, written first (`RunConfig`)
+    run.json               the record of the run, written first (`RunConfig`)
     samples.partial.jsonl  the samples so far, in the order in which they were finished
-    samples.jsonl          all of them in the order of the task: there when the run is complete
-    timings.jsonl          seconds and cached tokens of each sample; may lack some after a crash
-    sittings.jsonl         one line for each time the runner was at work, with its figures
-    verdicts.N.jsonl       verdicts that a rejudging, counted from 0, has replaced
-    rejudged.jsonl         one line for each rejudging: by which oracles, and how much it changed
-    turns.partial.jsonl    texts of dialogues that are not finished (`GenerationCache`)
-    lock                   held by the process that is at work
+    samples.jsonl          all samples in the order of the task; exists when the run is complete
+    timings.jsonl          seconds and cached tokens of each sample; may be incomplete after a crash
+    sittings.jsonl         one line for each invocation of the runner, with its figures
+    verdicts.N.jsonl       verdicts that rejudging number N, from 0, has replaced
+    rejudged.jsonl         one line for each rejudging: the oracles, and how much it changed
+    turns.partial.jsonl    generations of unfinished samples (`GenerationCache`)
+    lock                   held by the process that uses the directory
 
-A kill can come at any moment. A line of the partial file that is torn is dropped and its
-sample made again. The complete file takes its name in one step, after which the partial one
-is only in the way. A run that is asked for more problems, cases or samples than before goes the
-other way first: its complete file is the partial one of the larger run.
+A kill can come at any moment. A torn line of the partial file is dropped and its sample repeated.
+The complete file is renamed into place in one step, after which the partial one is obsolete. When
+a run is extended with problems, cases or samples, its complete file first becomes the partial file
+of the larger run.
 """
 
 from __future__ import annotations
@@ -58,24 +58,23 @@ SITTINGS = "sittings.jsonl"
 REJUDGED = "rejudged.jsonl"
 TURNS = "turns.partial.jsonl"
 LOCK = "lock"
-_MOST_DIFFERENCES = 5
+_MAX_DIFFERENCES = 5
 
 
 def _unknown(record: Mapping[str, Any]) -> None:
-    """Nothing is known of the samples of a record."""
+    """The samples of a record are unknown."""
     del record
 
 
 class BenchmarkDirectory:
-    """The directory of one run, held by this process alone; see `open`.
+    """The directory of one run, locked by this process; see `open`.
 
     Attributes:
         path: the directory.
-        found: the samples that are on the disk.
-        passed: how many of them each oracle passed.
-        turns: texts of dialogues that are not finished.
-        extended: how many samples the run had to have before more were asked for; 0 where the
-            directory was this very run's.
+        found: the samples that are on disk.
+        passed: how many of them passed, by oracle.
+        turns: generations of unfinished samples.
+        extended: the number of samples of the run before it was extended; 0 if it was not.
     """
 
     def __init__(
@@ -102,21 +101,20 @@ class BenchmarkDirectory:
         fresh: bool = False,
         planned: Callable[[Mapping[str, Any]], Sequence[SampleKey] | None] = _unknown,
     ) -> BenchmarkDirectory:
-        """Begin a run in `path`, or go on with it.
+        """Start a run in `path`, or continue it.
 
         Args:
-            path: made if need be.
-            config: what is run; must be what the directory holds already, or more of it.
+            path: created if necessary.
+            config: the run; it must equal the run in the directory, or extend it.
             keys: all samples of the run, in the order of the complete file.
-            fresh: throw away what another run, or this one, has left there.
-            planned: the samples of the run of a record that was found there; None where they
-                cannot be told.
+            fresh: delete the results of this or another run first.
+            planned: gives the samples of a record that was found there; None if unknown.
 
         Raises:
-            InputError: the directory belongs to another run, or is none of a run.
-            StorageError: another process is at work there, or it cannot be written.
+            InputError: the directory belongs to another run, or is not the directory of a run.
+            StorageError: another process uses the directory, or it cannot be written.
         """
-        with storage_errors(path, "making the directory of the run"):
+        with storage_errors(path, "creating the directory of the run"):
             path.mkdir(parents=True, exist_ok=True)
         lock = lock_of(path)
         opened = cls(path, config, keys, lock)
@@ -131,18 +129,18 @@ class BenchmarkDirectory:
 
     @property
     def complete(self) -> bool:
-        """Whether every sample is there."""
+        """Whether all samples are on disk."""
         return len(self.found) == len(self._order)
 
     def missing(self) -> list[SampleKey]:
-        """The samples that are still to be made, in the task's order."""
+        """The missing samples, in the order of the task."""
         return [key for key in self._order if key not in self.found]
 
     def append(self, samples: Sequence[Sample]) -> None:
-        """Write finished samples and wait until they are on the disk.
+        """Write finished samples and wait until they are on disk.
 
         Raises:
-            StorageError: the disk is full or fails. None of them counts as written.
+            StorageError: the disk is full or fails. None of the samples counts as written.
         """
         data = "".join(map(to_line, samples)).encode("ascii")
         if self._descriptor is None:
@@ -169,7 +167,7 @@ class BenchmarkDirectory:
             raise
 
     def note(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
-        """Add lines to a side file, on which nothing depends."""
+        """Append lines to an auxiliary file, on which nothing depends."""
         text = "".join(json.dumps(line) + "\n" for line in lines)
         with (
             storage_errors(self.path / name, "writing timings"),
@@ -178,10 +176,10 @@ class BenchmarkDirectory:
             file.write(text)
 
     def finish(self) -> None:
-        """Put the complete file in its place.
+        """Write the complete file.
 
         Raises:
-            StorageError: the disk is full or fails. The samples are still there, as before.
+            StorageError: the disk is full or fails. The partial file is unchanged.
         """
         partial = self.path / PARTIAL
         if self._descriptor is not None:
@@ -197,7 +195,7 @@ class BenchmarkDirectory:
         self.turns.clear()
 
     def close(self) -> None:
-        """Let others work here. Safe to call twice."""
+        """Release the lock. Can be called twice."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -220,13 +218,13 @@ class BenchmarkDirectory:
     def _claim(
         self, fresh: bool, planned: Callable[[Mapping[str, Any]], Sequence[SampleKey] | None]
     ) -> None:
-        """Make sure that the directory is this run's."""
+        """Check that the directory belongs to this run, or make it so."""
         saved = self.path / CONFIG
         for name in (CONFIG, COMPLETE, PARTIAL, TURNS):
-            # What a kill has left of a file that was to be written whole.
+            # Temporary files of an atomic write that was killed.
             self._remove(*(left.name for left in self.path.glob(f".{name}.*")))
         if saved.exists() and fresh:
-            # The record goes last: until then the directory is known for what it was.
+            # The record is removed last, so that the directory stays recognizable until then.
             replaced = (left.name for left in self.path.glob("verdicts.*.jsonl*"))
             self._remove(COMPLETE, PARTIAL, TURNS, TIMINGS, SITTINGS, *replaced, REJUDGED, CONFIG)
         if saved.exists():
@@ -235,7 +233,8 @@ class BenchmarkDirectory:
         strangers = sorted(each.name for each in self.path.iterdir() if each.name != LOCK)
         if strangers:
             raise InputError(
-                f"the directory holds {strangers[0]!r} and no {CONFIG}, so it is none of a run",
+                f"the directory contains {strangers[0]!r} and no {CONFIG}, so it is not that of a "
+                "run",
                 got=str(self.path),
                 fix="name another directory",
             )
@@ -254,7 +253,7 @@ class BenchmarkDirectory:
             raise InputError(
                 f"the record of the run cannot be read ({error})",
                 got=str(saved),
-                fix="begin again with --fresh, or name another directory",
+                fix="start again with --fresh, or name another directory",
             ) from error
         theirs = theirs if isinstance(theirs, dict) else {}
         found = differences(theirs, self.config)
@@ -263,82 +262,80 @@ class BenchmarkDirectory:
             self._extend(earlier)
         elif found:
             old = all(each.startswith("versions.oracle ") for each in found)
-            more = len(found) - _MOST_DIFFERENCES
-            listed = ", ".join(found[:_MOST_DIFFERENCES]) + (
-                f" and {more} more" if more > 0 else ""
-            )
+            more = len(found) - _MAX_DIFFERENCES
+            listed = ", ".join(found[:_MAX_DIFFERENCES]) + (f" and {more} more" if more > 0 else "")
             raise InputError(
                 f"the directory belongs to another run: {listed}",
                 got=str(self.path),
-                fix="say the same as that run, name another directory, or throw it away with "
+                fix="use the settings of that run, name another directory, or delete it with "
                 "--fresh"
                 + (f"; `multiturn bench rejudge {self.path}` judges it again" if old else ""),
             )
 
     def _extend(self, earlier: Sequence[SampleKey]) -> None:
-        """Make the run that is here a part of this one.
+        """Make the earlier run a part of this one.
 
         Raises:
-            InputError: it has samples that this one does not ask for.
+            InputError: it has samples that this one does not have.
         """
         left_out = sum(key not in self._order for key in earlier)
         if left_out:
             raise InputError(
-                f"the run that is kept there has {len(earlier)} samples, of which {left_out} are "
-                "not asked for now",
+                f"the run in the directory has {len(earlier)} samples, of which {left_out} are "
+                "not requested now",
                 got=str(self.path),
-                fix="ask for at least the same problems, cases and samples, which extends the run; "
-                "or name another directory, or throw it away with --fresh",
+                fix="request at least the same problems, cases and samples, which extends the run; "
+                "or name another directory, or delete it with --fresh",
             )
         with storage_errors(self.path, "extending the run"):
             if (self.path / COMPLETE).exists():
                 (self.path / COMPLETE).replace(self.path / PARTIAL)
                 fsync_directory(self.path)
-        # A kill before this line leaves the earlier run as it was, to be completed or extended.
+        # A kill before this line leaves the earlier run unchanged, to be completed or extended.
         self._write_config()
         self.extended = len(earlier)
 
     def _recover(self) -> None:
-        """Find out what is there, and mend what a crash has torn."""
+        """Find the samples on disk, and repair what a crash has torn."""
         if (self.path / COMPLETE).exists():
             self._remove(PARTIAL)
-            for sample, _ in self._whole_lines(COMPLETE):
+            for sample, _ in self._complete_lines(COMPLETE):
                 self._count(sample)
             if not self.complete:
                 raise InputError(
-                    f"{COMPLETE} holds {len(self.found)} of {len(self._order)} samples; it was "
-                    "changed by other hands",
+                    f"{COMPLETE} has {len(self.found)} of {len(self._order)} samples; another "
+                    "program changed it",
                     got=str(self.path),
-                    fix="begin again with --fresh, or name another directory",
+                    fix="start again with --fresh, or name another directory",
                 )
         elif (self.path / PARTIAL).exists():
-            kept = []
-            for sample, line in self._whole_lines(PARTIAL):
+            complete = []
+            for sample, line in self._complete_lines(PARTIAL):
                 if sample.key not in self.found:
                     self._count(sample)
-                    kept.append(line)
-            self._mend(self.path / PARTIAL, b"".join(kept))
+                    complete.append(line)
+            self._repair(self.path / PARTIAL, b"".join(complete))
 
     def _count(self, sample: Sample) -> None:
         self.found.add(sample.key)
         self.passed.update(name for name, verdict in sample.verdicts.items() if verdict.passed)
 
-    def _mend(self, partial: Path, kept: bytes) -> None:
-        """Leave only the whole lines in the partial file."""
-        with storage_errors(partial, "mending the samples"):
+    def _repair(self, partial: Path, complete: bytes) -> None:
+        """Remove torn lines from the partial file."""
+        with storage_errors(partial, "repairing the samples"):
             there = partial.read_bytes()
-            if there == kept:
+            if there == complete:
                 return
-            if there.startswith(kept):
-                # The usual case, a torn end: it can be cut off on a full disk too.
+            if there.startswith(complete):
+                # The usual case, a torn end, can be truncated even on a full disk.
                 with partial.open("r+b") as file:
-                    file.truncate(len(kept))
+                    file.truncate(len(complete))
                     os.fsync(file.fileno())
                 return
-        write_atomically(partial, kept)
+        write_atomically(partial, complete)
 
-    def _whole_lines(self, name: str) -> Iterator[tuple[Sample, bytes]]:
-        """The lines that are samples of this run, each also as it stands."""
+    def _complete_lines(self, name: str) -> Iterator[tuple[Sample, bytes]]:
+        """The lines that are samples of this run, parsed and raw."""
         with storage_errors(self.path / name, "reading the samples"):
             lines = split_lines((self.path / name).read_bytes(), keepends=True)
         for line in lines:
@@ -364,10 +361,10 @@ class BenchmarkDirectory:
 
 
 def lock_of(path: Path) -> FileLock:
-    """The lock of a run's directory, held from now on.
+    """Acquire the lock of a run's directory.
 
     Raises:
-        StorageError: another process is at work there, or it cannot be written.
+        StorageError: another process holds it, or the directory cannot be written.
     """
     lock = FileLock(path / LOCK, timeout=0, thread_local=False)
     with storage_errors(path, "locking the directory of the run"):
@@ -375,9 +372,9 @@ def lock_of(path: Path) -> FileLock:
             lock.acquire()
         except Timeout as error:
             raise StorageError(
-                "another process is at work on this run",
+                "another process is working on this run",
                 got=str(path),
-                fix="wait for its end, or name another directory",
+                fix="wait until it ends, or name another directory",
             ) from error
     return lock
 

@@ -1,4 +1,4 @@
-"""One dialogue led to its end: its texts asked of the engine, its programs run."""
+"""Runs the solver of one sample: the engine generates, the sandbox executes."""
 
 from __future__ import annotations
 
@@ -43,24 +43,24 @@ __all__ = [
 ]
 
 OUT_OF_WINDOW = "context window"
-"""What a step says that it was cut by where the model's window was full."""
+"""The `cut_by` of a generation that filled the context window."""
 
-MOST_TRIES = 3
-"""How often a request, or a program, is tried where engine or sandbox fail."""
+MAX_ATTEMPTS = 3
+"""Attempts at a request or a program when the engine or the sandbox fails."""
 
-FIRST_PAUSE = 0.2
-"""Seconds before the second try; doubled before each further one."""
+FIRST_BACKOFF = 0.2
+"""Seconds before the second attempt; doubled before each further one."""
 
 _T = TypeVar("_T")
 
 
 class StoppedError(Exception):
-    """The run is being stopped; what was under way is dropped."""
+    """The run is stopping; work in progress is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleTrace:
-    """A dialogue that came to its end, and what it took."""
+    """The solution of a sample and the resources that it took."""
 
     solution: Solution
     engine_seconds: float
@@ -69,15 +69,15 @@ class SampleTrace:
 
 
 class SampleRunner:
-    """Leads dialogues. Safe to use from several threads, one dialogue in each.
+    """Runs solvers. Thread-safe, with one solver per thread.
 
     Args:
-        engine: writes.
-        sandbox: runs what a dialogue wants run before it goes on.
-        limits: of such a program.
-        gauge: is told of each request.
-        meter: is told of each text, and of its pieces as they come.
-        stop: once set, texts under way are given up, and `StoppedError` is raised.
+        engine: generates text.
+        sandbox: executes the programs that a solver asks for.
+        limits: the limits of these programs.
+        utilization: tracks the requests.
+        meter: counts generations, and their tokens as they arrive.
+        stop: once set, generations in progress are dropped and `StoppedError` is raised.
     """
 
     def __init__(
@@ -104,24 +104,24 @@ class SampleRunner:
         session: str,
         turns: GenerationCache,
     ) -> SampleTrace:
-        """Lead one dialogue to its end.
+        """Run one solver to completion.
 
         Args:
             solver: a fresh generator.
-            key: the sample that it is for; the seeds depend on it.
-            sampling: how its texts are drawn.
-            session: a name for what the engine may keep between the dialogue's texts.
-            turns: texts that were written at an earlier time; new ones are added.
+            key: identifies the sample; the seeds depend on it.
+            sampling: sampling parameters.
+            session: names what the engine may cache between the sample's requests.
+            turns: earlier generations; new ones are added.
 
         Raises:
-            StoppedError: the run is being stopped.
-            EngineError, SandboxUnavailableError: trying again did not help.
+            StoppedError: the run is stopping.
+            EngineError, SandboxUnavailableError: every attempt failed.
         """
-        asks = cached = 0
+        requests = cached = 0
         seconds = {Generate: 0.0, Execute: 0.0}
 
         def reply(action: Action) -> Reply:
-            nonlocal asks, cached
+            nonlocal requests, cached
             if self._stop.is_set():
                 raise StoppedError
             began = time.perf_counter()
@@ -133,11 +133,11 @@ class SampleRunner:
                     top_p=sampling.top_p,
                     max_tokens=action.max_tokens,
                     stop=action.stop,
-                    seed=generation_seed(sampling.seed, key.item, key.sample, asks),
+                    seed=generation_seed(sampling.seed, key.item, key.sample, requests),
                     session=session,
                 )
-                answer = self._kept_or_written(request, key, asks, turns)
-                asks += 1
+                answer = self._cached_or_generated(request, key, requests, turns)
+                requests += 1
                 cached += answer.cached_tokens
             else:
                 program = Program(source=action.source, seed=0)
@@ -148,29 +148,29 @@ class SampleRunner:
         solution = run_solver(solver, reply)
         return SampleTrace(solution, seconds[Generate], seconds[Execute], cached)
 
-    def _kept_or_written(
-        self, request: Request, key: SampleKey, ask: int, turns: GenerationCache
+    def _cached_or_generated(
+        self, request: Request, key: SampleKey, index: int, turns: GenerationCache
     ) -> Completion:
-        kept = turns.find(key, ask, request)
-        if kept is not None:
-            self._meter.kept()
-            return kept
-        completion = self._write(request)
-        turns.keep(key, ask, request, completion)
+        known = turns.find(key, index, request)
+        if known is not None:
+            self._meter.count_cached()
+            return known
+        completion = self._generate(request)
+        turns.store(key, index, request, completion)
         return completion
 
-    def _write(self, request: Request) -> Completion:
-        """The completion of a request, and of one that outgrows the window what fits into it."""
+    def _generate(self, request: Request) -> Completion:
+        """The completion of a request; if the window is too small, as much as fits."""
         try:
             return self._complete(request)
         except ContextOverflowError:
             prompt_tokens = self._engine.count_tokens(request.prompt)
-            room = self._engine.info.context_window - prompt_tokens
-            if room >= request.max_tokens:
+            available = self._engine.info.context_window - prompt_tokens
+            if available >= request.max_tokens:
                 raise
-        if room <= 0:
+        if available <= 0:
             return _empty_completion(prompt_tokens, OUT_OF_WINDOW)
-        completion = self._complete(replace(request, max_tokens=room))
+        completion = self._complete(replace(request, max_tokens=available))
         if completion.finish_reason is FinishReason.LENGTH:
             completion = replace(completion, cut_by=OUT_OF_WINDOW)
         return completion
@@ -193,29 +193,29 @@ class SampleRunner:
 
 
 def with_retries(action: Callable[[], _T], stop: Flag) -> _T:
-    """Do something that engine or sandbox may fail at for a moment, a few times if need be.
+    """Call `action`; retry if the engine or the sandbox fails temporarily.
 
-    The same request gives the same text and the same program does the same, so that nothing
-    is counted twice.
+    The same request gives the same text and the same program the same result, so a retry
+    changes no sample.
 
     Raises:
-        EngineError, SandboxUnavailableError: it failed each time.
-        StoppedError: the run was stopped meanwhile.
+        EngineError, SandboxUnavailableError: every attempt failed.
+        StoppedError: the run is stopping.
     """
-    for attempt in range(MOST_TRIES):
+    for attempt in range(MAX_ATTEMPTS):
         try:
             return action()
         except (EngineError, SandboxUnavailableError) as error:
             if stop.is_set():
                 raise StoppedError from error
-            if attempt == MOST_TRIES - 1:
+            if attempt == MAX_ATTEMPTS - 1:
                 raise
-        stop.wait(FIRST_PAUSE * 2**attempt)
+        stop.wait(FIRST_BACKOFF * 2**attempt)
     raise AssertionError("not reached")
 
 
 def empty_completion() -> Completion:
-    """A completion without text, for going through a dialogue without an engine."""
+    """A completion without text, to run a solver without an engine."""
     return _empty_completion(0, None)
 
 

@@ -1,10 +1,11 @@
-"""The texts of dialogues that are not finished, kept so that a stop loses no turn.
+"""A cache of the generations of unfinished samples, so that an interruption loses no turn.
 
-Each text is a line of `turns.partial.jsonl` as soon as it is written. When the run continues, a
-dialogue is led again from its beginning and gets the kept texts in place of new ones, as long as
-it asks for the same: the same prompt and length, at the same place of the same sample. So the
-sample is the same to the byte as if nothing had happened, and only the text that was under way
-is written again. Nothing depends on the file; it goes when the run is complete.
+Each generation becomes a line of `turns.partial.jsonl` as soon as it is complete. When the run
+continues, a solver starts from the beginning and gets the cached generations in place of new
+ones, provided that its requests are the same: prompt, length, and position in the sample. The
+sample then has the same bytes as without the interruption, and only the generation that was
+interrupted is repeated. The file can be deleted at any time and is removed when the run is
+complete.
 """
 
 from __future__ import annotations
@@ -32,53 +33,53 @@ __all__ = ["GenerationCache"]
 
 
 class GenerationCache:
-    """The kept texts of one run. Safe to use from several threads.
+    """The cached generations of one run. Thread-safe.
 
     Args:
-        path: of the file; need not be there.
-        wanted: whether a sample is still to be made. Texts of others are thrown away.
+        path: the file; it may be absent.
+        wanted: whether a sample is still missing. The generations of other samples are dropped.
     """
 
     def __init__(self, path: Path, wanted: Callable[[SampleKey], bool]) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._kept: dict[tuple[SampleKey, int], Mapping[str, Any]] = {}
+        self._lines: dict[tuple[SampleKey, int], Mapping[str, Any]] = {}
         self._torn = False
         self._given_way = False
         self._load(wanted)
 
     @property
     def count(self) -> int:
-        """How many texts there are."""
+        """The number of cached generations."""
         with self._lock:
-            return len(self._kept)
+            return len(self._lines)
 
-    def find(self, key: SampleKey, ask: int, request: Request) -> Completion | None:
-        """The kept answer to a request, which is the `ask`-th of a sample's dialogue."""
+    def find(self, key: SampleKey, index: int, request: Request) -> Completion | None:
+        """The cached completion of request number `index` of a sample."""
         with self._lock:
-            kept = self._kept.get((key, ask))
-        if kept is None or kept["request"] != _hash_of(request):
+            line = self._lines.get((key, index))
+        if line is None or line["request"] != _hash_of(request):
             return None
         return Completion(
             index=0,
-            text=kept["text"],
-            raw_text=kept["raw_text"],
-            cut_by=kept["cut_by"],
-            finish_reason=FinishReason(kept["finish_reason"]),
-            tokens=(UNKNOWN_TOKEN,) * kept["new_tokens"],
+            text=line["text"],
+            raw_text=line["raw_text"],
+            cut_by=line["cut_by"],
+            finish_reason=FinishReason(line["finish_reason"]),
+            tokens=(UNKNOWN_TOKEN,) * line["new_tokens"],
             logprobs=None,
             text_tokens=0,
-            prompt_tokens=kept["prompt_tokens"],
-            cached_tokens=kept["cached_tokens"],
+            prompt_tokens=line["prompt_tokens"],
+            cached_tokens=line["cached_tokens"],
             timings=Timings(0.0, 0.0),
         )
 
-    def keep(self, key: SampleKey, ask: int, request: Request, completion: Completion) -> None:
-        """Write down an answer. A disk that is full loses it, and nothing else."""
+    def store(self, key: SampleKey, index: int, request: Request, completion: Completion) -> None:
+        """Add a completion. If the disk is full it is lost, without further consequences."""
         line = {
             "item": key.item,
             "sample": key.sample,
-            "ask": ask,
+            "ask": index,
             "request": _hash_of(request),
             "text": completion.text,
             "raw_text": completion.raw_text,
@@ -88,10 +89,10 @@ class GenerationCache:
             "prompt_tokens": completion.prompt_tokens,
             "cached_tokens": completion.cached_tokens,
         }
-        # ASCII, so that half a surrogate pair that a model wrote can be kept.
+        # ASCII can represent a lone surrogate that a model wrote.
         text = json.dumps(line, ensure_ascii=True) + "\n"
         with self._lock:
-            self._kept[key, ask] = line
+            self._lines[key, index] = line
             if self._given_way:
                 return
             try:
@@ -102,14 +103,14 @@ class GenerationCache:
                 self._torn = True
 
     def forget(self, keys: Iterable[SampleKey]) -> None:
-        """Say that these samples are on the disk."""
+        """Drop the generations of samples that are on disk."""
         done = set(keys)
         with self._lock:
-            for place in [place for place in self._kept if place[0] in done]:
-                del self._kept[place]
+            for place in [place for place in self._lines if place[0] in done]:
+                del self._lines[place]
 
     def give_way(self) -> bool:
-        """Leave the room on a full disk to samples; whether there was any."""
+        """Delete the file to leave its space to samples; whether there was a file."""
         with self._lock:
             self._given_way = True
             try:
@@ -121,7 +122,7 @@ class GenerationCache:
     def clear(self) -> None:
         """Remove the file."""
         with self._lock, contextlib.suppress(OSError):
-            self._kept.clear()
+            self._lines.clear()
             self._path.unlink(missing_ok=True)
 
     def _load(self, wanted: Callable[[SampleKey], bool]) -> None:
@@ -129,23 +130,23 @@ class GenerationCache:
             lines = self._path.read_bytes().splitlines(keepends=True)
         except OSError:
             return
-        kept = []
+        complete = []
         for line in lines:
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 data = json.loads(line)
                 place = SampleKey(data["item"], data["sample"]), data["ask"]
-                if line.endswith(b"\n") and _is_kept(data) and wanted(place[0]):
-                    self._kept[place] = data
-                    kept.append(line)
-        if len(kept) < len(lines):
+                if line.endswith(b"\n") and _is_complete(data) and wanted(place[0]):
+                    self._lines[place] = data
+                    complete.append(line)
+        if len(complete) < len(lines):
             try:
-                write_atomically(self._path, b"".join(kept))
+                write_atomically(self._path, b"".join(complete))
             except MultiturnError:
                 self._torn = True
 
 
-def _is_kept(data: Mapping[str, Any]) -> bool:
-    """Whether a line has all that `GenerationCache.find` needs."""
+def _is_complete(data: Mapping[str, Any]) -> bool:
+    """Whether a line has everything that `GenerationCache.find` needs."""
     texts = all(isinstance(data[name], str) for name in ("request", "text", "raw_text"))
     counts = all(
         isinstance(data[name], int) and data[name] >= 0
@@ -156,5 +157,5 @@ def _is_kept(data: Mapping[str, Any]) -> bool:
 
 
 def _hash_of(request: Request) -> str:
-    asked = [request.prompt, request.max_tokens, request.seed, request.temperature, request.top_p]
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
+    fields = [request.prompt, request.max_tokens, request.seed, request.temperature, request.top_p]
+    return hashlib.sha256(json.dumps(fields).encode()).hexdigest()[:32]

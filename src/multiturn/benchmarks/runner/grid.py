@@ -1,4 +1,4 @@
-"""Every combination of arms, truncations and temperatures that one call asks for."""
+"""All combinations of arms, truncations and temperatures of one call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Grid"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Every combination of its parts, for one model."""
+    """All combinations of its parts, for one model."""
 
     tasks: tuple[Task, ...]
     """One for each arm."""
@@ -31,7 +31,7 @@ class Grid:
     def specs(
         self, out: Path, model: str, engine: EngineInfo, sandbox: Sandbox
     ) -> Iterator[RunSpec]:
-        """The runs, each with its place below `out`."""
+        """The runs, each with its directory below `out`."""
         for task in self.tasks:
             for settings in self.settings:
                 for sampling in self.samplings:

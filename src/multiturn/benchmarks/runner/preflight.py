@@ -1,4 +1,4 @@
-"""What is found out before anything is written: that programs run, and that prompts fit."""
+"""Checks before anything is written: that programs run and that prompts fit."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _SPARE_TOKENS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreflightReport:
-    """What going through the dialogues of some items has shown."""
+    """The result of a dry run of some solvers."""
 
     programs: tuple[str, ...]
-    """What the dialogues come to with nothing written: the headers and prompts alone, each once."""
-    asks: dict[str, int]
-    """How many texts a sample of an item takes, by the item's id."""
+    """The distinct programs without any generated text: headers and prompts alone."""
+    generations: dict[str, int]
+    """The number of generations per sample, by the id of the item."""
 
 
 def check_sandbox(sandbox: Sandbox, headers: Iterable[str]) -> None:
-    """Make sure that programs run here, and find what they import.
+    """Check that programs run here and find what they import.
 
     Args:
-        sandbox: has to run them.
-        headers: programs in which a model has written nothing yet.
+        sandbox: must run them.
+        headers: programs without generated text.
 
     Raises:
-        SandboxUnavailableError: it cannot run a program, or an import of a header fails.
+        SandboxUnavailableError: it cannot run a program, or an import in a header fails.
     """
     lines = dict.fromkeys(line for header in headers for line in _imports(header))
     source = "\n".join([*lines, "answer = 6 * 7\n"])
@@ -46,7 +46,7 @@ def check_sandbox(sandbox: Sandbox, headers: Iterable[str]) -> None:
     result = sandbox.run(Program(source=source, result="answer"), limits)
     if not result.outcome.finished:
         raise SandboxUnavailableError(
-            f"what the benchmark's programs begin with does not run here: "
+            f"the header of the benchmark's programs does not run here: "
             f"{result.outcome.describe()}",
             fix="pip install 'multiturn[science]' for numpy and pandas",
         )
@@ -59,47 +59,50 @@ def check_sandbox(sandbox: Sandbox, headers: Iterable[str]) -> None:
 def check_engine(
     engine: Engine, task: Task, items: Iterable[Item], settings: ArmSettings
 ) -> PreflightReport:
-    """Go through every dialogue with nothing written, and make sure that its prompts fit.
+    """Run every solver without an engine and check that its prompts fit the window.
 
-    What a model writes takes room as well; a dialogue that outgrows the window on its way is
-    no fault of the run, and its steps say so.
+    Generated text takes space as well. A sample that outgrows the window later is not an error:
+    its steps record it.
 
     Raises:
-        ContextOverflowError: a prompt and what may be written after it do not fit; says which.
+        ContextOverflowError: a prompt and its maximum generation do not fit; names the prompt.
         InputError: a problem lacks what the arm needs.
     """
     programs: dict[str, None] = {}
-    asks: dict[str, int] = {}
+    generations: dict[str, int] = {}
     for item in items:
-        asks[item.id] = 0
+        generations[item.id] = 0
 
         def reply(action: Action, item: Item = item) -> Reply:
             if isinstance(action, Generate):
-                asks[item.id] += 1
-                _check_room(engine, item, action)
+                generations[item.id] += 1
+                _check_window(engine, item, action)
                 return empty_completion()
             return RunResult(Outcome(Status.FINISHED), IsolationLevel.FAKE)
 
         programs[run_solver(task.solver(item, settings), reply).program] = None
-    return PreflightReport(programs=tuple(programs), asks=asks)
+    return PreflightReport(programs=tuple(programs), generations=generations)
 
 
-def _check_room(engine: Engine, item: Item, ask: Generate) -> None:
+def _check_window(engine: Engine, item: Item, request: Generate) -> None:
     window = engine.info.context_window
-    # No token is shorter than a byte, and counting takes longer than this.
-    if len(ask.prompt.encode("utf-8", "replace")) + ask.max_tokens + _SPARE_TOKENS <= window:
+    # Every token has at least one byte, and this is faster than counting.
+    if (
+        len(request.prompt.encode("utf-8", "replace")) + request.max_tokens + _SPARE_TOKENS
+        <= window
+    ):
         return
-    tokens = engine.count_tokens(ask.prompt)
-    if tokens + ask.max_tokens > window:
+    tokens = engine.count_tokens(request.prompt)
+    if tokens + request.max_tokens > window:
         raise ContextOverflowError(
-            f"a prompt of {item.id} takes {tokens} tokens and up to {ask.max_tokens} more are to "
-            f"be written, which is more than the context window of {window}",
-            fix="say a smaller --max-new-tokens or a larger --context, or leave the problem out",
+            f"a prompt of {item.id} takes {tokens} tokens and up to {request.max_tokens} more are "
+            f"to be written, which is more than the context window of {window}",
+            fix="give a smaller --max-new-tokens or a larger --context, or leave the problem out",
         )
 
 
 def _imports(program: str) -> Iterator[str]:
-    """The imports that a program begins with."""
+    """The imports at the beginning of a program."""
     for line in program.splitlines():
         if line.startswith(("import ", "from ")):
             yield line

@@ -1,4 +1,4 @@
-"""How far a run is, for a person who watches."""
+"""The progress of a run, for display."""
 
 from __future__ import annotations
 
@@ -13,57 +13,57 @@ __all__ = ["BenchmarkProgress", "ProgressListener", "unwatched"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkProgress:
-    """Where the work stands."""
+    """How far a run has come."""
 
     done: int
-    """Samples on the disk, those of earlier sittings included."""
+    """Samples on disk, including those of earlier invocations."""
     total: int
     """Number of samples when the runs are complete."""
     new: int
-    """Of `done`, those of this sitting."""
+    """How many of `done` are from this invocation."""
     seconds: float
-    """Since this sitting began to write."""
+    """Since this invocation started to generate."""
     label: str
-    """The cell whose sample was finished last."""
+    """The run whose sample was finished last."""
     passed: Mapping[str, int]
-    """How many samples of that cell each oracle passed."""
+    """How many samples of that run passed, by oracle."""
     judged: int
-    """How many samples of that cell there are."""
+    """How many samples of that run have been judged."""
     utilization: EngineUtilization
     """How busy the engine is."""
     output: Output = field(default_factory=Output)
-    """What was written at this time, also of samples that are not finished."""
+    """What this invocation has generated, including unfinished samples."""
     all_turns: int = 0
-    """How many texts the samples of this time take at most; 0 where that is not known."""
+    """The maximum number of generations for the missing samples; 0 if unknown."""
     stopping: bool = False
-    """Whether no more is begun, and what is under way is brought to an end or dropped."""
+    """Whether nothing new is started, and work in progress is finished or dropped."""
     extended: int = 0
-    """How many samples the runs had to have before more were asked for; 0 where none were."""
+    """The number of samples before the runs were extended; 0 if they were not."""
 
     @property
     def rate(self) -> float | None:
-        """Samples a second, of this sitting; None before the first."""
+        """Samples per second in this invocation; None before the first."""
         return self.new / self.seconds if self.new and self.seconds > 0 else None
 
     @property
     def seconds_left(self) -> float | None:
-        """Until the end, at this rate; None while it is not known.
+        """Estimated time to the end; None while unknown.
 
-        Before the first sample is finished, at the rate of turns.
+        Before the first sample is finished, the estimate uses the rate of turns.
         """
         rate = self.rate
         if rate:
             return (self.total - self.done) / rate
-        solution = self.output.turns - self.output.kept_turns
+        solution = self.output.turns - self.output.cached_turns
         if not solution or not self.all_turns or self.seconds <= 0:
             return None
         return max(self.all_turns - self.output.turns, 0) / solution * self.seconds
 
 
 ProgressListener = Callable[[BenchmarkProgress], None]
-"""Is told now and then, and once at the end."""
+"""Called now and then, and once at the end."""
 
 
 def unwatched(progress: BenchmarkProgress) -> None:
-    """Nobody watches."""
+    """Ignore the progress."""
     del progress

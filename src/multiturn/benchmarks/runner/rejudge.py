@@ -1,9 +1,9 @@
-"""The programs of a saved run, judged again by the oracles of today.
+"""Judges the programs of a saved run again with the current oracles.
 
-The new verdicts take the place of the old ones, which are kept beside them, and ``run.json``
-then names the oracles that judged. Judging that was stopped goes on where it was: what is
-judged stands in ``rejudge.partial.jsonl`` until all is. A kill at any moment loses nothing,
-since the old verdicts are on the disk before a new one takes the place of one.
+The new verdicts replace the old ones, which are saved beside them, and ``run.json`` then names the
+versions of the oracles that judged. An interrupted rejudging continues: ``rejudge.partial.jsonl``
+collects the verdicts until all samples are judged. A kill at any moment loses nothing, because the
+old verdicts are on disk before the first of them is replaced.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from multiturn.benchmarks.interchange.external_samples import ExternalSample, ju
 from multiturn.benchmarks.oracles.versions import oracle_versions_of, version_key
 from multiturn.benchmarks.runner.config import RunConfig, installed_versions
 from multiturn.benchmarks.runner.directory import CONFIG, LOCK, REJUDGED, lock_of
-from multiturn.benchmarks.runner.results import SavedRun, read_run, samples_file, unpacked
+from multiturn.benchmarks.runner.results import SavedRun, decompressed, read_run, samples_file
 from multiturn.benchmarks.runner.samples import Sample, SampleKey, to_line
 from multiturn.benchmarks.solver import Solution
 from multiturn.benchmarks.task import Task
@@ -39,7 +39,7 @@ Verdicts = Mapping[str, Verdict]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictChange:
-    """A sample on which an oracle has changed its mind."""
+    """A sample whose verdict by one oracle changed."""
 
     item: str
     sample: int
@@ -51,7 +51,7 @@ class VerdictChange:
 
 @dataclass(frozen=True, slots=True)
 class PassCounts:
-    """How many samples passed."""
+    """How many samples passed, before and after."""
 
     before: int
     after: int
@@ -59,7 +59,7 @@ class PassCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejudgeReport:
-    """What judging a run again came to."""
+    """The result of a rejudging."""
 
     path: Path
     samples: int
@@ -69,9 +69,9 @@ class RejudgeReport:
     passed: Mapping[str, PassCounts]
     """By oracle."""
     problems: Mapping[str, Mapping[str, PassCounts]]
-    """By problem and oracle; problems of which the samples that pass are others."""
+    """By problem and oracle, for problems whose passing samples changed."""
     changes: tuple[VerdictChange, ...]
-    """All samples with another judgement, in the run's order."""
+    """All samples with another judgement, in the order of the run."""
 
 
 def rejudge(
@@ -81,18 +81,18 @@ def rejudge(
     *,
     listen: Callable[[int, int], None] | None = None,
 ) -> RejudgeReport:
-    """Judge the samples of a run again, complete or not, and keep the verdicts.
+    """Judge the samples of a run again, complete or not, and save the verdicts.
 
     Args:
-        path: of the run.
-        task: the run's own: the same problems under the same arm.
+        path: the directory of the run.
+        task: the same problems under the same arm.
         sandbox: runs the programs.
-        listen: is told how many samples are judged, and of how many.
+        listen: receives how many samples have been judged, and the total.
 
     Raises:
-        InputError: the task is another than the run's, or a record is broken.
-        SandboxUnavailableError: the sandbox failed. What is judged is kept.
-        StorageError: another process is at work on the run, or it cannot be written.
+        InputError: the run is of another task, or a record is damaged.
+        SandboxUnavailableError: the sandbox failed. Verdicts so far are saved.
+        StorageError: another process is working on the run, or it cannot be written.
     """
     was_locked = (path / LOCK).exists()
     lock = lock_of(path)
@@ -102,9 +102,9 @@ def rejudge(
         earlier = _count_lines(path / REJUDGED)
         before = _verdicts_of(run.samples) | _replaced(_old_file(path, earlier))
         after = _judge(run, task, sandbox, listen or _silent)
-        found = _compared(run, before, after)
-        _keep(run, earlier, found, before, after, sandbox)
-        return found
+        report = _compared(run, before, after)
+        _save(run, earlier, report, before, after, sandbox)
+        return report
     finally:
         lock.release()
         if not was_locked:
@@ -141,7 +141,7 @@ def _verdicts_of(samples: Sequence[Sample]) -> dict[SampleKey, Verdicts]:
 def _judge(
     run: SavedRun, task: Task, sandbox: Sandbox, listen: Callable[[int, int], None]
 ) -> dict[SampleKey, Verdicts]:
-    """The new verdicts: those of a sitting that was stopped, and the rest."""
+    """The new verdicts, including those of an interrupted invocation."""
     progress = run.path / PROGRESS
     about = _about(run, sandbox)
     done = _progress(progress, about)
@@ -152,7 +152,7 @@ def _judge(
         ExternalSample(each.item, each.sample, Solution(program=each.program, steps=each.steps))
         for each in left
     ]
-    with storage_errors(progress, "keeping the verdicts"):
+    with storage_errors(progress, "saving the verdicts"):
         write_atomically(progress, "".join(_progress_lines(about, done)))
         with progress.open("a", encoding="ascii") as file:
             for sample in judge_external(external, task, sandbox):
@@ -173,14 +173,14 @@ def _about(run: SavedRun, sandbox: Sandbox) -> Mapping[str, Any]:
 
 
 def _progress(file: Path, about: Mapping[str, Any]) -> dict[SampleKey, Verdicts]:
-    """The verdicts of a sitting that was stopped; none of one about something else."""
+    """The verdicts of an interrupted invocation with the same conditions."""
     if not file.exists():
         return {}
     with storage_errors(file, "reading the verdicts"):
         first, *lines = file.read_bytes().split(b"\n")
     if first != json.dumps(about, sort_keys=True).encode():
         return {}
-    # The last one is empty, or torn by a crash.
+    # The last line is empty, or torn by a crash.
     return dict(_read_verdicts(line, file) for line in lines[:-1])
 
 
@@ -191,7 +191,7 @@ def _progress_lines(about: Mapping[str, Any], done: Mapping[SampleKey, Verdicts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
+class _VerdictLine:
     """A line of a file of verdicts."""
 
     item: str
@@ -200,7 +200,7 @@ class _Line:
 
 
 def _verdict_line(key: SampleKey, verdicts: Verdicts) -> str:
-    line = _Line(item=key.item, sample=key.sample, verdicts=verdicts)
+    line = _VerdictLine(item=key.item, sample=key.sample, verdicts=verdicts)
     return json.dumps(to_plain(line)) + "\n"
 
 
@@ -208,22 +208,22 @@ def _read_verdicts(line: bytes, file: Path) -> tuple[SampleKey, Verdicts]:
     try:
         data = json.loads(line)
     except ValueError as error:
-        raise InputError(f"{file} is no JSON: {error}", fix="delete that file") from error
-    read = read_record(data, _Line, where=str(file))
+        raise InputError(f"{file} is not JSON: {error}", fix="delete that file") from error
+    read = read_record(data, _VerdictLine, where=str(file))
     return SampleKey(read.item, read.sample), read.verdicts
 
 
 def _old_file(path: Path, number: int) -> Path:
-    """Where a rejudging keeps the verdicts that it replaces; packed where the samples are."""
-    packed = samples_file(path).suffix == ".xz"
-    return path / f"verdicts.{number}.jsonl{'.xz' if packed else ''}"
+    """The file for the replaced verdicts; compressed if the samples are."""
+    compressed = samples_file(path).suffix == ".xz"
+    return path / f"verdicts.{number}.jsonl{'.xz' if compressed else ''}"
 
 
 def _replaced(file: Path) -> dict[SampleKey, Verdicts]:
-    """The verdicts that a rejudging was about to replace when it was killed."""
+    """The old verdicts of a rejudging that was killed while it replaced them."""
     if not file.exists():
         return {}
-    return dict(_read_verdicts(line, file) for line in unpacked(file).splitlines())
+    return dict(_read_verdicts(line, file) for line in decompressed(file).splitlines())
 
 
 def _write(file: Path, lines: Iterable[str]) -> None:
@@ -294,7 +294,7 @@ def _passed(
     }
 
 
-def _keep(
+def _save(
     run: SavedRun,
     earlier: int,
     found: RejudgeReport,
@@ -302,9 +302,9 @@ def _keep(
     after: Mapping[SampleKey, Verdicts],
     sandbox: Sandbox,
 ) -> None:
-    """Write the verdicts, the old ones first and what says that all is done last."""
+    """Write the verdicts: the old ones first, and the line that records the rejudging last."""
     old = _old_file(run.path, earlier)
-    with storage_errors(run.path, "keeping the verdicts"):
+    with storage_errors(run.path, "saving the verdicts"):
         if found.changes:
             _write(old, (_verdict_line(each.key, before[each.key]) for each in run.samples))
             judged = (replace(each, verdicts=after[each.key]) for each in run.samples)

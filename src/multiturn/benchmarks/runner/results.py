@@ -1,4 +1,4 @@
-"""Runs that were saved, read back."""
+"""Reads saved runs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.lines import split_lines
 from multiturn.core.records import read_record
 
-__all__ = ["PACKED", "SavedRun", "find_runs", "read_run", "samples_file", "unpacked"]
+__all__ = ["PACKED", "SavedRun", "find_runs", "read_run", "samples_file", "decompressed"]
 
 PACKED = f"{COMPLETE}.xz"
-"""A complete file of samples that somebody has packed, to keep it."""
+"""A complete file of samples, compressed for archiving."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,29 +30,31 @@ class SavedRun:
     config: RunConfig
     """Its record."""
     samples: tuple[Sample, ...]
-    """In the task's order where the run is complete, else as they were finished."""
+    """In the order of the task if the run is complete, otherwise as they were finished."""
     complete: bool
     """Whether all samples are there."""
 
     @property
     def expected(self) -> int:
-        """How many samples it has when it is complete."""
+        """The number of samples of the complete run."""
         return self.config.items * self.config.sampling.n
 
 
 def find_runs(place: Path) -> tuple[Path, ...]:
-    """The directories of runs in `place` and below it, by name.
+    """The directories of runs in and below `place`, sorted by name.
 
     Args:
         place: a run, or a directory of runs.
 
     Raises:
-        InputError: there is none.
+        InputError: there are none.
     """
     found = sorted(record.parent for record in place.rglob(CONFIG))
     if not found:
         raise InputError(
-            "there is no saved run here", got=str(place), fix="name what --out of a run was"
+            "there is no saved run here",
+            got=str(place),
+            fix="name the directory that was given as --out",
         )
     return tuple(found)
 
@@ -64,7 +66,7 @@ def read_run(path: Path) -> SavedRun:
         path: the directory of the run.
 
     Raises:
-        InputError: the record or a sample of it is not what it should be; names file and line.
+        InputError: the record or a sample is invalid; names the file and the line.
         StorageError: a file cannot be read.
     """
     with storage_errors(path / CONFIG, "reading the record of the run"):
@@ -80,9 +82,9 @@ def read_run(path: Path) -> SavedRun:
 
 
 def samples_file(path: Path) -> Path:
-    """The file of a run's samples: complete, complete and packed with xz, or not complete.
+    """The file of a run's samples: complete, complete and compressed, or partial.
 
-    It need not exist: a run may have begun without a sample.
+    It may not exist yet if the run has no sample.
     """
     for name in (COMPLETE, PACKED):
         if (path / name).exists():
@@ -90,12 +92,12 @@ def samples_file(path: Path) -> Path:
     return path / PARTIAL
 
 
-def unpacked(file: Path) -> bytes:
-    """What a file holds, packed with xz or not.
+def decompressed(file: Path) -> bytes:
+    """The content of a file, decompressed if its name ends in ``.xz``.
 
     Raises:
-        InputError: it is packed and broken.
-        StorageError: it cannot be read.
+        InputError: the compressed data is damaged.
+        StorageError: the file cannot be read.
     """
     with storage_errors(file, "reading the samples"):
         data = file.read_bytes()
@@ -104,17 +106,17 @@ def unpacked(file: Path) -> bytes:
     try:
         return lzma.decompress(data)
     except lzma.LZMAError as error:
-        raise InputError(f"{file} cannot be unpacked: {error}") from error
+        raise InputError(f"{file} cannot be decompressed: {error}") from error
 
 
 def _samples(file: Path, complete: bool) -> Iterator[Sample]:
     if not file.exists():
         return
-    lines = split_lines(unpacked(file), keepends=True)
+    lines = split_lines(decompressed(file), keepends=True)
     seen = set()
     for number, line in enumerate(lines, 1):
         if not complete and not line.endswith(b"\n"):
-            return  # torn by a crash, or just being written
+            return  # torn by a crash, or being written right now
         sample = read_sample(line, where=f"{file}: line {number}")
         if sample.key not in seen:
             seen.add(sample.key)

@@ -1,4 +1,4 @@
-"""The runner: from the cells of a grid to their complete files."""
+"""Runs benchmarks: takes the run specs of a grid to complete files of samples."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ from multiturn.sandbox.protocol import Sandbox
 
 __all__ = ["Concurrency", "Invocation", "run_specs"]
 
-_PATIENCE = 0.25
-"""Seconds between two reports of progress, and two looks at whether the run is cancelled."""
+_POLL_SECONDS = 0.25
+"""Seconds between reports of progress, and between checks for cancellation."""
 
-_GO_ON = "then say the same command again: it goes on with what is there"
+_CONTINUE = "then run the same command again: it continues from there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concurrency:
-    """How much is done at once. Changes how long a run takes, and nothing in its samples.
+    """How much is done at once. It changes the duration of a run, but none of its samples.
 
     Attributes:
-        in_flight: dialogues; by default what suits the engine.
+        in_flight: samples that are generated; by default what suits the engine.
         judges: programs that are judged.
     """
 
@@ -62,21 +62,21 @@ class Concurrency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """What came of one time at work."""
+    """The result of one invocation of the runner."""
 
     done: int
-    """Samples on the disk, of all cells."""
+    """Samples on disk, of all runs."""
     total: int
     new: int
-    """Of `done`, those of this sitting."""
+    """How many of `done` are from this invocation."""
     seconds: float
-    """From the first sample's beginning to the last one's being on the disk."""
+    """From the start of the first sample until the last one is on disk."""
     utilization: EngineUtilization
     cancelled: bool
 
     @property
     def complete(self) -> bool:
-        """Whether every sample is there."""
+        """Whether all samples are on disk."""
         return self.done == self.total
 
 
@@ -90,32 +90,31 @@ def run_specs(
     listen: ProgressListener = unwatched,
     cancel: Flag | None = None,
 ) -> Invocation:
-    """Make all samples of some runs that are still missing.
+    """Generate and judge all missing samples of some runs.
 
-    The runs share the engine, and flow into one another: it need not run empty at the end of
-    each.
+    The runs share the engine without a break, so that it stays busy at the end of each run.
 
     Args:
-        specs: the runs; their records must be of this engine and this sandbox.
-        engine: writes.
+        specs: the runs; their records must describe this engine and this sandbox.
+        engine: generates text.
         sandbox: runs the programs.
-        fresh: throw away what is in the cells' directories.
+        fresh: delete earlier results in the directories of the runs.
         concurrency: how much is done at once.
-        listen: is told how it goes, on this thread.
-        cancel: once set, texts under way are dropped, programs that are written are judged
-            and kept, and this returns.
+        listen: receives the progress, on this thread.
+        cancel: once set, generations in progress are dropped, complete programs are judged
+            and saved, and this returns.
 
     Raises:
-        SandboxUnavailableError: programs cannot be run; found before anything is written, or
-            later, when trying again did not help.
+        SandboxUnavailableError: programs cannot be run. This is checked before anything is
+            written; later it means that every attempt failed.
         ContextOverflowError: a prompt does not fit the model's window; nothing was written.
         InputError: a directory belongs to another run.
-        StorageError: another process is at work there, or the disk is full.
-        EngineError: the engine failed and trying again did not help.
-            After each of these what was finished is on the disk, and the same call goes on.
+        StorageError: another process uses the directory, or the disk is full.
+        EngineError: the engine failed in every attempt.
+            After any of these errors finished samples are on disk, and the same call continues.
     """
     concurrency = concurrency or Concurrency()
-    asks = _check_all(specs, engine, sandbox)
+    generations = _check_all(specs, engine, sandbox)
     with contextlib.ExitStack() as stack:
         opened = [
             (
@@ -132,35 +131,35 @@ def run_specs(
             )
             for spec in specs
         ]
-        work = _Work(opened, engine, sandbox, concurrency, listen, asks)
+        work = _Invocation(opened, engine, sandbox, concurrency, listen, generations)
         return work.do(cancel or Flag())
 
 
 def _check_all(specs: Sequence[RunSpec], engine: Engine, sandbox: Sandbox) -> list[dict[str, int]]:
-    """Find what would stop the runs later, before anything is written.
+    """Check what would stop the runs later, before anything is written.
 
     Returns:
-        For each cell, how many texts a sample of each item takes.
+        For each run, the number of generations per sample of each item.
     """
     headers: dict[str, None] = {}
     checked: list[tuple[object, dict[str, int]]] = []
-    asks = []
+    generations = []
     for spec in specs:
-        # Cells that differ in temperature alone have the same prompts.
+        # Runs that differ in temperature alone have the same prompts.
         same = (spec.task, spec.config.settings, spec.config.selection)
         known = next((each for what, each in checked if what == same), None)
         if known is None:
             found = check_engine(engine, spec.task, spec.items(), spec.config.settings)
             headers.update(dict.fromkeys(found.programs))
-            known = found.asks
+            known = found.generations
             checked.append((same, known))
-        asks.append(known)
+        generations.append(known)
     check_sandbox(sandbox, headers)
-    return asks
+    return generations
 
 
-class _Work:
-    """One sitting."""
+class _Invocation:
+    """One invocation in progress."""
 
     def __init__(
         self,
@@ -169,7 +168,7 @@ class _Work:
         sandbox: Sandbox,
         concurrency: Concurrency,
         listen: ProgressListener,
-        asks: Sequence[Mapping[str, int]],
+        generations: Sequence[Mapping[str, int]],
     ) -> None:
         self._opened = opened
         self._listen = listen
@@ -182,8 +181,8 @@ class _Work:
         self._utilization = UtilizationMeter(slots, self._total)
         self._meter = OutputMeter()
         self._all_turns = sum(
-            takes[key.item]
-            for (_, directory), takes in zip(opened, asks, strict=True)
+            counts[key.item]
+            for (_, directory), counts in zip(opened, generations, strict=True)
             for key in directory.missing()
         )
         self._extended = sum(directory.extended for _, directory in opened)
@@ -201,10 +200,10 @@ class _Work:
         self._latest = 0
 
     def do(self, cancel: Flag) -> Invocation:
-        """Work until the end, a fault, or `cancel`."""
+        """Work until everything is done, an error occurs, or `cancel` is set."""
         self._began = time.perf_counter()
         for _, directory in self._opened:
-            if directory.complete:  # a kill may have come just before the last step
+            if directory.complete:  # a kill may have come just before this step
                 directory.finish()
         self._listen(self._progress())
         if self._total:
@@ -222,40 +221,40 @@ class _Work:
                 directory.note(SITTINGS, [self._line_of(invocation)])
         self._listen(self._progress())
         if self._schedule.fault is not None:
-            raise self._told(self._schedule.fault) from self._schedule.fault
+            raise self._with_progress(self._schedule.fault) from self._schedule.fault
         return invocation
 
     def _follow(self, cancel: Flag) -> None:
-        """Write down what the schedule finishes, as it comes."""
-        batches = self._schedule.finished(_PATIENCE)
+        """Save samples as the schedule finishes them."""
+        batches = self._schedule.finished(_POLL_SECONDS)
         try:
-            told = 0.0
+            last_report = 0.0
             for batch in batches:
                 if cancel.is_set() and not self._stopping:
                     self._stopping = True
                     self._schedule.stop()
                     self._listen(self._progress())
-                self._keep(batch)
+                self._save(batch)
                 now = time.perf_counter()
-                if now - told >= _PATIENCE:
-                    told = now
+                if now - last_report >= _POLL_SECONDS:
+                    last_report = now
                     self._listen(self._progress())
         except Exception as error:
-            # Nothing that is made from here on could be kept. The threads are waited for, as
-            # engine and sandbox belong to the caller, who may close them now.
+            # No further sample could be saved. Wait for the threads: the caller may close the
+            # engine and the sandbox as soon as this returns.
             self._schedule.abandon()
             for _ in batches:
                 pass
             if isinstance(error, MultiturnError):
-                raise self._told(error) from error
+                raise self._with_progress(error) from error
             raise
 
     def _pending(self) -> Iterator[PendingSample]:
         for spec, directory in self._opened:
             yield from pending_samples(spec, directory)
 
-    def _keep(self, batch: Sequence[FinishedSample]) -> None:
-        """Write finished samples; each directory's with one wait for the disk."""
+    def _save(self, batch: Sequence[FinishedSample]) -> None:
+        """Write finished samples, with one fsync per directory."""
         by_directory: dict[int, list[FinishedSample]] = {}
         places = {id(directory): place for place, (_, directory) in enumerate(self._opened)}
         for finished in batch:
@@ -301,28 +300,28 @@ class _Work:
             "fault": None if fault is None else type(fault).__name__,
         }
 
-    def _told(self, fault: BaseException) -> BaseException:
-        """The fault with how far the run came and how to go on; a bug as it is."""
+    def _with_progress(self, fault: BaseException) -> BaseException:
+        """The error with the progress of the run and how to continue; a bug unchanged."""
         kinds = (EngineError, SandboxUnavailableError, StorageError)
         kind = next((kind for kind in kinds if isinstance(fault, kind)), None)
         if kind is None or not isinstance(fault, MultiturnError):
             return fault
         done, total = self._before + self._new, self._before + self._total
         return kind(
-            f"the run stopped with {done} of {total} samples kept: {fault.what}",
+            f"the run stopped with {done} of {total} samples saved: {fault.what}",
             got=fault.got,
             allowed=fault.allowed,
-            fix=f"{fault.fix or 'mend that'}; {_GO_ON}",
+            fix=f"{fault.fix or 'fix this'}; {_CONTINUE}",
         )
 
 
 def _timing(finished: FinishedSample) -> Mapping[str, Any]:
-    lead = finished.lead
+    trace = finished.trace
     return {
         "item": finished.pending.item.id,
         "sample": finished.pending.sample,
-        "engine_seconds": round(lead.engine_seconds, 4),
-        "sandbox_seconds": round(lead.sandbox_seconds, 4),
+        "engine_seconds": round(trace.engine_seconds, 4),
+        "sandbox_seconds": round(trace.sandbox_seconds, 4),
         "judge_seconds": round(finished.judge_seconds, 4),
-        "cached_tokens": lead.cached_tokens,
+        "cached_tokens": trace.cached_tokens,
     }

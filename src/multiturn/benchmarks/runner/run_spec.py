@@ -1,4 +1,4 @@
-"""One cell of a grid: a run with its directory, while it is being worked on."""
+"""One run of a grid, and the samples that it still lacks."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ __all__ = ["RunSpec", "PendingSample", "pending_samples", "sample_keys", "planne
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
-    """A run, and where it is kept."""
+    """A run and its directory."""
 
     label: str
-    """For a person: what tells it apart from its neighbours."""
+    """Shown to people: distinguishes the run from the others of the grid."""
     task: Task
     config: RunConfig
     place: Path
 
     def items(self) -> tuple[Item, ...]:
-        """The items that are run."""
+        """The selected items."""
         return self.config.selection.of(self.task.items())
 
 
 @dataclass(frozen=True, slots=True)
 class PendingSample:
-    """One sample that is to be made."""
+    """One sample that is still missing."""
 
     spec: RunSpec
     directory: BenchmarkDirectory
@@ -42,17 +42,17 @@ class PendingSample:
 
     @property
     def key(self) -> SampleKey:
-        """What tells the sample apart within its run."""
+        """Identifies the sample within its run."""
         return SampleKey(self.item.id, self.sample)
 
     @property
     def session(self) -> str:
-        """What tells its dialogue apart from all others that share the engine."""
+        """Identifies the sample among all that share the engine."""
         return f"{self.spec.label}/{self.item.id}/{self.sample}"
 
 
 def sample_keys(spec: RunSpec) -> list[SampleKey]:
-    """All samples of a cell, in the order of its complete file."""
+    """All samples of a run, in the order of its complete file."""
     return [
         SampleKey(item.id, sample)
         for item in spec.items()
@@ -61,15 +61,17 @@ def sample_keys(spec: RunSpec) -> list[SampleKey]:
 
 
 def planned_keys(spec: RunSpec, record: Mapping[str, Any]) -> list[SampleKey] | None:
-    """All samples of a run that was recorded earlier, of the same task as `spec`'s.
+    """All samples of a run that was recorded earlier, for the same task.
 
     Returns:
-        None where the record selects other items than it says, or says nothing of the kind.
+        None if the record is incomplete, or its selection gives other items than it lists.
     """
     try:
-        said = record["selection"]
+        recorded = record["selection"]
         selection = Selection(
-            cases=said["cases"], limit=said["limit"], problems=tuple(said["problems"])
+            cases=recorded["cases"],
+            limit=recorded["limit"],
+            problems=tuple(recorded["problems"]),
         )
         items = selection.of(spec.task.items())
         if hash_of_items(items) != record["items_sha256"]:
@@ -81,11 +83,11 @@ def planned_keys(spec: RunSpec, record: Mapping[str, Any]) -> list[SampleKey] | 
 
 
 def pending_samples(spec: RunSpec, directory: BenchmarkDirectory) -> Iterator[PendingSample]:
-    """The samples that are missing, in the order in which they are best made.
+    """The missing samples, in the most efficient order.
 
-    Samples of one item stand together, then the cases of one problem, as their prompts
-    begin alike. Problems of many turns come first: were one of them the last, the engine
-    would end the run with a single long dialogue.
+    Samples of one item are adjacent, then the cases of one problem, because their prompts share
+    a prefix. Problems with many turns come first: otherwise the run could end with a single
+    long sample that keeps one slot busy.
     """
     missing = set(directory.missing())
     turns: dict[str, int] = {}
@@ -94,7 +96,7 @@ def pending_samples(spec: RunSpec, directory: BenchmarkDirectory) -> Iterator[Pe
     for place, item in enumerate(items):
         turns[item.problem] = max(turns.get(item.problem, 0), item.turns or 0)
         first.setdefault(item.problem, place)
-    # The sort is stable: within a problem the task's order stays.
+    # The sort is stable, so a problem keeps the order of the task.
     for item in sorted(items, key=lambda each: (-turns[each.problem], first[each.problem])):
         for sample in range(spec.config.sampling.n):
             if SampleKey(item.id, sample) in missing:

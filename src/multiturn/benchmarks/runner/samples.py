@@ -1,8 +1,8 @@
 """One sample of a run, as one line of JSON.
 
-A line holds nothing that depends on the clock or on what else was running: the file of a run
-that was interrupted, or scheduled in another way, has the same bytes. Timings are kept
-elsewhere (`multiturn.benchmarks.runner.directory`).
+A line contains nothing that depends on the clock or on other work: the file has the same bytes
+if the run was interrupted or scheduled differently. Timings go to another file; see
+`multiturn.benchmarks.runner.directory`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 
 @dataclass(frozen=True, slots=True, order=True)
 class SampleKey:
-    """What tells the samples of a run apart."""
+    """Identifies a sample within a run."""
 
     item: str
     sample: int
@@ -33,7 +33,7 @@ class SampleKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One program that a model wrote for one item, and what the oracles say of it."""
+    """One program that a model wrote for one item, with the verdicts of the oracles."""
 
     item: Item
     """What it is a sample of."""
@@ -48,7 +48,7 @@ class Sample:
 
     @property
     def key(self) -> SampleKey:
-        """What tells it apart."""
+        """Its identity within the run."""
         return SampleKey(self.item.id, self.sample)
 
 
@@ -57,8 +57,8 @@ def sample_of(
 ) -> Sample:
     """The record of a sample.
 
-    Addresses of objects in messages (``<A object at 0x7f...>``) become ``0x...``: they differ
-    each time the same program runs.
+    Addresses of objects in messages (``<A object at 0x7f...>``) become ``0x...``, because they
+    differ each time the same program runs.
     """
     return Sample(
         item=item,
@@ -80,8 +80,8 @@ def _without_addresses(verdict: Verdict) -> Verdict:
 
 
 def to_line(sample: Sample) -> str:
-    """The sample as one line, its line break included; the same bytes every time."""
-    # ASCII, so that a lone surrogate that a model wrote or a program printed can be kept.
+    """The sample as one line with its line break; the same bytes every time."""
+    # ASCII can represent a lone surrogate that a model wrote or a program printed.
     return json.dumps(to_plain(sample), ensure_ascii=True, allow_nan=False) + "\n"
 
 
@@ -89,7 +89,7 @@ def read_sample(line: str | bytes, *, where: str) -> Sample:
     """Read what `to_line` wrote.
 
     Raises:
-        InputError: the line is no sample; begins with `where`.
+        InputError: the line is not a sample; the message begins with `where`.
     """
     try:
         data = json.loads(line)

@@ -1,12 +1,12 @@
-"""Many dialogues at once: one crowd of threads asks the engine, another judges programs.
+"""Many samples at once: some threads run solvers, others judge programs.
 
-    jobs -> leaders -> written programs -> judges -> samples -> writer -> the disk
-            (2 for each slot of the engine)  (bounded)         (one, groups them for one fsync)
+    pending samples -> solvers -> programs -> judges -> samples -> writer -> disk
+              (2 per slot of the engine)  (bounded)       (one, groups them for one fsync)
 
-A leader holds one dialogue and is mostly waiting: for the engine, or for the sandbox where
-the arm runs programs between turns. There are twice as many as the engine has slots, so
-that requests lie ready when one of them ends. Judges are few, and the queue before them is
-short: where programs take longer than texts, leaders wait for them.
+A solver thread handles one sample and mostly waits: for the engine, or for the sandbox if the
+arm executes programs between turns. There are twice as many as the engine has slots, so that a
+request is ready whenever a slot becomes free. Judges are few and their queue is short: when
+programs take longer than generations, the solvers wait.
 """
 
 from __future__ import annotations
@@ -33,41 +33,41 @@ from multiturn.sandbox.protocol import Sandbox
 
 __all__ = ["FinishedSample", "Schedule", "default_in_flight"]
 
-_Judged = tuple[PendingSample, SampleTrace]
+_Program = tuple[PendingSample, SampleTrace]
 _POLL = 0.2
-"""Seconds between two looks at whether the run is being stopped."""
+"""Seconds between checks whether the run is stopping."""
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedSample:
-    """A sample, and what it took."""
+    """A sample and the resources that it took."""
 
     pending: PendingSample
     sample: Sample
-    lead: SampleTrace
+    trace: SampleTrace
     judge_seconds: float
 
 
 def default_in_flight(slots: int) -> int:
-    """How many dialogues are led at once.
+    """How many samples are generated at once.
 
-    An engine of one slot keeps one history only: a second dialogue would have it read each
-    history again at every turn.
+    An engine with one slot caches one prefix: a second sample would force a prefill of the
+    complete history at every turn.
     """
     return 1 if slots == 1 else 2 * slots
 
 
 class Schedule:
-    """Makes the samples of some jobs. For one use.
+    """Generates and judges samples. For a single use.
 
     Args:
-        jobs: in the order in which they are begun.
-        engine: writes.
-        sandbox: runs and judges.
-        in_flight: dialogues at once.
+        pending: the samples, in the order in which they are started.
+        engine: generates text.
+        sandbox: executes and judges programs.
+        in_flight: samples that are generated at once.
         judges: programs that are judged at once.
-        gauge: is told how the engine is used.
-        meter: is told what is written.
+        utilization: tracks the use of the engine.
+        meter: counts what is generated.
     """
 
     def __init__(
@@ -89,48 +89,48 @@ class Schedule:
         self._judges = judges
         self._utilization = utilization
         self._meter = meter or OutputMeter()
-        self._no_more_texts = Flag()
-        self._no_more_at_all = Flag()
+        self._stopping = Flag()
+        self._abandoned = Flag()
         self._fault: BaseException | None = None
         self._fault_lock = threading.Lock()
-        self._programs: queue.Queue[_Judged | None] = queue.Queue(maxsize=2 * judges + in_flight)
+        self._programs: queue.Queue[_Program | None] = queue.Queue(maxsize=2 * judges + in_flight)
         self._finished: queue.SimpleQueue[FinishedSample | None] = queue.SimpleQueue()
 
     def stop(self) -> None:
-        """Begin no more, give up the texts under way; programs that are written are judged."""
-        self._no_more_texts.set()
+        """Start nothing new and drop generations in progress; complete programs are judged."""
+        self._stopping.set()
 
     def abandon(self) -> None:
-        """Stop, and drop what waits to be judged as well."""
-        self._no_more_texts.set()
-        self._no_more_at_all.set()
+        """Stop, and drop programs that wait for a judge as well."""
+        self._stopping.set()
+        self._abandoned.set()
 
     @property
     def fault(self) -> BaseException | None:
-        """What went wrong first, where something did."""
+        """The first error, if there was one."""
         return self._fault
 
-    def finished(self, patience: float) -> Iterator[list[FinishedSample]]:
-        """Start, and yield samples as they come, all that there are at a time.
+    def finished(self, poll_seconds: float) -> Iterator[list[FinishedSample]]:
+        """Start, and yield samples as they finish, as many as there are at a time.
 
         Args:
-            patience: an empty list is yielded after so many seconds without a sample.
+            poll_seconds: after this time without a sample, an empty list is yielded.
         """
-        # Daemons, so that a thread that hangs in an engine cannot keep the process.
-        runners = [
+        # Daemons: a thread that hangs in an engine must not keep the process alive.
+        solvers = [
             threading.Thread(target=self._write_programs, daemon=True)
             for _ in range(self._in_flight)
         ]
         judges = [
             threading.Thread(target=self._judge_programs, daemon=True) for _ in range(self._judges)
         ]
-        closer = threading.Thread(target=self._close, args=(runners, judges), daemon=True)
+        closer = threading.Thread(target=self._close, args=(solvers, judges), daemon=True)
         self._utilization.begin()
-        for thread in (*runners, *judges, closer):
+        for thread in (*solvers, *judges, closer):
             thread.start()
         while True:
             try:
-                found = [self._finished.get(timeout=patience)]
+                found = [self._finished.get(timeout=poll_seconds)]
             except queue.Empty:
                 yield []
                 continue
@@ -143,9 +143,9 @@ class Schedule:
                 return
 
     def _write_programs(self) -> None:
-        """What a leader does: dialogues, one after the other."""
+        """The loop of a solver thread."""
         try:
-            while not self._no_more_texts.is_set():
+            while not self._stopping.is_set():
                 with self._pending_lock:
                     pending = next(self._pending, None)
                 if pending is None:
@@ -156,22 +156,22 @@ class Schedule:
                     pending.spec.config.limits,
                     self._utilization,
                     self._meter,
-                    self._no_more_texts,
+                    self._stopping,
                 )
                 config = pending.spec.config
                 solver = pending.spec.task.solver(pending.item, config.settings)
-                lead = runner.run(
+                trace = runner.run(
                     solver, pending.key, config.sampling, pending.session, pending.directory.turns
                 )
                 self._utilization.finish_sample()
-                self._hand_over((pending, lead))
+                self._hand_over((pending, trace))
         except StoppedError:
             return
         except BaseException as error:
             self._fail(error)
 
-    def _hand_over(self, program: _Judged) -> None:
-        while not self._no_more_at_all.is_set():
+    def _hand_over(self, program: _Program) -> None:
+        while not self._abandoned.is_set():
             try:
                 self._programs.put(program, timeout=_POLL)
                 return
@@ -179,22 +179,22 @@ class Schedule:
                 continue
 
     def _judge_programs(self) -> None:
-        """What a judge does: programs, one after the other."""
+        """The loop of a judge thread."""
         try:
             while (program := self._programs.get()) is not None:
-                if self._no_more_at_all.is_set():
+                if self._abandoned.is_set():
                     continue
-                pending, lead = program
+                pending, trace = program
                 began = time.perf_counter()
                 verdicts = with_retries(
-                    lambda pending=pending, lead=lead: pending.spec.task.judge(  # type: ignore[misc]
-                        pending.item, lead.solution.program, self._sandbox
+                    lambda pending=pending, trace=trace: pending.spec.task.judge(  # type: ignore[misc]
+                        pending.item, trace.solution.program, self._sandbox
                     ),
-                    self._no_more_at_all,
+                    self._abandoned,
                 )
-                sample = sample_of(pending.item, pending.sample, lead.solution, verdicts)
+                sample = sample_of(pending.item, pending.sample, trace.solution, verdicts)
                 self._finished.put(
-                    FinishedSample(pending, sample, lead, time.perf_counter() - began)
+                    FinishedSample(pending, sample, trace, time.perf_counter() - began)
                 )
         except StoppedError:
             return
@@ -202,10 +202,10 @@ class Schedule:
             self._fail(error)
             self.abandon()
 
-    def _close(self, runners: list[threading.Thread], judges: list[threading.Thread]) -> None:
-        """Tell the judges when no program can come any more, and the reader when no sample can."""
-        for runner in runners:
-            runner.join()
+    def _close(self, solvers: list[threading.Thread], judges: list[threading.Thread]) -> None:
+        """End the judges after the last program, and the iteration after the last sample."""
+        for thread in solvers:
+            thread.join()
         for _ in judges:
             while any(judge.is_alive() for judge in judges):
                 try:

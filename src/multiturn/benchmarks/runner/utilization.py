@@ -1,4 +1,4 @@
-"""How well an engine is kept busy, seen from the side of those who ask it."""
+"""Measures how busy an engine is, from the caller's side."""
 
 from __future__ import annotations
 
@@ -13,36 +13,35 @@ __all__ = ["UtilizationMeter", "EngineUtilization"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineUtilization:
-    """How an engine of several slots was used over some time."""
+    """How an engine with several slots was used over a period of time."""
 
     slots: int
     seconds: float
-    """From the first sample's beginning to the last text's end."""
+    """From the start of the first sample to the end of the last generation."""
     waiting_seconds: float
-    """Time in which the engine had fewer requests than it could have had: fewer than its slots,
-    and fewer than there were samples whose text was not finished."""
+    """Time during which the engine had free slots although there were samples left to generate."""
     busy_slots: float
-    """Mean number of slots for which there was a request; the end of a run, when fewer samples
-    are left than slots, takes part."""
+    """Mean number of slots with a request, including the end of a run, when fewer samples
+    than slots are left."""
     requests: int
 
     @property
     def waiting_share(self) -> float | None:
-        """Share of the time in which the engine waited; None before any time has passed."""
+        """The share of time in which the engine waited; None before any time has passed."""
         return self.waiting_seconds / self.seconds if self.seconds > 0 else None
 
     @property
     def busy_share(self) -> float | None:
-        """Share of the slots that were busy; None before any time has passed."""
+        """The share of slots that were busy; None before any time has passed."""
         return self.busy_slots / self.slots if self.seconds > 0 else None
 
 
 class UtilizationMeter:
-    """Counts the requests that are with the engine, over time. Safe to use from threads.
+    """Tracks the number of requests in the engine over time. Thread-safe.
 
     Args:
-        slots: how many requests the engine works on at once.
-        samples: how many samples are to be written.
+        slots: how many requests the engine processes at once.
+        samples: how many samples are to be generated.
         clock: seconds; replaced in tests.
     """
 
@@ -52,8 +51,8 @@ class UtilizationMeter:
         self._slots = slots
         self._clock = clock
         self._lock = threading.Lock()
-        self._unwritten = samples
-        self._at_hand = 0
+        self._remaining = samples
+        self._active = 0
         self._requests = 0
         self._began: float | None = None
         self._last = 0.0
@@ -67,19 +66,19 @@ class UtilizationMeter:
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """While a request is with the engine."""
-        self._change(at_hand=1, requests=1)
+        """Counts a request while it is in the engine."""
+        self._change(active=1, requests=1)
         try:
             yield
         finally:
-            self._change(at_hand=-1)
+            self._change(active=-1)
 
     def finish_sample(self) -> None:
-        """A sample's last text has been written."""
-        self._change(unwritten=-1)
+        """The last generation of a sample is complete."""
+        self._change(remaining=-1)
 
     def read(self) -> EngineUtilization:
-        """The figures up to now."""
+        """The figures so far."""
         with self._lock:
             self._advance()
             seconds = 0.0 if self._began is None else self._last - self._began
@@ -91,19 +90,19 @@ class UtilizationMeter:
                 requests=self._requests,
             )
 
-    def _change(self, *, at_hand: int = 0, unwritten: int = 0, requests: int = 0) -> None:
+    def _change(self, *, active: int = 0, remaining: int = 0, requests: int = 0) -> None:
         with self._lock:
             self._advance()
-            self._at_hand += at_hand
-            self._unwritten += unwritten
+            self._active += active
+            self._remaining += remaining
             self._requests += requests
 
     def _advance(self) -> None:
-        # After the last text the clock stands still: programs may still be judged.
-        if self._began is None or (self._unwritten == 0 and self._at_hand == 0):
+        # The clock stops after the last generation: programs may still be judged.
+        if self._began is None or (self._remaining == 0 and self._active == 0):
             return
         now = self._clock()
         passed, self._last = now - self._last, now
-        if self._at_hand < min(self._slots, self._unwritten):
+        if self._active < min(self._slots, self._remaining):
             self._waiting += passed
-        self._busy += passed * min(self._at_hand, self._slots)
+        self._busy += passed * min(self._active, self._slots)

@@ -1,7 +1,7 @@
-"""A saved run in the format of Inspect's logs, so that its viewer and its analyses read it.
+"""A saved run in the format of Inspect's logs, for its viewer and analyses.
 
-The format is that of `inspect_ai.log.EvalLog`, version 2, as JSON. It is written here by hand:
-it needs nothing of Inspect installed, and tests hold it against the schema that Inspect gives.
+The format is `inspect_ai.log.EvalLog`, version 2, as JSON. It is written here by hand, so that
+Inspect need not be installed; tests validate it with the schema from Inspect.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ __all__ = ["eval_log", "write_eval_log"]
 _VERSION = 2
 _STOP_REASONS = {"length": "max_tokens"}
 _VALUES = {Judgement.PASSED: "C", Judgement.UNDECIDED: "N"}
-"""Inspect's letters for right, wrong ("I") and no answer."""
+"""Inspect's letters for correct and no answer; incorrect is "I"."""
 
 
 def write_eval_log(run: SavedRun, path: Path, *, task: Task | None = None) -> None:
     """Write the log of a run. `path` must end in ``.json`` for Inspect to know the format.
 
     Raises:
-        StorageError: the file cannot be written; it is then as before.
+        StorageError: the file cannot be written; an earlier file is unchanged.
     """
     write_atomically(path, json.dumps(eval_log(run, task=task), allow_nan=False, indent=1) + "\n")
 
@@ -44,8 +44,8 @@ def eval_log(run: SavedRun, *, task: Task | None = None) -> dict[str, Any]:
 
     Args:
         run: as read from its directory, complete or not.
-        task: the one that was run, for the first prompt of each sample; without it a
-            sample's input is the id of its item.
+        task: the task of the run, for the first prompt of each sample; without it the input of
+            a sample is the id of its item.
     """
     config = run.config
     record = to_plain(config)
@@ -96,7 +96,7 @@ def eval_log(run: SavedRun, *, task: Task | None = None) -> dict[str, Any]:
 
 
 def _identity(record: Mapping[str, Any]) -> str:
-    """The same for a run in every version: a truncation counts by the name that it had first."""
+    """The same id in every version: a truncation counts by its first name."""
     first = {new: old for old, new in EARLIER_TRUNCATIONS.items()}
     settings = record["settings"]
     truncation = first.get(settings["truncation"], settings["truncation"])
@@ -110,7 +110,7 @@ def _results(run: SavedRun) -> dict[str, Any]:
         judged = [sample.verdicts[oracle] for sample in run.samples if oracle in sample.verdicts]
         decided = [v for v in judged if v.judgement is not Judgement.UNDECIDED]
         metrics = {}
-        if decided:  # a share of nothing is undefined, and is left out
+        if decided:  # undefined without decided samples
             share = sum(verdict.passed for verdict in decided) / len(decided)
             metrics["accuracy"] = {"name": "accuracy", "value": share}
         scores.append({"name": oracle, "scorer": oracle, "params": {}, "metrics": metrics})
@@ -159,7 +159,7 @@ def _sample(sample: Sample, run: SavedRun, task: Task | None) -> dict[str, Any]:
 
 
 def _without_surrogates(data: Any) -> Any:
-    """The data with question marks for lone surrogates, which Inspect's reader refuses."""
+    """The data with question marks for lone surrogates, which Inspect refuses to read."""
     if isinstance(data, str):
         return data.encode("utf-8", "replace").decode("utf-8")
     if isinstance(data, Mapping):

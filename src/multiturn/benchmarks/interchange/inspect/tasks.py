@@ -1,11 +1,11 @@
 """The multi-turn sets as a task of Inspect: ``inspect eval .../tasks.py@multiturn -T arm=turns``.
 
-Inspect generates, with whatever model it is given; prompts, truncation, sandbox and oracles
-are this project's. Inspect speaks to chat models: each text that an arm asks for is one
-conversation, the program so far as the user's message under an instruction to go on with it.
+Inspect generates with any model; prompts, truncation, sandbox and oracles are this project's.
+Inspect uses chat models: each generation is a conversation with an instruction to continue the
+program so far, which is the message of the user.
 """
 
-# Inspect is no dependency, so its types are not known here.
+# Inspect is not a dependency, so its types are unknown here.
 # mypy: disable-error-code="import-not-found, untyped-decorator, unused-ignore"
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ try:
     from inspect_ai.scorer import Score, accuracy, scorer, stderr
     from inspect_ai.solver import solver
 except ImportError:
-    # The module can be read without Inspect, and says what is missing when it is used.
+    # The module can be imported without Inspect; its use reports what is missing.
     def task(*_: object, **__: object) -> Any:
-        """Stand in for Inspect's decorators."""
+        """Replace Inspect's decorators."""
 
         def refuse(*_: object, **__: object) -> Any:
             raise MissingDependencyError("inspect-ai", extra="inspect", purpose="this task")
@@ -50,7 +50,7 @@ except ImportError:
     solver = accuracy = stderr = task
 
     def scorer(**_: object) -> Any:
-        """Stand in for Inspect's decorator with options."""
+        """Replace Inspect's decorator with options."""
         return task
 
 
@@ -75,7 +75,7 @@ def multiturn(
 
     Args:
         benchmark: `own` or `mtpb`.
-        arm: one of the project's arms.
+        arm: one of this project's arms.
         truncation: `published`, `parse`, `next_prompt` or `none`; chat models write fences,
             which only `parse` and `next_prompt` understand.
         cases: the first so many cases of each problem.
@@ -102,11 +102,11 @@ def multiturn(
 
 @solver
 def run_arm(benchmark: Benchmark, settings: ArmSettings) -> Any:
-    """Lead the arm's dialogue; what it comes to is kept for the scorer."""
+    """Run the solver of the arm; its program is stored for the scorer."""
     items = {item.id: item for item in benchmark.items()}
 
     async def solve(state: Any, generate: Any) -> Any:
-        del generate  # it would answer the whole conversation at once
+        del generate  # it would answer the complete conversation at once
         solver = benchmark.solver(items[str(state.sample_id)], settings)
         state.store.set(_PROGRAM, (await _run_solver(solver, state, benchmark.limits)).program)
         return state
@@ -115,13 +115,13 @@ def run_arm(benchmark: Benchmark, settings: ArmSettings) -> Any:
 
 
 async def _run_solver(solver: Solver, state: Any, limits: Limits) -> Solution:
-    """Lead a dialogue to its end."""
+    """Run a solver to completion."""
     reply: Reply
     try:
         action = next(solver)
         while True:
             if isinstance(action, Generate):
-                reply = await _ask(action, state)
+                reply = await _generate(action, state)
             else:
                 program = Program(source=action.source, seed=0)
                 reply = await asyncio.to_thread(_sandbox().run, program, limits)
@@ -131,7 +131,7 @@ async def _run_solver(solver: Solver, state: Any, limits: Limits) -> Solution:
         return solution
 
 
-async def _ask(action: Generate, state: Any) -> Reply:
+async def _generate(action: Generate, state: Any) -> Reply:
     messages = [ChatMessageSystem(content=INSTRUCTION), ChatMessageUser(content=action.prompt)]
     output = await get_model().generate(
         messages, config=GenerateConfig(max_tokens=action.max_tokens)
@@ -157,7 +157,7 @@ async def _ask(action: Generate, state: Any) -> Reply:
     }
 )
 def oracles(benchmark: Benchmark) -> Callable[[Any, Any], Awaitable[Any]]:
-    """The verdict of both oracles on the program."""
+    """The verdicts of both oracles on the program."""
     items = {item.id: item for item in benchmark.items()}
 
     async def score(state: Any, target: Any) -> Any:
@@ -176,7 +176,7 @@ def oracles(benchmark: Benchmark) -> Callable[[Any, Any], Awaitable[Any]]:
 
 @cache
 def _sandbox() -> Sandbox:
-    """One for all samples; its workers end with the process."""
+    """One sandbox for all samples; its workers end with the process."""
     return open_sandbox()
 
 

@@ -1,6 +1,6 @@
-"""The own problems as documents for lm-eval, and the judgement of what it generated."""
+"""The problems of this project as documents for lm-eval, and the verdicts on its answers."""
 
-# lm-eval and its `datasets` are no dependencies, so their types are not known here.
+# lm-eval and `datasets` are not dependencies, so their types are unknown here.
 # mypy: disable-error-code="import-not-found, unused-ignore"
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ SETTINGS = ArmSettings(truncation="parse")
 
 
 def documents(arm: str, *, cases: int | None = None, **_: object) -> dict[str, Any]:
-    """The splits that lm-eval asks for: `test` alone.
+    """The splits for lm-eval: only `test`.
 
     Args:
-        arm: one that asks for a single text.
+        arm: one with a single generation.
         cases: the first so many cases of each problem.
 
     Raises:
-        MissingDependencyError: lm-eval's own `datasets` is not installed.
+        MissingDependencyError: lm-eval's `datasets` is not installed.
     """
     try:
         from datasets import Dataset
@@ -52,7 +52,7 @@ prose = partial(documents, "prose")
 
 
 def judge(doc: dict[str, Any], results: Sequence[str]) -> dict[str, float]:
-    """1 or 0 for each oracle, by the program that the answer makes."""
+    """1 or 0 for each oracle, for the program with this answer."""
     task = _task(doc["arm"])
     item = next(item for item in task.items() if item.id == doc["id"])
     solution = replay(task.solver(item, SETTINGS), lambda _: results[0])
@@ -67,5 +67,5 @@ def _task(arm: str) -> Task:
 
 @cache
 def _sandbox() -> Sandbox:
-    """One for all documents; its workers end with the process."""
+    """One sandbox for all documents; its workers end with the process."""
     return open_sandbox()
