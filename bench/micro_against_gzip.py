@@ -55,7 +55,7 @@ def main() -> None:
         Path(config.data.path),
         config.data.pattern,
         exclude=config.data.exclude,
-        most_bytes=config.data.most_bytes,
+        max_bytes=config.data.most_bytes,
     )
     how: dict[str, Any] = {"window": config.batch.length, "native": native}
     rows = []

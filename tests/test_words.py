@@ -58,7 +58,7 @@ NAMES = frozenset(
 )
 """Names of classes, functions and modules that the field calls otherwise: docs/decisions/0031."""
 
-ON_DISK: frozenset[str] = frozenset()
+ON_DISK: frozenset[str] = frozenset({"inside_documents", "most_bytes"})
 """Names that stay because they are keys of records and files, which must open as before."""
 
 STRINGS = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}

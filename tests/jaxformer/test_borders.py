@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from multiturn.jaxformer.datasets.packed import Document, pack
+from multiturn.jaxformer.datasets.packed import TokenizedDocument, pack
 from multiturn.jaxformer.step.loss import token_losses
 from multiturn.models.arrays import initialize
 from multiturn.models.config import codegen_config
@@ -42,7 +42,7 @@ def test_counted_targets_have_the_loss_that_they_have_alone(length: int) -> None
     rng = np.random.default_rng(1)
     texts = [rng.integers(1, 64, size).tolist() for size in (9, 1, 16, 2, 7, 20, 3)]
     documents = [
-        Document(str(number), np.asarray(ids, np.int32), len(ids))
+        TokenizedDocument(str(number), np.asarray(ids, np.int32), len(ids))
         for number, ids in enumerate(texts)
     ]
     samples = pack(documents, length=length, vocab_size=64, source="here")
@@ -65,8 +65,8 @@ def test_counted_targets_have_the_loss_that_they_have_alone(length: int) -> None
     counted = 0
     for number, (row, begin, size) in enumerate(places, len(packed)):
         for place in range(size):
-            if read.weights[row, begin + place]:
+            if read.loss_mask[row, begin + place]:
                 assert found[row, begin + place] == pytest.approx(found[number, place], abs=2e-5)
                 counted += 1
     # Every token but a document's first is learned once.
-    assert counted == sum(len(ids) - 1 for ids in texts) == np.count_nonzero(read.weights)
+    assert counted == sum(len(ids) - 1 for ids in texts) == np.count_nonzero(read.loss_mask)

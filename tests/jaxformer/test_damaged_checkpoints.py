@@ -122,7 +122,7 @@ def go_on(run: TrainConfig, said: list[str]) -> int | None:
         make_partition(run), make_mesh(run.mesh), batch=run.batch, schedule=run.schedule,
         optimizer=run.optimizer, precision=run.precision,
     )  # fmt: skip
-    split = open_data(run.data, length=32, vocab_size=320, kept=run.directory)
+    split = open_data(run.data, length=32, vocab_size=320, run_directory=run.directory)
     with Checkpoints(run.directory / "checkpoints", run.checkpoint) as checkpoints:
         found = restore_latest(checkpoints, step.state, run, split.train.fingerprint, said.append)
         assert found is None or int(found[1].step) == found[0].step

@@ -17,16 +17,16 @@ import json, sys
 import jax, numpy as np
 from multiturn.jaxformer.config import *
 from multiturn.jaxformer.parallel.mesh import make_mesh
-from multiturn.jaxformer.step.state import Batch, fresh_state, whole_model
-from multiturn.jaxformer.step.train_step import make_step
+from multiturn.jaxformer.step.state import Batch, init_state, full_partition
+from multiturn.jaxformer.step.train_step import make_train_step
 from multiturn.models.config import codegen_config
 
 model = codegen_config(layers=2, heads=4, head_dim=8, rotary_size=4, vocab_size=64, max_seq_len=32)
-trainee = whole_model(model)
+partition = full_partition(model)
 schedule = ScheduleConfig(peak=1e-2, end=1e-3, warmup_steps=1, decay_steps=10)
 draw = np.random.default_rng(0)
 weights = jax.tree.map(
-    lambda info: draw.normal(0, 0.05, info.shape).astype(np.float32), trainee.declared
+    lambda info: draw.normal(0, 0.05, info.shape).astype(np.float32), partition.specs
 )
 
 def batch(number):
@@ -40,12 +40,12 @@ def train(mesh={"data": 1}, batch_settings={}, precision={}, unroll=1):
     sizes = MeshConfig(**{"data": 1, **mesh})
     count = sizes.data * sizes.fsdp * sizes.tensor * sizes.sequence
     made = make_mesh(sizes, jax.devices()[:count])
-    step = make_step(
-        trainee, made, schedule=schedule, optimizer=OptimizerConfig(), unroll=unroll,
+    step = make_train_step(
+        partition, made, schedule=schedule, optimizer=OptimizerConfig(), unroll=unroll,
         batch=BatchConfig(sequences=16, length=16, **batch_settings),
         precision=PrecisionConfig(**{"compute": "float32", **precision}),
     )
-    state = fresh_state(trainee, step.optimizer, made, 0, parameters=weights)
+    state = init_state(partition, step.optimizer, made, 0, parameters=weights)
     told = []
     for number in range(3):
         state, metrics = step.train(state, batch(number), None)

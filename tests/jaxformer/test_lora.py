@@ -157,7 +157,7 @@ def test_a_run_on_records_resumes_merges_and_refuses_another_base(
     )
     said: list[str] = []
     main(replace(config, steps=8), say=said.append)
-    assert any(line.startswith("step 0  held out") for line in said)
+    assert any(line.startswith("step 0  validation") for line in said)
     outcome = main(config, say=said.append)
     assert outcome.status == "finished" and any("resumed at step 8" in line for line in said)
     figures = [

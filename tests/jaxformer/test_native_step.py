@@ -149,6 +149,6 @@ def test_without_a_compiler_training_runs_and_says_so(
     monkeypatch.setattr(kernels, "load_training_kernels", none)
     with caplog.at_level(logging.WARNING):
         assert not use_native_kernels(PrecisionConfig(), one_cpu())
-    assert "training runs on XLA's products, slower: no C++ compiler was found" in caplog.text
+    assert "training runs on XLA, which is slower: no C++ compiler was found" in caplog.text
     with pytest.raises(EngineError, match="no C"):
         use_native_kernels(PrecisionConfig(kernels="native"), one_cpu())

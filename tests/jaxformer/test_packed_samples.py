@@ -66,7 +66,7 @@ def test_a_row_predicts_its_own_tokens_alone(folder: Path) -> None:
         expected[: filled - 1] = 1  # The last real token has no successor in its row.
         for piece in corpus.pieces(index)[1:]:
             expected[piece.begin - 1] = 0  # The document before says nothing of the next.
-        np.testing.assert_array_equal(read.weights[index], expected)
+        np.testing.assert_array_equal(read.loss_mask[index], expected)
         # Two tokens are of one segment exactly where they come from one piece.
         owners = np.repeat(
             np.arange(len(corpus.pieces(index))), [piece.length for piece in corpus.pieces(index)]
@@ -87,8 +87,8 @@ def test_rows_in_any_order_and_where_they_came_from(folder: Path) -> None:
 
 def test_opened_by_a_config_with_its_own_tokenizer(folder: Path, tmp_path: Path) -> None:
     config = DataConfig(path=str(folder), kind="packed", held_out_path=str(folder))
-    split = open_data(config, length=32, vocab_size=310, kept=tmp_path)
-    assert list(split.held_out) == [folder.name]
+    split = open_data(config, length=32, vocab_size=310, run_directory=tmp_path)
+    assert list(split.validation) == [folder.name]
     content = split.tokenizer.decode(split.train.read([0]).tokens[0].tolist())
     first = split.train.origins(0)[0].removeprefix("s:")
     assert content[:20] in TEXTS[first].decode()
@@ -106,7 +106,7 @@ def test_what_does_not_fit_the_run_is_refused(
 ) -> None:
     config = DataConfig(path=str(folder), kind="packed")
     with pytest.raises(InputError, match=told):
-        open_data(config, length=length, vocab_size=vocab_size, kept=tmp_path)
+        open_data(config, length=length, vocab_size=vocab_size, run_directory=tmp_path)
 
 
 def without_rows(packed: Path) -> None:
@@ -132,4 +132,4 @@ def test_an_empty_or_missing_shard_is_told_before_any_time_is_spent(
     harm(copied)
     config = DataConfig(path=str(copied), kind="packed")
     with pytest.raises(MultiturnError):
-        open_data(config, length=32, vocab_size=310, kept=tmp_path)
+        open_data(config, length=32, vocab_size=310, run_directory=tmp_path)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from multiturn.core.errors import InputError
 from multiturn.jaxformer.config import DataConfig
 from multiturn.jaxformer.datasets.open import open_data
-from multiturn.jaxformer.datasets.packed import Document, pack
+from multiturn.jaxformer.datasets.packed import TokenizedDocument, pack
 from multiturn.jaxformer.datasets.protocol import SequenceDataset
 from multiturn.jaxformer.datasets.records import read_records, tokenize_record
 from multiturn.jaxformer.datasets.shuffle import IndexShuffle, permute_indices
@@ -73,7 +73,7 @@ def test_hosts_read_their_rows_of_the_same_batch(
 
 def test_skipped_batches_are_passed_over() -> None:
     order = IndexShuffle(10, 2, 0, skip=((6, 6), (3, 5), (9, 9)))
-    assert [order.after(number) for number in (2, 3, 5, 6, 7, 9)] == [2, 7, 7, 7, 7, 10]
+    assert [order.next_batch(number) for number in (2, 3, 5, 6, 7, 9)] == [2, 7, 7, 7, 7, 10]
 
 
 @unhurried
@@ -85,7 +85,7 @@ def test_packing_predicts_each_token_but_a_documents_first_once(
     texts: list[list[int]], length: int
 ) -> None:
     documents = [
-        Document(f"d{number}", np.asarray(ids, np.int32), len(ids))
+        TokenizedDocument(f"d{number}", np.asarray(ids, np.int32), len(ids))
         for number, ids in enumerate(texts)
     ]
     stream = [token for ids in texts for token in ids]
@@ -102,7 +102,7 @@ def test_packing_predicts_each_token_but_a_documents_first_once(
     samples = pack(documents, length=length, vocab_size=100, source="here")
     assert isinstance(samples, SequenceDataset)
     read = samples.read(range(samples.count))
-    counted = read.weights > 0
+    counted = read.loss_mask > 0
     assert read.targets[counted].tolist() == [stream[place] for place in within]
     assert read.tokens[counted].tolist() == [stream[place - 1] for place in within]
     for index in range(samples.count):
@@ -117,7 +117,7 @@ def test_packing_predicts_each_token_but_a_documents_first_once(
 
 def test_other_data_have_another_fingerprint() -> None:
     def made(ids: list[int], length: int = 4) -> str:
-        document = Document("d", np.asarray(ids, np.int32), 1)
+        document = TokenizedDocument("d", np.asarray(ids, np.int32), 1)
         return pack([document], length=length, vocab_size=9, source="").fingerprint
 
     assert made([1, 2, 3]) == made([1, 2, 3])
@@ -126,7 +126,12 @@ def test_other_data_have_another_fingerprint() -> None:
 
 def test_a_token_outside_the_vocabulary_is_named_with_its_document() -> None:
     with pytest.raises(InputError, match=r"d7 has a token .* got 9; allowed: 0 to 8"):
-        pack([Document("d7", np.asarray([1, 9], np.int32), 2)], length=4, vocab_size=9, source="")
+        pack(
+            [TokenizedDocument("d7", np.asarray([1, 9], np.int32), 2)],
+            length=4,
+            vocab_size=9,
+            source="",
+        )
 
 
 def test_text_files_are_named_in_order_and_odd_ones_left_out(tmp_path: Path) -> None:
@@ -139,7 +144,7 @@ def test_text_files_are_named_in_order_and_odd_ones_left_out(tmp_path: Path) -> 
     (tmp_path / "not.txt").write_text("text")
     (tmp_path / "test").mkdir()
     (tmp_path / "test" / "c.py").write_text("c = 1\n")
-    found = find_text_files(tmp_path, "**/*.py", exclude=("test/*",), most_bytes=100)
+    found = find_text_files(tmp_path, "**/*.py", exclude=("test/*",), max_bytes=100)
     assert [file.name for file in found] == ["a.py", "b.py"]
     with pytest.raises(InputError, match="no text file matches"):
         find_text_files(tmp_path, "*.rs")
@@ -149,21 +154,23 @@ def test_text_files_are_named_in_order_and_odd_ones_left_out(tmp_path: Path) -> 
 
 def test_held_out_files_never_train(corpus: Path, tmp_path: Path) -> None:
     config = DataConfig(path=str(corpus), tokenizer="train:310", held_out=0.2)
-    split = open_data(config, length=32, vocab_size=320, kept=tmp_path)
+    split = open_data(config, length=32, vocab_size=320, run_directory=tmp_path)
     names = {name for index in range(split.train.count) for name in split.train.origins(index)}
-    held = split.held_out["python"]
+    held = split.validation["python"]
     kept = {name for index in range(held.count) for name in held.origins(index)}
     assert kept and names.isdisjoint(kept)
     assert kept == {path.name for path in corpus.iterdir() if in_validation_split(path.name, 0.2)}
     # The same again, with the vocabulary that was kept.
-    again = open_data(config, length=32, vocab_size=320, kept=tmp_path)
+    again = open_data(config, length=32, vocab_size=320, run_directory=tmp_path)
     assert again.train.fingerprint == split.train.fingerprint
 
 
 def test_data_of_another_vocabulary_are_refused(corpus: Path, tmp_path: Path) -> None:
     config = DataConfig(path=str(corpus), tokenizer="train:310")
-    with pytest.raises(InputError, match=r"another vocabulary .* got '310 tokens'.* model's 300"):
-        open_data(config, length=32, vocab_size=300, kept=tmp_path)
+    with pytest.raises(
+        InputError, match=r"vocabulary of the data is larger .* got '310 tokens'.* model's 300"
+    ):
+        open_data(config, length=32, vocab_size=300, run_directory=tmp_path)
 
 
 RECORDS = """\
@@ -180,10 +187,10 @@ def test_the_loss_of_records_is_on_their_code(tmp_path: Path) -> None:
     assert [record.id for record in records] == ["r.jsonl:1", "second"]
     tokenizer = train_tokenizer(["x = x + 1\nprint(x)\n"] * 3, 300)
     document = tokenize_record(records[0], tokenizer)
-    assert document.weights is not None
+    assert document.loss_mask is not None
     whole = tokenizer.decode(document.tokens.tolist())
     assert whole == "# add one\nx = x + 1\n\n# print it\nprint(x)\n\n<|endoftext|>"
-    counted = tokenizer.decode(document.tokens[document.weights > 0].tolist())
+    counted = tokenizer.decode(document.tokens[document.loss_mask > 0].tolist())
     assert counted == "x = x + 1\n\nprint(x)\n\n<|endoftext|>"
     second = tokenizer.decode(tokenize_record(records[1], tokenizer).tokens.tolist())
     assert second.startswith("# two\n# lines\ny = 2\n\n")

@@ -44,21 +44,21 @@ class Poisoned:
         read = self._inner.read(indexes)
         for row, index in enumerate(indexes):
             if index == self._index:
-                read.weights[row] = np.nan
+                read.loss_mask[row] = np.nan
         return read
 
 
 def test_a_loss_that_is_no_number_names_its_batch_and_files_and_can_be_skipped(
     tiny: TrainConfig,
 ) -> None:
-    split = open_data(tiny.data, length=32, vocab_size=320, kept=tiny.directory.parent)
+    split = open_data(tiny.data, length=32, vocab_size=320, run_directory=tiny.directory.parent)
     order = IndexShuffle(split.train.count, 8, tiny.data.seed)
     bad = order.sequences(6)[3]
     poisoned = Split(Poisoned(split.train, bad), {})
     with pytest.raises(DivergenceError) as caught:
         main(tiny, data=poisoned, say=lambda _: None)
     error = caught.value
-    assert (error.trouble.step, error.trouble.batches) == (7, (6,))
+    assert (error.spike.step, error.spike.batches) == (7, (6,))
     assert set(split.train.origins(bad)) <= set(error.origins)
     assert "data.skip=[[6,6]]" in str(error)
     trouble = json.loads((tiny.directory / "trouble.json").read_text())
@@ -75,7 +75,7 @@ def test_a_loss_that_is_no_number_names_its_batch_and_files_and_can_be_skipped(
     assert not (tiny.directory / "trouble.json").exists()
     with Checkpoints(tiny.directory / "checkpoints", read_only=True) as checkpoints:
         # Twelve steps took thirteen batches.
-        assert checkpoints.progress(12).next_batch == 13
+        assert checkpoints.metadata(12).next_batch == 13
 
     # --- The same finished run, asked for what does not fit it --------------------------
     other = replace(mended, batch=BatchConfig(sequences=16, length=32))
@@ -83,7 +83,10 @@ def test_a_loss_that_is_no_number_names_its_batch_and_files_and_can_be_skipped(
         main(other, data=poisoned, say=lambda _: None)
     elsewhere = Split(
         open_data(
-            replace(tiny.data, held_out=0.3), length=32, vocab_size=320, kept=tiny.directory.parent
+            replace(tiny.data, held_out=0.3),
+            length=32,
+            vocab_size=320,
+            run_directory=tiny.directory.parent,
         ).train,
         {},
     )
@@ -105,16 +108,16 @@ class Silent(Poisoned):
         read = self._inner.read(indexes)
         for row, index in enumerate(indexes):
             if self._silent is None or index in self._silent:
-                read.weights[row] = 0
+                read.loss_mask[row] = 0
         return read
 
 
 def test_a_batch_in_which_nothing_counts_is_said_and_left_out_of_the_mean(
     tiny: TrainConfig,
 ) -> None:
-    split = open_data(tiny.data, length=32, vocab_size=320, kept=tiny.directory.parent)
+    split = open_data(tiny.data, length=32, vocab_size=320, run_directory=tiny.directory.parent)
     order = IndexShuffle(split.train.count, 8, tiny.data.seed)
-    silent = Split(Silent(split.train, set(order.sequences(5))), split.held_out)
+    silent = Split(Silent(split.train, set(order.sequences(5))), split.validation)
     said: list[str] = []
     config = replace(tiny, watch=replace(tiny.watch, log_every=1))
     outcome = main(config, data=silent, say=said.append)
@@ -130,13 +133,13 @@ def test_a_batch_in_which_nothing_counts_is_said_and_left_out_of_the_mean(
     others = [loss for step, loss in told.items() if step != 6]
     assert min(others) > 1
     with Checkpoints(tiny.directory / "checkpoints", read_only=True) as checkpoints:
-        progress = checkpoints.progress(12)
-    assert progress.losses_seen == 11
-    assert progress.loss_mean == pytest.approx(np.mean(others), rel=1e-3)
+        saved = checkpoints.metadata(12)
+    assert saved.losses_seen == 11
+    assert saved.loss_mean == pytest.approx(np.mean(others), rel=1e-3)
 
 
 def test_a_run_in_which_nothing_counts_stops_in_one_line(tiny: TrainConfig) -> None:
-    split = open_data(tiny.data, length=32, vocab_size=320, kept=tiny.directory.parent)
+    split = open_data(tiny.data, length=32, vocab_size=320, run_directory=tiny.directory.parent)
     with pytest.raises(InputError, match=r"no token counted in the loss in 12 steps") as caught:
         main(replace(tiny, checkpoint=CheckpointConfig(every=100)),
              data=Split(Silent(split.train, None), {}), say=lambda _: None)  # fmt: skip
@@ -146,22 +149,22 @@ def test_a_run_in_which_nothing_counts_stops_in_one_line(tiny: TrainConfig) -> N
 
 
 def test_held_out_data_in_which_nothing_counts_are_said(tiny: TrainConfig) -> None:
-    split = open_data(tiny.data, length=32, vocab_size=320, kept=tiny.directory.parent)
+    split = open_data(tiny.data, length=32, vocab_size=320, run_directory=tiny.directory.parent)
     held = {"python": Silent(split.train, None)}
     said: list[str] = []
     main(replace(tiny, steps=2), data=Split(split.train, held), say=said.append)
-    assert "step 2  held out, python: no token counts in the loss" in said
+    assert "step 2  validation, python: no token counts in the loss" in said
 
 
 def test_a_spike_is_told_from_a_bad_start_and_names_both_batches() -> None:
     guard = LossSpikeDetector(2.0)
     assert guard.check(1, 0, None, 100.0, 1.0) is None
     for _ in range(60):
-        guard = guard.after(3.0)
+        guard = guard.updated(3.0)
     assert guard.check(61, 60, 59, 5.9, 1.0) is None
     found = guard.check(61, 60, 59, 6.1, 1.0)
     assert found is not None and found.batches == (59, 60)
-    assert "leapt to 6.1 from a mean of 3" in found.reason
+    assert "jumped to 6.1 from a mean of 3" in found.reason
     nothing = guard.check(61, 60, 59, 3.0, float("inf"))
     assert nothing is not None and "gradient" in nothing.reason
     assert LossSpikeDetector(0, 3.0, 60).check(61, 60, 59, 1e9, 1.0) is None

@@ -53,7 +53,7 @@ def plain_loss(parameters: Any, batch: Batch, config: DecoderConfig, z_loss: flo
     logits = forward(parameters, jnp.asarray(batch.tokens), config)
     log_z = jax.nn.logsumexp(logits, axis=-1)
     entropy = log_z - jnp.take_along_axis(logits, batch.targets[..., None], axis=-1)[..., 0]
-    return jnp.sum(batch.weights * (entropy + z_loss * log_z**2))
+    return jnp.sum(batch.loss_mask * (entropy + z_loss * log_z**2))
 
 
 @pytest.mark.parametrize("config", [CODEGEN, TIED], ids=["head with bias", "tied head"])
@@ -67,9 +67,9 @@ def test_sliced_loss_and_gradient_are_those_of_the_definition(config: DecoderCon
             parameters,
             hidden,
             jnp.asarray(batch.targets),
-            jnp.asarray(batch.weights),
+            jnp.asarray(batch.loss_mask),
             z_loss=0.01,
-            slices=4,
+            chunks=4,
         )
 
     (total, entropy), gradient = jax.jit(jax.value_and_grad(sliced, has_aux=True))(parameters)
@@ -87,9 +87,9 @@ def test_the_undifferentiated_loss_and_the_loss_of_each_token_agree() -> None:
     parameters = a_model(CODEGEN)
     batch = random_batch(1)
     hidden = hidden_states(parameters, jnp.asarray(batch.tokens), CODEGEN)
-    targets, weights = jnp.asarray(batch.targets), jnp.asarray(batch.weights)
-    each = token_losses(parameters, hidden, targets, slices=4)
-    total, entropy = next_token_loss(parameters, hidden, targets, weights, slices=4)
+    targets, weights = jnp.asarray(batch.targets), jnp.asarray(batch.loss_mask)
+    each = token_losses(parameters, hidden, targets, chunks=4)
+    total, entropy = next_token_loss(parameters, hidden, targets, weights, chunks=4)
     np.testing.assert_allclose(jnp.sum(each * weights), entropy, rtol=1e-6)
     np.testing.assert_allclose(total, entropy, rtol=1e-6)
     logits = jax.nn.log_softmax(forward(parameters, jnp.asarray(batch.tokens), CODEGEN))
@@ -99,9 +99,9 @@ def test_the_undifferentiated_loss_and_the_loss_of_each_token_agree() -> None:
 
 def test_slices_divide_the_length_and_keep_the_logits_small() -> None:
     for rows, length, vocab in ((1, 2048, 51200), (4, 24, 1000), (1, 7, 10**9)):
-        slices = num_chunks(rows, length, vocab, most_bytes=2**20)
-        assert length % slices == 0
-        assert slices == length or rows * length * vocab * 4 / slices <= 2**20
+        chunks = num_chunks(rows, length, vocab, max_bytes=2**20)
+        assert length % chunks == 0
+        assert chunks == length or rows * length * vocab * 4 / chunks <= 2**20
     assert num_chunks(1, 2048, 100) == 1
 
 

@@ -1,10 +1,12 @@
-"""JAXFORMER: training decoders from a laptop to many hosts.
+"""Training of decoders, from a laptop to many hosts; named for the paper's library, JAXFORMER.
 
-config      what a run is, as one tree of frozen dataclasses
-step/       one step: loss, optimizer, state, accumulation
-parallel/   the mesh, and several hosts
-samples/    training sequences by global index: from text files, records, packed shards
-run/        the loop: checkpoints, resume, faults, evaluation, metrics; `train.main`
+config, chain, recipes   what a run is: a tree of frozen dataclasses, made by recipes
+datasets/                random-access training sequences: text files, records, packed shards
+step/                    the train step: chunked cross-entropy, gradient accumulation, optimizer
+parallel/                the device mesh, and distributed training
+run/                     the loop: prefetch, checkpoints, resume, loss spikes, validation, metrics
+lora/                    LoRA fine-tuning, and exports of runs
+plan/                    memory and time of a run on devices that are not here
 """
 
 from multiturn.core.lazy import lazy_exports

@@ -12,6 +12,9 @@ from .config import (
     HostsConfig as HostsConfig,
 )
 from .config import (
+    LoggingConfig as LoggingConfig,
+)
+from .config import (
     MeshConfig as MeshConfig,
 )
 from .config import (
@@ -46,14 +49,15 @@ __all__ = [
     "export_run",
     "HostsConfig",
     "load_recipe",
+    "LoggingConfig",
     "MeshConfig",
     "OptimizerConfig",
-    "TrainResult",
     "Plan",
     "plan_run",
     "PrecisionConfig",
     "ScheduleConfig",
     "train",
     "TrainConfig",
+    "TrainResult",
     "WatchConfig",
 ]

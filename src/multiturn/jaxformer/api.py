@@ -15,8 +15,8 @@ def train(config: TrainConfig | str | Path, *changes: str) -> TrainResult:
     """Train a model, or resume the run in ``config.out`` from its newest checkpoint.
 
     Args:
-        config: what to train; or a recipe, by name or by the path of its file.
-        changes: ``key=value`` settings that replace those of the config, such as
+        config: what to train; or a recipe, by name or path.
+        changes: ``key=value`` overrides of the config, such as
             ``"schedule.peak=1e-3"``.
 
     Returns:
@@ -24,9 +24,9 @@ def train(config: TrainConfig | str | Path, *changes: str) -> TrainResult:
         `multiturn.load_model` reads them after `multiturn.jaxformer.export_run`.
 
     Raises:
-        InputError: the recipe, a change, the data, the mesh and the checkpoints do not fit
+        InputError: the recipe, an override, the data, the mesh or the checkpoints do not fit
             together; raised before the first step.
-        DivergenceError: the loss is not a number, or jumped up.
+        DivergenceError: the loss is not finite, or spiked.
         StorageError: the disk is full or cannot be written.
 
     Example:

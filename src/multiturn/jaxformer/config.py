@@ -1,7 +1,8 @@
-"""What a training run is: one tree of frozen dataclasses, checked when made.
+"""The config of a training run: a tree of frozen dataclasses, validated when made.
 
-A recipe is a Python file that makes a `TrainConfig`; ``key=value`` on the command line
-changes single values of it (`apply_overrides`), and every checkpoint carries it as JSON.
+A recipe is a Python file that makes a `TrainConfig`. ``key=value`` on the command line overrides
+single values (`apply_overrides`), and every checkpoint saves the config as JSON. The field names
+are the keys of those files and of the command line, so they stay.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = [
     "CheckpointConfig",
     "DataConfig",
     "HostsConfig",
+    "LoggingConfig",
     "MeshConfig",
     "OptimizerConfig",
     "PrecisionConfig",
@@ -44,13 +46,13 @@ def _check(*rules: tuple[str, Any, bool, str]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleConfig:
-    """The learning rate: linear warm-up from 0, cosine from `peak` to `end`, then flat.
+    """The learning rate schedule: linear warm-up from 0, cosine decay to `end`, then constant.
 
     Attributes:
-        peak: the greatest rate, reached after `warmup_steps`.
-        end: the rate from `decay_steps` on.
+        peak: the maximum learning rate, reached after `warmup_steps`.
+        end: the learning rate from step `decay_steps`.
         warmup_steps: steps of the warm-up.
-        decay_steps: the step, counted from the start, at which the cosine arrives.
+        decay_steps: the step, counted from 0, at which the cosine decay ends.
     """
 
     peak: float
@@ -74,15 +76,15 @@ class ScheduleConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerConfig:
-    """AdamW and the clip in front of it; the paper's figures are the defaults.
+    """AdamW and gradient clipping; the defaults are the hyperparameters of the paper.
 
     Attributes:
-        b1: decay of the mean of gradients.
-        b2: decay of the mean of their squares.
-        epsilon: added to the root of the squares.
+        b1: decay of the first moment.
+        b2: decay of the second moment.
+        epsilon: added to the root of the second moment.
         decay: decoupled weight decay, of the arrays whose `ParameterSpec.decay` is true.
-        clip: the greatest global norm of a gradient.
-        z_loss: the factor of logZ^2 in the loss.
+        clip: the maximum global norm of the gradient.
+        z_loss: the coefficient of logZ^2 in the loss.
     """
 
     b1: float = 0.9
@@ -105,14 +107,15 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchConfig:
-    """One step's data, over all devices and hosts together.
+    """The global batch of one step, over all devices and hosts.
 
     Attributes:
         sequences: in the global batch.
-        length: tokens that each sequence predicts.
-        accumulate: in how many parts, one after the other, the batch is computed; the
-            gradient is that of the whole.
-        inside_documents: attention stays inside a document of a packed sequence.
+        length: target tokens of each sequence.
+        accumulate: gradient accumulation steps. The batch is computed in this many
+            microbatches, one after another; the gradient is that of the full batch.
+        inside_documents: intra-document masking, which keeps attention inside each document of
+            a packed sequence.
     """
 
     sequences: int
@@ -134,23 +137,23 @@ class BatchConfig:
 
     @property
     def tokens(self) -> int:
-        """Tokens of one step."""
+        """Target tokens of one step."""
         return self.sequences * self.length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrecisionConfig:
-    """Numbers and memory.
+    """Precision, memory and kernels.
 
     Attributes:
-        compute: of activations and of the weights that products read; the master weights,
-            the gradient's sum and the optimizer's state are float32 always.
-        remat: what the backward pass computes again instead of keeping: ``none``; ``full``,
-            each block but its input; ``dots``, each block but its matrix products.
-        loss_bytes: most memory for the logits of one slice of the loss, on one device.
-        kernels: what computes products and attention: ``xla``; ``native``, this project's
-            own on one CPU device, compiled at first use; ``auto``, native for bfloat16 on
-            one CPU device where a compiler is found.
+        compute: the dtype of activations and of weights in matrix products. Master weights,
+            accumulated gradients and optimizer state are always float32.
+        remat: rematerialization, what the backward pass recomputes: ``none``; ``full``, each
+            block from its input; ``dots``, each block except its matrix products.
+        loss_bytes: maximum memory for the logits of one chunk of the loss, on one device.
+        kernels: what computes matrix products and attention: ``xla``; ``native``, this project's
+            kernels for one CPU device, compiled at first use; ``auto``, native for bfloat16 on
+            one CPU device if a compiler is found.
     """
 
     compute: Dtype = "bfloat16"
@@ -164,13 +167,13 @@ class PrecisionConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeshConfig:
-    """Devices along each axis of the mesh; one of them may be -1: all that are left.
+    """Devices along each mesh axis; one axis may be -1 and takes all remaining devices.
 
     Attributes:
-        data: copies of the model, each with its part of the batch.
-        fsdp: parts of the batch that also share the weights and the optimizer's state.
-        tensor: parts of each matrix, by heads and feed-forward columns.
-        sequence: parts of each sequence.
+        data: data parallelism: replicas of the model, each with its share of the batch.
+        fsdp: fully sharded data parallelism, which also shards weights and optimizer state.
+        tensor: tensor parallelism over heads and MLP columns.
+        sequence: sequence parallelism.
     """
 
     data: int = -1
@@ -186,19 +189,19 @@ class MeshConfig:
             raise InputError(
                 "two mesh axes are -1",
                 got=", ".join(name for name, size in sizes.items() if size == -1),
-                fix="only one can take all devices that are left",
+                fix="only one axis can take the remaining devices",
             )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostsConfig:
-    """Several processes, each with its devices, as one run; JAX's own runtime joins them.
+    """Distributed training: several processes, each with its devices, as one run.
 
     Attributes:
-        processes: 1 is alone; None asks SLURM, Kubernetes or Open MPI what there is, and is
-            alone where none of them started this process.
-        process: the number of this one, where `processes` is given by hand.
-        coordinator: ``host:port`` of process 0, where `processes` is given by hand.
+        processes: how many. None detects them from SLURM, Kubernetes or Open MPI, and is 1
+            if none of these started this process.
+        process: the index of this process; only with `processes` above 1.
+        coordinator: ``host:port`` of process 0; only with `processes` above 1.
     """
 
     processes: int | None = 1
@@ -211,8 +214,8 @@ class HostsConfig:
         _check(("hosts.processes", self.processes, self.processes >= 1, "1 or more"))
         if self.process is None or self.coordinator is None:
             raise InputError(
-                "several processes given by hand need hosts.process and hosts.coordinator",
-                fix="give both, or hosts.processes=null to ask the scheduler",
+                "hosts.processes above 1 needs hosts.process and hosts.coordinator",
+                fix="set both, or hosts.processes=null to detect them from the scheduler",
             )
         _check(
             (
@@ -226,22 +229,22 @@ class HostsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
-    """Where the training sequences come from.
+    """The training and validation data.
 
     Attributes:
         path: a directory of text files, a JSONL file of multi-turn records, or a directory
             of packed shards.
         kind: which of these.
-        pattern: the text files below the directory.
-        exclude: patterns of names below it that are left out.
+        pattern: glob of the text files in the directory.
+        exclude: globs of text files to leave out.
         tokenizer: a directory with ``tokenizer.json``, a GGUF file, or the name of a known
             model; or ``train:N``, a new vocabulary of N tokens, trained on the training files
-            and kept with the run.
-        held_out: the share of files, chosen by their names, that is kept for evaluation.
-        held_out_path: packed shards or records for evaluation, instead of a share.
-        most_bytes: larger text files are left out.
-        seed: of the order of sequences.
-        skip: batches never trained on, by number from 0: ``(first, last)`` pairs.
+            and saved with the run.
+        held_out: the validation share of the files, selected by a hash of their names.
+        held_out_path: packed shards or records for validation, instead of a share.
+        most_bytes: the maximum size of a text file; larger ones are left out.
+        seed: of the shuffle.
+        skip: batches to leave out, as ``(first, last)`` pairs of batch numbers from 0.
     """
 
     path: str
@@ -267,12 +270,12 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointConfig:
-    """What is kept of a run.
+    """When checkpoints are written and how long they are retained.
 
     Attributes:
-        every: steps between checkpoints; the last step always makes one.
-        keep_last: how many of the newest stay.
-        keep_every: checkpoints at multiples of this step stay for good; 0 keeps none.
+        every: steps between checkpoints; the last step always writes one.
+        keep_last: how many of the newest checkpoints to retain.
+        keep_every: retain checkpoints at multiples of this step for good; 0 is off.
     """
 
     every: int = 1_000
@@ -288,22 +291,22 @@ class CheckpointConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WatchConfig:
-    """What is told of a run while it goes.
+class LoggingConfig:
+    """Logging, validation, loss-spike detection and profiling during a run.
 
     Attributes:
-        log_every: steps between lines of metrics.
-        evaluate_every: steps between evaluations on held-out data; 0 is never.
-        evaluate_sequences: most sequences of one evaluation.
-        prompts: texts continued at every evaluation.
-        prompt_tokens: length of such a continuation.
-        spike: a loss above this many times the running mean stops the run; 0 is off. A
-            loss that is no number stops it always.
+        log_every: steps between logged metrics.
+        evaluate_every: steps between validations; 0 validates only at the end.
+        evaluate_sequences: maximum sequences of each validation group.
+        prompts: texts to continue at every validation.
+        prompt_tokens: tokens of each continuation.
+        spike: a loss above this multiple of the running mean is a loss spike and stops the
+            run; 0 is off. A loss that is not finite always stops it.
         profile: the first and last step of a profiler trace, written to ``profile/``.
-        peak_flops: of one device, for the utilisation; None looks the device up, or
+        peak_flops: of one device, for model FLOPs utilization; None looks the device up, or
             measures a matrix product on it.
-        tensorboard: write event files as well.
-        wandb: the project to send metrics to as well.
+        tensorboard: also write TensorBoard event files.
+        wandb: also send metrics to this wandb project.
     """
 
     log_every: int = 10
@@ -326,30 +329,34 @@ class WatchConfig:
         )
 
 
+WatchConfig = LoggingConfig
+"""The earlier name of `LoggingConfig`, which recipes import."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """A whole run.
+    """A training run.
 
     Attributes:
         name: of the run, in logs.
-        out: directory of checkpoints, metrics and the config itself.
-        model: the decoder.
-        data: where sequences come from.
+        out: the run's directory, with checkpoints, metrics and the config.
+        model: the decoder's architecture.
+        data: training and validation data.
         batch: of one step.
-        steps: how many.
+        steps: how many to train.
         schedule: of the learning rate.
         optimizer: AdamW.
-        precision: types of parameters and computation.
+        precision: dtypes, rematerialization and kernels.
         mesh: devices along each axis.
-        hosts: how several processes find each other.
-        checkpoint: when checkpoints are saved.
-        watch: logging and the detection of loss spikes.
-        start: weights to begin with: a run's directory (its newest checkpoint), a
-            checkpoint in the hub's layout, a GGUF file, or the name of a known model; the
-            optimizer is fresh and the step 0. None draws new weights from `seed`.
-        lora: train small factors beside the matrices of `start`, which stay as they are;
-            None trains every array.
-        seed: of first weights, and with the step's number of everything drawn later.
+        hosts: processes of a distributed run.
+        checkpoint: when to write checkpoints and which to retain.
+        watch: logging and validation.
+        start: initial weights (init from): a run's directory (its newest checkpoint), a
+            checkpoint in the hub's layout, a GGUF file, or the name of a known model. The
+            optimizer state is new and the step 0. None initializes the weights from `seed`.
+        lora: train LoRA factors beside the matrices of `start`, which are frozen; None trains
+            every array.
+        seed: of the initial weights and, with the step, of everything drawn later.
     """
 
     name: str
@@ -364,7 +371,7 @@ class TrainConfig:
     mesh: MeshConfig = MeshConfig()
     hosts: HostsConfig = HostsConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
-    watch: WatchConfig = WatchConfig()
+    watch: LoggingConfig = LoggingConfig()
     start: str | None = None
     lora: LoraConfig | None = None
     seed: int = 0
@@ -383,22 +390,22 @@ class TrainConfig:
 
     @property
     def directory(self) -> Path:
-        """`out`, with ``~`` read."""
+        """`out`, with ``~`` expanded."""
         return Path(self.out).expanduser()
 
 
 def apply_overrides(config: TrainConfig, assignments: Iterable[str]) -> TrainConfig:
-    """The config with ``key=value`` changes, each key a dotted path.
+    """The config with ``key=value`` overrides, each key a dotted path.
 
-    A value is read as its key needs it: text as it stands, so that ``**/*.py`` needs no quotes
-    of YAML's, and anything else as YAML 1.2.
+    The type of the setting decides how a value is parsed: text is taken literally, so
+    ``**/*.py`` needs no YAML quotes, and anything else is YAML 1.2.
 
     Raises:
-        InputError: no ``=``, a key that is not there (with the nearest ones) or stands twice, a
-            value of the wrong type, or one that the config refuses.
+        InputError: no ``=``, an unknown key (with the nearest ones) or a repeated one, a value of
+            the wrong type, or one that the config refuses.
 
     Example:
-        >>> overridden(config, ["schedule.peak=1e-3", "steps=200"])  # doctest: +SKIP
+        >>> apply_overrides(config, ["schedule.peak=1e-3", "steps=200"])  # doctest: +SKIP
     """
     plain = to_plain(config)
     known = _keys(config)

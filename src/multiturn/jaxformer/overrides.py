@@ -1,4 +1,4 @@
-"""``key=value`` on the command line, as shells hand it over."""
+"""Parsing of ``key=value`` overrides from the command line."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, str]:
     """The texts of ``key=value`` arguments by their keys.
 
     Raises:
-        InputError: an argument is none, or a key stands twice: a shell has expanded a pattern.
+        InputError: an argument is not ``key=value``, or a key repeats, as after brace expansion.
     """
     found: dict[str, str] = {}
     before = ""
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
-            raise _no_assignment(assignment, before)
+            raise _not_an_override(assignment, before)
         if found.get(key, text) != text:
             raise InputError(
-                f"the setting {key} stands twice",
+                f"the setting {key} was given twice",
                 got=f"{found[key]} and {text}",
                 fix=f"give it once; where the shell expanded {{...}}, write '{key}=...' in quotes",
             )
@@ -38,11 +38,11 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _no_assignment(assignment: str, before: str) -> InputError:
+def _not_an_override(assignment: str, before: str) -> InputError:
     if before and Path(assignment).exists():
-        # `data.pattern= **/*.py`: the shell put the names of files where the pattern stood.
+        # `data.pattern= **/*.py`: the shell has expanded the pattern to file names.
         return InputError(
-            "a setting is not key=value: the shell put the names of files for a pattern",
+            "a setting is not key=value: the shell expanded a pattern to file names",
             got=assignment,
             fix=f"write the pattern in quotes and without a space: '{before}=**/*.py'",
         )
@@ -58,8 +58,8 @@ def parse_value(key: str, text: str, kind: Any) -> object:
 
     Args:
         key: the setting, for errors.
-        text: what stands behind the ``=``.
-        kind: the type that the setting has.
+        text: the text after the ``=``.
+        kind: the type of the setting.
 
     Raises:
         InputError: the text cannot be read.
@@ -81,7 +81,7 @@ def _is_text(kind: Any) -> bool:
 
 
 def _number(value: object, options: tuple[Any, ...]) -> object:
-    # Python reads some numbers, such as `1_000`, that YAML 1.2 takes for text.
+    # Python parses some numbers, such as `1_000`, that are text in YAML 1.2.
     if isinstance(value, str) and (int in options or float in options):
         try:
             return int(value) if int in options else float(value)

@@ -1,8 +1,8 @@
-"""Recipes: Python files that say what a run is.
+"""Recipes: Python files that define training runs.
 
-A recipe sets ``config`` to a `TrainConfig`, or ``configs`` to several by name, and its
-docstring says the command, the hardware, the hours, the expected result, and where its
-figures come from. ``FILE.py:NAME`` is one of several.
+A recipe sets ``config`` to a `TrainConfig`, or ``configs`` to several by name. Its docstring
+gives the command, the hardware, the hours, the expected result, and the source of its
+hyperparameters. ``FILE.py:NAME`` selects one of several configs.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ __all__ = ["load_recipe"]
 
 
 def load_recipe(recipe: str, assignments: Sequence[str] = ()) -> TrainConfig:
-    """The config of a recipe, with ``key=value`` changes.
+    """The config of a recipe, with ``key=value`` overrides.
 
     Args:
-        recipe: the path of a Python file, or the name of one that is shipped; with
-            ``:NAME`` where it has several configs.
+        recipe: the path of a Python file, or the name of a shipped recipe; with ``:NAME`` if it
+            defines several configs.
         assignments: see `apply_overrides`.
 
     Raises:
-        InputError: no such file, it fails, it makes no config, or a change does not fit.
-        UnknownNameError: it has no config of the name.
+        InputError: the file is missing or fails, it defines no config, or an override is invalid.
+        UnknownNameError: the recipe has no config of this name.
     """
     place, _, name = recipe.partition(":")
     path = find_recipe(place, "train")
@@ -38,7 +38,9 @@ def load_recipe(recipe: str, assignments: Sequence[str] = ()) -> TrainConfig:
         raise
     except Exception as error:
         raise InputError(
-            f"the recipe failed, {type(error).__name__}: {error}", got=str(path), fix="mend it"
+            f"the recipe failed, {type(error).__name__}: {error}",
+            got=str(path),
+            fix="correct it",
         ) from error
     config = _chosen(made.get("config"), made.get("configs"), name, path)
     return apply_overrides(config, assignments)
@@ -59,6 +61,6 @@ def _chosen(single: object, several: object, name: str, path: Path) -> TrainConf
         raise InputError("the recipe has one config", got=name, fix=f"name {path} alone")
     if not isinstance(single, TrainConfig):
         raise InputError(
-            "the recipe makes no config", got=str(path), fix="set `config` to a TrainConfig"
+            "the recipe defines no config", got=str(path), fix="set `config` to a TrainConfig"
         )
     return single

@@ -1,7 +1,7 @@
-"""The published chain of training, NL -> Multi -> Mono, as configs.
+"""The published training chain, NL -> Multi -> Mono, as configs.
 
-Each stage takes the weights of the one before and nothing else: a fresh optimizer, step 0.
-What the paper and its public code say stands in `HYPERPARAMETERS`, each figure with its mark:
+Each stage is initialized from the weights of the stage before, with new optimizer state at step 0.
+`HYPERPARAMETERS` has the values of the paper and its public code, each with its source:
 
     V   read in public code or configuration
     S   second-hand
@@ -17,11 +17,11 @@ from multiturn.jaxformer.config import (
     BatchConfig,
     CheckpointConfig,
     DataConfig,
+    LoggingConfig,
     MeshConfig,
     PrecisionConfig,
     ScheduleConfig,
     TrainConfig,
-    WatchConfig,
 )
 from multiturn.models.config import CODEGEN_SIZES, CODEGEN_STAGES
 
@@ -32,7 +32,7 @@ _LENGTH = 2048
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameter:
-    """A number and how well it is known (see the module)."""
+    """A value and the mark of its source (see the module)."""
 
     value: float
     mark: str
@@ -40,12 +40,12 @@ class Hyperparameter:
 
 @dataclass(frozen=True, slots=True)
 class StageHyperparameters:
-    """What sets one stage of one size apart from the others."""
+    """The hyperparameters of one stage of one size."""
 
     peak: Hyperparameter
     end: Hyperparameter
     tokens: Hyperparameter
-    """Of one batch."""
+    """In one batch."""
     steps: Hyperparameter
 
 
@@ -87,8 +87,8 @@ HYPERPARAMETERS: dict[str, dict[str, StageHyperparameters]] = {
         "mono": StageHyperparameters(_s(0.5e-4), _p(0.5e-5), _s(2_097_152), _m(150_000)),
     },
 }
-"""Warm-up is 3,000 steps for all (V for 350M, M for the others); Adam's betas, the decay of
-0.1, the clip at 1 and the z-loss of 1e-4 are the defaults of the config (V)."""
+"""All warm up for 3,000 steps (V for 350M, M for the others). Adam's betas, weight decay 0.1,
+gradient clipping at 1 and z-loss 1e-4 are the defaults of the config (V)."""
 
 _CORPUS = {"nl": "pile", "multi": "bigquery", "mono": "bigpython"}
 
@@ -102,24 +102,24 @@ def chain(
 ) -> dict[str, TrainConfig]:
     """The three stages of one size, by name.
 
-    The data are packed shards below ``data/``: ``data/pile``, ``data/bigquery`` and
-    ``data/bigpython``, each with its held-out part in ``held_out``. The cosine ends with the
-    run (P; the published code keeps the end rate from then on).
+    The data are packed shards in ``data/pile``, ``data/bigquery`` and ``data/bigpython``, each
+    with its validation part in ``held_out``. The cosine decay ends with the run (P; the published
+    code continues at the end learning rate).
 
     Args:
-        size: of `CODEGEN_SIZES`.
-        mesh: what suits the size and the devices.
-        accumulate: parts of a batch.
-        precision: bfloat16 with whole rematerialisation by default.
+        size: one of `CODEGEN_SIZES`.
+        mesh: for the size and the devices.
+        accumulate: gradient accumulation steps.
+        precision: bfloat16 with full rematerialization by default.
     """
     model = CODEGEN_SIZES[size]
-    found: dict[str, TrainConfig] = {}
-    before: str | None = None
+    configs: dict[str, TrainConfig] = {}
+    previous: str | None = None
     for stage in CODEGEN_STAGES:
-        figures = HYPERPARAMETERS[size][stage]
-        steps = int(figures.steps.value)
+        values = HYPERPARAMETERS[size][stage]
+        steps = int(values.steps.value)
         out = f"runs/codegen-{size}-{stage}"
-        found[stage] = TrainConfig(
+        configs[stage] = TrainConfig(
             name=f"codegen-{size}-{stage}",
             out=out,
             model=model,
@@ -129,24 +129,24 @@ def chain(
                 held_out_path=f"data/{_CORPUS[stage]}/held_out",
             ),
             batch=BatchConfig(
-                sequences=int(figures.tokens.value) // _LENGTH,
+                sequences=int(values.tokens.value) // _LENGTH,
                 length=_LENGTH,
                 accumulate=accumulate,
             ),
             steps=steps,
             schedule=ScheduleConfig(
-                peak=figures.peak.value,
-                end=figures.end.value,
+                peak=values.peak.value,
+                end=values.end.value,
                 warmup_steps=3_000,
                 decay_steps=steps,
             ),
             precision=precision or PrecisionConfig(compute="bfloat16", remat="full"),
             mesh=mesh,
             checkpoint=CheckpointConfig(every=1_000, keep_last=3, keep_every=10_000),
-            watch=WatchConfig(
+            watch=LoggingConfig(
                 log_every=10, evaluate_every=1_000, prompts=("# Print hello world.\n",)
             ),
-            start=before,
+            start=previous,
         )
-        before = out
-    return found
+        previous = out
+    return configs

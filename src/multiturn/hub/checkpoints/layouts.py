@@ -118,7 +118,7 @@ def gptj_layout(config: DecoderConfig) -> Layout:
 
 
 def phi_layout(config: DecoderConfig) -> Layout:
-    """Phi: half-from_file rotary, and biases on all projections of the attention (zero here)."""
+    """Phi: half-split rotary, and biases on all projections of the attention (zero here)."""
     c = config
 
     def block(layer: int) -> Iterator[Rule]:

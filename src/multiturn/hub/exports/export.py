@@ -41,7 +41,7 @@ from multiturn.hub.exports.certificate import (
     require_agreement,
 )
 from multiturn.hub.exports.configs import codegen_json, gptj_json, phi_json
-from multiturn.hub.exports.files import whole_directory, write_hub_checkpoint, write_json
+from multiturn.hub.exports.files import atomic_directory, write_hub_checkpoint, write_json
 from multiturn.hub.exports.gguf import write_gguf
 from multiturn.hub.exports.reference import (
     codegen_reference,
@@ -162,7 +162,7 @@ def export(source: Path, out: Path, to: str, *, groups: int | None = None) -> Ce
     tokenizer = _tokenizer_of(checkpoint)
     _check_exportable(checkpoint, tokenizer, to)
     parameters = load_parameters(checkpoint)
-    with whole_directory(out) as work:
+    with atomic_directory(out) as work:
         return _write_and_check(work, checkpoint, parameters, tokenizer, to)
 
 

@@ -20,13 +20,13 @@ from multiturn.hub.formats.safetensors_files import NewTensor, write_safetensors
 from multiturn.hub.formats.tensors import numpy_dtype
 from multiturn.models.parameters import Parameters
 
-__all__ = ["new_tensors", "whole_directory", "write_hub_checkpoint", "write_json"]
+__all__ = ["new_tensors", "atomic_directory", "write_hub_checkpoint", "write_json"]
 
 _SHARD_BYTES = 5_000_000_000  # what the hub's own tools cut at
 
 
 @contextmanager
-def whole_directory(out: Path) -> Iterator[Path]:
+def atomic_directory(out: Path) -> Iterator[Path]:
     """A directory to write in that takes the name `out` when all went well, and goes otherwise.
 
     Raises:

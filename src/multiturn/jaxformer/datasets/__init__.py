@@ -1,1 +1,1 @@
-"""Training sequences by their global index."""
+"""Training sequences with random access by index: text files, records, packed shards."""

@@ -1,4 +1,4 @@
-"""From a run's `DataConfig` to the sequences it trains on and is held against."""
+"""The training and validation sequences of a `DataConfig`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from multiturn.core.errors import InputError
 from multiturn.data.loader.corpus import PackedCorpus
 from multiturn.hub.resolve_model import model_tokenizer, resolve_model
 from multiturn.jaxformer.config import DataConfig
-from multiturn.jaxformer.datasets.packed import Document, pack
+from multiturn.jaxformer.datasets.packed import TokenizedDocument, pack
 from multiturn.jaxformer.datasets.protocol import SequenceDataset, Split
 from multiturn.jaxformer.datasets.records import read_records, tokenize_record
 from multiturn.jaxformer.datasets.shards import ShardDataset
@@ -28,19 +28,19 @@ __all__ = ["open_data"]
 _TRAIN = "train:"
 
 
-def open_data(config: DataConfig, *, length: int, vocab_size: int, kept: Path) -> Split:
-    """Open what a config names.
+def open_data(config: DataConfig, *, length: int, vocab_size: int, run_directory: Path) -> Split:
+    """Open the training and validation data of a config.
 
     Args:
         config: of the data.
         length: targets in each sequence.
         vocab_size: rows of the model's embedding.
-        kept: a directory of the run, where a tokenizer that is trained here is kept.
+        run_directory: of the run; a tokenizer trained here is saved in it.
 
     Raises:
-        InputError: the data are missing or empty, or made for a larger vocabulary than the
-            model has.
-        StoreError: there is no packed corpus, or it is broken.
+        InputError: the data are missing or empty, or their vocabulary is larger than the
+            model's.
+        StoreError: the packed corpus is missing or broken.
         ModelFileError: the tokenizer cannot be read.
     """
     open_kind: dict[str, Callable[[DataConfig, int, Path], Split]] = {
@@ -48,8 +48,8 @@ def open_data(config: DataConfig, *, length: int, vocab_size: int, kept: Path) -
         "records": _open_records,
         "packed": _open_packed,
     }
-    split = open_kind[config.kind](config, length, kept)
-    for samples in (split.train, *split.held_out.values()):
+    split = open_kind[config.kind](config, length, run_directory)
+    for samples in (split.train, *split.validation.values()):
         _check_fits(samples, length, vocab_size)
     return split
 
@@ -57,14 +57,14 @@ def open_data(config: DataConfig, *, length: int, vocab_size: int, kept: Path) -
 def _check_fits(samples: SequenceDataset, length: int, vocab_size: int) -> None:
     if samples.vocab_size > vocab_size:
         raise InputError(
-            "the data have another vocabulary than the model",
+            "the vocabulary of the data is larger than the model's",
             got=f"{samples.vocab_size} tokens",
             allowed=f"up to the model's {vocab_size}",
             fix="set model.vocab_size, or build the data with the model's tokenizer",
         )
     if samples.length != length:
         raise InputError(
-            "the data have another sequence length than the batch",
+            "the sequence length of the data is not that of the batch",
             got=samples.length,
             allowed=f"{length}, which is batch.length",
             fix=f"set batch.length={samples.length}",
@@ -73,69 +73,79 @@ def _check_fits(samples: SequenceDataset, length: int, vocab_size: int) -> None:
         raise InputError("a part of the data is empty", fix="build the data again")
 
 
-def _open_text(config: DataConfig, length: int, kept: Path) -> Split:
+def _open_text(config: DataConfig, length: int, run_directory: Path) -> Split:
     files = find_text_files(
         Path(config.path).expanduser(),
         config.pattern,
         exclude=config.exclude,
-        most_bytes=config.most_bytes,
+        max_bytes=config.most_bytes,
     )
     train = [file for file in files if not in_validation_split(file.name, config.held_out)]
     if not train:
-        raise InputError("all text files are held out", got=config.held_out, fix="hold out fewer")
+        raise InputError(
+            "all text files are in the validation split",
+            got=config.held_out,
+            fix="lower data.held_out",
+        )
     tokenizer = _tokenizer(
-        config, kept, lambda size: train_tokenizer((f.text for f in train), size)
+        config, run_directory, lambda size: train_tokenizer((f.text for f in train), size)
     )
 
-    def packed(part: list[Document]) -> SequenceDataset:
+    def packed(part: list[TokenizedDocument]) -> SequenceDataset:
         return pack(part, length=length, vocab_size=tokenizer.size, source=config.path)
 
-    held: dict[str, list[Document]] = {}
+    validation: dict[str, list[TokenizedDocument]] = {}
     for document in tokenize_files(
         (f for f in files if in_validation_split(f.name, config.held_out)), tokenizer
     ):
-        held.setdefault(validation_group(document.name), []).append(document)
+        validation.setdefault(validation_group(document.name), []).append(document)
     return Split(
         packed(list(tokenize_files(train, tokenizer))),
-        {group: packed(documents) for group, documents in sorted(held.items())},
+        {group: packed(documents) for group, documents in sorted(validation.items())},
         tokenizer,
     )
 
 
-def _open_records(config: DataConfig, length: int, kept: Path) -> Split:
-    tokenizer = _tokenizer(config, kept, None)
+def _open_records(config: DataConfig, length: int, run_directory: Path) -> Split:
+    tokenizer = _tokenizer(config, run_directory, None)
     path = Path(config.path).expanduser()
     records = list(read_records(path))
     if config.held_out_path:
-        held = list(read_records(Path(config.held_out_path).expanduser()))
+        validation = list(read_records(Path(config.held_out_path).expanduser()))
     else:
-        held = [record for record in records if in_validation_split(record.id, config.held_out)]
-        names = {record.id for record in held}
+        validation = [
+            record for record in records if in_validation_split(record.id, config.held_out)
+        ]
+        names = {record.id for record in validation}
         records = [record for record in records if record.id not in names]
 
-    def packed(part: list[Document]) -> SequenceDataset:
+    def packed(part: list[TokenizedDocument]) -> SequenceDataset:
         return pack(part, length=length, vocab_size=tokenizer.size, source=config.path)
 
     documents = [tokenize_record(record, tokenizer) for record in records]
-    held_documents = [tokenize_record(record, tokenizer) for record in held]
-    return Split(packed(documents), {"records": packed(held_documents)} if held else {}, tokenizer)
+    validation_documents = [tokenize_record(record, tokenizer) for record in validation]
+    return Split(
+        packed(documents),
+        {"records": packed(validation_documents)} if validation else {},
+        tokenizer,
+    )
 
 
-def _open_packed(config: DataConfig, length: int, kept: Path) -> Split:
-    del length, kept
-    corpus = _whole_corpus(Path(config.path).expanduser())
-    held: dict[str, SequenceDataset] = {}
+def _open_packed(config: DataConfig, length: int, run_directory: Path) -> Split:
+    del length, run_directory
+    corpus = _checked_corpus(Path(config.path).expanduser())
+    validation: dict[str, SequenceDataset] = {}
     if config.held_out_path:
         path = Path(config.held_out_path).expanduser()
-        held[path.name] = ShardDataset(_whole_corpus(path))
-    # A corpus keeps the tokenizer it was made with, and none is trained on shards.
+        validation[path.name] = ShardDataset(_checked_corpus(path))
+    # A corpus has the tokenizer it was made with; shards cannot train one.
     named = "" if config.tokenizer.startswith(_TRAIN) else config.tokenizer
     place = named or str(corpus.folder / "tokenizer")
-    return Split(ShardDataset(corpus), held, model_tokenizer(resolve_model(place)))
+    return Split(ShardDataset(corpus), validation, model_tokenizer(resolve_model(place)))
 
 
-def _whole_corpus(path: Path) -> PackedCorpus:
-    """A corpus of which each shard was looked into: a cut one is told now, not on the way."""
+def _checked_corpus(path: Path) -> PackedCorpus:
+    """A corpus, after reading one row of each shard: a truncated one fails now, not mid-run."""
     corpus, row = PackedCorpus(path), 0
     for shard in corpus.manifest.shards:
         if shard.rows:
@@ -145,9 +155,9 @@ def _whole_corpus(path: Path) -> PackedCorpus:
 
 
 def _tokenizer(
-    config: DataConfig, kept: Path, train: Callable[[int], Tokenizer] | None
+    config: DataConfig, run_directory: Path, train: Callable[[int], Tokenizer] | None
 ) -> Tokenizer:
-    place = kept / "tokenizer"
+    place = run_directory / "tokenizer"
     if not config.tokenizer.startswith(_TRAIN):
         if not config.tokenizer:
             raise InputError(

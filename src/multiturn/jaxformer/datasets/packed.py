@@ -1,4 +1,4 @@
-"""Documents packed in memory: laid end to end and cut into sequences of one length."""
+"""Documents packed in memory: concatenated and cut into sequences of one length."""
 
 from __future__ import annotations
 
@@ -12,41 +12,40 @@ import numpy as np
 from multiturn.core.errors import InputError
 from multiturn.jaxformer.datasets.protocol import Sequences
 
-__all__ = ["Document", "PackedDataset", "pack"]
+__all__ = ["TokenizedDocument", "PackedDataset", "pack"]
 
 Numbers = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class TokenizedDocument:
     """One text as tokens.
 
     Attributes:
-        name: where it came from, as a person would look for it.
-        tokens: int32 ids, the end of text among them where it has one.
-        weights: float32, how much each token counts as a target; None is 1 for all.
+        name: its origin, as a person would look for it.
+        tokens: int32 ids, with the end of text if the tokenizer has one.
+        loss_mask: float32, how much each token counts as a target; None is 1 for all.
         bytes: of the text.
     """
 
     name: str
     tokens: Numbers
     bytes: int
-    weights: Numbers | None = None
+    loss_mask: Numbers | None = None
 
 
 class PackedDataset:
-    """`SequenceDataset` over one run of tokens.
+    """A `SequenceDataset` over one stream of tokens.
 
-    Sequence i reads tokens ``i T`` to ``i T + T - 1`` and predicts those one further, so
-    that each token that has one of its document before it is predicted once a pass. The first
-    token of a document counts nothing, since the document before says nothing of it; the last
-    sequence is padded with weight 0.
+    Sequence i reads tokens ``i T`` to ``i T + T - 1`` and predicts the token after each, so an
+    epoch predicts each token once. The first token of a document has mask 0, since the document
+    before it does not determine it; the last sequence is padded with mask 0.
     """
 
     def __init__(
         self,
         tokens: Numbers,
-        weights: Numbers,
+        loss_mask: Numbers,
         starts: Numbers,
         names: Sequence[str],
         *,
@@ -54,43 +53,43 @@ class PackedDataset:
         vocab_size: int,
         text_bytes: int,
     ) -> None:
-        self._tokens, self._weights, self._starts = tokens, weights, starts
+        self._tokens, self._weights, self._starts = tokens, loss_mask, starts
         self._names = tuple(names)
         self._length, self._vocab_size = length, vocab_size
         self._bytes_per_token = text_bytes / len(tokens)
         digest = hashlib.sha256(f"{length} {vocab_size}".encode())
-        for array in (tokens, weights, starts):
+        for array in (tokens, loss_mask, starts):
             digest.update(np.ascontiguousarray(array).data)
         self._fingerprint = digest.hexdigest()
 
     @property
     def count(self) -> int:
-        """How many sequences."""
+        """Number of sequences."""
         return int(-(-(len(self._tokens) - 1) // self._length))
 
     @property
     def length(self) -> int:
-        """Targets in each."""
+        """Targets in each sequence."""
         return self._length
 
     @property
     def vocab_size(self) -> int:
-        """Ids are below."""
+        """All ids are below this."""
         return self._vocab_size
 
     @property
     def fingerprint(self) -> str:
-        """Of tokens, weights, documents and the cut."""
+        """A hash of tokens, loss mask, documents and sequence length."""
         return self._fingerprint
 
     @property
     def bytes_per_token(self) -> float | None:
-        """Of the documents."""
+        """Bytes of text for each token, over all documents."""
         return self._bytes_per_token
 
     @property
     def tokens(self) -> int:
-        """In all documents."""
+        """Number of tokens in all documents."""
         return len(self._tokens)
 
     def read(self, indexes: Sequence[int]) -> Sequences:
@@ -101,8 +100,8 @@ class PackedDataset:
         tokens = np.where(there, self._tokens[places], 0).astype(np.int32)
         segments = np.searchsorted(self._starts, places, side="right").astype(np.int32)
         counts = there[:, 1:] & (segments[:, 1:] == segments[:, :-1])
-        weights = np.where(counts, self._weights[places[:, 1:]], 0).astype(np.float32)
-        return Sequences(tokens[:, :-1], tokens[:, 1:], weights, segments[:, :-1])
+        loss_mask = np.where(counts, self._weights[places[:, 1:]], 0).astype(np.float32)
+        return Sequences(tokens[:, :-1], tokens[:, 1:], loss_mask, segments[:, :-1])
 
     def origins(self, index: int) -> tuple[str, ...]:
         """See `SequenceDataset`."""
@@ -113,22 +112,22 @@ class PackedDataset:
 
 
 def pack(
-    documents: Iterable[Document], *, length: int, vocab_size: int, source: str
+    documents: Iterable[TokenizedDocument], *, length: int, vocab_size: int, source: str
 ) -> PackedDataset:
-    """Lay documents end to end.
+    """Concatenate documents into one dataset.
 
     Args:
-        documents: in the order they are packed in.
+        documents: in packing order.
         length: of a sequence.
-        vocab_size: of the tokenizer that made them.
-        source: where they come from, for errors.
+        vocab_size: of the tokenizer.
+        source: the origin of the documents, for errors.
 
     Raises:
-        InputError: there are no documents or they hold no two tokens, none of them counts,
-            or an id is not in the vocabulary; the message names the source.
+        InputError: there are fewer than two tokens, all of them are masked, or an id is not in
+            the vocabulary; the message names the source.
     """
-    kept = [document for document in documents if len(document.tokens)]
-    tokens = np.concatenate([d.tokens for d in kept]) if kept else np.empty(0, np.int32)
+    nonempty = [document for document in documents if len(document.tokens)]
+    tokens = np.concatenate([d.tokens for d in nonempty]) if nonempty else np.empty(0, np.int32)
     if len(tokens) < 2:
         raise InputError(
             "the data are empty",
@@ -136,29 +135,31 @@ def pack(
             allowed="documents with two tokens or more in all",
             fix="look at data.path and data.pattern",
         )
-    for document in kept:
-        most, least = int(document.tokens.max()), int(document.tokens.min())
-        if most >= vocab_size or least < 0:
+    for document in nonempty:
+        highest, lowest = int(document.tokens.max()), int(document.tokens.min())
+        if highest >= vocab_size or lowest < 0:
             raise InputError(
                 f"{document.name} has a token that is not in the vocabulary",
-                got=most if most >= vocab_size else least,
+                got=highest if highest >= vocab_size else lowest,
                 allowed=f"0 to {vocab_size - 1}",
             )
-    ones = [np.ones(len(d.tokens), np.float32) if d.weights is None else d.weights for d in kept]
-    weights = np.concatenate(ones).astype(np.float32)
-    starts = np.cumsum([0, *(len(d.tokens) for d in kept[:-1])])
-    if not np.delete(weights, starts).any():
+    ones = [
+        np.ones(len(d.tokens), np.float32) if d.loss_mask is None else d.loss_mask for d in nonempty
+    ]
+    loss_mask = np.concatenate(ones).astype(np.float32)
+    starts = np.cumsum([0, *(len(d.tokens) for d in nonempty[:-1])])
+    if not np.delete(loss_mask, starts).any():
         raise InputError(
             "no token of the data counts in the loss",
             got=source,
-            allowed="documents of two tokens or more, whose later ones have a weight",
+            allowed="documents of two tokens or more, some with a loss mask above 0",
         )
     return PackedDataset(
         tokens.astype(np.int32),
-        weights,
+        loss_mask,
         starts.astype(np.int64),
-        [d.name for d in kept],
+        [d.name for d in nonempty],
         length=length,
         vocab_size=vocab_size,
-        text_bytes=sum(d.bytes for d in kept),
+        text_bytes=sum(d.bytes for d in nonempty),
     )

@@ -1,8 +1,8 @@
-"""What the loop asks of training data: any sequence, by its number.
+"""The protocol of training data: random access to sequences by index.
 
-Data have no cursor of their own. The order of a run is a function of the global sample
-index (`order`), so that the whole state of the data is one number, the next batch; any host
-reads its rows of any batch, and another number of hosts or devices changes nothing.
+A dataset has no cursor. The order of a run is a function of the global sample index (`shuffle`),
+so the state of the data is one number, the next batch. Any host can read its rows of any batch,
+and the number of hosts or devices does not change the data.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ Numbers = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Sequences:
-    """Some sequences of one length, as numpy arrays [rows, T].
+    """Sequences of one length, as numpy arrays [rows, T].
 
     Attributes:
-        tokens: int32, what the model reads.
+        tokens: int32, the input of the model.
         targets: int32, the token after each.
-        weights: float32, how much each target counts in the loss: 0 for padding, for what
-            the model is given and need not write, and where the target is of another document.
+        loss_mask: float32, how much each target counts in the loss: 0 for padding, for prompts,
+            and where the target belongs to another document.
         segments: int32, the document of the sequence that each token belongs to.
     """
 
     tokens: Numbers
     targets: Numbers
-    weights: Numbers
+    loss_mask: Numbers
     segments: Numbers
 
 
 @runtime_checkable
 class SequenceDataset(Protocol):
-    """Sequences of equal length, numbered from 0. Reading may be called from any thread."""
+    """Sequences of equal length, numbered from 0. `read` is safe to call from any thread."""
 
     @property
     def count(self) -> int:
-        """How many different sequences there are; one pass reads each once."""
+        """Number of sequences; one epoch reads each once."""
         ...
 
     @property
@@ -52,39 +52,38 @@ class SequenceDataset(Protocol):
 
     @property
     def vocab_size(self) -> int:
-        """All token ids are below."""
+        """All token ids are below this."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that decides what `read` gives; a run resumes on the same alone."""
+        """A hash of everything that determines `read`; a run resumes only with the same one."""
         ...
 
     @property
     def bytes_per_token(self) -> float | None:
-        """Of the text the tokens stand for, for bits a byte; None where nobody knows."""
+        """Bytes of text for each token, for bits per byte; None if unknown."""
         ...
 
     def read(self, indexes: Sequence[int]) -> Sequences:
-        """The sequences with these numbers, each from 0 to below `count`, in this order."""
+        """The sequences with these indexes, each from 0 to below `count`, in this order."""
         ...
 
     def origins(self, index: int) -> tuple[str, ...]:
-        """The documents that a sequence was cut from, as a person would look for them."""
+        """The names of the documents in a sequence, as a person would look for them."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What a run trains on, and what it is held against.
+    """Training and validation data.
 
     Attributes:
         train: the training sequences.
-        held_out: sequences never trained on, by language or other group.
-        tokenizer: a `text.tokenizers.Tokenizer`, for samples and decoding; None where the
-            data do not say.
+        validation: sequences never trained on, by language or other group.
+        tokenizer: a `text.tokenizers.Tokenizer`, to continue prompts; None if unknown.
     """
 
     train: SequenceDataset
-    held_out: dict[str, SequenceDataset]
+    validation: dict[str, SequenceDataset]
     tokenizer: Any = None

@@ -1,4 +1,4 @@
-"""A packed corpus of the `data` package as training sequences."""
+"""The packed shards of a corpus as training sequences."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ __all__ = ["ShardDataset"]
 
 
 class ShardDataset:
-    """`SequenceDataset` over the rows of a packed corpus.
+    """A `SequenceDataset` over the rows of a packed corpus.
 
-    A row of T tokens predicts T - 1: the last token has no successor in its row and counts
-    nothing, and neither does what only fills a row up, nor the first token of a document or of
-    a tail of one, of which the document before in the row says nothing.
+    A row of T tokens has T - 1 targets, since its last token has no successor. Padding has loss
+    mask 0, and so has the first token of each document or remainder of one in a row.
     """
 
     def __init__(self, corpus: PackedCorpus) -> None:
@@ -25,7 +24,7 @@ class ShardDataset:
 
     @property
     def count(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return len(self._corpus)
 
     @property
@@ -35,27 +34,27 @@ class ShardDataset:
 
     @property
     def vocab_size(self) -> int:
-        """Ids are below."""
+        """All ids are below this."""
         return self._corpus.manifest.vocab_size
 
     @property
     def fingerprint(self) -> str:
-        """Of the recipe and of the documents."""
+        """A hash of the corpus's recipe and documents."""
         return self._corpus.manifest.fingerprint
 
     @property
     def bytes_per_token(self) -> float | None:
-        """Of the corpus."""
+        """Bytes of text for each token of the corpus."""
         return self._corpus.bytes_per_token
 
     def read(self, indexes: Sequence[int]) -> Sequences:
         """See `SequenceDataset`."""
         rows = self._corpus.read(indexes)
         targets = np.roll(rows.tokens, -1, axis=1)
-        weights = np.zeros(targets.shape, np.float32)
-        here, next_one = rows.segments[:, :-1], rows.segments[:, 1:]
-        weights[:, :-1] = (next_one > 0) & (next_one == here)
-        return Sequences(rows.tokens, targets, weights, rows.segments)
+        loss_mask = np.zeros(targets.shape, np.float32)
+        current, following = rows.segments[:, :-1], rows.segments[:, 1:]
+        loss_mask[:, :-1] = (following > 0) & (following == current)
+        return Sequences(rows.tokens, targets, loss_mask, rows.segments)
 
     def origins(self, index: int) -> tuple[str, ...]:
         """See `SequenceDataset`."""

@@ -1,7 +1,7 @@
 """A directory of text files as training data, tokenized and packed in memory.
 
-For corpora that fit in memory: a project, the standard library. Larger ones are built
-with the `data` package and read from shards.
+It is for corpora that fit in memory, such as a project or the standard library. Larger corpora
+are built with the `data` package and read from shards.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from multiturn.core.errors import InputError, UnknownNameError
-from multiturn.jaxformer.datasets.packed import Document
+from multiturn.jaxformer.datasets.packed import TokenizedDocument
 from multiturn.text.languages import language_of_file
 from multiturn.text.tokenizers import Tokenizer
 
@@ -31,22 +31,22 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A file's name below the directory, and its text."""
+    """A file's path relative to the directory, and its text."""
 
     name: str
     text: str
 
 
 def find_text_files(
-    directory: Path, pattern: str, *, exclude: Sequence[str] = (), most_bytes: int = 2**20
+    directory: Path, pattern: str, *, exclude: Sequence[str] = (), max_bytes: int = 2**20
 ) -> list[TextFile]:
-    """The files that match, in the order of their names; equal texts are taken once.
+    """The matching files, sorted by name, without duplicates.
 
-    What matches a pattern of `exclude` by its name below the directory, is no UTF-8, empty,
-    or larger than `most_bytes` is left out.
+    Files are left out if their relative path matches a pattern of `exclude`, or if they are not
+    UTF-8, empty, or larger than `max_bytes`.
 
     Raises:
-        InputError: no such directory, or no file matches.
+        InputError: the directory does not exist, or no file matches.
     """
     if not directory.is_dir():
         raise InputError("no such directory of text files", got=str(directory))
@@ -55,7 +55,7 @@ def find_text_files(
         name = path.relative_to(directory).as_posix()
         if any(fnmatch(name, left_out) for left_out in exclude):
             continue
-        if not path.is_file() or not 0 < path.stat().st_size <= most_bytes:
+        if not path.is_file() or not 0 < path.stat().st_size <= max_bytes:
             continue
         content = path.read_bytes()
         digest = hashlib.sha256(content).digest()
@@ -70,17 +70,17 @@ def find_text_files(
         raise InputError(
             "no text file matches",
             got=f"{directory}/{pattern}",
-            allowed=f"UTF-8 files of 1 to {most_bytes} bytes",
+            allowed=f"UTF-8 files of 1 to {max_bytes} bytes",
             fix="look at data.path and data.pattern",
         )
     return found
 
 
 def in_validation_split(name: str, share: float) -> bool:
-    """Whether a file of this name belongs to a share of all files; its name alone decides.
+    """Whether the file belongs to the validation split, by a hash of its name.
 
     Example:
-        >>> sum(chosen(f"file{number}.py", 0.25) for number in range(1000))
+        >>> sum(in_validation_split(f"file{number}.py", 0.25) for number in range(1000))
         258
     """
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
@@ -88,20 +88,22 @@ def in_validation_split(name: str, share: float) -> bool:
 
 
 def validation_group(name: str) -> str:
-    """The language of a file by its extension, or ``text``."""
+    """The language of a file, from its extension, or ``text``."""
     try:
         return language_of_file(name).key
     except UnknownNameError:
         return "text"
 
 
-def tokenize_files(files: Iterable[TextFile], tokenizer: Tokenizer) -> Iterator[Document]:
-    """Each file's tokens, with the end of text after them; two files at a time."""
+def tokenize_files(files: Iterable[TextFile], tokenizer: Tokenizer) -> Iterator[TokenizedDocument]:
+    """The tokens of each file with the end of text, two files at a time."""
     end = list(tokenizer.end_of_text[:1])
 
-    def one(file: TextFile) -> Document:
+    def one(file: TextFile) -> TokenizedDocument:
         ids = tokenizer.encode(file.text) + end
-        return Document(file.name, np.asarray(ids, np.int32), len(file.text.encode("utf-8")))
+        return TokenizedDocument(
+            file.name, np.asarray(ids, np.int32), len(file.text.encode("utf-8"))
+        )
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         yield from pool.map(one, files)

@@ -1,1 +1,1 @@
-"""Fine-tuning by low-rank adaptation: what is trained, and how it leaves a run."""
+"""Fine-tuning by low-rank adaptation (LoRA): trained factors, checkpoints and exports."""

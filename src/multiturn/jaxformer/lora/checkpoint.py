@@ -1,4 +1,4 @@
-"""The factors that a LoRA run has trained."""
+"""The trained factors of a LoRA run, from its checkpoints."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ __all__ = ["load_lora_run", "read_lora_parameters"]
 
 
 def load_lora_run(directory: Path, step: int | None = None) -> tuple[LoraParameters, TrainConfig]:
-    """The factors of a run, its newest or those of `step`, on one device; and its config.
+    """The factors of a run, from its newest checkpoint or that of `step`, and its config.
 
     Raises:
         InputError: there is no such checkpoint, or the run trained every array.
     """
     if not (directory / "checkpoints").is_dir():
-        raise InputError("no run in this directory", got=str(directory))
+        raise InputError("the directory has no run", got=str(directory))
     with Checkpoints(directory / "checkpoints", read_only=True) as checkpoints:
         step = checkpoints.latest() if step is None else step
         if step is None:
             raise InputError("the run has no checkpoint yet", got=str(directory))
         config = checkpoints.config(step)
         if config.lora is None:
-            raise InputError("the run is no LoRA run", got=str(directory))
+            raise InputError("the run is not a LoRA run", got=str(directory))
         mesh = make_mesh(MeshConfig(data=1), jax.local_devices()[:1])
         return read_lora_parameters(
             checkpoints, step, lora_partition(config.model, config.lora), mesh
@@ -44,11 +44,11 @@ def load_lora_run(directory: Path, step: int | None = None) -> tuple[LoraParamet
 def read_lora_parameters(
     checkpoints: Checkpoints, step: int, partition: ParameterPartition, mesh: Mesh
 ) -> LoraParameters:
-    """The factors in a checkpoint, laid out on a mesh."""
+    """The factors in a checkpoint, sharded over a mesh."""
     shapes = jax.tree.map(
         shape_with_sharding,
-        abstract(partition.declared),
-        shardings(partition.declared, mesh, partition.rules),
+        abstract(partition.specs),
+        shardings(partition.specs, mesh, partition.rules),
     )
     factors: LoraParameters = checkpoints.parameters(step, shapes)
     return factors

@@ -1,7 +1,7 @@
-"""A run's weights for other programs: its adapter alone, or the whole model merged.
+"""Exports of a run for other programs: the merged model, or the adapter alone.
 
-Whatever is written is read back, and its logits are held against those of the run; the
-certificate says how near they are, and what is farther than the tolerance is not kept.
+Every export is read back and its logits are compared with those of the run. The certificate
+records the difference; an export outside the tolerance is deleted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from multiturn.hub.exports.certificate import (
 )
 from multiturn.hub.exports.configs import codegen_json, gptj_json, llama_json
 from multiturn.hub.exports.export import CERTIFICATE, Certificate
-from multiturn.hub.exports.files import whole_directory, write_hub_checkpoint, write_json
+from multiturn.hub.exports.files import atomic_directory, write_hub_checkpoint, write_json
 from multiturn.hub.exports.gguf import gguf_layout, write_gguf
 from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.resolve_model import model_tokenizer, resolve_model
@@ -52,20 +52,20 @@ from multiturn.text.tokenizers import Tokenizer
 __all__ = ["RUN_FORMATS", "export_run", "best_format", "gguf_file", "how_to_use"]
 
 RUN_FORMATS = ("hub", "gguf", "peft", "gguf-lora")
-"""``hub`` and ``gguf`` are the whole model, adapters merged; the others are the adapter alone."""
+"""``hub`` and ``gguf`` hold the model with adapters merged, the others the adapter alone."""
 
 _ROWS, _LENGTH = 2, 32
 
 _Written = tuple[TrainConfig, Parameters, Parameters, int]
-"""The run's config, its weights, those that were read back, and how many were written."""
+"""The run's config, its weights, the weights read back, and the number written."""
 
 
 def export_run(run: Path, out: Path, to: str) -> Certificate:
-    """Write the newest weights of a run.
+    """Write the weights of a run's newest checkpoint.
 
     Args:
-        run: its directory.
-        out: a directory that does not exist yet or is empty.
+        run: the run's directory.
+        out: an empty directory, or one that does not exist yet.
         to: one of `RUN_FORMATS`.
 
     Returns:
@@ -73,15 +73,15 @@ def export_run(run: Path, out: Path, to: str) -> Certificate:
 
     Raises:
         UnknownNameError: no such format.
-        InputError: `out` is not free, the run has no checkpoint or no adapter, or the format
+        InputError: `out` is not empty, the run has no checkpoint or no adapter, or the format
             cannot hold the model.
-        HubError: what was written differs from the run; nothing is kept.
-        StorageError: the disk is full, or the place cannot be written.
+        HubError: the export differs from the run; it was deleted.
+        StorageError: the disk is full, or `out` cannot be written.
     """
     if to not in RUN_FORMATS:
         raise UnknownNameError("format of a run's export", to, RUN_FORMATS)
     write = {"hub": _write_hub, "gguf": _write_gguf}.get(to, _write_adapter)
-    with whole_directory(out) as work:
+    with atomic_directory(out) as work:
         config, wanted, written, count = write(run, work, to)
         tokens = (
             np.random.default_rng(0)
@@ -117,19 +117,19 @@ def export_run(run: Path, out: Path, to: str) -> Certificate:
 
 
 def gguf_file(run: Path, out: Path) -> Path:
-    """The GGUF file of a run in the folder of its export."""
+    """The GGUF file in the export directory of a run."""
     return out / f"{run.resolve().name}.gguf"
 
 
 def best_format(config: TrainConfig) -> str:
-    """The format that most programs run the whole model in."""
+    """The export format of the merged model that the most programs read."""
     model = config.model
     narrow = model.family == "codegen" and model.mlp_dim != 4 * model.d_model
     return "hub" if narrow else "gguf"
 
 
 def how_to_use(run: Path, out: Path, to: str) -> str:
-    """What to say after ``--model`` for an export of a run."""
+    """The value of ``--model`` for an export of a run."""
     if to == "hub":
         return str(out)
     if to == "gguf":
@@ -144,7 +144,7 @@ def _write_gguf(run: Path, work: Path, to: str) -> _Written:
     model = config.model
     if best_format(config) != "gguf":
         raise InputError(
-            "the programs that read gguf want a feed-forward of 4 times the width",
+            "programs that read GGUF need an MLP of 4 times the model's width",
             got=f"{model.mlp_dim} for {model.d_model}",
             fix="export to hub",
         )
@@ -163,7 +163,7 @@ def _write_gguf(run: Path, work: Path, to: str) -> _Written:
 
 
 def _like(config: TrainConfig) -> Mapping[str, object] | None:
-    """The metadata of the GGUF file that the run began with, if it did."""
+    """The metadata of the GGUF file that the run was initialized from, if any."""
     if config.start is None or (Path(config.start).expanduser() / "checkpoints").is_dir():
         return None
     place = resolve_model(config.start)
@@ -187,7 +187,7 @@ def _write_adapter(run: Path, work: Path, to: str) -> _Written:
     factors, config = load_lora_run(run)
     lora, start = config.lora, config.start
     if lora is None or start is None:
-        raise InputError("the run is no LoRA run", got=str(run), fix="export it with --to gguf")
+        raise InputError("the run is not a LoRA run", got=str(run), fix="export it with --to gguf")
     base = load_initial_parameters(
         start, config.model, make_mesh(MeshConfig(data=1), jax.devices()[:1])
     )
@@ -209,13 +209,13 @@ def _hub_layout(config: DecoderConfig) -> tuple[Layout, Any]:
     if config.family == "llama":
         return llama_layout(config), llama_json
     if config.heads % 4:
-        # What reads the CodeGen layout wants 4 groups of heads; GPT-J computes the same.
+        # Readers of the CodeGen layout expect 4 groups of heads; GPT-J computes the same.
         return gptj_layout(config), gptj_json
     return codegen_layout(config, 4), codegen_json
 
 
 def _tokenizer(run: Path, config: TrainConfig) -> Tokenizer:
-    """Of the run's data: its own, where one was trained for it, or that of its packed corpus."""
+    """The tokenizer of the run's data: trained for the run, of its packed corpus, or named."""
     if (run / "tokenizer").is_dir():
         return model_tokenizer(run / "tokenizer")
     named = config.data.tokenizer

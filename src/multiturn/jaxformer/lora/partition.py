@@ -1,4 +1,4 @@
-"""What a config trains: the whole decoder, or small factors beside matrices that stay."""
+"""Which parameters a config trains: all of the decoder, or LoRA factors beside frozen matrices."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from multiturn.models.sharding import TRAINING, Rules, shardings
 __all__ = ["LORA_RULES", "lora_partition", "place_frozen_parameters", "make_partition"]
 
 LORA_RULES: Rules = {**TRAINING, "rank": None}
-"""A factor is cut where its matrix is; the rank is too small to cut."""
+"""A factor is sharded like its matrix; the rank is too small to shard."""
 
 
 def make_partition(config: TrainConfig) -> ParameterPartition:
-    """What a run trains.
+    """The trained and frozen parameters of a run.
 
     Raises:
-        InputError: it adapts no weights, or a matrix that the model has not.
+        InputError: a LoRA run without `start`, or a target that the model does not have.
     """
     if config.lora is None:
         return full_partition(config.model)
@@ -40,18 +40,18 @@ def make_partition(config: TrainConfig) -> ParameterPartition:
 
 
 def lora_partition(config: DecoderConfig, lora: LoraConfig) -> ParameterPartition:
-    """The factors are trained; the decoder's own arrays are what the step calls `kept`."""
+    """A partition that trains LoRA factors and freezes the decoder's own arrays."""
     return ParameterPartition(
         config, lora_specs(config, lora), partial(_attached, scale=lora.scale), LORA_RULES
     )
 
 
-def _attached(trained: Any, kept: Any, *, scale: float) -> Parameters:
-    return attach(kept, trained, scale)
+def _attached(trained: Any, frozen_parameters: Any, *, scale: float) -> Parameters:
+    return attach(frozen_parameters, trained, scale)
 
 
 def place_frozen_parameters(base: Parameters, config: TrainConfig, mesh: Mesh) -> Parameters:
-    """The arrays that stay as they are, in the type of computation, laid out on the mesh.
+    """The frozen arrays in the compute dtype, sharded over the mesh.
 
     They never change, so they need no float32 master copy.
     """

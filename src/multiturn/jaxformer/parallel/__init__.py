@@ -1,1 +1,1 @@
-"""The device mesh, and training on several hosts."""
+"""The device mesh, and distributed training."""

@@ -1,7 +1,7 @@
-"""Several processes as one run, through JAX's own runtime.
+"""Distributed training: several processes as one run, through `jax.distributed`.
 
-Nothing here coordinates by itself: `jax.distributed` finds the processes from SLURM,
-Kubernetes or Open MPI, watches that all are alive, and stops them all when one is lost.
+JAX's runtime detects the processes from SLURM, Kubernetes or Open MPI, monitors them, and stops
+all of them when one is lost.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from jax.sharding import NamedSharding
 from multiturn.core.errors import InputError
 from multiturn.jaxformer.config import HostsConfig
 
-__all__ = ["broadcast", "is_main_process", "init_distributed", "local_rows", "placed"]
+__all__ = ["broadcast", "is_main_process", "init_distributed", "local_rows", "make_global_array"]
 
 
 def init_distributed(config: HostsConfig) -> None:
-    """Make this process part of the run; call it before anything else touches a device.
+    """Join the run's other processes; call it before anything else touches a device.
 
     Raises:
         InputError: the other processes could not be reached.
@@ -34,17 +34,17 @@ def init_distributed(config: HostsConfig) -> None:
         )
     except (RuntimeError, ValueError) as error:
         if config.processes is None and isinstance(error, ValueError):
-            return  # No scheduler started this process.
+            return  # no scheduler started this process
         reason = str(error).strip().splitlines()
         raise InputError(
-            f"the hosts of the run did not find each other: {reason[0] if reason else error}",
+            f"the processes of the run did not find each other: {reason[0] if reason else error}",
             got=config.coordinator,
             fix="see that the coordinator's port is open and that every process was started",
         ) from error
 
 
 def is_main_process() -> bool:
-    """Whether this process speaks for the run: writes its metrics and its messages."""
+    """Whether this process writes the run's metrics and messages."""
     return jax.process_index() == 0
 
 
@@ -58,19 +58,21 @@ def broadcast(value: int) -> int:
 
 
 def local_rows(rows: int, length: int, sharding: NamedSharding) -> list[int]:
-    """The rows of a global batch that this process's devices keep, in order."""
+    """The rows of a global batch that this process's devices hold, in order."""
     found: set[int] = set()
     for place in sharding.addressable_devices_indices_map((rows, length)).values():
         found.update(range(rows)[place[0]] if place else range(rows))
     return sorted(found)
 
 
-def placed(local: Any, rows: list[int], total: int, sharding: NamedSharding) -> jax.Array:
-    """The global array [total, T] of which `local` [len(rows), T] holds these rows."""
-    at = {row: index for index, row in enumerate(rows)}
+def make_global_array(
+    local: Any, rows: list[int], total: int, sharding: NamedSharding
+) -> jax.Array:
+    """A global array [total, T] from the rows of this process, `local` [len(rows), T]."""
+    index_of = {row: index for index, row in enumerate(rows)}
 
     def part(place: Any) -> Any:
-        mine = [at[row] for row in range(total)[place[0]]]
-        return local[mine][:, place[1]]
+        indices = [index_of[row] for row in range(total)[place[0]]]
+        return local[indices][:, place[1]]
 
     return jax.make_array_from_callback((total, local.shape[1]), sharding, part)

@@ -1,4 +1,4 @@
-"""One mesh of four axes, and where everything lies on it."""
+"""The device mesh of four axes, and the shardings of batches and activations over it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
     "batch_sharding",
     "check_divisible",
     "make_mesh",
-    "pinned",
+    "with_sharding",
     "replicated",
     "resolve_axis_sizes",
     "activation_sharding",
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 AXES = ("data", "fsdp", "sequence", "tensor")
-"""Outermost first: neighbours in the device order, with the fastest links, share tensors."""
+"""Outermost first: neighbours in device order, which have the fastest links, share tensors."""
 
 BATCH_AXES = ("data", "fsdp")
 
@@ -35,7 +35,7 @@ _spec: Any = PartitionSpec
 
 
 def resolve_axis_sizes(config: MeshConfig, devices: int) -> MeshConfig:
-    """The config with -1 worked out.
+    """The config with -1 replaced by the number of remaining devices.
 
     Raises:
         InputError: the axes do not multiply to the number of devices.
@@ -57,7 +57,7 @@ def resolve_axis_sizes(config: MeshConfig, devices: int) -> MeshConfig:
 
 
 def make_mesh(config: MeshConfig, devices: Any = None) -> Mesh:
-    """The mesh over `devices`, by default all of every host.
+    """The mesh over `devices`, by default all devices of all hosts.
 
     Raises:
         InputError: as `resolve_axis_sizes`.
@@ -73,10 +73,10 @@ def make_mesh(config: MeshConfig, devices: Any = None) -> Mesh:
 
 
 def check_divisible(mesh: Mesh, model: DecoderConfig, batch: BatchConfig) -> None:
-    """See that the mesh cuts the batch evenly; `models.sharding` sees to the arrays.
+    """Check that the mesh divides the batch and the heads; `models.sharding` checks the arrays.
 
     Raises:
-        InputError: naming what does not divide.
+        InputError: something does not divide; the message names it.
     """
     rows = batch.sequences // batch.accumulate
     over = math.prod(mesh.shape[axis] for axis in BATCH_AXES)
@@ -105,26 +105,26 @@ def check_divisible(mesh: Mesh, model: DecoderConfig, batch: BatchConfig) -> Non
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:
-    """Of tokens and all that goes with them: rows over data and fsdp, length over sequence."""
+    """The sharding of a batch: rows over data and fsdp, length over sequence."""
     return NamedSharding(mesh, _spec(BATCH_AXES, "sequence"))
 
 
 def activation_sharding(mesh: Mesh) -> NamedSharding:
-    """Of the residual stream [B, T, D]: as the batch, its width whole."""
+    """The sharding of the residual stream [B, T, D]: like the batch; D is not sharded."""
     return NamedSharding(mesh, _spec(BATCH_AXES, "sequence", None))
 
 
 def embedding_sharding(mesh: Mesh) -> NamedSharding:
-    """Of the embedding while it is looked up: rows over tensor, the stream's width whole."""
+    """The sharding of the embedding [V, D] during the lookup: V over tensor; D is not sharded."""
     return NamedSharding(mesh, _spec("tensor", None))
 
 
-def pinned(x: Any, place: Any) -> Any:
-    """An array, or a tree of them, whose place on the mesh the compiler may not choose."""
-    pin: Any = jax.lax.with_sharding_constraint
-    return pin(x, place)
+def with_sharding(x: Any, sharding: Any) -> Any:
+    """An array, or a tree of arrays, with a sharding constraint."""
+    constrain: Any = jax.lax.with_sharding_constraint
+    return constrain(x, sharding)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """A whole copy on every device."""
+    """A full copy on every device."""
     return NamedSharding(mesh, _spec())

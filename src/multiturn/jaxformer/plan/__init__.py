@@ -1,7 +1,7 @@
-"""What a run needs of devices that are not here, from the compiled step itself.
+"""Memory and time of a run on devices that are not here, from the compiled train step.
 
 accelerators  public figures of devices
-compiling     the real step compiled for virtual devices, in a process of its own
-hlo           collectives and products counted in the text of a partitioned module
-planning      memory, arithmetic, traffic and time of a run on a mesh
+compile       the real step compiled for virtual devices, in its own process
+hlo           counts collectives and matrix products in a partitioned module
+estimate      memory, FLOPs, traffic and time of a run on a mesh
 """

@@ -14,15 +14,14 @@ class Accelerator:
     """One device.
 
     Attributes:
-        title: as its maker calls it.
-        flops: dense bf16 peak, a second.
+        title: the maker's name for it.
+        flops: dense bf16 peak FLOP/s.
         memory: bytes.
-        bandwidth: of its memory, bytes a second.
-        link: bytes a second that one device sends to its near neighbours, all links in one
-            direction together.
-        near: how many devices are joined by `link`; beyond, `network` counts.
-        network: bytes a second of one device to devices farther away, one direction. For
-            GPUs this is one 400 Gbit/s adapter each (200 for the A100), the usual fitting.
+        bandwidth: of its memory, bytes/s.
+        link: bytes/s that one device sends to its neighbours, over all links in one direction.
+        near: how many devices `link` connects; farther devices are reached over `network`.
+        network: bytes/s from one device to farther devices, in one direction. For GPUs, one
+            400 Gbit/s adapter each (200 for the A100), which is usual.
         source: of the figures.
     """
 
@@ -65,15 +64,15 @@ ACCELERATORS: dict[str, Accelerator] = {
         source="Google Cloud TPU v5p page; 4,800 Gbit/s both ways",
     ),
 }  # fmt: skip
-"""By the name on the command line. A TPU's `network` is a quarter of its host's 200 Gbit/s
-adapter, an assumption; within one slice nothing goes over it."""
+"""By the name on the command line. A TPU's `network` is assumed to be a quarter of its host's
+200 Gbit/s adapter; traffic within one slice does not use it."""
 
 
 def find_accelerator(name: str) -> Accelerator:
     """The figures of a device.
 
     Raises:
-        UnknownNameError: it is not in the table.
+        UnknownNameError: the table has no such device.
     """
     if name not in ACCELERATORS:
         raise UnknownNameError("accelerator", name, ACCELERATORS)

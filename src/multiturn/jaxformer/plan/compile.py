@@ -1,7 +1,7 @@
 """The real train step, compiled ahead of time for virtual devices.
 
-`compile_step` starts ``python -m multiturn.jaxformer.plan.compile``, because the number of
-devices of a process is fixed before its first array. Nothing is allocated for the weights.
+`compile_step` starts ``python -m multiturn.jaxformer.plan.compile``, because a process cannot
+change its number of devices after the first array. The weights are not allocated.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ _PASS = "spmd-partitioning"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledStep:
-    """Of one device, in bytes and operations of one step.
+    """The memory and work of one step on one device; sizes in bytes.
 
     Attributes:
-        parameters: the master weights, and arrays that are not trained.
+        parameters: the master weights and frozen parameters.
         optimizer: its moments.
-        batch: of tokens, targets and weights.
-        temporary: gradients and activations, as the CPU's compiler lays them out: it
-            computes in float32 where an accelerator has bfloat16, so this is an upper bound.
-        work: products and collectives.
-        xla_flops: XLA's own count, each loop's body once.
-        seconds: that lowering and compiling took.
+        batch: tokens, targets, loss mask and segments.
+        temporary: gradients and activations as allocated by the CPU compiler. It computes in
+            float32 where an accelerator has bfloat16, so this is an upper bound.
+        work: matrix products and collectives.
+        xla_flops: XLA's own count, with each loop body once.
+        seconds: to lower and compile.
     """
 
     parameters: int
@@ -63,8 +63,8 @@ def compile_step(config: TrainConfig, devices: int, *, timeout: float = 1800) ->
     """Compile the step of a config for its mesh.
 
     Args:
-        config: its mesh must multiply to `devices`.
-        devices: how many virtual ones.
+        config: its mesh sizes must multiply to `devices`.
+        devices: how many virtual devices.
         timeout: seconds.
 
     Raises:
@@ -95,15 +95,15 @@ def compile_step(config: TrainConfig, devices: int, *, timeout: float = 1800) ->
     try:
         answer = json.loads(last)
     except ValueError as error:
-        told = done.stderr.strip().rpartition("\n")[2]
-        raise InputError(f"the step could not be compiled: {told}") from error
+        reason = done.stderr.strip().rpartition("\n")[2]
+        raise InputError(f"the step could not be compiled: {reason}") from error
     if "error" in answer:
         raise InputError(answer["error"])
     return read_record(answer, CompiledStep, where="the compiled step")
 
 
 def _main() -> None:
-    """Read a config from standard input, and print a `CompiledStep` or an error as JSON."""
+    """Read a config from standard input and print a `CompiledStep` or an error as JSON."""
     try:
         answer = to_plain(_compile(json.load(sys.stdin), Path(sys.argv[1])))
     except MultiturnError as error:
@@ -125,16 +125,16 @@ def _compile(plain: object, dumped: Path) -> CompiledStep:
         batch=config.batch,
         schedule=config.schedule,
         optimizer=config.optimizer,
-        # An accelerator runs no kernels for CPUs, and what they do could not be counted.
+        # Accelerators do not run the CPU kernels, whose work could not be counted either.
         precision=replace(config.precision, kernels="xla"),
     )
-    kept = None
+    frozen_parameters = None
     if config.lora is not None:
-        declared = parameter_specs(config.model, jnp.dtype(config.precision.compute))
-        places = shardings(declared, mesh, TRAINING)
-        kept = jax.tree.map(shape_with_sharding, abstract(declared), places)
+        specs = parameter_specs(config.model, jnp.dtype(config.precision.compute))
+        layout = shardings(specs, mesh, TRAINING)
+        frozen_parameters = jax.tree.map(shape_with_sharding, abstract(specs), layout)
     begin = time.monotonic()
-    lowered = step.lower(kept)
+    lowered = step.lower(frozen_parameters)
     compiled = lowered.compile()
     seconds = time.monotonic() - begin
     if mesh.devices.size > 1:
@@ -143,11 +143,11 @@ def _compile(plain: object, dumped: Path) -> CompiledStep:
             raise InputError("the compiler left no partitioned module")
         text = texts[-1].read_text("utf-8")
     else:
-        # Nothing is partitioned, and the module is the one that goes in.
+        # One device has no partitioning pass, so its input module is the partitioned one.
         text = lowered.compiler_ir("hlo").get_hlo_module().to_string()
     costs = compiled.cost_analysis() or {}
     return CompiledStep(
-        parameters=_bytes_of((step.state.parameters, kept)),
+        parameters=_bytes_of((step.state.parameters, frozen_parameters)),
         optimizer=_bytes_of(step.state.optimizer),
         batch=_bytes_of(step.batch),
         temporary=int(compiled.memory_analysis().temp_size_in_bytes),
@@ -158,7 +158,7 @@ def _compile(plain: object, dumped: Path) -> CompiledStep:
 
 
 def _bytes_of(shapes: object) -> int:
-    """On one device."""
+    """The bytes of the arrays on one device."""
     total = 0
     for shape in jax.tree.leaves(shapes):
         part = shape.sharding.shard_shape(shape.shape)

@@ -1,4 +1,4 @@
-"""What a run would take on a mesh of accelerators."""
+"""Estimates of the memory and time of a run on a mesh of accelerators."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from multiturn.models.plan import plan_of
 
 __all__ = ["Plan", "parse_mesh", "plan_run", "find_fitting_plan"]
 
-_ROOM = 0.92
-"""The share of a device's memory that a run may take; the runtime needs some."""
-_STATE = 16
-"""Bytes of a parameter in float32: weights, two moments, and the gradient."""
+_USABLE_MEMORY = 0.92
+"""The share of a device's memory available to a run; the runtime needs the rest."""
+_STATE_BYTES = 16
+"""Bytes for each parameter in float32: weight, two moments, and gradient."""
 
 Compile = Callable[[TrainConfig, int], CompiledStep]
 
@@ -32,17 +32,17 @@ class Plan:
         devices: how many.
         accelerator: which.
         compiled: the step on one device.
-        memory: bytes on one device, all together.
-        fits: whether the device has them.
+        memory: total bytes on one device.
+        fits: whether the device has enough memory.
         flops_per_token: model FLOPs, by the formula.
-        compiled_flops_per_token: counted in the compiled step; rematerialisation and the
-            half of attention's square that causality wastes are in it.
-        compute_seconds: of a step, the products at the device's peak.
-        link_seconds: of a step, the collectives at the speed of the links.
-        step_seconds: between the greater of both (all traffic hidden behind products) and
-            their sum (none).
-        utilisation: model FLOPs utilisation at either end; no kernel reaches the peak.
-        run_seconds: of all steps, at either end.
+        compiled_flops_per_token: counted in the compiled step, with rematerialization and
+            the half of attention that the causal mask discards.
+        compute_seconds: of the matrix products of a step at the device's peak.
+        link_seconds: of the collectives of a step at the speed of the links.
+        step_seconds: from the maximum of both (all communication overlaps) to their sum (none
+            overlaps).
+        utilisation: model FLOPs utilization for both step times; no kernel reaches the peak.
+        run_seconds: of all steps, for both step times.
     """
 
     mesh: MeshConfig
@@ -61,13 +61,13 @@ class Plan:
 
 
 def parse_mesh(text: str) -> MeshConfig:
-    """A mesh as ``data=8,fsdp=4``; axes that are not named are 1.
+    """Parse a mesh such as ``data=8,fsdp=4``; other axes are 1.
 
     Raises:
-        InputError: an axis that is none, or a size that is no whole number above 0.
+        InputError: an unknown axis, or a size that is not a positive integer.
 
     Example:
-        >>> mesh_of("fsdp=8").fsdp
+        >>> parse_mesh("fsdp=8").fsdp
         8
     """
     sizes = {"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}
@@ -90,7 +90,7 @@ def plan_run(
     *,
     compile_for: Compile = compile_step,
 ) -> Plan:
-    """Compile a run's step for a mesh and work out what follows.
+    """Compile a run's step for a mesh and estimate memory and time.
 
     Args:
         config: of the run.
@@ -117,7 +117,7 @@ def plan_run(
         accelerator=accelerator,
         compiled=compiled,
         memory=memory,
-        fits=memory <= _ROOM * accelerator.memory,
+        fits=memory <= _USABLE_MEMORY * accelerator.memory,
         flops_per_token=per_token,
         compiled_flops_per_token=compiled.work.flops * devices / tokens,
         compute_seconds=compute,
@@ -135,10 +135,10 @@ def find_fitting_plan(
     compile_for: Compile = compile_step,
     tries: int = 3,
 ) -> tuple[Plan, int] | None:
-    """A plan that fits where another does not, and into how many parts its batch is cut.
+    """A plan that fits, and its gradient accumulation steps, after another plan did not fit.
 
-    On the same devices first, the state spread wider and the batch in smaller parts; then on
-    twice and four times as many. None where none of the first `tries` fits.
+    The same devices are tried first, with more sharding and smaller microbatches; then twice and
+    four times as many. None if none of the first `tries` fits.
     """
     for mesh, parts in list(_candidates(config, refused))[:tries]:
         smaller = replace(config, batch=replace(config.batch, accumulate=parts))
@@ -152,17 +152,17 @@ def find_fitting_plan(
 
 
 def _candidates(config: TrainConfig, refused: Plan) -> Iterator[tuple[MeshConfig, int]]:
-    """Meshes whose state leaves room for activations, with the parts these then need."""
-    state = _STATE * plan_of(config.name, config.model).parameters
-    room = _ROOM * refused.accelerator.memory
+    """Meshes whose state leaves memory for activations, each with its accumulation steps."""
+    state = _STATE_BYTES * plan_of(config.name, config.model).parameters
+    usable = _USABLE_MEMORY * refused.accelerator.memory
     for devices in (refused.devices, 2 * refused.devices, 4 * refused.devices):
         for tensor in (1, 2, 4, 8):
             if devices % tensor or config.model.kv_heads % tensor:
                 continue
-            left = room - state / devices
-            if left <= 0.15 * room:
+            left = usable - state / devices
+            if left <= 0.15 * usable:
                 continue
-            # Activations go with the tokens that a device has at once.
+            # Activations are proportional to the tokens of a microbatch on a device.
             now = config.batch.sequences / config.batch.accumulate / _rows(refused.mesh)
             wanted = refused.compiled.temporary / left
             rows = max(1, 2 ** math.floor(math.log2(max(now / wanted, 1))))
@@ -177,7 +177,7 @@ def _rows(mesh: MeshConfig) -> int:
 
 
 def _link_seconds(compiled: CompiledStep, accelerator: Accelerator) -> float:
-    """Rings over each group: a gather or a scatter passes all bytes once, a reduction twice."""
+    """Ring algorithms: a gather or scatter moves all bytes once, a reduction twice."""
     total = 0.0
     for traffic in compiled.work.traffic:
         near = traffic.span <= accelerator.near

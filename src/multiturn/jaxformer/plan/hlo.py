@@ -1,7 +1,7 @@
-"""Counting in the text of a compiled module, each loop's body as often as it runs.
+"""Counts of matrix products and collectives in a compiled module, with loops multiplied out.
 
-XLA's own cost analysis counts a body once, whatever the number of turns, and a model whose
-layers stand in a loop would seem to have one of them.
+XLA's own cost analysis counts a loop body once, so a model that loops over its layers would seem
+to have one.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ _CONTRACTED = re.compile(r"lhs_contracting_dims=\{([\d,]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """All collectives of one kind among groups of one form, in a step.
+    """The collectives of one kind and group shape in a step.
 
     Attributes:
         kind: one of `COLLECTIVES`.
-        group: how many devices take part in each.
-        span: how many devices lie between the first and the last of a group, both counted:
-            a group lies within a node where this is no more than the node has.
+        group: devices in each group.
+        span: devices from the first to the last of a group, inclusive. A group fits in a node
+            that has at least this many.
         count: how many.
-        bytes: of their larger side, on one device: the result of a gather, what goes into
-            a reduction.
+        bytes: of their larger side on one device: the result of a gather, the input of a
+            reduction.
     """
 
     kind: str
@@ -60,11 +60,11 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one device does in one run of a module.
+    """The work of one device in one run of a module.
 
     Attributes:
-        flops: of matrix products, two for a multiplication with its addition.
-        traffic: its collectives.
+        flops: of matrix products; a multiply-add counts as two.
+        traffic: the collectives.
     """
 
     flops: float
@@ -78,16 +78,16 @@ class _Computation:
 
 
 def count_work(text: str) -> Work:
-    """Count products and collectives, from the entry on.
+    """Count matrix products and collectives from the module's entry.
 
-    An all-reduce of which only a part is used, each device its own, is counted as the
-    reduce-scatter that compilers for accelerators make of it.
+    An all-reduce whose every use takes a slice counts as a reduce-scatter, which compilers for
+    accelerators turn it into.
 
     Args:
-        text: of a module after its partitioning.
+        text: of a partitioned module.
 
     Raises:
-        ValueError: the text has no entry, or a loop whose number of turns is not in it.
+        ValueError: the text has no entry, or a loop without a known trip count.
     """
     computations, entry = _parsed(text)
     if entry is None:
@@ -134,25 +134,25 @@ def _parsed(text: str) -> tuple[dict[str, _Computation], str | None]:
 def _runs(
     computations: Mapping[str, _Computation], name: str, times: int = 1
 ) -> Iterator[tuple[_Computation, int]]:
-    """Each computation that is reached, with how often it runs."""
+    """Each computation that runs, with how many times."""
     computation = computations[name]
     yield computation, times
     for line in computation.lines:
         match = _LINE.match(line)
         if match is None or match[3] not in ("while", "call", "fusion", "conditional"):
             continue
-        turns = _turns(computations, line) if match[3] == "while" else 1
+        trips = _trip_count(computations, line) if match[3] == "while" else 1
         for called in _CALLED.findall(line):
-            yield from _runs(computations, called, times * turns)
+            yield from _runs(computations, called, times * trips)
 
 
-def _turns(computations: Mapping[str, _Computation], line: str) -> int:
+def _trip_count(computations: Mapping[str, _Computation], line: str) -> int:
     condition = _CONDITION.search(line)
     if condition is not None:
         found = _CONSTANT.findall("\n".join(computations[condition[1]].lines))
         if len(found) == 1:
             return int(found[0])
-    raise ValueError("a loop of the module does not say how often it turns")
+    raise ValueError("a loop of the module has no known trip count")
 
 
 def _only_sliced(computation: _Computation) -> set[str]:
@@ -171,14 +171,14 @@ def _only_sliced(computation: _Computation) -> set[str]:
 
 
 def _group(rest: str) -> tuple[int, int]:
-    """Size and span of the widest group of a collective."""
+    """The size and span of the widest group of a collective."""
     groups = _groups(rest)
     spans = [int(max(group) - min(group)) + 1 for group in groups]
     return max(len(group) for group in groups), max(spans)
 
 
 def _groups(rest: str) -> list[list[int]]:
-    """The groups of a collective in any of the ways in which XLA writes them."""
+    """The device groups of a collective, in any of XLA's notations."""
     pairs = re.search(r"source_target_pairs=\{(\{.*?\})\}", rest)
     listed = re.search(r"replica_groups=\{(\{.*?\})\}", rest) or pairs
     if listed is not None:
@@ -192,7 +192,7 @@ def _groups(rest: str) -> list[list[int]]:
         return found
     mesh = re.search(r"replica_groups=mesh\[(.*?)\](.*?)\{([^}]*)\}", rest)
     if mesh is None:
-        raise ValueError("a collective does not say between which devices it is")
+        raise ValueError("a collective has no device groups")
     axes = dict(re.findall(r"'(\w+)'=(\d+)", mesh[1]))
     sizes = [int(size) for size in axes.values()]
     order = re.search(r"(\[[\d,]+\](?:T\([\d,]+\))?)", mesh[2])
@@ -204,11 +204,11 @@ def _groups(rest: str) -> list[list[int]]:
 
 
 def _ids(text: str) -> np.ndarray[Any, Any]:
-    """Device numbers in the order of ``[4,2]T(1,0)``: counted, shaped, turned."""
-    sizes, _, turned = text.partition("T")
+    """Device numbers of an iota such as ``[4,2]T(1,0)``: reshaped, then transposed."""
+    sizes, _, transposed = text.partition("T")
     shape = _numbers(sizes.strip("[]"))
     ids = np.arange(math.prod(shape)).reshape(shape)
-    return (ids.transpose(_numbers(turned.strip("()"))) if turned else ids).reshape(-1)
+    return (ids.transpose(_numbers(transposed.strip("()"))) if transposed else ids).reshape(-1)
 
 
 def _numbers(text: str) -> list[int]:

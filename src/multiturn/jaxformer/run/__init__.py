@@ -1,1 +1,1 @@
-"""The training loop and all that surrounds a step."""
+"""The training loop: prefetch, checkpoints, resume, loss spikes, validation, metrics."""

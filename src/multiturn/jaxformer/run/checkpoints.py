@@ -1,6 +1,6 @@
-"""Checkpoints of a run, through Orbax: asynchronous, and either whole or not there.
+"""Checkpoints of a run, through Orbax: asynchronous and atomic.
 
-What a disk or a copy does to them later is noticed: see `checksums`.
+`checksums` detects later damage by a disk or a copy.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from multiturn.jaxformer.step.state import TrainState
 __all__ = [
     "Checkpoints",
     "DamagedCheckpointError",
-    "Progress",
+    "CheckpointMetadata",
     "checkpoint_bytes",
     "no_valid_checkpoint",
 ]
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 class DamagedCheckpointError(StorageError):
-    """A checkpoint cannot be read: files of it are missing, cut or changed."""
+    """A checkpoint cannot be read: its files are missing, truncated or changed."""
 
     def __init__(self, step: int, fault: str) -> None:
         self.step = step
@@ -48,15 +48,15 @@ class DamagedCheckpointError(StorageError):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """What a checkpoint says beside its arrays.
+class CheckpointMetadata:
+    """The metadata of a checkpoint, the JSON item ``progress`` in its files.
 
     Attributes:
-        step: how many steps were done.
-        next_batch: where the data go on.
+        step: completed steps.
+        next_batch: the batch to continue with.
         fingerprint: of the data.
-        loss_mean: of the guard.
-        losses_seen: of the guard.
+        loss_mean: `LossSpikeDetector.mean`.
+        losses_seen: `LossSpikeDetector.seen`.
         config: of the run.
     """
 
@@ -70,19 +70,19 @@ class Progress:
 
 
 def checkpoint_bytes(state: TrainState) -> int:
-    """Size of one checkpoint, before compression; `state` may be shapes."""
+    """The size of one checkpoint before compression; `state` may hold shapes."""
     return sum(leaf.size * jnp.dtype(leaf.dtype).itemsize for leaf in jax.tree.leaves(state))
 
 
 class Checkpoints:
-    """The checkpoints below one directory. Close it: a save may still be under way.
+    """The checkpoints in one directory. Close it, since a save may still be in progress.
 
-    Every process of a run makes one, and calls the same methods in the same order.
+    Every process of a run creates one and calls the same methods in the same order.
 
     Args:
-        directory: made where it is missing.
-        config: how many are kept.
-        read_only: change nothing, not even what a crash left behind.
+        directory: created if missing.
+        config: how many checkpoints to retain.
+        read_only: change nothing, not even to clean up after a crash.
     """
 
     def __init__(
@@ -90,18 +90,18 @@ class Checkpoints:
     ) -> None:
         self.directory = directory.absolute()
         config = config or CheckpointConfig()
-        kept: list[Any] = [policies.LatestN(config.keep_last)]
+        retained: list[Any] = [policies.LatestN(config.keep_last)]
         if config.keep_every:
-            kept.append(policies.EveryNSteps(config.keep_every))
+            retained.append(policies.EveryNSteps(config.keep_every))
         self._manager = ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=policies.AnyPreservationPolicy(kept),
-                # What a crash left half written goes at the next start.
+                preservation_policy=policies.AnyPreservationPolicy(retained),
+                # Remove partial checkpoints of a crash at the next start.
                 cleanup_tmp_directories=not read_only,
                 create=not read_only,
                 save_root_metadata=False,
-                # The loop decides when; every call saves.
+                # The loop decides when to save, so every call saves.
                 save_decision_policy=policies.FixedIntervalPolicy(1),
             ),
             item_names=("parameters", "optimizer", "progress"),
@@ -117,10 +117,10 @@ class Checkpoints:
         if kind is None:
             self.close()
         else:
-            # The first fault is the one to tell.
+            # The error that is being raised matters more than one from closing.
             try:
                 self._manager.close()
-                self._keep_checksums()
+                self._start_checksums()
             except Exception:
                 return
             finally:
@@ -128,24 +128,24 @@ class Checkpoints:
                     self._checksums.close()
 
     def steps(self) -> list[int]:
-        """The steps that were saved, the newest first; whether they are whole is not known."""
+        """The saved steps, newest first; some may be damaged."""
         return sorted(self._manager.all_steps(), reverse=True)
 
     def latest(self) -> int | None:
-        """The newest step whose checkpoint is whole, for who reads a run and does not go on.
+        """The newest undamaged step, for reading a run without resuming it.
 
-        A damaged one is passed over, with a warning in the log.
+        Damaged checkpoints are skipped with a warning in the log.
 
         Raises:
-            StorageError: there are checkpoints, and all are damaged.
+            StorageError: all checkpoints are damaged.
         """
         faults = []
         for step in self.steps():
             try:
                 self.check(step)
-                self.progress(step)
+                self.metadata(step)
             except DamagedCheckpointError as error:
-                log.warning("%s; the one before it is taken", error.what)
+                log.warning("%s; using the one before it", error.what)
                 faults.append(error)
                 continue
             return step
@@ -154,21 +154,21 @@ class Checkpoints:
         return None
 
     def check(self, step: int) -> None:
-        """Hold the files of a checkpoint against their checksums, as far as these are kept.
+        """Verify the files of a checkpoint against their checksums, if it has any.
 
         Raises:
-            DamagedCheckpointError: a file is missing, cut or changed.
+            DamagedCheckpointError: a file is missing, truncated or changed.
         """
         if fault := find_damage(self.directory, step):
             raise DamagedCheckpointError(step, fault)
 
     def set_aside(self, step: int) -> Path:
-        """Move a damaged checkpoint out of the way, so that its step can be saved again.
+        """Move a damaged checkpoint away, so its step can be saved again.
 
-        Called on every process; the first does it.
+        Every process calls this; the main process moves the files.
 
         Returns:
-            where it is now.
+            the new path.
 
         Raises:
             StorageError: it cannot be moved.
@@ -180,54 +180,54 @@ class Checkpoints:
                 if aside.exists():
                     shutil.rmtree(aside)
                 (self.directory / str(step)).rename(aside)
-        broadcast(0)  # all wait until it is done
+        broadcast(0)  # a barrier
         self._manager.reload()
         return aside
 
-    def save(self, state: TrainState, progress: Progress) -> None:
-        """Begin to save; the arrays are copied before it returns, the rest goes on behind.
+    def save(self, state: TrainState, metadata: CheckpointMetadata) -> None:
+        """Start an asynchronous save. The arrays are copied before this returns.
 
         Raises:
             StorageError: this save, or the one before it, could not be written.
         """
-        with _clear(self.directory):
-            # Waits until the one before is written.
+        with _reporting_disk_errors(self.directory):
+            # Waits until the save before has finished.
             self._manager.save(
-                progress.step,
+                metadata.step,
                 args=ocp.args.Composite(
                     parameters=ocp.args.StandardSave(state.parameters),
                     optimizer=ocp.args.StandardSave(state.optimizer),
-                    progress=ocp.args.JsonSave(to_plain(progress)),
+                    progress=ocp.args.JsonSave(to_plain(metadata)),
                 ),
             )
-        self._keep_checksums()
-        self._saving = progress.step
+        self._start_checksums()
+        self._saving = metadata.step
 
-    def progress(self, step: int) -> Progress:
-        """What the checkpoint of a step says beside its arrays.
+    def metadata(self, step: int) -> CheckpointMetadata:
+        """The metadata of a checkpoint.
 
         Raises:
             DamagedCheckpointError: it cannot be read.
-            InputError: it is of an unknown form.
+            InputError: its schema is of another version.
         """
         where = f"{self.directory.name}/{step}"
         with _damage(step):
             found = self._manager.restore(
                 step, args=ocp.args.Composite(progress=ocp.args.JsonRestore())
             )
-            progress = read_record(found["progress"], Progress, where=where)
-        if progress.schema != SCHEMA:
+            metadata = read_record(found["progress"], CheckpointMetadata, where=where)
+        if metadata.schema != SCHEMA:
             raise InputError(
-                f"the checkpoint {where} is of another version", got=progress.schema, allowed="1"
+                f"the checkpoint {where} is of another version", got=metadata.schema, allowed="1"
             )
-        return progress
+        return metadata
 
     def config(self, step: int) -> TrainConfig:
-        """The config that a checkpoint was made under."""
-        return read_record(self.progress(step).config, TrainConfig, where=f"checkpoint {step}")
+        """The config of a checkpoint's run."""
+        return read_record(self.metadata(step).config, TrainConfig, where=f"checkpoint {step}")
 
     def restore(self, step: int, shapes: TrainState) -> TrainState:
-        """The state of a step, laid out as `shapes` say, whatever mesh it was saved from.
+        """The state of a step, sharded like `shapes`, whatever mesh it was saved from.
 
         Raises:
             DamagedCheckpointError: it cannot be read.
@@ -240,11 +240,11 @@ class Checkpoints:
                     optimizer=ocp.args.StandardRestore(shapes.optimizer),
                 ),
             )
-        counted = jax.device_put(jnp.asarray(step, jnp.int32), shapes.step.sharding)
-        return TrainState(counted, found["parameters"], found["optimizer"])
+        completed = jax.device_put(jnp.asarray(step, jnp.int32), shapes.step.sharding)
+        return TrainState(completed, found["parameters"], found["optimizer"])
 
     def parameters(self, step: int, shapes: Any) -> Any:
-        """The parameters of a step alone, laid out as `shapes` say.
+        """Only the parameters of a step, sharded like `shapes`.
 
         Raises:
             DamagedCheckpointError: they cannot be read.
@@ -256,53 +256,53 @@ class Checkpoints:
         return found["parameters"]
 
     def check_disk_space(self, each: int, keep_last: int) -> None:
-        """See that the disk holds the checkpoints to come, before any time is spent.
+        """Check before training that the disk has space for the checkpoints.
 
         Args:
-            each: bytes of one.
-            keep_last: how many stay; one more is written before the oldest goes.
+            each: bytes of one checkpoint.
+            keep_last: how many are retained; one more is written before the oldest is deleted.
 
         Raises:
-            StorageError: it does not.
+            StorageError: the disk has too little space.
         """
-        there = len(self._manager.all_steps())
-        wanted = each * max(keep_last + 1 - there, 1)
+        existing = len(self._manager.all_steps())
+        wanted = each * max(keep_last + 1 - existing, 1)
         free = shutil.disk_usage(self.directory).free
         if free < wanted:
             raise StorageError(
-                "the disk has no room for the checkpoints",
+                "the disk has no space for the checkpoints",
                 got=f"{free / 1e9:.2f} GB free at {self.directory}",
                 allowed=f"{wanted / 1e9:.2f} GB, {each / 1e9:.2f} for each",
                 fix="free some space, set out= to another disk, or keep fewer checkpoints",
             )
 
     def wait(self) -> None:
-        """Return when all saves have reached the disk.
+        """Wait until all saves have reached the disk.
 
         Raises:
             StorageError: one could not be written.
         """
-        with _clear(self.directory):
+        with _reporting_disk_errors(self.directory):
             self._manager.wait_until_finished()
-        self._keep_checksums()
+        self._start_checksums()
 
     def close(self) -> None:
-        """Finish all saves."""
+        """Wait for all saves and release the directory."""
         self.wait()
         self._manager.close()
         if self._checksums is not None:
             self._checksums.close()
 
-    def _keep_checksums(self) -> None:
-        """Of the checkpoint that was begun last and is whole by now."""
+    def _start_checksums(self) -> None:
+        """Compute the checksums of the last checkpoint, whose save has finished."""
         if self._checksums is not None and self._saving is not None:
-            self._checksums.keep(self._saving)
+            self._checksums.start(self._saving)
         self._saving = None
 
 
 @contextmanager
 def _damage(step: int) -> Iterator[None]:
-    """What the libraries say of files that are missing, cut or changed, as one error."""
+    """Turns the libraries' errors about missing, truncated or changed files into one."""
     try:
         yield
     except (MemoryError, PermissionError):
@@ -315,31 +315,31 @@ def _damage(step: int) -> Iterator[None]:
 
 
 def no_valid_checkpoint(directory: Path, faults: Sequence[DamagedCheckpointError]) -> StorageError:
-    """The error where no checkpoint of a run can be read."""
+    """The error if no checkpoint of a run can be read."""
     return StorageError(
         f"no checkpoint of the run can be read: {'; '.join(fault.what for fault in faults)}",
         got=str(directory),
-        fix="bring a whole one back from a copy, or set out= to a new directory",
+        fix="restore an undamaged one from a copy, or set out= to a new directory",
     )
 
 
 @contextmanager
-def _clear(directory: Path) -> Iterator[None]:
-    """A full or failing disk as one clear error, however deep the libraries met it."""
+def _reporting_disk_errors(directory: Path) -> Iterator[None]:
+    """Turns the libraries' errors about a full or failing disk into a `StorageError`."""
     with storage_errors(directory, "saving a checkpoint"):
         try:
             yield
         except OSError:
             raise
         except Exception as error:
-            # TensorStore tells of the system's faults in words alone.
-            told = str(error)
+            # TensorStore reports system errors only as text.
+            message = str(error)
             for number, words in (
                 (errno.ENOSPC, "No space left"),
                 (errno.EDQUOT, "quota exceeded"),
                 (errno.EROFS, "Read-only file system"),
                 (errno.EACCES, "Permission denied"),
             ):
-                if words in told:
+                if words in message:
                     raise OSError(number, words.lower()) from error
             raise

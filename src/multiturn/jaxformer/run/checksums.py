@@ -1,9 +1,8 @@
-"""Checksums of checkpoints, beside them: what a disk or a copy damaged is not trained on.
+"""Checksums of checkpoints, so a run never resumes from a damaged one.
 
-checksums/STEP.json has the size and the SHA-256 of each file of checkpoints/STEP. The formats
-that Orbax writes notice much of what can happen to a file, but not a changed bit among the
-numbers. A checkpoint without checksums, of an older version or of a run that was killed right
-after it was written, is taken as it is.
+checksums/STEP.json has the size and the SHA-256 of each file of checkpoints/STEP. Orbax's formats
+detect most damage, but not a flipped bit in an array. A checkpoint without checksums, from an
+older version or from a run killed right after the save, is not verified.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _DOING = "saving a checkpoint"
 
 
 class Checksums:
-    """Works checksums out in a thread of its own, while training goes on.
+    """Computes checksums in a background thread while training continues.
 
     Args:
         checkpoints: the directory with a directory for each step.
@@ -34,11 +33,11 @@ class Checksums:
         self._pool = ThreadPoolExecutor(1, "checksums")
         self._running: list[Future[None]] = []
 
-    def keep(self, step: int) -> None:
-        """Begin with those of a checkpoint that was written.
+    def start(self, step: int) -> None:
+        """Start computing the checksums of a saved checkpoint.
 
         Raises:
-            StorageError: those of one before could not be written.
+            StorageError: earlier checksums could not be written.
         """
         for done in [each for each in self._running if each.done()]:
             self._running.remove(done)
@@ -46,7 +45,7 @@ class Checksums:
         self._running.append(self._pool.submit(self._work, step))
 
     def close(self) -> None:
-        """Finish them.
+        """Wait for all checksums.
 
         Raises:
             StorageError: some could not be written.
@@ -56,11 +55,11 @@ class Checksums:
             each.result()
 
     def _work(self, step: int) -> None:
-        folder = _place(self._checkpoints)
+        folder = _checksum_directory(self._checkpoints)
         try:
-            files = _described(self._checkpoints / str(step))
+            files = _hash_files(self._checkpoints / str(step))
         except FileNotFoundError:
-            return  # a newer one has taken its place
+            return  # already deleted in favour of a newer one
         with storage_errors(folder, _DOING):
             folder.mkdir(exist_ok=True)
             plain = {"schema": SCHEMA, "files": files}
@@ -72,36 +71,36 @@ class Checksums:
 
 
 def find_damage(checkpoints: Path, step: int) -> str | None:
-    """What is wrong with the files of a checkpoint, in words; None where nothing is known.
+    """What is wrong with the files of a checkpoint, in words; None if no damage is known.
 
     Args:
         checkpoints: the directory with a directory for each step.
         step: of the checkpoint.
     """
     try:
-        plain: Any = json.loads((_place(checkpoints) / f"{step}.json").read_bytes())
+        plain: Any = json.loads((_checksum_directory(checkpoints) / f"{step}.json").read_bytes())
         files = {
             str(name): (int(size), str(digest)) for name, (size, digest) in plain["files"].items()
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None  # the checksums are missing, or damaged themselves
+        return None  # the checksums are missing or damaged
     folder = checkpoints / str(step)
     for name, (size, digest) in files.items():
         path = folder / name
         if not path.is_file():
             return f"{name} is missing"
         if path.stat().st_size != size:
-            return f"{name} has {path.stat().st_size} bytes in place of {size}"
+            return f"{name} has {path.stat().st_size} bytes instead of {size}"
         if sha256_file(path) != digest:
             return f"{name} was changed"
     return None
 
 
-def _place(checkpoints: Path) -> Path:
+def _checksum_directory(checkpoints: Path) -> Path:
     return checkpoints.parent / "checksums"
 
 
-def _described(folder: Path) -> dict[str, tuple[int, str]]:
+def _hash_files(folder: Path) -> dict[str, tuple[int, str]]:
     if not folder.is_dir():
         raise FileNotFoundError(folder)
     return {

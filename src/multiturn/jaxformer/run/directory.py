@@ -1,13 +1,13 @@
-"""The directory of a run, held by one process at a time.
+"""The directory of a run, locked by one process at a time.
 
-checkpoints/    Orbax, a directory a step
+checkpoints/    Orbax, a directory for each step
 checksums/      of the files of each checkpoint
-damaged/        checkpoints that could not be read, out of the way
+damaged/        checkpoints that could not be read
 config.json     the newest config
-metrics.jsonl   a line for each logged step and evaluation
-tokenizer/      where one was trained for the run
-trouble.json    after a loss that went bad: steps, batches, files
-profile/        a trace, where one was asked for
+metrics.jsonl   a line for each logged step and validation
+tokenizer/      if one was trained for the run
+trouble.json    after a loss spike: step, batches, files
+profile/        a profiler trace, if requested
 """
 
 from __future__ import annotations
@@ -26,46 +26,46 @@ from multiturn.core.files import write_atomically
 from multiturn.core.lines import split_lines
 from multiturn.core.records import to_plain
 from multiturn.jaxformer.config import TrainConfig
-from multiturn.jaxformer.run.checkpoints import Progress
+from multiturn.jaxformer.run.checkpoints import CheckpointMetadata
 
 __all__ = ["RunDirectory", "changed_settings", "check_resumable", "open_run_directory"]
 
 
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
-    """The places below the directory of a run."""
+    """The paths in the directory of a run."""
 
     path: Path
 
     @property
     def checkpoints(self) -> Path:
-        """Of Orbax."""
+        """Checkpoints, written by Orbax."""
         return self.path / "checkpoints"
 
     @property
     def metrics(self) -> Path:
-        """One JSON object a line."""
+        """Metrics, one JSON object on each line."""
         return self.path / "metrics.jsonl"
 
     @property
     def profile(self) -> Path:
-        """For a profiler's viewer."""
+        """Profiler traces."""
         return self.path / "profile"
 
     @property
-    def trouble(self) -> Path:
-        """Why the run stopped, where its loss went bad."""
+    def loss_spike_report(self) -> Path:
+        """The loss spike that stopped the run, if any."""
         return self.path / "trouble.json"
 
     def write_json(self, name: str, value: Any) -> None:
-        """Write a record as a whole file."""
+        """Write a record as a JSON file, atomically."""
         write_atomically(self.path / name, json.dumps(to_plain(value), indent=2) + "\n")
 
     def trim_metrics(self, step: int) -> None:
-        """Drop what was logged after `step`: those steps are done again."""
+        """Drop the metrics after `step`, since those steps run again."""
         if not self.metrics.exists():
             return
-        kept = []
+        remaining = []
         for line in split_lines(
             self.metrics.read_bytes().decode("utf-8", "replace"), keepends=True
         ):
@@ -74,21 +74,21 @@ class RunDirectory:
             except (json.JSONDecodeError, KeyError, TypeError):
                 good = False
             if good:
-                kept.append(line)
-        write_atomically(self.metrics, "".join(kept))
+                remaining.append(line)
+        write_atomically(self.metrics, "".join(remaining))
 
 
 @contextmanager
-def open_run_directory(path: Path, *, first: bool) -> Iterator[RunDirectory]:
-    """The run's directory, made where missing, and locked by the run's first process.
+def open_run_directory(path: Path, *, is_main: bool) -> Iterator[RunDirectory]:
+    """The run's directory, created if missing and locked by the main process.
 
     Raises:
-        InputError: another process trains there.
-        StorageError: it cannot be made or written.
+        InputError: another process trains in it.
+        StorageError: it cannot be created or written.
     """
     with storage_errors(path, "making the run's directory"):
         path.mkdir(parents=True, exist_ok=True)
-    if not first:
+    if not is_main:
         yield RunDirectory(path)
         return
     lock = FileLock(path / ".lock")
@@ -108,38 +108,38 @@ def open_run_directory(path: Path, *, first: bool) -> Iterator[RunDirectory]:
 
 
 _FIXED = ("model", "lora", "batch.sequences", "batch.length", "data.seed", "seed")
-"""What cannot change between a checkpoint and its continuation: shapes, and data order."""
+"""Settings that cannot change on resume: they fix the shapes and the data order."""
 
 _FREE = ("name", "out", "mesh", "hosts", "checkpoint", "watch", "steps", "data.skip")
-"""What changes nothing in the numbers, or only how far they go."""
+"""Settings that may change silently on resume: they do not change the results of a step."""
 
 
-def check_resumable(saved: Progress, config: TrainConfig, fingerprint: str) -> list[str]:
-    """See that a run can go on from a checkpoint.
+def check_resumable(saved: CheckpointMetadata, config: TrainConfig, fingerprint: str) -> list[str]:
+    """Check that a run can resume from a checkpoint.
 
     Returns:
-        The settings that were changed and change the numbers, as ``key: old -> new``.
+        The changed settings that change results, as ``key: old -> new``.
 
     Raises:
-        InputError: another model, another batch, another order, or other data.
+        InputError: the model, batch, data order or data differ.
     """
     changed = changed_settings(saved.config, to_plain(config))
-    # The factors of a LoRA run mean nothing beside other weights.
+    # LoRA factors are meaningful only with the weights they were trained on.
     names = (*_FIXED, "start") if config.lora else _FIXED
     fixed = {key: pair for key, pair in changed.items() if _within(key, names)}
     if fixed:
-        told = "; ".join(f"{key} was {old}, is {new}" for key, (old, new) in fixed.items())
+        differences = "; ".join(f"{key} was {old}, is {new}" for key, (old, new) in fixed.items())
         raise InputError(
-            f"the run's checkpoint is of another shape: {told}",
+            f"the run's checkpoint does not fit the config: {differences}",
             got=f"step {saved.step}",
-            fix="set these as they were, or set out= to a new directory",
+            fix="restore these settings, or set out= to a new directory",
         )
     if saved.fingerprint != fingerprint:
         raise InputError(
             "the data are not those the run was trained on so far",
             got=fingerprint[:12],
             allowed=saved.fingerprint[:12],
-            fix="bring the data back, or set out= to a new directory and start= to this run",
+            fix="restore the data, or set out= to a new directory and start= to this run",
         )
     return [
         f"{key}: {old} -> {new}" for key, (old, new) in changed.items() if not _within(key, _FREE)

@@ -1,4 +1,4 @@
-"""How much arithmetic a token costs, and how much the devices could do."""
+"""Model FLOPs of a token, and the peak FLOP/s of devices."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ PEAKS: dict[str, float] = {
     "TPU v5": 459e12,
     "TPU v6 lite": 918e12,
 }
-"""Dense bf16 peaks from the makers' data sheets, by the start of the device's kind; the
-longest start that fits counts."""
+"""Dense bf16 peaks from the makers' data sheets, by prefix of the device kind; the longest
+matching prefix applies."""
 
 
 def flops_per_token(config: DecoderConfig, length: int) -> float:
-    """Floating-point operations of a training step for one token, as model FLOPs are counted.
+    """Model FLOPs of a training step for each token.
 
-    Six for each weight that is multiplied (two forward, four backward; the embedding is
-    looked up, not multiplied), and ``6 * layers * heads * head size * length`` for
-    attention, of which causality needs half of the full square. What rematerialisation
-    computes again does not count.
+    Six for each weight in a matrix product (two forward, four backward; the embedding is a
+    lookup), and ``6 * layers * heads * head_dim * length`` for attention, of which the causal
+    mask needs half. Rematerialization does not count.
     """
     weights = plan_of("model", config).parameters
     if not config.tie_embeddings:
@@ -44,7 +43,7 @@ def flops_per_token(config: DecoderConfig, length: int) -> float:
 
 
 def peak_flops(device: Any, dtype: str) -> float:
-    """The greatest rate of matrix products on one device: looked up, or measured here."""
+    """The peak FLOP/s of matrix products on one device: looked up, or measured."""
     kind = str(device.device_kind)
     fits = [name for name in PEAKS if kind.startswith(name)]
     if fits and dtype == "bfloat16":

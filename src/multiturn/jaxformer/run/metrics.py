@@ -1,4 +1,4 @@
-"""Where a run's figures go: JSON lines always; TensorBoard and wandb where asked for."""
+"""Writers of a run's metrics: JSON lines always, TensorBoard and wandb on request."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from multiturn.core.records import to_plain
 from multiturn.jaxformer.config import TrainConfig
 from multiturn.jaxformer.run.directory import RunDirectory
 
-__all__ = ["Record", "open_metrics_writers"]
+__all__ = ["MetricsWriter", "open_metrics_writers"]
 
-Record = Callable[[int, Mapping[str, Any]], None]
-"""Takes a step and its figures, by name; texts among them go to the JSON lines alone."""
+MetricsWriter = Callable[[int, Mapping[str, Any]], None]
+"""Writes the metrics of a step, by name; texts go only to the JSON lines."""
 
 
 @contextmanager
 def open_metrics_writers(
-    directory: RunDirectory, config: TrainConfig, *, first: bool
-) -> Iterator[Record]:
-    """Open every place that the config asks for; only the run's first process writes.
+    directory: RunDirectory, config: TrainConfig, *, is_main: bool
+) -> Iterator[MetricsWriter]:
+    """Open the writers of a config; only the main process writes.
 
     Raises:
-        MissingDependencyError: the package of an optional place is not installed.
-        StorageError: the lines cannot be written.
+        MissingDependencyError: the package of an optional writer is not installed.
+        StorageError: the metrics cannot be written.
     """
-    if not first:
+    if not is_main:
         yield lambda _step, _figures: None
         return
     with ExitStack() as stack:
-        places = [_json_lines(directory, stack)]
+        writers = [_json_lines(directory, stack)]
         if config.watch.tensorboard:
-            places.append(_tensorboard(directory, stack))
+            writers.append(_tensorboard(directory, stack))
         if config.watch.wandb:
-            places.append(_wandb(config, stack))
+            writers.append(_wandb(config, stack))
 
-        def record(step: int, figures: Mapping[str, Any]) -> None:
-            for place in places:
-                place(step, figures)
+        def write_all(step: int, metrics: Mapping[str, Any]) -> None:
+            for write in writers:
+                write(step, metrics)
 
-        yield record
+        yield write_all
 
 
-def _json_lines(directory: RunDirectory, stack: ExitStack) -> Record:
-    # Unbuffered: nothing is left over that closing the file could fail to write.
+def _json_lines(directory: RunDirectory, stack: ExitStack) -> MetricsWriter:
+    # Unbuffered, so closing the file cannot fail to write.
     with storage_errors(directory.metrics, "opening the metrics"):
         file = stack.enter_context(directory.metrics.open("ab", buffering=0))
 
-    def write(step: int, figures: Mapping[str, Any]) -> None:
-        line = (json.dumps({"step": step, **figures}) + "\n").encode("utf-8")
+    def write(step: int, metrics: Mapping[str, Any]) -> None:
+        line = (json.dumps({"step": step, **metrics}) + "\n").encode("utf-8")
         with storage_errors(directory.metrics, "writing the metrics"):
             while line:
                 line = line[file.write(line) :]
@@ -59,7 +59,7 @@ def _json_lines(directory: RunDirectory, stack: ExitStack) -> Record:
     return write
 
 
-def _tensorboard(directory: RunDirectory, stack: ExitStack) -> Record:
+def _tensorboard(directory: RunDirectory, stack: ExitStack) -> MetricsWriter:
     try:
         from tensorboardX import SummaryWriter
     except ModuleNotFoundError as error:
@@ -69,14 +69,14 @@ def _tensorboard(directory: RunDirectory, stack: ExitStack) -> Record:
     writer = SummaryWriter(str(directory.path / "tensorboard"))
     stack.callback(writer.close)
 
-    def write(step: int, figures: Mapping[str, Any]) -> None:
-        for name, value in _numbers(figures).items():
+    def write(step: int, metrics: Mapping[str, Any]) -> None:
+        for name, value in _numbers(metrics).items():
             writer.add_scalar(name, value, step)
 
     return write
 
 
-def _wandb(config: TrainConfig, stack: ExitStack) -> Record:
+def _wandb(config: TrainConfig, stack: ExitStack) -> MetricsWriter:
     try:
         import wandb
     except ModuleNotFoundError as error:
@@ -88,11 +88,11 @@ def _wandb(config: TrainConfig, stack: ExitStack) -> Record:
     )
     stack.callback(run.finish)
 
-    def write(step: int, figures: Mapping[str, Any]) -> None:
-        run.log(_numbers(figures), step=step)
+    def write(step: int, metrics: Mapping[str, Any]) -> None:
+        run.log(_numbers(metrics), step=step)
 
     return write
 
 
-def _numbers(figures: Mapping[str, Any]) -> dict[str, float]:
-    return {name: value for name, value in figures.items() if isinstance(value, int | float)}
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if isinstance(value, int | float)}

@@ -1,4 +1,4 @@
-"""Batches on their devices, read ahead of the step that wants them."""
+"""Prefetch: batches are read and moved to their devices ahead of the step that needs them."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from jax.sharding import NamedSharding
 
 from multiturn.jaxformer.datasets.protocol import SequenceDataset, Sequences
 from multiturn.jaxformer.datasets.shuffle import IndexShuffle
-from multiturn.jaxformer.parallel.distributed import local_rows, placed
+from multiturn.jaxformer.parallel.distributed import local_rows, make_global_array
 from multiturn.jaxformer.step.state import Batch
 
 __all__ = ["load_batch", "prefetch_batches", "load_padded_batch"]
 
-_AHEAD = 2
+_PREFETCH = 2
 
 
 def load_batch(
-    samples: SequenceDataset, order: IndexShuffle, number: int, sharding: NamedSharding
+    samples: SequenceDataset, shuffle: IndexShuffle, number: int, sharding: NamedSharding
 ) -> Batch:
-    """Batch `number` of a run; each process reads the rows of its own devices."""
-    rows = local_rows(order.batch, samples.length, sharding)
-    read = samples.read(order.sequences(number, rows))
-    return _to_devices(read, rows, order.batch, sharding)
+    """Batch `number` of a run. Each process reads only the rows of its own devices."""
+    rows = local_rows(shuffle.batch, samples.length, sharding)
+    read = samples.read(shuffle.sequences(number, rows))
+    return _to_devices(read, rows, shuffle.batch, sharding)
 
 
 def load_padded_batch(
     samples: SequenceDataset, indexes: list[int], rows: int, sharding: NamedSharding
 ) -> Batch:
-    """These sequences, and as many of weight 0 as make up `rows`."""
-    mine = local_rows(rows, samples.length, sharding)
-    read = samples.read([indexes[row] if row < len(indexes) else indexes[0] for row in mine])
-    empty = np.asarray(mine) >= len(indexes)
-    weights = np.where(empty[:, None], np.float32(0), read.weights)
-    whole = Sequences(read.tokens, read.targets, weights, read.segments)
-    return _to_devices(whole, mine, rows, sharding)
+    """A batch of these sequences, padded to `rows` with sequences of loss mask 0."""
+    own_rows = local_rows(rows, samples.length, sharding)
+    read = samples.read([indexes[row] if row < len(indexes) else indexes[0] for row in own_rows])
+    empty = np.asarray(own_rows) >= len(indexes)
+    loss_mask = np.where(empty[:, None], np.float32(0), read.loss_mask)
+    padded = Sequences(read.tokens, read.targets, loss_mask, read.segments)
+    return _to_devices(padded, own_rows, rows, sharding)
 
 
 def _to_devices(read: Sequences, rows: list[int], total: int, sharding: NamedSharding) -> Batch:
     return Batch(
         **{
-            field.name: placed(getattr(read, field.name), rows, total, sharding)
+            field.name: make_global_array(getattr(read, field.name), rows, total, sharding)
             for field in fields(Batch)
         }
     )
@@ -59,13 +59,13 @@ class _Failed:
 
 @contextmanager
 def prefetch_batches(
-    samples: SequenceDataset, order: IndexShuffle, first: int, sharding: NamedSharding
+    samples: SequenceDataset, shuffle: IndexShuffle, first: int, sharding: NamedSharding
 ) -> Iterator[Iterator[tuple[int, Batch]]]:
-    """Endless ``(number, batch)`` pairs from batch `first` on, without the skipped ones.
+    """Endless ``(number, batch)`` pairs from batch `first`, without skipped batches.
 
-    A thread reads ahead; what it meets is raised where the batch is asked for.
+    A thread reads ahead. Its errors are raised when the batch is requested.
     """
-    ready: queue.Queue[Any] = queue.Queue(maxsize=_AHEAD)
+    ready: queue.Queue[Any] = queue.Queue(maxsize=_PREFETCH)
     stopped = threading.Event()
 
     def offer(item: Any) -> None:
@@ -78,8 +78,8 @@ def prefetch_batches(
         number = first
         try:
             while not stopped.is_set():
-                number = order.after(number)
-                offer((number, load_batch(samples, order, number, sharding)))
+                number = shuffle.next_batch(number)
+                offer((number, load_batch(samples, shuffle, number, sharding)))
                 number += 1
         except BaseException as error:
             offer(_Failed(error))
@@ -91,7 +91,7 @@ def prefetch_batches(
                 raise item.error
             yield item
 
-    thread = threading.Thread(target=work, name="feed", daemon=True)
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
     thread.start()
     try:
         yield batches()

@@ -1,4 +1,4 @@
-"""How fast a run goes, and the line that tells of it."""
+"""The progress report of a run: loss, throughput, utilization and remaining time."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from jax.sharding import Mesh
 from multiturn.jaxformer.config import TrainConfig
 from multiturn.jaxformer.datasets.protocol import Split
 from multiturn.jaxformer.run.flops import flops_per_token, peak_flops
-from multiturn.jaxformer.run.metrics import Record
+from multiturn.jaxformer.run.metrics import MetricsWriter
 from multiturn.models.plan import plan_of
 
-__all__ = ["Figures", "ProgressReporter"]
+__all__ = ["StepFigures", "ProgressReporter"]
 
-Figures = dict[str, float | None]
-"""Of one step, by name; None for a mean over nothing."""
+StepFigures = dict[str, float | None]
+"""The metrics of one step, by name; None for a mean over no target."""
 
 
 class ProgressReporter:
-    """Tells loss, tokens a second, model FLOPs utilisation and the time left.
+    """Reports loss, throughput in tokens per second, model FLOPs utilization and remaining time.
 
     Args:
         config: of the run.
-        mesh: whose devices are counted.
-        done: steps done before.
+        mesh: of the run.
+        done: steps completed before.
         clock: seconds, monotonic.
     """
 
@@ -44,15 +44,15 @@ class ProgressReporter:
         self._devices = mesh.devices.size
         device = jax.local_devices()[0]
         peak = config.watch.peak_flops or peak_flops(device, config.precision.compute)
-        # Virtual devices of one CPU share it: what was measured on one is there but once.
+        # Virtual devices share one CPU, so its peak counts once.
         shares = len(jax.local_devices()) if device.platform == "cpu" else 1
         self._peak = peak * self._devices / shares
         self._per_token = flops_per_token(config.model, config.batch.length)
-        self._told_at, self._told_step = clock(), done
-        self._initial_parameters = False
+        self._reported_at, self._reported_step = clock(), done
+        self._compiled = False
 
     def heading(self, split: Split) -> str:
-        """The run in one line."""
+        """A description of the run in one line."""
         config = self._config
         parameters = plan_of(config.name, config.model).parameters
         return (
@@ -65,38 +65,38 @@ class ProgressReporter:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Time that is not training."""
+        """Excludes the time inside its context from the throughput."""
         begin = self._clock()
         yield
-        self._told_at += self._clock() - begin
+        self._reported_at += self._clock() - begin
 
-    def tell(
+    def report(
         self,
-        settled: list[tuple[int, Figures]],
-        record: Record,
+        finished: list[tuple[int, StepFigures]],
+        write_metrics: MetricsWriter,
         say: Callable[[str], None],
     ) -> None:
-        """Record the newest of some finished steps and say its line."""
-        if not settled:
+        """Write the metrics of the newest finished step and print its line."""
+        if not finished:
             return
-        number, figures = settled[-1]
+        number, figures = finished[-1]
         now = self._clock()
-        seconds = max(now - self._told_at, 1e-9) / (number - self._told_step)
-        self._told_at, self._told_step = now, number
+        seconds = max(now - self._reported_at, 1e-9) / (number - self._reported_step)
+        self._reported_at, self._reported_step = now, number
         rate = self._config.batch.tokens / seconds
         utilisation = rate * self._per_token / self._peak
-        record(
+        write_metrics(
             number,
             {**figures, "tokens_per_second": rate, "model_flops_utilisation": utilisation},
         )
-        # The first line's time is mostly that of compiling.
         left = timedelta(seconds=round(seconds * (self._config.steps - number)))
+        # The first interval is mostly compilation, so its speed is not shown.
         speed = f"{rate:,.0f} tokens/s  MFU {utilisation:.1%}  left {left}"
-        # Of a batch in which nothing counts there is no loss: that of the newest other is told.
-        losses = [loss for _, each in settled if (loss := each["loss"]) is not None]
-        told = f"{losses[-1]:.4f}" if losses else "of nothing"
+        # A batch without counted targets has no loss; the newest other loss is shown.
+        losses = [loss for _, each in finished if (loss := each["loss"]) is not None]
+        loss_text = f"{losses[-1]:.4f}" if losses else "of nothing"
         say(
-            f"step {number}/{self._config.steps}  loss {told}  "
-            + (speed if self._initial_parameters else "(compiled)")
+            f"step {number}/{self._config.steps}  loss {loss_text}  "
+            + (speed if self._compiled else "(compiled)")
         )
-        self._initial_parameters = True
+        self._compiled = True

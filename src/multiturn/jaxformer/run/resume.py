@@ -1,4 +1,4 @@
-"""Where a run goes on from: its newest checkpoint that is whole."""
+"""Resume: the newest undamaged checkpoint of a run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from multiturn.jaxformer.config import TrainConfig
 from multiturn.jaxformer.run.checkpoints import (
+    CheckpointMetadata,
     Checkpoints,
     DamagedCheckpointError,
-    Progress,
     no_valid_checkpoint,
 )
 from multiturn.jaxformer.run.directory import check_resumable
@@ -23,27 +23,27 @@ def restore_latest(
     config: TrainConfig,
     fingerprint: str,
     say: Callable[[str], None],
-) -> tuple[Progress, TrainState] | None:
-    """The newest checkpoint that can be read; None where there is none at all.
+) -> tuple[CheckpointMetadata, TrainState] | None:
+    """Restore the newest undamaged checkpoint; None if the run has no checkpoint.
 
-    Damaged ones that are newer are set aside, and that is said.
+    Damaged newer checkpoints are set aside and reported.
 
     Args:
         checkpoints: of the run.
-        shapes: the state's shapes and where it is to lie.
+        shapes: the state's shapes and shardings.
         config: of the run.
         fingerprint: of its data.
-        say: is told of changed settings and damaged checkpoints.
+        say: called with changed settings and damaged checkpoints.
 
     Raises:
-        InputError: the run cannot go on under this config or with these data.
-        StorageError: there are checkpoints, and none can be read.
+        InputError: the run cannot resume with this config or data.
+        StorageError: no checkpoint can be read.
     """
     faults: list[DamagedCheckpointError] = []
     for step in checkpoints.steps():
         try:
             checkpoints.check(step)
-            saved = checkpoints.progress(step)
+            saved = checkpoints.metadata(step)
             changes = check_resumable(saved, config, fingerprint)
             state = checkpoints.restore(step, shapes)
         except DamagedCheckpointError as error:
@@ -51,7 +51,7 @@ def restore_latest(
             continue
         for fault in faults:
             aside = checkpoints.set_aside(fault.step)
-            say(f"{fault.what}; it is set aside as {aside}, and step {step} is taken instead")
+            say(f"{fault.what}; it was set aside as {aside}; resuming from step {step} instead")
         for change in changes:
             say(f"changed since step {saved.step}: {change}")
         return saved, state

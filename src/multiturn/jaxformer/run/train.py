@@ -1,4 +1,4 @@
-"""Training, from a config to a trained model: `main` reads from top to bottom."""
+"""Training, from a config to a trained model: read `main` from top to bottom."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from multiturn.jaxformer.datasets.shuffle import IndexShuffle
 from multiturn.jaxformer.lora.partition import make_partition, place_frozen_parameters
 from multiturn.jaxformer.parallel.distributed import init_distributed, is_main_process
 from multiturn.jaxformer.parallel.mesh import batch_sharding, make_mesh
-from multiturn.jaxformer.run.checkpoints import Checkpoints, Progress, checkpoint_bytes
+from multiturn.jaxformer.run.checkpoints import CheckpointMetadata, Checkpoints, checkpoint_bytes
 from multiturn.jaxformer.run.directory import RunDirectory, open_run_directory
 from multiturn.jaxformer.run.loss_spikes import DivergenceError, LossSpike, LossSpikeDetector
-from multiturn.jaxformer.run.metrics import Record, open_metrics_writers
+from multiturn.jaxformer.run.metrics import MetricsWriter, open_metrics_writers
 from multiturn.jaxformer.run.preemption import Preemption
 from multiturn.jaxformer.run.prefetch import prefetch_batches
-from multiturn.jaxformer.run.progress import Figures, ProgressReporter
+from multiturn.jaxformer.run.progress import ProgressReporter, StepFigures
 from multiturn.jaxformer.run.resume import restore_latest
 from multiturn.jaxformer.run.validation import evaluate
 from multiturn.jaxformer.run.weights import load_initial_parameters
 from multiturn.jaxformer.step.state import ParameterPartition, TrainState, init_state
-from multiturn.jaxformer.step.train_step import Metrics, TrainStep, make_train_step
+from multiturn.jaxformer.step.train_step import StepMetrics, TrainStep, make_train_step
 from multiturn.models.generate import generate_reference
 from multiturn.models.parameters import Parameters
 
@@ -45,9 +45,9 @@ class TrainResult:
     """How a run ended.
 
     Attributes:
-        status: ``finished``; or ``preempted`` or ``interrupted``, saved and to be resumed.
-        step: steps done in all.
-        loss: of the last step; None where none was done.
+        status: ``finished``; or ``preempted`` or ``interrupted``, saved and resumable.
+        step: completed steps in total.
+        loss: of the last step; None if this call completed none.
     """
 
     status: Literal["finished", "preempted", "interrupted"]
@@ -70,25 +70,25 @@ def main(
     say: Say = _to_stderr,
     doing: Say = _silent,
 ) -> TrainResult:
-    """Train, or go on training: a run's directory with checkpoints in it is resumed.
+    """Train, or resume the run in `config.out` from its newest checkpoint.
 
     Args:
         config: of the run.
-        data: to train on instead of what the config names.
-        say: is told each line of progress.
-        doing: is told what is done from now on, for a line that shows that work goes on.
+        data: to train on, instead of the config's data.
+        say: called with each line of progress.
+        doing: called with the name of each activity as it begins.
 
     Raises:
-        InputError: the config, the data, the mesh and the checkpoints do not fit together,
+        InputError: the config, the data, the mesh or the checkpoints do not fit together,
             raised before the first step; or no token of the data counts in the loss.
-        DivergenceError: the loss is no number or leapt up.
-        StorageError: the disk is full, or cannot be written; or no checkpoint of the run can
+        DivergenceError: the loss is not finite, or spiked.
+        StorageError: the disk is full or cannot be written, or no checkpoint of the run can
             be read.
     """
-    # --- Devices, and the step, which finds what the mesh does not divide ---------------
+    # --- Devices and the train step, which checks what the mesh must divide --------------
     init_distributed(config.hosts)
-    first = is_main_process()
-    say = say if first else _silent
+    is_main = is_main_process()
+    say = say if is_main else _silent
     mesh = make_mesh(config.mesh)
     partition = make_partition(config)
     step = make_train_step(
@@ -100,21 +100,21 @@ def main(
         precision=config.precision,
     )
 
-    with open_run_directory(config.directory, first=first) as directory:
+    with open_run_directory(config.directory, is_main=is_main) as directory:
         # --- Data -----------------------------------------------------------------------
         doing("reading the data")
         split = data or open_data(
             config.data,
             length=config.batch.length,
             vocab_size=config.model.vocab_size,
-            kept=directory.path,
+            run_directory=directory.path,
         )
-        order = IndexShuffle(
+        shuffle = IndexShuffle(
             split.train.count, config.batch.sequences, config.data.seed, config.data.skip
         )
 
         with Checkpoints(directory.checkpoints, config.checkpoint) as checkpoints:
-            # --- State: resumed, begun from other weights, or fresh ---------------------
+            # --- State: resumed, or initialized from other weights or a seed ------------
             doing("reading the weights" if config.start else "making the weights")
             newest: int | None = None
             if found := restore_latest(
@@ -122,7 +122,9 @@ def main(
             ):
                 saved, state = found
                 newest, next_batch = saved.step, saved.next_batch
-                guard = LossSpikeDetector(config.watch.spike, saved.loss_mean, saved.losses_seen)
+                spike_detector = LossSpikeDetector(
+                    config.watch.spike, saved.loss_mean, saved.losses_seen
+                )
                 say(f"resumed at step {newest} of {config.steps}")
             else:
                 checkpoints.check_disk_space(
@@ -133,27 +135,37 @@ def main(
                     step.optimizer,
                     mesh,
                     config.seed,
-                    parameters=None if config.lora else _initial_parameters(config, mesh),
+                    parameters=None if config.lora else _load_start(config, mesh),
                 )
-                next_batch, guard = 0, LossSpikeDetector(config.watch.spike)
-            # Of a LoRA run the starting weights are no part of the state: read at every start.
-            base = _initial_parameters(config, mesh) if config.lora else None
-            kept = None if base is None else place_frozen_parameters(base, config, mesh)
+                next_batch, spike_detector = 0, LossSpikeDetector(config.watch.spike)
+            # The frozen weights of a LoRA run are not in its checkpoints.
+            base = _load_start(config, mesh) if config.lora else None
+            frozen_parameters = (
+                None if base is None else place_frozen_parameters(base, config, mesh)
+            )
             del base
-            if first:
+            if is_main:
                 directory.trim_metrics(newest or 0)
                 directory.write_json("config.json", config)
-                directory.trouble.unlink(missing_ok=True)
+                directory.loss_spike_report.unlink(missing_ok=True)
 
             # --- Train ------------------------------------------------------------------
             with (
-                open_metrics_writers(directory, config, first=first) as record,
-                prefetch_batches(split.train, order, next_batch, batch_sharding(mesh)) as batches,
+                open_metrics_writers(directory, config, is_main=is_main) as write_metrics,
+                prefetch_batches(split.train, shuffle, next_batch, batch_sharding(mesh)) as batches,
                 Preemption() as preemption,
             ):
                 doing("")
                 loop = _TrainLoop(
-                    config, partition, kept, step, split, directory, record, say, guard
+                    config,
+                    partition,
+                    frozen_parameters,
+                    step,
+                    split,
+                    directory,
+                    write_metrics,
+                    say,
+                    spike_detector,
                 )
                 reporter = ProgressReporter(config, mesh, done=newest or 0)
                 say(reporter.heading(split))
@@ -166,21 +178,21 @@ def main(
                     doing("compiling the first step" if first_step else f"step {number}")
                     batch_number, batch = next(batches)
                     with _profiled(config, directory, number):
-                        state, metrics = step.train(state, batch, kept)
+                        state, metrics = step.train(state, batch, frozen_parameters)
                     loop.pending.append((number, batch_number, metrics))
                     loop.throttle()
                     next_batch = batch_number + 1
 
-                    leaving = preemption.wanted(number)
+                    leaving = preemption.requested(number)
                     last = leaving or number == config.steps
                     saving = last or number % config.checkpoint.every == 0
                     if saving or number % config.watch.log_every == 0:
-                        reporter.tell(loop.flush_metrics(), record, say)
+                        reporter.report(loop.flush_metrics(), write_metrics, say)
                     if saving:
-                        checkpoints.save(state, loop.progress(number, next_batch))
+                        checkpoints.save(state, loop.metadata(number, next_batch))
                     if leaving:
                         checkpoints.wait()
-                        say(f"saved at step {number}; the same command goes on from there")
+                        say(f"saved at step {number}; the same command resumes the run")
                         return TrainResult(
                             "interrupted" if preemption.by_keyboard else "preempted",
                             number,
@@ -193,14 +205,14 @@ def main(
     return TrainResult("finished", max(config.steps, newest or 0), loop.last_loss)
 
 
-_MAX_UNCOUNTED = 1000
-"""Steps without a single counted token after which a long pass is not waited for."""
-_AHEAD = 2
-"""Steps queued on the devices beyond the one that runs."""
+_MAX_MASKED_STEPS = 1000
+"""A run without a single counted token stops after this many steps, or one epoch if shorter."""
+_MAX_QUEUED_STEPS = 2
+"""Steps queued on the devices beyond the running one."""
 
 
-def _initial_parameters(config: TrainConfig, mesh: Mesh) -> Parameters | None:
-    """The weights that the config begins with, if it names some."""
+def _load_start(config: TrainConfig, mesh: Mesh) -> Parameters | None:
+    """The weights that `config.start` names, if any."""
     return (
         None if config.start is None else load_initial_parameters(config.start, config.model, mesh)
     )
@@ -212,155 +224,159 @@ def _due(step: int, every: int) -> bool:
 
 @dataclass
 class _TrainLoop:
-    """What the loop does beside its steps."""
+    """The loop's bookkeeping between steps."""
 
     config: TrainConfig
     partition: ParameterPartition
-    kept: Any
+    frozen_parameters: Any
     step: TrainStep
     split: Split
     directory: RunDirectory
-    record: Record
+    write_metrics: MetricsWriter
     say: Say
-    guard: LossSpikeDetector
-    pending: list[tuple[int, int, Metrics]] = field(default_factory=list)
-    """Steps whose figures are still on their way from the device, with their batches."""
+    spike_detector: LossSpikeDetector
+    pending: list[tuple[int, int, StepMetrics]] = field(default_factory=list)
+    """Steps and batches whose metrics are still on the device."""
     last_loss: float | None = None
-    _uncounted: list[tuple[int, int]] = field(default_factory=list)
-    """Steps and batches without a counted token that were not told yet."""
+    _masked: list[tuple[int, int]] = field(default_factory=list)
+    """Steps and batches without a counted token that were not reported yet."""
     _last_batch: int | None = None
 
     def throttle(self) -> None:
-        """Wait until the device is a few steps behind at most.
+        """Limit the steps queued on the devices.
 
-        Steps are queued without waiting for their results; with a whole log interval in the
-        queue, a run that is told to go would not have time to save.
+        Steps are dispatched asynchronously. With a full logging interval in the queue, a
+        preempted run would not have time to save.
         """
-        if len(self.pending) > _AHEAD:
-            self.pending[-1 - _AHEAD][2].loss.block_until_ready()
+        if len(self.pending) > _MAX_QUEUED_STEPS:
+            self.pending[-1 - _MAX_QUEUED_STEPS][2].loss.block_until_ready()
 
-    def flush_metrics(self) -> list[tuple[int, Figures]]:
-        """Read the figures of all pending steps, and see that they are healthy.
+    def flush_metrics(self) -> list[tuple[int, StepFigures]]:
+        """Read the metrics of all pending steps and check them for loss spikes.
 
-        A batch of which no token counts has no loss: it is said, and left out of the mean.
+        A batch without a counted token has no loss; it is reported and left out of the mean.
 
         Raises:
-            DivergenceError: one is not; nothing that came of it is ever saved.
-            InputError: no token has counted so far, and none is to be expected.
+            DivergenceError: the loss of a step is not finite or spiked; the step is never saved.
+            InputError: no token has counted so far.
         """
-        settled = []
+        finished = []
         for number, batch, metrics in self.pending:
-            read = {name: float(value) for name, value in vars(metrics).items()}
-            figures: Figures = dict(read)
+            read = metrics.read()
+            figures: StepFigures = dict(read)
             loss = read["loss"]
-            found = self.guard.check(number, batch, self._last_batch, loss, read["gradient_norm"])
+            found = self.spike_detector.check(
+                number, batch, self._last_batch, loss, read["gradient_norm"]
+            )
             if found:
                 raise self._divergence(found)
             if read["tokens"] > 0:
-                self.guard = self.guard.after(loss)
+                self.spike_detector = self.spike_detector.updated(loss)
                 self.last_loss = loss
             else:
                 figures |= {"loss": None, "total": None}
-                self._uncounted.append((number, batch))
+                self._masked.append((number, batch))
             self._last_batch = batch
-            settled.append((number, figures))
+            finished.append((number, figures))
         self.pending.clear()
-        self._tell_uncounted()
-        return settled
+        self._report_masked()
+        return finished
 
-    def _tell_uncounted(self) -> None:
-        """Say which batches had nothing to learn from; stop a run that has none other."""
-        if not self._uncounted:
+    def _report_masked(self) -> None:
+        """Report batches without a counted token; stop a run that has only such batches."""
+        if not self._masked:
             return
-        number, batch = self._uncounted[-1]
-        count = len(self._uncounted)
-        self._uncounted.clear()
+        number, batch = self._masked[-1]
+        count = len(self._masked)
+        self._masked.clear()
         which = f"batch {batch}" if count == 1 else f"{count} batches, the last of them {batch},"
         self.say(
             f"step {number}: no token of {which} counts in the loss; left out of the mean loss"
         )
-        one_pass = -(-self.split.train.count // self.config.batch.sequences)
-        if not self.guard.seen and number >= min(one_pass, self.config.steps, _MAX_UNCOUNTED):
+        one_epoch = -(-self.split.train.count // self.config.batch.sequences)
+        if not self.spike_detector.seen and number >= min(
+            one_epoch, self.config.steps, _MAX_MASKED_STEPS
+        ):
             raise InputError(
                 f"no token counted in the loss in {number} steps",
                 got=self.config.data.path,
-                allowed="data of which some targets have a weight above 0",
-                fix="look at data.kind, and at what the data give as targets",
+                allowed="data with some targets whose loss mask is above 0",
+                fix="check data.kind and the targets of the data",
             )
 
-    def progress(self, number: int, next_batch: int) -> Progress:
-        """What a checkpoint after step `number` says."""
-        return Progress(
+    def metadata(self, number: int, next_batch: int) -> CheckpointMetadata:
+        """The metadata of a checkpoint after step `number`."""
+        return CheckpointMetadata(
             step=number,
             next_batch=next_batch,
             fingerprint=self.split.train.fingerprint,
-            loss_mean=self.guard.mean,
-            losses_seen=self.guard.seen,
+            loss_mean=self.spike_detector.mean,
+            losses_seen=self.spike_detector.seen,
             config=to_plain(self.config),
         )
 
     def evaluate(self, state: TrainState, mesh: Any, number: int) -> None:
-        """Held-out figures and continued prompts, told and recorded."""
+        """Validate, continue the prompts, and report and write the results."""
         watch, batch = self.config.watch, self.config.batch
         figures: dict[str, Any] = {}
         found = evaluate(
             self.step,
             state.parameters,
-            self.split.held_out,
+            self.split.validation,
             mesh,
             rows=batch.sequences // batch.accumulate,
-            most=watch.evaluate_sequences,
-            kept=self.kept,
+            max_sequences=watch.evaluate_sequences,
+            frozen_parameters=self.frozen_parameters,
         )
-        for group, held_out in found.items():
-            figures |= held_out.figures(group)
-            bits = held_out.bits_per_byte
+        for group, metrics in found.items():
+            figures |= metrics.figures(group)
+            bits = metrics.bits_per_byte
             self.say(
-                f"step {number}  held out, {group}: loss {held_out.loss:.4f}, "
-                f"perplexity {held_out.perplexity:.2f}"
+                f"step {number}  validation, {group}: loss {metrics.loss:.4f}, "
+                f"perplexity {metrics.perplexity:.2f}"
                 + ("" if bits is None else f", {bits:.4f} bits a byte")
             )
-        for group in self.split.held_out.keys() - found.keys():
-            self.say(f"step {number}  held out, {group}: no token counts in the loss")
+        for group in self.split.validation.keys() - found.keys():
+            self.say(f"step {number}  validation, {group}: no token counts in the loss")
         texts = dict(self._continued(state))
         for prompt, text in texts.items():
             self.say(f"step {number}  {prompt!r} -> {text!r}")
         if figures or texts:
-            self.record(number, {**figures, **({"samples": texts} if texts else {})})
+            self.write_metrics(number, {**figures, **({"samples": texts} if texts else {})})
 
     def _continued(self, state: TrainState) -> Iterator[tuple[str, str]]:
         tokenizer, watch = self.split.tokenizer, self.config.watch
-        # One process cannot compute with arrays that lie on several.
+        # One process cannot run a model that is sharded over several.
         if tokenizer is None or jax.process_count() > 1:
             return
         for prompt in watch.prompts:
             written = generate_reference(
-                self.partition.assemble(state.parameters, self.kept),
+                self.partition.assemble(state.parameters, self.frozen_parameters),
                 self.config.model,
                 tokenizer.encode(prompt),
                 max_tokens=watch.prompt_tokens,
             )
             yield prompt, tokenizer.decode(written)
 
-    def _divergence(self, trouble: LossSpike) -> DivergenceError:
+    def _divergence(self, spike: LossSpike) -> DivergenceError:
         samples, data = self.split.train, self.config.data
-        order = IndexShuffle(samples.count, self.config.batch.sequences, data.seed)
+        shuffle = IndexShuffle(samples.count, self.config.batch.sequences, data.seed)
         origins = list(
             dict.fromkeys(
                 name
-                for batch in trouble.batches
-                for index in order.sequences(batch)
+                for batch in spike.batches
+                for index in shuffle.sequences(batch)
                 for name in samples.origins(index)
             )
         )
         if is_main_process():
-            self.directory.write_json("trouble.json", {**to_plain(trouble), "origins": origins})
-        return DivergenceError(trouble, origins, str(self.directory.trouble))
+            self.directory.write_json("trouble.json", {**to_plain(spike), "origins": origins})
+        return DivergenceError(spike, origins, str(self.directory.loss_spike_report))
 
 
 @contextmanager
 def _profiled(config: TrainConfig, directory: RunDirectory, number: int) -> Iterator[None]:
-    """A trace from the first to the last step that the config names."""
+    """Record a profiler trace from the first to the last step that the config names."""
     window = config.watch.profile
     if window and number == window[0]:
         jax.profiler.start_trace(str(directory.profile))

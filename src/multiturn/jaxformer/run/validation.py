@@ -1,4 +1,4 @@
-"""How well a model does on what it was never trained on."""
+"""Validation: loss, perplexity and bits per byte on data that is not trained on."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["ValidationMetrics", "evaluate"]
 
 @dataclass(frozen=True, slots=True)
 class ValidationMetrics:
-    """Figures of one group of held-out sequences.
+    """The metrics of one validation group.
 
     Attributes:
-        loss: mean of a target, in nats.
-        targets: that it is the mean of, by weight.
-        bytes_per_token: of the text, where known.
+        loss: mean cross-entropy of the targets, in nats.
+        targets: the sum of the loss mask.
+        bytes_per_token: of the text, if known.
     """
 
     loss: float
@@ -34,22 +34,22 @@ class ValidationMetrics:
 
     @property
     def perplexity(self) -> float:
-        """Of a token."""
+        """Perplexity per token."""
         return math.exp(min(self.loss, 700.0))
 
     @property
     def bits_per_byte(self) -> float | None:
-        """Which, unlike the others, can be compared between tokenizers."""
+        """Bits per byte, the one metric that compares across tokenizers."""
         if self.bytes_per_token is None:
             return None
         return self.loss / math.log(2) / self.bytes_per_token
 
     def figures(self, group: str) -> dict[str, float]:
-        """By the names they have in the metrics."""
-        at = f"held_out/{group}/"
-        found = {at + "loss": self.loss, at + "perplexity": self.perplexity}
+        """The metrics by their names in ``metrics.jsonl``."""
+        prefix = f"held_out/{group}/"
+        found = {prefix + "loss": self.loss, prefix + "perplexity": self.perplexity}
         if self.bits_per_byte is not None:
-            found[at + "bits_per_byte"] = self.bits_per_byte
+            found[prefix + "bits_per_byte"] = self.bits_per_byte
         return found
 
 
@@ -60,32 +60,32 @@ def evaluate(
     mesh: Mesh,
     *,
     rows: int,
-    most: int,
-    kept: Any = None,
+    max_sequences: int,
+    frozen_parameters: Any = None,
 ) -> dict[str, ValidationMetrics]:
-    """The figures of each group.
+    """Validate on each group.
 
     Args:
-        step: compiled functions of the run.
+        step: the compiled functions of the run.
         parameters: the trained arrays.
         groups: sequences by language or other group.
-        mesh: that the parameters lie on.
+        mesh: of the parameters.
         rows: sequences computed at once.
-        most: sequences of each group, spread evenly over it.
-        kept: arrays that are not trained (see `ParameterPartition`).
+        max_sequences: maximum sequences of each group, spread evenly over it.
+        frozen_parameters: arrays that are not trained (see `ParameterPartition`).
     """
     found = {}
     for group, samples in groups.items():
-        count = min(samples.count, most)
-        chosen = [int(place) for place in np.linspace(0, samples.count - 1, count).round()]
+        count = min(samples.count, max_sequences)
+        chosen = [int(index) for index in np.linspace(0, samples.count - 1, count).round()]
         loss = targets = 0.0
         for first in range(0, count, rows):
             part = load_padded_batch(
                 samples, chosen[first : first + rows], rows, batch_sharding(mesh)
             )
-            losses, weights = step.evaluate(parameters, part, kept)
+            losses, loss_mask = step.evaluate(parameters, part, frozen_parameters)
             loss += float(np.asarray(losses, np.float64).sum())
-            targets += float(np.asarray(weights, np.float64).sum())
+            targets += float(np.asarray(loss_mask, np.float64).sum())
         if targets:
             found[group] = ValidationMetrics(loss / targets, targets, samples.bytes_per_token)
     return found

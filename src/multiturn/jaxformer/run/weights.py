@@ -1,4 +1,4 @@
-"""First weights from elsewhere, and the weights of a run for others to use."""
+"""Initial weights of a run (init from), and the weights of a finished or running one."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ __all__ = ["load_run", "load_initial_parameters"]
 
 
 def load_initial_parameters(start: str, config: DecoderConfig, mesh: Mesh) -> Parameters:
-    """The weights a run begins with, and nothing else of where they come from.
+    """Load the weights that a run is initialized from.
 
     Args:
-        start: a run's directory, a checkpoint in the hub's layout, a GGUF file, or the name
-            of a known model, which is pulled if need be.
-        config: of the model to train, which must be that of the weights.
-        mesh: to lay a run's weights out on.
+        start: a run's directory, a checkpoint in the hub's layout, a GGUF file, or the name of a
+            known model, which is downloaded if necessary.
+        config: of the model to train, which must match the weights.
+        mesh: to shard the weights of a run over.
 
     Raises:
-        InputError: the weights are of another model; the message names what differs.
-        ModelFileError: no such checkpoint.
+        InputError: the weights are of another model; the message names the differences.
+        ModelFileError: there is no such checkpoint.
     """
     path = Path(start).expanduser()
     if not (path / "checkpoints").is_dir():
@@ -54,15 +54,15 @@ def load_initial_parameters(start: str, config: DecoderConfig, mesh: Mesh) -> Pa
 
 
 def load_run(directory: Path, step: int | None = None) -> tuple[Parameters, TrainConfig]:
-    """The weights of a run, its newest or those of `step`, on one device; and its config.
+    """The weights of a run, from its newest checkpoint or that of `step`, and its config.
 
-    Those of a LoRA run are the ones it began with, the factors added in.
+    The weights are on one device. Those of a LoRA run have the factors merged.
 
     Raises:
         InputError: there is no such checkpoint.
     """
     if not (directory / "checkpoints").is_dir():
-        raise InputError("no run in this directory", got=str(directory))
+        raise InputError("the directory has no run", got=str(directory))
     with Checkpoints(directory / "checkpoints", read_only=True) as checkpoints:
         step = _latest_step(checkpoints, directory) if step is None else step
         config = checkpoints.config(step)
@@ -79,11 +79,11 @@ def _restore_parameters(
         return merge(
             base, read_lora_parameters(checkpoints, step, partition, mesh), saved.lora.scale
         )
-    declared = full_partition(saved.model).declared
+    specs = full_partition(saved.model).specs
     shapes = jax.tree.map(
         shape_with_sharding,
-        abstract(declared),
-        shardings(declared, mesh, TRAINING),
+        abstract(specs),
+        shardings(specs, mesh, TRAINING),
     )
     parameters: Parameters = checkpoints.parameters(step, shapes)
     return parameters
@@ -98,9 +98,9 @@ def _latest_step(checkpoints: Checkpoints, path: Path) -> int:
 
 def _check_same(there: DecoderConfig, wanted: DecoderConfig, start: str) -> None:
     differing: dict[str, Any] = changed_settings(to_plain(there), to_plain(wanted))
-    differing.pop("context", None)  # Rotary positions have no arrays.
+    differing.pop("context", None)  # rotary embeddings have no parameters
     if differing:
-        told = "; ".join(
+        differences = "; ".join(
             f"{key} is {old} there, {new} here" for key, (old, new) in differing.items()
         )
-        raise InputError(f"the starting weights are of another model: {told}", got=start)
+        raise InputError(f"the starting weights are of another model: {differences}", got=start)

@@ -1,1 +1,1 @@
-"""One training step: loss, optimizer, state, accumulation."""
+"""One training step: loss, gradient accumulation, optimizer and state."""

@@ -1,4 +1,4 @@
-"""Whether a step is computed by the native kernels for the CPU or by XLA's."""
+"""The choice between the native CPU kernels and XLA for a train step."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 def use_native_kernels(precision: PrecisionConfig, mesh: Mesh) -> bool:
-    """Whether to use the native kernels, which are loaded then.
+    """Whether to use the native kernels; loads them if so.
 
-    XLA cannot split a foreign call over devices, so that they are for one device alone. For
-    float32 they are about as fast as XLA's products, and are used where asked for by name.
+    XLA cannot partition a foreign call, so they run on one device only. For float32 they are
+    about as fast as XLA, and are used only with ``kernels=native``.
 
     Raises:
-        InputError: they are asked for by name on another mesh than one CPU device.
-        EngineError: they are asked for by name and cannot be compiled.
+        InputError: ``kernels=native`` on another mesh than one CPU device.
+        EngineError: ``kernels=native``, and they cannot be compiled.
     """
     fits = _is_one_cpu(mesh)
     if precision.kernels == "native" and not fits:
@@ -42,7 +42,7 @@ def use_native_kernels(precision: PrecisionConfig, mesh: Mesh) -> bool:
     try:
         load_training_kernels()
     except EngineError as error:
-        log.warning("training runs on XLA's products, slower: %s", error.what)
+        log.warning("training runs on XLA, which is slower: %s", error.what)
         return False
     return True
 

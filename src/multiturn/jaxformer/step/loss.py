@@ -1,13 +1,13 @@
-"""Next-token loss over a large vocabulary, without the logits ever standing whole.
+"""Chunked cross-entropy: the next-token loss without materializing all logits.
 
     loss = -log p(target) + z * logZ^2
 
 The second term (z-loss, PaLM, arXiv 2204.02311) keeps the softmax's normalizer Z near 1.
 
-For 51,200 entries the logits of one sequence of 2,048 tokens take 400 MiB in float32, as
-their gradient does. So the tokens are taken a slice at a time, and each slice's gradient is
-made at once, while its logits are at hand: nothing is kept for the backward pass but the
-gradients themselves, and no product is computed twice.
+With 51,200 vocabulary entries the logits of one sequence of 2,048 tokens take 400 MiB in
+float32, and so does their gradient. The tokens are therefore processed in chunks. The forward
+pass computes the gradient of each chunk while its logits exist, so the backward pass needs only
+the gradients, and no product is computed twice.
 """
 
 # ruff: noqa: F722 - shapes in annotations
@@ -33,29 +33,29 @@ def next_token_loss(
     parameters: Parameters,
     hidden: Float[Array, "B T D"],
     targets: Int[Array, "B T"],
-    weights: Float[Array, "B T"],
+    loss_mask: Float[Array, "B T"],
     *,
     z_loss: float = 0.0,
-    slices: int = 1,
+    chunks: int = 1,
     native: bool = False,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The weighted sums over all tokens, in float32; the caller divides by the weights' sum.
+    """The masked sums over all tokens, in float32; the caller divides by the sum of `loss_mask`.
 
     Args:
         parameters: of the model; its head, or its embedding where tied, is read.
-        hidden: the normed states of `hidden_states`.
+        hidden: the normalized states of `hidden_states`.
         targets: the token that follows each.
-        weights: how much each counts; 0 leaves it out.
+        loss_mask: how much each target counts; 0 leaves it out.
         z_loss: the factor of logZ^2.
-        slices: in how many parts the tokens are taken; must divide T.
+        chunks: in how many parts the tokens are processed; must divide T.
         native: compute products by `models.native.training`.
 
     Returns:
-        The loss with its z-term, to differentiate; and the cross-entropy alone, to report,
-        through which no gradient flows.
+        The loss with the z-loss, to differentiate; and the cross-entropy alone, to report,
+        without a gradient.
     """
     head, bias = _head(parameters)
-    total, entropy = _chunked_loss(hidden, head, bias, targets, weights, z_loss, slices, native)
+    total, entropy = _chunked_loss(hidden, head, bias, targets, loss_mask, z_loss, chunks, native)
     return total, jax.lax.stop_gradient(entropy)
 
 
@@ -64,7 +64,7 @@ def token_losses(
     hidden: Float[Array, "B T D"],
     targets: Int[Array, "B T"],
     *,
-    slices: int = 1,
+    chunks: int = 1,
     native: bool = False,
 ) -> Float[Array, "B T"]:
     """The cross-entropy of each target, in float32, for evaluation."""
@@ -74,23 +74,23 @@ def token_losses(
         x, target = part
         return _chunk_cross_entropy(x, head, bias, target, native)[2]
 
-    found = jax.lax.map(one, _parts((hidden, targets), slices))
+    found = jax.lax.map(one, _split_tokens((hidden, targets), chunks))
     return jnp.moveaxis(found, 0, 2).reshape(targets.shape)
 
 
-def num_chunks(rows: int, length: int, vocab: int, *, most_bytes: int = 2**27) -> int:
-    """The fewest slices, a divisor of `length`, whose float32 logits take `most_bytes` at most.
+def num_chunks(rows: int, length: int, vocab: int, *, max_bytes: int = 2**27) -> int:
+    """The fewest chunks, dividing `length`, whose float32 logits take at most `max_bytes`.
 
     Example:
-        >>> slices_for(1, 2048, 51200)
+        >>> num_chunks(1, 2048, 51200)
         4
     """
-    wanted = math.ceil(rows * length * vocab * 4 / most_bytes)
+    wanted = math.ceil(rows * length * vocab * 4 / max_bytes)
     return next(n for n in range(1, length + 1) if length % n == 0 and (n >= wanted or n == length))
 
 
 def _head(parameters: Parameters) -> tuple[Array, Array]:
-    """The output head's matrix, and its bias, a scalar 0 where it has none."""
+    """The output head's matrix and bias; the bias is a scalar 0 where the model has none."""
     head = parameters.embedding.T if parameters.head is None else parameters.head
     bias = parameters.head_bias
     return head, jnp.zeros((), jnp.float32) if bias is None else bias
@@ -102,9 +102,9 @@ def _chunked_loss(
     head: Array,
     bias: Array,
     targets: Array,
-    weights: Array,
+    loss_mask: Array,
     z_loss: float,
-    slices: int,
+    chunks: int,
     native: bool,
 ) -> tuple[Array, Array]:
     def body(sums: tuple[Array, Array], part: Any) -> tuple[tuple[Array, Array], None]:
@@ -114,7 +114,7 @@ def _chunked_loss(
         return (sums[0] + total, sums[1] + jnp.sum(weight * entropy)), None
 
     zero = jnp.zeros((), jnp.float32)
-    sums, _ = jax.lax.scan(body, (zero, zero), _parts((hidden, targets, weights), slices))
+    sums, _ = jax.lax.scan(body, (zero, zero), _split_tokens((hidden, targets, loss_mask), chunks))
     return sums
 
 
@@ -123,12 +123,12 @@ def _forward(
     head: Array,
     bias: Array,
     targets: Array,
-    weights: Array,
+    loss_mask: Array,
     z_loss: float,
-    slices: int,
+    chunks: int,
     native: bool,
 ) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
-    """As `_chunked_loss`, with the gradients of its first result."""
+    """`_chunked_loss`, with the gradients of its first result."""
 
     def body(carried: Any, part: Any) -> tuple[Any, Array]:
         total, plain, d_head, d_bias = carried
@@ -141,26 +141,26 @@ def _forward(
         hit = jax.nn.one_hot(target, logits.shape[-1], dtype=jnp.float32)
         d_logits = scale * jnp.exp(logits - log_z[..., None]) - weight[..., None] * hit
         d_bias += jnp.sum(d_logits, axis=(0, 1)) if bias.ndim else 0.0
-        narrow = d_logits.astype(x.dtype)
-        d_head_here, d_x = _head_gradients(x, head, narrow, native)
-        return (total, plain, d_head + d_head_here, d_bias), d_x
+        d_logits_cast = d_logits.astype(x.dtype)
+        d_head_chunk, d_x = _head_gradients(x, head, d_logits_cast, native)
+        return (total, plain, d_head + d_head_chunk, d_bias), d_x
 
     zero = jnp.zeros((), jnp.float32)
     start = (zero, zero, jnp.zeros(head.shape, jnp.float32), jnp.zeros(bias.shape, jnp.float32))
-    parts = _parts((hidden, targets, weights), slices)
-    (total, plain, d_head, d_bias), d_parts = jax.lax.scan(body, start, parts)
-    d_hidden = jnp.moveaxis(d_parts, 0, 2).reshape(hidden.shape)
+    parts = _split_tokens((hidden, targets, loss_mask), chunks)
+    (total, plain, d_head, d_bias), d_split_tokens = jax.lax.scan(body, start, parts)
+    d_hidden = jnp.moveaxis(d_split_tokens, 0, 2).reshape(hidden.shape)
     return (total, plain), (d_hidden, d_head.astype(head.dtype), d_bias.astype(bias.dtype))
 
 
 def _backward(
     z_loss: float,
-    slices: int,
+    chunks: int,
     native: bool,
     gradients: tuple[Array, ...],
     outer: tuple[Array, Array],
 ) -> tuple[Any, ...]:
-    del z_loss, slices, native
+    del z_loss, chunks, native
     d_hidden, d_head, d_bias = gradients
     scale = outer[0]
     return (
@@ -178,7 +178,7 @@ _chunked_loss.defvjp(_forward, _backward)
 def _chunk_cross_entropy(
     x: Array, head: Array, bias: Array, target: Array, native: bool
 ) -> tuple[Array, Array, Array]:
-    """The float32 logits of one slice, their log-normalizer, and the cross-entropy."""
+    """The float32 logits of one chunk, their logsumexp, and the cross-entropy."""
     if native:
         logits = matmul(_rows(x), head, dtype=jnp.float32).reshape(*x.shape[:-1], -1)
     else:
@@ -192,7 +192,7 @@ def _chunk_cross_entropy(
 
 
 def _head_gradients(x: Array, head: Array, d_logits: Array, native: bool) -> tuple[Array, Array]:
-    """Of the head, in float32, and of the states, in their type."""
+    """The gradients of the head, in float32, and of the states, in their dtype."""
     if native:
         d_rows = _rows(d_logits)
         d_head = matmul(_rows(x), d_rows, transpose_a=True, dtype=jnp.float32)
@@ -205,24 +205,24 @@ def _head_gradients(x: Array, head: Array, d_logits: Array, native: bool) -> tup
 
 
 def _rows(array: Array) -> Array:
-    """[B, T, N] as [B T, N]."""
+    """Reshapes [B, T, N] to [B T, N]."""
     return array.reshape(-1, array.shape[-1])
 
 
-def _parts(arrays: tuple[Array, ...], slices: int) -> tuple[Array, ...]:
-    """Each array's tokens dealt out to slices, the slices in front.
+def _split_tokens(arrays: tuple[Array, ...], chunks: int) -> tuple[Array, ...]:
+    """Arrays split into chunks of tokens, the chunk axis first.
 
-    Token t goes to slice t mod `slices`, so that a sequence split over devices gives every
-    device its share of every slice.
+    Token t goes to chunk t mod `chunks`: with a sequence sharded over devices, every device has
+    a share of every chunk.
     """
 
-    def dealt(array: Array) -> Array:
+    def split(array: Array) -> Array:
         batch, length, *rest = array.shape
-        return jnp.moveaxis(array.reshape(batch, length // slices, slices, *rest), 2, 0)
+        return jnp.moveaxis(array.reshape(batch, length // chunks, chunks, *rest), 2, 0)
 
-    return tuple(dealt(array) for array in arrays)
+    return tuple(split(array) for array in arrays)
 
 
 def _precision(x: Array) -> jax.lax.Precision:
-    # Accelerators round float32 products to fewer bits unless told not to.
+    # By default, accelerators compute float32 products with fewer bits.
     return jax.lax.Precision.HIGHEST if x.dtype == jnp.float32 else jax.lax.Precision.DEFAULT

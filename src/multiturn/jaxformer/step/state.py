@@ -1,4 +1,4 @@
-"""What a run carries from step to step, declared before it exists."""
+"""The training state: step, master weights and optimizer state, with their shardings."""
 
 # ruff: noqa: F722 - shapes in annotations
 
@@ -36,55 +36,55 @@ __all__ = [
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Batch:
-    """One step's sequences, or a part of them."""
+    """The sequences of one step, or of one microbatch."""
 
     tokens: Int[Array, "B T"] | np.ndarray[Any, Any]
     targets: Int[Array, "B T"] | np.ndarray[Any, Any]
     """The token after each."""
-    weights: Float[Array, "B T"] | np.ndarray[Any, Any]
-    """How much each target counts: 0 for padding, prompts, and borders between documents."""
+    loss_mask: Float[Array, "B T"] | np.ndarray[Any, Any]
+    """How much each target counts: 0 for padding, for prompts and at document boundaries."""
     segments: Int[Array, "B T"] | np.ndarray[Any, Any]
-    """Which document of its sequence a token belongs to."""
+    """The document of its sequence that each token belongs to."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class TrainState:
-    """All that a step changes. Randomness is a function of the config's seed and `step`."""
+    """Everything that a step changes. Randomness is a function of the config's seed and `step`."""
 
     step: Int[Array, ""]
-    """How many steps were done."""
+    """Completed steps."""
     parameters: Any
     """The master weights, float32."""
     optimizer: Any
-    """Of optax."""
+    """The state of the optax transformation."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterPartition:
-    """What is trained, and how a decoder comes of it.
+    """A decoder's arrays, divided into trained and frozen ones.
 
     Attributes:
         config: of the decoder.
-        declared: the trained arrays, a tree of `ParameterSpec` in float32.
-        assemble: the trained arrays, and those that stay as they are (None for a whole
-            model), to the decoder's parameters; differentiated through.
-        rules: the sharding table for `declared`.
+        specs: the trained arrays, a tree of `ParameterSpec` in float32.
+        assemble: ``(trained, frozen_parameters) -> Parameters`` of the decoder; gradients flow
+            through it. `frozen_parameters` is None where every array is trained.
+        rules: the sharding table for `specs`.
     """
 
     config: DecoderConfig
-    declared: Any
+    specs: Any
     assemble: Callable[[Any, Any], Parameters]
     rules: Rules
 
 
 def full_partition(config: DecoderConfig, rules: Rules = TRAINING) -> ParameterPartition:
-    """Every array of the decoder is trained."""
-    return ParameterPartition(config, parameter_specs(config, jnp.float32), _itself, rules)
+    """A partition that trains every array of the decoder."""
+    return ParameterPartition(config, parameter_specs(config, jnp.float32), _all_trained, rules)
 
 
-def _itself(trained: Any, kept: Any) -> Parameters:
-    del kept
+def _all_trained(trained: Any, frozen_parameters: Any) -> Parameters:
+    del frozen_parameters
     parameters: Parameters = trained
     return parameters
 
@@ -92,24 +92,24 @@ def _itself(trained: Any, kept: Any) -> Parameters:
 def abstract_state(
     partition: ParameterPartition, optimizer: optax.GradientTransformation, mesh: Mesh
 ) -> TrainState:
-    """The state as `jax.ShapeDtypeStruct`s with their shardings: no memory is taken.
+    """The state as `jax.ShapeDtypeStruct`s with shardings, without allocating memory.
 
-    The optimizer's moments lie where their parameters lie.
+    The optimizer's moments are sharded like their parameters.
 
     Raises:
         InputError: the mesh does not divide an array; the message names it.
     """
-    placed = shardings(partition.declared, mesh, partition.rules)
-    shapes = jax.tree.map(shape_with_sharding, abstract(partition.declared), placed)
-    everywhere = replicated(mesh)
+    layout = shardings(partition.specs, mesh, partition.rules)
+    shapes = jax.tree.map(shape_with_sharding, abstract(partition.specs), layout)
+    on_all = replicated(mesh)
     moments = optax.tree_utils.tree_map_params(
         optimizer,
         shape_with_sharding,
         jax.eval_shape(optimizer.init, shapes),
-        placed,
-        transform_non_params=lambda shape: shape_with_sharding(shape, everywhere),
+        layout,
+        transform_non_params=lambda shape: shape_with_sharding(shape, on_all),
     )
-    step = shape_with_sharding(jax.eval_shape(lambda: jnp.zeros((), jnp.int32)), everywhere)
+    step = shape_with_sharding(jax.eval_shape(lambda: jnp.zeros((), jnp.int32)), on_all)
     # The same dataclass carries shapes and arrays.
     make: Any = TrainState
     state: TrainState = make(step=step, parameters=shapes, optimizer=moments)
@@ -117,7 +117,7 @@ def abstract_state(
 
 
 def shape_with_sharding(shape: Any, sharding: Any) -> Any:
-    """The shape and type of an array, or of its declaration, at a place on a mesh."""
+    """The shape and dtype of an array, or of its spec, with a sharding."""
     make: Any = jax.ShapeDtypeStruct
     return make(shape.shape, jnp.dtype(shape.dtype), sharding=sharding)
 
@@ -130,17 +130,17 @@ def init_state(
     *,
     parameters: Any = None,
 ) -> TrainState:
-    """The state before step 0: new weights, or the given ones, and an optimizer at rest.
+    """The state before step 0: new or given weights, and a fresh optimizer.
 
-    Each array is made on the devices that keep it.
+    Each array is created on the devices that hold it.
     """
-    placed = jax.tree.map(lambda shape: shape.sharding, abstract_state(partition, optimizer, mesh))
+    layout = jax.tree.map(lambda shape: shape.sharding, abstract_state(partition, optimizer, mesh))
     if parameters is None:
-        parameters = initialize(partition.declared, seed, shardings=placed.parameters)
+        parameters = initialize(partition.specs, seed, shardings=layout.parameters)
     else:
         parameters = jax.device_put(
-            jax.tree.map(lambda array: array.astype(jnp.float32), parameters), placed.parameters
+            jax.tree.map(lambda array: array.astype(jnp.float32), parameters), layout.parameters
         )
-    moments = jax.jit(optimizer.init, out_shardings=placed.optimizer)(parameters)
-    step = jax.device_put(jnp.zeros((), jnp.int32), placed.step)
+    moments = jax.jit(optimizer.init, out_shardings=layout.optimizer)(parameters)
+    step = jax.device_put(jnp.zeros((), jnp.int32), layout.step)
     return TrainState(step=step, parameters=parameters, optimizer=moments)

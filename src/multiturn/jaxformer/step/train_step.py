@@ -27,8 +27,8 @@ from multiturn.jaxformer.parallel.mesh import (
     batch_sharding,
     check_divisible,
     embedding_sharding,
-    pinned,
     replicated,
+    with_sharding,
 )
 from multiturn.jaxformer.step.kernels import use_native_kernels
 from multiturn.jaxformer.step.loss import next_token_loss, num_chunks, token_losses
@@ -43,33 +43,43 @@ from multiturn.jaxformer.step.state import (
 from multiturn.models.decoder import hidden_states
 from multiturn.models.parameters import Parameters, cast_parameters
 
-__all__ = ["REMAT", "Metrics", "TrainStep", "make_train_step"]
+__all__ = ["REMAT", "StepMetrics", "TrainStep", "make_train_step"]
 
 _MAX_UNROLLED_LAYERS = 8
-"""Blocks that stand one after the other in the compiled step."""
+"""A deeper model runs its blocks in a loop: unrolled, it would take too long to compile."""
 
 REMAT: dict[str, Any] = {
     "none": False,
     "full": True,
     "dots": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
 }
-"""`PrecisionConfig.remat` to what `hidden_states` takes."""
+"""The `rematerialize` argument of `hidden_states` for each `PrecisionConfig.remat`."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Metrics:
-    """Of one step; device scalars until they are read."""
+class StepMetrics:
+    """The metrics of one step; device scalars until they are read."""
 
     loss: Float[Array, ""]
-    """Mean cross-entropy of a target, in nats."""
+    """Mean cross-entropy of the targets, in nats."""
     total: Float[Array, ""]
-    """The same with the z-loss: what was differentiated."""
+    """The loss plus the z-loss, which is what the gradient is of."""
     gradient_norm: Float[Array, ""]
-    """Global, before the clip."""
-    rate: Float[Array, ""]
+    """The global norm before clipping."""
+    learning_rate: Float[Array, ""]
     tokens: Float[Array, ""]
-    """The sum of the targets' weights."""
+    """The sum of the loss mask."""
+
+    def read(self) -> dict[str, float]:
+        """The values by their names in ``metrics.jsonl``; waits for the device."""
+        return {
+            "loss": float(self.loss),
+            "total": float(self.total),
+            "gradient_norm": float(self.gradient_norm),
+            "rate": float(self.learning_rate),
+            "tokens": float(self.tokens),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +87,10 @@ class TrainStep:
     """The compiled functions of one run.
 
     Attributes:
-        train: ``(state, batch, kept) -> (state, Metrics)``; takes the old state's memory.
-            `kept` are the arrays that stay as they are (see `ParameterPartition`), None as a rule.
-        evaluate: ``(parameters, batch, kept)`` -> the sums of weighted losses and of weights
-            of each sequence, both [B].
+        train: ``(state, batch, frozen_parameters) -> (state, StepMetrics)``; reuses the memory
+            of the old state. `frozen_parameters` is None unless the partition freezes arrays.
+        evaluate: ``(parameters, batch, frozen_parameters) -> (losses, targets)``, the sums of the
+            masked losses and of the loss mask for each sequence, both [B].
         optimizer: of the state.
         state: its shapes and shardings.
         batch: its shapes and shardings.
@@ -92,9 +102,9 @@ class TrainStep:
     state: TrainState
     batch: Batch
 
-    def lower(self, kept: Any = None) -> Any:
-        """The train step lowered ahead of time, from shapes alone; compile it for a plan."""
-        return self.train.lower(self.state, self.batch, kept)
+    def lower(self, frozen_parameters: Any = None) -> Any:
+        """Lower the train step ahead of time, from shapes alone."""
+        return self.train.lower(self.state, self.batch, frozen_parameters)
 
 
 def make_train_step(
@@ -107,69 +117,72 @@ def make_train_step(
     precision: PrecisionConfig,
     unroll: bool | int | None = None,
 ) -> TrainStep:
-    """Put the step together; nothing is compiled or allocated yet.
+    """Make the train step of a run; nothing is compiled or allocated yet.
 
     Raises:
         InputError: the mesh does not divide the batch, the heads or an array; native kernels
-            are asked for where they cannot be.
-        EngineError: native kernels are asked for and cannot be compiled.
+            were requested for another mesh than one CPU device.
+        EngineError: native kernels were requested and cannot be compiled.
     """
     check_divisible(mesh, partition.config, batch)
-    updates = make_optimizer(optimizer, schedule, partition.declared)
+    updates = make_optimizer(optimizer, schedule, partition.specs)
     state_shape = abstract_state(partition, updates, mesh)
-    rate = learning_rate(schedule)
+    rate_at = learning_rate(schedule)
     native = use_native_kernels(precision, mesh)
     if unroll is None:
-        # A loop over blocks copies what each keeps for the backward pass; a long unrolled
-        # program takes long to compile.
+        # A loop over blocks copies what each block saves for the backward pass.
         unroll = native and partition.config.layers <= _MAX_UNROLLED_LAYERS
     forward = _Forward(partition, mesh, batch, precision, unroll, native)
-    placed = jax.tree.map(lambda shape: shape.sharding, state_shape)
+    layout = jax.tree.map(lambda shape: shape.sharding, state_shape)
     everywhere, rows = replicated(mesh), batch_sharding(mesh)
 
-    def gradient(parameters: Any, kept: Any, part: Batch) -> tuple[Any, Array, Array]:
+    def gradient(parameters: Any, frozen_parameters: Any, part: Batch) -> tuple[Any, Array, Array]:
         def loss(trained: Any) -> tuple[Array, Array]:
-            decoder = partition.assemble(trained, kept)
-            return forward.summed(decoder, part, optimizer.z_loss)
+            decoder = partition.assemble(trained, frozen_parameters)
+            return forward.loss_sum(decoder, part, optimizer.z_loss)
 
         (total, entropy), found = jax.value_and_grad(loss, has_aux=True)(parameters)
-        # Reduced to where the weights lie, and never whole on a device.
-        found = pinned(found, placed.parameters)
+        # A reduce-scatter: no device ever holds the full gradient.
+        found = with_sharding(found, layout.parameters)
         return found, total, entropy
 
-    def train(state: TrainState, whole: Batch, kept: Any) -> tuple[TrainState, Metrics]:
-        summed, total, entropy = _accumulated(
-            lambda part: gradient(state.parameters, kept, part), whole, batch.accumulate
+    def train(
+        state: TrainState, batch_arrays: Batch, frozen_parameters: Any
+    ) -> tuple[TrainState, StepMetrics]:
+        summed, total, entropy = _accumulate_gradients(
+            lambda part: gradient(state.parameters, frozen_parameters, part),
+            batch_arrays,
+            batch.accumulate,
         )
-        # The sum over all parts divided by all their weights: the gradient of the whole
-        # batch, however the weights are spread over its parts.
-        tokens = jnp.sum(whole.weights)
+        # Divided once, by the mask's sum over all microbatches: however the counted targets are
+        # spread over them, the gradient is that of the full batch.
+        tokens = jnp.sum(batch_arrays.loss_mask)
         scale = 1.0 / jnp.maximum(tokens, 1.0)
         mean = jax.tree.map(lambda found: found * scale, summed)
         change, moments = updates.update(mean, state.optimizer, state.parameters)
-        metrics = Metrics(
+        metrics = StepMetrics(
             loss=entropy * scale,
             total=total * scale,
             gradient_norm=optax.tree.norm(mean),
-            rate=jnp.asarray(rate(state.step), jnp.float32),
+            learning_rate=jnp.asarray(rate_at(state.step), jnp.float32),
             tokens=tokens,
         )
         changed = optax.apply_updates(state.parameters, change)
         return TrainState(step=state.step + 1, parameters=changed, optimizer=moments), metrics
 
-    def evaluate(parameters: Any, part: Batch, kept: Any) -> tuple[Array, Array]:
-        losses = forward.by_token(partition.assemble(parameters, kept), part)
-        return jnp.sum(losses * part.weights, axis=1), jnp.sum(part.weights, axis=1)
+    def evaluate(parameters: Any, part: Batch, frozen_parameters: Any) -> tuple[Array, Array]:
+        losses = forward.token_losses(partition.assemble(parameters, frozen_parameters), part)
+        return jnp.sum(losses * part.loss_mask, axis=1), jnp.sum(part.loss_mask, axis=1)
 
     return TrainStep(
         train=jax.jit(
             train,
-            in_shardings=(placed, rows, None),
-            out_shardings=(placed, everywhere),
+            in_shardings=(layout, rows, None),
+            out_shardings=(layout, everywhere),
             donate_argnums=0,
         ),
         evaluate=jax.jit(
-            evaluate, in_shardings=(placed.parameters, rows, None), out_shardings=everywhere
+            evaluate, in_shardings=(layout.parameters, rows, None), out_shardings=everywhere
         ),
         optimizer=updates,
         state=state_shape,
@@ -188,28 +201,28 @@ class _Forward:
     unroll: bool | int
     native: bool
 
-    def summed(self, decoder: Parameters, part: Batch, z_loss: float) -> tuple[Array, Array]:
+    def loss_sum(self, decoder: Parameters, part: Batch, z_loss: float) -> tuple[Array, Array]:
         narrow = self._cast(decoder)
         hidden = self._hidden(narrow, part)
         return next_token_loss(
             narrow,
             hidden,
             _as_array(part.targets),
-            _as_array(part.weights),
+            _as_array(part.loss_mask),
             z_loss=z_loss,
-            slices=self._slices(),
+            chunks=self._chunks(),
             native=self.native,
         )
 
-    def by_token(self, decoder: Parameters, part: Batch) -> Array:
+    def token_losses(self, decoder: Parameters, part: Batch) -> Array:
         narrow = self._cast(decoder)
         hidden = self._hidden(narrow, part)
         return token_losses(
-            narrow, hidden, _as_array(part.targets), slices=self._slices(), native=self.native
+            narrow, hidden, _as_array(part.targets), chunks=self._chunks(), native=self.native
         )
 
     def _hidden(self, decoder: Parameters, part: Batch) -> Array:
-        stream = activation_sharding(self.mesh)
+        activations = activation_sharding(self.mesh)
         return hidden_states(
             decoder,
             _as_array(part.tokens),
@@ -217,7 +230,7 @@ class _Forward:
             segments=_as_array(part.segments) if self.batch.inside_documents else None,
             rematerialize=REMAT[self.precision.remat],
             unroll=self.unroll,
-            constrain=lambda x: _as_array(pinned(x, stream)),
+            constrain=lambda x: _as_array(with_sharding(x, activations)),
             native=self.native,
         )
 
@@ -226,11 +239,11 @@ class _Forward:
         narrow = cast_parameters(decoder, self.partition.config, jnp.dtype(self.precision.compute))
         # The batch's rows lie on the axis that splits the embedding's columns. Without this
         # constraint every device would gather the looked-up rows of all devices.
-        table = pinned(narrow.embedding, embedding_sharding(self.mesh))
+        table = with_sharding(narrow.embedding, embedding_sharding(self.mesh))
         narrowed: Parameters = replace(narrow, embedding=_as_array(table))
         return narrowed
 
-    def _slices(self) -> int:
+    def _chunks(self) -> int:
         over = self.mesh.shape
         rows = self.batch.sequences // self.batch.accumulate
         for axis in BATCH_AXES:
@@ -239,45 +252,45 @@ class _Forward:
             rows,
             self.batch.length // over["sequence"],
             -(-self.partition.config.vocab_size // over["tensor"]),
-            most_bytes=self.precision.loss_bytes,
+            max_bytes=self.precision.loss_bytes,
         )
 
 
-def _accumulated(
-    gradient: Callable[[Batch], tuple[Any, Array, Array]], whole: Batch, parts: int
+def _accumulate_gradients(
+    gradient: Callable[[Batch], tuple[Any, Array, Array]], batch_arrays: Batch, steps: int
 ) -> tuple[Any, Array, Array]:
-    """The sums over the parts of a batch, taken one after the other."""
-    if parts == 1:
-        return gradient(whole)
+    """Gradient accumulation: the sums over `steps` microbatches, computed one after another."""
+    if steps == 1:
+        return gradient(batch_arrays)
 
-    def dealt(array: Any) -> Array:
-        # Row r goes to part r mod `parts`: each device then has its share of every part.
+    def split(array: Any) -> Array:
+        # Row r goes to microbatch r mod `steps`, so each device has a share of every microbatch.
         rows, *rest = array.shape
-        return jnp.moveaxis(jnp.reshape(array, (rows // parts, parts, *rest)), 1, 0)
+        return jnp.moveaxis(jnp.reshape(array, (rows // steps, steps, *rest)), 1, 0)
 
     def body(sums: Any, part: Batch) -> tuple[Any, None]:
         return jax.tree.map(jnp.add, sums, gradient(part)), None
 
-    split = jax.tree.map(dealt, whole)
-    first = jax.tree.map(lambda array: array[0], split)
-    empty = jax.tree.map(
+    microbatches = jax.tree.map(split, batch_arrays)
+    first = jax.tree.map(lambda array: array[0], microbatches)
+    zeros = jax.tree.map(
         lambda shape: jnp.zeros(shape.shape, shape.dtype), jax.eval_shape(gradient, first)
     )
-    sums, _ = jax.lax.scan(body, empty, split)
+    sums, _ = jax.lax.scan(body, zeros, microbatches)
     summed: tuple[Any, Array, Array] = sums
     return summed
 
 
 def _batch_shapes(batch: BatchConfig, mesh: Mesh) -> Batch:
     def shape(dtype: Any) -> Any:
-        whole = jax.eval_shape(lambda: jnp.zeros((batch.sequences, batch.length), dtype))
-        return shape_with_sharding(whole, batch_sharding(mesh))
+        array = jax.eval_shape(lambda: jnp.zeros((batch.sequences, batch.length), dtype))
+        return shape_with_sharding(array, batch_sharding(mesh))
 
     make: Any = Batch
     shapes: Batch = make(
         tokens=shape(jnp.int32),
         targets=shape(jnp.int32),
-        weights=shape(jnp.float32),
+        loss_mask=shape(jnp.float32),
         segments=shape(jnp.int32),
     )
     return shapes
