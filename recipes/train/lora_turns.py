@@ -1,16 +1,15 @@
-"""LoRA on multi-turn records: smollm2-135m learns how turns become code.
+"""LoRA on multi-turn records: smollm2-135m learns to turn prompts into code.
 
     multiturn data records runs/records
     multiturn train lora_turns
 
 Hardware: 2 CPU cores, 3 GB of memory. Time: 18 minutes on a busy machine, 7.4 of CPU.
-Expected: the held-out loss, of the code of problems never seen, falls; docs/results/ has a
-log.
-Data: two cases of each of this project's own problems, four fifths of the problems to
-train on. The loss is on the code alone, and attention stays inside a record.
+Expected: the validation loss, on the code of unseen problems, falls; docs/results/ has a log.
+Data: two cases of each of this project's own problems, with four fifths of the problems for
+training. The loss is on the code only, and attention stays inside a record.
 
-Rank, alpha and rate are this project's choice; the targets are all matrices of a block, as
-recommended by Dettmers et al., arXiv 2305.14314.
+Rank, alpha and learning rate are this project's choice; the targets are all matrices of a block,
+as recommended by Dettmers et al., arXiv 2305.14314.
 """
 
 from multiturn.hub.checkpoints.reading import open_checkpoint
@@ -19,11 +18,11 @@ from multiturn.jaxformer.config import (
     BatchConfig,
     CheckpointConfig,
     DataConfig,
+    LoggingConfig,
     OptimizerConfig,
     PrecisionConfig,
     ScheduleConfig,
     TrainConfig,
-    WatchConfig,
 )
 from multiturn.models.lora import LORA_TARGETS, LoraConfig
 
@@ -47,5 +46,5 @@ config = TrainConfig(
     optimizer=OptimizerConfig(decay=0.0, z_loss=0.0),
     precision=PrecisionConfig(compute="float32"),
     checkpoint=CheckpointConfig(every=44),
-    watch=WatchConfig(log_every=10, evaluate_every=44, evaluate_sequences=64),
+    watch=LoggingConfig(log_every=10, evaluate_every=44, evaluate_sequences=64),
 )

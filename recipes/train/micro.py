@@ -3,16 +3,16 @@
     multiturn train micro
     python bench/micro_against_gzip.py
 
-Hardware: 2 CPU cores and a C++ compiler. Time: 14 minutes 45 seconds on busy ones.
-Expected: fewer bits a byte on held-out files of the standard library than ``gzip -9`` of
-each of them, if the model may adapt to a file as gzip does; docs/results/micro.md has the
-figures, and the four files where the model as it was trained needs more.
-Data: this machine's Python standard library without ``test`` and ``tests`` (13 MB), every
-20th file held out by a hash of its name; a vocabulary of 2,048 tokens trained on the others.
+Hardware: 2 CPU cores and a C++ compiler. Time: 14 minutes 45 seconds on busy cores.
+Expected: fewer bits per byte than ``gzip -9`` on each validation file of the standard library, if
+the model may adapt to a file as gzip does; docs/results/micro.md has the figures, and the four
+files where the model without adaptation needs more.
+Data: this machine's Python standard library without ``test`` and ``tests`` (13 MB). One file in 20,
+by a hash of its name, is for validation; a vocabulary of 2,048 tokens is trained on the others.
 
-All figures are this project's choice. 2,500 steps of 2,048 tokens read the corpus's 4M tokens
-once and a quarter. Sequences are long, 1,024 tokens, because gzip looks back 32 KB: what a
-short window cannot see, a model cannot repeat. The native kernels make that affordable.
+All hyperparameters are this project's choice. 2,500 steps of 2,048 tokens are 1.25 epochs of the
+corpus's 4M tokens. Sequences have 1,024 tokens because gzip looks back 32 KB, and a model with a
+short context cannot repeat what it does not see. The native kernels make that affordable.
 """
 
 import sysconfig
@@ -21,11 +21,11 @@ from multiturn.jaxformer.config import (
     BatchConfig,
     CheckpointConfig,
     DataConfig,
+    LoggingConfig,
     OptimizerConfig,
     PrecisionConfig,
     ScheduleConfig,
     TrainConfig,
-    WatchConfig,
 )
 from multiturn.models.config import codegen_config
 
@@ -47,7 +47,7 @@ config = TrainConfig(
     optimizer=OptimizerConfig(b2=0.99),
     precision=PrecisionConfig(compute="float32", kernels="native"),
     checkpoint=CheckpointConfig(every=500),
-    watch=WatchConfig(
+    watch=LoggingConfig(
         log_every=50, evaluate_every=500, prompts=("def read(path):\n", "class "), prompt_tokens=32
     ),
 )

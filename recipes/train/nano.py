@@ -5,7 +5,7 @@
 Hardware: 2 CPU cores. Time: half a minute, most of it compiling.
 Expected: the loss falls from 6.2 to about 4.
 Data: the Python standard library's `email` and `json` packages, with a vocabulary of 512
-tokens trained on them. All figures are this project's choice.
+tokens trained on them. All hyperparameters are this project's choice.
 """
 
 import sysconfig
@@ -14,10 +14,10 @@ from multiturn.jaxformer.config import (
     BatchConfig,
     CheckpointConfig,
     DataConfig,
+    LoggingConfig,
     PrecisionConfig,
     ScheduleConfig,
     TrainConfig,
-    WatchConfig,
 )
 from multiturn.models.config import codegen_config
 
@@ -38,5 +38,5 @@ config = TrainConfig(
     schedule=ScheduleConfig(peak=5e-3, end=5e-4, warmup_steps=20, decay_steps=200),
     precision=PrecisionConfig(compute="float32"),
     checkpoint=CheckpointConfig(every=100),
-    watch=WatchConfig(log_every=20, evaluate_every=100),
+    watch=LoggingConfig(log_every=20, evaluate_every=100),
 )

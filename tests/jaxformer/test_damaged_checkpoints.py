@@ -143,7 +143,7 @@ def test_the_one_before_is_taken_and_said(run: TrainConfig, damage: Damage) -> N
     assert go_on(run, said) == 4
     (told,) = said
     assert "checkpoint of step 8 is damaged" in told
-    assert "step 4 is taken" in told
+    assert "resuming from step 4 instead" in told
     assert "\n" not in told
     assert (run.directory / "damaged" / "8").is_dir()
     assert names(run.directory / "checkpoints") == ["4"]
@@ -200,6 +200,6 @@ def test_who_reads_a_run_gets_the_newest_that_is_whole(
 
 def test_another_config_is_no_damage(run: TrainConfig) -> None:
     flip(run.directory / "checkpoints" / "8")
-    with pytest.raises(InputError, match="of another shape"):
+    with pytest.raises(InputError, match="does not fit the config"):
         go_on(replace(run, seed=run.seed + 1), [])
     assert not (run.directory / "damaged").exists()

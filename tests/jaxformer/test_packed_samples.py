@@ -97,8 +97,12 @@ def test_opened_by_a_config_with_its_own_tokenizer(folder: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("length", "vocab_size", "told"),
     [
-        (64, 310, r"another sequence length than the batch: got 32; .*batch\.length=32"),
-        (32, 300, r"another vocabulary than the model: got '310 tokens'"),
+        (
+            64,
+            310,
+            r"sequence length of the data is not that of the batch: got 32; .*batch\.length=32",
+        ),
+        (32, 300, r"vocabulary of the data is larger than the model's: got '310 tokens'"),
     ],
 )
 def test_what_does_not_fit_the_run_is_refused(

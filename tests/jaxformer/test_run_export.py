@@ -82,7 +82,7 @@ def test_what_gguf_cannot_hold_is_said(tiny: TrainConfig, tmp_path: Path) -> Non
     )  # fmt: skip
     config = replace(tiny, steps=1, model=model)
     main(config)
-    with pytest.raises(InputError, match=r"feed-forward of 4 times the width.*export to hub"):
+    with pytest.raises(InputError, match=r"MLP of 4 times the model's width.*export to hub"):
         export_run(config.directory, tmp_path / "out", "gguf")
     assert not (tmp_path / "out").exists()
     assert best_format(config) == "hub"

@@ -199,10 +199,10 @@ def test_the_loss_of_records_is_on_their_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("{", "r.jsonl:2 is no JSON"),
+        ("{", "r.jsonl:2 is not JSON"),
         ('{"turns": []}', "a record has no turns"),
         ('{"turn": []}', "unknown key: got 'turn'; .*did you mean 'turns'"),
-        (r'{"turns": [{"prompt": "a", "code": "\ud800"}]}', "r.jsonl:2 holds half of a surrogate"),
+        (r'{"turns": [{"prompt": "a", "code": "\ud800"}]}', "r.jsonl:2 has half of a surrogate"),
         ('{"turns": [{"prompt": 1, "code": ""}]}', r"turns\[0\].prompt: expected text"),
     ],
 )

@@ -85,7 +85,7 @@ def test_shows_the_config_and_trains_nothing(recipe: Path, tiny: TrainConfig) ->
         (["RECIPE", "stesp=3"], "did you mean steps?"),
         (["RECIPE", "mesh.tensor=3"], "does not fit"),
         (["RECIPE", "data.path=/no/where"], "no such directory of text files"),
-        (["RECIPE", "model.vocab_size=300"], "another vocabulary than the model"),
+        (["RECIPE", "model.vocab_size=300"], "vocabulary of the data is larger than the model's"),
         (["RECIPE", "out=/proc/run"], "making the run's directory failed"),
     ],
 )

@@ -76,9 +76,11 @@ def test_what_a_shell_makes_of_a_pattern_is_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.py").touch()
-    with pytest.raises(InputError, match=r"shell put the names.*'data.pattern=\*\*/\*.py'"):
+    with pytest.raises(
+        InputError, match=r"shell expanded a pattern to file names.*'data.pattern=\*\*/\*.py'"
+    ):
         apply_overrides(tiny, ["data.pattern=", "a.py"])
-    with pytest.raises(InputError, match=r"data.pattern stands twice: got '\*.py and \*.md'"):
+    with pytest.raises(InputError, match=r"data.pattern was given twice: got '\*.py and \*.md'"):
         apply_overrides(tiny, ["data.pattern=*.py", "data.pattern=*.md"])
     with pytest.raises(InputError, match=r"cannot be read.*'data.exclude=\[\"\*.py\"\]'"):
         apply_overrides(tiny, ["data.exclude=[*.py]"])
@@ -103,7 +105,7 @@ def test_what_a_shell_makes_of_a_pattern_is_told(
         ("precision.compute=float8", "unknown choice.*float32, bfloat16"),
         ("mesh.fsdp=-1", "two mesh axes are -1"),
         ("mesh.tensor=0", "mesh axis tensor is out of range"),
-        ("hosts.processes=2", "need hosts.process and hosts.coordinator"),
+        ("hosts.processes=2", "needs hosts.process and hosts.coordinator"),
         ("data.skip=[[5,3]]", "data.skip is out of range"),
         ("model.kv_heads=3", "kv_heads is out of range"),
         ("watch.spike=0.5", "spike is out of range"),
@@ -141,8 +143,8 @@ def test_recipes_load_and_say_what_they_are(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("x = 1", "makes no config"),
-        ("config = 3", "makes no config"),
+        ("x = 1", "defines no config"),
+        ("config = 3", "defines no config"),
         ("1 / 0", "the recipe failed, ZeroDivisionError"),
         ("def", "the recipe failed, SyntaxError"),
         ("import nothing_of_this_name", "the recipe failed, ModuleNotFoundError"),

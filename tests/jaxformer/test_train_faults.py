@@ -79,7 +79,7 @@ def test_a_loss_that_is_no_number_names_its_batch_and_files_and_can_be_skipped(
 
     # --- The same finished run, asked for what does not fit it --------------------------
     other = replace(mended, batch=BatchConfig(sequences=16, length=32))
-    with pytest.raises(InputError, match=r"another shape: batch\.sequences was 8, is 16"):
+    with pytest.raises(InputError, match=r"does not fit the config: batch\.sequences was 8, is 16"):
         main(other, data=poisoned, say=lambda _: None)
     elsewhere = Split(
         open_data(
@@ -203,7 +203,7 @@ def test_a_second_run_in_the_directory_is_refused(tiny: TrainConfig) -> None:
 def test_no_room_for_checkpoints_is_told_at_the_start(tiny: TrainConfig, tmp_path: Path) -> None:
     with Checkpoints(tmp_path / "c", CheckpointConfig()) as checkpoints:
         checkpoints.check_disk_space(1000, 2)
-        with pytest.raises(StorageError, match=r"no room for the checkpoints.*free at"):
+        with pytest.raises(StorageError, match=r"no space for the checkpoints.*free at"):
             checkpoints.check_disk_space(10**17, 2)
 
 

@@ -1,6 +1,7 @@
 """Training of decoders, from a laptop to many hosts; named for the paper's library, JAXFORMER.
 
-config, chain, recipes   what a run is: a tree of frozen dataclasses, made by recipes
+config, training_chain,
+recipes                  what a run is: a tree of frozen dataclasses, made by recipes
 datasets/                random-access training sequences: text files, records, packed shards
 step/                    the train step: chunked cross-entropy, gradient accumulation, optimizer
 parallel/                the device mesh, and distributed training
