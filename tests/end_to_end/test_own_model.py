@@ -89,7 +89,7 @@ def test_a_folder_is_trained_on_and_exported(empty: Path) -> None:
     in_a_shell("rm 'runs/my model-gguf/certificate.json'", empty)
     done = in_a_shell(export, empty)
     assert done.returncode == 2
-    assert "place is not empty" in done.stderr
+    assert "output directory is not empty" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_folder_is_trained_on_and_exported(empty: Path) -> None:
         ("train nowhere/nano.py", "no such recipe: got 'nowhere/nano.py'"),
         ("data build local-pythn", "allowed: .*local-python.*did you mean local-python"),
         ("data build problem-records", "no such recipe"),
-        ("train nano data.pattern= a.py b.py", "the shell put the names of files for a pattern"),
+        ("train nano data.pattern= a.py b.py", "the shell expanded a pattern to file names"),
         ("train nano data.pattern=**/*.{py,md}", "data.pattern stands twice"),
         ("train nano data.path=nothing-here", "nothing-here"),
         ("export nothing-here --to gguf", "no such model"),

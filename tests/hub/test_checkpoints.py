@@ -85,8 +85,8 @@ def test_each_layout_there_and_back(config, layout) -> None:
 def test_eight_groups_are_other_rows_than_four() -> None:
     parameters = numbered(CODEGEN)
     parts = [getattr(parameters.layers, name)[0] for name in ("query", "key", "value")]
-    four = codegen_layout(CODEGEN, 4).rules[5].join(*parts)
-    eight = codegen_layout(CODEGEN, 8).rules[5].join(*parts)
+    four = codegen_layout(CODEGEN, 4).rules[5].to_file(*parts)
+    eight = codegen_layout(CODEGEN, 8).rules[5].to_file(*parts)
     assert not np.array_equal(four, eight)
     # The first rows of a file are the queries of the first heads, then values, then keys.
     query, value = parts[0], parts[2]
@@ -167,7 +167,7 @@ def test_masks_of_old_files_are_passed_over(codegen: Path) -> None:
         (lambda t: t.update(strange=np.zeros(3, np.float16)), "'strange' is not part"),
         (
             lambda t: t.update({"transformer.ln_f.bias": np.zeros(31, np.float16)}),
-            r"'transformer.ln_f.bias' has a wrong shape.*\[31\].*\[32\]",
+            r"'transformer.ln_f.bias' has the wrong shape.*\[31\].*\[32\]",
         ),
         (
             lambda t: t.update({"transformer.ln_f.bias": np.zeros(32, np.int32)}),
@@ -307,7 +307,7 @@ def entry(dtype: Any = "F32", shape: Any = (2,), offsets: Any = (0, 8)) -> dict[
         (header(b"[]"), "no.* object"),
         (header(b"{" * 30_000), "not JSON"),
         (header(b"\xff\xfe"), "not JSON"),
-        (header(b'{"a": 1, "a": 2}'), "twice"),
+        (header(b'{"a": 1, "a": 2}'), "a name is repeated"),
         (header({"t": 5}), "'t' is not well formed"),
         (header({"t": entry(dtype="F8")}, bytes(8)), "'t' has an unknown dtype.*F8"),
         (header({"t": entry(dtype=["F32"])}, bytes(8)), "'t' has an unknown dtype"),

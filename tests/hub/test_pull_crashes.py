@@ -164,6 +164,6 @@ def test_a_disk_that_fills_up_midway(tiny, server, small_disk, fault):
 
 def test_a_disk_without_room_is_refused_before_anything_is_fetched(tiny, server, small_disk):
     (small_disk / "filler").write_bytes(bytes(16 << 20))
-    with pytest.raises(StorageError, match=r"not enough room on the disk for tiny\.gguf"):
+    with pytest.raises(StorageError, match=r"not enough disk space for tiny\.gguf"):
         pull_entry(tiny.entry, store=ModelStore(small_disk), hub=tiny.hub)
     assert server.requests == []

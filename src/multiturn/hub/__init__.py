@@ -1,11 +1,12 @@
-"""A model's name becomes verified files on this machine, and files become parameters.
+"""Models by name: verified downloads, checkpoint formats, exports and adapters.
 
-registry, pull, store  names, what is fetched for them, where it lies
-sources                where bytes may come from
-formats                files that hold tensors
-checkpoints            from files to a decoder's parameters
-exports                and back, in the layouts of other engines
-adapters               LoRA adapters as files
+registry, downloads,
+store        models by name, their downloads, and where they are stored
+sources      hosts of model files
+formats      files that hold tensors
+checkpoints  files to parameters of a decoder
+exports      parameters to the layouts of other engines
+adapters     LoRA adapters as files
 """
 
 from multiturn.core.lazy import lazy_exports

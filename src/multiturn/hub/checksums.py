@@ -1,4 +1,4 @@
-"""Fingerprints of files: what a file's bytes are held against."""
+"""Checksums of files, of the kinds that hubs report."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _LENGTHS = {"sha256": 64, "git-blob-sha1": 40}
 
 
 class Hasher(Protocol):
-    """What `hashlib` gives."""
+    """A hash object of `hashlib`."""
 
     def update(self, data: bytes, /) -> None:
-        """Take in more bytes."""
+        """Add bytes."""
         ...
 
     def hexdigest(self) -> str:
-        """The fingerprint of all bytes so far."""
+        """The hash of all bytes so far."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """A fingerprint that a file must have.
+    """The expected hash of a file.
 
     Attributes:
-        kind: ``sha256``, or ``git-blob-sha1``: the hash git gives to a file's content, the
-            only one that a model hub reports for its small files.
+        kind: ``sha256``, or ``git-blob-sha1``: git's hash of a file's content, the only one that
+            a model hub reports for small files.
         value: lower-case hexadecimal.
     """
 
@@ -61,11 +61,11 @@ class Checksum:
 def hash_file(
     path: Path, checksum: Checksum, *, on_bytes: Callable[[int], None] | None = None
 ) -> str:
-    """The fingerprint of a file, of the same kind as `checksum`.
+    """The hash of a file, of the same kind as `checksum`.
 
     Args:
         path: the file.
-        checksum: says which kind.
+        checksum: for its kind.
         on_bytes: called with the number of bytes read so far.
 
     Raises:

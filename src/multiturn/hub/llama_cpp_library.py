@@ -1,4 +1,4 @@
-"""Loading llama.cpp, by the package `xllamacpp`."""
+"""Imports llama.cpp, through the package `xllamacpp`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ __all__ = ["import_xllamacpp"]
 def import_xllamacpp() -> Any:
     """The module `xllamacpp`.
 
-    Its wheel needs the system library ``libgomp.so.1`` and does not bring it. Where the system
-    has none, the one that `make` puts into the virtual environment is taken
-    (tools/openmp.sh).
+    Its wheel needs the system library ``libgomp.so.1`` but does not include it. If the system has
+    none, the one that `make` puts into the virtual environment is used (tools/openmp.sh).
 
     Raises:
         MissingDependencyError: it is not installed.
         EngineError: it is installed and cannot be loaded.
     """
-    # With OpenMP's own default, threads spin at each of the hundreds of barriers of a token;
-    # with one other busy process on the machine that costs a time slice each. A failed
-    # assertion of llama.cpp calls a debugger for a page of stack frames, and may wait for it
-    # for ever. Both are read when the library is loaded.
+    # With OpenMP's default, threads spin at each of the hundreds of barriers of a token, which
+    # costs a time slice each when another process is busy. A failed assertion of llama.cpp starts
+    # a debugger and may wait for it forever. Both variables are read when the library loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     try:
@@ -48,6 +46,6 @@ def import_xllamacpp() -> Any:
         except (OSError, ImportError):
             raise EngineError(
                 "llama.cpp needs the library libgomp.so.1, which this machine lacks",
-                fix="apt-get install libgomp1, or the like",
+                fix="apt-get install libgomp1, or the equivalent",
             ) from error
     return xllamacpp

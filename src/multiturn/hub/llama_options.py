@@ -1,4 +1,4 @@
-"""How llama.cpp is to run, as a record and in the form that its library takes."""
+"""The options of llama.cpp, as a record and as the library's parameters."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from multiturn.hub.formats.gguf import GGUFHeader
 __all__ = ["ServerOptions", "quantized_cache_fits", "server_parameters"]
 
 _BLOCK = 32
-"""Numbers that share one scale in a quantized cache (``q8_0``)."""
+"""Values that share one scale in a quantized KV cache (``q8_0``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """How llama.cpp is to run.
+    """The options of llama.cpp.
 
     Attributes:
-        context: tokens of the window.
-        threads: for decoding and for reading prompts.
-        exact: use only kernels that give a token the same result however many are computed
-            beside it, as far as llama.cpp has them; docs/decisions/0004-exact-cache.md.
-        quantized_cache: whether exact kernels keep keys and values in blocks of 32; see
-            `quantized_cache_fits`. Otherwise they keep them in half precision, and attention
-            is computed without flash attention, which is the other exact pair.
+        context: tokens of the context window.
+        threads: for prefill and decoding.
+        exact: use only batch-invariant kernels, as far as llama.cpp has them;
+            docs/decisions/0004-exact-cache.md.
+        quantized_cache: whether exact kernels store keys and values in blocks of 32; see
+            `quantized_cache_fits`. Otherwise the cache is in half precision without flash
+            attention, which is the other exact combination.
         adapter: a LoRA adapter as a GGUF file.
     """
 
@@ -57,12 +57,12 @@ def quantized_cache_fits(header: GGUFHeader) -> bool:
 
 
 def server_parameters(xllamacpp: Any, path: Path, options: ServerOptions) -> Any:
-    """The library's own parameters for one model.
+    """The library's parameters for one model.
 
     Args:
         xllamacpp: the library.
         path: of the model.
-        options: how it is to run.
+        options: to convert.
     """
     params = xllamacpp.CommonParams()
     params.model.path = str(path)

@@ -1,8 +1,8 @@
-"""Loading a model in a process of its own first, to hear what llama.cpp says of it.
+"""Trial loading of a model with llama.cpp in a separate process.
 
-llama.cpp tells why it cannot load a file in its log alone, and over some files it ends the
-whole process (a failed assertion). So a file that nobody vouched for is loaded once in another
-process, which writes a token: whatever happens there becomes one line.
+llama.cpp reports why it cannot load a file only in its log, and some files abort the process by a
+failed assertion. An unverified file is therefore first loaded in another process, which generates
+a token; any failure becomes one line.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["find_fault", "loading_error"]
 _SECONDS = 900
 _LOG_ERRORS = 1  # `verbosity` at which llama.cpp logs its errors and nothing else
 _SURVIVED = 77
-"""Exit code of a trial in which the library itself said that it failed."""
+"""Exit code of a trial in which the library reported an error."""
 
 _LOG_LINE = re.compile(r"(?:[\d.]+ E )?(?:[a-z]{2,4} +)?(?:\w+: )?(?:error loading model: )*(.*)")
 _ASSERTION = re.compile(r"(?:\S+:\d+: )?(GGML_(?:ASSERT|ABORT)\(.*|\S+:\d+: .*)")
@@ -33,14 +33,14 @@ _MAX_LINE = 300
 
 
 def find_fault(path: Path, options: ServerOptions) -> str | None:
-    """Load a model in another process and let it write one token.
+    """Load a model in another process and generate a token.
 
     Args:
         path: of the model.
-        options: how it is to run.
+        options: of llama.cpp.
 
     Returns:
-        What llama.cpp says of why that failed, in one line; None where all went well.
+        The reason for a failure in one line, or None.
     """
     asked = asdict(options) | {"adapter": options.adapter and str(options.adapter)}
     command = [sys.executable, "-m", __name__, str(path), json.dumps(asked)]
@@ -61,25 +61,25 @@ def find_fault(path: Path, options: ServerOptions) -> str | None:
 
 
 def loading_error(path: Path, fault: str) -> EngineError:
-    """The error for a person, with what can be done where that is known."""
+    """The error for a person, with a fix if one is known."""
     fixes = {
-        "unknown model architecture": "update xllamacpp, or take a model that it knows",
+        "unknown model architecture": "update xllamacpp, or use a model that it supports",
         "unknown pre-tokenizer": "update xllamacpp, or convert the model again",
-        "alloc": "free memory, or ask for a smaller --context",
-        "memory": "free memory, or ask for a smaller --context",
+        "alloc": "free memory, or use a smaller --context",
+        "memory": "free memory, or use a smaller --context",
     }
     return EngineError(
         f"llama.cpp could not load the model: {fault}",
         got=str(path),
         fix=next(
             (fix for part, fix in fixes.items() if part in fault),
-            "check that the file is a language model, and get or convert it again",
+            "check that the file is a language model, and download or convert it again",
         ),
     )
 
 
 def _reason(said: str) -> str | None:
-    """The first fault in a log: what comes after it follows from it."""
+    """The first error in a log, which causes the later ones."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     for line in lines:
         if match := _ASSERTION.fullmatch(line):
@@ -95,7 +95,7 @@ def _ending(code: int) -> str:
     if code < 0:
         name = signal.Signals(-code).name
         return f"its process ended with {name}" + (
-            ", which is how the system ends one that takes too much memory"
+            ", which is how the system ends a process that takes too much memory"
             if name == "SIGKILL"
             else ""
         )
@@ -103,7 +103,7 @@ def _ending(code: int) -> str:
 
 
 def _try(path: Path, options: ServerOptions) -> int:
-    """In the other process: load, read nine tokens and write two."""
+    """In the other process: load the model, prefill nine tokens and generate two."""
     xllamacpp = import_xllamacpp()
     params = server_parameters(xllamacpp, path, options)
     params.verbosity = _LOG_ERRORS
@@ -111,7 +111,7 @@ def _try(path: Path, options: ServerOptions) -> int:
         server = xllamacpp.Server(params)
         server.handle_completions({"prompt": [0] * 9, "n_predict": 2, "temperature": 0})
     except Exception as error:
-        print(error)  # behind what the log says, on the other stream
+        print(error)  # on standard output, since the log is on standard error
         return _SURVIVED
     return 0
 
@@ -123,7 +123,7 @@ if __name__ == "__main__":
         Path(sys.argv[1]), ServerOptions(**wanted, adapter=Path(adapter) if adapter else None)
     )
     if code == 0:
-        # Threads of llama.cpp that outlive the interpreter would end the process with a crash.
+        # Threads of llama.cpp that outlive the interpreter would crash the process.
         os._exit(code)
-    # A usual end, which waits for the thread that writes llama.cpp's log.
+    # A normal exit waits for the thread that writes llama.cpp's log.
     sys.exit(code)

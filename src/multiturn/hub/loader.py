@@ -39,7 +39,7 @@ def load_model(name_or_path: str, *, dtype: str | None = None) -> LoadedModel:
 
     Raises:
         UnknownNameError, HubError, StorageError: the model's files are not available.
-        ModelFileError: a file is missing or broken, or no tokenizer stands beside the weights.
+        ModelFileError: a file is missing or broken, or the model has no tokenizer.
         InputError: no such dtype.
 
     Example:

@@ -1,4 +1,4 @@
-"""What a model of several files is made of, pinned beside the files on the first pull."""
+"""The manifest of a model of several files, saved with them on the first pull."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ManifestFile:
     """One file of a pinned model.
 
     Raises:
-        InputError: its name could lead out of the model's directory.
+        InputError: its name could escape the model's directory.
     """
 
     path: str
@@ -31,14 +31,14 @@ class ManifestFile:
     def __post_init__(self) -> None:
         plain = Path(self.path).name == self.path
         if not plain or self.path.startswith(".") or set("\\\0") & set(self.path):
-            raise InputError("not the plain name of a file", got=self.path)
+            raise InputError("not a plain file name", got=self.path)
         if self.bytes < 0:
-            raise InputError("a file has no negative size", got=self.bytes)
+            raise InputError("a file's size cannot be negative", got=self.bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a repository held at a commit, as the hub reported it."""
+    """The files of a repository at a commit, as the hub reported them."""
 
     repository: str
     commit: str
@@ -46,10 +46,10 @@ class Manifest:
 
 
 def read_manifest(directory: Path) -> Manifest | None:
-    """The manifest of a model that was pulled before; None where there is none.
+    """The manifest of a model that was pulled before, or None.
 
     Raises:
-        ModelFileError: it is there and cannot be read.
+        ModelFileError: it exists but cannot be read.
     """
     path = directory / _NAME
     try:
@@ -66,9 +66,9 @@ def read_manifest(directory: Path) -> Manifest | None:
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Keep a manifest beside the files it describes.
+    """Save a manifest with the files it describes.
 
     Raises:
-        StorageError: the place cannot be written.
+        StorageError: the directory cannot be written.
     """
     write_atomically(directory / _NAME, json.dumps(to_plain(manifest), indent=1) + "\n")

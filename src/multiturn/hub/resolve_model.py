@@ -1,4 +1,4 @@
-"""From what a person calls a model to its files and its tokenizer."""
+"""Resolves a model's name or path to its files and its tokenizer."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["resolve_model", "model_tokenizer"]
 
 
 def resolve_model(name_or_path: str) -> Path:
-    """The GGUF file or the checkpoint's directory; a known name is pulled first if need be.
+    """The GGUF file or checkpoint directory of a model; a known name is downloaded if necessary.
 
     Raises:
-        UnknownNameError, HubError, StorageError: the model's files could not be had.
-        ModelFileError: the path leads nowhere.
+        UnknownNameError, HubError, StorageError: the model's files are not available.
+        ModelFileError: the path does not exist.
     """
     place = Path(name_or_path).expanduser()
     if name_or_path not in REGISTRY and place.is_dir():
@@ -28,10 +28,10 @@ def resolve_model(name_or_path: str) -> Path:
 
 
 def model_tokenizer(place: Path) -> Tokenizer:
-    """The tokenizer of a model: inside its GGUF file, or beside its weights.
+    """The tokenizer of a model, from its GGUF file or its directory.
 
     Raises:
-        ModelFileError: there is none that can be read.
+        ModelFileError: the model has no readable tokenizer.
     """
     if place.is_dir():
         return from_hub_files(place)

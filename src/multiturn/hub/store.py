@@ -1,9 +1,9 @@
-"""Where models lie on this machine, and what is known about each file.
+"""The local store of models, and the state of each file.
 
-<models>/<name>/<file>                 the model, under its own file name
-<models>/<name>/<file>.verified.json   what it was when its fingerprint was checked
-<models>/<name>/.partial/              what is still being pulled
-<models>/.locks/<name>.lock            held by the process that pulls it
+<models>/<name>/<file>                 the model, with its own file name
+<models>/<name>/<file>.verified.json   size, time and hash when it was verified
+<models>/<name>/.partial/              partial downloads
+<models>/.locks/<name>.lock            held by the process that downloads it
 """
 
 from __future__ import annotations
@@ -25,27 +25,34 @@ from multiturn.core.records import read_record, to_plain
 from multiturn.hub.checksums import Checksum, hash_file
 from multiturn.hub.progress import human_size
 
-__all__ = ["FileState", "ModelStore", "check_file", "mark_verified", "quick_state", "require_room"]
+__all__ = [
+    "FileState",
+    "ModelStore",
+    "check_file",
+    "mark_verified",
+    "quick_state",
+    "require_disk_space",
+]
 
-# Room left to the rest of the system when a download is begun.
+# Disk space that a download leaves to the rest of the system.
 _MARGIN_BYTES = 16 << 20
 
 
 class FileState(Enum):
-    """What is known about a model's file."""
+    """The state of a model's file."""
 
     ABSENT = "absent"
     VERIFIED = "verified"
-    """Its fingerprint was checked, and it has not been touched since."""
+    """Its hash was verified, and it has not changed since."""
     UNCHECKED = "unchecked"
-    """The right size, but nobody has read it since it came or changed."""
+    """The right size, but not verified since it was written or changed."""
     DAMAGED = "damaged"
-    """Not the file it should be."""
+    """The wrong size or hash."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
-    """The record beside a checked file: while size and time stay, it is not read again."""
+    """The record of a verified file, which is not read again while size and time are the same."""
 
     size: int
     mtime_ns: int
@@ -58,36 +65,36 @@ class ModelStore:
     """The directory of models.
 
     Attributes:
-        root: the directory; made when the first model is pulled.
+        root: the directory; created on the first pull.
     """
 
     root: Path
 
     @classmethod
     def of_user(cls, directory: Path | None = None) -> ModelStore:
-        """The person's own, or the one in `directory`."""
+        """The user's store, or the one in `directory`."""
         return cls(app_dirs().models if directory is None else directory.absolute())
 
     def directory(self, name: str) -> Path:
-        """Where the files of a model lie."""
+        """The directory of a model's files."""
         return self.root / name
 
     def partial(self, name: str) -> Path:
-        """Where what is still coming lies."""
+        """The directory of a model's partial downloads."""
         return self.root / name / ".partial"
 
     @contextmanager
     def locked(self, name: str, on_wait: Callable[[], None]) -> Iterator[None]:
-        """Hold a model, so that only one process writes its files.
+        """Lock a model, so only one process writes its files.
 
-        The lock is the operating system's, so it ends with the process that holds it.
+        The operating system releases the lock when the process ends.
 
         Args:
             name: the model.
-            on_wait: called once if another process holds it; then this one waits.
+            on_wait: called once if another process holds the lock, before waiting for it.
 
         Raises:
-            StorageError: the lock's file cannot be made.
+            StorageError: the lock file cannot be created.
         """
         path = self.root / ".locks" / f"{name}.lock"
         with storage_errors(path, "locking the model"):
@@ -104,19 +111,19 @@ class ModelStore:
             lock.release()
 
     def remove(self, name: str) -> int:
-        """Delete a model's files, partial ones too; returns the bytes freed.
+        """Delete a model's files, including partial ones; returns the bytes freed.
 
         Raises:
-            InputError: nothing of it is here, or another process is pulling it.
+            InputError: it has no files here, or another process is pulling it.
             StorageError: a file cannot be deleted.
         """
         directory = self.directory(name)
         if not directory.is_dir():
-            raise InputError(f"nothing of the model {name!r} is on this machine")
+            raise InputError(f"the model {name!r} is not on this machine")
 
         def refuse() -> None:
             raise InputError(
-                f"another process is pulling {name!r}", fix="let it end, or stop it, first"
+                f"another process is pulling {name!r}", fix="wait for it, or stop it, first"
             )
 
         with self.locked(name, refuse):
@@ -127,12 +134,12 @@ class ModelStore:
 
 
 def quick_state(path: Path, size: int, checksum: Checksum) -> FileState:
-    """What is known about a file without reading it.
+    """The state of a file, without reading it.
 
     Args:
         path: the file.
-        size: bytes it should have.
-        checksum: fingerprint it should have.
+        size: expected bytes.
+        checksum: expected checksum.
     """
     try:
         stat = path.stat()
@@ -152,9 +159,9 @@ def check_file(
     again: bool = False,
     on_bytes: Callable[[int], None] | None = None,
 ) -> FileState:
-    """Whether a file is the one it should be: never `UNCHECKED`.
+    """Verify a file; never returns `UNCHECKED`.
 
-    It is read only if it was not yet, or has changed since, or `again` is set.
+    The file is read only if it was not verified before, has changed, or `again` is set.
 
     Raises:
         StorageError: it cannot be read.
@@ -162,7 +169,7 @@ def check_file(
     state = quick_state(path, size, checksum)
     if state is FileState.UNCHECKED or (state is FileState.VERIFIED and again):
         with storage_errors(path, "reading the model"):
-            # Taken before, so that a change during the reading shows afterwards.
+            # Read before hashing, so a change during hashing is detected later.
             mtime_ns = path.stat().st_mtime_ns
             right = hash_file(path, checksum, on_bytes=on_bytes) == checksum.value
         if not right:
@@ -175,27 +182,27 @@ def check_file(
 
 
 def mark_verified(path: Path, size: int, checksum: Checksum) -> None:
-    """Note that a file was just hashed, while it was written, and was right."""
+    """Record that a file was verified while it was written."""
     with suppress(OSError):
         _write_sidecar(
             path, _Verified(size, path.stat().st_mtime_ns, checksum.kind, checksum.value)
         )
 
 
-def require_room(directory: Path, needed: int, what: str) -> None:
-    """See that the disk has room before a long download begins.
+def require_disk_space(directory: Path, needed: int, what: str) -> None:
+    """Check that the disk has enough space before a long download.
 
     Raises:
-        StorageError: it has not; says how much is needed and free.
+        StorageError: it has not; the message has the needed and the free space.
     """
-    with storage_errors(directory, "looking for room on the disk"):
+    with storage_errors(directory, "checking the free disk space"):
         free = shutil.disk_usage(directory).free
     if needed and free < needed + _MARGIN_BYTES:
         raise StorageError(
-            f"not enough room on the disk for {what}: it needs "
+            f"not enough disk space for {what}: it needs "
             f"{human_size(needed + _MARGIN_BYTES)} more ({needed + _MARGIN_BYTES} bytes), "
             f"{human_size(free)} ({free} bytes) are free in {directory}",
-            fix="free some disk space, or set MULTITURN_HOME to a place with room",
+            fix="free some disk space, or set MULTITURN_HOME to another disk",
         )
 
 
@@ -204,7 +211,7 @@ def _sidecar(path: Path) -> Path:
 
 
 def _write_sidecar(path: Path, record: _Verified) -> None:
-    # A directory that cannot be written costs a reading each time, not the model.
+    # In a read-only directory the file is hashed each time.
     with suppress(StorageError):
         write_atomically(_sidecar(path), json.dumps(to_plain(record)))
 

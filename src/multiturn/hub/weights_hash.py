@@ -1,7 +1,7 @@
-"""One hash that stands for all the weights that a model is made of.
+"""One hash for all the weights of a model.
 
-It is part of a saved run, which is only gone on with where it is the same. So what it is
-computed from must not change.
+It is part of a saved run, which continues only with the same hash, so its definition must not
+change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ADAPTER_FILES = (".gguf", ".safetensors", ".json")
 
 
 def weights_sha256(path: Path) -> str:
-    """The sha256 of a file; that of a checkpoint's directory is of its files' hashes and names.
+    """The SHA-256 of a file; for a checkpoint's directory, of its files' hashes and names.
 
     Raises:
         OSError: a file cannot be read.
@@ -30,11 +30,11 @@ def weights_sha256(path: Path) -> str:
 
 
 def weights_sha256_with_adapter(weights: str, adapter: Path) -> str:
-    """The hash of weights together with an adapter, a PEFT directory or a file.
+    """The hash of weights with an adapter, which is a PEFT directory or a file.
 
     Args:
         weights: their own hash.
-        adapter: what is added to them; notes and the like in its directory do not count.
+        adapter: of the weights; other files in its directory do not count.
 
     Raises:
         OSError: a file cannot be read.

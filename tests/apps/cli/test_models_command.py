@@ -15,7 +15,7 @@ import pytest
 
 from multiturn.apps.cli.main import run
 from multiturn.apps.cli.pull_progress import pull_display
-from multiturn.hub.progress import Phase, Progress
+from multiturn.hub.progress import DownloadProgress, Phase
 from multiturn.hub.registry import REGISTRY, ModelEntry, WheelPart, WheelParts
 
 
@@ -105,7 +105,7 @@ def test_a_damaged_file_shows_and_is_mended(small_model, capsys):
     [
         (["pull", "smollm2"], "did you mean smollm2-135m?"),
         (["show", "nothing-like-it"], "unknown model"),
-        (["remove", "smollm2-135m"], "nothing of the model 'smollm2-135m'"),
+        (["remove", "smollm2-135m"], "the model 'smollm2-135m' is not on this machine"),
         (["remove", "../sessions"], "unknown model"),
     ],
 )
@@ -134,10 +134,10 @@ def test_the_bar_shows_speed_and_time_left():
     script = """
 import time
 from multiturn.apps.cli.pull_progress import pull_display
-from multiturn.hub.progress import Phase, Progress
+from multiturn.hub.progress import Phase, DownloadProgress
 with pull_display() as tell:
     for done in range(0, 5_000_001, 100_000):
-        tell(Progress(file="m.gguf", phase=Phase.DOWNLOADING, done=done, total=10_000_000))
+        tell(DownloadProgress(file="m.gguf", phase=Phase.DOWNLOADING, done=done, total=10_000_000))
         time.sleep(0.02)
 """
     child = pexpect.spawn(
@@ -154,11 +154,11 @@ with pull_display() as tell:
 
 def test_in_a_log_there_are_lines_and_no_bar(capsys):
     with pull_display() as tell:
-        tell(Progress(file="m", phase=Phase.CONNECTING, total=5000, source="hub a/b"))
+        tell(DownloadProgress(file="m", phase=Phase.CONNECTING, total=5000, source="hub a/b"))
         for done in range(0, 5000, 10):
-            tell(Progress(file="m", phase=Phase.DOWNLOADING, done=done, total=5000))
-        tell(Progress(file="m", phase=Phase.RETRYING, source="hub a/b", note="it broke"))
-        tell(Progress(file="m", phase=Phase.DONE, done=5000, total=5000))
+            tell(DownloadProgress(file="m", phase=Phase.DOWNLOADING, done=done, total=5000))
+        tell(DownloadProgress(file="m", phase=Phase.RETRYING, source="hub a/b", note="it broke"))
+        tell(DownloadProgress(file="m", phase=Phase.DONE, done=5000, total=5000))
     assert capsys.readouterr().err.splitlines() == [
         "m (5.0 kB) from hub a/b",
         "hub a/b: it broke; trying again",

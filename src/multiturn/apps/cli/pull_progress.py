@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from multiturn.hub.progress import Phase, Progress, ProgressListener, human_size
+from multiturn.hub.progress import DownloadProgress, Phase, ProgressListener, human_size
 
 __all__ = ["pull_display"]
 
@@ -52,7 +52,7 @@ class _Bars:
         self._bars = bars
         self._tasks: dict[tuple[str, bool], TaskID] = {}
 
-    def __call__(self, progress: Progress, /) -> None:
+    def __call__(self, progress: DownloadProgress, /) -> None:
         if (line := _line(progress)) is not None:
             self._bars.console.print(line, markup=False, highlight=False)
         if progress.total is None:
@@ -74,7 +74,7 @@ class _Lines:
     def __init__(self) -> None:
         self._last = time.monotonic()
 
-    def __call__(self, progress: Progress, /) -> None:
+    def __call__(self, progress: DownloadProgress, /) -> None:
         line = _line(progress)
         if line is None and progress.phase is Phase.DOWNLOADING and progress.total:
             if time.monotonic() - self._last < _QUIET_SECONDS:
@@ -85,7 +85,7 @@ class _Lines:
             print(line, file=sys.stderr, flush=True)
 
 
-def _line(progress: Progress) -> str | None:
+def _line(progress: DownloadProgress) -> str | None:
     match progress.phase:
         case Phase.WAITING:
             return f"{progress.file}: {progress.note}; waiting for it"

@@ -11,7 +11,7 @@ from multiturn.core.errors import HashMismatchError, storage_errors
 from multiturn.core.files import atomic_file
 from multiturn.core.retry import RetryPolicy, with_retries
 from multiturn.data.build.source import SourceError
-from multiturn.hub.sources.transport import PASSING_STATUSES, reason_of, status_reason
+from multiturn.hub.sources.transport import TRANSIENT_STATUSES, reason_of, status_reason
 
 __all__ = ["fetch"]
 
@@ -81,7 +81,7 @@ def _fetch_once(
     hasher, size = hashlib.sha256(), 0
     try:
         with client.stream("GET", url, auth=auth) as response:
-            if response.status_code in PASSING_STATUSES:
+            if response.status_code in TRANSIENT_STATUSES:
                 raise _TransientError(status_reason(response.status_code))
             if response.status_code != 200:
                 raise SourceError(

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 from multiturn.core.errors import ContextOverflowError, EngineError, MultiturnError, truncate_repr
 from multiturn.engines.http.key import Key
-from multiturn.hub.sources.transport import PASSING_STATUSES
+from multiturn.hub.sources.transport import TRANSIENT_STATUSES
 
 __all__ = [
     "StreamInterruptedError",
@@ -113,7 +113,7 @@ def refusal(
     """
     said = key.redact(message_in(body))
     permanent = status == HTTPStatus.TOO_MANY_REQUESTS and any(s in body for s in _LASTING_SIGNS)
-    if (status in PASSING_STATUSES or status >= 500) and not permanent:
+    if (status in TRANSIENT_STATUSES or status >= 500) and not permanent:
         message = f" ({truncate_repr(said, max_length=160)})" if said else ""
         return StreamInterruptedError(
             f"it answered HTTP {status}{message}",

@@ -20,14 +20,14 @@ __all__ = ["read_gguf_adapter", "write_gguf_adapter"]
 def write_gguf_adapter(
     file: Path, pairs: Mapping[str, Pair], *, architecture: str, name: str
 ) -> None:
-    """Write one file.
+    """Write one GGUF adapter.
 
     Args:
-        file: to write.
-        pairs: by the name of the tensor they belong to, as ``blk.0.attn_q.weight``; all of
-            one rank, for the format has one alpha.
-        architecture: of the model, as ``llama``.
-        name: what the file calls itself.
+        file: the output.
+        pairs: by tensor name, such as ``blk.0.attn_q.weight``; all of one rank, since the format
+            has one alpha.
+        architecture: of the model, such as ``llama``.
+        name: of the adapter, in its metadata.
 
     Raises:
         MissingDependencyError: the package `gguf` is not installed.
@@ -56,16 +56,16 @@ def write_gguf_adapter(
 
 
 def read_gguf_adapter(file: Path) -> tuple[str, dict[str, Pair]]:
-    """The architecture, and the pairs by the name of the tensor they belong to.
+    """The architecture, and the pairs by tensor name.
 
     Raises:
-        ModelFileError: the file is broken, or no LoRA adapter.
+        ModelFileError: the file is broken or not a LoRA adapter.
     """
     header, tensors = read_gguf_tensors(file)
     alpha = header.metadata.get("adapter.lora.alpha")
     if header.metadata.get("general.type") != "adapter" or not isinstance(alpha, int | float):
         raise ModelFileError(
-            f"{file.name} is a GGUF file, but no LoRA adapter",
+            f"{file.name} is a GGUF file, but not a LoRA adapter",
             fix="name the adapter's file, not the model's",
         )
     kind = header.metadata.get("adapter.type", "lora")

@@ -1,4 +1,4 @@
-"""A decoder with an adapter's file added to its matrices."""
+"""Merges a LoRA adapter's file into a decoder."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ __all__ = ["merge_adapter"]
 def merge_adapter(
     parameters: Parameters, config: DecoderConfig, adapter: Path, *, layout: Layout | None = None
 ) -> Parameters:
-    """The decoder with an adapter added in; its arrays keep their types.
+    """The decoder with an adapter merged; its arrays keep their dtypes.
 
     Args:
-        parameters: of the model the adapter was made for.
+        parameters: of the adapter's base model.
         config: of this model.
         adapter: a PEFT directory, or a GGUF file.
-        layout: of the model's own files, where known; CodeGen's says in how many groups
-            queries, keys and values are kept.
+        layout: of the model's own files, if known; CodeGen's has the number of groups of
+            queries, keys and values.
 
     Raises:
         ModelFileError: the adapter is missing or broken, or made for another model.
@@ -54,10 +54,10 @@ def merge_adapter(
     else:
         architecture, pairs = read_gguf_adapter(adapter)
     known = [layout] if layout and architecture is None else []
-    for layout in (*known, *_layouts(config, architecture)):
+    for layout in (*known, *_possible_layouts(config, architecture)):
         names = {rule.name for rule in layout.rules if rule.layer is not None and rule.fields}
         if names.issuperset(pairs):
-            return _added(parameters, pairs, layout, adapter)
+            return _merge_pairs(parameters, pairs, layout, adapter)
     raise ModelFileError(
         f"the adapter {adapter.name} is for another model",
         got=", ".join(sorted(pairs)[:2]),
@@ -66,8 +66,8 @@ def merge_adapter(
     )
 
 
-def _layouts(config: DecoderConfig, architecture: str | None) -> Iterator[Layout]:
-    """All layouts that an adapter of the model may be in."""
+def _possible_layouts(config: DecoderConfig, architecture: str | None) -> Iterator[Layout]:
+    """All layouts that an adapter of the model may use."""
     if config.family == "llama":
         if architecture is None:
             yield llama_layout(config)
@@ -81,7 +81,7 @@ def _layouts(config: DecoderConfig, architecture: str | None) -> Iterator[Layout
         yield gguf_phi2_layout(config)
 
 
-def _added(
+def _merge_pairs(
     parameters: Parameters, pairs: Mapping[str, Pair], layout: Layout, adapter: Path
 ) -> Parameters:
     wide: dict[str, np.ndarray[Any, Any]] = {}

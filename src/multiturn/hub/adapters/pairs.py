@@ -1,8 +1,8 @@
 """An adapter in a layout of files: two matrices for each adapted tensor.
 
-Files keep ``lora_a`` as [r, in] and ``lora_b`` as [out, r], so that ``scale * lora_b lora_a``
-is added to a weight [out, in]. Where a layout keeps several matrices as one tensor (CodeGen's
-``qkv_proj``), their factors stand side by side and the rank is the sum of theirs.
+Files store ``lora_a`` as [r, in] and ``lora_b`` as [out, r]; ``scale * lora_b lora_a`` is added to
+a weight [out, in]. Where a layout fuses several matrices into one tensor (CodeGen's
+``qkv_proj``), their factors are concatenated and the rank is the sum of theirs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Pair:
     Attributes:
         lora_a: [r, in].
         lora_b: [out, r].
-        scale: what their product is multiplied by.
+        scale: a factor of their product.
     """
 
     lora_a: Values
@@ -70,23 +70,23 @@ def _pair(
     }
     lora_a = [a.reshape(inner, -1).T for a, _ in adapted.values()]
     rank = sum(len(part) for part in lora_a)
-    # A layout's join orders what a matrix writes, and asks for all it reads: the ranks take
-    # the places of the first inputs, and the rest is cut off again.
+    # `to_file` reorders outputs but expects all inputs of a matrix: the ranks take the place of
+    # the first inputs, and the remaining columns are dropped again.
     outs = _out_shapes(rule, inner)
-    parts, at = [], 0
+    parts, offset = [], 0
     for field, out in zip(rule.fields, outs, strict=True):
         padded = np.zeros((inner, *out), np.float32)
         if field in adapted:
             b = adapted[field][1]
-            padded[at : at + len(b)] = b.reshape(len(b), *out)
-            at += len(b)
+            padded[offset : offset + len(b)] = b.reshape(len(b), *out)
+            offset += len(b)
         parts.append(padded)
     lora_b = rule.to_file(*parts)[:, :rank]
     return Pair(np.concatenate(lora_a), np.ascontiguousarray(lora_b), scale)
 
 
 def _out_shapes(rule: Rule, inner: int) -> list[tuple[int, ...]]:
-    """The dimensions that each array of a rule writes."""
+    """The output dimensions of each array of a rule."""
     shapes = []
     for part in rule.from_file(np.zeros(rule.shape, np.int8)):
         read, cut = 1, 0

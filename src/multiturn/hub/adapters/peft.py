@@ -51,12 +51,11 @@ _WITHOUT: dict[str, tuple[object, ...]] = {
         _OFF,
     ),
 }
-"""Settings under which an adapter is more, or other, than two matrices for each weight."""
+"""Settings that make an adapter more than two matrices for each weight, with their off values."""
 
-_BASE_KEPT = (None, True, False, "gaussian", "eva", "orthogonal", "mica")
-"""Values of `init_lora_weights` that leave the base model as it is. Under the others (PiSSA,
-OLoRA, CorDA, LoftQ, LoRA-GA ...) the adapter belongs to a base that was changed when training
-began, which is not the base that is loaded here."""
+_BASE_UNCHANGED = (None, True, False, "gaussian", "eva", "orthogonal", "mica")
+"""Values of `init_lora_weights` that do not change the base model. The others (PiSSA, OLoRA, CorDA,
+LoftQ, LoRA-GA ...) change the base when training begins, and that base is not loaded here."""
 
 _HARMLESS = frozenset(
     {
@@ -81,24 +80,24 @@ _HARMLESS = frozenset(
         "task_type",
     }
 )
-"""Settings that say how it was trained, or which weights it has, which its tensors say too."""
+"""Settings about training, or about which weights are adapted, which the tensors show too."""
 
 _READ = frozenset(
     {"alpha_pattern", "init_lora_weights", "lora_alpha", "r", "rank_pattern", "use_rslora"}
 )
-_DEFAULT_RANK = _DEFAULT_ALPHA = 8  # of `peft`, where the file does not say
+_DEFAULT_RANK = _DEFAULT_ALPHA = 8  # of `peft`, if the file has none
 
 
 def write_peft(
     directory: Path, pairs: Mapping[str, Pair], *, rank: int, alpha: float, base: str
 ) -> None:
-    """Write both files.
+    """Write an adapter as a PEFT directory.
 
     Args:
         directory: exists.
-        pairs: by the name of the tensor they belong to, ``....weight``.
-        rank: of a matrix alone; a tensor that holds several says its own.
-        alpha: of a matrix alone.
+        pairs: by tensor name, ``....weight``.
+        rank: of a single matrix; a fused tensor gets an entry in ``rank_pattern``.
+        alpha: of a single matrix.
         base: the name of the adapted model.
 
     Raises:
@@ -114,7 +113,7 @@ def write_peft(
         "r": rank,
         "lora_alpha": alpha,
         "rank_pattern": fused,
-        # The factor alpha / r stays what it is.
+        # Keeps alpha / r the same.
         "alpha_pattern": {name: alpha * wide / rank for name, wide in fused.items()},
         "target_modules": sorted(last),
         "lora_dropout": 0.0,
@@ -134,11 +133,10 @@ def write_peft(
 
 
 def read_peft(directory: Path) -> dict[str, Pair]:
-    """The pairs of a directory, by the name of the tensor they belong to.
+    """The pairs of a PEFT directory, by tensor name.
 
     Raises:
-        ModelFileError: a file is missing or broken, or the adapter is of a kind that is not
-            read.
+        ModelFileError: a file is missing or broken, or this kind of adapter is not supported.
     """
     config = _read_config(directory / PEFT_CONFIG)
     weights = directory / PEFT_WEIGHTS
@@ -153,7 +151,7 @@ def read_peft(directory: Path) -> dict[str, Pair]:
         match = _NAME.fullmatch(name)
         if match is None or len(tensor.shape) != 2:
             raise ModelFileError(
-                f"{weights.name}: {name!r} is no factor of a linear layer",
+                f"{weights.name}: {name!r} is not a factor of a linear layer",
                 allowed="names that end in .lora_A.weight or .lora_B.weight",
             )
         found.setdefault(match[1], {})[match[2]] = tensor.read().astype(np.float32)
@@ -176,17 +174,19 @@ def _read_config(file: Path) -> dict[str, Any]:
         raise ModelFileError(f"{file.name} cannot be read: {error}") from error
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         raise ModelFileError(
-            f"{file.name} describes no LoRA adapter", allowed='"peft_type": "LORA"'
+            f"{file.name} does not describe a LoRA adapter", allowed='"peft_type": "LORA"'
         )
     _check_settings(file.name, config)
     return config
 
 
 def _check_settings(file: str, config: Mapping[str, Any]) -> None:
-    """See that nothing in it makes the adapter mean something else than is computed."""
+    """Refuse settings whose meaning this project does not compute."""
     fix = "merge it with peft, and use the merged model"
     init = config.get("init_lora_weights")
-    if not any(init is kept or (isinstance(kept, str) and init == kept) for kept in _BASE_KEPT):
+    if not any(
+        init is value or (isinstance(value, str) and init == value) for value in _BASE_UNCHANGED
+    ):
         raise ModelFileError(
             f"{file}: adapters with this init_lora_weights are not read, since they change the "
             "base model too",
@@ -208,7 +208,7 @@ def _check_settings(file: str, config: Mapping[str, Any]) -> None:
             )
     for name in ("rank_pattern", "alpha_pattern"):
         if not isinstance(config.get(name) or {}, dict):
-            raise ModelFileError(f"{file}: {name!r} is no mapping", got=config[name])
+            raise ModelFileError(f"{file}: {name!r} is not a mapping", got=config[name])
     if config.get("use_rslora") not in (None, True, False):
         raise ModelFileError(f"{file}: 'use_rslora' is not true or false", got=config["use_rslora"])
 
@@ -217,10 +217,10 @@ def _scale(config: Mapping[str, Any], module: str, lora_a: np.ndarray[Any, Any])
     rank = _of_module(config, "rank_pattern", "r", module, _DEFAULT_RANK)
     if rank != len(lora_a):
         raise ModelFileError(
-            f"the rank of {module!r} is not the one that {PEFT_CONFIG} says",
+            f"the rank of {module!r} is not the one in {PEFT_CONFIG}",
             got=len(lora_a),
             allowed=str(rank),
-            fix="see that both files are of one adapter",
+            fix="check that both files belong to the same adapter",
         )
     alpha = _of_module(config, "alpha_pattern", "lora_alpha", module, _DEFAULT_ALPHA)
     return float(alpha) / (rank**0.5 if config.get("use_rslora") else rank)
@@ -229,19 +229,19 @@ def _scale(config: Mapping[str, Any], module: str, lora_a: np.ndarray[Any, Any])
 def _of_module(
     config: Mapping[str, Any], patterns: str, usual: str, module: str, default: float
 ) -> float:
-    """What holds for one module: of the first pattern that fits its name, else the usual."""
+    """The setting of one module: from the first pattern that matches, or the default."""
     value = config.get(usual, default)
     for pattern, own in (config.get(patterns) or {}).items():
         try:
             fits = re.fullmatch(rf"(.*\.)?({pattern})", module)
         except re.error as error:
             raise ModelFileError(
-                f"{PEFT_CONFIG}: a key of {patterns!r} is no regular expression ({error})",
+                f"{PEFT_CONFIG}: a key of {patterns!r} is not a regular expression ({error})",
                 got=pattern,
             ) from error
         if fits:
             value = own
             break
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ModelFileError(f"{PEFT_CONFIG}: {usual!r} is no number", got=value)
+        raise ModelFileError(f"{PEFT_CONFIG}: {usual!r} is not a number", got=value)
     return value

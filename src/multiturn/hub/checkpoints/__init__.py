@@ -1,6 +1,6 @@
-"""A model's directory or file becomes a decoder's parameters.
+"""Checkpoints: a model's directory or file to the parameters of a decoder.
 
-reading  the door
-configs  config.json of the hub's families
-layouts  which tensor of a file is which of the decoder's, and how its axes lie
+reading  opens checkpoints and loads parameters
+configs  config.json of the hub's families, and GGUF metadata
+layouts  maps tensors of files to arrays of the decoder
 """

@@ -1,4 +1,4 @@
-"""What a checkpoint says of its own architecture, as a configuration and a layout."""
+"""A checkpoint's description of its architecture, as a config and a layout."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _STOCK_GROUPS = 4
 
 @dataclass(frozen=True, slots=True)
 class DescribedModel:
-    """A model before its weights are looked at.
+    """The architecture of a model, before its weights are read.
 
     Attributes:
         config: of the model.
-        layout: which tensor holds what.
-        tied: the head is the embedding, though it has a bias of its own and is kept apart here;
-            files hold one of the two tensors, or both.
+        layout: of its tensors.
+        tied: the head shares the embedding's matrix but has its own bias, so `Parameters` has
+            both; files have one of the two tensors, or both.
     """
 
     config: DecoderConfig
@@ -44,20 +44,20 @@ class DescribedModel:
 
 
 class _Entries:
-    """Typed access to a configuration file, with errors that name the key and the file."""
+    """Typed access to a config file, with errors that name the key and the file."""
 
     def __init__(self, file: str, values: Mapping[str, Any]) -> None:
         self.file = file
         self.values = values
 
     def number(self, *names: str, default: float | None = None) -> float:
-        """The first of the names that is there and not null."""
+        """The first of the keys that exists and is not null."""
         for name in names:
             value = self.values.get(name)
             if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ModelFileError(f"{self.file}: {name!r} is no number", got=value)
+                raise ModelFileError(f"{self.file}: {name!r} is not a number", got=value)
             return value
         if default is None:
             raise ModelFileError(
@@ -65,8 +65,8 @@ class _Entries:
             )
         return default
 
-    def whole(self, *names: str, default: int | None = None) -> int:
-        """As `number`, whole."""
+    def integer(self, *names: str, default: int | None = None) -> int:
+        """Like `number`, for a positive integer."""
         value = self.number(*names, default=default)
         if value != int(value) or not 0 < value < 2**40:
             raise ModelFileError(
@@ -75,18 +75,18 @@ class _Entries:
         return int(value)
 
     def flag(self, name: str) -> bool:
-        """False where it is not there."""
+        """A boolean; false if missing."""
         value = self.values.get(name)
         if value is not None and not isinstance(value, bool):
             raise ModelFileError(f"{self.file}: {name!r} is not true or false", got=value)
         return bool(value)
 
     def one_of(self, name: str, allowed: tuple[str, ...], default: str) -> str:
-        """A text that must be among those this project computes."""
+        """A choice among the ones that this decoder supports."""
         value = self.values.get(name, default)
         if value not in allowed:
             raise ModelFileError(
-                f"{self.file}: {name!r} is nothing this decoder computes",
+                f"{self.file}: {name!r} is not supported by this decoder",
                 got=value,
                 allowed=", ".join(allowed),
             )
@@ -102,8 +102,8 @@ def describe_hub(values: Mapping[str, Any], directory: Path, groups: int | None)
         groups: as in `open_checkpoint`.
 
     Raises:
-        ModelFileError: an architecture or a choice in it that this decoder does not
-            compute, a missing key, or a CodeGen checkpoint whose groups are ambiguous.
+        ModelFileError: an unsupported architecture or setting, a missing key, or a CodeGen
+            checkpoint whose groups are ambiguous.
         InputError: `groups` makes no sense for this checkpoint.
     """
     entries = _Entries(f"{directory.name}/config.json", values)
@@ -129,79 +129,80 @@ def describe_hub(values: Mapping[str, Any], directory: Path, groups: int | None)
 
 
 def _gptj(entries: _Entries) -> DecoderConfig:
-    """CodeGen and GPT-J spell their configurations alike."""
+    """CodeGen and GPT-J use the same keys."""
     entries.one_of("activation_function", _GELU_TANH, "gelu_new")
-    width, heads = entries.whole("n_embd"), entries.whole("n_head")
+    width, heads = entries.integer("n_embd"), entries.integer("n_head")
     if width % heads:
         raise ModelFileError(
-            f"{entries.file}: 'n_embd' is no multiple of 'n_head'", got=f"{width} and {heads}"
+            f"{entries.file}: 'n_embd' is not a multiple of 'n_head'", got=f"{width} and {heads}"
         )
     return codegen_config(
-        layers=entries.whole("n_layer"),
+        layers=entries.integer("n_layer"),
         heads=heads,
         head_dim=width // heads,
         rotary_size=_rotary_dim(entries),
-        vocab_size=entries.whole("vocab_size"),
-        max_seq_len=entries.whole("n_positions", "n_ctx", default=2048),
-        mlp_dim=entries.whole("n_inner", default=4 * width),
+        vocab_size=entries.integer("vocab_size"),
+        max_seq_len=entries.integer("n_positions", "n_ctx", default=2048),
+        mlp_dim=entries.integer("n_inner", default=4 * width),
         norm_eps=entries.number("layer_norm_epsilon", default=1e-5),
     )
 
 
 def _rotary_dim(entries: _Entries) -> int:
-    """Transformers takes 64 where the key is missing, and fails over null."""
+    """Transformers uses 64 if the key is missing, and fails on null."""
     if "rotary_dim" in entries.values and entries.values["rotary_dim"] is None:
         raise ModelFileError(
-            f"{entries.file}: 'rotary_dim' is null", fix="say how much of each head is turned"
+            f"{entries.file}: 'rotary_dim' is null",
+            fix="set the number of rotary dimensions of a head",
         )
-    return entries.whole("rotary_dim", default=64)
+    return entries.integer("rotary_dim", default=64)
 
 
 def _groups(entries: _Entries, config: DecoderConfig, said: int | None) -> int:
-    """In how many groups the queries, keys and values are kept.
+    """The number of groups of queries, keys and values.
 
-    The stock loader knows 4 and no other number. CodeGen2 ships code of its own
-    (`auto_map`) that has 4 in some sizes and 8 in others, and nothing in its
-    configuration says which; a wrong number loads without complaint and talks nonsense.
+    The stock loader supports only 4. CodeGen2 ships its own code (`auto_map`), with 4 groups in
+    some sizes and 8 in others, and its config does not say which. A wrong number loads without
+    an error and generates nonsense.
     """
-    kept = entries.whole("mp_num", default=said or _STOCK_GROUPS)
-    if said is not None and said != kept:
+    stored = entries.integer("mp_num", default=said or _STOCK_GROUPS)
+    if said is not None and said != stored:
         raise InputError(
-            "groups contradicts the checkpoint", got=said, allowed=f"{kept}, by its config.json"
+            "groups contradicts the checkpoint", got=said, allowed=f"{stored}, by its config.json"
         )
     if said is None and "mp_num" not in entries.values and "auto_map" in entries.values:
         raise ModelFileError(
             f"{entries.file}: the number of qkv groups is ambiguous, since the checkpoint "
-            "brings code of its own",
+            "brings its own code",
             got="auto_map and no mp_num",
             fix='add "mp_num": 8 to config.json for CodeGen2-1B and -3.7B, 4 for the others',
         )
-    if config.heads % kept:
+    if config.heads % stored:
         raise ModelFileError(
-            f"{entries.file}: {config.heads} heads do not divide into {kept} qkv groups",
-            fix="name the right number of groups",
+            f"{entries.file}: {config.heads} heads do not divide into {stored} qkv groups",
+            fix="give the right number of groups",
         )
-    return kept
+    return stored
 
 
 def _phi(entries: _Entries) -> DecoderConfig:
     entries.one_of("hidden_act", _GELU_TANH, "gelu_new")
     rope = _rope(entries)
-    width, heads = entries.whole("hidden_size"), entries.whole("num_attention_heads")
-    kv_heads = entries.whole("num_key_value_heads", default=heads)
+    width, heads = entries.integer("hidden_size"), entries.integer("num_attention_heads")
+    kv_heads = entries.integer("num_key_value_heads", default=heads)
     if entries.flag("qk_layernorm") or kv_heads != heads or width % heads:
         raise ModelFileError(f"{entries.file}: only Phi exports of CodeGen models are read")
     factor = rope.number("partial_rotary_factor", default=0.5)
     if rope.number("rope_theta", default=10_000) != 10_000 or _stretch(rope) != 1:
         raise ModelFileError(f"{entries.file}: only Phi exports of CodeGen models are read")
     return codegen_config(
-        layers=entries.whole("num_hidden_layers"),
+        layers=entries.integer("num_hidden_layers"),
         heads=heads,
         head_dim=width // heads,
         rotary_size=int(width // heads * factor),
-        vocab_size=entries.whole("vocab_size"),
-        max_seq_len=entries.whole("max_position_embeddings"),
-        mlp_dim=entries.whole("intermediate_size"),
+        vocab_size=entries.integer("vocab_size"),
+        max_seq_len=entries.integer("max_position_embeddings"),
+        mlp_dim=entries.integer("intermediate_size"),
         norm_eps=entries.number("layer_norm_eps", default=1e-5),
     )
 
@@ -210,21 +211,23 @@ def _llama(entries: _Entries, kind: str) -> DecoderConfig:
     entries.one_of("hidden_act", ("silu",), "silu")
     for name in ("attention_bias", "mlp_bias", "use_sliding_window"):
         if entries.flag(name):
-            raise ModelFileError(f"{entries.file}: {name!r} is nothing this decoder computes")
+            raise ModelFileError(f"{entries.file}: {name!r} is not supported by this decoder")
     if kind == "mistral" and entries.values.get("sliding_window") is not None:
-        raise ModelFileError(f"{entries.file}: a sliding window is nothing this decoder computes")
+        raise ModelFileError(f"{entries.file}: a sliding window is not supported by this decoder")
     rope = _rope(entries)
     if rope.number("partial_rotary_factor", default=1.0) != 1:
-        raise ModelFileError(f"{entries.file}: a partial rotary is not computed here")
+        raise ModelFileError(f"{entries.file}: partial rotary embeddings are not supported")
     return llama_config(
-        vocab_size=entries.whole("vocab_size"),
-        layers=entries.whole("num_hidden_layers"),
-        d_model=entries.whole("hidden_size"),
-        heads=entries.whole("num_attention_heads"),
-        kv_heads=entries.whole("num_key_value_heads", default=entries.whole("num_attention_heads")),
-        head_dim=entries.whole("head_dim") if entries.values.get("head_dim") else None,
-        mlp_dim=entries.whole("intermediate_size"),
-        max_seq_len=entries.whole("max_position_embeddings", default=2048),
+        vocab_size=entries.integer("vocab_size"),
+        layers=entries.integer("num_hidden_layers"),
+        d_model=entries.integer("hidden_size"),
+        heads=entries.integer("num_attention_heads"),
+        kv_heads=entries.integer(
+            "num_key_value_heads", default=entries.integer("num_attention_heads")
+        ),
+        head_dim=entries.integer("head_dim") if entries.values.get("head_dim") else None,
+        mlp_dim=entries.integer("intermediate_size"),
+        max_seq_len=entries.integer("max_position_embeddings", default=2048),
         rotary_base=rope.number("rope_theta", default=10_000.0),
         rope_scaling=_stretch(rope),
         norm_eps=entries.number("rms_norm_eps", default=1e-6),
@@ -234,20 +237,20 @@ def _llama(entries: _Entries, kind: str) -> DecoderConfig:
 
 
 def _rope(entries: _Entries) -> _Entries:
-    """Rotary settings, as transformers takes them together.
+    """Rotary settings, combined like in transformers.
 
-    They stand in `rope_parameters` since transformers 5, and before in `rope_scaling` beside
-    flat keys. Where both mappings are there, the older one counts.
+    They are in `rope_parameters` since transformers 5, and before in `rope_scaling` and flat
+    keys. If both mappings exist, the older one applies.
     """
     for name in ("rope_scaling", "rope_parameters"):
         if not isinstance(entries.values.get(name) or {}, Mapping):
             raise ModelFileError(
-                f"{entries.file}: {name!r} is no mapping", got=entries.values[name]
+                f"{entries.file}: {name!r} is not a mapping", got=entries.values[name]
             )
     own = dict(entries.values.get("rope_scaling") or entries.values.get("rope_parameters") or {})
     if any(isinstance(value, Mapping) for value in own.values()):
         raise ModelFileError(
-            f"{entries.file}: rotary settings of each kind of layer are not computed here",
+            f"{entries.file}: rotary settings for each kind of layer are not supported",
             got=", ".join(own),
         )
     names = ("rope_theta", "partial_rotary_factor")
@@ -259,21 +262,21 @@ def _rope(entries: _Entries) -> _Entries:
     }
     kinds = [own[name] for name in ("rope_type", "type") if own.get(name) is not None]
     if len(kinds) == 2 and kinds[0] != kinds[1]:
-        # transformers 4 takes the second of them, transformers 5 the first.
+        # transformers 4 uses the second of them, transformers 5 the first.
         raise ModelFileError(
             f"{entries.file}: 'rope_type' and 'type' of the rotary scaling contradict each other",
             got=f"{kinds[0]} and {kinds[1]}",
-            fix="take one of them out",
+            fix="remove one of them",
         )
     own["rope_type"] = kinds[0] if kinds else "default"
     return _Entries(entries.file, {**flat, **own})
 
 
 def _stretch(rope: _Entries) -> float:
-    """What positions are divided by.
+    """The linear RoPE scaling factor.
 
     Raises:
-        ModelFileError: a scaling that this decoder does not compute (``dynamic``, ``yarn``,
+        ModelFileError: a scaling that this decoder does not support (``dynamic``, ``yarn``,
             ``llama3``, ``longrope`` ...).
     """
     if rope.one_of("rope_type", ("default", "linear"), "default") == "default":
@@ -285,12 +288,12 @@ def describe_gguf(header: GGUFHeader, tensors: Tensors) -> DescribedModel:
     """The model of a GGUF file.
 
     Raises:
-        ModelFileError: an architecture that this decoder does not compute, or a missing key.
+        ModelFileError: an architecture that this decoder does not support, or a missing key.
     """
     file, arch = header.path.name, header.architecture
     if arch not in ("llama", "qwen2", "phi2"):
         raise ModelFileError(
-            f"{file}: an architecture that this decoder does not compute",
+            f"{file}: an architecture that this decoder does not support",
             got=arch,
             allowed="llama, qwen2, phi2",
             fix="run it with the llama.cpp engine",
@@ -317,22 +320,22 @@ def describe_gguf(header: GGUFHeader, tensors: Tensors) -> DescribedModel:
 
 def _gguf_llama(entries: _Entries, tensors: Tensors) -> DecoderConfig:
     if entries.number("expert_count", default=0):
-        raise ModelFileError(f"{entries.file}: experts are not computed here")
-    heads = entries.whole("attention.head_count")
-    head_dim = entries.whole(
-        "attention.key_length", default=entries.whole("embedding_length") // heads
+        raise ModelFileError(f"{entries.file}: mixtures of experts are not supported")
+    heads = entries.integer("attention.head_count")
+    head_dim = entries.integer(
+        "attention.key_length", default=entries.integer("embedding_length") // heads
     )
-    if entries.whole("rope.dimension_count", default=head_dim) != head_dim:
-        raise ModelFileError(f"{entries.file}: a partial rotary is not computed here")
+    if entries.integer("rope.dimension_count", default=head_dim) != head_dim:
+        raise ModelFileError(f"{entries.file}: partial rotary embeddings are not supported")
     return llama_config(
         vocab_size=tensors["token_embd.weight"].shape[0],
-        layers=entries.whole("block_count"),
-        d_model=entries.whole("embedding_length"),
+        layers=entries.integer("block_count"),
+        d_model=entries.integer("embedding_length"),
         heads=heads,
-        kv_heads=entries.whole("attention.head_count_kv", default=heads),
+        kv_heads=entries.integer("attention.head_count_kv", default=heads),
         head_dim=head_dim,
-        mlp_dim=entries.whole("feed_forward_length"),
-        max_seq_len=entries.whole("context_length"),
+        mlp_dim=entries.integer("feed_forward_length"),
+        max_seq_len=entries.integer("context_length"),
         rotary_base=entries.number("rope.freq_base", default=10_000.0),
         rope_scaling=_gguf_stretch(entries, tensors),
         norm_eps=entries.number("attention.layer_norm_rms_epsilon"),
@@ -345,25 +348,24 @@ _ROTARY_TENSORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factor
 
 
 def _gguf_stretch(entries: _Entries, tensors: Tensors) -> float:
-    """What positions are divided by, as llama.cpp reads it.
+    """The linear RoPE scaling factor, as llama.cpp reads it.
 
-    A factor counts without a type, which is then ``linear``; the older key is
-    ``rope.scale_linear``; a factor of 0 is none; with the type ``none`` there is no scaling
-    whatever the factor.
+    A factor without a type is ``linear``; the older key is ``rope.scale_linear``; a factor of 0
+    and the type ``none`` both mean no scaling.
 
     Raises:
-        ModelFileError: a scaling that this decoder does not compute.
+        ModelFileError: a scaling that this decoder does not support.
     """
     for name in _ROTARY_TENSORS:
         if name in tensors:
             raise ModelFileError(
-                f"{entries.file}: rotary factors for each frequency are not computed here",
+                f"{entries.file}: rotary factors for each frequency are not supported",
                 got=name,
                 fix="run it with the llama.cpp engine",
             )
     if entries.number("rope.scaling.attn_factor", default=1.0) != 1:
         raise ModelFileError(
-            f"{entries.file}: a rotary attention factor is not computed here",
+            f"{entries.file}: a rotary attention factor is not supported",
             got=entries.values["rope.scaling.attn_factor"],
             fix="run it with the llama.cpp engine",
         )
@@ -373,18 +375,18 @@ def _gguf_stretch(entries: _Entries, tensors: Tensors) -> float:
 
 
 def _gguf_phi2(entries: _Entries, tensors: Tensors) -> DecoderConfig:
-    heads = entries.whole("attention.head_count")
+    heads = entries.integer("attention.head_count")
     if _gguf_stretch(entries, tensors) != 1 or entries.number("rope.freq_base", default=1e4) != 1e4:
         raise ModelFileError(f"{entries.file}: only Phi exports of CodeGen models are read")
     return codegen_config(
-        layers=entries.whole("block_count"),
+        layers=entries.integer("block_count"),
         heads=heads,
-        head_dim=entries.whole("embedding_length") // heads,
-        rotary_size=entries.whole(
-            "rope.dimension_count", default=entries.whole("embedding_length") // heads
+        head_dim=entries.integer("embedding_length") // heads,
+        rotary_size=entries.integer(
+            "rope.dimension_count", default=entries.integer("embedding_length") // heads
         ),
         vocab_size=tensors["token_embd.weight"].shape[0],
-        max_seq_len=entries.whole("context_length"),
-        mlp_dim=entries.whole("feed_forward_length"),
+        max_seq_len=entries.integer("context_length"),
+        mlp_dim=entries.integer("feed_forward_length"),
         norm_eps=entries.number("attention.layer_norm_epsilon"),
     )

@@ -1,10 +1,10 @@
-"""Where each layout of checkpoint files keeps each array of a decoder.
+"""Layouts of checkpoint files: which tensor holds which array of a decoder.
 
-A layout is a list of rules, one for each tensor in the files: its name and shape, the
-arrays of `Parameters` it holds, and the two directions of the change between them. Loading
-and writing are then the same code for every layout.
+A layout is a list of rules, one for each tensor in the files: its name and shape, the arrays of
+`Parameters` it holds, and the conversions from and to the file. Loading and writing use the same
+code for every layout.
 
-Torch keeps a linear layer as [out, in]; this project as [in, out], with heads apart.
+Torch stores a linear layer as [out, in]; this project as [in, out], with heads as an axis.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Rule:
     Attributes:
         name: in the files.
         shape: in the files.
-        layer: which block's; None outside the blocks.
-        fields: the arrays it holds, as ``query`` of `Layers` or ``embedding`` of `Parameters`.
-            Empty for a tensor that is nothing but zeros to us (a bias we do not have).
+        layer: index of the block; None outside the blocks.
+        fields: the arrays it holds, such as ``query`` of `Layers` or ``embedding`` of `Parameters`.
+            Empty for a tensor that must be zero, a bias that the decoder does not have.
         from_file: the file's values to the arrays' values, in the order of `fields`.
         to_file: the arrays' values to the file's.
     """
@@ -62,7 +62,7 @@ class Layout:
     Attributes:
         name: of the layout, for people.
         rules: one for each tensor.
-        ignored: names that may stand in the files and hold no weights.
+        ignored: names of tensors without weights that files may have.
     """
 
     name: str
@@ -71,10 +71,10 @@ class Layout:
 
 
 def codegen_layout(config: DecoderConfig, groups: int) -> Layout:
-    """The hub's CodeGen layout: queries, values and keys of a group of heads together.
+    """The hub's CodeGen layout, with queries, values and keys of each group of heads fused.
 
-    ``qkv_proj.weight`` is [3 D, D]: for each of `groups` groups of heads/groups heads in a
-    row, the queries of the group, then its values, then its keys.
+    ``qkv_proj.weight`` is [3 D, D]: for each of `groups` groups of heads/groups
+    consecutive heads, the queries of the group, then its values, then its keys.
     """
     c = config
     grouped = (groups, 3, c.heads // groups, c.head_dim, c.d_model)
@@ -106,7 +106,7 @@ def codegen_layout(config: DecoderConfig, groups: int) -> Layout:
 
 
 def gptj_layout(config: DecoderConfig) -> Layout:
-    """GPT-J: as CodeGen, with queries, keys and values apart."""
+    """GPT-J: like CodeGen, with separate queries, keys and values."""
 
     def block(layer: int) -> Iterator[Rule]:
         at = f"transformer.h.{layer}.attn."
@@ -123,9 +123,9 @@ def phi_layout(config: DecoderConfig) -> Layout:
 
     def block(layer: int) -> Iterator[Rule]:
         at = f"model.layers.{layer}."
-        turn = _from_half_split(c)
+        order_of_head = _from_half_split(c)
         for field, name in (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj")):
-            order = None if field == "value" else turn
+            order = None if field == "value" else order_of_head
             yield _linear(f"{at}self_attn.{name}", field, c, layer, out=c.d_model, order=order)
             yield _zeros(f"{at}self_attn.{name}.bias", c.d_model, layer)
         yield _linear(f"{at}self_attn.dense", "attention_out", c, layer, out=c.d_model)
@@ -177,16 +177,16 @@ def llama_layout(config: DecoderConfig) -> Layout:
 def gguf_llama_layout(config: DecoderConfig, architecture: str) -> Layout:
     """GGUF files of the architectures ``llama`` and ``qwen2``.
 
-    Files of ``llama`` keep the rows of queries and keys with the pairs of the rotary side
-    by side (what llama.cpp's converter calls permute); those of ``qwen2`` as the hub does.
+    Files of ``llama`` store queries and keys interleaved (the permute of llama.cpp's
+    converter); those of ``qwen2`` store them half-split, like the hub.
     """
     c = config
-    turn = _from_interleaved(c) if architecture == "llama" else None
+    order_of_head = _from_interleaved(c) if architecture == "llama" else None
 
     def block(layer: int) -> Iterator[Rule]:
         at = f"blk.{layer}."
         for field, name, heads in _attention_inputs(c):
-            out, order = heads * c.head_dim, None if field == "value" else turn
+            out, order = heads * c.head_dim, None if field == "value" else order_of_head
             yield _linear(f"{at}attn_{name}", field, c, layer, out=out, order=order)
             if c.qkv_bias:
                 yield _vector(
@@ -213,14 +213,14 @@ def gguf_llama_layout(config: DecoderConfig, architecture: str) -> Layout:
 
 
 def gguf_phi2_layout(config: DecoderConfig) -> Layout:
-    """GGUF files of the architecture ``phi2``: Phi's arithmetic under llama.cpp's names."""
+    """GGUF files of the architecture ``phi2``: Phi under llama.cpp's names."""
     c = config
 
     def block(layer: int) -> Iterator[Rule]:
         at = f"blk.{layer}."
-        turn = _from_half_split(c)
+        order_of_head = _from_half_split(c)
         for field, name, _ in _attention_inputs(c):
-            order = None if field == "value" else turn
+            order = None if field == "value" else order_of_head
             yield _linear(f"{at}attn_{name}", field, c, layer, out=c.d_model, order=order)
             yield _zeros(f"{at}attn_{name}.bias", c.d_model, layer)
         yield _linear(f"{at}attn_output", "attention_out", c, layer, out=c.d_model)
@@ -236,7 +236,7 @@ def gguf_phi2_layout(config: DecoderConfig) -> Layout:
     return Layout("gguf phi2", (*outer, *_blocks(c, block)), _IGNORED)
 
 
-# Masks and rotary tables that old files keep beside the weights.
+# Masks and rotary tables that old files store with the weights.
 _IGNORED = re.compile(
     r"(transformer\.h\.\d+\.attn\.(causal_mask|bias|masked_bias|embed_positions))"
     r"|(model\.layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq"
@@ -296,7 +296,7 @@ def _linear(
 ) -> Rule:
     """A weight of a linear layer, [out, in] in the files and [in ..., out ...] here.
 
-    `order` says for each dimension of a head which one of the file's it is.
+    `order` permutes the dimensions of a head, from the file to the model.
     """
     inner = c.d_model if inner is None else inner
     shapes = {
@@ -328,7 +328,7 @@ def _vector(
     *,
     order: Values | None = None,
 ) -> Rule:
-    """A tensor that is kept the same way round; `ours` is its shape here if another."""
+    """A tensor without transposition; `ours` is the decoder's shape, if different."""
     ours = shape if ours is None else ours
 
     def from_file(values: Values) -> tuple[Values, ...]:
@@ -350,8 +350,8 @@ def _zeros(name: str, size: int, layer: int) -> Rule:
 def _from_interleaved(c: DecoderConfig) -> Values:
     """The order of a head's dimensions for an interleaved file and a half-split model."""
     size = c.rotary.size
-    turned = np.concatenate((np.arange(0, size, 2), np.arange(1, size, 2)))
-    return np.concatenate((turned, np.arange(size, c.head_dim)))
+    rotary = np.concatenate((np.arange(0, size, 2), np.arange(1, size, 2)))
+    return np.concatenate((rotary, np.arange(size, c.head_dim)))
 
 
 def _from_half_split(c: DecoderConfig) -> Values:

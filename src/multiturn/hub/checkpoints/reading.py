@@ -1,8 +1,8 @@
-"""From a checkpoint's files to a decoder's configuration and arrays.
+"""Opens a checkpoint and loads its config and parameters.
 
-A checkpoint is a GGUF file, or a directory in the hub's layout with `config.json` and
-weights as safetensors or `pytorch_model*.bin`, whole or in shards. All names and shapes
-are checked before the first value is read, so nothing is ever half loaded.
+A checkpoint is a GGUF file, or a directory in the hub's layout with `config.json` and weights in
+safetensors or `pytorch_model*.bin`, in one file or in shards. All names and shapes are checked
+before the first value is read, so a checkpoint is never loaded partially.
 """
 
 from __future__ import annotations
@@ -41,15 +41,14 @@ _INDEXED = (
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint that was looked through: every tensor is there, with the right shape.
+    """A checked checkpoint: every tensor exists and has the right shape.
 
     Attributes:
         path: the file or directory.
         config: of the model.
-        layout: which tensor holds what.
+        layout: of its tensors.
         tensors: by name; not read yet.
-        dtype: the one floating type of all weights, or float32 where they differ or are
-            quantized.
+        dtype: of all weights, or float32 if their dtypes differ or they are quantized.
     """
 
     path: Path
@@ -60,18 +59,17 @@ class Checkpoint:
 
 
 def open_checkpoint(path: Path, *, groups: int | None = None) -> Checkpoint:
-    """Look a checkpoint through.
+    """Open and check a checkpoint.
 
     Args:
         path: a GGUF file or a directory.
-        groups: in how many groups a CodeGen checkpoint keeps its queries, keys and
-            values, where its own files do not say: 4 for CodeGen 1, 8 for CodeGen2-1B and
-            -3.7B.
+        groups: the number of groups of queries, keys and values of a CodeGen checkpoint whose
+            files do not say: 4 for CodeGen 1, 8 for CodeGen2-1B and -3.7B.
 
     Raises:
-        ModelFileError: a file is missing or broken, a tensor is missing, unexpected, or
-            of a wrong shape or dtype; the message names it.
-        InputError: `groups` makes no sense for this checkpoint.
+        ModelFileError: a file is missing or broken, or a tensor is missing, unexpected, or of
+            the wrong shape or dtype; the message names it.
+        InputError: `groups` does not apply to this checkpoint.
     """
     if not path.exists():
         raise ModelFileError(
@@ -95,46 +93,46 @@ def open_checkpoint(path: Path, *, groups: int | None = None) -> Checkpoint:
 
 
 def load_parameters(checkpoint: Checkpoint, dtype: str | None = None) -> Parameters:
-    """The arrays of a checkpoint.
+    """The parameters of a checkpoint.
 
     Args:
         checkpoint: from `open_checkpoint`.
-        dtype: of the arrays: ``float32``, ``bfloat16`` or ``float16``; None keeps the
+        dtype: of the arrays: ``float32``, ``bfloat16`` or ``float16``; None uses the
             checkpoint's own.
 
     Raises:
-        InputError: no such dtype.
-        ModelFileError: a tensor holds what its dtype cannot.
+        InputError: an unknown dtype.
+        ModelFileError: a tensor that must be zero is not.
     """
     dtype = checkpoint.dtype if dtype is None else dtype
     if dtype not in ("float32", "bfloat16", "float16"):
         raise InputError("unknown dtype", got=dtype, allowed="float32, bfloat16, float16")
-    declared = parameter_specs(checkpoint.config)
-    outer = _empty_arrays(declared, dtype)
-    blocks = _empty_arrays(declared.layers, dtype)
+    specs = parameter_specs(checkpoint.config)
+    outer = _empty_arrays(specs, dtype)
+    blocks = _empty_arrays(specs.layers, dtype)
 
     def fill(rule: Rule) -> None:
         for field, part in _read_rule(checkpoint, rule):
             _copy(part, outer[field] if rule.layer is None else blocks[field][rule.layer])
 
-    # Each rule fills places of its own, and numpy works outside the interpreter's lock.
+    # Rules write to disjoint memory, and numpy releases the GIL.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as workers:
         for _ in workers.map(fill, checkpoint.layout.rules):
             pass
-    return _assembled(outer, blocks)
+    return _to_jax(outer, blocks)
 
 
 def each_array(checkpoint: Checkpoint) -> Iterator[tuple[str, int | None, np.ndarray[Any, Any]]]:
-    """The arrays of a checkpoint one after another, for who keeps them in a form of their own.
+    """The arrays of a checkpoint one by one, for callers that store them in another form.
 
-    No more than a few tensors are in memory at once, those being read ahead.
+    Only the few tensors that are read ahead are in memory at once.
 
     Yields:
-        The name, as ``query`` of `Layers` or ``embedding`` of `Parameters`; the block that it
-        is of, None for those outside; the values, in the checkpoint's own type.
+        The name, such as ``query`` of `Layers` or ``embedding`` of `Parameters`; the index of the
+        block, or None outside the blocks; and the values, in the checkpoint's dtype.
 
     Raises:
-        ModelFileError: a tensor holds what its dtype cannot.
+        ModelFileError: a tensor that must be zero is not.
     """
     workers = len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(workers) as pool:
@@ -150,7 +148,7 @@ def each_array(checkpoint: Checkpoint) -> Iterator[tuple[str, int | None, np.nda
 
 
 def _read_rule(checkpoint: Checkpoint, rule: Rule) -> list[tuple[str, np.ndarray[Any, Any]]]:
-    """The arrays that one tensor holds, by name."""
+    """The arrays in one tensor, by name."""
     values = checkpoint.tensors[rule.name].read()
     if rule.fields:
         return list(zip(rule.fields, rule.from_file(values), strict=True))
@@ -163,8 +161,8 @@ def _read_rule(checkpoint: Checkpoint, rule: Rule) -> list[tuple[str, np.ndarray
 
 
 def _copy(source: np.ndarray[Any, Any], target: np.ndarray[Any, Any]) -> None:
-    """Copy, a few rows at a time: most sources lie the other way round in memory, and a
-    processor's cache holds few of the lines that one row then touches.
+    """Copy a few rows at a time: most sources are transposed in memory, so each row touches many
+    cache lines.
     """
     if source.ndim < 2:
         target[...] = source.astype(target.dtype)
@@ -174,17 +172,17 @@ def _copy(source: np.ndarray[Any, Any], target: np.ndarray[Any, Any]) -> None:
         np.copyto(target[rows], source[rows], casting="unsafe")
 
 
-def _empty_arrays(declared: Any, dtype: str) -> dict[str, Any]:
+def _empty_arrays(specs: Any, dtype: str) -> dict[str, Any]:
     arrays = {}
-    for field in fields(declared):
-        info = getattr(declared, field.name)
+    for field in fields(specs):
+        info = getattr(specs, field.name)
         if info is not None and not isinstance(info, Layers):
             arrays[field.name] = np.empty(info.shape, numpy_dtype(dtype))
     return arrays
 
 
-def _assembled(outer: dict[str, Any], blocks: dict[str, Any]) -> Parameters:
-    """Hand the arrays to JAX one at a time, letting each numpy copy go."""
+def _to_jax(outer: dict[str, Any], blocks: dict[str, Any]) -> Parameters:
+    """Move the arrays to JAX one by one, freeing each numpy copy."""
 
     def taken(arrays: dict[str, Any], kind: type) -> dict[str, Any]:
         names = [field.name for field in fields(kind) if field.name != "layers"]
@@ -194,16 +192,16 @@ def _assembled(outer: dict[str, Any], blocks: dict[str, Any]) -> Parameters:
 
 
 def read_hub_tensors(directory: Path) -> dict[str, StoredTensor]:
-    """All tensors of a directory in the hub's layout, safetensors before pickles.
+    """All tensors of a directory in the hub's layout; safetensors take precedence over pickles.
 
     Raises:
-        ModelFileError: no weights, a shard is missing, or the index and the files differ.
+        ModelFileError: there are no weights, a shard is missing, or index and files differ.
     """
-    for whole, index, read in _INDEXED:
+    for single, index, read in _INDEXED:
         if (directory / index).exists():
             return _read_shards(directory, index, read)
-        if (directory / whole).exists():
-            return read(directory / whole)
+        if (directory / single).exists():
+            return read(directory / single)
     raise ModelFileError(
         "no weights in the directory",
         got=str(directory),
@@ -234,13 +232,13 @@ def _read_shards(
         for name, tensor in tensors.items():
             if where.get(name) != shard:
                 raise ModelFileError(
-                    f"{shard}: the tensor {name!r} is not there by {index}",
+                    f"{shard}: {index} has the tensor {name!r} in another file",
                     got=where.get(name, "no file"),
                 )
             found[name] = tensor
     for name, shard in where.items():
         if name not in found:
-            raise ModelFileError(f"{shard}: the tensor {name!r} is missing, {index} promises it")
+            raise ModelFileError(f"{shard}: the tensor {name!r} of {index} is missing")
     return found
 
 
@@ -254,7 +252,7 @@ def _read_json(file: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise ModelFileError(f"{file.name} cannot be read: {error}") from error
     if not isinstance(content, dict):
-        raise ModelFileError(f"{file.name} holds no JSON object")
+        raise ModelFileError(f"{file.name} is not a JSON object")
     return content
 
 
@@ -262,9 +260,9 @@ _EMBEDDINGS = ("model.embed_tokens.weight", "transformer.wte.weight")
 
 
 def _with_tied_head(tensors: Tensors, described: DescribedModel) -> Tensors:
-    """The tensors that the layout has where the head is the embedding.
+    """The tensors that the layout expects where the head is tied to the embedding.
 
-    A head that is stored once more is left out, or taken for both, if it says the same.
+    A second copy of the matrix is dropped, or a missing one added, if the values agree.
     """
     head = "lm_head.weight"
     embedding = next((name for name in _EMBEDDINGS if name in tensors), None)
@@ -300,16 +298,16 @@ def _check_tensors(path: Path, tensors: Tensors, described: DescribedModel) -> N
         raise ModelFileError(
             f"{path.name}: {_these(strange)} not part of this model",
             allowed=f"the {len(rules)} tensors of the layout {described.layout.name}",
-            fix="see that config.json belongs to these weights",
+            fix="check that config.json belongs to these weights",
         )
     for name, rule in rules.items():
         tensor = tensors[name]
         if tensor.shape != rule.shape:
             raise ModelFileError(
-                f"{tensor.file.name}: the tensor {name!r} has a wrong shape",
+                f"{tensor.file.name}: the tensor {name!r} has the wrong shape",
                 got=list(tensor.shape),
                 allowed=str(list(rule.shape)),
-                fix="see that the configuration belongs to these weights",
+                fix="check that the config belongs to these weights",
             )
         if tensor.dtype not in FLOAT_DTYPES:
             raise ModelFileError(

@@ -1,9 +1,9 @@
-"""A decoder written in the layouts that other engines read, each checked at once.
+"""Exports of checkpoints to the layouts of other engines, each verified.
 
-export       the door
+export       `export`, for CodeGen checkpoints
 configs      config.json of each layout
-files        safetensors, tokenizer and model card
+files        safetensors and atomic directories
 gguf         GGUF
-reference    how a layout computes, written a second time, to check against
-certificate  what the check found, kept beside the export
+reference    independent forward passes to verify against
+certificate  the result of the verification
 """

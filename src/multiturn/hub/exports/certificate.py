@@ -1,4 +1,4 @@
-"""Holding an export against its source, and saying how near they are."""
+"""Verification of an export against its source."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ __all__ = ["Agreement", "check_with_llama_cpp", "compare_logits", "require_agree
 
 Values = np.ndarray[Any, Any]
 Reference = Callable[[Values], Values]
-"""Tokens [rows, length] -> logits [rows, length, vocabulary]."""
+"""From tokens [rows, length] to logits [rows, length, vocabulary]."""
 
 TOLERANCE = 2e-4
-"""Greatest difference of any logit between a source and its export, in float32."""
+"""Maximum difference of any logit between a source and its export, in float32."""
 LLAMA_TOLERANCE = 2e-3
-"""The same for log-probabilities out of llama.cpp, whose kernels add in another order and
-which prints few digits."""
-_MOST_LISTED = 500
+"""The same for log-probabilities from llama.cpp, which sums in another order and prints few
+digits."""
+_MAX_LISTED = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """How near the export is to its source, as computed by one program.
+    """The agreement of an export with its source, as computed by one program.
 
     Attributes:
         computed_by: the program that read the export.
-        compared: ``logits``, or ``log-probabilities`` of the likeliest tokens.
-        positions: how many next-token distributions were compared.
-        greatest_difference: of any number compared.
-        argmax_agreement: share of positions with the same likeliest token.
-        tolerance: what `greatest_difference` may be.
+        compared: ``logits``, or ``log-probabilities`` of the top tokens.
+        positions: number of next-token distributions compared.
+        greatest_difference: the maximum difference of any value.
+        argmax_agreement: share of positions with the same top token.
+        tolerance: the maximum allowed `greatest_difference`.
     """
 
     computed_by: str
@@ -49,7 +49,7 @@ class Agreement:
 
     @property
     def within(self) -> bool:
-        """Whether the export is as near as it must be."""
+        """Whether the difference is within the tolerance."""
         return bool(self.greatest_difference <= self.tolerance)
 
 
@@ -58,7 +58,7 @@ def compare_logits(
 ) -> Agreement:
     """Compare all logits after every token of every row."""
     wanted, got = source(tokens), target(tokens)
-    # NaN on either side must not pass for nearness.
+    # NaN on either side is a difference.
     difference = np.abs(wanted - got)
     greatest = float(difference.max()) if np.isfinite(difference).all() else float("inf")
     return Agreement(
@@ -79,11 +79,11 @@ def require_agreement(
     Args:
         agreements: of the export.
         to: the format, for the message.
-        source: what it was made from, for the message: ``"its source"``.
-        report: what a report should come with.
+        source: the source, for the message: ``"its source"``.
+        report: what a bug report should include.
 
     Raises:
-        HubError: one is not within its tolerance.
+        HubError: an agreement is not within its tolerance.
     """
     for agreement in agreements:
         if not agreement.within:
@@ -91,21 +91,21 @@ def require_agreement(
                 f"the export to {to} differs from {source} ({agreement.computed_by})",
                 got=f"{agreement.greatest_difference:.2e}",
                 allowed=f"{agreement.tolerance:.0e}",
-                fix=f"nothing was kept; please report it with the {report}",
+                fix=f"the export was deleted; please report it with the {report}",
             )
 
 
 def check_with_llama_cpp(file: Path, source: Reference, tokens: Values) -> Agreement | None:
-    """Compare with llama.cpp itself; None where `xllamacpp` is not installed.
+    """Compare with llama.cpp; None if `xllamacpp` is not installed.
 
     Args:
         file: the exported GGUF file.
-        source: logits of the source, of (rows, length) token ids.
-        tokens: the prompts, (rows, length); cut where they leave no position of the model's
-            context for the token that llama.cpp writes.
+        source: logits of the source, from (rows, length) token ids.
+        tokens: the prompts, (rows, length); cut to leave one position of the model's context
+            for the token that llama.cpp generates.
 
     Raises:
-        HubError: llama.cpp does not load the file, or says nothing.
+        HubError: llama.cpp does not load the file, or returns no probabilities.
     """
     try:
         xllamacpp = import_xllamacpp()
@@ -162,7 +162,7 @@ def _log_softmax(logits: Values) -> Values:
 
 
 def _prefixes(tokens: Values) -> Iterable[tuple[int, int]]:
-    """A short and the whole length of each row."""
+    """A short prefix and the full length of each row."""
     rows, length = tokens.shape
     return [(row, cut) for row in range(rows) for cut in (max(1, length // 3), length)]
 
@@ -173,13 +173,13 @@ def _next_logprobs(server: Any, prompt: list[int], vocabulary: int) -> list[tupl
             "prompt": prompt,
             "n_predict": 1,
             "temperature": 0.0,
-            "n_probs": min(vocabulary, _MOST_LISTED),
+            "n_probs": min(vocabulary, _MAX_LISTED),
             "cache_prompt": False,
         }
     )
     if "choices" not in answer:
         raise HubError("llama.cpp does not run the export", got=str(answer)[:400])
-    # Nothing is listed where the likeliest token ends the text or is part of a character.
+    # The list is empty if the top token ends the text or is part of a character.
     logprobs = answer["choices"][0]["logprobs"] or {"content": []}
     steps = logprobs["content"]
     return [(entry["id"], entry["logprob"]) for entry in steps[0]["top_logprobs"]] if steps else []

@@ -1,4 +1,4 @@
-"""What other programs must read beside the weights: `config.json`."""
+"""``config.json`` of each export layout."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def _gptj_keys(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) 
 def phi_json(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) -> dict[str, Any]:
     """``config.json`` of Phi.
 
-    `partial_rotary_factor` stands both at the top, where MLX and older readers look, and
-    under `rope_parameters`, where transformers 5 does.
+    `partial_rotary_factor` is both at the top level, for MLX and older readers, and in
+    `rope_parameters`, for transformers 5.
     """
     c = config
     factor = _rotary_factor(c.rotary.size, c.head_dim)
@@ -95,9 +95,9 @@ def phi_json(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) ->
 
 
 def _rotary_factor(size: int, head_dim: int) -> float:
-    """The share of a head that is turned, such that ``int(head_dim * share)`` is its size.
+    """The partial rotary factor, such that ``int(head_dim * factor)`` is the rotary size.
 
-    The quotient alone is too small for some pairs: 49 * (2 / 49) is below 2.
+    The plain quotient is too small for some pairs: 49 * (2 / 49) is below 2.
     """
     factor = size / head_dim
     while int(head_dim * factor) < size:
@@ -106,7 +106,7 @@ def _rotary_factor(size: int, head_dim: int) -> float:
 
 
 def llama_json(config: DecoderConfig, dtype: str, end_of_text: int | list[int]) -> dict[str, Any]:
-    """``config.json`` of Llama, or of Qwen2 where the projections have biases."""
+    """``config.json`` of Llama, or of Qwen2 if the projections have biases."""
     c = config
     qwen = c.qkv_bias
     rope: dict[str, Any] = {"rope_type": "default", "rope_theta": c.rotary.base}

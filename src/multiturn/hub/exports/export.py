@@ -1,8 +1,8 @@
-"""CodeGen checkpoints into the layouts other programs read, each checked at once.
+"""Exports CodeGen checkpoints to the layouts of other programs, and verifies them.
 
-`export` reads a checkpoint, writes it in another layout, computes the logits of the same
-prompts from the source and from the written files, and writes beside them a certificate
-of how near they are. An export beyond the tolerance is not left behind.
+`export` reads a checkpoint, writes it in another layout, computes the logits of the same prompts
+from the source and from the written files, and adds a certificate with the difference. An export
+outside the tolerance is deleted.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _HubFormat:
-    """A layout of the hub: how it is written, and what it is held against."""
+    """A layout of the hub: how to write it, and the reference to verify it with."""
 
     title: str
     layout: Callable[[DecoderConfig], Layout]
@@ -108,12 +108,12 @@ _HUB_FORMATS = {
 }
 
 EXPORT_FORMATS = (*_HUB_FORMATS, "gguf")
-"""What `export` can write."""
+"""The formats that `export` writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """What an export is, and how near it is to its source."""
+    """The record of an export and of its agreement with the source."""
 
     schema: str
     """Version of this record."""
@@ -134,11 +134,11 @@ class Certificate:
 
 
 def export(source: Path, out: Path, to: str, *, groups: int | None = None) -> Certificate:
-    """Write a CodeGen checkpoint in another layout, and prove it.
+    """Write a CodeGen checkpoint in another layout, and verify it.
 
     Args:
-        source: a checkpoint of the CodeGen family, in any layout that is read.
-        out: a directory that does not exist yet or is empty.
+        source: a checkpoint of the CodeGen family, in any supported layout.
+        out: an empty directory, or one that does not exist yet.
         to: one of `EXPORT_FORMATS`.
         groups: as in `open_checkpoint`.
 
@@ -147,17 +147,19 @@ def export(source: Path, out: Path, to: str, *, groups: int | None = None) -> Ce
 
     Raises:
         UnknownNameError: no such format.
-        InputError: `out` is not free, or the source cannot be written in this format.
+        InputError: `out` is not empty, or the format cannot hold the source.
         ModelFileError: the source is broken.
-        HubError: the export differs from its source beyond the tolerance.
-        EngineError: llama.cpp does not load it.
-        StorageError: the disk is full, or the place cannot be written. In all these cases
-            nothing is left at `out`.
+        HubError: the export differs from its source by more than the tolerance.
+        EngineError: llama.cpp does not load the export.
+        StorageError: the disk is full, or `out` cannot be written. After any error `out` is as
+            it was before.
     """
     if to not in EXPORT_FORMATS:
         raise UnknownNameError("export format", to, EXPORT_FORMATS)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError("the export's place is not empty", got=str(out), fix="name another place")
+        raise InputError(
+            "the output directory is not empty", got=str(out), fix="name another directory"
+        )
     checkpoint = open_checkpoint(source, groups=groups)
     tokenizer = _tokenizer_of(checkpoint)
     _check_exportable(checkpoint, tokenizer, to)
@@ -174,19 +176,19 @@ def _check_exportable(checkpoint: Checkpoint, tokenizer: Tokenizer | None, to: s
         )
     if to == "codegen" and config.heads % 4:
         raise InputError(
-            "the programs that read the CodeGen layout want its heads in 4 groups",
+            "programs that read the CodeGen layout need its heads in 4 groups",
             got=f"{config.heads} heads", allowed="a multiple of 4",
             fix="export to gptj, phi or gguf, which take any number",
         )  # fmt: skip
     if to in ("phi", "gguf") and config.mlp_dim != 4 * config.d_model:
         raise InputError(
-            f"the programs that read {to} want a feed-forward of 4 times the width",
+            f"programs that read {to} need an MLP of 4 times the model's width",
             got=f"{config.mlp_dim} for {config.d_model}",
             fix="export to codegen or gptj",
         )
     if to == "gguf" and config.head_dim % 2:
-        # It copies the part of a head that is not turned two numbers at a time, and so writes
-        # over the first number of the next head.
+        # llama.cpp copies the dimensions without rotary embeddings two at a time, so it overwrites
+        # the first one of the next head.
         raise InputError(
             "llama.cpp computes heads of an odd size wrongly",
             got=config.head_dim,
@@ -195,9 +197,9 @@ def _check_exportable(checkpoint: Checkpoint, tokenizer: Tokenizer | None, to: s
         )
     if to == "gguf" and tokenizer is None:
         raise InputError(
-            "a GGUF file holds its tokenizer, and the source has none",
+            "a GGUF file needs a tokenizer, and the source has none",
             got=str(checkpoint.path),
-            fix="put tokenizer.json, or vocab.json and merges.txt, beside the weights",
+            fix="put tokenizer.json, or vocab.json and merges.txt, next to the weights",
         )
 
 
@@ -243,8 +245,8 @@ def _export_hub(
     kind, config, dtype = _HUB_FORMATS[to], checkpoint.config, checkpoint.dtype
     described = kind.describe(config, dtype, _end_of_text(tokenizer))
     write_hub_checkpoint(work, parameters, kind.layout(config), described, dtype)
-    kept = _copy_tokenizer(checkpoint.path, work)
-    _write_card(work, checkpoint, f"{kind.title} layout; read by {kind.runs_in}", kept)
+    has_tokenizer = _copy_tokenizer(checkpoint.path, work)
+    _write_card(work, checkpoint, f"{kind.title} layout; read by {kind.runs_in}", has_tokenizer)
     written = read_hub_tensors(work)
     read_config = json.loads((work / "config.json").read_text("utf-8"))
     target = partial(kind.reference, written, read_config)
@@ -273,17 +275,17 @@ def _export_gguf(
     target = partial(phi2_gguf_reference, written, header.metadata)
     found = [compare_logits("numpy, from the written file", source, target, tokens)]
     if checkpoint.dtype == "float32":
-        # In half precision llama.cpp rounds what goes into each product as well.
+        # In half precision llama.cpp also rounds the inputs of each product.
         by_llama = check_with_llama_cpp(file, source, tokens)
         found += [by_llama] if by_llama else []
     return found
 
 
 def _try_in_llama_cpp(file: Path, header: GGUFHeader) -> None:
-    """Load the file and write with it, under the options of the llama.cpp engine.
+    """Load the file and generate with it, with the options of the llama.cpp engine.
 
     Raises:
-        EngineError: llama.cpp does not take it; the message is its own.
+        EngineError: llama.cpp does not load it; the message is llama.cpp's.
     """
     try:
         import_xllamacpp()
@@ -301,7 +303,7 @@ def _source_logits(parameters: Parameters, config: DecoderConfig, tokens: Any) -
 
 
 def _check_tokens(config: DecoderConfig, tokenizer: Tokenizer | None) -> np.ndarray[Any, Any]:
-    """Rows of random ids, the first ones beginning with code where there is a tokenizer."""
+    """Rows of random ids; with a tokenizer, the first rows begin with code."""
     length = min(_PROMPT_TOKENS, config.max_seq_len)
     rows = np.random.default_rng(0).integers(0, config.vocab_size, (_PROMPTS, length))
     if tokenizer is not None and tokenizer.size <= config.vocab_size:
@@ -312,7 +314,7 @@ def _check_tokens(config: DecoderConfig, tokenizer: Tokenizer | None) -> np.ndar
 
 
 def _tokenizer_of(checkpoint: Checkpoint) -> Tokenizer | None:
-    """The tokenizer beside hub weights; None where there is none."""
+    """The tokenizer next to hub weights, or None."""
     path = checkpoint.path
     if not path.is_dir():
         return None
@@ -321,7 +323,7 @@ def _tokenizer_of(checkpoint: Checkpoint) -> Tokenizer | None:
     tokenizer = from_hub_files(path)
     if tokenizer.size > checkpoint.config.vocab_size:
         raise ModelFileError(
-            "the tokenizer beside the weights has more tokens than the embedding has rows",
+            "the tokenizer has more tokens than the embedding has rows",
             got=f"{tokenizer.size}",
             allowed=f"up to {checkpoint.config.vocab_size}",
         )
@@ -360,9 +362,8 @@ written by Multiturn {__version__}.
 | weights | {checkpoint.dtype} |
 | tokenizer | {"in this directory" if tokenizer else "not part of this export"} |
 
-The weights are those of the source, in another order; how near the two are was measured
-when this was written and stands in `{CERTIFICATE}`. The licence is the source's; so are
-its intended use and its limits.
+The weights are those of the source, in another order. `{CERTIFICATE}` has the measured difference
+between the two. Licence, intended use and limits are those of the source.
 """
     with storage_errors(work, "writing the model card"):
         (work / "README.md").write_text(card, "utf-8")

@@ -1,4 +1,4 @@
-"""Writing a decoder's arrays in the hub's layouts."""
+"""Writes a decoder's parameters in the hub's layouts."""
 
 from __future__ import annotations
 
@@ -22,19 +22,21 @@ from multiturn.models.parameters import Parameters
 
 __all__ = ["new_tensors", "atomic_directory", "write_hub_checkpoint", "write_json"]
 
-_SHARD_BYTES = 5_000_000_000  # what the hub's own tools cut at
+_SHARD_BYTES = 5_000_000_000  # the limit of the hub's own tools
 
 
 @contextmanager
 def atomic_directory(out: Path) -> Iterator[Path]:
-    """A directory to write in that takes the name `out` when all went well, and goes otherwise.
+    """A temporary directory that is renamed to `out` on success, and deleted on an error.
 
     Raises:
-        InputError: `out` is there and not an empty directory.
-        StorageError: the disk is full, or the place cannot be written.
+        InputError: `out` exists and is not an empty directory.
+        StorageError: the disk is full, or `out` cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError("the export's place is not empty", got=str(out), fix="name another place")
+        raise InputError(
+            "the output directory is not empty", got=str(out), fix="name another directory"
+        )
     with storage_errors(out, "exporting"):
         out.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -50,18 +52,20 @@ def atomic_directory(out: Path) -> Iterator[Path]:
 
 
 def new_tensors(parameters: Parameters, layout: Layout, dtype: str) -> Iterator[NewTensor]:
-    """The tensors of a layout, each made from the arrays when it is written."""
+    """The tensors of a layout, each computed when it is written."""
     for rule in layout.rules:
-        yield NewTensor(rule.name, rule.shape, dtype, partial(_joined, parameters, rule, dtype))
+        yield NewTensor(
+            rule.name, rule.shape, dtype, partial(_file_values, parameters, rule, dtype)
+        )
 
 
-def _joined(parameters: Parameters, rule: Rule, dtype: str) -> np.ndarray[Any, Any]:
+def _file_values(parameters: Parameters, rule: Rule, dtype: str) -> np.ndarray[Any, Any]:
     if rule.layer is None:
         parts = [getattr(parameters, field) for field in rule.fields]
     else:
         parts = [getattr(parameters.layers, field)[rule.layer] for field in rule.fields]
-    joined = rule.to_file(*(np.asarray(part) for part in parts))
-    return joined.astype(numpy_dtype(dtype))
+    values = rule.to_file(*(np.asarray(part) for part in parts))
+    return values.astype(numpy_dtype(dtype))
 
 
 def write_hub_checkpoint(
@@ -78,13 +82,13 @@ def write_hub_checkpoint(
     Args:
         directory: exists and is empty.
         parameters: of the model.
-        layout: which tensor holds what.
+        layout: of the tensors.
         config: the content of ``config.json``.
         dtype: of the tensors.
-        shard_bytes: most bytes in one file.
+        shard_bytes: the most bytes of one file.
 
     Raises:
-        StorageError: the disk is full, or the place cannot be written.
+        StorageError: the disk is full, or the directory cannot be written.
     """
     shards: list[list[NewTensor]] = [[]]
     for tensor in new_tensors(parameters, layout, dtype):
@@ -106,6 +110,6 @@ def write_hub_checkpoint(
 
 
 def write_json(file: Path, content: Any) -> None:
-    """Write a record as JSON that a person can read."""
+    """Write a record as indented JSON."""
     with storage_errors(file, "writing"):
         file.write_text(json.dumps(content, indent=2) + "\n", "utf-8")

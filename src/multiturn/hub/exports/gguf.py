@@ -1,4 +1,4 @@
-"""Writing a model as a GGUF file for llama.cpp: CodeGen as ``phi2``, the Llama family as itself."""
+"""Writes GGUF files for llama.cpp: CodeGen as ``phi2``, the Llama family as itself."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def write_gguf(
 ) -> None:
     """Write one GGUF file.
 
-    Matrices keep `dtype`; scales and biases are float32, as llama.cpp wants them.
+    Matrices have `dtype`; scales and biases are float32, which llama.cpp requires.
 
     Args:
-        file: to write.
+        file: the output.
         parameters: of the model.
         config: of the model.
         tokenizer: of the model; rows of the embedding beyond it become unused tokens.
         dtype: ``float32``, ``float16`` or ``bfloat16``.
-        name: what the file calls the model.
-        like: the metadata of the GGUF file that the model began with, if it did: its special
-            tokens and its chat template are kept.
+        name: of the model, in its metadata.
+        like: the metadata of the GGUF file that the model was initialized from, if any; its
+            special tokens and chat template are copied.
 
     Raises:
-        InputError: llama.cpp has no name for how the tokenizer cuts text.
+        InputError: llama.cpp does not support the tokenizer's pre-tokenization.
         MissingDependencyError: the package `gguf` is not installed.
         StorageError: the disk is full, or the place cannot be written.
     """
@@ -100,13 +100,13 @@ def write_gguf(
             values = tensor.make()
             if values.ndim == 1:
                 values = values.astype(np.float32)
-            # The bytes themselves, since the library knows no bfloat16.
+            # As bytes, since the library does not support bfloat16.
             writer.write_tensor_data(np.ascontiguousarray(values).view(np.uint8))
         writer.close()
 
 
 def gguf_layout(config: DecoderConfig) -> tuple[str, Layout]:
-    """The architecture that llama.cpp computes a model with, and where its arrays lie."""
+    """The llama.cpp architecture of a model, and its layout."""
     if config.family == "llama":
         architecture = "qwen2" if config.qkv_bias else "llama"
         return architecture, gguf_llama_layout(config, architecture)
@@ -128,9 +128,9 @@ def _add_tokenizer(
             tokens.append(f"[PAD{token}]")
             kinds.append(gguf.TokenType.UNUSED)
         elif token in tokenizer.added:
-            text, special = tokenizer.added[token]
+            text, is_special = tokenizer.added[token]
             tokens.append(text)
-            kinds.append(gguf.TokenType.CONTROL if special else gguf.TokenType.USER_DEFINED)
+            kinds.append(gguf.TokenType.CONTROL if is_special else gguf.TokenType.USER_DEFINED)
         else:
             tokens.append(text)
             kinds.append(gguf.TokenType.NORMAL)
@@ -139,14 +139,14 @@ def _add_tokenizer(
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     writer.add_token_merges(tokenizer.merges)
-    kept = {
+    special = {
         key: value
         for key, value in like.items()
         if key.startswith("tokenizer.ggml.") and isinstance(value, bool | int)
     }
-    if not kept:
+    if not special:
         _add_special_tokens(writer, tokenizer)
-    for key, value in kept.items():
+    for key, value in special.items():
         if isinstance(value, bool):
             writer.add_bool(key, value)
         else:
@@ -161,7 +161,7 @@ def _add_special_tokens(writer: Any, tokenizer: Tokenizer) -> None:
     bos = next(iter((*tokenizer.before, *ends)), None)
     if bos is not None:
         writer.add_bos_token_id(bos)
-    # A file has places for three tokens that end a text; others it ends at by their texts.
+    # A GGUF file has fields for three tokens that end a text.
     for add, token in zip(
         (writer.add_eos_token_id, writer.add_eot_token_id, writer.add_eom_token_id),
         ends,

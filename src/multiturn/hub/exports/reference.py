@@ -1,8 +1,8 @@
-"""The forward passes that exported files are held against, written for their own layouts.
+"""Reference forward passes to verify exports, written for each layout.
 
-Each reads an export's tensors by the export's names and computes what the program that
-will run it computes, in numpy and float32, sharing no line with this project's decoder.
-So an error in the change of layout cannot hide behind the same error here.
+Each reads an export's tensors by their names and computes the same as the program that will run
+it, in numpy and float32. They share no code with this project's decoder, so a conversion error
+cannot hide behind the same error here.
 
 Sources: `modeling_codegen.py`, `modeling_gptj.py`, `modeling_phi.py` of transformers;
 `src/models/phi2.cpp` of llama.cpp.
@@ -103,9 +103,9 @@ def phi2_gguf_reference(tensors: Tensors, header: Mapping[str, Any], tokens: Val
 def _gptj_like(tensors: Tensors, config: Mapping[str, Any], tokens: Values, qkv: Any) -> Values:
     heads, rotated = config["n_head"], config["rotary_dim"]
     eps = config["layer_norm_epsilon"]
-    sin, cos = _angles(tokens.shape[1], rotated)
+    sin, cos = _rope_tables(tokens.shape[1], rotated)
 
-    def turn(x: Values) -> Values:
+    def apply_rope(x: Values) -> Values:
         head = x[..., :rotated]
         swapped = np.empty_like(head)
         swapped[..., 0::2], swapped[..., 1::2] = -head[..., 1::2], head[..., 0::2]
@@ -117,10 +117,10 @@ def _gptj_like(tensors: Tensors, config: Mapping[str, Any], tokens: Values, qkv:
         at = f"transformer.h.{layer}."
         normed = _layer_norm(tensors, f"{at}ln_1", x, eps)
         query, key, value = (_heads(part, heads) for part in qkv(layer, normed))
-        mixed = _attention(turn(query), turn(key), value)
+        attention = _attention(apply_rope(query), apply_rope(key), value)
         inner = _gelu(_linear(tensors, f"{at}mlp.fc_in", normed))
         x = (
-            _linear(tensors, f"{at}attn.out_proj", mixed)
+            _linear(tensors, f"{at}attn.out_proj", attention)
             + _linear(tensors, f"{at}mlp.fc_out", inner)
             + x
         )
@@ -137,10 +137,10 @@ def _phi_like(
     rotated: int,
     eps: float,
 ) -> Values:
-    sin, cos = _angles(tokens.shape[1], rotated)
+    sin, cos = _rope_tables(tokens.shape[1], rotated)
     half = rotated // 2
 
-    def turn(x: Values) -> Values:
+    def apply_rope(x: Values) -> Values:
         head = x[..., :rotated]
         swapped = np.concatenate((-head[..., half:], head[..., :half]), axis=-1)
         head = head * np.tile(cos, 2) + swapped * np.tile(sin, 2)
@@ -153,9 +153,11 @@ def _phi_like(
         query, key, value = (
             _heads(_linear(tensors, at[part], normed), heads) for part in ("query", "key", "value")
         )
-        mixed = _linear(tensors, at["out"], _attention(turn(query), turn(key), value))
+        attention = _linear(
+            tensors, at["out"], _attention(apply_rope(query), apply_rope(key), value)
+        )
         inner = _gelu(_linear(tensors, at["first"], normed))
-        x = mixed + _linear(tensors, at["second"], inner) + x
+        x = attention + _linear(tensors, at["second"], inner) + x
     return _linear(tensors, names["head"], _layer_norm(tensors, names["final"], x, eps))
 
 
@@ -180,7 +182,7 @@ def _gelu(x: Values) -> Values:
     return y
 
 
-def _angles(length: int, rotated: int) -> tuple[Values, Values]:
+def _rope_tables(length: int, rotated: int) -> tuple[Values, Values]:
     frequency = 1 / 10_000 ** (np.arange(0, rotated, 2, dtype=np.float32) / rotated)
     angle = np.arange(length, dtype=np.float32)[:, None] * frequency.astype(np.float32)
     return np.sin(angle), np.cos(angle)
@@ -197,5 +199,5 @@ def _attention(query: Values, key: Values, value: Values) -> Values:
     scores = np.where(np.tri(length, dtype=bool), scores, np.float32(-np.inf))
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)
-    mixed: Values = weights @ value
-    return mixed.transpose(0, 2, 1, 3).reshape(rows, length, heads * size)
+    attention: Values = weights @ value
+    return attention.transpose(0, 2, 1, 3).reshape(rows, length, heads * size)

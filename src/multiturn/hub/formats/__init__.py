@@ -1,8 +1,8 @@
-"""Files that hold tensors, read without running anything that is in them.
+"""Tensor file formats, read without executing anything in the files.
 
-tensors           one tensor of a file, whatever the file's format
-gguf              what a GGUF file says about itself; gguf_reader, gguf_tensors: its parts
-ggml_types        the quantized types of GGUF
-safetensors_files safetensors
-pickles           PyTorch's checkpoints, as data
+tensors            one tensor of a file, in any format
+gguf               GGUF headers; gguf_reader and gguf_tensors are its parts
+ggml_types         the quantized types of GGUF
+safetensors_files  safetensors
+pickles            PyTorch checkpoints, as data
 """

@@ -2,8 +2,8 @@
 
 Quantized formats store a fixed number of weights together as one block of bytes.
 
-Source: ``ggml-common.h`` and ``ggml.c`` of llama.cpp. Numbers that are missing here (4, 5,
-31 to 33, 36 to 38) belonged to formats that were taken out.
+Source: ``ggml-common.h`` and ``ggml.c`` of llama.cpp. The missing numbers (4, 5,
+31 to 33, 36 to 38) belonged to formats that were removed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class GGMLType:
     """A number format.
 
     Attributes:
-        number: how files name it.
-        name: how people name it.
+        number: its id in files.
+        name: its name.
         block_size: weights in one block; the length of a row is a multiple of it.
         block_bytes: bytes of one block.
     """
@@ -80,7 +80,7 @@ GGML_TYPES: dict[int, GGMLType] = {
         GGMLType(41, "Q1_0", 128, 18),
     )
 }
-"""Every format, by the number that stands in files."""
+"""Every format, by its id in files."""
 
 FILE_TYPES: dict[int, str] = {
     0: "F32",
@@ -119,4 +119,4 @@ FILE_TYPES: dict[int, str] = {
     39: "NVFP4",
     40: "Q1_0",
 }
-"""What ``general.file_type`` says most of a file's tensors are."""
+"""The format of most tensors, by ``general.file_type``."""

@@ -1,10 +1,8 @@
-"""What a GGUF file says about itself, read strictly.
+"""GGUF headers, parsed strictly: llama.cpp aborts the process on some broken files.
 
-The in-process engine ends the whole process on some broken files, so a file is looked
-through here first: every count, length and offset is held against the size of the file
-before it is believed, and every tensor must lie inside the file. Reading costs a few
-megabytes of memory whatever the file claims; long arrays are passed over and can be read
-afterwards.
+This parser checks every count, length and offset against the size of the file, and that every
+tensor is inside the file, before llama.cpp sees it; the package `gguf` does not. Parsing takes a
+few megabytes of memory whatever the file claims; long arrays are skipped and can be read later.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3.
 """
@@ -23,7 +21,7 @@ from multiturn.hub.formats.gguf_reader import ArrayInfo, FormatError, GGUFReader
 __all__ = ["ArrayInfo", "GGUFHeader", "TensorInfo", "Value", "read_array", "read_gguf_header"]
 
 Value = Scalar | ArrayInfo
-"""A value of the metadata; arrays stand as where they lie."""
+"""A value of the metadata; an array is represented by its location."""
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
@@ -33,18 +31,18 @@ _MAX_DIMENSIONS = 4
 _MAX_TENSOR_NAME = 63
 _MAX_KEY = 65535
 _MAX_ELEMENTS = 2**63 - 1
-# Far above any real model, low enough that a lying count costs little time.
+# Far above any real model, but low enough that a false count costs little time.
 _MAX_ENTRIES = 1 << 16
 _MAX_TENSORS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """One tensor as the header describes it; its place was checked.
+    """One tensor in the header; its location was checked.
 
     Attributes:
         name: e.g. ``blk.0.attn_q.weight``.
-        dimensions: sizes as in the file: the length of a row first.
+        dimensions: sizes in file order, the length of a row first.
         type: its number format.
         offset: of its first byte, from the beginning of the file.
         bytes: its size.
@@ -58,24 +56,24 @@ class TensorInfo:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Sizes as numpy has them: the length of a row last."""
+        """Sizes in numpy order, the length of a row last."""
         return self.dimensions[::-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GGUFHeader:
-    """All that stands before the weights.
+    """Everything before the weights.
 
     Attributes:
         path: the file.
         version: of the format.
         metadata: by key; see `read_array` for the arrays among them.
         tensors: in the order of the file.
-        data_offset: where the weights begin.
-        alignment: every tensor begins at a multiple of it.
+        data_offset: of the weights.
+        alignment: of every tensor.
         architecture: e.g. ``qwen2``.
-        bos_token: text of the token that begins a text; empty where the model has none.
-        eos_token: text of the token that ends one; empty where the model has none.
+        bos_token: text of the beginning-of-text token; empty if the model has none.
+        eos_token: text of the end-of-text token; empty if the model has none.
     """
 
     path: Path
@@ -90,7 +88,7 @@ class GGUFHeader:
 
     @property
     def context_length(self) -> int | None:
-        """Most tokens the model was made for; None where the file does not say."""
+        """The model's context window in tokens; None if the file does not say."""
         value = self.metadata.get(f"{self.architecture}.context_length")
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -102,33 +100,33 @@ class GGUFHeader:
 
     @property
     def name(self) -> str | None:
-        """What the file calls the model."""
+        """The name of the model."""
         value = self.metadata.get("general.name")
         return value if isinstance(value, str) else None
 
     @property
     def file_type(self) -> str | None:
-        """Number format of most tensors, e.g. ``Q4_K_M``."""
+        """The number format of most tensors, e.g. ``Q4_K_M``."""
         value = self.metadata.get("general.file_type")
         return FILE_TYPES.get(value) if isinstance(value, int) else None
 
     @property
     def vocabulary_size(self) -> int | None:
-        """How many tokens the model knows."""
+        """The number of tokens in the vocabulary."""
         tokens = self.metadata.get("tokenizer.ggml.tokens")
         return tokens.count if isinstance(tokens, ArrayInfo) else None
 
     @property
     def parameters(self) -> int:
-        """How many weights the tensors hold."""
+        """The number of weights in all tensors."""
         return sum(_product(tensor.dimensions) for tensor in self.tensors)
 
 
 def read_gguf_header(path: Path) -> GGUFHeader:
-    """Read and check everything before the weights of a GGUF file.
+    """Read and check the header of a GGUF file.
 
     Raises:
-        ModelFileError: it is no GGUF file, or broken, or cut off; says what is wrong.
+        ModelFileError: not a GGUF file, broken, or truncated; the message says what is wrong.
     """
     try:
         with GGUFReader(path) as reader:
@@ -145,7 +143,7 @@ def read_array(header: GGUFHeader, key: str) -> Sequence[Scalar]:
         key: e.g. ``tokenizer.ggml.tokens``.
 
     Raises:
-        ModelFileError: there is no array of this name, or the file has changed.
+        ModelFileError: there is no array with this key, or the file has changed.
     """
     info = header.metadata.get(key)
     if not isinstance(info, ArrayInfo):
@@ -161,15 +159,15 @@ def _model_file_error(path: Path, problem: str) -> ModelFileError:
     return ModelFileError(
         f"the model file cannot be used, {problem}",
         got=str(path),
-        allowed=f"a whole GGUF file of version {' or '.join(map(str, _VERSIONS))}",
-        fix="get the file again from where it came",
+        allowed=f"a complete GGUF file of version {' or '.join(map(str, _VERSIONS))}",
+        fix="download or copy the file again",
     )
 
 
 def _read(path: Path, reader: GGUFReader) -> GGUFHeader:
     version = _read_version(reader)
-    tensor_count = reader.count("tensors", _MAX_TENSORS, least_bytes=24)
-    entry_count = reader.count("metadata entries", _MAX_ENTRIES, least_bytes=13)
+    tensor_count = reader.count("tensors", _MAX_TENSORS, min_bytes=24)
+    entry_count = reader.count("metadata entries", _MAX_ENTRIES, min_bytes=13)
     metadata = _read_metadata(reader, entry_count)
     alignment = _alignment(metadata)
     described = _read_tensors(reader, tensor_count)
@@ -197,7 +195,7 @@ def _read_version(reader: GGUFReader) -> int:
         _fail("it is empty")
     magic = reader.take(min(4, reader.size), "the first four bytes")
     if magic != _MAGIC:
-        _fail(f"it is no GGUF file: it begins with {magic!r}")
+        _fail(f"it is not a GGUF file: it begins with {magic!r}")
     version = reader.number("<I", "the version")
     if version not in _VERSIONS:
         if int(version) & 0xFFFF == 0 and version:
@@ -209,7 +207,7 @@ def _read_version(reader: GGUFReader) -> int:
 def _read_metadata(reader: GGUFReader, count: int) -> dict[str, Value]:
     metadata: dict[str, Value] = {}
     for index in range(count):
-        key = reader.text(f"the name of metadata entry {index}", most=_MAX_KEY, strict=True)
+        key = reader.text(f"the name of metadata entry {index}", max_bytes=_MAX_KEY, strict=True)
         if not key:
             _fail(f"metadata entry {index} has no name")
         if key in metadata:
@@ -226,13 +224,13 @@ def _alignment(metadata: dict[str, Value]) -> int:
         or not 0 < alignment <= 1 << 30
         or alignment & (alignment - 1)
     ):
-        _fail(f"its alignment is {alignment!r}, which is no power of two")
+        _fail(f"its alignment is {alignment!r}, which is not a power of two")
     return alignment
 
 
 @dataclass(frozen=True, slots=True)
 class _Described:
-    """A tensor whose place was not checked yet; `offset` counts from where weights begin."""
+    """A tensor whose location was not checked yet; `offset` is relative to the weights."""
 
     name: str
     dimensions: tuple[int, ...]
@@ -246,7 +244,7 @@ def _read_tensors(reader: GGUFReader, count: int) -> list[_Described]:
     names: set[str] = set()
     for index in range(count):
         where = f"the description of tensor {index}"
-        name = reader.text(where, most=_MAX_TENSOR_NAME, strict=True)
+        name = reader.text(where, max_bytes=_MAX_TENSOR_NAME, strict=True)
         if name in names:
             _fail(f"it has the tensor {name!r} twice")
         names.add(name)
@@ -275,12 +273,12 @@ def _read_tensors(reader: GGUFReader, count: int) -> list[_Described]:
 def _place_tensors(
     described: list[_Described], data_offset: int, alignment: int, file_size: int
 ) -> tuple[TensorInfo, ...]:
-    """Check that tensors follow one another without gaps, as llama.cpp wants, in the file."""
+    """Check that tensors are contiguous, as llama.cpp requires, and inside the file."""
     tensors = []
     expected = 0
     for tensor in described:
         if tensor.offset != expected:
-            _fail(f"the tensor {tensor.name!r} is said to lie at {tensor.offset}, not {expected}")
+            _fail(f"the tensor {tensor.name!r} is at offset {tensor.offset} instead of {expected}")
         begin = data_offset + tensor.offset
         tensors.append(TensorInfo(tensor.name, tensor.dimensions, tensor.type, begin, tensor.bytes))
         expected = _aligned(tensor.offset + tensor.bytes, alignment)
@@ -289,35 +287,35 @@ def _place_tensors(
         missing = beyond[-1].offset + beyond[-1].bytes - file_size
         _fail(
             f"it is cut off: {missing} bytes are missing after its {file_size}, the tensor "
-            f"{beyond[0].name!r} is the first that is not whole"
+            f"{beyond[0].name!r} is the first incomplete one"
         )
     return tuple(tensors)
 
 
 def _special_tokens(reader: GGUFReader, metadata: dict[str, Value]) -> tuple[str, str]:
-    """Texts of the tokens that begin and end a text; checks the vocabulary on the way."""
+    """The texts of the BOS and EOS tokens; also checks the vocabulary."""
     tokens = metadata.get("tokenizer.ggml.tokens")
     if tokens is None:
         return "", ""
     if not isinstance(tokens, ArrayInfo) or not tokens.of_text:
-        _fail("its tokenizer.ggml.tokens is no list of texts")
-    # llama.cpp reads these by the number of tokens, past their end if they are shorter.
+        _fail("its tokenizer.ggml.tokens is not a list of texts")
+    # llama.cpp reads as many elements of these as there are tokens, even past their end.
     for key, kind in (("scores", "float32"), ("token_type", "int32")):
         other = metadata.get(f"tokenizer.ggml.{key}")
         if other is None:
             continue
         if not isinstance(other, ArrayInfo) or other.kind != kind or other.count != tokens.count:
-            _fail(f"its tokenizer.ggml.{key} is no {kind} list as long as the vocabulary")
+            _fail(f"its tokenizer.ggml.{key} is not a {kind} list as long as the vocabulary")
     merges = metadata.get("tokenizer.ggml.merges")
     if merges is not None and not (isinstance(merges, ArrayInfo) and merges.of_text):
-        _fail("its tokenizer.ggml.merges is no list of texts")
+        _fail("its tokenizer.ggml.merges is not a list of texts")
     wanted: dict[str, int] = {}
     for key in ("bos", "eos"):
         number = metadata.get(f"tokenizer.ggml.{key}_token_id")
         if number is None:
             continue
         if isinstance(number, bool) or not isinstance(number, int):
-            _fail(f"its {key} token is no number")
+            _fail(f"its {key} token is not a number")
         if not 0 <= number < tokens.count:
             _fail(f"its {key} token is number {number} of {tokens.count}")
         wanted[key] = number

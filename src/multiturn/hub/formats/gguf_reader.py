@@ -1,6 +1,6 @@
-"""Values of the GGUF format from a file, none of them believed.
+"""Reads values of the GGUF format from an untrusted file.
 
-Every read is held against the size of the file before memory is set aside for it.
+Every length is checked against the size of the file before memory is allocated for it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["ArrayInfo", "FormatError", "GGUFReader", "Scalar"]
 Scalar = int | float | bool | str
 
 _WINDOW_BYTES = 1 << 20
-# Of all texts that are kept; a chat template takes some 10 kB, a whole tokenizer 10 MB.
+# The sum of all texts read; a chat template takes some 10 kB, a full tokenizer 10 MB.
 _MAX_TEXT_BYTES = 32 << 20
 # The largest vocabularies have some 260,000 tokens and 520,000 merges.
 _MAX_ARRAY_TEXTS = 1 << 21
@@ -40,12 +40,12 @@ _LENGTH = struct.Struct("<Q")
 
 
 class FormatError(Exception):
-    """The file breaks the format; the message goes on from "the file cannot be used, "."""
+    """The file violates the format; the message completes "the file cannot be used, "."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayInfo:
-    """Where an array of the metadata lies.
+    """The location of an array in the metadata.
 
     Attributes:
         kind: of its elements: ``float32``, ``text``, ``bool`` ...
@@ -64,14 +64,14 @@ class ArrayInfo:
 
 
 class GGUFReader:
-    """A place in a file, moving forward. Use it as a context manager.
+    """A cursor in a file. Use it as a context manager.
 
     Args:
         path: the file.
 
     Raises:
-        FormatError: it cannot be opened, or (from every method) does not hold what it
-            should at this place.
+        FormatError: the file cannot be opened or, from every method, violates the format at the
+            current position.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,7 +98,7 @@ class GGUFReader:
 
     def take(self, count: int, what: str) -> bytes:
         """The next `count` bytes; `what` names them in an error."""
-        start = self._hold(count, what)
+        start = self._fill_window(count, what)
         self.position += count
         return self._window[start : start + count]
 
@@ -107,39 +107,39 @@ class GGUFReader:
         found: int | float = struct.unpack(form, self.take(struct.calcsize(form), what))[0]
         return found
 
-    def count(self, what: str, most: int, *, least_bytes: int) -> int:
-        """A number of things to come, each of at least `least_bytes` bytes."""
+    def count(self, what: str, maximum: int, *, min_bytes: int) -> int:
+        """A count of items that follow, each of at least `min_bytes` bytes."""
         count = int(self.number("<Q", f"the number of {what}"))
-        if count > most or count * least_bytes > self.size - self.position:
+        if count > maximum or count * min_bytes > self.size - self.position:
             raise FormatError(f"it claims {count} {what}, more than it can hold")
         return count
 
-    def text(self, what: str, *, most: int = _MAX_TEXT_BYTES, strict: bool = False) -> str:
+    def text(self, what: str, *, max_bytes: int = _MAX_TEXT_BYTES, strict: bool = False) -> str:
         """The next text.
 
         Args:
             what: names it in an error.
-            most: bytes it may have.
-            strict: refuse bytes that are no UTF-8; otherwise they become U+FFFD.
+            max_bytes: the most bytes it may have.
+            strict: refuse invalid UTF-8, which otherwise becomes U+FFFD.
         """
         length = int(self.number("<Q", what))
-        if length > min(most, self._text_left, self.size - self.position):
+        if length > min(max_bytes, self._text_left, self.size - self.position):
             raise FormatError(f"{what} claims {length} bytes, more than it can have")
         self._text_left -= length
         try:
             return self.take(length, what).decode("utf-8", "strict" if strict else "replace")
         except UnicodeDecodeError as error:
-            raise FormatError(f"{what} is no UTF-8") from error
+            raise FormatError(f"{what} is not UTF-8") from error
 
     def value(self, key: str) -> Scalar | ArrayInfo:
-        """The next value with its type before it; of an array, only where it lies."""
+        """The next value, after its type; for an array, only its location."""
         kind = int(self.number("<I", f"the type of {key!r}"))
         if kind == _ARRAY:
-            return self._pass_array(key)
+            return self._skip_array(key)
         return self._scalar(kind, repr(key))
 
     def array(self, info: ArrayInfo) -> Sequence[Scalar]:
-        """The elements of an array that was passed before."""
+        """The elements of an array that was skipped before."""
         self.position = info.offset
         if info.of_text:
             return [self.text("an element of a list") for _ in range(info.count)]
@@ -151,12 +151,12 @@ class GGUFReader:
         return struct.unpack(f"<{info.count}{code}", data)
 
     def texts_at(self, info: ArrayInfo, indices: Collection[int]) -> dict[int, str]:
-        """Some elements of an array of texts, by their index."""
+        """Some elements of an array of texts, by index."""
         found: dict[int, str] = {}
         last = -1
         self.position = info.offset
         for index in sorted(indices):
-            self._pass_texts(index - last - 1, "a list of texts")
+            self._skip_texts(index - last - 1, "a list of texts")
             found[index] = self.text("an element of a list")
             last = index
         return found
@@ -173,7 +173,7 @@ class GGUFReader:
             raise FormatError(f"{what} has the unknown type {kind}")
         return self.number(_NUMBERS[kind][1], what)
 
-    def _pass_array(self, key: str) -> ArrayInfo:
+    def _skip_array(self, key: str) -> ArrayInfo:
         what = f"the list {key!r}"
         kind = int(self.number("<I", what))
         if kind == _ARRAY:
@@ -187,21 +187,21 @@ class GGUFReader:
             size = struct.calcsize(form)
         else:
             raise FormatError(f"{what} has elements of the unknown type {kind}")
-        most = _MAX_ARRAY_TEXTS if kind == _TEXT else self.size
-        count = self.count(f"elements of {key!r}", most, least_bytes=size)
+        maximum = _MAX_ARRAY_TEXTS if kind == _TEXT else self.size
+        count = self.count(f"elements of {key!r}", maximum, min_bytes=size)
         info = ArrayInfo(name, count, self.position)
         if kind == _TEXT:
-            self._pass_texts(count, what)
+            self._skip_texts(count, what)
         else:
             self.position += count * size
         return info
 
-    def _pass_texts(self, count: int, what: str) -> None:
-        # Vocabularies have some 100,000 texts: this loop is most of the time of reading a
-        # header, so it works on the window without a call for each text.
+    def _skip_texts(self, count: int, what: str) -> None:
+        # Vocabularies have some 100,000 texts, so this loop dominates the time of reading a header.
+        # It works on the window without a call for each text.
         unpack = _LENGTH.unpack_from
         while count > 0:
-            start = offset = self._hold(_LENGTH.size, what)
+            start = offset = self._fill_window(_LENGTH.size, what)
             window = self._window
             last = len(window) - _LENGTH.size
             while count > 0 and offset <= last:
@@ -211,8 +211,8 @@ class GGUFReader:
             if self.position > self.size:
                 raise FormatError(f"it is cut off in {what}")
 
-    def _hold(self, count: int, what: str) -> int:
-        """Have the next `count` bytes in the window; returns where in it they begin."""
+    def _fill_window(self, count: int, what: str) -> int:
+        """Load the next `count` bytes into the window; returns their offset in it."""
         if count > self.size - self.position:
             raise FormatError(f"it is cut off in {what}")
         start = self.position - self._window_start

@@ -1,8 +1,8 @@
-"""The weights of a GGUF file, brought back to floating point.
+"""Dequantizes the tensors of GGUF files to floating point.
 
-Quantized formats keep a few bits for each weight and a scale for each block of them:
-``weight = scale * code`` or ``scale * code + offset``. The arithmetic here is the one of
-`ggml-quants.c`, over all blocks at once.
+Quantized formats store a few bits for each weight and a scale for each block of weights:
+``weight = scale * code`` or ``scale * code + offset``. The arithmetic is that of
+`ggml-quants.c`, vectorized over blocks.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ Blocks = np.ndarray[Any, np.dtype[np.uint8]]
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 _WEIGHTS_AT_ONCE = 1 << 17
-"""Keeps the passing arrays small enough for a processor's cache."""
+"""Keeps temporary arrays small enough for a processor's cache."""
 
 
 def read_gguf_tensors(path: Path) -> tuple[GGUFHeader, dict[str, StoredTensor]]:
-    """The header of a GGUF file, and its tensors by name, given as float32 when read.
+    """The header of a GGUF file, and its tensors by name, read as float32.
 
     Raises:
-        ModelFileError: the file is broken, or a tensor's format is none of
-            `READABLE_TYPES`; the message names the tensor.
+        ModelFileError: the file is broken, or a tensor's format is not in `READABLE_TYPES`; the
+            message names the tensor.
     """
     header = read_gguf_header(path)
     content = map_file(path)
@@ -41,10 +41,10 @@ def read_gguf_tensors(path: Path) -> tuple[GGUFHeader, dict[str, StoredTensor]]:
     for info in header.tensors:
         if info.type.name not in _READERS:
             raise ModelFileError(
-                f"{path.name}: the tensor {info.name!r} has a number format that is not read",
+                f"{path.name}: the tensor {info.name!r} has an unsupported number format",
                 got=info.type.name,
                 allowed=", ".join(READABLE_TYPES),
-                fix="take the model in another quantization, such as Q8_0 or Q4_K_M",
+                fix="use another quantization of the model, such as Q8_0 or Q4_K_M",
             )
         tensors[info.name] = StoredTensor(
             info.name, info.shape, "float32", path, info.type.name, _reader(content, info)
@@ -58,10 +58,10 @@ def _reader(content: np.ndarray[Any, Any], info: TensorInfo) -> Callable[[], Flo
 
 
 def dequantize(raw: np.ndarray[Any, Any], type_name: str, block_bytes: int) -> Floats:
-    """All weights of `raw`, one after another.
+    """All weights of `raw`, as one flat array.
 
     Args:
-        raw: whole blocks, as bytes.
+        raw: complete blocks, as bytes.
         type_name: one of `READABLE_TYPES`.
         block_bytes: bytes of one block.
     """
@@ -90,7 +90,7 @@ def _scaled(codes: np.ndarray[Any, Any], two_bytes: Blocks) -> Floats:
 
 
 def _nibbles(packed: Blocks) -> Blocks:
-    """The low halves of a run of bytes, then the high halves."""
+    """The low nibbles of some bytes, then the high nibbles."""
     return np.concatenate((packed & 0x0F, packed >> 4), axis=-1)
 
 
@@ -205,4 +205,4 @@ _READERS: dict[str, Callable[[Blocks], Floats]] = {
 _BLOCK_SIZES = {kind.name: kind.block_size for kind in GGML_TYPES.values()}
 
 READABLE_TYPES = tuple(_READERS)
-"""The number formats whose tensors can be read."""
+"""The supported number formats."""

@@ -1,10 +1,9 @@
-"""Reading `pytorch_model.bin` without torch and without running what a pickle says.
+"""Reads `pytorch_model.bin` without torch and without executing the pickle in it.
 
-Such a file is a zip: ``data.pkl`` describes the tensors, ``data/0``, ``data/1`` ... are
-their bytes. A pickle is a program that may call anything importable. Here its instructions
-are walked one by one and only *described*: a name from another module is never imported,
-nothing is ever called, and any instruction or name that a state dict has no need of ends
-the reading. So there is nothing to escape from.
+Such a file is a zip: ``data.pkl`` describes the tensors, and ``data/0``, ``data/1`` ... are their
+bytes. A pickle is a program that may call anything importable, so `pickle` is not used. This reader
+interprets the instructions that a state dict needs and only *describes* their effect: it never
+imports a name or calls anything, and refuses every other instruction or name.
 
 Source: `torch/serialization.py` and `torch/_utils.py` for the names, `pickletools` for the
 instructions.
@@ -47,12 +46,12 @@ _ORDERED_DICT = ("collections", "OrderedDict")
 _KNOWN = {_REBUILD_TENSOR, _REBUILD_PARAMETER, _ORDERED_DICT} | {
     ("torch", storage) for storage in _STORAGES
 }
-_MOST_PICKLE_BYTES = 64 << 20  # a state dict's description takes a few hundred kB
+_MAX_PICKLE_BYTES = 64 << 20  # the description of a state dict takes a few hundred kB
 
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """A name from a module: never looked up, only compared."""
+    """A qualified name, which is compared but never imported."""
 
     module: str
     name: str
@@ -71,7 +70,7 @@ class _Storage:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """A tensor as a pickle describes it: a strided view of a storage, in elements."""
+    """A tensor in a pickle: a strided view of a storage, in elements."""
 
     storage: _Storage
     offset: int
@@ -79,16 +78,16 @@ class _View:
     strides: tuple[int, ...]
 
 
-class _Refusal(Exception):  # noqa: N818 - carries the words of the error to come
-    """What in the pickle is not allowed."""
+class _Refusal(Exception):  # noqa: N818 - carries the reason for the error
+    """The pickle has something that is not allowed."""
 
 
 def read_torch_pickle(file: Path) -> dict[str, StoredTensor]:
     """The tensors of one file by name.
 
     Raises:
-        ModelFileError: not a torch zip file, cut short, or its pickle asks for anything
-            but tensors. Nothing the file names has been imported or run.
+        ModelFileError: not a torch zip file, truncated, or its pickle has more than tensors.
+            Nothing from the file was imported or executed.
     """
     content = map_file(file)
     members = _members(file, content)
@@ -100,22 +99,21 @@ def read_torch_pickle(file: Path) -> dict[str, StoredTensor]:
     if order is not None and order().tobytes() != b"little":
         raise broken(file, "its numbers are not little-endian")
     raw = members[description[0]]()
-    if raw.size > _MOST_PICKLE_BYTES:
+    if raw.size > _MAX_PICKLE_BYTES:
         raise broken(file, "its data.pkl is too large", got=f"{raw.size} bytes")
     try:
-        state = _Walker().walk(raw.tobytes())
+        state = _Interpreter().run(raw.tobytes())
     except _Refusal as refusal:
         raise ModelFileError(
-            f"{file.name}: the pickle holds more than tensors, and nothing of it was run: "
-            f"{refusal}",
+            f"{file.name}: the pickle has more than tensors, and was not executed: {refusal}",
             fix="use the model's safetensors files, or do not trust this one",
         ) from refusal
     if not isinstance(state, dict):
-        raise broken(file, "the pickle is no mapping from names to tensors")
+        raise broken(file, "the pickle is not a mapping from names to tensors")
     tensors = {}
     for name, view in state.items():
         if not isinstance(name, str) or not isinstance(view, _View):
-            raise broken(file, f"the entry {str(name)!r} is no tensor", got=type(view).__name__)
+            raise broken(file, f"the entry {str(name)!r} is not a tensor", got=type(view).__name__)
         storage = members.get(f"{root}data/{view.storage.key}")
         if storage is None:
             raise broken(file, f"the bytes of the tensor {name!r} are missing")
@@ -124,7 +122,7 @@ def read_torch_pickle(file: Path) -> dict[str, StoredTensor]:
 
 
 def _members(file: Path, content: np.ndarray[Any, Any]) -> dict[str, Callable[[], Any]]:
-    """The zip's members, each as a view of the file when called for."""
+    """The zip's members, each as a function that returns a view of the file."""
     if content[:4].tobytes() != b"PK\x03\x04":
         raise broken(
             file,
@@ -139,7 +137,7 @@ def _members(file: Path, content: np.ndarray[Any, Any]) -> dict[str, Callable[[]
     members: dict[str, Callable[[], Any]] = {}
     for info in infos:
         if info.filename in members:
-            raise broken(file, "a member stands twice", got=info.filename)
+            raise broken(file, "a member is repeated", got=info.filename)
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             raise broken(file, "a member is compressed or encrypted", got=info.filename)
         members[info.filename] = _member_reader(file, content, info)
@@ -150,7 +148,7 @@ def _member_reader(
     file: Path, content: np.ndarray[Any, Any], info: zipfile.ZipInfo
 ) -> Callable[[], np.ndarray[Any, Any]]:
     def read() -> np.ndarray[Any, Any]:
-        # The local header repeats the name and has an extra field of its own length.
+        # The local header repeats the name and has its own extra field.
         fixed = content[info.header_offset : info.header_offset + 30].tobytes()
         if len(fixed) < 30 or fixed[:4] != b"PK\x03\x04":
             raise broken(file, "cut short or broken", got=info.filename)
@@ -192,16 +190,16 @@ def _stored(file: Path, name: str, view: _View, raw: np.ndarray[Any, Any]) -> St
     return StoredTensor(name, view.shape, view.storage.dtype, file, view.storage.dtype, read)
 
 
-class _Walker:
-    """A machine for the instructions of pickle that a state dict is made of."""
+class _Interpreter:
+    """An interpreter of the pickle instructions that a state dict uses."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
 
-    def walk(self, raw: bytes) -> Any:
-        """What the pickle describes."""
+    def run(self, raw: bytes) -> Any:
+        """The described content of a pickle."""
         try:
             for opcode, argument, _ in pickletools.genops(io.BytesIO(raw)):
                 if opcode.name == "STOP":
@@ -260,7 +258,7 @@ class _Walker:
             case "REDUCE":
                 stack.append(_described(*self._pop(2)))
             case "BUILD":
-                # A state dict's OrderedDict carries `_metadata`; it says nothing we need.
+                # The `_metadata` of a state dict's OrderedDict is not needed.
                 stack.pop()
                 self._top(dict)
             case _:
@@ -303,9 +301,9 @@ def _storage(identity: Any) -> _Storage:
 
 
 def _described(what: Any, arguments: Any) -> Any:
-    """What a call would make, for the three calls of a state dict."""
+    """The described result of a call, for the three calls of a state dict."""
     if not isinstance(what, _Name) or not isinstance(arguments, tuple):
-        raise _Refusal("a call of something that is no name")
+        raise _Refusal("a call of something that is not a name")
     if what.pair == _ORDERED_DICT and not arguments:
         return {}
     if what.pair == _REBUILD_PARAMETER and isinstance(arguments[0], _View):
@@ -313,8 +311,8 @@ def _described(what: Any, arguments: Any) -> Any:
     if what.pair == _REBUILD_TENSOR:
         storage, offset, shape, strides = arguments[:4]
         numbers = (offset, *shape, *strides)
-        whole = all(type(number) is int and 0 <= number < 2**48 for number in numbers)
-        if not isinstance(storage, _Storage) or not whole or len(shape) != len(strides):
+        in_range = all(type(number) is int and 0 <= number < 2**48 for number in numbers)
+        if not isinstance(storage, _Storage) or not in_range or len(shape) != len(strides):
             raise TypeError("a tensor that is not well formed")
         return _View(storage, offset, tuple(shape), tuple(strides))
     raise _Refusal(f"a call of {what.module}.{what.name}")

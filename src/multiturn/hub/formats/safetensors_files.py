@@ -1,6 +1,7 @@
-"""The safetensors format: a length, a JSON header, and the tensors' bytes.
+"""The safetensors format, with strict reading and streamed writing.
 
-Read strictly and written in a stream, so that a model need not fit in memory twice.
+The package `safetensors` needs all tensors in memory to write a file; this module computes each
+tensor as it is written. A file is a header length, a JSON header, and the tensors' bytes.
 
 Source: the format section of the safetensors README (github.com/huggingface/safetensors).
 """
@@ -39,24 +40,24 @@ _DTYPES = {
     "BOOL": "bool",
 }
 _CODES = {name: code for code, name in _DTYPES.items()}
-_MOST_HEADER_BYTES = 100_000_000  # the format's own limit
+_MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 
 
 def read_safetensors(file: Path) -> dict[str, StoredTensor]:
     """The tensors of one file by name.
 
     Raises:
-        ModelFileError: the file is cut short, its header is not what the format says, or
-            the tensors do not fill it exactly. The message names the tensor.
+        ModelFileError: the file is truncated, its header is invalid, or the tensors do not fill
+            it exactly. The message names the tensor.
     """
     content = map_file(file)
     if content.size < 8:
         raise broken(file, "too short for a safetensors file", got=f"{content.size} bytes")
     (length,) = struct.unpack("<Q", content[:8].tobytes())
-    if length > min(_MOST_HEADER_BYTES, content.size - 8):
+    if length > min(_MAX_HEADER_BYTES, content.size - 8):
         raise broken(
             file,
-            "not a whole safetensors file: its header runs past the end",
+            "not a complete safetensors file: its header runs past the end",
             got=f"a header of {length} bytes in a file of {content.size}",
         )
     header = _parse_header(file, content[8 : 8 + length].tobytes())
@@ -92,7 +93,7 @@ def _parse_header(file: Path, raw: bytes) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            raise ValueError("a name stands twice")
+            raise ValueError("a name is repeated")
         return found
 
     try:
@@ -139,7 +140,7 @@ def _reader(
 
 @dataclass(frozen=True, slots=True)
 class NewTensor:
-    """A tensor to be written: its size is known before its values are made."""
+    """A tensor to write, whose size is known before its values are computed."""
 
     name: str
     shape: tuple[int, ...]
@@ -153,14 +154,13 @@ class NewTensor:
 
 
 def write_safetensors(file: Path, tensors: Sequence[NewTensor]) -> None:
-    """Write one file, making each tensor only when its turn comes.
+    """Write one file, computing each tensor only when it is written.
 
-    The file is synced to disk. It is not atomic: write into a directory that takes its
-    final name when all of it is there.
+    The file is synced to disk but the write is not atomic; use `atomic_directory`.
 
     Raises:
-        StorageError: the disk is full, or the place cannot be written.
-        ValueError: a tensor was made with another shape or dtype than announced.
+        StorageError: the disk is full, or the file cannot be written.
+        ValueError: a tensor has another shape or dtype than announced.
     """
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     at = 0

@@ -1,4 +1,4 @@
-"""One tensor of a checkpoint file, whatever the file's format; read when asked for."""
+"""One tensor of a checkpoint file in any format, read on demand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from multiturn.core.errors import ModelFileError
 __all__ = ["FLOAT_DTYPES", "StoredTensor", "Tensors", "broken", "map_file", "numpy_dtype"]
 
 FLOAT_DTYPES = ("float32", "float16", "bfloat16", "float64")
-"""What weights may be; other kinds stand in files for masks and counters only."""
+"""The dtypes of weights; files use other dtypes only for masks and counters."""
 
 _NUMPY: dict[str, Any] = {"bfloat16": ml_dtypes.bfloat16}
 
@@ -26,13 +26,13 @@ class StoredTensor:
     """A tensor in a file.
 
     Attributes:
-        name: as the file names it.
+        name: in the file.
         shape: its sizes, outermost first.
-        dtype: what `read` gives: ``float32``, ``bfloat16``, ``int64`` ... For quantized
-            tensors that is ``float32``.
-        file: which file it is in.
-        stored_as: the name of the format on disk, for people: ``Q4_K``, ``F16``.
-        read: its values; may be a view of the file, so do not write to it.
+        dtype: of the values that `read` returns: ``float32``, ``bfloat16``, ``int64`` ...;
+            ``float32`` for quantized tensors.
+        file: that it is in.
+        stored_as: the name of the format on disk, such as ``Q4_K`` or ``F16``.
+        read: returns its values, perhaps as a view of the file; do not modify them.
     """
 
     name: str
@@ -44,7 +44,7 @@ class StoredTensor:
 
     @property
     def size(self) -> int:
-        """How many elements."""
+        """Number of elements."""
         return math.prod(self.shape)
 
 
@@ -53,7 +53,7 @@ Tensors = Mapping[str, StoredTensor]
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:
-    """The numpy type of a dtype's name, bfloat16 included."""
+    """The numpy dtype for a name, including bfloat16."""
     dtype: np.dtype[Any] = np.dtype(_NUMPY.get(name, name))
     return dtype
 
@@ -61,7 +61,7 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
 def broken(
     file: Path, what: str, *, got: object = None, allowed: str | None = None
 ) -> ModelFileError:
-    """The error of a file that cannot be read, naming it."""
+    """The error for a file that cannot be read."""
     return ModelFileError(
         f"{file.name}: {what}",
         got=got,
@@ -71,10 +71,10 @@ def broken(
 
 
 def map_file(file: Path) -> np.ndarray[Any, Any]:
-    """The bytes of a file, mapped: nothing is read until it is looked at.
+    """The memory-mapped bytes of a file.
 
     Raises:
-        ModelFileError: no such file, an empty one, or one that may not be read.
+        ModelFileError: the file does not exist, is empty, or cannot be read.
     """
     try:
         return np.memmap(file, dtype=np.uint8, mode="r")

@@ -1,4 +1,4 @@
-"""Bytes of one URL into a partial file, through broken connections."""
+"""Downloads one URL into a partial file, with retries and resumption."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from multiturn.core.errors import MultiturnError
 from multiturn.hub.checksums import READ_BYTES
 from multiturn.hub.partial import PartialFile, SourceFailedError
 from multiturn.hub.sources.retry import DownloadRetryPolicy
-from multiturn.hub.sources.transport import PASSING_STATUSES, reason_of, status_reason
+from multiturn.hub.sources.transport import TRANSIENT_STATUSES, reason_of, status_reason
 
 __all__ = ["copy_local", "download"]
 
@@ -26,7 +26,7 @@ _NO_ANSWER = (
 
 
 class _BrokenError(Exception):
-    """The connection failed in a way that may pass."""
+    """The connection failed with a transient error."""
 
 
 def download(
@@ -42,23 +42,23 @@ def download(
 ) -> None:
     """Fetch the rest of `partial` from `url`.
 
-    Goes on from the bytes that are there (`Range`, with `If-Range` where the server gave a
-    strong `ETag`), and begins again where the server does not do ranges or its file has
-    changed. Nothing is said about the content: the caller checks the fingerprint.
+    Resumes after the bytes that exist (`Range`, with `If-Range` if the server sent a strong
+    `ETag`), and starts over if the server does not support ranges or its file has changed. The
+    caller verifies the hash.
 
     Args:
         client: sends the requests.
         url: of the file.
-        partial: grows; on failure what came is kept in it.
-        headers: sent along, e.g. a token; not to another host after a redirect.
+        partial: receives the bytes, and retains them on failure.
+        headers: of each request, e.g. a token; not sent to another host after a redirect.
         auth: user and password.
         retries: how often a failure is retried.
-        on_bytes: called with the number of bytes there, as they come.
-        on_retry: called with the reason before another try.
+        on_bytes: called with the number of bytes so far.
+        on_retry: called with the reason before each retry.
 
     Raises:
-        SourceFailedError: the server refuses, or offers a file of another size, or the
-            connection broke too often.
+        SourceFailedError: the server refuses or has a file of another size, or the connection
+            failed too often.
         StorageError: the disk is full.
     """
     failures, best, inherited = 0, partial.have, partial.have
@@ -66,20 +66,20 @@ def download(
         try:
             _fetch_rest(client, url, partial, dict(headers or {}), auth, on_bytes)
         except _BrokenError as error:
-            reason, most = str(error), retries.attempts
+            reason, attempts = str(error), retries.attempts
         except (httpx.HTTPError, httpx.StreamError) as error:
             if not isinstance(error, httpx.TransportError):
                 raise SourceFailedError(reason_of(error)) from error
-            reason, most = reason_of(error), retries.attempts
+            reason, attempts = reason_of(error), retries.attempts
             if isinstance(error, _NO_ANSWER) and best == inherited:
-                most = retries.connect_attempts
+                attempts = retries.connect_attempts
         except (httpx.InvalidURL, ValueError) as error:
             raise SourceFailedError(f"its address cannot be used: {error}") from error
         else:
             continue
         failures = 1 if partial.have > best else failures + 1
         best = max(best, partial.have)
-        if failures >= most:
+        if failures >= attempts:
             raise SourceFailedError(reason)
         on_retry(reason)
         time.sleep(retries.backoff(failures))
@@ -118,9 +118,9 @@ def _fetch_rest(
         if etag := partial.etag:
             headers["If-Range"] = etag
     with client.stream("GET", url, headers=headers, auth=auth) as response:
-        _place(response, partial)
+        _align(response, partial)
         partial.remember_etag(response.headers.get("ETag"))
-        # A changed or unranged answer has moved the place back.
+        # A changed file or a response without a range has reset the position.
         on_bytes(partial.have)
         for chunk in response.iter_raw():
             partial.write(chunk)
@@ -129,25 +129,25 @@ def _fetch_rest(
         raise _BrokenError(f"the answer ended {partial.missing} bytes too early")
 
 
-def _place(response: httpx.Response, partial: PartialFile) -> None:
-    """Bring `partial` to the place where the answer's bytes begin, or raise."""
+def _align(response: httpx.Response, partial: PartialFile) -> None:
+    """Reset `partial` to where the response's bytes begin, or raise."""
     status = response.status_code
     if status == 416:
         partial.restart()
-        raise _BrokenError("it refused to go on from the bytes that are here")
-    if status in PASSING_STATUSES:
+        raise _BrokenError("it refused to resume the download")
+    if status in TRANSIENT_STATUSES:
         raise _BrokenError(status_reason(status))
     if status not in (200, 206):
         raise SourceFailedError(status_reason(status))
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise SourceFailedError("it sends the file in another encoding than it was asked for")
+        raise SourceFailedError("it sends the file in another encoding than requested")
     if status == 206:
         begin, total = _content_range(response.headers.get("Content-Range", ""))
         if total is not None and total != partial.size:
             raise SourceFailedError(f"its file has {total} bytes, not {partial.size}")
         if begin != partial.have:
             partial.restart()
-            raise _BrokenError("it sent another part of the file than asked for")
+            raise _BrokenError("it sent another part of the file than requested")
         return
     length = response.headers.get("Content-Length")
     if length is not None and (not length.isdigit() or int(length) != partial.size):

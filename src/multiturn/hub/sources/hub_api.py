@@ -1,8 +1,8 @@
-"""What a repository on the hub holds.
+"""Lists the files of a repository on the hub.
 
-The first pull of a model of several files asks the hub for the commit behind the revision
-and for the fingerprint of each file at that commit. The answer is kept as a manifest (see
-`manifest`), and every later pull and check is against that.
+The first pull of a model with several files asks the hub for the commit of the revision and the
+hash of each file at that commit. The answer is saved as a manifest (see `manifest`), and every
+later pull and check uses it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def list_repository(hub: Hub, repository: HubRepository) -> Manifest:
     """Ask the hub for the commit and the files of a repository.
 
     Raises:
-        SourceFailedError: the hub does not answer, or answers nonsense, or the repository
-            has none of the files that are wanted.
+        SourceFailedError: the hub does not answer or its answer is invalid, or the repository
+            has none of the requested files.
     """
     base = f"{hub.endpoint}/api/models/{quote(repository.repository)}"
     with hub_client(hub) as client:
@@ -42,39 +42,39 @@ def list_repository(hub: Hub, repository: HubRepository) -> Manifest:
         while url is not None:
             page, url = _get_json(client, hub, url)
             if not isinstance(page, list):
-                raise SourceFailedError("its list of files makes no sense")
+                raise SourceFailedError("its list of files is invalid")
             files += [file for item in page if (file := _read_item(item, repository)) is not None]
     if not files:
-        raise SourceFailedError("it holds none of the files that make up the model")
+        raise SourceFailedError("it has none of the model's files")
     return Manifest(repository.repository, commit, tuple(files))
 
 
 def _get_json(client: httpx.Client, hub: Hub, url: str) -> tuple[object, str | None]:
-    """An answer of the hub, and the address of the next page of it."""
+    """A response of the hub, and the URL of its next page."""
     try:
         response = client.get(url, headers=hub.headers)
         if response.status_code != 200:
             raise SourceFailedError(status_reason(response.status_code))
         following = response.links.get("next", {}).get("url")
-        # The token goes along to the next page, so that page must be the hub's own.
+        # The token is sent to the next page too, so that page must be on the hub's host.
         if following is not None and httpx.URL(following).host != httpx.URL(url).host:
-            raise SourceFailedError("its list of files goes on at another host")
+            raise SourceFailedError("its list of files continues on another host")
         return response.json(), following
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise SourceFailedError(reason_of(error)) from error
     except (ValueError, RecursionError) as error:
-        raise SourceFailedError("its answer is no JSON") from error
+        raise SourceFailedError("its answer is not JSON") from error
 
 
 def _read_item(item: object, repository: HubRepository) -> ManifestFile | None:
-    """One line of the listing; None for what is not wanted."""
+    """One entry of the listing; None if it was not requested."""
     match item:
         case {"type": "file", "path": str(path), "size": int(size), "oid": str(oid)}:
             pass
         case {"type": str(kind)} if kind != "file":
             return None
         case _:
-            raise SourceFailedError("its list of files makes no sense")
+            raise SourceFailedError("its list of files is invalid")
     if not any(fnmatch.fnmatchcase(path, pattern) for pattern in repository.patterns):
         return None
     try:
@@ -84,4 +84,4 @@ def _read_item(item: object, repository: HubRepository) -> ManifestFile | None:
             case _:
                 return ManifestFile(path, size, Checksum("git-blob-sha1", oid))
     except InputError as error:
-        raise SourceFailedError(f"its entry of {path!r} makes no sense: {error.what}") from error
+        raise SourceFailedError(f"its entry of {path!r} is invalid: {error.what}") from error

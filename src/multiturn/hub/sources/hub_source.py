@@ -27,13 +27,13 @@ def hub_client(hub: Hub) -> Iterator[httpx.Client]:
     """A client for the hub; its connections close at the end.
 
     Raises:
-        SourceFailedError: it may not be called, its name is not found soon, or a setting
-            makes no sense.
+        SourceFailedError: offline mode is set, the host name does not resolve in time, or a
+            setting is invalid.
     """
     if hub.offline:
         raise SourceFailedError("HF_HUB_OFFLINE is set")
     if urlsplit(hub.endpoint).scheme not in ("http", "https"):
-        raise SourceFailedError(f"HF_ENDPOINT is no http address: {hub.endpoint}")
+        raise SourceFailedError(f"HF_ENDPOINT is not an http address: {hub.endpoint}")
     _require_resolvable(hub)
     with http_client(timeouts=hub.timeouts, tls=tls_context()) as client:
         yield client
@@ -52,7 +52,7 @@ class HubSource:
         return f"{self.hub.host} {self.file.repository}"
 
     def extra_bytes(self, have: int) -> int:
-        """None: the bytes go straight into the file."""
+        """0, since the bytes go directly into the file."""
         del have
         return 0
 
@@ -72,11 +72,10 @@ class HubSource:
 
 
 def _require_resolvable(hub: Hub) -> None:
-    """Give up soon where names are not answered for.
+    """Fail early if name resolution hangs.
 
-    A name server that swallows questions, as behind many firewalls, holds the system's
-    resolver for half a minute; the timeout for connecting does not cover that. A proxy
-    resolves names itself.
+    A name server that drops queries, as behind many firewalls, blocks the system's resolver for
+    half a minute, which the connect timeout does not cover. A proxy resolves names itself.
     """
     host = urlsplit(hub.endpoint).hostname or ""
     proxies = urllib.request.getproxies()
@@ -85,7 +84,7 @@ def _require_resolvable(hub: Hub) -> None:
     answered = threading.Event()
 
     def resolve() -> None:
-        # If it fails, the request itself will say why.
+        # If this fails, the request itself reports why.
         with suppress(OSError, UnicodeError):
             socket.getaddrinfo(host, None)
         answered.set()

@@ -1,4 +1,4 @@
-"""Finding a wheel, or a source distribution, where the person's pip would find it."""
+"""Finds a wheel or a source distribution where the user's pip would find it."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from unearth.fetchers import DEFAULT_SECURE_ORIGINS, Fetcher
 from multiturn.hub.partial import SourceFailedError
 from multiturn.hub.sources.pip_settings import PipSettings
 from multiturn.hub.sources.retry import Timeouts
-from multiturn.hub.sources.transport import PASSING_STATUSES, http_client, reason_of, tls_context
+from multiturn.hub.sources.transport import TRANSIENT_STATUSES, http_client, reason_of, tls_context
 
 __all__ = ["PackageIndex", "SdistLink", "WheelLink", "open_package_index"]
 
-_WAIT_SECONDS = 0.5
+_RETRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class WheelLink:
-    """Where one wheel lies.
+    """The location of one wheel.
 
     Attributes:
-        url: with no login in it.
-        host: for a person.
-        path: of a wheel on this machine; None for one that has to be fetched.
-        auth: user and password, where one is known for the host.
+        url: without credentials.
+        host: to show to a person.
+        path: of a local wheel; None if it must be downloaded.
+        auth: user and password, if known for the host.
     """
 
     url: str
@@ -48,13 +48,13 @@ class WheelLink:
 
 @dataclass(frozen=True, slots=True)
 class SdistLink:
-    """Where the source distribution of one project lies.
+    """The location of the source distribution of one project.
 
     Attributes:
         version: of the project.
         file_name: of the archive.
-        sha256: as the index states it; None where it states none.
-        link: the place.
+        sha256: from the index; None if it has none.
+        link: the location.
     """
 
     version: str
@@ -64,7 +64,7 @@ class SdistLink:
 
 
 class PackageIndex:
-    """The indexes and links of one `PipSettings`, with the client that reaches them.
+    """The indexes and links of one `PipSettings`, with an HTTP client.
 
     Args:
         settings: where to look.
@@ -76,12 +76,12 @@ class PackageIndex:
         self.client = client
 
     def find(self, project: str, version: str, sha256: str) -> list[WheelLink]:
-        """Places of the wheel of exactly this version, the likeliest first.
+        """The locations of the wheel of exactly this version, the most likely first.
 
-        A place whose index states another hash is left out: it is another file.
+        A location with another hash in its index is left out.
 
         Raises:
-            SourceFailedError: nowhere; says what each place that was asked answered.
+            SourceFailedError: no location has it; the message has the answer of each.
         """
         with _collected_warnings() as reasons:
             packages = self._matches(f"{project}=={version}", wheels=True)
@@ -91,7 +91,7 @@ class PackageIndex:
             if (package.link.hash_option or {}).get("sha256", [sha256]) == [sha256]
         ]
         if same:
-            # Those that state the hash before those that state none.
+            # Locations with a hash come before locations without one.
             same.sort(key=lambda package: not package.link.hash_option)
             return [self._link(package.link.url_without_fragment) for package in same]
         if packages:
@@ -102,10 +102,10 @@ class PackageIndex:
         )
 
     def find_sdist(self, project: str, version: str | None = None) -> SdistLink:
-        """The source distribution of a version, or of the newest that has one.
+        """The source distribution of a version, or of the newest version that has one.
 
         Raises:
-            SourceFailedError: nowhere; says what each place that was asked answered.
+            SourceFailedError: no location has it; the message has the answer of each.
         """
         wanted = f"{project}=={version}" if version else project
         with _collected_warnings() as reasons:
@@ -126,11 +126,10 @@ class PackageIndex:
         )
 
     def _matches(self, requirement: str, *, wheels: bool) -> list[Package]:
-        """What the indexes and links have, the newest first."""
+        """The packages of the indexes and links, newest first."""
         settings = self.settings
         find_links = _existing(settings.find_links)
-        # Asked here, because without any place the finder would fall back to PyPI, which
-        # pip was told not to use.
+        # Without any location the finder would fall back to PyPI, which pip is set not to use.
         if not settings.index_urls and not find_links:
             raise SourceFailedError("pip is set to use no index, and no links that exist")
         finder = PackageFinder(
@@ -150,7 +149,7 @@ class PackageIndex:
             raise SourceFailedError(reason_of(error)) from error
 
     def login_for(self, url: str) -> tuple[str, str] | None:
-        """User and password for `url`: its own, those of the index it lies on, or netrc's."""
+        """User and password for `url`, from the URL, its index, or netrc."""
         parts = urlsplit(url)
         candidates = [parts, *(urlsplit(index) for index in self.settings.index_urls)]
         for candidate in candidates:
@@ -176,7 +175,7 @@ class PackageIndex:
 
 @contextmanager
 def open_package_index(settings: PipSettings) -> Iterator[PackageIndex]:
-    """The package index of these settings; its connections close at the end.
+    """The package index of these settings; its connections close on exit.
 
     Raises:
         SourceFailedError: a proxy or certificate setting cannot be used.
@@ -192,15 +191,15 @@ def open_package_index(settings: PipSettings) -> Iterator[PackageIndex]:
 
 
 def _existing(find_links: Iterable[str]) -> list[str]:
-    """Links but for directories that are missing, which pip passes over too."""
+    """The links without missing directories, which pip ignores too."""
     return [link for link in find_links if "://" in link or Path(link).exists()]
 
 
 class _Fetcher:
-    """unearth's way to the network: our client, and files of this machine.
+    """unearth's access to the network, through our client, and to local files.
 
-    A fault becomes unearth's `LinkCollectError`, so that one index that does not answer
-    does not keep the others from being asked.
+    An error becomes unearth's `LinkCollectError`, so one failing index does not prevent requests
+    to the others.
     """
 
     def __init__(self, client: httpx.Client, index: PackageIndex) -> None:
@@ -230,14 +229,14 @@ class _Fetcher:
         auth = self._index.login_for(url)
         try:
             response = self._client.request(method, url, headers=headers, auth=auth)
-            if response.status_code not in PASSING_STATUSES:
+            if response.status_code not in TRANSIENT_STATUSES:
                 return response
         except httpx.TransportError:
             pass
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise LinkCollectError(reason_of(error)) from error
-        # A model comes in several wheels, and one fault that passes should not end that.
-        time.sleep(_WAIT_SECONDS)
+        # A model has several wheels, and one transient error should not fail all of them.
+        time.sleep(_RETRY_SECONDS)
         try:
             return self._client.request(method, url, headers=headers, auth=auth)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -266,9 +265,9 @@ class _Collector(logging.Handler):
 
 @contextmanager
 def _collected_warnings() -> Iterator[list[str]]:
-    """What unearth logs: its only account of why an index gave nothing.
+    """The warnings that unearth logs, its only explanation of why an index has nothing.
 
-    With a handler of ours in place, Python also no longer prints the warnings by itself.
+    With this handler in place, Python does not print the warnings itself.
     """
     collector = _Collector()
     logger = logging.getLogger("unearth")

@@ -1,8 +1,7 @@
-"""Where this person's pip looks for packages, and how it gets there.
+"""The user's pip settings: indexes, links, proxies and certificates.
 
-Read as pip reads it: its configuration files, then its environment variables, each source
-overriding the one before. Only when neither names an index do uv's variables count. pip
-itself need not be installed.
+They are read like pip does: configuration files, then environment variables, each overriding the
+one before. If neither sets an index, uv's variables apply. pip itself need not be installed.
 """
 
 from __future__ import annotations
@@ -21,22 +20,21 @@ from multiturn.hub.partial import SourceFailedError
 __all__ = ["PYPI", "PipSettings", "read_pip_settings"]
 
 PYPI = "https://pypi.org/simple"
-"""What pip itself takes where nothing else is set."""
+"""The default index of pip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipSettings:
-    """What `pip install` would use on this machine.
+    """The settings that `pip install` would use on this machine.
 
     Attributes:
         index_urls: simple indexes, the main one first; empty with `no-index`.
         find_links: directories, pages or files that hold packages.
-        trusted_hosts: hosts, perhaps with a port, that may speak plain HTTP or show any
-            certificate.
-        cert: bundle of certificates to trust.
-        client_cert: file with a key and certificate to show.
-        proxy: address of a proxy.
-        timeout: seconds without an answer; None where nobody set it.
+        trusted_hosts: hosts, perhaps with a port, that may use plain HTTP or any certificate.
+        cert: bundle of trusted certificates.
+        client_cert: file with the client's key and certificate.
+        proxy: URL of a proxy.
+        timeout: seconds without an answer; None if not set.
     """
 
     index_urls: tuple[str, ...] = (PYPI,)
@@ -49,10 +47,10 @@ class PipSettings:
 
 
 def read_pip_settings(environment: Mapping[str, str] | None = None) -> PipSettings:
-    """The settings as they are now.
+    """Read the settings.
 
     Args:
-        environment: in place of this process's own.
+        environment: instead of this process's own.
 
     Raises:
         SourceFailedError: a configuration file cannot be read.
@@ -79,13 +77,13 @@ def read_pip_settings(environment: Mapping[str, str] | None = None) -> PipSettin
 
 
 def _collect(environment: Mapping[str, str]) -> dict[str, str]:
-    """Every option by its long name; the last that sets one wins."""
+    """Every option by its long name; the last source wins."""
     by_section: dict[str, dict[str, str]] = {"global": {}, "install": {}}
     for path in _configuration_files(environment):
         for section, options in _read(path).items():
             if section in by_section:
                 by_section[section].update(options)
-    # A section's empty value does not hide a fuller one, as in pip.
+    # As in pip, an empty value does not override another one.
     merged = {
         key: value
         for section in by_section.values()
@@ -99,7 +97,7 @@ def _collect(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _configuration_files(environment: Mapping[str, str]) -> Iterator[Path]:
-    """pip.conf files that exist, the weakest first."""
+    """The existing pip.conf files, the lowest priority first."""
     named = environment.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return
@@ -126,7 +124,7 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
     try:
         parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
     except PermissionError:
-        return {}  # pip passes over it too
+        return {}  # pip ignores it too
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         detail = str(error).splitlines()[0]
         raise SourceFailedError(f"pip's configuration {path} cannot be read: {detail}") from error
@@ -147,7 +145,7 @@ def _from_uv(environment: Mapping[str, str]) -> tuple[str | None, tuple[str, ...
 
 
 def _unnamed(index: str) -> str:
-    """An index without the name that uv lets one put before it: ``name=url``."""
+    """An index URL without uv's optional name, ``name=url``."""
     name, separator, url = index.partition("=")
     return url if separator and "://" not in name else index
 

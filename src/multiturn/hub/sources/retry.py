@@ -1,4 +1,4 @@
-"""How long a download waits for a source, and how often it tries again."""
+"""Timeouts and retries of downloads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DownloadRetryPolicy(RetryPolicy):
     """A retry policy that counts the failures since the last new byte.
 
     Attributes:
-        connect_attempts: the most attempts to get any response, before the first byte.
+        connect_attempts: maximum attempts to get any response, before the first byte.
     """
 
     connect_attempts: int = 2

@@ -1,7 +1,7 @@
-"""Where the bytes of a file can come from.
+"""The protocol of sources that a file can be downloaded from.
 
-Each source fills a `PartialFile`; what it gives is only believed once the fingerprint of
-the whole file is right, so any of them may go on where another stopped.
+Each source fills a `PartialFile`. Only the hash of the complete file decides whether its bytes are
+right, so any source may resume where another one stopped.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ HUGGING_FACE = "https://huggingface.co"
 
 
 class Tell(Protocol):
-    """How a source tells what it is doing about the file it was asked for."""
+    """Reports the progress of a source."""
 
     def __call__(self, phase: Phase, done: int, note: str = "") -> None:
-        """Report a moment; `done` counts bytes of the finished file."""
+        """Report progress; `done` counts bytes of the final file."""
         ...
 
 
 class Source(Protocol):
-    """One place that has a file."""
+    """One source of a file."""
 
     @property
     def label(self) -> str:
-        """Its name, for a person."""
+        """The name to show to a person."""
         ...
 
     def extra_bytes(self, have: int) -> int:
-        """Room on the disk it needs beyond the file itself, when `have` bytes are there."""
+        """Disk space it needs beyond the file itself, after `have` bytes."""
         ...
 
     def fetch(self, partial: PartialFile, tell: Tell) -> None:
         """Fill `partial`.
 
         Raises:
-            SourceFailedError: with the reason. What came is kept in `partial`.
-            HashMismatchError: a part of it has the wrong bytes.
+            SourceFailedError: with the reason; `partial` retains the bytes so far.
+            HashMismatchError: a part has the wrong bytes.
             StorageError: the disk is full.
         """
         ...
@@ -54,14 +54,13 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """How to reach the Hugging Face hub, or what stands in for it.
+    """How to reach the Hugging Face hub or a mirror.
 
     Attributes:
-        endpoint: base address, without a slash at the end.
-        token: sent to the endpoint's own host only.
-        offline: the person asked not to call it.
-        timeouts: short ones: where the hub is out of reach, the next source should be tried
-            soon.
+        endpoint: base URL, without a trailing slash.
+        token: sent only to the endpoint's own host.
+        offline: make no requests.
+        timeouts: short, so an unreachable hub does not delay the next source.
         retries: how often a failure is retried.
     """
 
@@ -75,16 +74,16 @@ class Hub:
 
     @property
     def host(self) -> str:
-        """Its name, for a person."""
+        """The name to show to a person."""
         return urlsplit(self.endpoint).hostname or self.endpoint
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every request to it carries."""
+        """The headers of every request."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def file_url(self, file: HubFile) -> str:
-        """Where it serves a file's bytes."""
+        """The URL of a file."""
         return (
             f"{self.endpoint}/{quote(file.repository)}/resolve/"
             f"{quote(file.revision, safe='')}/{quote(file.path)}"
@@ -92,7 +91,7 @@ class Hub:
 
 
 def hub_settings() -> Hub:
-    """The hub as the environment has it: HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE."""
+    """The hub settings of the environment: HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE."""
     endpoint = (os.environ.get("HF_ENDPOINT") or HUGGING_FACE).strip()
     return Hub(
         endpoint=endpoint.rstrip("/"),

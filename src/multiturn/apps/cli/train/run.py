@@ -15,7 +15,7 @@ from multiturn.apps.cli.interrupts import answering_ctrl_c
 from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.status_line import Ticker, working
 from multiturn.core.records import to_plain
-from multiturn.hub.progress import told_to
+from multiturn.hub.progress import report_progress_to
 
 if TYPE_CHECKING:
     from multiturn.jaxformer.config import TrainConfig
@@ -52,7 +52,7 @@ def run(
         from multiturn.jaxformer.run.train import main
 
     # A recipe may name a model to download.
-    with pull_display() as display, told_to(display):
+    with pull_display() as display, report_progress_to(display):
         config = load_recipe(recipe, settings or [])
     if show:
         print(json.dumps(to_plain(config), indent=1))
