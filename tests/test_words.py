@@ -21,6 +21,8 @@ CHECKED: tuple[str, ...] = (
     "core",
     "data",
     "engines",
+    "hub",
+    "jaxformer",
     "models",
     "sandbox",
     "synthesis",
