@@ -22,7 +22,7 @@ from multiturn.benchmarks.runner.directory import (
     SITTINGS,
     BenchmarkDirectory,
 )
-from multiturn.benchmarks.runner.generation import FIRST_BACKOFF, OUT_OF_WINDOW
+from multiturn.benchmarks.runner.generation import OUT_OF_WINDOW, RETRIES
 from multiturn.benchmarks.runner.progress import BenchmarkProgress
 from multiturn.benchmarks.runner.results import read_run
 from multiturn.benchmarks.runner.run import Concurrency, run_specs
@@ -35,6 +35,7 @@ from multiturn.core.errors import (
     ContextOverflowError,
     EngineError,
     InputError,
+    RetriesExhaustedError,
     SandboxUnavailableError,
 )
 from multiturn.engines.protocol import Event, Request, generate
@@ -216,6 +217,22 @@ def test_an_engine_that_fails_for_a_moment_is_asked_again(tmp_path, expected):
     assert bytes_of(tmp_path / "run") == expected
 
 
+def test_an_engine_that_has_used_up_its_own_retries_is_not_asked_again(tmp_path):
+    class Exhausted(ScriptedEngine):
+        requests = 0
+
+        def stream(self, request: Request, *, cancel: Flag | None = None) -> Iterator[Event]:
+            type(self).requests += 1
+            raise RetriesExhaustedError("no server answered in 8 attempts")
+
+    sandbox = fake_sandbox()
+    with Exhausted(answer, settings=ScriptSettings(slots=1)) as engine:
+        spec = toy_spec(tmp_path / "run", engine, sandbox)
+        with pytest.raises(EngineError, match="8 attempts"):
+            run_specs([spec], engine, sandbox, concurrency=Concurrency(in_flight=1))
+    assert Exhausted.requests == 1
+
+
 def test_a_sandbox_that_dies_stops_the_run_and_no_sample_is_wrong(tmp_path, expected):
     judged = 0
 
@@ -385,7 +402,7 @@ def test_selecting_items():
         ({"temperature": -1.0}, "temperature is out of range"),
         ({"top_p": 0.0}, "top_p is out of range"),
         ({"seed": -1}, "seed is out of range"),
-        ({"temperature": 0.0, "n": 2}, "all samples of an item are alike"),
+        ({"temperature": 0.0, "n": 2}, "all samples of an item are the same"),
     ],
 )
 def test_settings_that_make_no_sense(wrong, told):
@@ -407,4 +424,4 @@ def test_the_record_of_a_run_names_what_made_it(tmp_path):
     assert invocation["new"] == 36
     assert invocation["effort"] == {"in_flight": 8, "judges": 4}
     assert invocation["fill"]["requests"] == 3 * 2 * 2 * (2 + 3 + 4)
-    assert FIRST_BACKOFF < 1
+    assert RETRIES.first_wait < 1

@@ -23,7 +23,13 @@ from multiturn.benchmarks.solver import (
     Solver,
     run_solver,
 )
-from multiturn.core.errors import ContextOverflowError, EngineError, SandboxUnavailableError
+from multiturn.core.errors import (
+    ContextOverflowError,
+    EngineError,
+    RetriesExhaustedError,
+    SandboxUnavailableError,
+)
+from multiturn.core.retry import RetryPolicy, with_retries
 from multiturn.engines.protocol import (
     Completion,
     Engine,
@@ -39,17 +45,14 @@ __all__ = [
     "SampleTrace",
     "StoppedError",
     "empty_completion",
-    "with_retries",
+    "retry_unless_stopped",
 ]
 
 OUT_OF_WINDOW = "context window"
 """The `cut_by` of a generation that filled the context window."""
 
-MAX_ATTEMPTS = 3
+RETRIES = RetryPolicy(attempts=3, first_wait=0.2)
 """Attempts at a request or a program when the engine or the sandbox fails."""
-
-FIRST_BACKOFF = 0.2
-"""Seconds before the second attempt; doubled before each further one."""
 
 _T = TypeVar("_T")
 
@@ -141,7 +144,9 @@ class SampleRunner:
                 cached += answer.cached_tokens
             else:
                 program = Program(source=action.source, seed=0)
-                answer = with_retries(lambda: self._sandbox.run(program, self._limits), self._stop)
+                answer = retry_unless_stopped(
+                    lambda: self._sandbox.run(program, self._limits), self._stop
+                )
             seconds[type(action)] += time.perf_counter() - began
             return answer
 
@@ -186,32 +191,36 @@ class SampleRunner:
                     turn.add(event.text)
             raise EngineError("the engine ended without a completion")
 
-        completion = with_retries(once, self._stop)
+        completion = retry_unless_stopped(once, self._stop)
         if completion.finish_reason is FinishReason.CANCELLED:
             raise StoppedError
         return completion
 
 
-def with_retries(action: Callable[[], _T], stop: Flag) -> _T:
+def retry_unless_stopped(action: Callable[[], _T], stop: Flag) -> _T:
     """Call `action`; retry if the engine or the sandbox fails temporarily.
 
     The same request gives the same text and the same program the same result, so a retry
-    changes no sample.
+    changes no sample. An engine that has used up its own retries is not asked again.
 
     Raises:
         EngineError, SandboxUnavailableError: every attempt failed.
         StoppedError: the run is stopping.
     """
-    for attempt in range(MAX_ATTEMPTS):
-        try:
-            return action()
-        except (EngineError, SandboxUnavailableError) as error:
-            if stop.is_set():
-                raise StoppedError from error
-            if attempt == MAX_ATTEMPTS - 1:
-                raise
-        stop.wait(FIRST_BACKOFF * 2**attempt)
-    raise AssertionError("not reached")
+
+    def check(error: Exception) -> None:
+        if stop.is_set():
+            raise StoppedError from error
+        if isinstance(error, RetriesExhaustedError):
+            raise error
+
+    return with_retries(
+        action,
+        RETRIES,
+        retry_on=(EngineError, SandboxUnavailableError),
+        on_failure=check,
+        sleep=stop.wait,
+    )
 
 
 def empty_completion() -> Completion:

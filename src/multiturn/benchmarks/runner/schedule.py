@@ -22,7 +22,7 @@ from multiturn.benchmarks.runner.generation import (
     SampleRunner,
     SampleTrace,
     StoppedError,
-    with_retries,
+    retry_unless_stopped,
 )
 from multiturn.benchmarks.runner.output import OutputMeter
 from multiturn.benchmarks.runner.run_spec import PendingSample
@@ -186,7 +186,7 @@ class Schedule:
                     continue
                 pending, trace = program
                 began = time.perf_counter()
-                verdicts = with_retries(
+                verdicts = retry_unless_stopped(
                     lambda pending=pending, trace=trace: pending.spec.task.judge(  # type: ignore[misc]
                         pending.item, trace.solution.program, self._sandbox
                     ),
