@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 
 from multiturn.sandbox.inside.drop_root import drop_root
 from multiturn.sandbox.inside.jail import enter_jail
-from multiturn.sandbox.inside.rlimits import KERNEL_MEMORY, lower_rlimits
+from multiturn.sandbox.inside.rlimits import set_rlimits
 from multiturn.sandbox.inside.task_limit import TaskLimit
 from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
 from multiturn.sandbox.linux import landlock, seccomp
@@ -243,7 +243,9 @@ def _become(
             with contextlib.suppress(OSError):
                 os.set_inheritable(descriptor, False)
         # After the descriptor above, whose number may be beyond the limit on open files.
-        _set_rlimits(command, tasks)
+        # Where the address space cannot be limited, writable memory is.
+        memory = resource.RLIMIT_AS if command.limits_address_space else resource.RLIMIT_DATA
+        set_rlimits(command, tasks=tasks, memory=memory)
         isolation.seal(command)
         # Absolute, for tools that change their directory.
         here = str(isolation.directory)
@@ -257,18 +259,3 @@ def _become(
             os.write(error_fd, f"{type(error).__name__}: {error}".encode())
     finally:
         os._exit(_SETUP_FAILED)
-
-
-def _set_rlimits(command: Command, tasks: int | None) -> None:
-    cpu = max(1, int(command.cpu_seconds + 0.999))
-    # Where the address space cannot be limited, writable memory is.
-    memory = resource.RLIMIT_AS if command.limits_address_space else resource.RLIMIT_DATA
-    if tasks is not None:
-        lower_rlimits((resource.RLIMIT_NPROC, tasks, tasks))
-    lower_rlimits(
-        (memory, command.memory_bytes, command.memory_bytes),
-        (resource.RLIMIT_CPU, cpu, cpu + 1),
-        (resource.RLIMIT_FSIZE, command.file_bytes, command.file_bytes),
-        (resource.RLIMIT_NOFILE, command.open_files, command.open_files),
-        *KERNEL_MEMORY,
-    )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from multiturn.sandbox.inside.import_paths import move_imports
 from multiturn.sandbox.specs import UNPRIVILEGED_ID
 
 __all__ = ["drop_root"]
@@ -31,7 +31,14 @@ def drop_root(readable: Iterable[str]) -> list[int]:
     os.setgroups([])
     os.setresgid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
     os.setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
-    _redirect_imports({path: f"/proc/self/fd/{number}" for path, number in opened.items()})
+
+    def moved(path: str) -> str:
+        for hidden_path, number in opened.items():
+            if path == hidden_path or path.startswith(hidden_path + "/"):
+                return f"/proc/self/fd/{number}{path[len(hidden_path) :]}"
+        return path
+
+    move_imports(moved)
     return list(opened.values())
 
 
@@ -42,20 +49,3 @@ def _open_to_all(path: Path) -> bool:
         return True
     reachable = all(parent.stat().st_mode & 0o001 for parent in path.parents)
     return reachable and bool(path.stat().st_mode & 0o004)
-
-
-def _redirect_imports(paths: dict[str, str]) -> None:
-    """Let imports use the new paths in place of the old ones."""
-
-    def renamed(path: str) -> str:
-        for old, new in paths.items():
-            if path == old or path.startswith(old + "/"):
-                return new + path[len(old) :]
-        return path
-
-    sys.path[:] = [renamed(path) for path in sys.path]
-    for module in list(sys.modules.values()):
-        search = getattr(module, "__path__", None)
-        if isinstance(search, list):
-            search[:] = [renamed(path) for path in search]
-    sys.path_importer_cache.clear()

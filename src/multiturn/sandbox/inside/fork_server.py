@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from multiturn.sandbox.inside.isolation import Isolation, Workspace, isolation_for
 from multiturn.sandbox.inside.program import RunningProgram
-from multiturn.sandbox.inside.rlimits import die_with_parent, mapped_bytes, set_rlimits
+from multiturn.sandbox.inside.rlimits import STACK_BYTES, die_with_parent, mapped_bytes, set_rlimits
 from multiturn.sandbox.inside.threads import fit_threads, lock_among_threads
 from multiturn.sandbox.ipc import Kind, send
 from multiturn.sandbox.specs import IPC_FD, ChildExit, ChildSpec, ForkServerSettings
@@ -218,7 +218,7 @@ def _begin(forked: _Forked, isolation: Isolation, mapped: int) -> RunningProgram
         ipc = socket.socket(fileno=IPC_FD)
         os.setsid()
         isolation.enter(forked.workspace, spec)
-        set_rlimits(spec, mapped, forked.tasks)
+        set_rlimits(spec, tasks=forked.tasks, mapped=mapped, stack_bytes=STACK_BYTES)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         isolation.seal(forked.workspace)
         return RunningProgram(spec, ipc)

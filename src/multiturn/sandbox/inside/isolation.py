@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from multiturn.sandbox.inside.drop_root import drop_root
+from multiturn.sandbox.inside.import_paths import move_imports
 from multiturn.sandbox.inside.jail import DEVICES, TMP_REBIND, enter_jail, paths_below_tmp
 from multiturn.sandbox.inside.pid_namespaces import PidNamespacePool
 from multiturn.sandbox.inside.scratch import Scratch
@@ -170,7 +170,7 @@ class NamespaceIsolation:
             for device in DEVICES:
                 ns.remount_read_only(device, devices=True, recursive=False)
         self.filter = seccomp.Template(ipc_fd=IPC_FD, file_modes=True, emulated=emulate_syscalls())
-        _redirect_imports(paths_below_tmp(settings.readable))
+        _use_tmp_rebind(paths_below_tmp(settings.readable))
         self._separate_count = can_count_tasks_separately()
         # Counted first, as this process forks into the pool's PID namespaces afterwards.
         self._tasks = MAX_THREADS if self._separate_count else TaskLimit().get()
@@ -206,19 +206,14 @@ class NamespaceIsolation:
         return self.pid_namespaces.release(int(str(workspace)))
 
 
-def _redirect_imports(hidden: list[Path]) -> None:
+def _use_tmp_rebind(hidden: list[Path]) -> None:
     """Let imports below /tmp use the second bind mount, as children mount over /tmp."""
 
     def moved(name: str) -> str:
         return f"{TMP_REBIND}{name}" if any(map(Path(name).is_relative_to, hidden)) else name
 
     if hidden:
-        sys.path[:] = map(moved, sys.path)
-        for module in list(sys.modules.values()):
-            search = getattr(module, "__path__", None)
-            if isinstance(search, list):
-                search[:] = map(moved, search)
-        sys.path_importer_cache.clear()
+        move_imports(moved)
 
 
 def _change_directory(path: str) -> None:

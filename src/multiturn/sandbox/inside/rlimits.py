@@ -7,11 +7,11 @@ import mmap
 import os
 import resource
 import signal
+from typing import Protocol
 
 from multiturn.sandbox.linux.libc import prctl
-from multiturn.sandbox.specs import ChildSpec
 
-__all__ = ["KERNEL_MEMORY", "die_with_parent", "lower_rlimits", "mapped_bytes", "set_rlimits"]
+__all__ = ["STACK_BYTES", "die_with_parent", "mapped_bytes", "set_rlimits"]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -38,30 +38,47 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def set_rlimits(spec: ChildSpec, mapped: int, tasks: int | None) -> None:
-    """Set the kernel's limits, hard and soft, for good.
+class ProgramLimits(Protocol):
+    """The limits of a program."""
+
+    @property
+    def cpu_seconds(self) -> float: ...
+    @property
+    def memory_bytes(self) -> int: ...
+    @property
+    def file_bytes(self) -> int: ...
+    @property
+    def open_files(self) -> int: ...
+
+
+def set_rlimits(
+    wanted: ProgramLimits,
+    *,
+    tasks: int | None,
+    mapped: int = 0,
+    memory: int = resource.RLIMIT_AS,
+    stack_bytes: int | None = None,
+) -> None:
+    """Set the kernel's limits, soft and hard, for good; none above the present hard limit.
 
     Args:
-        spec: has the limits.
-        mapped: bytes of address space that are taken before the program starts; the program's
-            memory comes on top.
+        wanted: has the limits.
         tasks: how many threads and processes the account may have; None for no limit.
+        mapped: bytes that are taken before the program starts; its own memory comes on top.
+        memory: which limit bounds the memory.
+        stack_bytes: the stack of the main thread; by default unchanged.
     """
-    cpu = max(1, math.ceil(spec.cpu_seconds))
-    if tasks is not None:
-        lower_rlimits((resource.RLIMIT_NPROC, tasks, tasks))
-    lower_rlimits(
-        (resource.RLIMIT_AS, mapped + spec.memory_bytes, mapped + spec.memory_bytes),
+    cpu, size = max(1, math.ceil(wanted.cpu_seconds)), mapped + wanted.memory_bytes
+    limits = [] if tasks is None else [(resource.RLIMIT_NPROC, tasks, tasks)]
+    limits += [
+        (memory, size, size),
         (resource.RLIMIT_CPU, cpu, cpu + GRACE_SECONDS),
-        (resource.RLIMIT_FSIZE, spec.file_bytes, spec.file_bytes),
-        (resource.RLIMIT_NOFILE, spec.open_files, spec.open_files),
-        (resource.RLIMIT_STACK, STACK_BYTES, STACK_BYTES),
+        (resource.RLIMIT_FSIZE, wanted.file_bytes, wanted.file_bytes),
+        (resource.RLIMIT_NOFILE, wanted.open_files, wanted.open_files),
         *KERNEL_MEMORY,
-    )
-
-
-def lower_rlimits(*limits: tuple[int, int, int]) -> None:
-    """Set soft and hard limits, but never above the present hard limit."""
+    ]
+    if stack_bytes is not None:
+        limits.append((resource.RLIMIT_STACK, stack_bytes, stack_bytes))
     for what, soft, hard in limits:
         highest = resource.getrlimit(what)[1]
         if highest != resource.RLIM_INFINITY:
