@@ -11,7 +11,7 @@ which some are planted again with a few lines changed, and do the paper's filter
 project also finds exact duplicates, packs rows and keeps the way back; datatrove does not pack.
 Each runs in a process of its own; seconds are the processor's, which other load on the machine
 stretches far less than the clock's. With `--repeats` the sides take turns, and the medians are
-compared. A planted pair counts as found when not both are kept.
+compared. A planted pair counts as found when one of the two is dropped.
 
 With `--scale`, only this project, at 10 MB to 1 GB: speed and the most memory it held.
 """

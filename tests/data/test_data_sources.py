@@ -329,6 +329,16 @@ def test_storage_without_its_driver_is_named(read_all: Any) -> None:
         read_all(Parquet(paths=("nosuch://bucket/x.parquet",)))
 
 
+def test_a_folder_with_the_name_of_a_notice_is_no_notice(read_all: Any, tmp_path: Path) -> None:
+    (tmp_path / "LICENSE").mkdir()
+    (tmp_path / "LICENSE" / "a.py").write_text("one = 1\n")
+    (tmp_path / "COPYING").write_bytes(MIT)
+    (tmp_path / "b.py").write_text("two = 2\n")
+    documents, _ = read_all(Directory(path=tmp_path))
+    licences = {document.path: document.licence for document in documents}
+    assert licences["b.py"] == "MIT"
+
+
 def test_folders_are_read_in_runs_and_their_licence_is_found_above(
     tmp_path: Path, read_all: Any
 ) -> None:

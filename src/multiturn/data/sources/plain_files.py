@@ -75,17 +75,21 @@ def read_file(path: Path, wanted: FileFilter, name: str) -> tuple[bytes, str | N
         descriptor = os.open(path, flags)
     except OSError:
         return b"", "a link" if path.is_symlink() else "a file that cannot be opened", 0
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
+    size = 0
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            return b"", "a device", 0
-        reason = wanted.refuses(name, found.st_size)
+            # A folder can be opened too, such as one with the name of a notice.
+            return b"", "a folder" if stat.S_ISDIR(found.st_mode) else "a device", 0
+        size = found.st_size
+        reason = wanted.refuses(name, size)
         if reason is not None:
-            return b"", reason, found.st_size
-        try:
-            content = _read_up_to(file.fileno(), wanted.max_bytes)
-        except OSError:
-            return b"", "a file that cannot be read", found.st_size
+            return b"", reason, size
+        content = _read_up_to(descriptor, wanted.max_bytes)
+    except OSError:
+        return b"", "a file that cannot be read", size
+    finally:
+        os.close(descriptor)
     return content, None, len(content)
 
 
