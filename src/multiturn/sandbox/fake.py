@@ -67,12 +67,12 @@ class FakeSandbox:
         """The next scripted result."""
         if self.closed:
             raise SandboxUnavailableError("the sandbox was closed", fix="open a new one")
-        place = len(self.asked)
+        number = len(self.asked)
         self.asked.append((program, limits or Limits()))
         if callable(self._answers):
             answer = self._answers(program)
         elif self._answers:
-            answer = self._answers[min(place, len(self._answers) - 1)]
+            answer = self._answers[min(number, len(self._answers) - 1)]
         else:
             answer = self.printed("")
         if isinstance(answer, Exception):

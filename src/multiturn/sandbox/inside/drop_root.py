@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from multiturn.sandbox.inside.import_paths import move_imports
 from multiturn.sandbox.specs import UNPRIVILEGED_ID
 
-__all__ = ["drop_root"]
+__all__ = ["drop_root", "move_imports"]
 
 
 def drop_root(readable: Iterable[str]) -> list[int]:
@@ -49,3 +49,13 @@ def _open_to_all(path: Path) -> bool:
         return True
     reachable = all(parent.stat().st_mode & 0o001 for parent in path.parents)
     return reachable and bool(path.stat().st_mode & 0o004)
+
+
+def move_imports(moved: Callable[[str], str]) -> None:
+    """Let imports use ``moved(path)`` in place of each path where they look now."""
+    sys.path[:] = map(moved, sys.path)
+    for module in list(sys.modules.values()):
+        search = getattr(module, "__path__", None)
+        if isinstance(search, list):
+            search[:] = map(moved, search)
+    sys.path_importer_cache.clear()

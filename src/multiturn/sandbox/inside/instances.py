@@ -62,7 +62,7 @@ def dismantle(
     """
     names = {kind: name for name, kind in classes.items()}
     found: list[Any] = []
-    places: dict[int, int] = {}
+    numbers: dict[int, int] = {}
 
     def marked(value: Any) -> Any:
         kind = type(value)
@@ -72,15 +72,15 @@ def dismantle(
             return kind(map(marked, value))
         if kind is dict:
             return {marked(key): marked(item) for key, item in value.items()}
-        place = places.get(id(value))
-        if place is None:
+        number = numbers.get(id(value))
+        if number is None:
             content = None if kind in names else _of_library(value, iterators)
             if content is None and kind not in names:
                 return value
-            place = places[id(value)] = len(found)
+            number = numbers[id(value)] = len(found)
             # Holds a reference, so that no other object gets the same id.
             found.append((value, content))
-        return Opaque(f"{_MARK}{place}")
+        return Opaque(f"{_MARK}{number}")
 
     try:
         tree = marked(value)
@@ -145,25 +145,25 @@ def assemble(
             return {built(key): built(item) for key, item in value.items()}
         return leaf(value)
 
-    def instance(place: int) -> Any:
-        if place not in made:
-            name, way, arguments, *_ = content[place]
+    def instance(number: int) -> Any:
+        if number not in made:
+            name, way, arguments, *_ = content[number]
             if way == "library":
-                made[place] = construct(name, built(arguments))
-                return made[place]
+                made[number] = construct(name, built(arguments))
+                return made[number]
             kind = classes[name]
             if way == "unknown":
-                made[place] = leaf(Opaque(name))
+                made[number] = leaf(Opaque(name))
             elif way == "call":
-                made[place] = kind(*built(arguments))
+                made[number] = kind(*built(arguments))
             else:
-                made[place] = kind.__new__(kind, *built(arguments))
-        return made[place]
+                made[number] = kind.__new__(kind, *built(arguments))
+        return made[number]
 
-    for place, (_, way, _, state, items, pairs) in enumerate(content):
+    for number, (_, way, _, state, items, pairs) in enumerate(content):
         if way in ("unknown", "library"):
             continue
-        one = instance(place)
+        one = instance(number)
         for item in items or ():
             one.append(built(item))
         for key, item in pairs or ():

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from multiturn.sandbox.inside.drop_root import drop_root
-from multiturn.sandbox.inside.import_paths import move_imports
+from multiturn.sandbox.inside.drop_root import drop_root, move_imports
 from multiturn.sandbox.inside.jail import DEVICES, TMP_REBIND, enter_jail, paths_below_tmp
 from multiturn.sandbox.inside.pid_namespaces import PidNamespacePool
 from multiturn.sandbox.inside.scratch import Scratch

@@ -26,11 +26,11 @@ class Scratch:
 
     def make(self) -> Path:
         """A new, empty directory for one child."""
-        place = self.root / next(self._names)
-        place.mkdir(mode=0o700)
-        return place
+        directory = self.root / next(self._names)
+        directory.mkdir(mode=0o700)
+        return directory
 
-    def remove(self, place: Path) -> None:
+    def remove(self, directory: Path) -> None:
         """Remove a directory with all that a program left in it.
 
         Removal can take a minute if a program left many files. A process of its own does it, so
@@ -38,20 +38,20 @@ class Scratch:
         """
         self._reap()
         with contextlib.suppress(OSError):
-            (place / FILE_NAME).unlink()
+            (directory / FILE_NAME).unlink()
         try:
-            place.rmdir()
+            directory.rmdir()
         except OSError:
-            self._removers.add(self._start_remover(place))
+            self._removers.add(self._start_remover(directory))
 
-    def _start_remover(self, place: Path) -> int:
+    def _start_remover(self, directory: Path) -> int:
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
             try:
                 die_with_parent(parent)
                 os.closerange(0, 1024)
-                remove_tree(place)
+                remove_tree(directory)
             finally:
                 os._exit(0)
         return pid
@@ -62,15 +62,15 @@ class Scratch:
                 self._removers.remove(pid)
 
 
-def remove_tree(place: Path) -> None:
+def remove_tree(directory: Path) -> None:
     """Remove a directory that a hostile program has filled.
 
     It never follows a link, and needs no recursion and no long path however deep the tree is:
-    the directories in a directory of the tree are moved up to `place` and emptied there. Those
+    subdirectories are moved up to `directory` and emptied there. Those
     without permissions get some first. What cannot be removed stays.
     """
     try:
-        root = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
         return
     try:
@@ -78,7 +78,7 @@ def remove_tree(place: Path) -> None:
     finally:
         os.close(root)
     with contextlib.suppress(OSError):
-        place.rmdir()
+        directory.rmdir()
 
 
 def empty_directory(root: int) -> None:

@@ -7,7 +7,7 @@ import functools
 import os
 import platform
 
-__all__ = ["MACHINES", "call", "machine", "prctl", "supported"]
+__all__ = ["MACHINES", "call", "machine", "prctl"]
 
 MACHINES = ("x86_64", "aarch64")
 
@@ -23,11 +23,6 @@ PRCTL = {"x86_64": 157, "aarch64": 167}
 def machine() -> str:
     """The machine's name, as the kernel gives it."""
     return platform.machine()
-
-
-def supported() -> bool:
-    """Whether the numbers of this machine's system calls are known here."""
-    return machine() in MACHINES
 
 
 def call(number: int, *arguments: int) -> int:
