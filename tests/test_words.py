@@ -17,6 +17,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "multiturn"
 
 CHECKED: tuple[str, ...] = (
+    "apps",
     "benchmarks",
     "core",
     "data",
