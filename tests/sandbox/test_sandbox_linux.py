@@ -13,7 +13,7 @@ import pytest
 from multiturn.sandbox.inside.rlimits import mapped_bytes
 from multiturn.sandbox.inside.scratch import Scratch, remove_tree
 from multiturn.sandbox.linux import syscalls
-from multiturn.sandbox.linux.seccomp import Filter, program
+from multiturn.sandbox.linux.seccomp import SeccompFilter, program
 
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOW, KILL, EPERM, ENOSYS = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026
@@ -28,7 +28,7 @@ def verdict(machine: str, number: int, *args: int, arch: int | None = None, **op
     for place in range(6):
         value = (args[place] if place < len(args) else 0) & (2**64 - 1)
         words[16 + 8 * place], words[20 + 8 * place] = value & 0xFFFFFFFF, value >> 32
-    code = program(Filter(ME, IPC_FD, **{"file_modes": True} | options), machine)
+    code = program(SeccompFilter(ME, IPC_FD, **{"file_modes": True} | options), machine)
     assert len(code) <= 4096, "the kernel takes no longer filter"
     at, accumulator = 0, 0
     while True:

@@ -21,11 +21,11 @@ from multiturn.core.errors import (
     storage_errors,
 )
 from multiturn.hub.checksums import Checksum
-from multiturn.hub.manifest import Manifest, read_manifest, write_manifest
+from multiturn.hub.manifest import DownloadManifest, read_manifest, write_manifest
 from multiturn.hub.partial import PartialFile, SourceFailedError
 from multiturn.hub.progress import DownloadProgress, Phase, ProgressListener, silent
 from multiturn.hub.registry import REGISTRY, HubFile, ModelEntry, WheelParts, find_model
-from multiturn.hub.sources.source import Hub, Source, hub_settings
+from multiturn.hub.sources.source import DownloadSource, Hub, hub_settings
 from multiturn.hub.store import (
     FileState,
     ModelStore,
@@ -52,7 +52,7 @@ class DownloadSpec:
     path: Path
     size: int
     checksum: Checksum
-    sources: tuple[Source, ...]
+    sources: tuple[DownloadSource, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +208,10 @@ def ensure(
 
 def _fetch(wanted: DownloadSpec, partial: PartialFile, progress: ProgressListener) -> None:
     """Fill `partial` with the right bytes, from the first source that sends them."""
-    failures: list[tuple[Source, NetworkError | HashMismatchError]] = []
+    failures: list[tuple[DownloadSource, NetworkError | HashMismatchError]] = []
     for source in wanted.sources:
 
-        def tell(phase: Phase, done: int, note: str = "", source: Source = source) -> None:
+        def tell(phase: Phase, done: int, note: str = "", source: DownloadSource = source) -> None:
             progress(
                 DownloadProgress(
                     file=wanted.path.name,
@@ -233,7 +233,7 @@ def _fetch(wanted: DownloadSpec, partial: PartialFile, progress: ProgressListene
 
 
 def _fetch_from(
-    source: Source, wanted: DownloadSpec, partial: PartialFile, tell: Callable[..., None]
+    source: DownloadSource, wanted: DownloadSpec, partial: PartialFile, tell: Callable[..., None]
 ) -> bool:
     """Fill `partial` from one source; True once its hash is right."""
     while True:
@@ -257,7 +257,8 @@ def _fetch_from(
 
 
 def _raise_failure(
-    wanted: DownloadSpec, failures: Sequence[tuple[Source, NetworkError | HashMismatchError]]
+    wanted: DownloadSpec,
+    failures: Sequence[tuple[DownloadSource, NetworkError | HashMismatchError]],
 ) -> NoReturn:
     reasons = "; ".join(f"{source.label}: {error.what}" for source, error in failures)
     mismatches = [error for _, error in failures if isinstance(error, HashMismatchError)]
@@ -348,7 +349,7 @@ def _download_specs(entry: ModelEntry, store: ModelStore, hub: Hub) -> list[Down
 
     home = store.directory(entry.name)
     if entry.repository is None:
-        sources: list[Source] = []
+        sources: list[DownloadSource] = []
         for source in entry.sources:
             match source:
                 case HubFile():
@@ -374,14 +375,16 @@ def _download_specs(entry: ModelEntry, store: ModelStore, hub: Hub) -> list[Down
     )
 
 
-def _file_spec(entry: ModelEntry, store: ModelStore, sources: tuple[Source, ...]) -> DownloadSpec:
+def _file_spec(
+    entry: ModelEntry, store: ModelStore, sources: tuple[DownloadSource, ...]
+) -> DownloadSpec:
     if entry.bytes is None or entry.checksum is None:
         raise InputError(f"the registry does not pin the file of {entry.name!r}")
     return DownloadSpec(_final_path(entry, store), entry.bytes, entry.checksum, sources)
 
 
 def _manifest_specs(
-    manifest: Manifest, home: Path, sources: Callable[[str], tuple[Source, ...]]
+    manifest: DownloadManifest, home: Path, sources: Callable[[str], tuple[DownloadSource, ...]]
 ) -> list[DownloadSpec]:
     return [
         DownloadSpec(home / file.path, file.bytes, file.checksum, sources(file.path))

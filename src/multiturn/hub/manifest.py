@@ -11,7 +11,7 @@ from multiturn.core.files import write_atomically
 from multiturn.core.records import read_record, to_plain
 from multiturn.hub.checksums import Checksum
 
-__all__ = ["Manifest", "ManifestFile", "read_manifest", "write_manifest"]
+__all__ = ["DownloadManifest", "ManifestFile", "read_manifest", "write_manifest"]
 
 _NAME = "manifest.json"
 
@@ -37,7 +37,7 @@ class ManifestFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class DownloadManifest:
     """The files of a repository at a commit, as the hub reported them."""
 
     repository: str
@@ -45,7 +45,7 @@ class Manifest:
     files: tuple[ManifestFile, ...]
 
 
-def read_manifest(directory: Path) -> Manifest | None:
+def read_manifest(directory: Path) -> DownloadManifest | None:
     """The manifest of a model that was pulled before, or None.
 
     Raises:
@@ -54,7 +54,7 @@ def read_manifest(directory: Path) -> Manifest | None:
     path = directory / _NAME
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return read_record(data, Manifest, where=_NAME)
+        return read_record(data, DownloadManifest, where=_NAME)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError, InputError) as error:
@@ -65,7 +65,7 @@ def read_manifest(directory: Path) -> Manifest | None:
         ) from error
 
 
-def write_manifest(directory: Path, manifest: Manifest) -> None:
+def write_manifest(directory: Path, manifest: DownloadManifest) -> None:
     """Save a manifest with the files it describes.
 
     Raises:

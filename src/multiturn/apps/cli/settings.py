@@ -23,7 +23,7 @@ from multiturn.engines.open import EngineName
 from multiturn.engines.sampling_parameters import check_sampling
 from multiturn.synthesis.records import SESSION_RANGES
 
-__all__ = ["Origin", "Resolved", "Settings", "resolve_settings"]
+__all__ = ["SettingOrigin", "Resolved", "Settings", "resolve_settings"]
 
 DEFAULT_MODEL = "qwen2.5-coder-0.5b"
 
@@ -94,7 +94,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SettingOrigin:
     """The source of a setting's value, e.g. ``"--n"`` or ``"default"``."""
 
     text: str
@@ -106,7 +106,7 @@ class Resolved:
     """Settings, and the source of each."""
 
     settings: Settings
-    origins: Mapping[str, Origin]
+    origins: Mapping[str, SettingOrigin]
 
     def is_set(self, name: str) -> bool:
         """Whether the user set `name` anywhere."""
@@ -124,7 +124,7 @@ def resolve_settings(flags: Mapping[str, object] | None = None) -> Resolved:
     """
     hints = get_type_hints(Settings)
     values: dict[str, object] = {}
-    origins: dict[str, Origin] = {}
+    origins: dict[str, SettingOrigin] = {}
     path = app_dirs().settings
     config = _read_config(path)
     for field in dataclasses.fields(Settings):
@@ -132,14 +132,14 @@ def resolve_settings(flags: Mapping[str, object] | None = None) -> Resolved:
         variable = f"MULTITURN_{name.upper()}"
         flag = (flags or {}).get(name)
         if flag is not None:
-            values[name], origins[name] = flag, Origin(f"--{name.replace('_', '-')}")
+            values[name], origins[name] = flag, SettingOrigin(f"--{name.replace('_', '-')}")
         elif os.environ.get(variable):
             values[name] = _from_text(os.environ[variable], hints[name], variable)
-            origins[name] = Origin(variable)
+            origins[name] = SettingOrigin(variable)
         elif name in config:
-            values[name], origins[name] = config[name], Origin(str(path))
+            values[name], origins[name] = config[name], SettingOrigin(str(path))
         else:
-            origins[name] = Origin("default", is_default=True)
+            origins[name] = SettingOrigin("default", is_default=True)
             continue
         # Read each value on its own first, so that an error names its source.
         read_record({name: values[name]}, Settings, where=origins[name].text)

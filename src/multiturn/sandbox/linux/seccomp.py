@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from multiturn.sandbox.linux import syscalls
 from multiturn.sandbox.linux.libc import MACHINES, call, machine, prctl
 
-__all__ = ["Filter", "Template", "packed", "program"]
+__all__ = ["SeccompFilter", "Template", "packed", "program"]
 
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -60,7 +60,7 @@ class _Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class SeccompFilter:
     """What the filter depends on.
 
     Attributes:
@@ -152,7 +152,7 @@ def _opening(flags: int) -> _Guard:
     )
 
 
-def _rules(wanted: Filter) -> dict[str, _Guard]:
+def _rules(wanted: SeccompFilter) -> dict[str, _Guard]:
     """How each guarded call is answered."""
     ipc, me = wanted.ipc_fd, wanted.pid
     instead = _TRAP if wanted.emulated else _ERRNO | errno.EPERM
@@ -215,7 +215,7 @@ def _rules(wanted: Filter) -> dict[str, _Guard]:
     return rules
 
 
-def program(wanted: Filter, on: str | None = None) -> list[Instruction]:
+def program(wanted: SeccompFilter, on: str | None = None) -> list[Instruction]:
     """The filter as instructions of classic BPF, for this machine or the one named."""
     on = on or machine()
     column = MACHINES.index(on)
@@ -332,7 +332,7 @@ class Template:
         processes: bool = False,
         forks: bool = False,
     ) -> None:
-        wanted = Filter(
+        wanted = SeccompFilter(
             self._PLACEHOLDER, ipc_fd, file_modes, emulated, host_name, processes, forks
         )
         self._code = packed(program(wanted))

@@ -27,7 +27,7 @@ __all__ = [
     "REAP_SECONDS",
     "Child",
     "ChildSetupError",
-    "Output",
+    "CapturedOutput",
     "SandboxFailureError",
     "WorkerDiedError",
     "retried",
@@ -59,7 +59,7 @@ class ChildSetupError(SandboxFailureError):
 
 
 @dataclass(slots=True)
-class Output:
+class CapturedOutput:
     """What a program has printed on one of its streams."""
 
     fd: int
@@ -107,8 +107,8 @@ class Child(abc.ABC):
 
     def __init__(self, limits: Limits, stdout: int, stderr: int, wall_seconds: float) -> None:
         self.limits = limits
-        self.stdout = Output(stdout, limits.output_bytes)
-        self.stderr = Output(stderr, limits.output_bytes)
+        self.stdout = CapturedOutput(stdout, limits.output_bytes)
+        self.stderr = CapturedOutput(stderr, limits.output_bytes)
         self.kill_reason: Status | None = None
         """Why the supervisor killed it."""
         self._poller = select.poll()
@@ -166,7 +166,7 @@ class Child(abc.ABC):
         self._handlers[descriptor] = handler
         self._poller.register(descriptor, events)
 
-    def _read(self, output: Output) -> bool:
+    def _read(self, output: CapturedOutput) -> bool:
         output.read()
         if output.exceeded:
             self.kill(Status.TOO_MUCH_OUTPUT)
