@@ -239,7 +239,7 @@ TOKENS = _split(VOCABULARY)[0]
         (gguf(tensors=[tensor("a", (2**62, 4))], data=64), "impossible shape"),
         (gguf(tensors=[tensor("a", (32,), 4)], data=64), "unknown number format 4"),
         (gguf(tensors=[tensor("a", (33,), 2)], data=64), "do not fill blocks of 32"),
-        (gguf(tensors=[tensor("a", (4,), 0, 32)], data=64), "said to lie at 32, not 0"),
+        (gguf(tensors=[tensor("a", (4,), 0, 32)], data=64), "is at offset 32 instead of 0"),
         (
             gguf(tensors=[tensor("a", (2**40,))], data=64),
             "cut off: 4398046511040 bytes are missing",
@@ -256,7 +256,7 @@ TOKENS = _split(VOCABULARY)[0]
                     entry("tokenizer.ggml.scores", ARRAY, array(FLOAT32, 2, bytes(8))),
                 ]
             ),
-            "scores is no float32 list as long as the vocabulary",
+            "scores is not a list of float32 as long as the vocabulary",
         ),
         (
             gguf(
@@ -266,7 +266,7 @@ TOKENS = _split(VOCABULARY)[0]
                     entry("tokenizer.ggml.token_type", ARRAY, array(UINT32, 3, bytes(12))),
                 ]
             ),
-            "token_type is no int32 list as long as the vocabulary",
+            "token_type is not a list of int32 as long as the vocabulary",
         ),
         (
             gguf(
@@ -290,7 +290,7 @@ TOKENS = _split(VOCABULARY)[0]
         ),
         (
             gguf([ARCHITECTURE, TOKENS, entry("tokenizer.ggml.bos_token_id", TEXT, text("<s>"))]),
-            "bos token is no number",
+            "bos token is not a number",
         ),
     ],
 )

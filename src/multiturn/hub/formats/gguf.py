@@ -305,7 +305,7 @@ def _special_tokens(reader: GGUFReader, metadata: dict[str, Value]) -> tuple[str
         if other is None:
             continue
         if not isinstance(other, ArrayInfo) or other.kind != kind or other.count != tokens.count:
-            _fail(f"its tokenizer.ggml.{key} is not a {kind} list as long as the vocabulary")
+            _fail(f"its tokenizer.ggml.{key} is not a list of {kind} as long as the vocabulary")
     merges = metadata.get("tokenizer.ggml.merges")
     if merges is not None and not (isinstance(merges, ArrayInfo) and merges.of_text):
         _fail("its tokenizer.ggml.merges is not a list of texts")
