@@ -15,7 +15,7 @@ from multiturn.apps.cli.bench.engines import info_with_hash
 from multiturn.apps.cli.bench.grid import label_of_runs, model_label, numbers, words
 from multiturn.apps.cli.bench.view import progress_line
 from multiturn.apps.cli.main import run
-from multiturn.benchmarks.runner.output import Output
+from multiturn.benchmarks.runner.output import GenerationCounts
 from multiturn.benchmarks.runner.progress import BenchmarkProgress
 from multiturn.benchmarks.runner.utilization import EngineUtilization
 from multiturn.core.app_dirs import app_dirs
@@ -368,13 +368,13 @@ def test_progress_tells_turns_and_tokens_before_a_sample_is_there():
         passed={},
         judged=0,
         utilization=utilization,
-        output=Output(turns=3, cached_turns=1, tokens=1200),
+        output=GenerationCounts(turns=3, cached_turns=1, tokens=1200),
         all_turns=8,
     )
     assert progress_line(early, several=False) == (
         "0 of 2, turn 4 of 8, 1,200 tokens (120/s), 25 s left"
     )
-    reading = replace(early, output=Output())
+    reading = replace(early, output=GenerationCounts())
     assert progress_line(reading, several=False) == "0 of 2, turn 1 of 8, reading the prompts"
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-__all__ = ["Output", "OutputMeter", "TurnMeter"]
+__all__ = ["GenerationCounts", "OutputMeter", "TurnMeter"]
 
 _CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class GenerationCounts:
     """What has been generated so far."""
 
     turns: int = 0
@@ -77,8 +77,8 @@ class OutputMeter:
             self._turns += 1
             self._cached += 1
 
-    def read(self) -> Output:
+    def read(self) -> GenerationCounts:
         """The figures so far."""
         with self._lock:
             in_progress = sum(meter.estimate for meter in self._in_progress)
-            return Output(self._turns, self._cached, self._tokens + in_progress)
+            return GenerationCounts(self._turns, self._cached, self._tokens + in_progress)

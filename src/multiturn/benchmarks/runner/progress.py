@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from multiturn.benchmarks.runner.output import Output
+from multiturn.benchmarks.runner.output import GenerationCounts
 from multiturn.benchmarks.runner.utilization import EngineUtilization
 
 __all__ = ["BenchmarkProgress", "ProgressListener", "unwatched"]
@@ -31,7 +31,7 @@ class BenchmarkProgress:
     """How many samples of that run have been judged."""
     utilization: EngineUtilization
     """How busy the engine is."""
-    output: Output = field(default_factory=Output)
+    output: GenerationCounts = field(default_factory=GenerationCounts)
     """What this invocation has generated, including unfinished samples."""
     all_turns: int = 0
     """The maximum number of generations for the missing samples; 0 if unknown."""
