@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tools.problem_set.authored import AuthoredProblem
-from tools.problem_set.check import MOST_ALIKE_CODE, MOST_ALIKE_PROMPTS
+from tools.problem_set.check import MAX_CODE_OVERLAP, MAX_PROMPT_OVERLAP
 from tools.problem_set.quantities import quantities
 from tools.problem_set.similarity import code_shingles, overlap, prompt_shingles
 
@@ -19,7 +19,7 @@ def test_a_renamed_copy_is_alike(authored: dict[str, AuthoredProblem]) -> None:
         assert overlap(prompt_shingles(prompts), prompt_shingles(renamed)) == 1.0
         code = "\n".join(turn.reference for turn in problem.turns)
         other = re.sub(r"\b[1-9]\b", "7", code)
-        assert overlap(code_shingles(code), code_shingles(other)) > MOST_ALIKE_CODE
+        assert overlap(code_shingles(code), code_shingles(other)) > MAX_CODE_OVERLAP
 
 
 def test_names_in_code_do_not_hide_a_copy() -> None:
@@ -31,7 +31,7 @@ def test_names_in_code_do_not_hide_a_copy() -> None:
 def test_different_texts_are_not_alike() -> None:
     one = prompt_shingles(["Sort the list of names by length and print the last one."])
     other = prompt_shingles(["Count the vowels of a word and print the count twice."])
-    assert overlap(one, other) < MOST_ALIKE_PROMPTS
+    assert overlap(one, other) < MAX_PROMPT_OVERLAP
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A problem as its author writes it: one small YAML file, reviewed by people.
+"""A problem as its author writes it: one small YAML file.
 
 docs/problem-set.md describes the files.
 """
@@ -19,12 +19,12 @@ __all__ = ["AuthoredProblem", "Mutation", "problems_directory", "read_authored"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutation:
-    """A mistake: what to change in the reference to get a plausible wrong program.
+    """An edit of the reference that makes a plausible wrong program.
 
     Attributes:
-        replace: the text to replace, everywhere it occurs; the whole turn where left out.
-        by: what stands there instead.
-        turn: the turn to change, counted from 1; every turn where left out.
+        replace: the text to replace, wherever it occurs; the complete turn by default.
+        by: the replacement.
+        turn: the turn to change, counted from 1; every turn by default.
     """
 
     by: str
@@ -61,14 +61,14 @@ class AuthoredProblem:
 
     Attributes:
         name: a short title.
-        description: what the program does, in one sentence. No part of any prompt.
+        description: what the program does, in one sentence; not in any prompt.
         category: one of the seven.
         difficulty: as judged by the author while solving it.
         packages: what the reference needs beyond the standard library.
-        max_gen_length: how many tokens a model may write for one turn.
+        max_gen_length: maximum tokens per turn.
         turns: the steps; the last one prints the answer.
         single: the same task as one specification in prose.
-        generate: body of a Python function of `rng`, a `random.Random`, that returns a fresh
+        generate: the body of a Python function of `rng`, a `random.Random`, that returns a new
             table of variables.
         cases: the fixed tables of variables.
         wrong: plausible mistakes, written by hand.
@@ -89,7 +89,7 @@ class AuthoredProblem:
     max_gen_length: int = 128
 
     def problem(self, identity: str) -> Problem:
-        """The problem without its wrong programs; its answers are yet to come."""
+        """The problem without its wrong programs and without gold values."""
         return Problem(
             id=identity,
             name=self.name,
@@ -109,7 +109,7 @@ class AuthoredProblem:
         )
 
     def wrong_programs(self) -> tuple[tuple[str, ...], ...]:
-        """The turns of every wrong program, placeholders not yet filled.
+        """The turns of every wrong program, with placeholders.
 
         Raises:
             InputError: a change does not apply.
@@ -119,15 +119,15 @@ class AuthoredProblem:
 
 
 def problems_directory() -> Path:
-    """Where the problem files of this project lie."""
+    """The directory of the problem files."""
     return Path(__file__).with_name("problems")
 
 
 def read_authored(paths: Iterable[Path]) -> dict[str, AuthoredProblem]:
-    """Read problem files, by identity: the file's name without its ending.
+    """Read problem files, by identity: the name of the file without its suffix.
 
     Raises:
-        InputError: a file is no YAML, or something in it is wrong; names the place.
+        InputError: a file is not YAML or is invalid; names the place.
         StorageError: a file cannot be read.
     """
     found: dict[str, AuthoredProblem] = {}
@@ -137,7 +137,7 @@ def read_authored(paths: Iterable[Path]) -> dict[str, AuthoredProblem]:
         documents = read_yaml(text, where=path.name)
         if len(documents) != 1:
             raise InputError(
-                f"{path.name}: a problem file holds one document", got=len(documents), allowed="1"
+                f"{path.name}: a problem file has one document", got=len(documents), allowed="1"
             )
         if path.stem in found:
             raise InputError("two problems have the same file name", got=path.stem)

@@ -1,6 +1,6 @@
 """Builds the JSON lines from the problem files. Run ``python -m tools.problem_set.build``.
 
-The right answers come from running the reference; nobody types them.
+The gold values come from running the reference; no person types them.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ __all__ = ["build", "main"]
 
 
 def build(sandbox: Sandbox, authored: Mapping[str, AuthoredProblem]) -> tuple[Problem, ...]:
-    """The problems with their right answers, by category and then by name.
+    """The problems with their gold values, by category and then by name.
 
     Raises:
-        InputError: a reference fails, or its answer is no plain data.
+        InputError: a reference fails, or its answer is not plain data.
         SandboxUnavailableError: the sandbox itself failed.
     """
     problems = sorted(
@@ -38,7 +38,7 @@ def build(sandbox: Sandbox, authored: Mapping[str, AuthoredProblem]) -> tuple[Pr
     for problem, attempts in zip(problems, run_trials(sandbox, trials), strict=True):
         for attempt in attempts:
             if attempt.error or not attempt.plain:
-                reason = attempt.error or f"prints no plain data: {attempt.answer!r}"
+                reason = attempt.error or f"does not print plain data: {attempt.answer!r}"
                 raise InputError(f"the reference of {problem.id} fails: {reason}")
         built.append(replace(problem, outputs=tuple(attempt.answer for attempt in attempts)))
     return tuple(built)

@@ -1,16 +1,16 @@
-"""Proves that the problems of the set are sound. Run ``python -m tools.problem_set.check``.
+"""Checks that the problems of the set are sound. Run ``python -m tools.problem_set.check``.
 
 For every problem, by running programs in the sandbox:
 
-- the reference runs turn by turn, leaves the variables that each turn asks for, and prints
-  once, at its end, the same plain answer as when it is run as a whole;
-- it does so on the fixed cases and on freshly generated ones, and not always with the same
-  answer; no answer has an int where that of another case has a float;
-- every wrong program runs to its end on some case, and fails at least one fixed case.
+- the reference runs turn by turn, leaves the variables that each turn asks for, and prints once,
+  at its end, the same plain answer as when all turns run as one program;
+- it does so on the fixed cases and on new ones, with different answers; no answer has an int where
+  that of another case has a float;
+- every wrong program finishes on some case, and fails at least one fixed case.
 
-And by reading: numbers of cases, turns and wrong programs; that turns and single
-specification name the same quantities; imports; characters; that the published truncation
-rule would leave every turn of the reference whole; and that no problem repeats another.
+Without running anything: numbers of cases, turns and wrong programs; turns and single
+specification name the same quantities; imports; characters; the published truncation rule cuts no
+turn of the reference; and no problem repeats another.
 """
 
 from __future__ import annotations
@@ -41,27 +41,35 @@ from tools.problem_set.similarity import code_shingles, overlap, prompt_shingles
 
 __all__ = ["Finding", "check_behaviour", "check_set", "check_text", "main"]
 
-LEAST_PROBLEMS = 120
-LEAST_IN_CATEGORY = 8
-LEAST_CASES = 5
-LEAST_WRONG = 10
-LEAST_WRITTEN = 5
-"""Of the wrong programs, how many a person must have written."""
+MIN_PROBLEMS = 120
+MIN_PER_CATEGORY = 8
+MIN_CASES = 5
+MIN_WRONG = 10
+MIN_WRITTEN = 5
+"""How many of the wrong programs a person must have written."""
 TURNS = range(3, 10)
-FRESH_CASES = 20
-LONGEST_PROMPT = 400
-LONGEST_CODE_LINE = 100
-MODULES = {"bisect", "collections", "fractions", "functools", "heapq", "itertools", "math"} | {
+NEW_CASES = 20
+MAX_PROMPT_CHARACTERS = 400
+MAX_LINE_CHARACTERS = 100
+ALLOWED_MODULES = {
+    "bisect",
+    "collections",
+    "fractions",
+    "functools",
+    "heapq",
+    "itertools",
+    "math",
+} | {
     "operator",
     "re",
     "statistics",
     "string",
 }
-REFUSED = {"open", "input", "hash", "id", "eval", "exec", "__import__"}
-"""Builtins that would make an answer depend on files, on the process or on its input."""
-MOST_ALIKE_PROMPTS = 0.25
-MOST_ALIKE_CODE = 0.25
-"""Most overlap of shingles of two problems, where 1 is a copy with other names and numbers."""
+REFUSED_BUILTINS = {"open", "input", "hash", "id", "eval", "exec", "__import__"}
+"""Builtins that make an answer depend on files, on the process or on its input."""
+MAX_PROMPT_OVERLAP = 0.25
+MAX_CODE_OVERLAP = 0.25
+"""Maximum overlap of the shingles of two problems; 1 is a copy with other names and numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +84,19 @@ class Finding:
 
 
 def check_text(identity: str, authored: AuthoredProblem) -> list[Finding]:
-    """What can be found wrong with a problem without running anything."""
+    """Findings without running anything."""
     problem = authored.problem(identity)
     return [Finding(identity, what) for what in _faults_of_text(problem, authored)]
 
 
 def _faults_of_text(problem: Problem, authored: AuthoredProblem) -> Iterator[str]:
-    for what, count, least in (
-        ("cases", len(problem.inputs), LEAST_CASES),
-        ("wrong programs", len(authored.wrong) + len(authored.mutated), LEAST_WRONG),
-        ("wrong programs written by hand", len(authored.wrong), LEAST_WRITTEN),
+    for what, count, minimum in (
+        ("cases", len(problem.inputs), MIN_CASES),
+        ("wrong programs", len(authored.wrong) + len(authored.mutated), MIN_WRONG),
+        ("wrong programs written by hand", len(authored.wrong), MIN_WRITTEN),
     ):
-        if count < least:
-            yield f"has {count} {what}, needs {least}"
+        if count < minimum:
+            yield f"has {count} {what}, needs {minimum}"
     if len(problem.turns) not in TURNS:
         yield f"has {len(problem.turns)} turns"
     if len({str(table) for table in problem.inputs}) < len(problem.inputs):
@@ -112,7 +120,7 @@ def _faults_of_text(problem: Problem, authored: AuthoredProblem) -> Iterator[str
         if not text.isascii() or text != " ".join(text.split()):
             yield f"odd characters or spaces in {text[:40]!r}"
     for text in prompts:
-        if len(text) > LONGEST_PROMPT:
+        if len(text) > MAX_PROMPT_CHARACTERS:
             yield f"a prompt has {len(text)} characters"
     yield from _faults_of_code(problem)
 
@@ -121,8 +129,8 @@ def _faults_of_code(problem: Problem) -> Iterator[str]:
     for number, turn in enumerate(problem.turns, 1):
         if not turn.reference.isascii():
             yield f"turn {number} has characters beyond ASCII"
-        if max(map(len, turn.reference.splitlines()), default=0) > LONGEST_CODE_LINE:
-            yield f"turn {number} has a line over {LONGEST_CODE_LINE} characters"
+        if max(map(len, turn.reference.splitlines()), default=0) > MAX_LINE_CHARACTERS:
+            yield f"turn {number} has a line over {MAX_LINE_CHARACTERS} characters"
     for number, turn in enumerate(problem.turns, 1):
         if cut := PublishedRule().find(f"{turn.reference}\n"):
             yield f"the published rule would cut turn {number} at its {cut.reason}"
@@ -132,36 +140,36 @@ def _faults_of_code(problem: Problem) -> Iterator[str]:
             modules = {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             modules = {str(node.module)}
-        elif isinstance(node, ast.Name) and node.id in REFUSED:
+        elif isinstance(node, ast.Name) and node.id in REFUSED_BUILTINS:
             yield f"uses {node.id}"
             continue
         else:
             continue
-        if modules - MODULES:
-            yield f"imports {', '.join(sorted(modules - MODULES))}"
+        if modules - ALLOWED_MODULES:
+            yield f"imports {', '.join(sorted(modules - ALLOWED_MODULES))}"
 
 
 def check_behaviour(
     sandbox: Sandbox, identity: str, authored: AuthoredProblem, *, seed: int = 0
 ) -> list[Finding]:
-    """What is found wrong with a problem by running its programs.
+    """Findings from running the programs of a problem.
 
     Raises:
         SandboxUnavailableError: the sandbox itself failed.
     """
     problem = authored.problem(identity)
     try:
-        fresh = generate_cases(sandbox, problem, seed=seed, count=FRESH_CASES)
+        new_cases = generate_cases(sandbox, problem, seed=seed, count=NEW_CASES)
         programs = authored.wrong_programs()
-        tables = [*problem.inputs, *fresh]
+        tables = [*problem.inputs, *new_cases]
         trials = [Trial.of(problem, tables), Trial.of(problem, tables, joined=True)]
         trials += [Trial.of(problem, problem.inputs, turns=turns) for turns in programs]
     except MultiturnError as error:
         return [Finding(identity, str(error))]
-    stepwise, whole, *wrong = run_trials(sandbox, trials)
+    stepwise, joined, *wrong = run_trials(sandbox, trials)
     faults = itertools.chain(
-        _faults_of_reference(problem, tables, stepwise, whole),
-        _faults_of_wrong(whole[: len(problem.inputs)], programs, wrong),
+        _faults_of_reference(problem, tables, stepwise, joined),
+        _faults_of_wrong(joined[: len(problem.inputs)], programs, wrong),
     )
     return [Finding(identity, what) for what in faults]
 
@@ -170,24 +178,24 @@ def _faults_of_reference(
     problem: Problem,
     tables: Sequence[Mapping[str, object]],
     stepwise: Sequence[Attempt],
-    whole: Sequence[Attempt],
+    joined: Sequence[Attempt],
 ) -> Iterator[str]:
-    for table, step, one in zip(tables, stepwise, whole, strict=True):
+    for table, step, one in zip(tables, stepwise, joined, strict=True):
         if error := step.error or one.error:
             yield f"the reference fails on {table}: {error}"
             continue
         if not (step.plain and one.plain and values_equal(step.answer, one.answer)):
-            yield f"no plain answer on {table}: {step.answer!r}, as a whole {one.answer!r}"
+            yield f"no plain answer on {table}: {step.answer!r}, as one program {one.answer!r}"
         if step.printed != 1:
             yield f"the reference prints {step.printed} times"
         for number, (turn, left) in enumerate(zip(problem.turns, step.left, strict=True), 1):
             if missing := set(turn.leaves) - set(left):
                 yield f"turn {number} does not leave {', '.join(sorted(missing))}"
-    yield from _faults_of_answers([attempt.answer for attempt in whole if not attempt.error])
-    if len({str(attempt.answer) for attempt in whole[: len(problem.inputs)]}) < 2:
+    yield from _faults_of_answers([attempt.answer for attempt in joined if not attempt.error])
+    if len({str(attempt.answer) for attempt in joined[: len(problem.inputs)]}) < 2:
         yield "the answer is the same for all fixed cases"
-    if len({str(attempt.answer) for attempt in whole[len(problem.inputs) :]}) < 2:
-        yield "the answer is the same for all generated cases"
+    if len({str(attempt.answer) for attempt in joined[len(problem.inputs) :]}) < 2:
+        yield "the answer is the same for all new cases"
 
 
 def _faults_of_answers(answers: Sequence[object]) -> Iterator[str]:
@@ -226,15 +234,15 @@ def _faults_of_wrong(
 
 
 def check_set(problems: Mapping[str, AuthoredProblem]) -> list[Finding]:
-    """What is found wrong with the set as a whole: counts, and problems that repeat another."""
+    """Findings about the set: counts, and problems that repeat another."""
     found = []
-    if len(problems) < LEAST_PROBLEMS:
-        found.append(Finding("set", f"has {len(problems)} problems, needs {LEAST_PROBLEMS}"))
+    if len(problems) < MIN_PROBLEMS:
+        found.append(Finding("set", f"has {len(problems)} problems, needs {MIN_PROBLEMS}"))
     counts = Counter(problem.category for problem in problems.values())
     found += [
         Finding("set", f"has {counts[category]} problems in {category}")
         for category in CATEGORIES
-        if counts[category] < LEAST_IN_CATEGORY
+        if counts[category] < MIN_PER_CATEGORY
     ]
     shingles = {
         identity: (
@@ -246,7 +254,7 @@ def check_set(problems: Mapping[str, AuthoredProblem]) -> list[Finding]:
     for one, other in itertools.combinations(shingles, 2):
         prompts = overlap(shingles[one][0], shingles[other][0])
         code = overlap(shingles[one][1], shingles[other][1])
-        if prompts > MOST_ALIKE_PROMPTS or code > MOST_ALIKE_CODE:
+        if prompts > MAX_PROMPT_OVERLAP or code > MAX_CODE_OVERLAP:
             found.append(
                 Finding(one, f"is too like {other}: prompts {prompts:.2f}, code {code:.2f}")
             )
@@ -254,7 +262,7 @@ def check_set(problems: Mapping[str, AuthoredProblem]) -> list[Finding]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check all problems, or those named; returns 1 where something is wrong."""
+    """Check all problems, or the named ones; returns 1 if there are findings."""
     parser = argparse.ArgumentParser(description="Check the problems of the set.")
     parser.add_argument("names", nargs="*", help="problem files without .yaml (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the generated cases")

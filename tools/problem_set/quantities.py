@@ -1,7 +1,7 @@
-"""What a text names: numbers, quoted names and variables.
+"""The quantities in a text: numbers, quoted names and variables.
 
-The turns of a problem and its single specification must tell a model the same. Whether prose
-says the same is for a person to judge; that both name the same quantities is checked here.
+The turns of a problem and its single specification must have the same content. Only a person can
+judge the prose; that both name the same quantities is checked here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def quantities(template: str) -> frozenset[str]:
         >>> sorted(quantities('Keep in "big" what is over {limit} or twice 2.50.'))
         ['"big"', '2', '2.5', '{limit}']
     """
-    # Doubled braces are literal ones; they must not look like a variable's.
+    # Doubled braces are literal, so they must not look like those of a variable.
     text = template.replace("{{", "(").replace("}}", ")")
     # A quoted variable is a text that varies, not a name.
     text = re.sub(r'"(\{[A-Za-z_]\w*\})"', r"\1", text)

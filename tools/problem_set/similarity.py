@@ -1,4 +1,4 @@
-"""How alike two problems are: overlap of token shingles, names and numbers made alike."""
+"""The similarity of two problems: the overlap of token shingles without names and numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LAYOUT = {tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, toke
 
 
 def prompt_shingles(prompts: Sequence[str], size: int = 4) -> frozenset[tuple[str, ...]]:
-    """Runs of `size` words of the prompts; quoted names, variables and numbers are all alike."""
+    """Shingles of `size` words of the prompts; quoted names, variables and numbers are equal."""
     tokens = []
     for token in _PROMPT_TOKEN.findall("\n".join(prompts)):
         first = token[0]
@@ -24,10 +24,10 @@ def prompt_shingles(prompts: Sequence[str], size: int = 4) -> frozenset[tuple[st
 
 
 def code_shingles(code: str, size: int = 6) -> frozenset[tuple[str, ...]]:
-    """Runs of `size` tokens of Python code.
+    """Shingles of `size` tokens of Python code.
 
-    The names that the code itself binds are all alike, and so are numbers and strings; names
-    of builtins and of methods stay as they are.
+    All names that the code binds are equal, and so are numbers and strings; names of builtins and
+    methods are unchanged.
     """
     code = re.sub(r"<<\w+>>", "0", code)
     tokens = [
@@ -54,7 +54,7 @@ def code_shingles(code: str, size: int = 6) -> frozenset[tuple[str, ...]]:
 
 
 def overlap(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> float:
-    """Shingles in both over shingles in either: 1 for equal sets, 0 where one is empty.
+    """The Jaccard similarity of two sets of shingles: 1 for equal sets, 0 if one is empty.
 
     Example:
         >>> overlap(frozenset({("a",), ("b",)}), frozenset({("b",), ("c",), ("d",)}))
