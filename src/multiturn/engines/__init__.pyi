@@ -3,9 +3,10 @@ from .http.settings import HttpSettings as HttpSettings
 from .http.settings import HttpTimeouts as HttpTimeouts
 from .jax.loader import open_jax as open_jax
 from .llama_cpp import open_llama_cpp as open_llama_cpp
-from .open import ENGINES as ENGINES
-from .open import EngineName as EngineName
 from .open import open_engine as open_engine
+from .protocol import (
+    ENGINES as ENGINES,
+)
 from .protocol import (
     Completion as Completion,
 )
@@ -17,6 +18,9 @@ from .protocol import (
 )
 from .protocol import (
     EngineInfo as EngineInfo,
+)
+from .protocol import (
+    EngineName as EngineName,
 )
 from .protocol import (
     FinishReason as FinishReason,

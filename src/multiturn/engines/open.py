@@ -5,27 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 from multiturn.core.errors import InputError, MissingDependencyError
 from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.model_name import RemoteModel, ScriptedModel, read_model_name
 from multiturn.engines.notices import NoticeListener, ignore_notice
-from multiturn.engines.protocol import Engine
+from multiturn.engines.protocol import ENGINES, Engine, EngineName
 from multiturn.engines.scripted import ScriptedEngine, read_script
 from multiturn.hub.downloads import pull
 from multiturn.hub.progress import ProgressListener, silent
 from multiturn.hub.registry import REGISTRY
 from multiturn.hub.weights_hash import weights_sha256_with_adapter
 
-__all__ = ["ENGINES", "EngineName", "open_engine"]
-
-EngineName = Literal["auto", "llama.cpp", "jax"]
-"""``auto`` is llama.cpp, where installed, for GGUF files: it is fastest for one text at a time.
-Otherwise it is jax, the native engine."""
-
-ENGINES: tuple[EngineName, ...] = ("auto", "llama.cpp", "jax")
-"""The values of `EngineName`."""
+__all__ = ["open_engine"]
 
 
 def open_engine(

@@ -12,16 +12,18 @@ from dataclasses import dataclass, field
 from enum import Enum
 from threading import Event as Flag
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from multiturn.engines.sampling_parameters import check_sampling
 from multiturn.text.truncation import KeepAll, StopRule
 
 __all__ = [
+    "ENGINES",
     "Completion",
     "Delta",
     "Engine",
     "EngineInfo",
+    "EngineName",
     "Event",
     "FinishReason",
     "Request",
@@ -31,6 +33,13 @@ __all__ = [
     "UNKNOWN_TOKEN",
     "generate",
 ]
+
+EngineName = Literal["auto", "llama.cpp", "jax"]
+"""``auto`` is llama.cpp, where installed, for GGUF files: it is fastest for one text at a time.
+Otherwise it is jax, the native engine."""
+
+ENGINES: tuple[EngineName, ...] = ("auto", "llama.cpp", "jax")
+"""The values of `EngineName`."""
 
 UNKNOWN_TOKEN = -1
 """Stands in `Completion.tokens` for a token whose id is not known; see `EngineInfo.token_ids`."""

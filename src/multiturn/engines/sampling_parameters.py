@@ -1,7 +1,7 @@
 """The ranges of the sampling parameters: temperature, top-p (nucleus), top-k and the others.
 
-Engines, sessions, benchmarks and the command line check their values against this one table.
-Some allow less than an engine does, and say so beside their own settings.
+Engines, sessions, benchmarks and the command line check their values against these tables, and
+the options of the command line are described from them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,13 @@ from collections.abc import Mapping
 
 from multiturn.core.ranges import Range, check_ranges
 
-__all__ = ["SAMPLING_RANGES", "check_sampling"]
+__all__ = [
+    "BENCHMARK_RANGES",
+    "SAMPLING_RANGES",
+    "SESSION_RANGES",
+    "SESSION_SEEDS",
+    "check_sampling",
+]
 
 SAMPLING_RANGES: Mapping[str, Range] = {
     "n": Range(1),
@@ -20,20 +26,24 @@ SAMPLING_RANGES: Mapping[str, Range] = {
     "max_tokens": Range(1),
     "seed": Range(0, 2**31 - 1),
 }
-"""What an engine takes."""
+"""For a request to an engine."""
+
+SESSION_SEEDS = 2**30
+"""Seeds of sessions are below: an engine adds the index of a candidate and needs 31 bits."""
+
+SESSION_RANGES: Mapping[str, Range] = {
+    **SAMPLING_RANGES,
+    "n": Range(1, 64),
+    "seed": Range(0, SESSION_SEEDS - 1),
+}
+
+BENCHMARK_RANGES: Mapping[str, Range] = {**SAMPLING_RANGES, "n": Range(1, 100_000)}
 
 
-def check_sampling(
-    record: object, narrower: Mapping[str, Range] | None = None, *, what: str = ""
-) -> None:
+def check_sampling(record: object, ranges: Mapping[str, Range] = SAMPLING_RANGES) -> None:
     """Check those attributes of `record` that are sampling parameters.
-
-    Args:
-        record: see `check_ranges`.
-        narrower: ranges that take the place of the engine's, by name.
-        what: see `check_ranges`.
 
     Raises:
         InputError: a value is out of its range.
     """
-    check_ranges(record, {**SAMPLING_RANGES, **(narrower or {})}, what=what)
+    check_ranges(record, ranges)

@@ -14,10 +14,13 @@ from types import MappingProxyType
 from typing import Literal
 
 from multiturn.core.errors import InputError, UnknownNameError
-from multiturn.core.ranges import Range
 from multiturn.core.records import stored_as
 from multiturn.engines.protocol import FinishReason
-from multiturn.engines.sampling_parameters import check_sampling
+from multiturn.engines.sampling_parameters import (
+    SESSION_RANGES,
+    SESSION_SEEDS,
+    check_sampling,
+)
 from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.outcomes import Outcome, RunResult
 from multiturn.sandbox.protocol import Limits
@@ -36,12 +39,6 @@ __all__ = [
 ]
 
 StyleName = Literal["comment", "chat"]
-
-SEEDS = 2**30
-"""Seeds are below this: an engine adds the index of a candidate and needs 31 bits."""
-
-SESSION_RANGES = {"n": Range(1, 64), "seed": Range(0, SEEDS - 1)}
-"""Ranges of a session that are narrower than those of an engine."""
 
 MAX_STORED_OUTPUT = 64 * 1024
 """Characters of each output stream that a `ProgramRun` stores."""
@@ -69,7 +66,7 @@ class Sampling:
 
     def with_seed_offset(self, by: int) -> Sampling:
         """The same with the seed increased by `by`, modulo the number of seeds."""
-        return replace(self, seed=(self.seed + by) % SEEDS)
+        return replace(self, seed=(self.seed + by) % SESSION_SEEDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

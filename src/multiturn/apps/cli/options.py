@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 
 from multiturn.apps.cli import settings
-from multiturn.engines.open import EngineName
+from multiturn.engines.protocol import EngineName
 
 __all__ = [
     "Context",
@@ -33,6 +33,13 @@ __all__ = [
 # None means not given: the environment, config.toml and the defaults follow.
 # `settings` checks the values.
 
+
+def _numeric(setting: str, *flags: str, metavar: str, help: str) -> Any:
+    """The option of a number, described with the range that `settings` allows."""
+    allowed = settings.SETTING_RANGES[setting]
+    return typer.Option(*flags, metavar=metavar, help=f"{help} Range: {allowed}.")
+
+
 Model = Annotated[
     str | None,
     typer.Option(
@@ -48,27 +55,34 @@ Style = Annotated[
 ]
 N = Annotated[
     int | None,
-    typer.Option(
-        "--n", "-n", metavar="COUNT", help="Candidates for each turn; the best one is used."
-    ),
+    _numeric("n", "--n", "-n", metavar="COUNT", help="Candidates per turn; the best one is used."),
 ]
 Temperature = Annotated[
     float | None,
-    typer.Option(
-        "--temperature", "-t", metavar="NUMBER", help="Sampling temperature; 0 is greedy."
+    _numeric(
+        "temperature",
+        "--temperature",
+        "-t",
+        metavar="NUMBER",
+        help="Sampling temperature; 0 is greedy.",
     ),
 ]
 TopP = Annotated[
     float | None,
-    typer.Option("--top-p", metavar="SHARE", help="Nucleus sampling: total probability."),
+    _numeric("top_p", "--top-p", metavar="SHARE", help="Nucleus sampling: total probability."),
 ]
 MaxTokens = Annotated[
     int | None,
-    typer.Option("--max-tokens", metavar="COUNT", help="Maximum number of new tokens per turn."),
+    _numeric(
+        "max_tokens",
+        "--max-tokens",
+        metavar="COUNT",
+        help="Maximum number of new tokens per turn.",
+    ),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", "-s", metavar="NUMBER", help="Random seed of the sampler."),
+    _numeric("seed", "--seed", "-s", metavar="NUMBER", help="Random seed of the sampler."),
 ]
 Retries = Annotated[
     int | None,

@@ -17,13 +17,12 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError
-from multiturn.core.ranges import Range
+from multiturn.core.ranges import Range, check_ranges
 from multiturn.core.records import read_record
-from multiturn.engines.open import EngineName
-from multiturn.engines.sampling_parameters import check_sampling
-from multiturn.synthesis.records import SESSION_RANGES
+from multiturn.engines.protocol import EngineName
+from multiturn.engines.sampling_parameters import SESSION_RANGES
 
-__all__ = ["SettingOrigin", "Resolved", "Settings", "resolve_settings"]
+__all__ = ["SETTING_RANGES", "Resolved", "SettingOrigin", "Settings", "resolve_settings"]
 
 DEFAULT_MODEL = "qwen2.5-coder-0.5b"
 
@@ -31,7 +30,8 @@ Style = Literal["auto", "comment", "chat"]
 Header = Literal["auto", "numpy", "none"]
 History = Literal["whole", "drop-oldest"]
 
-_RANGES = {
+SETTING_RANGES = {
+    **SESSION_RANGES,
     "max_tokens": Range(1, 32768),
     "retries": Range(0, 10),
     "context": Range(64),
@@ -90,7 +90,7 @@ class Settings:
             raise InputError(
                 "the setting model is empty", allowed="a name or the path of a GGUF file"
             )
-        check_sampling(self, {**SESSION_RANGES, **_RANGES}, what="the setting ")
+        check_ranges(self, SETTING_RANGES, what="the setting ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,9 @@ from typing import Any
 from multiturn.benchmarks.oracles.versions import ORACLE_VERSIONS, version_key
 from multiturn.benchmarks.task import EARLIER_TRUNCATIONS, ArmSettings, Item, Task
 from multiturn.core.errors import InputError
-from multiturn.core.ranges import Range
 from multiturn.core.records import to_plain
 from multiturn.engines.protocol import EngineInfo
-from multiturn.engines.sampling_parameters import check_sampling
+from multiturn.engines.sampling_parameters import BENCHMARK_RANGES, check_sampling
 from multiturn.sandbox.protocol import Limits, Sandbox
 
 __all__ = [
@@ -55,7 +54,7 @@ class SampleSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_sampling(self, {"n": Range(1, 100_000)})
+        check_sampling(self, BENCHMARK_RANGES)
         if self.temperature == 0 and self.n > 1:
             raise InputError(
                 "at temperature 0 all samples of an item are the same, so n must be 1",
