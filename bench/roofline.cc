@@ -1,5 +1,5 @@
-// What this machine can do at most: reading memory, and products held in registers.
-// Prints JSON; bench/kernels.py compiles and runs it.
+// The bounds of this machine: how fast it reads memory and multiplies in registers. Prints JSON;
+// bench/kernels.py compiles and runs it.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -19,11 +19,11 @@ namespace {
 constexpr size_t kBytes = size_t{1} << 30;
 constexpr long kTurns = 400000;
 constexpr int kChains = 24;  // enough to hide the latency of an instruction
-volatile long kept;
+volatile long sink;          // so that the compiler computes what is measured
 
-// The least of a few times, in seconds, of work(index) on every thread.
+// Seconds that work(index) takes on every thread, the minimum of nine runs.
 template <class Work>
-double least(int threads, Work work) {
+double min_seconds(int threads, Work work) {
   double best = 1e9;
   for (int repeat = 0; repeat < 9; ++repeat) {
     const auto start = std::chrono::steady_clock::now();
@@ -43,14 +43,14 @@ double read_rate(int threads) {
   madvise(data, kBytes, MADV_HUGEPAGE);
 #endif
   std::memset(data, 1, kBytes);
-  const double seconds = least(threads, [&](int index) {
+  const double seconds = min_seconds(threads, [&](int index) {
     typedef long Longs __attribute__((vector_size(64)));
     const size_t part = kBytes / threads / 256 * 256;
     Longs sums[4] = {};
     for (size_t at = 0; at < part; at += 256)
       for (int i = 0; i < 4; ++i)
         sums[i] += *reinterpret_cast<Longs*>(data + index * part + at + 64 * i);
-    kept = (sums[0] + sums[1] + sums[2] + sums[3])[0];
+    sink = (sums[0] + sums[1] + sums[2] + sums[3])[0];
   });
   std::free(data);
   return kBytes / seconds / 1e9;
@@ -59,7 +59,7 @@ double read_rate(int threads) {
 #if defined(__AVX512F__)
 template <class Vector, class Step>
 double product_rate(int threads, int operations, Step step) {
-  const double seconds = least(threads, [&](int) {
+  const double seconds = min_seconds(threads, [&](int) {
     Vector sums[kChains];
     std::memset(&sums, 0, sizeof sums);
     for (long turn = 0; turn < kTurns; ++turn) {
@@ -71,7 +71,7 @@ double product_rate(int threads, int operations, Step step) {
     }
     long words;
     std::memcpy(&words, &sums[0], sizeof words);
-    kept = words;
+    sink = words;
   });
   return static_cast<double>(threads) * kTurns * kChains * operations / seconds / 1e9;
 }

@@ -213,3 +213,9 @@ def test_a_processor_that_is_not_known_is_one_line(
     monkeypatch.setenv(build.CPU_VARIABLE, "x86-64-v4")
     with pytest.raises(InputError, match="instructions which this one lacks"):
         build.target_processor()
+
+
+def test_each_architecture_has_its_option_for_the_processor() -> None:
+    assert build.processor_flag("native", "x86_64") == "-march=native"
+    assert build.processor_flag("x86-64-v3", "x86_64") == "-march=x86-64-v3"
+    assert build.processor_flag("native", "aarch64") == "-mcpu=native"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multiturn.core.errors import InputError
+from multiturn.core.errors import EngineError, InputError
 from multiturn.models.arrays import initialize
 from multiturn.models.cache import empty_cache
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
@@ -297,3 +297,68 @@ def test_senseless_arguments_are_refused_in_words() -> None:
     strange = ("query", 7, np.zeros((1, 1)))
     with pytest.raises(InputError, match="query of layer 7"):
         NativeDecoder.pack_each([strange], config)
+
+
+SETTINGS: dict[str, float] = {
+    "vocab_size": 300,
+    "layers": 1,
+    "d_model": 32,
+    "heads": 4,
+    "kv_heads": 2,
+    "head_dim": 8,
+    "mlp_dim": 64,
+    "rotary_dim": 8,
+    "interleaved_rope": 0,
+    "layer_norm": 0,
+    "gelu": 0,
+    "parallel_residual": 0,
+    "max_seq_len": 16,
+    "precision": 0,
+    "threads": 1,
+    "norm_eps": 1e-5,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"d_model": None}, "16 settings, not 15"),
+        ({"d_model": None, "width": 32}, "setting d_model is missing"),
+        ({"d_model": 0}, "setting d_model is out of range"),
+        ({"vocab_size": 2.0**31}, "setting vocab_size is out of range"),
+        ({"mlp_dim": float("nan")}, "setting mlp_dim is out of range"),
+        ({"precision": 3}, "setting precision is out of range"),
+        ({"kv_heads": 3}, "kv_heads does not divide heads"),
+        ({"rotary_dim": 10}, "rotary_dim is greater than head_dim"),
+    ],
+)
+def test_a_setting_that_the_kernels_do_not_know_is_refused(
+    change: dict[str, float | None], message: str
+) -> None:
+    settings = {name: value for name, value in (SETTINGS | change).items() if value is not None}
+    with pytest.raises(EngineError, match=message):
+        native.load_library().create(settings)
+
+
+def test_an_array_is_read_no_further_than_it_is_long() -> None:
+    library = native.load_library()
+    handle = library.create(SETTINGS)
+    values = np.ones(300 * 32 - 1, np.float32)
+    for name, layer, message in (
+        ("embedding", -1, "embedding has 9599 elements instead of 9600"),
+        ("query", 0, "query has 9599 elements instead of 1024"),
+        ("key_bias", 0, "key_bias has 9599 elements instead of 16"),
+        ("query", 1, "there is no layer 1"),
+        ("query", -1, "there is no array query"),
+        ("query", -2, "there is no layer -2"),
+    ):
+        with pytest.raises(EngineError, match=message):
+            library.set(
+                handle,
+                name,
+                layer,
+                values.ctypes.data,
+                is_bfloat16=False,
+                elements=values.size,
+            )
+    library.destroy(handle)

@@ -31,6 +31,7 @@ __all__ = [
     "built_library",
     "find_compiler",
     "native_status",
+    "processor_flag",
     "processor_flags",
     "target_processor",
 ]
@@ -182,6 +183,15 @@ def target_processor() -> str:
     return named
 
 
+def processor_flag(target: str, machine: str | None = None) -> str:
+    """The compiler's option for a target of `target_processor`.
+
+    On aarch64 only ``-mcpu`` takes ``native`` in GCC and Clang alike.
+    """
+    arm = (machine or platform.machine()) == "aarch64"
+    return f"-mcpu={target}" if arm else f"-march={target}"
+
+
 def processor_flags() -> frozenset[str]:
     """The instruction sets of this machine's first CPU, by their names in /proc/cpuinfo."""
     try:
@@ -262,7 +272,7 @@ def _compile(
         command = [
             *compiler.command,
             *_FLAGS,
-            f"-march={target}",
+            processor_flag(target),
             *_WARNINGS,
             *extra_flags,
             "-isystem",

@@ -20,6 +20,8 @@ inline uint32_t wait_for_change(const std::atomic<uint32_t>& word, uint32_t old)
     if (now != old) return now;
 #if defined(__x86_64__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
 #endif
   }
   uint32_t now;
