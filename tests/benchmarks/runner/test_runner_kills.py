@@ -134,7 +134,7 @@ def test_a_second_runner_is_refused(tmp_path, uninterrupted):
         with started(tmp_path, 0.0) as second:
             _, said = second.communicate(timeout=PATIENCE)
         assert second.returncode == 2
-        assert "another process is at work" in said
+        assert "another process is working" in said
         assert said.count("\n") == 1
         assert first.poll() is None
     finish(tmp_path)
