@@ -74,7 +74,7 @@ def test_any_json_is_a_chunk_or_broken(value: object) -> None:
     except (StreamInterruptedError, EngineError):
         return
     assert isinstance(chunk.text, str) and all(isinstance(token, int) for token in chunk.tokens)
-    for count in (chunk.written, chunk.prompt_tokens, chunk.cached_tokens):
+    for count in (chunk.completion_tokens, chunk.prompt_tokens, chunk.cached_tokens):
         assert count is None or (isinstance(count, int) and count >= 0)
 
 
@@ -118,7 +118,12 @@ def test_tokens_and_log_probabilities_are_read_from_every_form() -> None:
         "usage": {"prompt_tokens": 9, "completion_tokens": 2},
     }  # fmt: skip
     chunk = read_chunk(_event(vllm), NO_KEY)
-    assert (chunk.text, chunk.tokens, chunk.written, chunk.prompt_tokens) == ("ab", (5, 6), 2, 9)
+    assert (chunk.text, chunk.tokens, chunk.completion_tokens, chunk.prompt_tokens) == (
+        "ab",
+        (5, 6),
+        2,
+        9,
+    )
     assert chunk.logprobs[0] == -0.5 and math.isnan(chunk.logprobs[1])
     content = [{"id": 33, "token": "1", "logprob": -1.0}]
     llama = {
@@ -127,7 +132,7 @@ def test_tokens_and_log_probabilities_are_read_from_every_form() -> None:
     }
     chunk = read_chunk(_event(llama), NO_KEY)
     assert (chunk.text, chunk.tokens, chunk.logprobs) == ("1", (33,), (-1.0,))
-    assert (chunk.written, chunk.cached_tokens) == (1, 4)
+    assert (chunk.completion_tokens, chunk.cached_tokens) == (1, 4)
 
 
 def test_servers_that_differ_are_told_apart() -> None:
