@@ -86,7 +86,7 @@ class TestRealFile:
         assert header.architecture == "llama"
         assert header.context_length == 8192
         assert header.file_type == "Q4_1"
-        assert header.vocabulary_size == 49152
+        assert header.metadata["tokenizer.ggml.tokens"].count == 49152
         assert (header.bos_token, header.eos_token) == ("<|im_start|>", "<|im_end|>")
         assert header.chat_template.startswith("{% for message in messages %}")
         assert header.parameters == 134_515_008

@@ -59,7 +59,7 @@ def test_trains_logs_evaluates_and_goes_on(
     assert "tiny: 0.0M parameters" in done.stderr
     assert "tokens/s  MFU " in done.stderr
     assert "validation, python: loss " in done.stderr
-    assert " bits a byte" in done.stderr
+    assert " bits per byte" in done.stderr
     assert "'def ' -> " in done.stderr
     done = call(recipe, "steps=8", "optimizer.decay=0.2", **compiled)
     assert done.returncode == 0, done.stderr

@@ -111,12 +111,6 @@ class GGUFHeader:
         return FILE_TYPES.get(value) if isinstance(value, int) else None
 
     @property
-    def vocabulary_size(self) -> int | None:
-        """The number of tokens in the vocabulary."""
-        tokens = self.metadata.get("tokenizer.ggml.tokens")
-        return tokens.count if isinstance(tokens, ArrayInfo) else None
-
-    @property
     def parameters(self) -> int:
         """The number of weights in all tensors."""
         return sum(_product(tensor.dimensions) for tensor in self.tensors)

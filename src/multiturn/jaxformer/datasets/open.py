@@ -49,27 +49,27 @@ def open_data(config: DataConfig, *, length: int, vocab_size: int, run_directory
         "packed": _open_packed,
     }
     split = open_kind[config.kind](config, length, run_directory)
-    for samples in (split.train, *split.validation.values()):
-        _check_fits(samples, length, vocab_size)
+    for dataset in (split.train, *split.validation.values()):
+        _check_fits(dataset, length, vocab_size)
     return split
 
 
-def _check_fits(samples: SequenceDataset, length: int, vocab_size: int) -> None:
-    if samples.vocab_size > vocab_size:
+def _check_fits(dataset: SequenceDataset, length: int, vocab_size: int) -> None:
+    if dataset.vocab_size > vocab_size:
         raise InputError(
             "the vocabulary of the data is larger than the model's",
-            got=f"{samples.vocab_size} tokens",
+            got=f"{dataset.vocab_size} tokens",
             allowed=f"up to the model's {vocab_size}",
             fix="set model.vocab_size, or build the data with the model's tokenizer",
         )
-    if samples.length != length:
+    if dataset.length != length:
         raise InputError(
             "the sequence length of the data is not that of the batch",
-            got=samples.length,
+            got=dataset.length,
             allowed=f"{length}, which is batch.length",
-            fix=f"set batch.length={samples.length}",
+            fix=f"set batch.length={dataset.length}",
         )
-    if samples.count < 1:
+    if dataset.count < 1:
         raise InputError("a part of the data is empty", fix="build the data again")
 
 
@@ -140,8 +140,8 @@ def _open_packed(config: DataConfig, length: int, run_directory: Path) -> Split:
         validation[path.name] = ShardDataset(_checked_corpus(path))
     # A corpus has the tokenizer it was made with; shards cannot train one.
     named = "" if config.tokenizer.startswith(_TRAIN) else config.tokenizer
-    place = named or str(corpus.folder / "tokenizer")
-    return Split(ShardDataset(corpus), validation, model_tokenizer(resolve_model(place)))
+    tokenizer = model_tokenizer(resolve_model(named or str(corpus.folder / "tokenizer")))
+    return Split(ShardDataset(corpus), validation, tokenizer)
 
 
 def _checked_corpus(path: Path) -> PackedCorpus:
@@ -157,7 +157,7 @@ def _checked_corpus(path: Path) -> PackedCorpus:
 def _tokenizer(
     config: DataConfig, run_directory: Path, train: Callable[[int], Tokenizer] | None
 ) -> Tokenizer:
-    place = run_directory / "tokenizer"
+    folder = run_directory / "tokenizer"
     if not config.tokenizer.startswith(_TRAIN):
         if not config.tokenizer:
             raise InputError(
@@ -167,14 +167,14 @@ def _tokenizer(
                 fix="set data.tokenizer",
             )
         return model_tokenizer(resolve_model(config.tokenizer))
-    if (place / "tokenizer.json").exists():
-        return from_hub_files(place)
+    if (folder / "tokenizer.json").exists():
+        return from_hub_files(folder)
     size = config.tokenizer.removeprefix(_TRAIN)
     if train is None or not size.isdecimal():
         raise InputError(
             "data.tokenizer cannot be read", got=config.tokenizer, allowed="a directory, or train:N"
         )
     tokenizer = train(int(size))
-    place.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(place)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(folder)
     return tokenizer

@@ -17,7 +17,6 @@ import numpy as np
 __all__ = ["IndexShuffle", "permute_indices"]
 
 _ROUNDS = 6
-_MASK32 = np.uint64(0xFFFFFFFF)
 
 
 def permute_indices(positions: Any, count: int, key: tuple[int, int]) -> Any:

@@ -29,7 +29,7 @@ def open_metrics_writers(
         StorageError: the metrics cannot be written.
     """
     if not is_main:
-        yield lambda _step, _figures: None
+        yield lambda _step, _metrics: None
         return
     with ExitStack() as stack:
         writers = [_json_lines(directory, stack)]

@@ -23,20 +23,20 @@ _PREFETCH = 2
 
 
 def load_batch(
-    samples: SequenceDataset, shuffle: IndexShuffle, number: int, sharding: NamedSharding
+    dataset: SequenceDataset, shuffle: IndexShuffle, number: int, sharding: NamedSharding
 ) -> Batch:
     """Batch `number` of a run. Each process reads only the rows of its own devices."""
-    rows = local_rows(shuffle.batch, samples.length, sharding)
-    read = samples.read(shuffle.sequences(number, rows))
+    rows = local_rows(shuffle.batch, dataset.length, sharding)
+    read = dataset.read(shuffle.sequences(number, rows))
     return _to_devices(read, rows, shuffle.batch, sharding)
 
 
 def load_padded_batch(
-    samples: SequenceDataset, indexes: list[int], rows: int, sharding: NamedSharding
+    dataset: SequenceDataset, indexes: list[int], rows: int, sharding: NamedSharding
 ) -> Batch:
     """A batch of these sequences, padded to `rows` with sequences of loss mask 0."""
-    own_rows = local_rows(rows, samples.length, sharding)
-    read = samples.read([indexes[row] if row < len(indexes) else indexes[0] for row in own_rows])
+    own_rows = local_rows(rows, dataset.length, sharding)
+    read = dataset.read([indexes[row] if row < len(indexes) else indexes[0] for row in own_rows])
     empty = np.asarray(own_rows) >= len(indexes)
     loss_mask = np.where(empty[:, None], np.float32(0), read.loss_mask)
     padded = Sequences(read.tokens, read.targets, loss_mask, read.segments)
@@ -59,7 +59,7 @@ class _Failed:
 
 @contextmanager
 def prefetch_batches(
-    samples: SequenceDataset, shuffle: IndexShuffle, first: int, sharding: NamedSharding
+    dataset: SequenceDataset, shuffle: IndexShuffle, first: int, sharding: NamedSharding
 ) -> Iterator[Iterator[tuple[int, Batch]]]:
     """Endless ``(number, batch)`` pairs from batch `first`, without skipped batches.
 
@@ -79,7 +79,7 @@ def prefetch_batches(
         try:
             while not stopped.is_set():
                 number = shuffle.next_batch(number)
-                offer((number, load_batch(samples, shuffle, number, sharding)))
+                offer((number, load_batch(dataset, shuffle, number, sharding)))
                 number += 1
         except BaseException as error:
             offer(_Failed(error))

@@ -16,9 +16,9 @@ from multiturn.jaxformer.run.flops import flops_per_token, peak_flops
 from multiturn.jaxformer.run.metrics import MetricsWriter
 from multiturn.models.plan import plan_of
 
-__all__ = ["StepFigures", "ProgressReporter"]
+__all__ = ["StepValues", "ProgressReporter"]
 
-StepFigures = dict[str, float | None]
+StepValues = dict[str, float | None]
 """The metrics of one step, by name; None for a mean over no target."""
 
 
@@ -57,7 +57,7 @@ class ProgressReporter:
         parameters = plan_of(config.name, config.model).parameters
         return (
             f"{config.name}: {parameters / 1e6:.1f}M parameters, {split.train.count:,} sequences "
-            f"of {config.batch.length}, {config.batch.tokens:,} tokens a step, "
+            f"of {config.batch.length}, {config.batch.tokens:,} tokens per step, "
             f"{config.steps:,} steps, "
             f"{self._devices} {jax.devices()[0].platform} device(s), "
             f"{jax.process_count()} process(es), to {config.directory}"
@@ -72,26 +72,26 @@ class ProgressReporter:
 
     def report(
         self,
-        finished: list[tuple[int, StepFigures]],
+        finished: list[tuple[int, StepValues]],
         write_metrics: MetricsWriter,
         say: Callable[[str], None],
     ) -> None:
         """Write the metrics of the newest finished step and print its line."""
         if not finished:
             return
-        number, figures = finished[-1]
+        number, values = finished[-1]
         now = self._clock()
         seconds = max(now - self._reported_at, 1e-9) / (number - self._reported_step)
         self._reported_at, self._reported_step = now, number
         rate = self._config.batch.tokens / seconds
-        utilisation = rate * self._per_token / self._peak
+        utilization = rate * self._per_token / self._peak
         write_metrics(
             number,
-            {**figures, "tokens_per_second": rate, "model_flops_utilisation": utilisation},
+            {**values, "tokens_per_second": rate, "model_flops_utilisation": utilization},
         )
         left = timedelta(seconds=round(seconds * (self._config.steps - number)))
         # The first interval is mostly compilation, so its speed is not shown.
-        speed = f"{rate:,.0f} tokens/s  MFU {utilisation:.1%}  left {left}"
+        speed = f"{rate:,.0f} tokens/s  MFU {utilization:.1%}  left {left}"
         # A batch without counted targets has no loss; the newest other loss is shown.
         losses = [loss for _, each in finished if (loss := each["loss"]) is not None]
         loss_text = f"{losses[-1]:.4f}" if losses else "of nothing"

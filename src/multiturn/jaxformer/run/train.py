@@ -26,7 +26,7 @@ from multiturn.jaxformer.run.loss_spikes import DivergenceError, LossSpike, Loss
 from multiturn.jaxformer.run.metrics import MetricsWriter, open_metrics_writers
 from multiturn.jaxformer.run.preemption import Preemption
 from multiturn.jaxformer.run.prefetch import prefetch_batches
-from multiturn.jaxformer.run.progress import ProgressReporter, StepFigures
+from multiturn.jaxformer.run.progress import ProgressReporter, StepValues
 from multiturn.jaxformer.run.resume import restore_latest
 from multiturn.jaxformer.run.validation import evaluate
 from multiturn.jaxformer.run.weights import load_initial_parameters
@@ -251,7 +251,7 @@ class _TrainLoop:
         if len(self.pending) > _MAX_QUEUED_STEPS:
             self.pending[-1 - _MAX_QUEUED_STEPS][2].loss.block_until_ready()
 
-    def flush_metrics(self) -> list[tuple[int, StepFigures]]:
+    def flush_metrics(self) -> list[tuple[int, StepValues]]:
         """Read the metrics of all pending steps and check them for loss spikes.
 
         A batch without a counted token has no loss; it is reported and left out of the mean.
@@ -263,7 +263,7 @@ class _TrainLoop:
         finished = []
         for number, batch, metrics in self.pending:
             read = metrics.read()
-            figures: StepFigures = dict(read)
+            values: StepValues = dict(read)
             loss = read["loss"]
             found = self.spike_detector.check(
                 number, batch, self._last_batch, loss, read["gradient_norm"]
@@ -274,10 +274,10 @@ class _TrainLoop:
                 self.spike_detector = self.spike_detector.updated(loss)
                 self.last_loss = loss
             else:
-                figures |= {"loss": None, "total": None}
+                values |= {"loss": None, "total": None}
                 self._masked.append((number, batch))
             self._last_batch = batch
-            finished.append((number, figures))
+            finished.append((number, values))
         self.pending.clear()
         self._report_masked()
         return finished
@@ -318,7 +318,7 @@ class _TrainLoop:
     def evaluate(self, state: TrainState, mesh: Any, number: int) -> None:
         """Validate, continue the prompts, and report and write the results."""
         watch, batch = self.config.watch, self.config.batch
-        figures: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         found = evaluate(
             self.step,
             state.parameters,
@@ -329,44 +329,44 @@ class _TrainLoop:
             frozen_parameters=self.frozen_parameters,
         )
         for group, metrics in found.items():
-            figures |= metrics.figures(group)
+            values |= metrics.named(group)
             bits = metrics.bits_per_byte
             self.say(
                 f"step {number}  validation, {group}: loss {metrics.loss:.4f}, "
                 f"perplexity {metrics.perplexity:.2f}"
-                + ("" if bits is None else f", {bits:.4f} bits a byte")
+                + ("" if bits is None else f", {bits:.4f} bits per byte")
             )
         for group in self.split.validation.keys() - found.keys():
             self.say(f"step {number}  validation, {group}: no token counts in the loss")
-        texts = dict(self._continued(state))
+        texts = dict(self._continue_prompts(state))
         for prompt, text in texts.items():
             self.say(f"step {number}  {prompt!r} -> {text!r}")
-        if figures or texts:
-            self.write_metrics(number, {**figures, **({"samples": texts} if texts else {})})
+        if values or texts:
+            self.write_metrics(number, {**values, **({"samples": texts} if texts else {})})
 
-    def _continued(self, state: TrainState) -> Iterator[tuple[str, str]]:
+    def _continue_prompts(self, state: TrainState) -> Iterator[tuple[str, str]]:
         tokenizer, watch = self.split.tokenizer, self.config.watch
         # One process cannot run a model that is sharded over several.
         if tokenizer is None or jax.process_count() > 1:
             return
         for prompt in watch.prompts:
-            written = generate_reference(
+            generated = generate_reference(
                 self.partition.assemble(state.parameters, self.frozen_parameters),
                 self.config.model,
                 tokenizer.encode(prompt),
                 max_tokens=watch.prompt_tokens,
             )
-            yield prompt, tokenizer.decode(written)
+            yield prompt, tokenizer.decode(generated)
 
     def _divergence(self, spike: LossSpike) -> DivergenceError:
-        samples, data = self.split.train, self.config.data
-        shuffle = IndexShuffle(samples.count, self.config.batch.sequences, data.seed)
+        dataset, data = self.split.train, self.config.data
+        shuffle = IndexShuffle(dataset.count, self.config.batch.sequences, data.seed)
         origins = list(
             dict.fromkeys(
                 name
                 for batch in spike.batches
                 for index in shuffle.sequences(batch)
-                for name in samples.origins(index)
+                for name in dataset.origins(index)
             )
         )
         if is_main_process():

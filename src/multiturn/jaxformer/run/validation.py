@@ -44,7 +44,7 @@ class ValidationMetrics:
             return None
         return self.loss / math.log(2) / self.bytes_per_token
 
-    def figures(self, group: str) -> dict[str, float]:
+    def named(self, group: str) -> dict[str, float]:
         """The metrics by their names in ``metrics.jsonl``."""
         prefix = f"held_out/{group}/"
         found = {prefix + "loss": self.loss, prefix + "perplexity": self.perplexity}
@@ -75,17 +75,17 @@ def evaluate(
         frozen_parameters: arrays that are not trained (see `ParameterPartition`).
     """
     found = {}
-    for group, samples in groups.items():
-        count = min(samples.count, max_sequences)
-        chosen = [int(index) for index in np.linspace(0, samples.count - 1, count).round()]
+    for group, dataset in groups.items():
+        count = min(dataset.count, max_sequences)
+        chosen = [int(index) for index in np.linspace(0, dataset.count - 1, count).round()]
         loss = targets = 0.0
         for first in range(0, count, rows):
             part = load_padded_batch(
-                samples, chosen[first : first + rows], rows, batch_sharding(mesh)
+                dataset, chosen[first : first + rows], rows, batch_sharding(mesh)
             )
             losses, loss_mask = step.evaluate(parameters, part, frozen_parameters)
             loss += float(np.asarray(losses, np.float64).sum())
             targets += float(np.asarray(loss_mask, np.float64).sum())
         if targets:
-            found[group] = ValidationMetrics(loss / targets, targets, samples.bytes_per_token)
+            found[group] = ValidationMetrics(loss / targets, targets, dataset.bytes_per_token)
     return found
