@@ -104,8 +104,8 @@ except StorageError as error:
 
 def test_a_write_that_finds_no_room_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    said = subprocess.check_output([sys.executable, "-c", OUT_OF_ROOM, str(path)], text=True)
-    assert "writing failed, file too large" in said
+    printed = subprocess.check_output([sys.executable, "-c", OUT_OF_ROOM, str(path)], text=True)
+    assert "writing failed, file too large" in printed
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

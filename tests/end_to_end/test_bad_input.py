@@ -45,9 +45,9 @@ def test_a_bad_turn_is_refused_and_the_turns_before_it_stay(
     call: Any, script: str, home: Path
 ) -> None:
     assert call("--model", script, *HEADER, stdin="Make the list\n").returncode == 0
-    for turn, told in BAD_TURNS.items():
+    for turn, message in BAD_TURNS.items():
         done = call("--continue", stdin=f"{turn}\nSort it\n")
-        assert told in told_in_one_line(done)
+        assert message in told_in_one_line(done)
         assert "\x1b" not in done.stdout + done.stderr
         assert prompts(home) == [["Make the list"]]
     going_on = call("--continue", stdin="Sort it\n")
@@ -62,7 +62,7 @@ def test_a_turn_that_is_no_text_is_refused(call: Any, script: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         pytest.param("turns: [a]\ntruns: [b]", "did you mean 'turns'", id="unknown key"),
         pytest.param("turns: ['Print {name}.']", "name", id="missing variable"),
@@ -78,21 +78,21 @@ def test_a_turn_that_is_no_text_is_refused(call: Any, script: str, tmp_path: Pat
     ],
 )
 def test_a_bad_specification_is_refused(
-    call: Any, script: str, tmp_path: Path, home: Path, text: str, told: str
+    call: Any, script: str, tmp_path: Path, home: Path, text: str, message: str
 ) -> None:
     file = tmp_path / "spec.yaml"
     file.write_text(text, encoding="utf-8")
     line = told_in_one_line(call("synth", file, "--model", script))
-    assert told in line
+    assert message in line
     assert "spec.yaml" in line
 
 
 def test_a_corrupt_model_is_refused(call: Any, tmp_path: Path, smollm2: Path) -> None:
-    whole = smollm2.read_bytes()
+    complete = smollm2.read_bytes()
     for name, data in (
         ("text", b"this is no model\n" * 100),
-        ("cut", whole[: len(whole) // 2]),
-        ("garbled", whole[:24] + b"\xff" * 4096 + whole[4120:]),
+        ("cut", complete[: len(complete) // 2]),
+        ("garbled", complete[:24] + b"\xff" * 4096 + complete[4120:]),
     ):
         model = tmp_path / f"{name}.gguf"
         model.write_bytes(data)
@@ -109,8 +109,8 @@ def test_a_model_that_is_not_there(call: Any) -> None:
 def test_a_broken_store_is_refused_and_left_as_it_is(call: Any, script: str, home: Path) -> None:
     assert call("--model", script, *HEADER, stdin="Make the list\n").returncode == 0
     store = home / "data" / "sessions.sqlite3"
-    whole = store.read_bytes()
-    for bad in (b"not a database at all\n" * 500, whole[: len(whole) // 2]):
+    complete = store.read_bytes()
+    for bad in (b"not a database at all\n" * 500, complete[: len(complete) // 2]):
         store.write_bytes(bad)
         line = told_in_one_line(call("--model", script, *HEADER, stdin="Sort it\n"))
         assert "sessions.sqlite3" in line

@@ -46,9 +46,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_says_what_changed_and_then_that_nothing_did(run: Path) -> None:
     shown = call("show", run, "--json")
     assert shown.returncode == 0, shown.stderr
-    told = call("rejudge", run.parents[2], "--json")
-    assert told.returncode == 0, told.stderr
-    document = json.loads(told.stdout)
+    message = call("rejudge", run.parents[2], "--json")
+    assert message.returncode == 0, message.stderr
+    document = json.loads(message.stdout)
     assert document["schema"] == "multiturn.bench-rejudged/1"
     (found,) = document["runs"]
     assert found["samples"] == 2
@@ -68,7 +68,7 @@ def test_it_says_what_changed_and_then_that_nothing_did(run: Path) -> None:
 
 
 def test_no_run_is_one_line(tmp_path: Path) -> None:
-    told = call("rejudge", tmp_path)
-    assert told.returncode != 0
-    assert len(told.stderr.strip().splitlines()) <= 3
-    assert "no saved run" in told.stderr
+    message = call("rejudge", tmp_path)
+    assert message.returncode != 0
+    assert len(message.stderr.strip().splitlines()) <= 3
+    assert "no saved run" in message.stderr

@@ -64,8 +64,8 @@ def start() -> Iterator[Start]:
 def expected(start: Start, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The complete file of a run that nobody disturbed."""
     place = tmp_path_factory.mktemp("whole")
-    _, said = start(write(place / "any.jsonl", 0.0), place / "runs").communicate(timeout=120)
-    assert said == ""
+    _, printed = start(write(place / "any.jsonl", 0.0), place / "runs").communicate(timeout=120)
+    assert printed == ""
     (found,) = place.rglob("samples.jsonl")
     return found.read_bytes()
 
@@ -93,14 +93,14 @@ def test_stopped_and_gone_on_with(answers, tmp_path, start, expected, number, co
     process = start(model, broken, in_flight=2)
     wait_for_samples(broken, process)
     process.send_signal(number)
-    _, said = process.communicate(timeout=300)
+    _, printed = process.communicate(timeout=300)
     assert process.returncode == code
     if number != signal.SIGKILL:
-        assert said == "stopped; the same command resumes\n"
+        assert printed == "stopped; the same command resumes\n"
     assert not list(broken.rglob("samples.jsonl"))
     rest = start(model, broken)
-    out, said = rest.communicate(timeout=120)
-    assert rest.returncode == 0, said
+    out, printed = rest.communicate(timeout=120)
+    assert rest.returncode == 0, printed
     assert "resuming: " in out
     (found,) = broken.rglob("samples.jsonl")
     assert found.read_bytes() == expected
@@ -112,10 +112,10 @@ def test_a_second_runner_is_refused(answers, tmp_path, start):
     first = start(model, tmp_path / "runs", in_flight=2)
     wait_for_samples(tmp_path / "runs", first)
     second = start(model, tmp_path / "runs")
-    _, said = second.communicate(timeout=300)
+    _, printed = second.communicate(timeout=300)
     assert second.returncode == 2
-    assert said.startswith("error: another process is working on this run")
-    assert said.count("\n") == 1
+    assert printed.startswith("error: another process is working on this run")
+    assert printed.count("\n") == 1
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=300)
     assert first.returncode == 130

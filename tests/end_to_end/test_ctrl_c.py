@@ -36,7 +36,7 @@ def script(path: Path, pace: float) -> str:
     return f"scripted:{path}"
 
 
-def test_a_bench_says_that_it_stops_and_what_is_kept_and_goes_on(tmp_path: Path) -> None:
+def test_a_bench_reports_that_it_stops_and_what_is_saved_and_resumes(tmp_path: Path) -> None:
     model = script(tmp_path / "any.jsonl", 0.15)
     arguments = ("bench", "own", "-m", model, "-o", tmp_path / "runs", "--limit", 2, "--cases", 1)
     process = started(*arguments)
@@ -47,8 +47,8 @@ def test_a_bench_says_that_it_stops_and_what_is_kept_and_goes_on(tmp_path: Path)
     process.expect(pexpect.EOF)
     process.close()
     assert process.exitstatus == 130
-    (kept,) = (tmp_path / "runs").rglob("turns.partial.jsonl")
-    turns = kept.read_bytes().count(b"\n")
+    (saved,) = (tmp_path / "runs").rglob("turns.partial.jsonl")
+    turns = saved.read_bytes().count(b"\n")
     assert turns >= 2
     # The script has to stay the same file, which is part of the record.
     again = started(*arguments)

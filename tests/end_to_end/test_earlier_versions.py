@@ -48,15 +48,15 @@ def multiturn(files: Path, *arguments: str, stdin: str = "", status: int = 0) ->
 
 
 def test_settings_are_read(files: Path) -> None:
-    said: dict[str, Any] = json.loads(multiturn(files, "config", "--json"))["settings"]
-    assert {name: said[name]["value"] for name in ("model", "style", "n", "seed", "context")} == {
+    shown: dict[str, Any] = json.loads(multiturn(files, "config", "--json"))["settings"]
+    assert {name: shown[name]["value"] for name in ("model", "style", "n", "seed", "context")} == {
         "model": "smollm2-135m",
         "style": "comment",
         "n": 2,
         "seed": 7,
         "context": 1024,
     }
-    assert all("config.toml" in setting["from"] for setting in said.values())
+    assert all("config.toml" in setting["from"] for setting in shown.values())
 
 
 def test_sessions_are_listed_exported_and_continued(files: Path, tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ def test_runs_are_read_under_the_names_of_their_truncations(files: Path) -> None
     runs = shown["runs"] if isinstance(shown, dict) else shown
     assert len(runs) == 6
     for run in (files / "runs").rglob("run.json"):
-        kept = json.loads(run.read_text())
-        assert kept["settings"]["truncation"] == run.parent.name.split(".")[1]
+        saved = json.loads(run.read_text())
+        assert saved["settings"]["truncation"] == run.parent.name.split(".")[1]
 
 
 def test_corpora_are_described_and_traced(files: Path) -> None:

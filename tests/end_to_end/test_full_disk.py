@@ -45,10 +45,10 @@ def test_turns_on_a_full_disk(call: Any, script: str, small_disk: Path) -> None:
     with SessionStore(small_disk / "data" / "sessions.sqlite3") as store:
         store.check()
         (summary,) = store.list()
-        kept = [turn.prompt for turn in store.load(summary.id).turns.values()]
+        saved = [turn.prompt for turn in store.load(summary.id).turns.values()]
     # What was saved before the disk was full is whole; nothing is there by half.
-    assert kept[0] == "Make the list"
-    assert set(kept[1:]) <= {"Sort it"}
+    assert saved[0] == "Make the list"
+    assert set(saved[1:]) <= {"Sort it"}
     done = call("--continue", stdin="Add it up\n", **home)
     assert done.returncode == 0, done.stderr
     assert "│ 6" in done.stdout

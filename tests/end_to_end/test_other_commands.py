@@ -127,7 +127,7 @@ def test_doctor_finds_what_works(call: Any) -> None:
     assert "multiturn models pull" in checks["model"]["fix"]
 
 
-def test_doctor_finds_what_does_not_and_how_to_mend_it(call: Any, home: Path) -> None:
+def test_doctor_finds_what_does_not_work_and_how_to_fix_it(call: Any, home: Path) -> None:
     (home / "config.toml").write_text("modle = 'x'")
     (home / "data").mkdir()
     (home / "data" / "sessions.sqlite3").write_bytes(b"no database" * 1000)
@@ -139,10 +139,10 @@ def test_doctor_finds_what_does_not_and_how_to_mend_it(call: Any, home: Path) ->
     assert checks["sessions"]["fix"]
     for check in checks.values():
         assert check["state"] != "fails" or check["fix"]
-    told = call("doctor")
-    assert told.returncode == 1
-    assert "did you mean" in told.stdout
-    assert "Fix the items marked ✗ first." in told.stdout
+    message = call("doctor")
+    assert message.returncode == 1
+    assert "did you mean" in message.stdout
+    assert "Fix the items marked ✗ first." in message.stdout
 
 
 def test_doctor_lets_the_model_write(call: Any, smollm2: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_folder_is_trained_on_and_exported(empty: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "message"),
     [
         ("train nanoo", "no such recipe: got 'nanoo'; allowed: .*micro, nano.*did you mean nano"),
         ("train nowhere/nano.py", "no such recipe: got 'nowhere/nano.py'"),
@@ -105,12 +105,12 @@ def test_a_folder_is_trained_on_and_exported(empty: Path) -> None:
         ("export nothing-here --to gguf", "no such model"),
     ],
 )
-def test_a_mistake_on_the_way_is_one_line(empty: Path, command: str, told: str) -> None:
+def test_a_mistake_on_the_way_is_one_line(empty: Path, command: str, message: str) -> None:
     for name in ("a.py", "b.py"):
         (empty / name).touch()
     done = in_a_shell(f"multiturn {command}", empty)
     assert done.returncode == 2
-    assert re.search(told, done.stderr), done.stderr
+    assert re.search(message, done.stderr), done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

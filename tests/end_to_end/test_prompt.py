@@ -139,7 +139,7 @@ def test_a_kill_in_the_middle_loses_the_turn_in_flight_at_most(
     assert again.leave() == 0
 
 
-def test_mistakes_are_told_and_nothing_is_lost(terminal: Any, script: str, home: Path) -> None:
+def test_mistakes_are_reported_and_nothing_is_lost(terminal: Any, script: str, home: Path) -> None:
     person = terminal("--model", script, *HEADER)
     person.wait_for("1> ")
     person.type("/undo")
@@ -147,7 +147,7 @@ def test_mistakes_are_told_and_nothing_is_lost(terminal: Any, script: str, home:
     person.wait_for("1> ")
     person.type("Make the list")
     person.wait_for("2> ")
-    for words, told in (
+    for words, message in (
         ("/undoo", "did you mean /undo"),
         ("/pick 9", "error: "),
         ("/pick first", "whole number"),
@@ -165,7 +165,7 @@ def test_mistakes_are_told_and_nothing_is_lost(terminal: Any, script: str, home:
         person.type(words)
         person.wait_for("error: ")
         person.seen = "error: " + person.seen
-        person.wait_for(told)
+        person.wait_for(message)
         person.wait_for("2> ")
     person.type("   ")
     person.type("Sort it")
@@ -337,7 +337,7 @@ def test_hostile_output_does_not_reach_the_terminal(terminal: Any, script: str) 
     assert person.leave() == 0
 
 
-def test_the_program_fails_and_the_model_is_told(terminal: Any, script: str) -> None:
+def test_a_failing_program_is_retried_with_its_error(terminal: Any, script: str) -> None:
     person = terminal("--model", script, *HEADER, "--retries", "1")
     person.wait_for("1> ")
     person.type("Fail")

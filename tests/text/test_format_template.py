@@ -37,7 +37,7 @@ def test_harmless_templates_come_out_as_the_published_code_fills_them(template: 
 
 
 @pytest.mark.parametrize("template", BROKEN)
-def test_what_str_format_refuses_is_told_in_one_line(template: str) -> None:
+def test_what_str_format_refuses_is_an_error_of_one_line(template: str) -> None:
     with pytest.raises((KeyError, IndexError, ValueError, TypeError, AttributeError)):
         template.format(**VALUES)
     with pytest.raises(InputError, match="a prompt cannot be filled") as caught:
@@ -80,7 +80,7 @@ def test_padding_has_an_end(template: str, words: str) -> None:
         tracemalloc.stop()
 
 
-def test_the_widest_is_still_filled_and_the_whole_has_an_end() -> None:
+def test_the_widest_field_is_filled_and_the_length_is_limited() -> None:
     assert len(format_template(f"{{s:>{MAX_WIDTH}}}", VALUES)) == MAX_WIDTH
     long = {"s": "a" * (MAX_FILLED // 4)}
     assert len(format_template("{s}" * 4, long)) == MAX_FILLED
@@ -88,7 +88,7 @@ def test_the_widest_is_still_filled_and_the_whole_has_an_end() -> None:
         format_template("{s}" * 100_000, long)
 
 
-def test_half_a_character_is_refused() -> None:
+def test_a_lone_surrogate_is_refused() -> None:
     for template, value in (("{s}", "\ud800"), ("\udfff", ""), ("{s:c}", 0xD800)):
         with pytest.raises(InputError, match="lone surrogate"):
             format_template(template, {"s": value})

@@ -109,7 +109,7 @@ def test_any_ids_decode(trained: Tokenizer, ids: list[int]) -> None:
     assert trained.decode(ids) == joined.decode("utf-8", "replace")
 
 
-def test_half_a_character_is_refused(trained: Tokenizer) -> None:
+def test_a_lone_surrogate_is_refused(trained: Tokenizer) -> None:
     with pytest.raises(InputError, match="lone surrogate"):
         trained.encode("a\ud800b")
 

@@ -1,4 +1,4 @@
-"""Ranges of numbers that people set, checked where a record is made."""
+"""Ranges of numeric settings, checked when a record is made."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ def test_a_grid_and_its_figures(model, tmp_path, capsys):
     out = tmp_path / "runs"
     grid = ("-a", "turns,concat", "-t", "0.2,0.8", "-n", "2")
     assert run(bench(model, out, *grid)) == 0
-    said = capsys.readouterr()
-    assert "scripted-any: 16 of 16 samples, 16 new" in said.out
+    printed = capsys.readouterr()
+    assert "scripted-any: 16 of 16 samples, 16 new" in printed.out
     places = sorted(str(path.parent.relative_to(out)) for path in out.rglob("run.json"))
     assert places == [
         f"own/scripted-any/{arm}.published.t{t}" for arm in ("concat", "turns") for t in (0.2, 0.8)
@@ -78,15 +78,15 @@ def test_a_grid_and_its_figures(model, tmp_path, capsys):
     assert "by problem" in text
 
 
-def test_the_same_command_goes_on_and_has_nothing_to_do(model, tmp_path, capsys):
+def test_the_same_command_resumes_and_has_nothing_to_do(model, tmp_path, capsys):
     out = tmp_path / "runs"
     assert run(bench(model, out)) == 0
     (samples,) = out.rglob("samples.jsonl")
     before = samples.read_bytes()
     capsys.readouterr()
     assert run(bench(model, out)) == 0
-    said = capsys.readouterr().out
-    assert "resuming: 2 of 2 samples are finished" in said
+    printed = capsys.readouterr().out
+    assert "resuming: 2 of 2 samples are finished" in printed
     assert samples.read_bytes() == before
 
 
@@ -95,23 +95,23 @@ def test_another_run_in_its_place_is_refused_until_fresh_is_said(model, tmp_path
     assert run(bench(model, out)) == 0
     capsys.readouterr()
     assert run(bench(model, out, "--seed", "1")) == 2
-    said = capsys.readouterr().err
-    assert "sampling.seed is 0 there and 1 here" in said
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "sampling.seed is 0 there and 1 here" in printed
+    assert printed.count("\n") == 1
     assert run(bench(model, out, "--seed", "1", "--fresh")) == 0
 
 
 def test_figures_for_machines_after_a_run(model, tmp_path, capsys):
     assert run(bench(model, tmp_path / "runs", "--json")) == 0
-    said = capsys.readouterr()
-    (shown,) = json.loads(said.out)["runs"]
+    printed = capsys.readouterr()
+    (shown,) = json.loads(printed.out)["runs"]
     assert shown["config"]["engine"]["engine"] == "scripted"
     assert len(shown["config"]["engine"]["weights_sha256"] or "") in (0, 64)
     assert str(tmp_path) not in json.dumps(shown["config"])
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (("-a", "turn"), "unknown arm: got 'turn'"),
         (("--truncation", "publshed"), "did you mean published"),
@@ -131,18 +131,18 @@ def test_figures_for_machines_after_a_run(model, tmp_path, capsys):
         (("-m", "http://user:key@host/v1"), "an address has a user name, a password"),
     ],
 )
-def test_mistakes_are_one_line_and_nothing_is_written(model, tmp_path, capsys, options, told):
+def test_mistakes_are_one_line_and_nothing_is_written(model, tmp_path, capsys, options, message):
     out = tmp_path / "runs"
     assert run(bench(model, out, *options)) == 2
-    said = capsys.readouterr().err
-    assert told in said
-    assert said.startswith("error: ")
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
     assert not list(out.rglob("samples*"))
 
 
 def test_mistakes_of_showing(tmp_path, capsys):
-    for options, told in (
+    for options, message in (
         ((str(tmp_path),), "no saved run"),
         ((str(tmp_path / "nothing"),), "no saved run"),
         ((str(tmp_path), "--by", "mood"), "unknown grouping: got 'mood'"),
@@ -150,9 +150,9 @@ def test_mistakes_of_showing(tmp_path, capsys):
         ((str(tmp_path), "-k", "x"), "--k is not a number"),
     ):
         assert run(["bench", "show", *options]) == 2
-        said = capsys.readouterr().err
-        assert told in said
-        assert said.count("\n") == 1
+        printed = capsys.readouterr().err
+        assert message in printed
+        assert printed.count("\n") == 1
 
 
 def test_an_incomplete_run_is_shown_as_such(model, tmp_path, capsys):
@@ -164,10 +164,10 @@ def test_an_incomplete_run_is_shown_as_such(model, tmp_path, capsys):
     complete.unlink()
     capsys.readouterr()
     assert run(["bench", "show", str(out), "-k", "1"]) == 0
-    said = capsys.readouterr().out
-    assert "1 of 2" in said
+    printed = capsys.readouterr().out
+    assert "1 of 2" in printed
     # Not all items are there, so the benchmark's own figure is not known.
-    assert "undefined" in said
+    assert "undefined" in printed
 
 
 def test_a_model_file_is_known_by_its_hash(tmp_path):
@@ -198,7 +198,7 @@ def adapter(smollm2: Path, tmp_path: Path) -> Path:
     return file
 
 
-def test_a_model_with_an_adapter_is_told_from_the_model(smollm2, adapter, tmp_path):
+def test_a_model_with_an_adapter_has_its_own_label(smollm2, adapter, tmp_path):
     out = tmp_path / "runs"
     short = ("--engine", "llama.cpp", "--limit", "1", "--max-new-tokens", "4")
     assert run(bench(f"{smollm2}+{adapter}", out, *short)) == 0
@@ -289,8 +289,8 @@ def test_settings_reach_a_benchmark_in_their_order(model, tmp_path, capsys, monk
     def ran(name: str, *more: str) -> tuple[dict[str, Any], str]:
         small = ["bench", "own", "-m", model, "-o", str(tmp_path / name), "--limit", "1"]
         assert run([*small, "--cases", "1", *more]) == 0
-        said = capsys.readouterr().out.replace("\n", " ")
-        return sampled(tmp_path / name), said
+        printed = capsys.readouterr().out.replace("\n", " ")
+        return sampled(tmp_path / name), printed
 
     def wanted(column: int) -> dict[str, Any]:
         return {"max_new_tokens" if row[0] == "max_tokens" else row[0]: row[column]
@@ -302,32 +302,32 @@ def test_settings_reach_a_benchmark_in_their_order(model, tmp_path, capsys, monk
 
     config = app_dirs().settings
     config.parent.mkdir(parents=True, exist_ok=True)
-    usual, said = ran("usual")
+    usual, printed = ran("usual")
     assert usual == {
         "n": 1, "temperature": 0.2, "top_p": 0.95, "seed": 0, "max_new_tokens": None,
         "header": "published", "cpu_seconds": 20.0, "wall_seconds": 60.0, "memory_mib": 1024,
     }  # fmt: skip
-    assert "settings" not in said
+    assert "settings" not in printed
 
     write({name: text for name, text, *_ in SETTINGS})
-    found, said = ran("file")
+    found, printed = ran("file")
     assert found == wanted(2)
     for name, *_ in SETTINGS:
-        assert f"{name} " in said
-    assert said.replace(" ", "").count(f"({config})") == len(SETTINGS)
+        assert f"{name} " in printed
+    assert printed.replace(" ", "").count(f"({config})") == len(SETTINGS)
 
     write({name: OTHERS.get(name, "64") for name, *_ in SETTINGS})
     for name, text, *_ in SETTINGS:
         monkeypatch.setenv(f"MULTITURN_{name.upper()}", text)
-    found, said = ran("variable")
+    found, printed = ran("variable")
     assert found == wanted(2)
     for name, *_ in SETTINGS:
-        assert f"(MULTITURN_{name.upper()})" in said
-    assert str(config) not in said.replace(" ", "")
+        assert f"(MULTITURN_{name.upper()})" in printed
+    assert str(config) not in printed.replace(" ", "")
 
-    found, said = ran("option", *(word for row in SETTINGS for word in row[3]))
+    found, printed = ran("option", *(word for row in SETTINGS for word in row[3]))
     assert found == wanted(4)
-    assert "settings" not in said
+    assert "settings" not in printed
 
 
 def test_a_variable_that_the_command_line_outdoes_is_not_read(model, tmp_path, monkeypatch, capsys):
@@ -341,9 +341,9 @@ def test_settings_that_a_benchmark_has_no_use_for_are_named(model, tmp_path, mon
     monkeypatch.setenv("MULTITURN_STYLE", "chat")
     monkeypatch.setenv("MULTITURN_RETRIES", "2")
     assert run(bench(model, tmp_path / "runs", "--json")) == 0
-    said = capsys.readouterr()
-    assert "without effect on a benchmark: style, retries" in said.err
-    json.loads(said.out)
+    printed = capsys.readouterr()
+    assert "without effect on a benchmark: style, retries" in printed.err
+    json.loads(printed.out)
 
 
 def test_the_model_of_the_environment_is_named_with_its_origin(
@@ -378,7 +378,7 @@ def test_progress_tells_turns_and_tokens_before_a_sample_is_there():
     assert progress_line(reading, several=False) == "0 of 2, turn 1 of 8, reading the prompts"
 
 
-def test_a_server_is_kept_under_its_models_own_name(tmp_path):
+def test_runs_of_a_server_are_stored_under_its_models_name(tmp_path):
     info = EngineInfo(
         engine="http", model="org/My coder", weights_sha256=None, context_window=9,
         chat_template=None,

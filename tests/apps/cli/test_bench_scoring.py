@@ -77,20 +77,20 @@ def test_human_evals_own_example(problem, tmp_path, capsys, given, rate):
     }
     results = tmp_path / "samples.jsonl_results.jsonl"
     assert document["results"] == str(results)
-    told = lines_of(results)
-    assert [(one["completion"], one["passed"]) for one in told] == given
-    assert all(one["from"] == "me" and one["task_id"] == "test/0" for one in told)
-    assert told[-1]["verdicts"] == {"strict": {"passed": True, "result": "passed"}}
-    assert told[0]["result"].startswith("raised ")
+    message = lines_of(results)
+    assert [(one["completion"], one["passed"]) for one in message] == given
+    assert all(one["from"] == "me" and one["task_id"] == "test/0" for one in message)
+    assert message[-1]["verdicts"] == {"strict": {"passed": True, "result": "passed"}}
+    assert message[0]["result"].startswith("raised ")
 
 
 def test_for_a_person_and_again(problem, tmp_path, capsys):
     samples = completions(tmp_path, QUICK)
     assert run(scoring(samples, problem, "--any-hash")) == 0
-    said = capsys.readouterr().out
-    assert "60.00 % (3)" in said
-    assert "undefined" in said  # pass@10 of five samples
-    assert "samples.jsonl_results.jsonl" in said
+    printed = capsys.readouterr().out
+    assert "60.00 % (3)" in printed
+    assert "undefined" in printed  # pass@10 of five samples
+    assert "samples.jsonl_results.jsonl" in printed
     results = tmp_path / "samples.jsonl_results.jsonl"
     first = results.read_bytes()
     assert run(scoring(samples, problem, "--any-hash")) == 0
@@ -107,7 +107,7 @@ def test_figures_of_a_part_of_the_problems_are_undefined(tmp_path, capsys):
     assert strict["pass_at_k"]["1"] is None
 
 
-def test_scoring_that_was_stopped_goes_on(problem, tmp_path, capsys, monkeypatch):
+def test_scoring_that_was_stopped_resumes(problem, tmp_path, capsys, monkeypatch):
     """Two verdicts are there, of which one is torn: it is given again, the whole one is not."""
     samples = completions(tmp_path, QUICK)
     results = tmp_path / "samples.jsonl_results.jsonl"
@@ -156,9 +156,9 @@ def test_two_at_once_are_refused(problem, tmp_path, capsys):
     with partial.open("ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert run(scoring(samples, problem, "--any-hash")) == 2
-    said = capsys.readouterr().err
-    assert "another process is scoring" in said
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "another process is scoring" in printed
+    assert printed.count("\n") == 1
 
 
 RIGHT = "import numpy as np\n\n# Put {xs} into xs.\nxs = {xs}\n\n# Print the sum.\nprint(sum(xs))\n"
@@ -200,14 +200,14 @@ def test_what_the_published_sampler_writes(sums, tmp_path, capsys):
         "legacy": 3,
     }
     assert document["oracles"]["strict"]["pass_at_k"]["1"] == 0.5
-    told = lines_of(tmp_path / "samples.jsonl_results.jsonl")
-    assert [one["passed"] for one in told] == [True, False, True, False]
-    assert [one["verdicts"]["legacy"]["passed"] for one in told] == [True, True, True, False]
-    assert [one["completions"] for one in told] == [one["completions"] for one in samples]
+    message = lines_of(tmp_path / "samples.jsonl_results.jsonl")
+    assert [one["passed"] for one in message] == [True, False, True, False]
+    assert [one["verdicts"]["legacy"]["passed"] for one in message] == [True, True, True, False]
+    assert [one["completions"] for one in message] == [one["completions"] for one in samples]
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ({"id": "8", "input": {}, "completions": "x"}, "line 1: mtpb has no such problem: got '8'"),
         ({"id": "7", "input": {"xs": [3]}, "completions": "x"}, "no case with this input"),
@@ -217,18 +217,18 @@ def test_what_the_published_sampler_writes(sums, tmp_path, capsys):
         ({"task_id": "7/0", "completion": "x"}, "no such problem"),
     ],
 )
-def test_programs_of_no_such_case_are_refused(sums, tmp_path, capsys, line, told):
+def test_programs_of_no_such_case_are_refused(sums, tmp_path, capsys, line, message):
     path = write(tmp_path / "samples.jsonl", [line])
     command = ["bench", "mtpb", "--samples", str(path), "--file", str(sums), "--any-hash"]
     assert run(command) == 2
-    said = capsys.readouterr().err
-    assert told in said
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
     assert not list(tmp_path.glob("*_results*"))
 
 
 @pytest.mark.parametrize(
-    ("samples", "more", "told"),
+    ("samples", "more", "message"),
     [
         (None, (), "samples.jsonl"),
         ("", (), "samples.jsonl has no samples"),
@@ -240,15 +240,15 @@ def test_programs_of_no_such_case_are_refused(sums, tmp_path, capsys, line, told
         ('{"task_id": "test/0", "completion": ""}', ("--truncation", "fair"), "got '--truncation'"),
     ],
 )
-def test_mistakes_are_one_line(problem, tmp_path, capsys, samples, more, told):
+def test_mistakes_are_one_line(problem, tmp_path, capsys, samples, more, message):
     path = tmp_path / "samples.jsonl"
     if samples is not None:
         path.write_text(samples)
     assert run(scoring(path, problem, "--any-hash", *more)) == 2
-    said = capsys.readouterr().err
-    assert told in said
-    assert said.startswith("error: ")
-    assert said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
     assert not list(tmp_path.glob("*_results*"))
 
 
@@ -271,15 +271,15 @@ def test_results_of_another_program_are_not_replaced(problem, tmp_path, capsys, 
         before = place.read_bytes()
         for more in ((), ("--fresh",)):
             assert run(scoring(samples, problem, "--any-hash", *more)) == 2
-            said = capsys.readouterr().err
-            assert "would replace a file that multiturn did not write" in said
-            assert said.count("\n") == 1
+            printed = capsys.readouterr().err
+            assert "would replace a file that multiturn did not write" in printed
+            assert printed.count("\n") == 1
         assert place.read_bytes() == before
         place.unlink()
         assert not list(tmp_path.glob("*_results*"))
 
 
-def test_results_that_appear_while_samples_are_judged_are_kept(
+def test_results_that_appear_while_samples_are_judged_are_not_replaced(
     problem, tmp_path, capsys, monkeypatch
 ):
     samples = completions(tmp_path, QUICK)
@@ -314,8 +314,8 @@ def test_limits_come_from_settings_and_are_shown(problem, tmp_path, capsys, monk
     monkeypatch.setenv("MULTITURN_CPU_SECONDS", "7")
     monkeypatch.setenv("MULTITURN_TOP_P", "0.5")  # of no use to programs that are written
     assert run(scoring(samples, problem, "--any-hash", "--memory-mib", "512", "--json")) == 0
-    said = capsys.readouterr()
-    limits = json.loads(said.out)["limits"]
+    printed = capsys.readouterr()
+    limits = json.loads(printed.out)["limits"]
     assert (limits["cpu_seconds"], limits["wall_seconds"]) == (7.0, 9.0)
     assert limits["memory_bytes"] == 512 << 20
-    assert said.err.startswith("settings: cpu_seconds 7.0 (MULTITURN_CPU_SECONDS)\n")
+    assert printed.err.startswith("settings: cpu_seconds 7.0 (MULTITURN_CPU_SECONDS)\n")

@@ -56,7 +56,7 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["synht"], "did you mean synth?"),
         (["synth", "--modle", "x", "f.yaml"], "--model"),
@@ -74,13 +74,13 @@ def test_version() -> None:
     ],
 )
 def test_a_persons_mistake_is_one_line(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(arguments) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert re.fullmatch(r"error: .*\n", said.err)
-    assert told.lower() in said.err.lower()
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert re.fullmatch(r"error: .*\n", printed.err)
+    assert message.lower() in printed.err.lower()
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +89,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert "Usage: multiturn " + command in capsys.readouterr().out
 
 
-def test_a_fault_of_our_own_is_said_to_be_one_and_its_traceback_kept(
+def test_a_bug_is_reported_as_one_and_its_traceback_saved(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
@@ -97,13 +97,13 @@ def test_a_fault_of_our_own_is_said_to_be_one_and_its_traceback_kept(
 
     monkeypatch.setattr("multiturn.apps.cli.config.resolve_settings", fail)
     assert run(["config"]) == INTERNAL_FAULT
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "a bug in multiturn" in told
-    kept = list((home / "data").glob("fault-*.txt"))
-    assert len(kept) == 1
-    assert str(kept[0]) in told
-    assert "ZeroDivisionError: a bug" in kept[0].read_text()
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "a bug in multiturn" in message
+    saved = list((home / "data").glob("fault-*.txt"))
+    assert len(saved) == 1
+    assert str(saved[0]) in message
+    assert "ZeroDivisionError: a bug" in saved[0].read_text()
     monkeypatch.setenv("MULTITURN_DEBUG", "1")
     assert run(["config"]) == INTERNAL_FAULT
     assert "Traceback" in capsys.readouterr().err

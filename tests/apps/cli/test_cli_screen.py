@@ -46,7 +46,7 @@ CODE = "def double(x):\n    return 2 * x\n\nprint(double(21))"
 
 
 @given(st.lists(st.integers(1, 12), min_size=1))
-def test_code_in_pieces_ends_up_whole_on_the_screen(sizes: list[int]) -> None:
+def test_streamed_code_is_complete_on_the_screen(sizes: list[int]) -> None:
     terminal = Terminal()
     stream = CodeStream(terminal.console)
     at = 0
@@ -57,7 +57,7 @@ def test_code_in_pieces_ends_up_whole_on_the_screen(sizes: list[int]) -> None:
     assert terminal.rows() == [("    " + line).rstrip() for line in CODE.split("\n")]
 
 
-def test_a_line_longer_than_the_terminal_is_cut_while_it_is_written_and_whole_at_its_end() -> None:
+def test_a_line_longer_than_the_terminal_is_cut_until_it_is_complete() -> None:
     terminal = Terminal(width=40)
     line = "x = '" + "0123456789" * 10 + "'"
     stream = CodeStream(terminal.console)
@@ -77,7 +77,7 @@ def test_control_characters_in_code_are_shown_not_obeyed() -> None:
     assert terminal.rows() == ["    x = '␛[2J␍'"]
 
 
-def test_without_a_terminal_only_whole_lines_are_written() -> None:
+def test_without_a_terminal_only_complete_lines_are_written() -> None:
     file = io.StringIO()
     stream = CodeStream(Console(file=file, soft_wrap=True))
     stream.feed("a = 1")
@@ -98,9 +98,7 @@ def test_a_status_line_leaves_no_trace() -> None:
 
 
 @given(st.text(min_size=1), st.text())
-def test_output_that_only_grew_is_told_apart_from_output_that_changed(
-    before: str, more: str
-) -> None:
+def test_output_that_grew_differs_from_output_that_changed(before: str, more: str) -> None:
     assert new_output(before, before + more) == (more, True)
     assert new_output("", before) == (before, False)
     assert new_output(before + "!", before) == (before, False)

@@ -53,7 +53,7 @@ def test_variables_are_read_as_what_they_stand_for(
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         ("n = 0", "1 to 64"),
         ("n = 'four'", "a whole number"),
@@ -63,15 +63,15 @@ def test_variables_are_read_as_what_they_stand_for(
         ("memory_mib = 1", "16 to 1048576"),
     ],
 )
-def test_a_wrong_file_is_told_in_a_line_that_names_it(home: Path, config: str, told: str) -> None:
+def test_an_invalid_file_is_named_in_one_line(home: Path, config: str, message: str) -> None:
     write_config(home, config)
     with pytest.raises(InputError) as caught:
         resolve_settings()
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "config.toml" in str(caught.value)
 
 
-def test_a_wrong_value_is_told_with_the_place_it_stands_in(
+def test_an_invalid_value_is_reported_with_its_source(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MULTITURN_TOP_P", "7")

@@ -41,7 +41,7 @@ def test_no_control_character_is_left(text: str) -> None:
 
 
 @given(st.text(), st.integers(0, 50))
-def test_a_stream_in_pieces_is_shown_as_the_whole(text: str, place: int) -> None:
+def test_a_stream_gives_the_same_text_as_its_parts(text: str, place: int) -> None:
     assert neutralize(text[:place]) + neutralize(text[place:]) == neutralize(text)
 
 

@@ -84,7 +84,7 @@ def test_mistakes_are_one_line_each(work: Path, data: Data) -> None:
     data("build", "recipe.py", "--workers", "1")
     (part,) = (work / "corpora" / "mine" / "documents").glob("*.parquet")
     part.write_bytes(b"broken")
-    for arguments, told in (
+    for arguments, message in (
         (["build", "none.py"], "no such recipe"),
         (["build", "none"], "no such recipe"),
         (["build", "recipe.py", "--workers", "0"], "too few workers"),
@@ -99,7 +99,7 @@ def test_mistakes_are_one_line_each(work: Path, data: Data) -> None:
     ):
         done = data(*arguments)
         assert done.returncode == 2, (arguments, done.stdout, done.stderr)
-        assert told in done.stderr
+        assert message in done.stderr
         assert "Traceback" not in done.stderr
         assert done.stderr.count("error: ") == 1
 

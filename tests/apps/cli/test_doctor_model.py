@@ -44,11 +44,11 @@ def test_servers_and_scripts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "told"),
+    ("model", "message"),
     [("smollm2-135m+none", "no such adapter"), ("smollm3", "unknown model"), ("./x", "no such")],
 )
-def test_mistakes(model: str, told: str) -> None:
-    with pytest.raises(MultiturnError, match=told):
+def test_mistakes(model: str, message: str) -> None:
+    with pytest.raises(MultiturnError, match=message):
         check_model(Settings(model=model))
 
 
@@ -59,14 +59,14 @@ def test_a_model_is_run_for_real(tiny_gguf: Callable[..., Path], shape: dict[str
     assert "with llama_cpp" in check.found and "\n" not in check.found
 
 
-def test_what_llama_cpp_says_of_a_model_is_told_in_one_line(tiny_gguf: Callable[..., Path]) -> None:
+def test_an_error_of_llama_cpp_is_reported_in_one_line(tiny_gguf: Callable[..., Path]) -> None:
     settings = Settings(model=str(tiny_gguf(rotary=8)))
     check = examine("writing", lambda: check_writing(settings))
     assert check.state == "fails" and check.fix
     assert "invalid n_rot: 8, expected 16" in check.found and "\n" not in check.found
 
 
-def test_who_names_a_model_is_told_whether_it_runs(
+def test_a_named_model_is_run(
     tiny_gguf: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for part in ("check_sandbox", "check_engine", "check_kernels"):  # which take seconds

@@ -90,7 +90,7 @@ def test_pull_show_remove(small_model, capsys):
     assert states(capsys)["small-model"] == "absent"
 
 
-def test_a_damaged_file_shows_and_is_mended(small_model, capsys):
+def test_a_damaged_file_is_reported_and_repaired(small_model, capsys):
     run(["models", "pull", "small-model"])
     path = capsys.readouterr().out.strip()
     with Path(path).open("ab") as file:
