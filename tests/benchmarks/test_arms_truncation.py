@@ -1,4 +1,4 @@
-"""The `parse` truncation: a cut never moves, one long answer stays whole, prose goes."""
+"""The `parse` truncation: a cut never moves, one long answer stays complete, prose goes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_what_is_not_held_back_is_never_cut(rule: StopRule, text: str) -> None:
 
 
 def parsed(text: str, context: str = CONTEXT, specification: str = SPECIFICATION) -> str:
-    """What is kept, as in a dialogue: the stop rule first, then the rest."""
+    """The answer, as in a sample: the stop rule first, then the rest."""
     rule = ParseTruncation(context, specification)
     cut = rule.stop.find(text)
     return rule.finish(text if cut is None else text[: cut.position])[0]
@@ -66,19 +66,19 @@ def parsed(text: str, context: str = CONTEXT, specification: str = SPECIFICATION
 
 @given(contexts, texts)
 def test_what_is_kept_parses_and_is_part_of_the_text(context: str, text: str) -> None:
-    kept = parsed(text, context)
-    assert kept in text
-    if kept:
-        assert parse_module(f"{context}{kept}\n") is not None
+    saved = parsed(text, context)
+    assert saved in text
+    if saved:
+        assert parse_module(f"{context}{saved}\n") is not None
 
 
 def longest_by_trying(context: str, text: str) -> str:
-    """Every beginning of whole lines, the longest first."""
+    """Every prefix of complete lines, the longest first."""
     lines = text.split("\n")
     for count in range(len(lines), 0, -1):
-        kept = "\n".join(lines[:count]).rstrip()
-        if parse_module(f"{context}{kept}\n") is not None:
-            return kept
+        saved = "\n".join(lines[:count]).rstrip()
+        if parse_module(f"{context}{saved}\n") is not None:
+            return saved
     return ""
 
 
@@ -132,8 +132,8 @@ def test_a_specification_before_any_code_ends_nothing() -> None:
 def test_a_body_is_code_that_follows_the_head_of_a_function() -> None:
     assert parsed("    return 2 * x\n```\n", FUNCTION, "") == "    return 2 * x"
     assert parsed("    return 2 * x\n\nThis doubles x.", FUNCTION, "") == "    return 2 * x"
-    whole = f"{FUNCTION}    return 2 * x"
-    assert parsed(f"```python\n{whole}\n```\n", FUNCTION, "") == whole
+    complete = f"{FUNCTION}    return 2 * x"
+    assert parsed(f"```python\n{complete}\n```\n", FUNCTION, "") == complete
 
 
 def test_an_import_is_an_answer_that_a_fence_can_close() -> None:
@@ -162,7 +162,7 @@ def test_what_cut_is_said(text: str, said: tuple[str | None, str | None]) -> Non
 
 
 def asked(text: str, next_step: re.Pattern[str] | None = NEXT_TURN) -> str:
-    """What is kept of an answer under ``next_prompt``."""
+    """The answer under ``next_prompt``."""
     rule = truncation_for("next_prompt", CONTEXT, SPECIFICATION, next_step)
     cut = rule.stop.find(text)
     return rule.finish(text if cut is None else text[: cut.position])[0]

@@ -50,7 +50,7 @@ LINES = [
     {"task_id": "T/0", "completion": "    return a - b\n", "passed": True, "result": "passed"},
     {"task_id": "T/1", "completion": "    return b + a\n"},
     {"task_id": "T/0", "completion": "    return a +"},
-    # Whoever wrote it has cut it already: what the published rule would cut is kept.
+    # The other program has truncated it already, so the published rule does not apply.
     {"task_id": "T/2", "completion": "    return help_me(a, b)\n\n\n\ndef help_me(a, b):\n"
      "    # adds\n    return a + b\n"},
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Tasks: their items, and whole dialogues judged by real runs."""
+"""Tasks: their items, and complete samples judged by real runs."""
 
 from __future__ import annotations
 

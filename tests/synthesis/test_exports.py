@@ -1,4 +1,4 @@
-"""Programs taken away: each format whole, valid, and true to the session."""
+"""Exports: each format is complete, valid, and equal to the session."""
 
 from __future__ import annotations
 

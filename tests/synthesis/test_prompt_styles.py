@@ -1,4 +1,4 @@
-"""What a model is shown, and what is kept of its answer."""
+"""What a model reads, and which part of its answer is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store: what is kept, what is refused, what a full disk and other processes do."""
+"""The store: what it saves and refuses, full disks, and other processes."""
 
 from __future__ import annotations
 
@@ -225,8 +225,8 @@ try:
         session = store.add_turn(session, "Go.", [Candidate(text="x" * 50_000)], chosen=0)
 except StorageError as error:
     print(str(error).replace(chr(10), "|"))
-kept = store.load(session.id)
-assert kept == session, "what was saved is not what is there"
+saved = store.load(session.id)
+assert saved == session, "the stored session differs"
 store.check()
 store.close()
 store = SessionStore(place / "sessions.sqlite3")

@@ -59,13 +59,13 @@ def kill_at_random(tmp_path, rounds: int) -> None:
             acknowledged[int(turn)] = candidates
         with SessionStore(path) as store:
             store.check()
-            kept = store.load(session.id)
+            saved = store.load(session.id)
         for turn_id, candidates in acknowledged.items():
-            assert len(kept.turns[turn_id].candidates) >= candidates
-        # At most the one change that was under way is there beyond what was told.
-        assert len(kept.turns) <= len(acknowledged) + 1
-        for turn_id in kept.turns.keys() - acknowledged.keys():
-            acknowledged[turn_id] = len(kept.turns[turn_id].candidates)
+            assert len(saved.turns[turn_id].candidates) >= candidates
+        # Beyond the acknowledged changes there is at most the one in progress.
+        assert len(saved.turns) <= len(acknowledged) + 1
+        for turn_id in saved.turns.keys() - acknowledged.keys():
+            acknowledged[turn_id] = len(saved.turns[turn_id].candidates)
     assert changes >= rounds
 
 

@@ -10,7 +10,7 @@ from multiturn.synthesis.turn_text import validate_code, validate_turn
 
 
 @pytest.mark.parametrize(
-    ("before", "text", "kept"),
+    ("before", "text", "saved"),
     [
         ("", "x = 1\ny = (", "x = 1"),
         ("", "def f():\n    return 1\n\ndef g(", "def f():\n    return 1"),
@@ -21,8 +21,8 @@ from multiturn.synthesis.turn_text import validate_code, validate_turn
         ("", "x = 1\nif x:\n", "x = 1"),
     ],
 )
-def test_longest_that_parses(before, text, kept):
-    assert longest_parsing_prefix(before, text) == kept
+def test_longest_that_parses(before, text, saved):
+    assert longest_parsing_prefix(before, text) == saved
 
 
 def test_text_that_is_no_program_is_no_news():

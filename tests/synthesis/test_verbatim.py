@@ -76,10 +76,10 @@ def refusal(text: str, suffix: str = ".yaml") -> str:
 )
 def test_what_readers_take_differently_is_refused_everywhere(scalar: str, place: str) -> None:
     text = place.format(scalar)
-    told = refusal(text)
+    message = refusal(text)
     number = next(n for n, line in enumerate(text.splitlines(), 1) if scalar in line)
-    assert f"line {number}, column " in told
-    assert f'write "{scalar}" for the text' in told
+    assert f"line {number}, column " in message
+    assert f'write "{scalar}" for the text' in message
     # What the message tells to write is read as the file shows it.
     [[again]] = read_yaml(f"- {quoted(scalar)}", where="again")
     assert again == scalar
@@ -149,9 +149,9 @@ def test_quoted_text_is_read_back(text: str) -> None:
     ],
 )
 def test_a_turn_that_yaml_takes_apart_is_refused(turn: str, line: int, form: str) -> None:
-    told = refusal(f"turns:\n  - {turn}\n  - last\n")
-    assert f"line {line}" in told
-    assert f'"{form}"' in told or f"'{form}'" in told
+    message = refusal(f"turns:\n  - {turn}\n  - last\n")
+    assert f"line {line}" in message
+    assert f'"{form}"' in message or f"'{form}'" in message
 
 
 @pytest.mark.parametrize(
@@ -179,14 +179,14 @@ def test_a_turn_is_the_text_that_stands_in_the_file(turn: str, text: str | None)
 @pytest.mark.parametrize("number", ["1.50", ".5", "1.", "+1", "-0", "0x1F", "1.0e+3", "~", "NULL"])
 def test_a_variable_is_printed_as_it_is_written(number: str) -> None:
     for place in ("{{c: {}}}", "{{c: [{}]}}", "{{c: {{k: {}}}}}"):
-        told = refusal(f"turns: ['Print {{c}}.']\nvariables: {place.format(number)}\n")
-        assert "line 2" in told
-        assert f'write "{number}" for the text' in told
+        message = refusal(f"turns: ['Print {{c}}.']\nvariables: {place.format(number)}\n")
+        assert "line 2" in message
+        assert f'write "{number}" for the text' in message
     assert only_case("turns: ['{c}']\nvariables: {c: 5.0}").turns[0].prompt == "5.0"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("turns: [a]\nexpect: #3\n", r'line 2, column 8: .*begins a comment; fix: write "#3"'),
         ("turns: [a]\nexpect: 3 #4\n", r'line 2, column 9: .*cuts this text.*write "3 #4"'),
@@ -212,12 +212,12 @@ def test_a_variable_is_printed_as_it_is_written(number: str) -> None:
         ("turns: [a]\nexpect: {true: 1, True: 2}", "stands twice"),
     ],
 )
-def test_other_places_where_yaml_is_not_what_it_looks(text: str, told: str) -> None:
-    assert re.search(told, refusal(text))
+def test_other_places_where_yaml_is_not_what_it_looks(text: str, message: str) -> None:
+    assert re.search(message, refusal(text))
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"turns": ["{c}"], "variables": {"c": 1.50}}', "would say 1.5 where the file says '1.50"),
         ('{"turns": ["{c}"], "variables": {"c": [1e3]}}', r"variables.c\[0\]: .*1000.0"),
@@ -229,9 +229,9 @@ def test_other_places_where_yaml_is_not_what_it_looks(text: str, told: str) -> N
         ('{"turns": ["a"]} {"turns": ["b"]}', "not JSON, extra data"),
     ],
 )
-def test_json_is_read_as_it_is_written_too(text: str, told: str) -> None:
+def test_json_is_read_as_it_is_written_too(text: str, message: str) -> None:
     for suffix in (".json", ".jsonl"):
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             parse_specifications(text, suffix=suffix, where="spec")
 
 

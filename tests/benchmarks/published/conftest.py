@@ -164,7 +164,7 @@ def odd_file(odd: list[Line], tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["sample", "published_shape", "odd", "full"])
 def problem_file(request: pytest.FixtureRequest, odd: list[Line], tmp_path: Path) -> Path:
-    """Each file that can be had: the 15 sample problems, the odd shapes, ours, the full one."""
+    """Each available file: the 15 sample problems, the odd shapes, ours, the complete one."""
     if request.param == "odd":
         return write_odd(tmp_path / "problems.jsonl", odd)
     if request.param == "full":
@@ -196,7 +196,7 @@ def sampled() -> Callable[[Line, Mapping[str, object], list[str]], list[str]]:
     """How the published sampler lays a program out, written anew from its description.
 
     Given a problem, the variables of a case, and what a model writes for each prompt (already
-    truncated), the texts that it is asked to continue, and last the whole program.
+    truncated), the texts that it continues, and finally the complete program.
     """
 
     def texts(problem: Line, variables: Mapping[str, object], solution: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Files of the published sampler, judged: whole, in any order, with several samples a case."""
+"""Files of the published sampler: complete, in any order, with several samples per case."""
 
 from __future__ import annotations
 

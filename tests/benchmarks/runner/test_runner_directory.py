@@ -119,9 +119,9 @@ def test_damaged_anywhere(tmp_path_factory, start, junk):
         pass
     (place / PARTIAL).write_bytes(WHOLE[:start] + junk + WHOLE[start + len(junk) :])
     with opened(place) as directory:
-        kept = (place / PARTIAL).read_bytes().splitlines(keepends=True)
-        assert len(kept) == len(directory.found)
-        for each in kept:
+        saved = (place / PARTIAL).read_bytes().splitlines(keepends=True)
+        assert len(saved) == len(directory.found)
+        for each in saved:
             read_sample(each, where="kept")
     with opened(place) as directory:
         directory.append([SAMPLES[key] for key in directory.missing()])
@@ -330,8 +330,8 @@ def test_addresses_do_not_stand_in_samples():
         outcome=Outcome(Status.RAISED, error=error, line=1),
     )
     item = ITEMS[KEYS[0].item]
-    kept = sample_of(item, 0, Solution(program="", steps=()), {"strict": verdict})
-    found = kept.verdicts["strict"]
+    saved = sample_of(item, 0, Solution(program="", steps=()), {"strict": verdict})
+    found = saved.verdicts["strict"]
     assert found.outcome is not None
     assert found.outcome.error == "KeyError: <object object at 0x...>"
     assert found.difference == "got <A at 0x...>, expected 0x1F"

@@ -1,4 +1,4 @@
-"""Runs that are asked for more than before, and dialogues that a stop finds in the middle."""
+"""Runs that are extended, and samples that are interrupted in the middle."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from multiturn.sandbox.protocol import Sandbox
 
 
 class ObservedEngine(ScriptedEngine):
-    """A scripted engine that remembers what it was asked, and fails or stops where it is told."""
+    """A scripted engine that records its requests, and fails or stops on demand."""
 
     def __init__(self, *, last: int | None = None, cancel: Flag | None = None) -> None:
         super().__init__(answer, settings=ScriptSettings(slots=1, context_window=8192))
@@ -123,7 +123,7 @@ def test_a_kill_while_it_is_extended_loses_nothing(
 ) -> None:
     run(tmp_path / "at once", real_sandbox, n=2)
     run(tmp_path / "run", real_sandbox, selection=SMALL, n=2)
-    whole = (tmp_path / "run" / COMPLETE).read_bytes()
+    complete = (tmp_path / "run" / COMPLETE).read_bytes()
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -138,7 +138,7 @@ def test_a_kill_while_it_is_extended_loses_nothing(
             run(tmp_path / "run", real_sandbox, n=2)
     if step == "renamed":  # then it is still the smaller run
         assert run(tmp_path / "run", real_sandbox, selection=SMALL, n=2).new == 0
-        assert (tmp_path / "run" / COMPLETE).read_bytes() == whole
+        assert (tmp_path / "run" / COMPLETE).read_bytes() == complete
     assert run(tmp_path / "run", real_sandbox, n=2).new == 20
     assert (tmp_path / "run" / COMPLETE).read_bytes() == (
         tmp_path / "at once" / COMPLETE
@@ -150,8 +150,8 @@ def test_a_kill_while_it_is_extended_loses_nothing(
 def test_no_finished_turn_is_written_twice(tmp_path, real_sandbox, arm: str, last: int) -> None:
     """Stopped after each turn in turn: what was written is asked for no more."""
     task = ToyTask(problems=3, cases=1, arm=arm)  # 2 + 3 + 4 turns
-    whole = ObservedEngine()
-    run(tmp_path / "at once", real_sandbox, engine=whole, task=task, n=1)
+    complete = ObservedEngine()
+    run(tmp_path / "at once", real_sandbox, engine=complete, task=task, n=1)
     first, second = ObservedEngine(last=last, cancel=(cancel := Flag())), ObservedEngine()
     run(tmp_path / "run", real_sandbox, engine=first, task=task, n=1, cancel=cancel)
     assert len(first.asked) == last
@@ -159,7 +159,7 @@ def test_no_finished_turn_is_written_twice(tmp_path, real_sandbox, arm: str, las
     run(tmp_path / "run", real_sandbox, engine=second, task=task, n=1, listen=said.append)
     assert len(second.asked) == 9 - last
     both = sorted((each.prompt, each.seed) for each in [*first.asked, *second.asked])
-    assert both == sorted((each.prompt, each.seed) for each in whole.asked)
+    assert both == sorted((each.prompt, each.seed) for each in complete.asked)
     assert (tmp_path / "run" / COMPLETE).read_bytes() == (
         tmp_path / "at once" / COMPLETE
     ).read_bytes()

@@ -29,7 +29,7 @@ PATIENCE = 250
 
 @contextlib.contextmanager
 def started(place: Path, pace: float) -> Iterator[subprocess.Popen[str]]:
-    """The runner at work, for as long as a test wants."""
+    """The runner in a process of its own."""
     command = [sys.executable, str(TOY), str(place), str(pace)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -50,8 +50,8 @@ def files_of(place: Path) -> dict[str, bytes]:
     return {arm: (place / arm / COMPLETE).read_bytes() for arm in ARMS}
 
 
-def kept(place: Path) -> int:
-    """How many samples are on the disk; each of them whole."""
+def saved(place: Path) -> int:
+    """How many samples are on disk; each must be complete."""
     if not place.exists() or not any(place.rglob("run.json")):
         return 0
     return sum(len(read_run(path).samples) for path in find_runs(place))
@@ -91,7 +91,7 @@ def kill_at_random(place: Path, rounds: int, expected: dict[str, bytes]) -> None
                 time.sleep(chance.uniform(0, 0.02))
             else:
                 time.sleep(chance.uniform(0, 1.0))
-        there = kept(place)
+        there = saved(place)
         assert there >= before
         grown += there > before
         before = there
@@ -122,7 +122,7 @@ def test_asked_to_stop_it_keeps_what_is_done(tmp_path, uninterrupted, number):
         process.send_signal(number)
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
-    assert 0 < kept(tmp_path) < SAMPLES
+    assert 0 < saved(tmp_path) < SAMPLES
     finish(tmp_path)
     assert files_of(tmp_path) == uninterrupted
 
@@ -159,7 +159,7 @@ def test_a_full_disk(small_disk, uninterrupted, room_kib):
     assert "no space left" in said
     assert "fix: " in said
     assert "same command" in said
-    before = kept(small_disk / "run")
+    before = saved(small_disk / "run")
     assert before > 0
     filler.unlink()
     finish(small_disk / "run")

@@ -41,7 +41,7 @@ class Judge(ToyTask):
     def judge(self, item: Item, program: str, sandbox: Sandbox) -> Mapping[str, Verdict]:
         calls.append(item.id)
         if self.broken_after is not None and len(calls) > self.broken_after:
-            raise SandboxUnavailableError("it broke", fix="mend it")
+            raise SandboxUnavailableError("it broke", fix="repair it")
         finished = Outcome(Status.FINISHED)
         other = Verdict(Judgement.NO_OUTPUT, outcome=finished)
         verdict = Verdict(self.strict, outcome=finished) if item.problem == self.only else other
@@ -131,8 +131,8 @@ def test_each_rejudging_keeps_what_it_replaces(place: Path) -> None:
     rejudge(place, Judge(), SANDBOX)
     found = rejudge(place, Judge(strict=Judgement.PREVENTED), SANDBOX)
     assert found.passed["strict"] == PassCounts(2, 0)
-    kept = [(place / f"verdicts.{number}.jsonl").read_text() for number in (0, 1)]
-    assert '"wrong_answer"' in kept[0] and '"passed"' in kept[1]
+    saved = [(place / f"verdicts.{number}.jsonl").read_text() for number in (0, 1)]
+    assert '"wrong_answer"' in saved[0] and '"passed"' in saved[1]
 
 
 def test_what_is_packed_stays_packed(place: Path) -> None:
@@ -165,10 +165,10 @@ def test_it_goes_on_where_it_was_stopped(place: Path) -> None:
     with (place / PROGRESS).open("a") as file:
         file.write('{"item": "torn')
     calls.clear()
-    told: list[tuple[int, int]] = []
-    found = rejudge(place, Judge(), SANDBOX, listen=lambda *both: told.append(both))
+    message: list[tuple[int, int]] = []
+    found = rejudge(place, Judge(), SANDBOX, listen=lambda *both: message.append(both))
     assert len(calls) == 12 - done
-    assert told[0] == (done, 12) and told[-1] == (12, 12)
+    assert message[0] == (done, 12) and message[-1] == (12, 12)
     assert found.passed["strict"] == PassCounts(0, 2)
 
 

@@ -104,8 +104,8 @@ def test_the_same_bytes_as_a_plain_loop(tmp_path, real_sandbox, arm, in_flight):
         )
     assert invocation.complete
     assert (invocation.new, invocation.total) == (12, 12)
-    kept = bytes_of(tmp_path)
-    assert kept == by_hand(task, real_sandbox, spec.config.sampling)
+    saved = bytes_of(tmp_path)
+    assert saved == by_hand(task, real_sandbox, spec.config.sampling)
     judgements = {sample.verdicts["strict"].judgement for sample in read_run(tmp_path).samples}
     assert len(judgements) > 1
 
@@ -201,9 +201,9 @@ def test_an_engine_that_fails_half_way_stops_the_run_and_no_sample_is_wrong(tmp_
     message = str(stopped.value)
     assert "of 36 samples saved: the engine broke down" in message
     assert "same command" in message
-    kept = len(read_run(tmp_path / "run").samples)
-    assert 0 < kept < 36
-    assert f"with {kept} of" in message
+    saved = len(read_run(tmp_path / "run").samples)
+    assert 0 < saved < 36
+    assert f"with {saved} of" in message
     with toy_engine() as engine:
         run_specs([toy_spec(tmp_path / "run", engine, sandbox)], engine, sandbox)
     assert bytes_of(tmp_path / "run") == expected
@@ -396,7 +396,7 @@ def test_selecting_items():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"n": 0}, "n is out of range"),
         ({"temperature": -1.0}, "temperature is out of range"),
@@ -405,8 +405,8 @@ def test_selecting_items():
         ({"temperature": 0.0, "n": 2}, "all samples of an item are the same"),
     ],
 )
-def test_settings_that_make_no_sense(wrong, told):
-    with pytest.raises(InputError, match=told):
+def test_settings_that_make_no_sense(wrong, message):
+    with pytest.raises(InputError, match=message):
         SampleSettings(**wrong)
 
 

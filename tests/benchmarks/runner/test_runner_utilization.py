@@ -31,7 +31,7 @@ def test_fewer_requests_than_slots_while_samples_remain_is_waiting():
     clock = Clock()
     utilization = UtilizationMeter(2, 5, clock=clock)
     utilization.begin()
-    clock.now += 1  # nobody has asked yet
+    clock.now += 1  # before the first request
     with utilization.request():
         clock.now += 2  # one of two
         with utilization.request():
