@@ -1,13 +1,12 @@
-"""The whole run (generate, execute, score) beside a plain loop with the same engine.
+"""The complete run (generate, execute, score) compared with a plain loop over the same engine.
 
-The loop leads one dialogue after the other and judges each program before it begins the
-next; the runner does all of it at once. Both make the same samples, and the bench fails
-where a single byte of them differs.
+The loop generates one sample after the other and judges each program before the next; the runner
+does everything at once. Both give the same samples, and the bench fails if a byte differs.
 
     python bench/harness.py --out bench/results/harness.json
     python bench/harness.py --quick
 
-Loading the model and compiling are not timed: a first run over other problems does both.
+Loading and compiling are not timed: a first run over other problems does both.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def main() -> int:
     problems = 4 if options.quick else options.problems
     task = open_task("own", arm=options.arm)
     known = list(dict.fromkeys(item.problem for item in task.items()))
-    # Spread over the set, so that problems of every kind and length take part.
+    # Spread over the set, to include problems of every kind and length.
     measured = tuple(known[:: max(1, len(known) // problems)][:problems])
     others = tuple(name for name in known if name not in measured)[:: len(known) // 4][:4]
     settings = ArmSettings(
@@ -112,15 +111,15 @@ def main() -> int:
 
 
 def loop_over(spec: RunSpec, engine: Engine, sandbox: Sandbox) -> bytes:
-    """The samples of a cell by the plainest loop: one after the other."""
+    """The samples of a run, generated one after the other."""
     config = spec.config
     lines = []
     for item in spec.items():
         for number in range(config.sampling.n):
-            asked = 0
+            requests = 0
 
             def reply(action: Action, item: Any = item, number: int = number) -> Reply:
-                nonlocal asked
+                nonlocal requests
                 if not isinstance(action, Generate):
                     return sandbox.run(Program(source=action.source, seed=0), config.limits)
                 request = Request(
@@ -129,10 +128,10 @@ def loop_over(spec: RunSpec, engine: Engine, sandbox: Sandbox) -> bytes:
                     top_p=config.sampling.top_p,
                     max_tokens=action.max_tokens,
                     stop=action.stop,
-                    seed=generation_seed(config.sampling.seed, item.id, number, asked),
+                    seed=generation_seed(config.sampling.seed, item.id, number, requests),
                     session=f"{spec.label}/loop/{item.id}/{number}",
                 )
-                asked += 1
+                requests += 1
                 return generate(engine, request)[0]
 
             solution = run_solver(spec.task.solver(item, config.settings), reply)

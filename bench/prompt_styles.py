@@ -1,11 +1,11 @@
-"""Which way of asking suits a model: pass rates of each prompt style on the examples.
+"""Compares prompt styles for a model: pass rates of each style on the examples.
 
     python bench/prompt_styles.py --model qwen2.5-coder-0.5b --seeds 3 --out result.json
 
-Each case of each specification in `examples/` is written once for each seed and each arm, one
-candidate a turn, no retries, nothing chosen by what is expected. The arms take turns within a
-seed, so that nothing that changes over time favours one. Intervals are 95% bootstrap intervals
-over specifications, as the cases and seeds of one specification are not independent.
+Each case of each specification in `examples/` is generated once per seed and arm, with one
+candidate per turn, no retries, and no choice by expected results. The arms alternate within a seed,
+so that changes over time favour none. Intervals are 95% bootstrap intervals over specifications,
+because the cases and seeds of one specification are not independent.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ RESAMPLES = 10_000
 
 @dataclass(frozen=True)
 class Result:
-    """One program written."""
+    """One generated program."""
 
     specification: str
     case: int

@@ -31,7 +31,7 @@ class RunFigures:
     pass_at_k: Mapping[str, Mapping[int, float | None]]
     """By oracle and k; None if undefined, because an item has too few samples."""
     out_of_window: int = 0
-    """Samples whose dialogue outgrew the context window."""
+    """Samples that outgrew the context window."""
 
 
 def scored(run: SavedRun, oracle: str) -> list[ScoredSample]:
