@@ -10,9 +10,9 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from multiturn.core.closing import Closing
 from multiturn.core.errors import (
     EngineError,
     InputError,
@@ -148,7 +148,7 @@ def _check_adapter(adapter: Path, header: GGUFHeader) -> None:
         )
 
 
-class LlamaCppEngine:
+class LlamaCppEngine(Closing):
     """An `Engine` over llama.cpp; made by `open_llama_cpp`.
 
     The continuations of a request are generated one after another: on a CPU llama.cpp gains
@@ -201,17 +201,6 @@ class LlamaCppEngine:
         """Free the model. Safe to call twice."""
         self._closed = True
         self._server.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _tokenize(self, text: str, parse_special: bool) -> list[int]:
         check_open(self._closed)

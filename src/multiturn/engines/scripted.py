@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
-from types import TracebackType
-from typing import Self
 
+from multiturn.core.closing import Closing
 from multiturn.core.errors import EngineError, InputError
 from multiturn.core.lines import split_lines
 from multiturn.core.records import read_record
@@ -112,7 +111,7 @@ class Script:
         return line.answers[seed % len(line.answers)]
 
 
-class ScriptedEngine:
+class ScriptedEngine(Closing):
     """An `Engine` that answers from a script.
 
     Args:
@@ -173,17 +172,6 @@ class ScriptedEngine:
         """Drop the cache."""
         self._closed = True
         self._cache.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _stream(self, request: Request, prompt: list[str], cancel: Flag) -> Iterator[Event]:
         started = time.perf_counter()

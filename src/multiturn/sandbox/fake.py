@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Self
 
+from multiturn.core.closing import Closing
 from multiturn.core.errors import SandboxUnavailableError
 from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.outcomes import Outcome, RunResult, Status
@@ -17,7 +16,7 @@ Answer = RunResult | Exception
 Call = Callable[[str, Sequence[object], Mapping[str, object]], CallResult]
 
 
-class FakeSandbox:
+class FakeSandbox(Closing):
     """Returns scripted results, and records the programs it was given.
 
     Args:
@@ -94,19 +93,8 @@ class FakeSandbox:
         """Refuse programs from now on."""
         self.closed = True
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class FakeSession:
+class FakeSession(Closing):
     """A session whose calls a function of the test answers."""
 
     def __init__(self, loaded: RunResult, calls: Call | None) -> None:
@@ -142,14 +130,3 @@ class FakeSession:
     def close(self) -> None:
         """Answer no more calls."""
         self._alive = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

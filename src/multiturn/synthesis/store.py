@@ -15,10 +15,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any
 
 from multiturn.core.app_dirs import app_dirs
+from multiturn.core.closing import Closing
 from multiturn.core.errors import (
     InputError,
     UnknownNameError,
@@ -77,7 +78,7 @@ class SessionSummary:
     """UTC, ISO 8601."""
 
 
-class SessionStore:
+class SessionStore(Closing):
     """Sessions in one file, for several processes and threads at once.
 
     Every method that changes something returns after the change is on disk.
@@ -324,17 +325,6 @@ class SessionStore:
         """Close the file. Can be called twice."""
         with self._lock, self._reporting():
             self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # Opening, and the two kinds of transaction.
 

@@ -25,14 +25,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from multiturn.benchmarks.runner.config import RunConfig, differences, only_extends
 from multiturn.benchmarks.runner.generation_cache import GenerationCache
 from multiturn.benchmarks.runner.samples import Sample, SampleKey, read_sample, to_line
+from multiturn.core.closing import Closing
 from multiturn.core.errors import InputError, StorageError, storage_errors
 from multiturn.core.files import fsync_directory, write_atomically
 from multiturn.core.lines import split_lines
@@ -66,7 +66,7 @@ def _unknown(record: Mapping[str, Any]) -> None:
     del record
 
 
-class BenchmarkDirectory:
+class BenchmarkDirectory(Closing):
     """The directory of one run, locked by this process; see `open`.
 
     Attributes:
@@ -200,17 +200,6 @@ class BenchmarkDirectory:
             os.close(self._descriptor)
             self._descriptor = None
         self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _is_missing(self, key: SampleKey) -> bool:
         return key in self._order and key not in self.found

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Event as Flag
-from types import TracebackType
-from typing import Self
 
+from multiturn.core.closing import Closing
 from multiturn.core.errors import RetriesExhaustedError
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.http.dialects import completion_body
@@ -50,7 +49,7 @@ class _Ended:
 _Events = queue.SimpleQueue[Event | _Ended]
 
 
-class HttpEngine:
+class HttpEngine(Closing):
     """An `Engine` over one or several servers; made by `multiturn.engines.http.open.open_http`.
 
     The n continuations of a request are n concurrent requests to the servers, with seeds
@@ -130,17 +129,6 @@ class HttpEngine:
         """Cancel all requests. Safe to call twice."""
         self._closed = True
         self._end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _count(self, text: str, parse_special: bool) -> tuple[int, str | list[int]]:
         """The number of tokens of a prompt, and the form in which it is sent."""

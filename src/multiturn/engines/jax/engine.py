@@ -6,9 +6,9 @@ import math
 import weakref
 from collections.abc import Callable, Iterator
 from threading import Event as Flag
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from multiturn.core.closing import Closing
 from multiturn.engines.jax.backend import Backend
 from multiturn.engines.jax.request import PendingRequest
 from multiturn.engines.jax.scheduler import Scheduler
@@ -19,7 +19,7 @@ from multiturn.text.tokenizers import Tokenizer
 __all__ = ["JaxEngine"]
 
 
-class JaxEngine:
+class JaxEngine(Closing):
     """An `Engine` with continuous batching; `open_jax` makes one.
 
     Requests of all threads share one decode batch: each joins when a slot is free, and leaves
@@ -88,17 +88,6 @@ class JaxEngine:
         """Free the model. Safe to call twice."""
         self._closed = True
         self._finalizer()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _tokenize(self, text: str, parse_special: bool) -> list[int]:
         check_open(self._closed)

@@ -9,9 +9,9 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
+from multiturn.core.closing import Closing
 from multiturn.core.errors import InputError, SandboxUnavailableError
 from multiturn.sandbox.compiled.runner import LanguageRunner
 from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
@@ -91,7 +91,7 @@ HEAVY_MODULES = ("numpy", "pandas")
 _T = TypeVar("_T")
 
 
-class PooledSandbox:
+class PooledSandbox(Closing):
     """Runs programs in children of warm fork-servers; see `open_sandbox`.
 
     Args:
@@ -193,17 +193,6 @@ class PooledSandbox:
         with self._locks[False], self._locks[True]:
             self._closed = True
             self._at_exit()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def warm(self, *, heavy: bool = False) -> None:
         """Start all fork-servers of a kind now, so that no program has to wait."""

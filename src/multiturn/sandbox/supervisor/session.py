@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Self
 
+from multiturn.core.closing import Closing
 from multiturn.core.errors import InputError, SandboxUnavailableError
 from multiturn.sandbox.encoding import EncodingError, encode
 from multiturn.sandbox.ipc import Kind
@@ -21,7 +20,7 @@ __all__ = ["ChildSession"]
 _LOADED = frozenset((Kind.FINISHED,))
 
 
-class ChildSession:
+class ChildSession(Closing):
     """See `multiturn.sandbox.protocol.ProgramSession`.
 
     Raises:
@@ -92,14 +91,3 @@ class ChildSession:
         if self._dead is None:
             self._dead = Outcome(Status.KILLED, signal="SIGKILL")
         self._child.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
