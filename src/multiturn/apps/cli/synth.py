@@ -13,6 +13,7 @@ from multiturn.apps.cli.app_context import open_app_context
 from multiturn.apps.cli.error_report import INTERRUPTED
 from multiturn.apps.cli.interrupts import answering_ctrl_c, stopped_by_ctrl_c
 from multiturn.apps.cli.screen import console_for
+from multiturn.apps.cli.session_options import with_session_options
 from multiturn.apps.cli.session_settings import session_settings
 from multiturn.apps.cli.settings import resolve_settings
 from multiturn.apps.cli.synth_demo import DEMO_SETTINGS, introduce, say_what_next
@@ -32,7 +33,9 @@ app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command()
+@with_session_options
 def synth(
+    *,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Specifications: a .yaml, .json or .jsonl file.")
     ],
@@ -70,23 +73,7 @@ def synth(
         typer.Option("--demo", help="Explain each step, how long it takes, and what to try next."),
     ] = False,
     as_json: options.Json = False,
-    model: options.Model = None,
-    style: options.Style = None,
-    n: options.N = None,
-    temperature: options.Temperature = None,
-    top_p: options.TopP = None,
-    max_tokens: options.MaxTokens = None,
-    seed: options.Seed = None,
-    retries: options.Retries = None,
-    header: options.Header = None,
-    history: options.History = None,
-    context: options.Context = None,
-    threads: options.Threads = None,
-    engine: options.Engine = None,
-    cpu_seconds: options.CpuSeconds = None,
-    wall_seconds: options.WallSeconds = None,
-    memory_mib: options.MemoryMib = None,
-    unsafe: options.Unsafe = None,
+    flags: dict[str, object],
 ) -> None:
     """Run a specification file without interaction.
 
@@ -94,25 +81,6 @@ def synth(
     far. The exit code is 0 if every program printed what its specification expects (or, without
     an expectation, ran without error), else 1.
     """
-    flags: dict[str, object] = {
-        "model": model,
-        "style": style,
-        "n": n,
-        "temperature": temperature,
-        "top_p": top_p,
-        "max_tokens": max_tokens,
-        "seed": seed,
-        "retries": retries,
-        "header": header,
-        "history": history,
-        "context": context,
-        "threads": threads,
-        "engine": engine,
-        "cpu_seconds": cpu_seconds,
-        "wall_seconds": wall_seconds,
-        "memory_mib": memory_mib,
-        "unsafe": unsafe,
-    }
     if attempts is not None and not 1 <= attempts <= 100:
         raise InputError("--attempts is out of range", got=attempts, allowed="1 to 100")
     resolved = resolve_settings(flags)

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.text import Text
 
 from multiturn import __version__
-from multiturn.apps.cli import options
 from multiturn.apps.cli.app_context import AppContext, open_app_context
 from multiturn.apps.cli.error_report import report
 from multiturn.apps.cli.prompt.conversation import Conversation
@@ -19,6 +18,7 @@ from multiturn.apps.cli.prompt.editor import change_in_editor, editor_command
 from multiturn.apps.cli.prompt.reader import Reader
 from multiturn.apps.cli.prompt.slash import LeaveError, obey
 from multiturn.apps.cli.screen import console_for
+from multiturn.apps.cli.session_options import with_session_options
 from multiturn.apps.cli.settings import resolve_settings
 from multiturn.apps.cli.terminal import neutralize
 from multiturn.core.app_dirs import app_dirs
@@ -35,8 +35,9 @@ _FAILED = 1
 
 
 @app.command()
+@with_session_options
 def prompt(
-    model: options.Model = None,
+    *,
     session: Annotated[
         str | None,
         typer.Option("--session", metavar="ID|NAME", help="Continue a saved session."),
@@ -44,22 +45,7 @@ def prompt(
     go_on: Annotated[
         bool, typer.Option("--continue", "-c", help="Continue the last session.")
     ] = False,
-    style: options.Style = None,
-    n: options.N = None,
-    temperature: options.Temperature = None,
-    top_p: options.TopP = None,
-    max_tokens: options.MaxTokens = None,
-    seed: options.Seed = None,
-    retries: options.Retries = None,
-    header: options.Header = None,
-    history: options.History = None,
-    context: options.Context = None,
-    threads: options.Threads = None,
-    engine: options.Engine = None,
-    cpu_seconds: options.CpuSeconds = None,
-    wall_seconds: options.WallSeconds = None,
-    memory_mib: options.MemoryMib = None,
-    unsafe: options.Unsafe = None,
+    flags: dict[str, object],
 ) -> None:
     """Write a program turn by turn.
 
@@ -68,30 +54,12 @@ def prompt(
     Commands start with a slash; /help lists them. Turns can also come from a pipe, one per
     line; the exit code is 1 if the resulting program fails.
     """
-    flags: dict[str, object] = {
-        "style": style,
-        "n": n,
-        "temperature": temperature,
-        "top_p": top_p,
-        "max_tokens": max_tokens,
-        "seed": seed,
-        "retries": retries,
-        "header": header,
-        "history": history,
-        "context": context,
-        "threads": threads,
-        "engine": engine,
-        "cpu_seconds": cpu_seconds,
-        "wall_seconds": wall_seconds,
-        "memory_mib": memory_mib,
-        "unsafe": unsafe,
-    }
     if session and go_on:
         raise InputError("--session and --continue exclude each other", fix="use one of them")
     with SessionStore() as store:
         resumed = _resumed(store, session, go_on)
     # A session continues with its own model unless another one is named.
-    flags["model"] = model or (resumed.model if resumed else None)
+    flags["model"] = flags["model"] or (resumed.model if resumed else None)
     settings = resolve_settings(flags).settings
     console = console_for()
     at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
