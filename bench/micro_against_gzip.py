@@ -1,18 +1,17 @@
-"""Bits a byte of a trained model on each file it has not seen, beside ``gzip -9``.
+"""Bits per byte of a trained model on each validation file, compared with ``gzip -9``.
 
     python bench/micro_against_gzip.py [RUN] [--out FILE.json]
 
-RUN is the directory of a run that trained on text files, runs/micro by default. Each
-held-out file is coded on its own, twice:
+RUN is the directory of a run that trained on text files, runs/micro by default. Each validation
+file is coded twice:
 
-- still: the trained model as it is, in windows that overlap by half, so that a token is
-  predicted from at least half a window of the same file;
-- adapting: as gzip adapts to a file while it reads it, the model takes a small step of
-  training after each 128 tokens, which were paid for before (`text_bits.py`); it
-  begins each file as it was trained.
+- still: with the trained model, in windows that overlap by half, so a token is predicted from at
+  least half a window of the same file;
+- adapting: like gzip, which adapts to a file as it reads it, the model takes a small training step
+  after each 128 coded tokens (`text_bits.py`). Each file starts from the trained weights.
 
-``gzip`` is Python's zlib at level 9 with gzip's header and trailer.
-The command ends with 0 where the adapting model needs fewer bits on every file.
+``gzip`` is Python's zlib at level 9 with gzip's header and trailer. The exit code is 0 if the
+adapting model needs fewer bits for every file.
 """
 
 from __future__ import annotations
@@ -37,13 +36,13 @@ CODERS = ("still", "adapting")
 
 
 def main() -> None:
-    """Print the table; write the figures where asked for."""
+    """Print the table, and write the figures on request."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", nargs="?", type=Path, default=Path("runs/micro"))
     parser.add_argument("--out", type=Path)
-    # Chosen on files of the library's `test` package, which are no part of the data at all.
+    # Tuned on files of the library's `test` package, which are not in the data.
     parser.add_argument("--rate", type=float, default=2e-3, help="of the adapting model")
-    parser.add_argument("--fast", action="store_true", help="files of up to 10,000 bytes alone")
+    parser.add_argument("--fast", action="store_true", help="only files of up to 10,000 bytes")
     arguments = parser.parse_args()
 
     begin = time.monotonic()
@@ -74,8 +73,8 @@ def main() -> None:
             "gzip": 8 * len(gzip.compress(content, 9)),
         }
         rows.append(row)
-        told = "  ".join(f"{name} {row[name] / len(content):6.3f}" for name in (*CODERS, "gzip"))
-        print(f"{file.name:42} {len(content):8} bytes  {told}", flush=True)
+        line = "  ".join(f"{name} {row[name] / len(content):6.3f}" for name in (*CODERS, "gzip"))
+        print(f"{file.name:42} {len(content):8} bytes  {line}", flush=True)
     size = sum(row["bytes"] for row in rows)
     summary = {
         "files": len(rows),
@@ -95,7 +94,7 @@ def main() -> None:
 
 
 def kernels_there() -> bool:
-    """Whether the native kernels work here; without them it takes longer."""
+    """Whether the native kernels work here; without them coding takes longer."""
     try:
         load_training_kernels()
     except EngineError:

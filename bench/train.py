@@ -1,13 +1,13 @@
-"""Training on this machine: this trainer beside a plain torch loop on the same decoder.
+"""Training throughput on this machine, compared with a plain torch loop on the same decoder.
 
     python bench/train.py --torch-python PATH/TO/python --out bench/results/train.json
     python bench/train.py --fast
 
-This trainer stands there twice: on its native kernels for one CPU device and on XLA's.
-The decoder has the widths of CodeGen 350M, with fewer layers and a smaller vocabulary to fit.
-Both sides train on the same number of random tokens with AdamW and a clip, in processes of
-their own that take turns. A rate is told as a share of what one matrix product reaches in
-the same run, on whichever side reaches more. Without --torch-python this trainer runs alone.
+This trainer runs twice, with its native kernels for one CPU device and with XLA. The decoder has
+the widths of CodeGen 350M, with fewer layers and a smaller vocabulary. All sides train on the same
+number of random tokens with AdamW and gradient clipping, in separate processes that take turns.
+The throughput is also given as a share of what one matrix product reaches in the same run, on
+the fastest side. Without --torch-python only this trainer runs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Json = dict[str, Any]
 
 
 def train_here(job: Json) -> Json:
-    """The same job in this process, by this project's step."""
+    """Run a job in this process with this project's train step."""
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -97,7 +97,7 @@ def train_here(job: Json) -> Json:
 
 
 def run(command: list[str], job: Json) -> Json:
-    """One side's turn, in a process of its own."""
+    """One turn of a side, in a separate process."""
     done = subprocess.run([*command, json.dumps(job)], capture_output=True, text=True, timeout=1200)
     if done.returncode:
         raise SystemExit(f"{command[-1]} failed: {done.stderr.strip().rpartition(chr(10))[2]}")
@@ -106,21 +106,21 @@ def run(command: list[str], job: Json) -> Json:
 
 
 def flops_per_token(shape: Json) -> float:
-    """As `jaxformer.run.flops`, which this process does not import: it starts no JAX."""
+    """Like `jaxformer.run.flops`, which is not imported here because it imports JAX."""
     width = shape["heads"] * shape["head_size"]
     weights = shape["layers"] * 12 * width**2 + width * shape["vocab_size"]
     return 6 * weights + 6 * shape["layers"] * width * shape["length"]
 
 
 def main() -> None:
-    """Let both sides take turns, and print and write the figures."""
+    """Run the sides in turns, and print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--torch-python", help="of an environment with torch")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=4, help="timed, in each turn")
     parser.add_argument("--rows", type=int, default=4, help="sequences in a batch")
-    parser.add_argument("--fast", action="store_true", help="small shapes, to see that it works")
+    parser.add_argument("--fast", action="store_true", help="small shapes, for a quick check")
     parser.add_argument("--child", metavar="JOB", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:

@@ -1,4 +1,4 @@
-"""Checkpoints are read whole and right, or refused by the name of what is wrong."""
+"""Checkpoints are read completely and correctly, or refused with the name of what is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A damaged newest checkpoint: the run goes on from the one before, and says so."""
+"""A damaged newest checkpoint: the run resumes from the one before and reports it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that is stopped, killed or told to go, and goes on, differs in nothing."""
+"""A run that is stopped, killed or preempted and resumed gives the same result, bit for bit."""
 
 from __future__ import annotations
 

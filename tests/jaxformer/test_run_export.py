@@ -1,4 +1,4 @@
-"""A run as one GGUF file: whole models and LoRA runs, of both families, in every engine here."""
+"""A run as one GGUF file: full and LoRA runs, of both families, in every engine here."""
 
 from __future__ import annotations
 
