@@ -289,7 +289,7 @@ def test_compressed_lines_that_break_off_are_a_drop(
 def test_broken_parquet_stops_the_run(tmp_path: Path, read_all: Any) -> None:
     good = tmp_path / "good.parquet"
     write_documents(good, [])
-    with pytest.raises(SourceError, match="without rows"):
+    with pytest.raises(SourceError, match="have no rows"):
         read_all(Parquet(paths=(str(good),)))
     (tmp_path / "empty.parquet").write_bytes(b"")
     (tmp_path / "noise.parquet").write_bytes(b"PAR1" + os.urandom(500) + b"PAR1")
@@ -336,11 +336,11 @@ def test_a_row_of_parquet_that_is_no_utf8_is_dropped_and_the_next_is_read(
 
 def test_missing_and_empty_places_are_named(tmp_path: Path, read_all: Any) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SourceError, match="without files"):
+    with pytest.raises(SourceError, match="has no files"):
         read_all(Directory(path=tmp_path / "empty"))
     with pytest.raises(SourceError, match="no such folder"):
         read_all(Directory(path=tmp_path / "none"))
-    with pytest.raises(SourceError, match="no archive there"):
+    with pytest.raises(SourceError, match="no archives in these folders"):
         read_all(Archives(paths=(tmp_path / "empty",)))
     with pytest.raises(SourceError, match="no such file"):
         read_all(JsonLines(paths=(str(tmp_path / "*.jsonl"),)))

@@ -100,7 +100,7 @@ def test_a_second_run_makes_nothing_anew(tree: Path, tmp_path: Path) -> None:
 
 def test_two_builds_in_one_folder_do_not_meet(tree: Path, tmp_path: Path) -> None:
     def build_again(progress: object) -> None:
-        with pytest.raises(StoreError, match="another build is at work"):
+        with pytest.raises(StoreError, match="another build is running"):
             build(
                 recipe_of(tree), tmp_path / "out", executor=SequentialExecutor(), downloads=tmp_path
             )
@@ -288,7 +288,7 @@ NO_SOURCES = MAKE + "C(name='x', sources=(), steps=())"
         ("import no_such_package_here", "which is not installed"),
         ("1 / 0", "ZeroDivisionError"),
         (BAD_NAME, "cannot be used as a folder"),
-        (NO_SOURCES, "without sources"),
+        (NO_SOURCES, "has no sources"),
     ],
 )
 def test_bad_recipes_are_one_line(tmp_path: Path, text: str, told: str) -> None:

@@ -192,7 +192,7 @@ def test_packages_and_other_places(
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(tmp_path: Path, line: str) -> None:
-    with pytest.raises(InputError, match=r"^line 3 of list\.txt names nothing") as caught:
+    with pytest.raises(InputError, match=r"^line 3 of list\.txt is neither") as caught:
         read(tmp_path, f"# first\nowner/name\n{line}\n".encode())
     told = str(caught.value)
     assert "\n" not in told
@@ -228,7 +228,7 @@ def test_the_same_wish_in_other_words_is_the_same_step() -> None:
     first = OptOut(repositories=frozenset({"https://github.com/A/B.git"}))
     second = OptOut(repositories=frozenset({"git@github.com:a/b"}))
     assert fingerprint(first) == fingerprint(second)
-    with pytest.raises(InputError, match="no repository"):
+    with pytest.raises(InputError, match="not a repository"):
         OptOut(repositories=frozenset({"all of it"}))
 
 

@@ -288,7 +288,7 @@ def test_nothing_to_pack_is_one_clear_error(tmp_path: Path) -> None:
     write_documents(
         before / "part-00000.parquet", [Document(content=text, source="a", path="a.py")]
     )
-    with pytest.raises(InputError, match="nothing is left"):
+    with pytest.raises(InputError, match="no documents to pack"):
         packed(tmp_path, Pack(tokenizer=NewTokenizer(size=295)))
     with pytest.raises(StoreError, match="no packed corpus"):
         PackedCorpus(tmp_path)
@@ -323,5 +323,5 @@ def test_a_missing_or_cut_shard_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be read"):
         cut[len(cut) - 1]
     np.save(tokens, np.zeros((3, 64), np.uint16))
-    with pytest.raises(StoreError, match="not what the manifest says"):
+    with pytest.raises(StoreError, match="differs from the manifest"):
         PackedCorpus(tmp_path)[0]

@@ -34,7 +34,7 @@ def load_recipe(path: Path) -> CorpusRecipe:
     except Exception as error:
         raise InputError(
             f"the recipe {path.name} fails, {type(error).__name__}: {error}",
-            fix=f"see `python {path}`",
+            fix=f"run `python {path}` for details",
         ) from error
     if not isinstance(recipe, CorpusRecipe):
         raise InputError(

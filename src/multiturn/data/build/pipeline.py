@@ -214,11 +214,11 @@ def _check_left(counts: Counts) -> None:
     often = heapq.nlargest(_REASONS_SHOWN, counts.drops.items(), key=itemgetter(1))
     reasons = "; ".join(f"{count} by {step}: {reason}" for (step, reason), count in often)
     raise SourceError(
-        f"nothing is left of the sources: all of {total} documents were dropped"
+        f"all {total} documents of the sources were dropped"
         if total
-        else "there are no documents in the sources",
+        else "the sources contain no documents",
         got=reasons or None,
-        fix="look at the recipe: the columns of a table, the languages and licences that it keeps; "
+        fix="check the recipe: columns of tables, languages and licences; "
         "--keep-drops writes down each drop",
     )
 
@@ -231,7 +231,7 @@ def _locked(out: Path) -> Iterator[None]:
             yield
     except Timeout as error:
         raise StoreError(
-            "another build is at work in this folder", got=str(out), fix="wait for it, or stop it"
+            "another build is running in this folder", got=str(out), fix="wait for it, or stop it"
         ) from error
 
 

@@ -56,7 +56,7 @@ def find_documents(
     stages = [name for name in stage_names(out) if document_files(out / name)]
     if not stages:
         raise StoreError(
-            "nothing of this corpus is finished", got=str(out), fix="run the build to its end"
+            "no stage of this corpus is finished", got=str(out), fix="run the build to its end"
         )
     if stage is not None and stage not in stages:
         raise UnknownNameError("stage", stage, stages)
@@ -78,7 +78,7 @@ def find_drops(out: Path, query: DocumentQuery) -> Iterator[dict[str, str]]:
     files = [file for name in stages for file in sorted((out / name / "drops").glob("*.jsonl.zst"))]
     if not files:
         raise StoreError(
-            "this corpus was built without its drops",
+            "this corpus was built without --keep-drops",
             got=str(out),
             fix="build it again with --keep-drops",
         )

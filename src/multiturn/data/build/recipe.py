@@ -42,7 +42,7 @@ class CorpusRecipe:
                 allowed="letters, digits, dots, dashes and underscores",
             )
         if not self.sources:
-            raise InputError("a recipe without sources", fix="name at least one source")
+            raise InputError("the recipe has no sources", fix="name at least one source")
         _refuse_repeats("step", [step.name for step in self.steps])
         _refuse_repeats("stage", [stage.name for stage in self.stages])
 
@@ -51,7 +51,7 @@ def _refuse_repeats(kind: str, names: list[str]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(
-            f"two {kind}s of one name: their drops would be mixed",
+            f"two {kind}s have the same name, so their drops would be mixed",
             got=", ".join(repeated),
             fix=f"give each {kind} a name of its own",
         )

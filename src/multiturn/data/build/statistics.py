@@ -102,7 +102,7 @@ def read_statistics(out: Path) -> Statistics:
             stages.append((name, Counts.from_plain(marker["tally"])))
     if not stages:
         raise StoreError(
-            "nothing of this corpus is finished", got=str(out), fix="run the build to its end"
+            "no stage of this corpus is finished", got=str(out), fix="run the build to its end"
         )
     return Statistics(read_plan(out)["recipe"], tuple(stages))
 

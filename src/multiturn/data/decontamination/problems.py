@@ -57,7 +57,7 @@ def read_problems(path: Path) -> list[BenchmarkProblem]:
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise InputError(f"the problems cannot be read: {error}", got=str(path)) from error
     if not problems:
-        raise InputError("no problem in this file", got=str(path))
+        raise InputError("the file has no problems", got=str(path))
     return problems
 
 

@@ -58,7 +58,7 @@ class Decontaminate:
 
     def __post_init__(self) -> None:
         if not self.problems:
-            raise InputError("no problems to look for", fix="name a file of problems")
+            raise InputError("Decontaminate.problems is empty", fix="name a file of problems")
         if self.words < 2:
             raise InputError(
                 "Decontaminate.words is too small", got=self.words, allowed="2 or more"

@@ -52,11 +52,11 @@ class OptOut(Filter):
         repositories, hashes = set(), set()
         for entry in self.repositories:
             if (repository := read_repository(entry)) is None:
-                raise InputError("no repository", got=entry, allowed=ALLOWED)
+                raise InputError("not a repository", got=entry, allowed=ALLOWED)
             repositories.add(str(repository))
         for entry in self.hashes:
             if (digest := read_hash(entry)) is None:
-                raise InputError("no SHA-256", got=entry, allowed="64 hexadecimal digits")
+                raise InputError("not a SHA-256", got=entry, allowed="64 hexadecimal digits")
             hashes.add(digest)
         # Frozen: the only way to normalize a field.
         object.__setattr__(self, "repositories", frozenset(repositories))
@@ -84,10 +84,10 @@ class OptOut(Filter):
                 repositories.add(entry)
             else:
                 raise InputError(
-                    f"line {number} of {path.name} names nothing that can be left out",
+                    f"line {number} of {path.name} is neither a repository nor a SHA-256",
                     got=entry,
                     allowed=ALLOWED,
-                    fix="correct the line, or put # in front of what is a remark",
+                    fix="correct the line, or put # before a remark",
                 )
         return cls(repositories=frozenset(repositories), hashes=frozenset(hashes))
 
@@ -113,7 +113,7 @@ def _text(path: Path) -> str:
         return content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"the opt-out list cannot be read: {error}", got=str(path), allowed="a file of UTF-8"
+            f"the opt-out list cannot be read: {error}", got=str(path), allowed="a UTF-8 file"
         ) from error
 
 

@@ -121,7 +121,7 @@ def _unreadable(path: Path) -> StoreError:
     return StoreError(
         "a file of documents cannot be read",
         got=str(path),
-        fix="delete it and build again: only that part is built anew",
+        fix="delete it and build again: only that part is built again",
     )
 
 

@@ -90,7 +90,7 @@ class Batches(Iterator[Rows]):
         """
         own = {"batch": self._batch, "seed": self._seed}
         if {name: state.get(name) for name in own} != own:
-            raise InputError("the state is of other batches", got=state, allowed=str(own))
+            raise InputError("the state belongs to other batches", got=state, allowed=str(own))
         self._next = state["next"]
 
     def _offset(self, epoch: int) -> int:

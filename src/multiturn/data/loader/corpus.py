@@ -242,10 +242,10 @@ def _opened(folder: Path, shard: int, key: _ShardKey) -> _Shard:
     expected = ((rows, length), np.dtype(dtype), (rows + 1,))
     if (opened.tokens.shape, opened.tokens.dtype, opened.starts.shape) != expected:
         raise StoreError(
-            f"shard {shard} is not what the manifest says",
+            f"shard {shard} differs from the manifest",
             got=f"{opened.tokens.shape} {opened.tokens.dtype}",
             allowed=f"{(rows, length)} {dtype}",
-            fix="`multiturn data verify` says more; build it again",
+            fix="run `multiturn data verify` for details, then build it again",
         )
     return opened
 

@@ -55,10 +55,10 @@ class Encoder:
             )
         if self.tokenizer.changes:
             raise InputError(
-                "the tokenizer changes the text, and what is packed must give it back",
+                "the tokenizer changes the text, so that packed text cannot be restored",
                 got="; ".join(self.tokenizer.changes),
                 allowed="a tokenizer that changes nothing",
-                fix="take that out of a copy of its tokenizer.json (a normalizer: "
+                fix="remove that from a copy of its tokenizer.json (a normalizer: "
                 '"normalizer": null), or let the corpus train its own with NewTokenizer()',
             )
         end = self.tokenizer.document_end
@@ -109,9 +109,9 @@ class Encoder:
         expected = self._backend.encode(text.decode("utf-8"), add_special_tokens=False).ids
         if found.tolist() != expected:
             raise MultiturnError(
-                "gigatoken cuts a text otherwise than tokenizers does",
+                "gigatoken and tokenizers give different tokens for a text",
                 got=text[:60],
-                fix="uninstall gigatoken and build again, and report the text to its makers",
+                fix="uninstall gigatoken and build again, and report the text to its authors",
             )
 
     def _open_fast(self) -> Any:

@@ -57,7 +57,9 @@ class FillInTheMiddle:
         for name in ("rate", "spm"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(
-                    f"FillInTheMiddle.{name} is no share", got=getattr(self, name), allowed="0 to 1"
+                    f"FillInTheMiddle.{name} is not a fraction",
+                    got=getattr(self, name),
+                    allowed="0 to 1",
                 )
 
 

@@ -211,7 +211,7 @@ class PackTask(ResumableTask[Counts]):
         total = sum(of_file.tokens for of_file in runs)
         if not total:
             raise InputError(
-                "nothing is left of the corpus to be packed",
+                "the corpus has no documents to pack",
                 fix="see `multiturn data stats`, and change the steps of the recipe",
             )
         count = max(1, round(total / settings.shard_tokens))

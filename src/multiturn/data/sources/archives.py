@@ -55,7 +55,7 @@ class Archives:
                 raise SourceError("no such archive", got=str(path))
         if not found:
             raise SourceError(
-                "no archive there",
+                "no archives in these folders",
                 got=", ".join(map(str, self.paths)),
                 allowed=" ".join(ARCHIVE_ENDINGS),
             )

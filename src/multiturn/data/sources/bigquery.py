@@ -141,7 +141,7 @@ def export_query(query: str, bucket: str) -> str:
         InputError: the bucket has another form.
     """
     if not re.fullmatch(r"gs://[a-z0-9._/-]+", bucket):
-        raise InputError("not a folder to export to", got=bucket, allowed="gs://BUCKET/FOLDER")
+        raise InputError("not a storage folder", got=bucket, allowed="gs://BUCKET/FOLDER")
     uri = f"{bucket.rstrip('/')}/*.parquet"
     return f"EXPORT DATA OPTIONS (uri = '{uri}', format = 'PARQUET', overwrite = false) AS\n{query}"
 
@@ -162,13 +162,13 @@ def open_client(project: str | None = None, **options: Any) -> bigquery.Client:
         from google.cloud import bigquery
     except ImportError as error:
         raise MissingDependencyError(
-            "google-cloud-bigquery", extra="bigquery", purpose="asking BigQuery"
+            "google-cloud-bigquery", extra="bigquery", purpose="querying BigQuery"
         ) from error
     try:
         return bigquery.Client(project=project, **options)
     except (GoogleAuthError, OSError) as error:
         raise SourceError(
-            "there is no login for BigQuery here",
+            "no credentials for BigQuery on this machine",
             fix="run `gcloud auth application-default login`, and name a --project",
         ) from error
 
@@ -183,7 +183,7 @@ def estimate(
     """
     scanned = _run(client, query, dry_run=True).total_bytes_processed
     if scanned is None:
-        raise SourceError("BigQuery's answer to the dry run names no bytes")
+        raise SourceError("BigQuery's dry run returned no number of bytes")
     return Estimate(int(scanned), _price(int(scanned), dollars_per_tib))
 
 
@@ -215,7 +215,7 @@ def export(
         raise InputError(
             f"the query would cost ${expected.dollars:.2f}; nothing was run",
             got=f"--spend-at-most {max_dollars}",
-            fix=f"allow {expected.dollars:.2f}, or ask for fewer languages",
+            fix=f"allow {expected.dollars:.2f}, or select fewer languages",
         )
     limit = int(max_dollars / dollars_per_tib * (1 << 40))
     job = _run(client, statement, maximum_bytes_billed=limit)

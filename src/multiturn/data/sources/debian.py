@@ -69,7 +69,7 @@ class DebianSources:
             archives = [name for name in files if _UPSTREAM.fullmatch(name)]
             packaging = [name for name in files if _PACKAGING.fullmatch(name)]
             if not archives or not version:
-                raise SourceError("apt names no upstream archive", got=package)
+                raise SourceError("apt lists no upstream archive", got=package)
             parts.append(
                 Part(
                     f"{project} {version}",
@@ -101,7 +101,7 @@ class DebianSources:
                 raise SourceError(
                     f"apt no longer has {package} {version}",
                     got=name,
-                    fix="build anew in another folder",
+                    fix="build again in another folder",
                 )
         stated = DebianCopyright.parse(copyright_file(folder / packaging))
         for name in archives:
@@ -191,14 +191,14 @@ class _Apt:
         except FileNotFoundError as error:
             raise SourceError(
                 "apt is not installed: Debian source packages need a Debian or Ubuntu machine",
-                fix="take them out of the recipe here",
+                fix="remove them from the recipe",
             ) from error
         except subprocess.TimeoutExpired as error:
             raise SourceError(f"apt took more than {_SECONDS} seconds") from error
         if done.returncode != 0:
             errors = [line for line in done.stderr.splitlines() if line.startswith("E:")]
             raise SourceError(
-                f"apt failed: {(errors or ['it does not say why'])[0].removeprefix('E:').strip()}",
+                f"apt failed: {(errors or ['no reason given'])[0].removeprefix('E:').strip()}",
                 got=" ".join(command),
                 fix="check the name, and that `apt-get update` works here",
             )

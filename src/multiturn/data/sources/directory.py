@@ -61,7 +61,7 @@ class Directory:
         if group:
             parts.append(self._part(len(parts), group))
         if not parts:
-            raise SourceError("a folder without files", got=str(self.path))
+            raise SourceError("the folder has no files", got=str(self.path))
         return parts
 
     def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:

@@ -67,7 +67,7 @@ class GitRepository:
         # The objects and refs in git's own store are not files of the repository.
         inside = self._git("rev-parse", "--is-inside-git-dir") == "true"
         if inside and (self.path / top).resolve() != self.path.resolve():
-            raise SourceError("a folder of git's own store", got=str(self.path))
+            raise SourceError("a folder inside git's object store", got=str(self.path))
         return folder
 
     def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
@@ -111,7 +111,7 @@ class GitRepository:
             errors = done.stderr.decode("utf-8", "replace").strip().splitlines()
             if any("dubious ownership" in line for line in errors):
                 raise SourceError(
-                    "git does not read a repository that belongs to somebody else",
+                    "git refuses a repository that another user owns",
                     got=str(self.path),
                     fix=f"git config --global --add safe.directory {self.path.resolve()}, if you "
                     "trust it",

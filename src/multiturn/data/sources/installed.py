@@ -87,7 +87,7 @@ class InstalledPython:
             )
         except StopIteration:
             raise SourceError(
-                f"{project} is no longer installed", fix="build anew in another folder"
+                f"{project} is no longer installed", fix="build again in another folder"
             ) from None
         root = Path(str(distribution.locate_file("")))
         paths = sorted({path.as_posix() for path in distribution.files or ()})

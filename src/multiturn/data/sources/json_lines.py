@@ -180,7 +180,7 @@ def read_objects(
             drop_log.drop(step, _unread(label, file_name), BREAKS, detail=detail)
             return
     if number == 0:
-        raise SourceError("an empty file", got=address, fix="take it out of the recipe")
+        raise SourceError("an empty file", got=address, fix="remove it from the recipe")
 
 
 class _TwiceError(ValueError):
@@ -228,7 +228,7 @@ def _read(stream: _Stream, address: str, lines: int) -> bytes:
         return stream.read(_CHUNK)
     except (OSError, ValueError) as error:
         raise SourceError(
-            f"it cannot be read to its end, {error}, after {lines} lines",
+            f"the file cannot be read to its end, {error}, after {lines} lines",
             got=address,
             fix="fetch it again",
         ) from error

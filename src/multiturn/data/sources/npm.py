@@ -54,7 +54,7 @@ class NpmPackages:
             name = match["name"]
             version = match["version"] or _npm("view", name, "version", "--json")
             if not isinstance(version, str):
-                raise SourceError("npm names no version", got=name)
+                raise SourceError("npm gives no version", got=name)
             parts.append(Part(f"{name} {version}", {"package": name, "version": version}))
         return parts
 
@@ -119,8 +119,8 @@ def _npm(*arguments: str) -> object:
         lines = [line for line in errors if line.startswith("npm error")][:2] or errors[-1:]
         reason = "; ".join(line.removeprefix("npm error").strip() for line in lines)
         raise SourceError(
-            f"npm {what} failed: {reason or 'it does not say why'}",
-            fix="check the name and version, or take it out of the recipe",
+            f"npm {what} failed: {reason or 'no reason given'}",
+            fix="check the name and version, or remove it from the recipe",
         )
     try:
         return json.loads(done.stdout)

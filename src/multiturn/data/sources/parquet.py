@@ -72,7 +72,7 @@ class Parquet:
                 if groups:
                     parts.append(_part(path, groups))
         if not parts:
-            raise SourceError("Parquet files without rows", got=", ".join(self.paths))
+            raise SourceError("the Parquet files have no rows", got=", ".join(self.paths))
         return parts
 
     def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
@@ -118,7 +118,7 @@ class Parquet:
         found = [_column(path, schema, name) for name in (self.content, *self.fields.values())]
         if not _is_text(found[0].type):
             raise SourceError(
-                f"the column {self.content} of {path} is no text",
+                f"the column {self.content} of {path} is not text",
                 got=str(found[0].type),
                 allowed="string or binary",
                 fix="name the column of the text with content=",

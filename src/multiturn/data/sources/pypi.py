@@ -97,5 +97,5 @@ def _find(index: PackageIndex, project: str, version: str | None) -> SdistLink:
         return index.find_sdist(project, version)
     except SourceFailedError as error:
         raise SourceError(
-            error.what, got=project, fix="check the name and version, or take it out of the recipe"
+            error.what, got=project, fix="check the name and version, or remove it from the recipe"
         ) from error

@@ -39,9 +39,7 @@ def expand(patterns: Sequence[str], endings: tuple[str, ...]) -> list[str]:
                 names = [path] if system.exists(path) else []
             found += [system.unstrip_protocol(name) for name in sorted(names)]
         if not names:
-            raise SourceError(
-                "there is no such file", got=pattern, fix="check the path, and who may read it"
-            )
+            raise SourceError("no such file", got=pattern, fix="check the path and its permissions")
     return found
 
 
@@ -67,4 +65,4 @@ def _explained(address: str) -> Iterator[None]:
         raise MissingDependencyError(package, extra="data", purpose=f"reading {address}") from error
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SourceError(f"it cannot be opened, {reason}", got=address) from error
+        raise SourceError(f"the file cannot be opened, {reason}", got=address) from error
