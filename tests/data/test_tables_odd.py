@@ -207,7 +207,9 @@ def test_a_build_of_which_nothing_is_left_is_an_error(tmp_path: Path) -> None:
                    fields={"licence": "l"})  # fmt: skip
     recipe = CorpusRecipe(name="x", sources=(source,), steps=(AllowedLicence(),))
     for _ in range(2):  # the parts are kept, and their end is the same
-        with pytest.raises(SourceError, match="all 3 documents were dropped") as caught:
+        with pytest.raises(
+            SourceError, match="all 3 documents of the sources were dropped"
+        ) as caught:
             build(recipe, tmp_path / "out", executor=SequentialExecutor(), downloads=tmp_path)
         assert "2 by parquet: a row without text; 1 by licence" in str(caught.value)
         assert "\n" not in str(caught.value)

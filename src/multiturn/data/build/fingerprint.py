@@ -1,4 +1,4 @@
-"""What a recipe consists of, as plain data, and its hash."""
+"""A recipe as plain data, and the fingerprint of that data."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _FORMER_KINDS = {
 
 
 def formerly(**former: str) -> Callable[[type[T]], type[T]]:
-    """Decorate a dataclass whose fields were renamed after corpora had been built with it.
+    """Decorate a dataclass whose fields were renamed.
 
-    Recipes may still use the former names, and plans and fingerprints do, so that a corpus of an
-    earlier version is continued and not made anew.
+    Recipes may use the former names, and plans and fingerprints do, so that builds of an earlier
+    version continue.
 
     Args:
         former: the former name of each renamed field.
@@ -54,10 +54,10 @@ def formerly(**former: str) -> Callable[[type[T]], type[T]]:
 
 
 def describe(value: object) -> Any:
-    """A frozen dataclass with the name of its class, all the way down, as JSON data.
+    """A dataclass as JSON data, with the names of the classes of all its parts.
 
     Raises:
-        InputError: a part of it is not plain data, so that two runs could not be compared.
+        InputError: a part of it is not plain data, which has no fingerprint.
 
     Example:
         >>> from multiturn.data.build.source import Part

@@ -129,11 +129,6 @@ class StageTask(ResumableTask[Counts]):
     context: StageContext
 
     @property
-    def label(self) -> str:
-        """See `ResumableTask`."""
-        return self.stage.name
-
-    @property
     def marker(self) -> Path:
         """See `ResumableTask`."""
         return self.context.after / COMPLETE
@@ -245,7 +240,7 @@ def _delete_partial(folder: Path) -> None:
 def _plan(recipe: CorpusRecipe, out: Path, downloads: Path, keep_drops: bool) -> list[ReadTask]:
     """A task for each part of each source.
 
-    Parts stay as they were resolved when the build began; a changed source is resolved anew.
+    Parts stay as they were resolved when the build began, unless a source changes.
     """
     path = out / "plan.json"
     described = describe(recipe.sources)

@@ -24,8 +24,8 @@ class CorpusRecipe:
         seed: of all that is drawn at random.
 
     Raises:
-        InputError: the name is no name of a folder, there are no sources, or two steps or stages
-            have the same name.
+        InputError: the name cannot be the name of a folder, there are no sources, or two steps or
+            stages have the same name.
     """
 
     name: str

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 SCHEMA = 1
-"""Of the markers. A build of another schema is made anew."""
+"""Of the markers. Tasks with markers of another schema run again."""
 
 R = TypeVar("R")
 
@@ -49,13 +49,13 @@ class ResumableTask(ABC, Generic[R]):
 
     @property
     @abstractmethod
-    def label(self) -> str:
-        """The name that a person sees when the task is finished."""
-
-    @property
-    @abstractmethod
     def marker(self) -> Path:
         """The JSON file that says that the task is finished."""
+
+    @property
+    def label(self) -> str:
+        """The name that a person sees when the task is finished."""
+        return self.marker.stem
 
     @property
     def outputs(self) -> tuple[Path, ...]:

@@ -82,11 +82,6 @@ class PartTask(ResumableTask[R]):
     step: str
 
     @property
-    def label(self) -> str:
-        """See `ResumableTask`."""
-        return self.documents.stem
-
-    @property
     def outputs(self) -> tuple[Path, ...]:
         """See `ResumableTask`."""
         return (self.output,)

@@ -42,11 +42,6 @@ class SignatureTask(ResumableTask[dict[str, list[str]]]):
     folder: Path
 
     @property
-    def label(self) -> str:
-        """See `ResumableTask`."""
-        return self.documents.stem
-
-    @property
     def marker(self) -> Path:
         """See `ResumableTask`."""
         return self.folder / f"{self.documents.stem}.json"

@@ -124,10 +124,6 @@ class _ClusterTask(ResumableTask[bool]):
     progress: TaskProgress
 
     @property
-    def label(self) -> str:
-        return "clusters"
-
-    @property
     def outputs(self) -> tuple[Path, ...]:
         return self.work / "exact.npy", self.work / "near.npy"
 

@@ -88,11 +88,6 @@ class ShardTask(ResumableTask[Shard]):
         return f"shard-{self.number:05d}"
 
     @property
-    def label(self) -> str:
-        """See `ResumableTask`."""
-        return self.name
-
-    @property
     def marker(self) -> Path:
         """See `ResumableTask`."""
         return self.folder / f"{self.name}.json"

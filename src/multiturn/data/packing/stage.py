@@ -116,11 +116,6 @@ class PackTask(ResumableTask[Counts]):
     context: StageContext
 
     @property
-    def label(self) -> str:
-        """See `ResumableTask`."""
-        return self.settings.name
-
-    @property
     def outputs(self) -> tuple[Path, ...]:
         """See `ResumableTask`."""
         return (self.context.after / MANIFEST,)

@@ -103,11 +103,6 @@ class TokenizeTask(ResumableTask[TokenRuns]):
     step: str
 
     @property
-    def label(self) -> str:
-        """See `ResumableTask`."""
-        return self.documents.stem
-
-    @property
     def marker(self) -> Path:
         """See `ResumableTask`."""
         return self.folder / f"{self.documents.stem}.json"

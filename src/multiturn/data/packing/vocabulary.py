@@ -80,11 +80,6 @@ class TokenizerTask(ResumableTask[bool]):
     folder: Path
 
     @property
-    def label(self) -> str:
-        """See `ResumableTask`."""
-        return "tokenizer"
-
-    @property
     def outputs(self) -> tuple[Path, ...]:
         """See `ResumableTask`."""
         return (self._tokenizer / "tokenizer.json",)

@@ -40,7 +40,7 @@ class JsonLines:
         fields: the keys of other fields of a document, by the field: ``{"path": "path"}``.
             ``metadata.x`` is a field too.
         label: the `source` of the documents; before a colon and the value where a key gives it.
-        licence: of documents where no key gives it.
+        licence: the licence of documents without that key.
         licences: SPDX expressions for values of the licence key; other values stay as they are.
         max_line_bytes: a longer line is dropped unread.
     """

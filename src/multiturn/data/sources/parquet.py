@@ -39,7 +39,7 @@ class Parquet:
             licence may be a list of names, which apply together.
         label: the `source` of the documents; before a colon and the value where a column gives
             it.
-        licence: of documents where no column gives it.
+        licence: the licence of documents without that column.
         licences: SPDX expressions for values of the licence column, in any case; other values are
             read as SPDX, or as the words that packages use.
     """
