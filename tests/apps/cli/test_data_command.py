@@ -90,7 +90,7 @@ def test_mistakes_are_one_line_each(work: Path, data: Data) -> None:
         (["build", "recipe.py", "--workers", "0"], "too few workers"),
         (["stats", "code"], "no corpus in this folder"),
         (["show", "corpora/mine"], "cannot be read"),
-        (["show", "corpora/mine", "--dropped"], "without its drops"),
+        (["show", "corpora/mine", "--dropped"], "without --keep-drops"),
         (["show", "corpora/mine", "--stage", "packd"], "unknown stage"),
         (["verify", "corpora/mine"], "files of the corpus are wrong"),
         (["bigquery", "--language", "pyhton"], "did you mean python"),

@@ -1,4 +1,4 @@
-"""NumPy arrays in files, written in one step and read through memory maps."""
+"""NumPy arrays in files, written in one step and read through memory maps, and ranges of keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from multiturn.core.errors import StoreError, storage_errors
 from multiturn.core.files import atomic_file
 
-__all__ = ["load_array", "save_array"]
+__all__ = ["key_range", "load_array", "save_array"]
 
 Numbers = np.ndarray[Any, Any]
 
@@ -45,3 +45,19 @@ def load_array(path: Path) -> Numbers:
             fix="delete the folder of its stage and build again",
         ) from error
     return array
+
+
+def key_range(keys: Numbers, number: int, count: int) -> slice:
+    """The sorted 64-bit keys in one of `count` equal ranges of all 64-bit numbers.
+
+    Example:
+        >>> keys = np.array([5, 1 << 62, 1 << 63, (1 << 64) - 1], np.uint64)
+        >>> [keys[key_range(keys, number, 2)].size for number in range(2)]
+        [2, 2]
+    """
+    first, last = (
+        # The end of the last range, 2^64, is no 64-bit number.
+        len(keys) if bound >= 1 << 64 else int(np.searchsorted(keys, np.uint64(bound)))
+        for bound in ((number << 64) // count, ((number + 1) << 64) // count)
+    )
+    return slice(first, last)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from multiturn.data.build.arrays import load_array, save_array
+from multiturn.data.build.arrays import key_range, load_array, save_array
 from multiturn.data.build.resumable import ResumableTask
 
 __all__ = ["RECORD", "RECORD_BYTES", "MatchTask", "sorted_run"]
@@ -88,23 +88,6 @@ def sorted_run(records: Numbers) -> Numbers:
 
 
 def _slices(runs: Sequence[Path], number: int, count: int) -> Numbers:
-    found = []
-    for path in runs:
-        run = load_array(path)
-        keys = run["key"]
-        first, last = (
-            _before(keys, bound) for bound in (_bound(number, count), _bound(number + 1, count))
-        )
-        found.append(np.array(run[first:last]))
+    arrays = [load_array(path) for path in runs]
+    found = [np.array(run[key_range(run["key"], number, count)]) for run in arrays]
     return np.concatenate(found) if found else np.empty(0, RECORD)
-
-
-def _bound(number: int, count: int) -> int:
-    return (number << 64) // count
-
-
-def _before(keys: Numbers, bound: int) -> int:
-    """The number of keys below the bound, which may be 2^64 itself."""
-    if bound >= 1 << 64:
-        return len(keys)
-    return int(np.searchsorted(keys, np.uint64(bound)))

@@ -22,7 +22,7 @@ import numpy as np
 
 from multiturn.core.errors import storage_errors
 from multiturn.core.files import sha256_file
-from multiturn.data.build.arrays import load_array, save_array
+from multiturn.data.build.arrays import key_range, load_array, save_array
 from multiturn.data.build.resumable import ResumableTask
 from multiturn.data.documents.record import PROVENANCE
 from multiturn.data.hashing import mix64, seeded_hash
@@ -161,12 +161,8 @@ class ShardTask(ResumableTask[Shard]):
 
 def _slice(run: Path, number: int, count: int) -> tuple[Numbers, Numbers]:
     index = load_array(run.with_name(f"{run.name}.index.npy"))
-    keys = np.ascontiguousarray(index["key"])
-    first, last = (
-        len(keys) if bound >= 1 << 64 else int(np.searchsorted(keys, np.uint64(bound)))
-        for bound in ((number << 64) // count, ((number + 1) << 64) // count)
-    )
-    return np.array(index[first:last]), load_array(run.with_name(f"{run.name}.tokens.npy"))
+    entries = index[key_range(np.ascontiguousarray(index["key"]), number, count)]
+    return np.array(entries), load_array(run.with_name(f"{run.name}.tokens.npy"))
 
 
 def _provenance(
