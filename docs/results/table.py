@@ -19,6 +19,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+FORMER_NAMES = {"fair": "parse", "asked": "next_prompt"}
+
 RESAMPLES = 10_000
 
 Passed = dict[str, list[bool]]
@@ -62,12 +64,14 @@ def main() -> None:
     runs = {}
     for path in sorted(Path(sys.argv[1]).rglob("samples.jsonl.xz")):
         record = json.loads((path.parent / "run.json").read_text())
-        key = (record["task"], record["model"], record["settings"]["truncation"], record["arm"])
+        truncation = record["settings"]["truncation"]
+        truncation = FORMER_NAMES.get(truncation, truncation)
+        key = (record["task"], record["model"], truncation, record["arm"])
         runs[key] = samples_of(path)
     for task, model, truncation, arm in list(runs):
         # For an arm that asks in one piece the rule `asked` is `fair`, so these samples are both.
-        if truncation == "fair" and arm in ("concat", "prose"):
-            runs[task, model, "asked", arm] = runs[task, model, truncation, arm]
+        if truncation == "parse" and arm in ("concat", "prose"):
+            runs[task, model, "next_prompt", arm] = runs[task, model, truncation, arm]
     print("| set | model | truncation | arm | n | strict, % | legacy, % | minus turns | tokens |")
     print("|---|---|---|---|---|---|---|---|---|")
     for key, samples in sorted(runs.items(), key=lambda run: run[0]):
