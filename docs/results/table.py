@@ -69,7 +69,7 @@ def main() -> None:
         key = (record["task"], record["model"], truncation, record["arm"])
         runs[key] = samples_of(path)
     for task, model, truncation, arm in list(runs):
-        # For an arm that asks in one piece the rule `asked` is `fair`, so these samples are both.
+        # For an arm with a single prompt `next_prompt` equals `parse`, so these samples are both.
         if truncation == "parse" and arm in ("concat", "prose"):
             runs[task, model, "next_prompt", arm] = runs[task, model, truncation, arm]
     print("| set | model | truncation | arm | n | strict, % | legacy, % | minus turns | tokens |")
