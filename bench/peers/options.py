@@ -50,7 +50,7 @@ def numbers(text: str) -> list[int]:
     return found
 
 
-def set_token(options: argparse.Namespace, usual: dict[str, Any], fast: dict[str, Any]) -> None:
+def fill_in(options: argparse.Namespace, usual: dict[str, Any], fast: dict[str, Any]) -> None:
     """Give the options that were not given their values, which depend on ``--fast``."""
     for name, value in (fast if options.fast else usual).items():
         if getattr(options, name) is None:
