@@ -172,18 +172,18 @@ def problems_of(expected: Expectation, result: RunResult, token: str) -> list[st
     if expected.prints_error not in result.stderr_text:
         found.append(f"standard error is {result.stderr_text[-200:]!r}")
     if expected.line is not None and outcome.line != expected.line:
-        found.append(f"the line told is {outcome.line}, not {expected.line}")
+        found.append(f"the line is {outcome.line}, not {expected.line}")
     if expected.error and outcome.error != expected.error:
-        found.append(f"the error told is {outcome.error!r}")
+        found.append(f"the error is {outcome.error!r}")
     if expected.signal and outcome.signal != expected.signal:
-        found.append(f"the signal told is {outcome.signal}")
+        found.append(f"the signal is {outcome.signal}")
     if expected.value and not _value_fits(expected.value, result.value):
         found.append(f"handed back {str(result.value)[:100]!r}, expected {expected.value}")
     if result.retries:
         found.append(f"made the sandbox fail: {result.notes}")
     for name, text in (("stdout", result.stdout), ("stderr", result.stderr)):
         if len(text) > expected.limits.output_bytes:
-            found.append(f"{len(text)} bytes of {name} were kept")
+            found.append(f"{len(text)} bytes of {name} came through")
     if result.wall_seconds > expected.limits.wall_seconds + WALL_SLACK:
         found.append(f"took {result.wall_seconds:.1f} s")
     return found

@@ -21,12 +21,12 @@ def test_the_page_of_gaps_is_up_to_date():
 
 def test_the_table_of_what_was_tried_is_of_the_programs_that_there_are():
     fix = "run, as root: python tests/conformance/table.py --record"
-    kept = table.recorded()
-    assert kept["programs"] == table.digests(), fix
-    ran = {(run["level"], run["account"]) for run in kept["runs"]}
+    saved = table.recorded()
+    assert saved["programs"] == table.digests(), fix
+    ran = {(run["level"], run["account"]) for run in saved["runs"]}
     assert ran == {(level.name, who) for level in table.LEVELS for who in ("root", "ordinary")}, fix
     page = table.PAGE.read_text()
-    assert page == table.render(page, kept), "run: python tests/conformance/table.py"
+    assert page == table.render(page, saved), "run: python tests/conformance/table.py"
 
 
 def test_what_got_through_is_declared():

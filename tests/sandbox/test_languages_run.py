@@ -163,7 +163,7 @@ int main(void) {
 
 
 def test_compiling_reaches_nothing(sandbox):
-    """The compiler reads what a source tells it to include."""
+    """The compiler reads what a source includes."""
     outcome = run(sandbox, '#include "/etc/shadow"\nint main(void) {}\n').outcome
     assert outcome.status is Status.SYNTAX_ERROR
     secret = Path.home() / f".multiturn-test-{os.getpid()}.h"

@@ -33,7 +33,7 @@ def test_whatever_starts_a_process_is_refused_with_the_error_of_the_docs(sandbox
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "error"),
     [
         ("raise ValueError('bad table:\\n  row 1\\n  row 2')", "ValueError: bad table:"),
         ("raise ValueError('\\n\\nfirst\\nsecond')", "ValueError: first"),
@@ -48,9 +48,9 @@ def test_whatever_starts_a_process_is_refused_with_the_error_of_the_docs(sandbox
         ("exec('a b')", "SyntaxError: invalid syntax"),
     ],
 )
-def test_an_error_is_its_type_and_first_line(sandbox: Sandbox, source, told):
+def test_an_error_is_its_type_and_first_line(sandbox: Sandbox, source, error):
     outcome = sandbox.run(Program(source=source), LIMITS).outcome
-    assert (outcome.error or "").startswith(told)
+    assert (outcome.error or "").startswith(error)
     assert "\n" not in (outcome.error or "")
 
 

@@ -219,15 +219,15 @@ def test_complete_messages_arrive():
     ids=range(11),
 )
 def test_a_flood_is_too_much_soon(flood):
-    most = 1 << 20
-    assembler = Assembler(NONCE, most)
-    fed = kept = 0
+    max_bytes = 1 << 20
+    assembler = Assembler(NONCE, max_bytes)
+    fed = received = 0
     while not assembler.exceeded:
         message = assembler.feed(flood(fed))
-        kept += len(message.payload) if message else 0
+        received += len(message.payload) if message else 0
         fed += 1
         assert fed <= max(MAX_MESSAGES, MAX_NOISE) + 2
-    assert kept + len(assembler._data) <= most + (64 << 10)
+    assert received + len(assembler._data) <= max_bytes + (64 << 10)
 
 
 def test_a_new_order_may_be_answered_at_full_length():

@@ -61,15 +61,15 @@ def test_a_place_that_is_locked_is_in_use_whatever_its_number_says(temporary):
 def test_no_link_is_followed(temporary):
     outside = temporary / "outside"
     outside.mkdir(mode=0o500)
-    (outside.parent / "kept").write_text("kept")
+    (outside.parent / "other").write_text("other")
     (temporary / f"multiturn-sandbox-{dead_process()}-link").symlink_to(outside)
     place = leftover(temporary, dead_process())
     (place / "link").symlink_to(outside)
-    (place / "work" / "file-link").symlink_to(temporary / "kept")
+    (place / "work" / "file-link").symlink_to(temporary / "other")
     sweep()
     assert not place.exists()
     assert outside.is_dir() and outside.stat().st_mode & 0o777 == 0o500
-    assert (temporary / "kept").read_text() == "kept"
+    assert (temporary / "other").read_text() == "other"
 
 
 def test_what_another_account_owns_is_left_alone(temporary):
@@ -89,9 +89,9 @@ def test_another_file_system_is_not_entered(temporary):
     if os.geteuid() != 0 or not shutil.which("mount") or subprocess.run(command).returncode:
         pytest.skip("only root can mount")
     try:
-        (mount / "kept").write_text("kept")
+        (mount / "other").write_text("other")
         sweep()
-        assert (mount / "kept").read_text() == "kept"
+        assert (mount / "other").read_text() == "other"
     finally:
         subprocess.run(["umount", str(mount)], check=True)
 

@@ -55,8 +55,8 @@ def kill_all(processes: list[psutil.Process]) -> None:
 
 
 @pytest.mark.parametrize("level", ISOLATED, ids=lambda level: level.name)
-@pytest.mark.parametrize("whole_pool", [False, True], ids=["one", "whole pool"])
-def test_a_kill_in_the_middle_of_a_batch_loses_no_result(level, whole_pool):
+@pytest.mark.parametrize("all_workers", [False, True], ids=["one", "all workers"])
+def test_a_kill_in_the_middle_of_a_batch_loses_no_result(level, all_workers):
     before = {process.pid for process in helpers()}
     with open_or_skip(level, workers=2) as sandbox:
         batch = [(Program(source=AWHILE.format(number=n)), Limits()) for n in range(24)]
@@ -64,9 +64,9 @@ def test_a_kill_in_the_middle_of_a_batch_loses_no_result(level, whole_pool):
         for index, result in sandbox.run_many(batch):
             results[index] = result
             if len(results) == 8:
-                victims = helpers() if whole_pool else warm_parents()
+                victims = helpers() if all_workers else warm_parents()
                 victims = [each for each in victims if each.pid not in before]
-                kill_all(victims if whole_pool else [random.choice(victims)])
+                kill_all(victims if all_workers else [random.choice(victims)])
         assert sorted(results) == list(range(24))
         for index, result in results.items():
             assert result.outcome == Outcome(Status.FINISHED)

@@ -224,8 +224,8 @@ def test_the_address_space_is_measured_without_proc():
     if os.sysconf("SC_PAGE_SIZE") != 4096:
         pytest.skip("pages of another size")
     out = subprocess.check_output([sys.executable, "-c", script], text=True)
-    measured, told = map(int, out.split())
-    assert abs(measured - told) < 4 << 20
+    measured, reported = map(int, out.split())
+    assert abs(measured - reported) < 4 << 20
     assert mapped_bytes() > 0
 
 
@@ -234,7 +234,7 @@ def test_a_hostile_tree_is_removed(tmp_path):
     place = scratch.make()
     outside = tmp_path / "outside"
     outside.mkdir()
-    (outside / "kept").write_text("kept")
+    (outside / "other").write_text("other")
     (place / "link").symlink_to(outside)
     (place / "dangling").symlink_to("nowhere")
     (place / ("n" * 255)).write_text("long name")
@@ -255,15 +255,15 @@ def test_a_hostile_tree_is_removed(tmp_path):
     while place.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not place.exists()
-    assert (outside / "kept").read_text() == "kept"
+    assert (outside / "other").read_text() == "other"
 
 
 def test_removing_follows_no_link_and_minds_no_absence(tmp_path):
     target = tmp_path / "target"
     target.mkdir()
-    (target / "kept").touch()
+    (target / "other").touch()
     link = tmp_path / "link"
     link.symlink_to(target)
     remove_tree(link)
     remove_tree(tmp_path / "absent")
-    assert (target / "kept").exists()
+    assert (target / "other").exists()

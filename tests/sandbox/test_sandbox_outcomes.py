@@ -128,7 +128,7 @@ def test_wall_time_ends_what_uses_no_cpu(sandbox):
         sandbox, "import time\nprint('on', end='')\ntime.sleep(60)", Limits(wall_seconds=0.5)
     )
     assert result.outcome.status is Status.TIMED_OUT_WALL
-    assert result.stdout == b"on", "what was printed before is kept"
+    assert result.stdout == b"on", "earlier output is not lost"
     assert result.wall_seconds < 50
 
 
