@@ -138,7 +138,9 @@ class Specification:
             raise InputError("programs are written in Python", got=self.language, allowed="python")
         check_sampling(self)
         if self.cases and self.expect is not ABSENT:
-            raise InputError("'expect' stands beside 'cases'", fix="give each case its own")
+            raise InputError(
+                "'expect' and 'cases' exclude each other", fix="give each case its own"
+            )
         if len(self.cases) > 1 and any(turn.expect is not ABSENT for turn in self.templates):
             raise InputError(
                 "a turn's 'expect' cannot hold for several cases",

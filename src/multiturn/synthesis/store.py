@@ -187,20 +187,20 @@ class SessionStore(Closing):
                 f"SELECT id FROM sessions WHERE id = ?1 OR name = ?1 {latest_first}", name
             )
             if row is None:
-                begun = self._all(
+                matches = self._all(
                     "SELECT id FROM sessions WHERE substr(id, 1, length(?1)) = ?1", name
                 )
-                if not name or not begun:
+                if not name or not matches:
                     raise UnknownNameError("session", name, self._names())
-                if len(begun) > 1:
-                    ids = ", ".join(found["id"] for found in begun)
+                if len(matches) > 1:
+                    ids = ", ".join(found["id"] for found in matches)
                     raise InputError(
                         "several sessions have this prefix",
                         got=name,
                         allowed=ids,
                         fix="add a character",
                     )
-                row = begun[0]
+                row = matches[0]
             return self.load(row["id"])
 
     def list(self) -> tuple[SessionSummary, ...]:

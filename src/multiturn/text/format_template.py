@@ -74,7 +74,7 @@ def fill_names(template: str, variables: Mapping[str, object]) -> tuple[str, set
     name may stand between braces: no attribute, index or format.
 
     Raises:
-        InputError: a variable has no value, or a brace stands alone.
+        InputError: a variable has no value, or a brace is not paired.
 
     Example:
         >>> fill_names("Set {{x}} to {values}.", {"values": ["a", None]})
@@ -88,7 +88,7 @@ def fill_names(template: str, variables: Mapping[str, object]) -> tuple[str, set
         name = match[1]
         if name is None:
             raise InputError(
-                f"the brace at character {match.start() + 1} stands alone",
+                f"the brace at character {match.start() + 1} is not paired",
                 got=template,
                 allowed="{name} for a variable, {{ and }} for braces",
                 fix=f"write {match[0] * 2}",

@@ -206,9 +206,9 @@ def differences(theirs: Mapping[str, Any], ours: RunConfig) -> list[str]:
     """The fields in which a saved record differs, one line each."""
     there, here = _leaves(theirs), _leaves(to_plain(ours))
     return [
-        f"{name} is {_said(there, name)} there and {_said(here, name)} here"
+        f"{name} is {_as_text(there, name)} there and {_as_text(here, name)} here"
         for name in [*here, *(name for name in there if name not in here)]
-        if _said(there, name) != _said(here, name)
+        if _as_text(there, name) != _as_text(here, name)
     ]
 
 
@@ -221,11 +221,11 @@ def only_extends(theirs: Mapping[str, Any], ours: RunConfig) -> bool:
     return there.keys() == here.keys() and all(
         name in _EXTENDS or name.startswith("selection.")
         for name in here
-        if _said(there, name) != _said(here, name)
+        if _as_text(there, name) != _as_text(here, name)
     )
 
 
-def _said(fields: Mapping[str, object], name: str) -> str:
+def _as_text(fields: Mapping[str, object], name: str) -> str:
     return json.dumps(fields[name]) if name in fields else "absent"
 
 

@@ -52,7 +52,7 @@ class Grid:
 
 
 def _place(runs: Path, arm: str, settings: ArmSettings, sampling: SampleSettings) -> Path:
-    """The directory of a run; an earlier version may have begun it under another name."""
+    """The directory of a run; an earlier version may have used another name."""
     former = (old for old, new in EARLIER_TRUNCATIONS.items() if new == settings.truncation)
     places = [
         runs / f"{arm}.{truncation}.t{sampling.temperature:g}"
