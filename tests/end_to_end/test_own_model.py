@@ -100,7 +100,7 @@ def test_a_folder_is_trained_on_and_exported(empty: Path) -> None:
         ("data build local-pythn", "allowed: .*local-python.*did you mean local-python"),
         ("data build problem-records", "no such recipe"),
         ("train nano data.pattern= a.py b.py", "the shell expanded a pattern to file names"),
-        ("train nano data.pattern=**/*.{py,md}", "data.pattern stands twice"),
+        ("train nano data.pattern=**/*.{py,md}", "data.pattern was given twice"),
         ("train nano data.path=nothing-here", "nothing-here"),
         ("export nothing-here --to gguf", "no such model"),
     ],
