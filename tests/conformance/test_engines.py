@@ -197,9 +197,16 @@ def test_greedy_continuations_do_not_depend_on_the_seed(engine: Engine) -> None:
     assert len(texts) == 1
 
 
-@pytest.mark.parametrize("temperature", [pytest.param(0.0, marks=pytest.mark.slow), 0.8])
+SESSIONS = [
+    (0.8, 2),
+    pytest.param(0.8, 4, marks=pytest.mark.slow),
+    pytest.param(0.0, 4, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("temperature", "turns"), SESSIONS)
 def test_cached_and_fresh_give_the_same_tokens(
-    engine: Engine, opening: Callable[[], Engine], temperature: float
+    engine: Engine, opening: Callable[[], Engine], temperature: float, turns: int
 ) -> None:
     """Turn by turn, after a rewind, and with another history in between."""
 
@@ -208,19 +215,19 @@ def test_cached_and_fresh_give_the_same_tokens(
             prompt=prompt,
             n=2,
             temperature=temperature,
-            max_tokens=12,
+            max_tokens=12 if turns > 2 else 6,
             session=session,
             seed=3,
             logprobs=True,
         )
 
-    name = f"turns-{temperature}"
+    name = f"turns-{temperature}-{turns}"
     prompts = [PROMPT]
-    for turn in range(4):
+    for turn in range(turns):
         done = generate(engine, ask(prompts[-1], name))[0]
         prompts.append(f"{prompts[-1]}{done.text}\n# Turn {turn}: print x again\n")
-    rewound = prompts[2] + "y = 1\n# Something else\n"
-    order = [*prompts, prompts[1], rewound, prompts[3]]
+    rewound = prompts[-2] + "y = 1\n# Something else\n"
+    order = [*prompts[1:], prompts[1], rewound, prompts[-1]]
     warm = [generate(engine, ask(prompt, name)) for prompt in order]
     with opening() as fresh:
         for prompt, cached in zip(order, warm, strict=True):
