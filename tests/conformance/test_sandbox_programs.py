@@ -45,6 +45,7 @@ def test_each_version_of_landlock_holds_what_the_newest_holds(run_suite, version
     assert report["ran"] > 20
 
 
+@pytest.mark.slow
 def test_limits_alone_hold_what_they_claim(run_suite):
     """The last level contains what is not its declared gap; the rest does not run."""
     report = run_suite("LIMITS_ONLY", "own")

@@ -59,6 +59,7 @@ def test_the_page_from_a_folder_to_a_prompt(empty: Path) -> None:
     assert "1> Print a number." in again.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1500)  # starts JAX four times: half a minute of work, on a busy machine more
 def test_a_folder_is_trained_on_and_exported(empty: Path) -> None:
     """The same in small: each step says the next, and what it says works when it is pasted."""

@@ -95,7 +95,10 @@ def test_chooses_as_xla_does(decoders: list[NativeDecoder], kind: str, size: int
     assert not np.asarray(total)[~odd].any()
 
 
-def test_more_candidates_spare_the_sort_and_draw_the_same(decoders: list[NativeDecoder]) -> None:
+@pytest.mark.parametrize("draws", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_more_candidates_spare_the_sort_and_draw_the_same(
+    decoders: list[NativeDecoder], draws: int
+) -> None:
     """Wide nuclei: beyond the first candidates in every row, beyond the second in some."""
     random = np.random.default_rng(3)
     logits = jnp.asarray(random.normal(size=(ROWS, 20_003)).astype(np.float32))
@@ -115,12 +118,12 @@ def test_more_candidates_spare_the_sort_and_draw_the_same(decoders: list[NativeD
         return sample_batch(logits, uniforms, ones, top_p, off, candidates, more)
 
     differ = 0
-    for draw in range(20):
+    for draw in range(draws):
         uniforms = jax.random.uniform(jax.random.key(draw), (ROWS,))
         top_p = jnp.asarray(random.uniform(0.3, 0.9, ROWS), jnp.float32)
         wanted = SAMPLE(logits, uniforms, ones, top_p, off)
         differ += int((choose(uniforms, top_p) != wanted).sum())
-    assert differ <= 1  # of 1,280: sums in another order may move a draw to the next token
+    assert differ <= 1  # of up to 1,280: sums in another order may move a draw to the next token
 
 
 @pytest.mark.parametrize("strange", [np.nan, np.inf, -np.inf])
