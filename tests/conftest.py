@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,11 +41,18 @@ COMPILED = MODELS.parent / "xla"  # compiled for this processor and no other
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each process of a run cores of its own.
+    """Give each process of a run cores of its own, and its programs the usual signals.
+
+    A run in the background ignores Ctrl-C, and so would every program that a test starts.
 
     The threads of llama.cpp, of XLA and of the kernels wait for each other in a loop, so two
     processes with a thread for each core would take many times as long as one after the other.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     if worker is None or not hasattr(os, "sched_setaffinity"):
         return

@@ -20,6 +20,9 @@ import time
 ASK, ACKNOWLEDGED, LEAVE = b"?", ord("t"), b"x"
 """Messages over the socket. Signal numbers, which also pass through it, are all smaller."""
 
+IGNORED = (signal.SIGINT, signal.SIGTSTP, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""Signals to the process group, which are meant for the watched process. This one ends with it."""
+
 GRACE_SECONDS = 0.4
 """How long the process has to exit or to respond by itself."""
 REPLY_SECONDS = 0.2
@@ -27,8 +30,7 @@ REPLY_SECONDS = 0.2
 
 def main(descriptor: int, process: int, message: str) -> None:
     """Watch until the other end of the socket closes."""
-    # A signal to the process group is meant for the watched process. This one ends with it.
-    for number in (signal.SIGINT, signal.SIGTSTP, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+    for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     link = socket.socket(fileno=descriptor)
     heard = 0

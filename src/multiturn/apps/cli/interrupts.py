@@ -47,13 +47,19 @@ class _Watch:
     def __init__(self, message: str, acknowledged: Callable[[], bool]) -> None:
         self.acknowledged = [acknowledged]
         self._here, there = socket.socketpair()
-        with there:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", ctrl_c_helper.__file__,
-                 str(there.fileno()), str(os.getpid()), message],
-                pass_fds=[there.fileno()],
-                stdout=subprocess.DEVNULL,
-            )  # fmt: skip
+        # The helper inherits the mask. Without it, a Ctrl-C that arrives before the helper ignores
+        # the signal would end it, with no one left to respond. For this process it only waits.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ctrl_c_helper.IGNORED)
+        try:
+            with there:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", ctrl_c_helper.__file__,
+                     str(there.fileno()), str(os.getpid()), message],
+                    pass_fds=[there.fileno()],
+                    stdout=subprocess.DEVNULL,
+                )  # fmt: skip
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._here.setblocking(False)
         if not _guarded:
             _guarded.append(True)
