@@ -1,6 +1,7 @@
 # Starts from a bare machine with Python 3.11 or newer, pip and make.
 #
 #   make demo    set up, fetch the default model, write a program with it in turns
+#   make quick   set up, pass the tests that take a moment: at each save
 #   make test    set up, pass the tests
 #   make check   all that CI runs
 #   make slow    the proofs that take minutes: kills, soaks, random orders
@@ -16,18 +17,21 @@ SPECIFICATION ?= examples/demo.yaml
 CPP := $(shell find src bench tests -name '*.cc' -o -name '*.h')
 CPP_FLAGS = -std=c++20 -Wno-psabi -isystem $(shell $(BIN)/python -c 'import jax.ffi; print(jax.ffi.include_dir())')
 
-.PHONY: help demo setup test check format static slow docs parity lock clean
+.PHONY: help demo setup quick test check format static slow docs parity lock clean
 
 help:
-	@sed -n '3,7s/^#   //p' Makefile
+	@sed -n '3,8s/^#   //p' Makefile
 
 demo: $(RUNTIME)
 	@$(BIN)/multiturn synth $(SPECIFICATION) --demo
 
 setup: $(DEVELOP)
 
+quick: $(DEVELOP)
+	$(BIN)/python -m pytest tests -m "not slow and not real" -n auto --dist loadfile -q
+
 test: $(DEVELOP)
-	@echo "Running the tests; they fetch a small model (94 MB) once and take a quarter of an hour on two cores."
+	@echo "Running the tests; they fetch a small model (94 MB) once and take about MINUTES minutes on two cores."
 	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 check: $(DEVELOP) static test
@@ -43,6 +47,7 @@ static: $(DEVELOP)
 slow: $(DEVELOP)
 	@echo "Running the slow proofs; they take about an hour on two cores."
 	$(BIN)/python -m pytest -m slow -n auto --timeout 3600
+	$(BIN)/python -m pytest -m "hypothesis and not slow" -n auto --timeout 3600 --hypothesis-profile thorough
 
 docs: $(DEVELOP)
 	@$(PIP) install --constraint constraints.txt --group docs

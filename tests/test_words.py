@@ -6,6 +6,7 @@ instead of the field's own, so that a reader who searched for the field's word f
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import tokenize
@@ -16,20 +17,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "multiturn"
 
-CHECKED: tuple[str, ...] = (
-    "apps",
-    "benchmarks",
-    "core",
-    "data",
-    "engines",
-    "hub",
-    "jaxformer",
-    "models",
-    "sandbox",
-    "synthesis",
-    "text",
-)
-"""The packages that are free of these words."""
+PACKAGES = sorted(each.name for each in SOURCE.iterdir() if (each / "__init__.py").exists())
 
 PROSE = re.compile(
     r"""\b(?:
@@ -112,10 +100,41 @@ def faults_of(package: str) -> list[str]:
     return [fault for path in files for fault in faults_in(path)]
 
 
-@pytest.mark.parametrize("package", CHECKED)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_the_words_are_the_fields(package: str) -> None:
     faults = faults_of(package)
     assert not faults, "\n" + "\n".join(faults)
+
+
+LANDMARKS = {
+    "prefill": "engines/jax/prefill.py",
+    "prefix cache": "engines/jax/prefix_cache.py",
+    "continuous batching": "engines/jax/scheduler.py",
+    "KV cache": "engines/jax/kv_cache.py",
+    "nucleus": "models/sampling.py",
+    "gradient accumulation": "jaxformer/step/train_step.py",
+    "deterministic": "jaxformer/run/train.py",
+    "throughput": "jaxformer/run/progress.py",
+    "hyperparameter": "jaxformer/training_chain.py",
+    "shard": "data/packing/shards.py",
+    "provenance": "data/documents/record.py",
+    "isolation": "sandbox/isolation.py",
+}
+"""Words that a reader searches for, and a file where each must be found."""
+
+
+@pytest.mark.parametrize(("word", "file"), LANDMARKS.items(), ids=list(LANDMARKS))
+def test_a_search_for_the_fields_word_finds_its_file(word: str, file: str) -> None:
+    assert word.lower() in (SOURCE / file).read_text("utf-8").lower()
+
+
+def test_a_class_name_means_one_thing() -> None:
+    places: dict[str, list[str]] = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(SOURCE)))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
 def test_a_banned_word_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from multiturn.models.arrays import initialize
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
 from multiturn.models.parameters import parameter_specs
 
+pytestmark = pytest.mark.real
+
 TINY = {
     "llama": llama_config(
         vocab_size=49_152, layers=2, d_model=32, heads=4, kv_heads=2, mlp_dim=48,

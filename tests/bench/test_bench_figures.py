@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Any:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.real
+
 MISCHIEF = """
 import os, signal, sys, time
 from peers.jobs import Setting

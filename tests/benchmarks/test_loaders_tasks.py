@@ -22,6 +22,8 @@ from multiturn.engines.protocol import Completion, FinishReason, Timings
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
+pytestmark = pytest.mark.real
+
 OWN = {problem.id: problem for problem in own_problems()}
 
 

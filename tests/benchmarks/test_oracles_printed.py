@@ -13,6 +13,8 @@ from multiturn.sandbox.oracles.verdicts import Judgement
 from multiturn.sandbox.protocol import Limits, Sandbox
 from multiturn.sandbox.supervisor.pool import HEAVY_MODULES
 
+pytestmark = pytest.mark.real
+
 LIMITS = Limits(cpu_seconds=5.0)
 
 RIGHT: list[tuple[str, object]] = [

@@ -15,6 +15,8 @@ from multiturn.benchmarks.problem_set import Problem
 from multiturn.sandbox.oracles.verdicts import Judgement
 from multiturn.sandbox.protocol import Limits, Sandbox
 
+pytestmark = pytest.mark.real
+
 LIMITS = Limits(cpu_seconds=1.0)
 
 

@@ -33,6 +33,8 @@ from multiturn.engines.protocol import (
 from multiturn.engines.scripted import ScriptedEngine, ScriptSettings
 from multiturn.text.truncation import PublishedRule, StopStrings
 
+pytestmark = pytest.mark.real
+
 PROMPT = "# Import libraries.\n\nimport numpy as np\n\n# Assign the list [1, 2, 3] to x\n"
 SECOND = PROMPT + "x = [1, 2, 3]\n\n# Print the sum of x\n"
 WINDOW = 512
@@ -101,7 +103,7 @@ ENGINES: dict[str, tuple[str, Callable[[Path], Engine]]] = {
     "jax-native": ("smollm2", open_native),
     "llama_cpp-default": ("default_model", open_llama),
 }
-SLOW = {"llama_cpp-default"}
+SLOW = {"llama_cpp-default", "jax-xla"}  # XLA: tests/engines/test_jax_engine.py, with small models
 PARAMS = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in ENGINES]
 
 

@@ -24,6 +24,8 @@ from multiturn.data.build.drop_log import DropLog
 from multiturn.data.documents.record import Document
 from multiturn.data.sources.archives import Archives
 
+pytestmark = pytest.mark.real
+
 CONTENTS = {
     "p/LICENSE": b"Licensed under the MIT license.\n",
     "p/a.py": b"print('first')\n" * 20,

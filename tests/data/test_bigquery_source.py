@@ -21,6 +21,8 @@ from multiturn.data.build.source import SourceError
 from multiturn.data.sources import bigquery
 from multiturn.data.sources.parquet import Parquet
 
+pytestmark = pytest.mark.real
+
 
 def _load_emulator() -> Any:
     path = Path(__file__).with_name("bigquery_emulator.py")

@@ -24,6 +24,8 @@ from multiturn.data.sources.file_filter import FileFilter, unsafe_path
 from multiturn.data.sources.json_lines import BREAKS, JsonLines, Pile
 from multiturn.data.sources.parquet import Parquet
 
+pytestmark = pytest.mark.real
+
 GOOD = b"print('a good file among bad ones')\n"
 
 

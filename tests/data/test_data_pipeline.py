@@ -29,6 +29,8 @@ from multiturn.data.recipe import CorpusRecipe, load_recipe
 from multiturn.data.sources.archives import Archives
 from multiturn.data.sources.directory import Directory
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:

@@ -30,6 +30,8 @@ from multiturn.data.packing.vocabulary import NewTokenizer
 from multiturn.data.recipe import load_recipe
 from multiturn.text.tokenizers_files import from_hub_files
 
+pytestmark = pytest.mark.real
+
 RECIPES = Path(__file__).parents[2] / "recipes" / "data"
 LIBRARY = Path(sysconfig.get_path("stdlib"))
 MIT = "Licensed under the MIT license.\n"

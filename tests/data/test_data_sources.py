@@ -27,6 +27,8 @@ from multiturn.data.sources.npm import NpmPackages
 from multiturn.data.sources.parquet import Parquet
 from multiturn.data.sources.pypi import PyPIProjects
 
+pytestmark = pytest.mark.real
+
 MIT = b"Licensed under the MIT license.\n"
 
 

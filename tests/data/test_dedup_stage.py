@@ -19,6 +19,8 @@ from multiturn.data.dedup.stage import Deduplicate
 from multiturn.data.documents.files import read_documents, write_documents
 from multiturn.data.documents.record import Document
 
+pytestmark = pytest.mark.real
+
 
 def program(rng: random.Random, lines: int = 80) -> str:
     names = [f"name_{rng.randrange(10**6)}" for _ in range(30)]

@@ -20,6 +20,8 @@ from multiturn.data.sources.directory import Directory
 
 local = pytest.importorskip("datatrove.executor.local")
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:

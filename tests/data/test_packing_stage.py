@@ -26,6 +26,8 @@ from multiturn.data.packing.stage import Pack
 from multiturn.data.packing.vocabulary import NewTokenizer
 from multiturn.text.tokenizers_files import from_hub_files
 
+pytestmark = pytest.mark.real
+
 FIM = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 SMALL = NewTokenizer(size=400, documents=50, special=FIM)
 
@@ -223,6 +225,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_build_killed_anywhere_ends_with_the_same_bytes(tmp_path: Path) -> None:
     script = tmp_path / "killed.py"
     script.write_text(KILLED)

@@ -11,6 +11,8 @@ import pytest
 
 from multiturn.synthesis.store import SessionStore
 
+pytestmark = pytest.mark.real
+
 HEADER = ("--header", "none", "--style", "comment")
 
 

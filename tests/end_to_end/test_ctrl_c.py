@@ -11,6 +11,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
+pytestmark = pytest.mark.real
+
 SCRIPT = Path(sys.executable).with_name("multiturn")
 ANSWERED = r"(?i)stopp|interrupt"
 SECONDS = 300

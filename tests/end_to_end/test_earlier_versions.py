@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.real
+
 MULTITURN = Path(sys.executable).with_name("multiturn")
 ARCHIVE = Path(__file__).with_name("earlier_versions") / "0.1.0.tar.xz"
 

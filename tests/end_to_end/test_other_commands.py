@@ -10,6 +10,8 @@ import pytest
 
 from multiturn.sandbox.isolation import IsolationLevel
 
+pytestmark = pytest.mark.real
+
 HEADER = ("--header", "none", "--style", "comment")
 ISOLATED = {
     IsolationLevel.NAMESPACES.value,

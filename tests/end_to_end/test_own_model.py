@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.real
+
 PAGE = Path(__file__).parents[2] / "docs" / "own-model.md"
 BIN = Path(sys.executable).parent
 

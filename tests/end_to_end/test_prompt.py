@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.real
+
 HEADER = ("--header", "none", "--style", "comment")
 
 
@@ -116,6 +118,7 @@ def test_ctrl_c_stops_the_writing_and_not_the_program(
     assert [each["prompts"] for each in saved(home)] == [["Add it up"]]
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_loses_the_turn_in_flight_at_most(
     terminal: Any, slow_script: str, home: Path
 ) -> None:

@@ -38,6 +38,8 @@ from multiturn.engines.protocol import (
 )
 from multiturn.text.truncation import StopStrings
 
+pytestmark = pytest.mark.real
+
 KEY = "sk-do-not-show-7e1c"
 
 GOOD = says("1 + ", "é漢", "😀")

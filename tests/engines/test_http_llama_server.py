@@ -19,6 +19,8 @@ from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import FinishReason, Request, generate
 from multiturn.text.truncation import StopStrings
 
+pytestmark = pytest.mark.real
+
 FACES = 'faces = ["😀", "😃", "😄", "😁", "😆", "😅", "🤣", "😂", "🙂", "'
 KEY = "sk-real-server"
 

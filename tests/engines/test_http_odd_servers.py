@@ -47,6 +47,8 @@ from multiturn.engines.protocol import Completion, FinishReason, Request, Timing
 from multiturn.synthesis.ranking import rank
 from multiturn.synthesis.records import Candidate
 
+pytestmark = pytest.mark.real
+
 NO_KEY = Key(None, "OPENAI_API_KEY")
 ONCE = RetryPolicy(attempts=1)
 TEXT = "1 + é漢😀"

@@ -38,6 +38,8 @@ from multiturn.models.parameters import Parameters
 from multiturn.text.tokenizers import Tokenizer, byte_letters, library
 from multiturn.text.truncation import StopStrings
 
+pytestmark = pytest.mark.real
+
 GOLDEN = Path(__file__).parent.parent / "golden"
 WINDOW = 256
 SLOTS = 4

@@ -16,6 +16,8 @@ from multiturn.core.errors import InputError, MissingDependencyError, ModelFileE
 from multiturn.engines.llama_cpp import LlamaCppEngine, open_llama_cpp
 from multiturn.engines.protocol import Delta, FinishReason, Request, generate
 
+pytestmark = pytest.mark.real
+
 FACES = 'faces = ["😀", "😃", "😄", "😁", "😆", "😅", "🤣", "😂", "🙂", "'
 
 

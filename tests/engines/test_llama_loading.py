@@ -16,6 +16,8 @@ from multiturn.engines.protocol import Request, generate
 from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.llama_options import quantized_cache_fits
 
+pytestmark = pytest.mark.real
+
 PROMPT = "def f(x):\n    return np"
 
 SHAPES: dict[str, dict[str, Any]] = {

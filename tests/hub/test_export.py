@@ -25,6 +25,8 @@ from multiturn.text.tokenizers_codegen import train_tokenizer
 from multiturn.text.tokenizers_files import from_hub_files
 from multiturn.text.tokenizers_gguf import from_gguf_metadata
 
+pytestmark = pytest.mark.real
+
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 

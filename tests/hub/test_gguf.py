@@ -17,6 +17,8 @@ from multiturn.core.errors import ModelFileError
 from multiturn.hub.formats.ggml_types import GGML_TYPES, GGMLType
 from multiturn.hub.formats.gguf import ArrayInfo, read_array, read_gguf_header
 
+pytestmark = pytest.mark.real
+
 TEXT, ARRAY, BOOL, UINT32, INT32, FLOAT32 = 8, 9, 7, 4, 5, 6
 
 

@@ -13,6 +13,8 @@ from multiturn.hub.downloads import locate, model_state, pull_entry
 from multiturn.hub.registry import REGISTRY
 from multiturn.hub.store import FileState, ModelStore
 
+pytestmark = pytest.mark.real
+
 ENTRY = REGISTRY["codegen-350M-mono"]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 WEIGHTS = random.Random(3).randbytes(700_000)

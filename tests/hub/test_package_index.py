@@ -18,6 +18,8 @@ from multiturn.hub.sources.package_index import open_package_index
 from multiturn.hub.sources.pip_settings import PipSettings, read_pip_settings
 from multiturn.hub.store import ModelStore
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture(autouse=True)
 def wheels_only(tiny) -> None:

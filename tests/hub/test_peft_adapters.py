@@ -33,6 +33,8 @@ from multiturn.models.config import DecoderConfig, codegen_config, llama_config
 from multiturn.models.lora import LORA_TARGETS, LoraConfig, lora_specs, merge
 from multiturn.models.parameters import named_arrays, parameter_specs
 
+pytestmark = pytest.mark.real
+
 CODEGEN = codegen_config(
     layers=2, heads=8, head_dim=4, rotary_size=2, vocab_size=32, max_seq_len=16
 )

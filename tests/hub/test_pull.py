@@ -23,6 +23,8 @@ from multiturn.hub.sources.retry import Timeouts
 from multiturn.hub.sources.source import Hub
 from multiturn.hub.store import FileState, ModelStore
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture(autouse=True)
 def no_real_index(request: pytest.FixtureRequest) -> None:

@@ -17,6 +17,8 @@ from multiturn.core.errors import StorageError
 from multiturn.hub.downloads import pull_entry
 from multiturn.hub.store import ModelStore
 
+pytestmark = pytest.mark.real
+
 # A process of its own that pulls one file from a hub; prints what it is told.
 PULLER = """
 import resource, sys

@@ -33,6 +33,8 @@ from multiturn.jaxformer.run.weights import load_run
 from multiturn.jaxformer.step.train_step import make_train_step
 from multiturn.models.config import codegen_config
 
+pytestmark = pytest.mark.real
+
 Damage = Callable[[Path], None]
 
 

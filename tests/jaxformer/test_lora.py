@@ -26,6 +26,8 @@ from multiturn.models.decoder import forward
 from multiturn.models.lora import LORA_TARGETS, LoraConfig, attach, lora_specs, merge
 from multiturn.models.parameters import named_arrays, parameter_specs
 
+pytestmark = pytest.mark.real
+
 CODEGEN = codegen_config(
     layers=2, heads=4, head_dim=8, rotary_size=4, vocab_size=64, max_seq_len=32
 )

@@ -16,6 +16,8 @@ from multiturn.jaxformer.plan.hlo import Traffic, count_work
 from multiturn.jaxformer.recipes import load_recipe
 from multiturn.jaxformer.run.flops import flops_per_token
 
+pytestmark = pytest.mark.real
+
 MODULE = """\
 %body (p: (s32[], f32[8,4])) -> (s32[], f32[8,4]) {
   %w = f32[2,4]{1,0} parameter(1)

@@ -16,6 +16,8 @@ import pytest
 from multiturn.core.records import to_plain
 from multiturn.jaxformer.config import TrainConfig
 
+pytestmark = pytest.mark.real
+
 ENTRY = "from multiturn.apps.cli.main import entry; entry()"
 
 RECIPE = """

@@ -30,6 +30,8 @@ from multiturn.jaxformer.run.prefetch import prefetch_batches
 from multiturn.jaxformer.run.train import main
 from multiturn.jaxformer.run.weights import load_initial_parameters
 
+pytestmark = pytest.mark.real
+
 
 class Poisoned:
     """Samples of which one sequence gives a loss that is no number."""

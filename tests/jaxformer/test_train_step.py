@@ -21,6 +21,8 @@ from multiturn.models.config import DecoderConfig, codegen_config, llama_config
 from multiturn.models.decoder import forward, hidden_states
 from multiturn.models.parameters import named_arrays, parameter_specs
 
+pytestmark = pytest.mark.real
+
 CODEGEN = codegen_config(
     layers=2, heads=4, head_dim=8, rotary_size=4, vocab_size=64, max_seq_len=32
 )

@@ -13,6 +13,8 @@ from multiturn.models.cache import empty_cache
 from multiturn.models.decoder import forward, forward_with_cache, hidden_states, unembed
 from multiturn.models.generate import generate_reference
 
+pytestmark = pytest.mark.real
+
 TOLERANCE = 2e-4
 
 run = jax.jit(forward, static_argnums=2, static_argnames="kernel")

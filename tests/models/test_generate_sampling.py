@@ -14,6 +14,8 @@ from multiturn.models import sampling
 from multiturn.models.generate import generate_reference
 from multiturn.models.sampling import log_probabilities, sample, sample_batch, sampling_key
 
+pytestmark = pytest.mark.real
+
 LOGITS = jnp.log(jnp.array([0.1, 0.4, 0.05, 0.3, 0.15]))
 
 

@@ -15,6 +15,8 @@ from multiturn.core.errors import EngineError, InputError, StorageError
 from multiturn.models.native import build
 from multiturn.models.native.build import built_library, find_compiler, native_status
 
+pytestmark = pytest.mark.real
+
 needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here")
 
 QUICK = "int answer() { return 42; }\n"

@@ -24,7 +24,10 @@ from multiturn.models.native.build import find_compiler
 from multiturn.models.native.decoder import NativeDecoder, Precision
 from multiturn.models.parameters import Parameters, parameter_specs
 
-pytestmark = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here")
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here"),
+]
 
 SOME_CONFIGS = [
     "codegen",

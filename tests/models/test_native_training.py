@@ -20,7 +20,10 @@ from multiturn.models.native.training.attention import causal_attention
 from multiturn.models.native.training.library import load_training_kernels
 from multiturn.models.native.training.matmul import differentiable_matmul, einsum, matmul
 
-pytestmark = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here")
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here"),
+]
 
 DTYPES: dict[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 

@@ -18,6 +18,8 @@ from tools.problem_set import build, check
 from tools.problem_set.authored import AuthoredProblem, Mutation
 from tools.problem_set.check import check_behaviour, check_set, check_text
 
+pytestmark = pytest.mark.real
+
 SAMPLE = 12
 
 

@@ -18,6 +18,8 @@ from multiturn.sandbox.oracles.unit_tests import check_tests
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.protocol import Sandbox
 
+pytestmark = pytest.mark.real
+
 TREE = """class Node:
     def __init__(self, value, left=None, right=None):
         self.value, self.left, self.right = value, left, right

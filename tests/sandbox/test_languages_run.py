@@ -19,6 +19,8 @@ from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.outcomes import Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
+pytestmark = pytest.mark.real
+
 HERE = {each.language.key: each.works for each in available_languages()}
 LIMITS = Limits(cpu_seconds=5, wall_seconds=30, memory_bytes=256 << 20, output_bytes=64 << 10)
 

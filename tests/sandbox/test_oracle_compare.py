@@ -18,6 +18,8 @@ from multiturn.sandbox.encoding import (
 )
 from multiturn.sandbox.oracles.compare import difference, exactly, same_text, values_equal
 
+pytestmark = pytest.mark.real
+
 HASHABLE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
     lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3),

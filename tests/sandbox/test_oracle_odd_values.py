@@ -12,6 +12,8 @@ from multiturn.sandbox.oracles.unit_tests import check_tests
 from multiturn.sandbox.oracles.verdicts import Judgement, check_value
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
+pytestmark = pytest.mark.real
+
 LIMITS = Limits(cpu_seconds=5, wall_seconds=60)
 
 

@@ -19,6 +19,8 @@ from multiturn.sandbox.oracles.compare import values_equal
 from multiturn.sandbox.oracles.literals import MAX_DEPTH, parse_literal
 from multiturn.sandbox.oracles.printed import Table, last_printed, printed_matches
 
+pytestmark = pytest.mark.real
+
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 scalars = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, width=32) | texts

@@ -14,6 +14,8 @@ from multiturn.sandbox.oracles.verdicts import Judgement, Verdict, check_stdout,
 from multiturn.sandbox.outcomes import Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
+pytestmark = pytest.mark.real
+
 LIMITS = Limits(cpu_seconds=2, wall_seconds=60)
 
 

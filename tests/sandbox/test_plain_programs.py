@@ -16,6 +16,8 @@ import pytest
 from multiturn.sandbox.outcomes import RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
+pytestmark = pytest.mark.real
+
 HERE = Path(__file__).parent / "plain"
 LIMITS = Limits(cpu_seconds=20, wall_seconds=120)
 ENVIRONMENT = {

@@ -35,6 +35,8 @@ from multiturn.sandbox.ipc import (
 from multiturn.sandbox.outcomes import Status
 from multiturn.sandbox.protocol import Limits, Program
 
+pytestmark = pytest.mark.real
+
 PROGRAMS = Path(__file__).parents[1] / "conformance" / "programs"
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "hostile"
 COLLIDING = 2**61 - 1

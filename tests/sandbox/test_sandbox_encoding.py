@@ -24,6 +24,8 @@ from multiturn.sandbox.encoding import (
     encode,
 )
 
+pytestmark = pytest.mark.real
+
 hashable = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
     lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3),

@@ -20,6 +20,8 @@ from multiturn.sandbox.probe import ProbeResult
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 from multiturn.sandbox.specs import ChildSpec
 
+pytestmark = pytest.mark.real
+
 AWHILE = "import time\ntime.sleep(0.05)\nprint({number})"
 
 

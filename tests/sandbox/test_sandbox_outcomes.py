@@ -8,6 +8,8 @@ from multiturn.sandbox.encoding import ArrayData, Opaque
 from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
+pytestmark = pytest.mark.real
+
 QUICK = Limits(cpu_seconds=2, wall_seconds=20)
 
 

@@ -8,6 +8,8 @@ from multiturn.core.errors import InputError
 from multiturn.sandbox.outcomes import Outcome, Status
 from multiturn.sandbox.protocol import Limits, Program, ProgramSession
 
+pytestmark = pytest.mark.real
+
 SOURCE = """
 import sys
 calls = []

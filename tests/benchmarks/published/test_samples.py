@@ -18,6 +18,8 @@ from multiturn.benchmarks.interchange.published_samples import external_programs
 from multiturn.benchmarks.loaders.published import read_published
 from multiturn.benchmarks.loaders.tasks import ProblemTask
 
+pytestmark = pytest.mark.real
+
 Plain = dict[str, Any]
 Sampled = Callable[[Plain, Mapping[str, object], list[str]], list[str]]
 

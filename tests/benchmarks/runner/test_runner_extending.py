@@ -22,6 +22,8 @@ from multiturn.engines.protocol import Completion, Engine, Event, FinishReason, 
 from multiturn.engines.scripted import ScriptedEngine, ScriptSettings
 from multiturn.sandbox.protocol import Sandbox
 
+pytestmark = pytest.mark.real
+
 
 class ObservedEngine(ScriptedEngine):
     """A scripted engine that records its requests, and fails or stops on demand."""

@@ -18,6 +18,8 @@ import pytest
 from multiturn.benchmarks.runner.directory import COMPLETE, PARTIAL
 from multiturn.benchmarks.runner.results import find_runs, read_run
 
+pytestmark = pytest.mark.real
+
 TOY = Path(__file__).with_name("runner_toy.py")
 ARMS = ("turns", "feedback")
 SAMPLES = 72
@@ -105,6 +107,7 @@ def kill_at_random(place: Path, rounds: int, expected: dict[str, bytes]) -> None
     assert not list(place.rglob(PARTIAL))
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(tmp_path, uninterrupted):
     kill_at_random(tmp_path / "run", 5, uninterrupted)
 

@@ -44,6 +44,8 @@ from multiturn.sandbox.fake import FakeSandbox
 from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Program, Sandbox
 
+pytestmark = pytest.mark.real
+
 
 def fake_sandbox(answers: Any = None) -> FakeSandbox:
     """A sandbox that prints 3, whatever it is given; the runner's own check gives 42."""

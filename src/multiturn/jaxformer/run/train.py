@@ -1,4 +1,8 @@
-"""Training, from a config to a trained model: read `main` from top to bottom."""
+"""Training, from a config to a trained model: read `main` from top to bottom.
+
+A run is deterministic: stopped and resumed, it gives the same weights as in one go, bit for bit on
+a CPU.
+"""
 
 from __future__ import annotations
 
