@@ -28,11 +28,11 @@ demo: $(RUNTIME)
 setup: $(DEVELOP)
 
 quick: $(DEVELOP)
-	$(BIN)/python -m pytest tests -m "not slow and not real" -n auto --dist loadfile -q
+	$(BIN)/python -m pytest tests -m "not slow and not real" -n auto --dist loadfile --no-loadscope-reorder -q
 
 test: $(DEVELOP)
 	@echo "Running the tests; they fetch a small model (94 MB) once and take about MINUTES minutes on two cores."
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(DEVELOP) static test
 
