@@ -121,6 +121,7 @@ def test_same_as_plain(usual: dict[str, Any], name: str) -> None:
     assert_same(usual[name], usual["plain"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "share"),
     [("2 fsdp", 1 / 2), ("4 data x tensor", 1 / 2), ("8 data x fsdp x tensor", 1 / 4)],

@@ -75,6 +75,7 @@ def test_a_lora_run_is_merged_into_the_file(tiny: TrainConfig, tmp_path: Path) -
         assert opened.info.model
 
 
+@pytest.mark.slow
 def test_what_gguf_cannot_hold_is_said(tiny: TrainConfig, tmp_path: Path) -> None:
     model = codegen_config(
         layers=1, heads=2, head_dim=8, rotary_size=4, vocab_size=320, max_seq_len=32,

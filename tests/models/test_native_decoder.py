@@ -132,7 +132,7 @@ def test_equals_the_plain_decoder(name: str, precision: Precision) -> None:
 
 
 @pytest.mark.parametrize("precision", TOLERANCES)
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", SOME_CONFIGS)
 def test_one_thread_and_three_give_the_same_bits(name: str, precision: Precision) -> None:
     text = np.arange(150, dtype=np.int32) * 7 % 300
     one = read(name, precision, [text], threads=1)
