@@ -107,6 +107,7 @@ def test_stopped_and_gone_on_with(answers, tmp_path, start, expected, number, co
     assert found.read_bytes().count(b"\n") == 8
 
 
+@pytest.mark.slow
 def test_a_second_runner_is_refused(answers, tmp_path, start):
     model = write(answers, 0.25)
     first = start(model, tmp_path / "runs", in_flight=2)

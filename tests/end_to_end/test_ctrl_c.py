@@ -127,6 +127,7 @@ def test_a_library_that_holds_everything_while_it_loads(
     assert process.exitstatus == 130 or process.signalstatus == 9
 
 
+@pytest.mark.slow
 def test_training_says_that_it_stops_and_keeps_a_checkpoint(tmp_path: Path) -> None:
     pytest.importorskip("jax", reason="jax is not installed")
     process = started("train", "nano", f"out={tmp_path / 'run'}", "steps=1000000")

@@ -17,7 +17,7 @@ from multiturn.core.errors import StorageError
 from multiturn.hub.downloads import pull_entry
 from multiturn.hub.store import ModelStore
 
-pytestmark = pytest.mark.real
+pytestmark = pytest.mark.slow
 
 # A process of its own that pulls one file from a hub; prints what it is told.
 PULLER = """

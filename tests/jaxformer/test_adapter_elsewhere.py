@@ -34,6 +34,7 @@ def drawn(declared: Any, seed: int, deviation: float) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_llama_cpp_adds_the_adapter_that_the_decoder_merges(smollm2: Path, tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp")
     from multiturn.engines.llama_cpp import open_llama_cpp

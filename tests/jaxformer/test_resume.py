@@ -143,6 +143,7 @@ def test_killed_at_random_moments_is_the_same(
     assert during_write
 
 
+@pytest.mark.slow
 def test_told_to_go_it_saves_and_says_so_with_its_own_code(
     tiny: TrainConfig, whole: TrainConfig, compiled: dict[str, str], program: Any
 ) -> None:

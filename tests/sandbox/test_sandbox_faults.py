@@ -56,7 +56,11 @@ def kill_all(processes: list[psutil.Process]) -> None:
             continue
 
 
-@pytest.mark.parametrize("level", ISOLATED, ids=lambda level: level.name)
+@pytest.mark.parametrize(
+    "level",
+    [ISOLATED[0], *(pytest.param(level, marks=pytest.mark.slow) for level in ISOLATED[1:])],
+    ids=lambda level: level.name,
+)
 @pytest.mark.parametrize("all_workers", [False, True], ids=["one", "all workers"])
 def test_a_kill_in_the_middle_of_a_batch_loses_no_result(level, all_workers):
     before = {process.pid for process in helpers()}

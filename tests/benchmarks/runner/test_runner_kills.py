@@ -18,7 +18,7 @@ import pytest
 from multiturn.benchmarks.runner.directory import COMPLETE, PARTIAL
 from multiturn.benchmarks.runner.results import find_runs, read_run
 
-pytestmark = pytest.mark.real
+pytestmark = pytest.mark.slow
 
 TOY = Path(__file__).with_name("runner_toy.py")
 ARMS = ("turns", "feedback")
@@ -107,12 +107,10 @@ def kill_at_random(place: Path, rounds: int, expected: dict[str, bytes]) -> None
     assert not list(place.rglob(PARTIAL))
 
 
-@pytest.mark.slow
 def test_killed_at_random_moments(tmp_path, uninterrupted):
     kill_at_random(tmp_path / "run", 5, uninterrupted)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_killed_fifty_times(tmp_path, uninterrupted):
     kill_at_random(tmp_path / "run", 50, uninterrupted)
