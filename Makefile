@@ -14,6 +14,7 @@ RUNTIME := $(VENV)/.runtime-ready
 DEVELOP := $(VENV)/.develop-ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SPECIFICATION ?= examples/demo.yaml
+QUICK := $(addprefix tests/,core text synthesis benchmarks sandbox engines) $(wildcard tests/test_*.py)
 CPP := $(shell find src bench tests -name '*.cc' -o -name '*.h')
 CPP_FLAGS = -std=c++20 -Wno-psabi -isystem $(shell $(BIN)/python -c 'import jax.ffi; print(jax.ffi.include_dir())')
 
@@ -28,10 +29,10 @@ demo: $(RUNTIME)
 setup: $(DEVELOP)
 
 quick: $(DEVELOP)
-	$(BIN)/python -m pytest tests -m "not slow and not real" -n auto --dist loadfile --no-loadscope-reorder -q
+	$(BIN)/python -m pytest $(QUICK) -m "not slow and not real" -n auto --dist loadfile --no-loadscope-reorder -q
 
 test: $(DEVELOP)
-	@echo "Running the tests; they fetch a small model (94 MB) once and take about MINUTES minutes on two cores."
+	@echo "Running the tests; they fetch a small model (94 MB) once and take about ten minutes on two cores."
 	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(DEVELOP) static test
