@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from multiturn.benchmarks.arms.all_turns import AllTurns
 from multiturn.benchmarks.arms.feedback import outcome_comment
 from multiturn.benchmarks.arms.layout import (
     NEXT_TURN,
@@ -24,19 +25,12 @@ from multiturn.synthesis.program_text import verbatim_comment
 
 __all__ = ["Feedback", "GoldPrefix", "Shuffled", "Turns"]
 
-ALL_TURNS: tuple[None] = (None,)
-
 
 @dataclass(frozen=True, slots=True)
-class Turns:
+class Turns(AllTurns):
     """The published multi-turn arm: each prompt follows the program written so far."""
 
     name: str = "turns"
-
-    def turns(self, problem: Problem) -> Sequence[int | None]:
-        """All turns at once."""
-        del problem
-        return ALL_TURNS
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
@@ -48,7 +42,7 @@ class Turns:
 
 
 @dataclass(frozen=True, slots=True)
-class Shuffled:
+class Shuffled(AllTurns):
     """The turns in a wrong order: a lower bound.
 
     The order depends on the seed of the settings and on the problem, so all cases and samples of
@@ -61,7 +55,7 @@ class Shuffled:
         """All turns at once."""
         if len(problem.turns) < 2:
             raise InputError(f"the problem {problem.id} has one turn, which has no wrong order")
-        return ALL_TURNS
+        return AllTurns.turns(self, problem)  # `super` fails in dataclasses with slots
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
@@ -84,15 +78,10 @@ class Shuffled:
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
+class Feedback(AllTurns):
     """The turns; each but the first is preceded by the outcome of the program so far."""
 
     name: str = "feedback"
-
-    def turns(self, problem: Problem) -> Sequence[int | None]:
-        """All turns at once."""
-        del problem
-        return ALL_TURNS
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None

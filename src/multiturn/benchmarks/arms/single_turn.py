@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from multiturn.benchmarks.arms.all_turns import AllTurns
 from multiturn.benchmarks.arms.layout import (
     SEPARATOR,
     fill_case,
@@ -23,18 +24,13 @@ __all__ = ["Concat", "Listed", "Prose"]
 
 
 @dataclass(frozen=True, slots=True)
-class Concat:
+class Concat(AllTurns):
     """The paper's single-turn arm: all prompts concatenated in one comment.
 
     The paper does not publish its layout. Here the prompts are joined unchanged by a space.
     """
 
     name: str = "concat"
-
-    def turns(self, problem: Problem) -> Sequence[int | None]:
-        """All turns at once."""
-        del problem
-        return (None,)
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
@@ -46,15 +42,10 @@ class Concat:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(AllTurns):
     """The turns as a numbered list in one prompt: the decomposition without the interaction."""
 
     name: str = "listed"
-
-    def turns(self, problem: Problem) -> Sequence[int | None]:
-        """All turns at once."""
-        del problem
-        return (None,)
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
@@ -69,7 +60,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Prose:
+class Prose(AllTurns):
     """The single specification: the same task, written by a person as one text."""
 
     name: str = "prose"
@@ -82,7 +73,7 @@ class Prose:
                 f"{self.name} needs",
                 fix="choose another arm, or the project's own problem set",
             )
-        return (None,)
+        return AllTurns.turns(self, problem)
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
