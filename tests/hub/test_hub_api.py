@@ -180,3 +180,27 @@ def test_a_broken_manifest(repository, fetch, models, text):
     (directory / "manifest.json").write_text(text)
     with pytest.raises(ModelFileError, match="manifest"):
         fetch()
+
+
+def test_a_single_file_is_pinned_by_what_the_hub_reports(tiny, models, no_pip, server):
+    entry = REGISTRY["qwen2.5-coder-3b"]
+    base, content = f"/api/models/{entry.repository.repository}", WEIGHTS[:5000]
+    others = [listed(name, b"other", lfs=True) for name in ("q8_0.gguf", f"{entry.file}.part")]
+    server.files[f"{base}/revision/main"] = json.dumps({"sha": COMMIT}).encode()
+    server.files[f"{base}/tree/{COMMIT}"] = json.dumps(
+        [*others, listed(entry.file, content, lfs=True)]
+    ).encode()
+    address = f"/{entry.repository.repository}/resolve/{COMMIT}/{entry.file}"
+    server.files[address] = content
+
+    path = pull_entry(entry, store=ModelStore(models), hub=tiny.hub)
+    assert path == models / entry.name / entry.file
+    assert path.read_bytes() == content
+    assert model_state(entry, directory=models).state is FileState.VERIFIED
+    assert locate(entry.name, directory=models) == path
+
+    # Another file there later, as after a change on the hub, is refused: the first pull decides.
+    server.files[address] = content[::-1]
+    with pytest.raises(HashMismatchError):
+        pull_entry(entry, store=ModelStore(models), hub=tiny.hub, force=True)
+    assert path.read_bytes() == content

@@ -18,6 +18,7 @@ from multiturn.apps.cli.main import run
 from multiturn.benchmarks.runner.output import GenerationCounts
 from multiturn.benchmarks.runner.progress import BenchmarkProgress
 from multiturn.benchmarks.runner.utilization import EngineUtilization
+from multiturn.benchmarks.split import part_of
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError
 from multiturn.engines.model_name import LocalModel, RemoteModel, ScriptedModel
@@ -47,6 +48,37 @@ def model(tmp_path: Path) -> str:
 def bench(model: str, out: Path, *more: str) -> list[str]:
     small = ["--limit", "2", "--cases", "1"]
     return ["bench", "own", "-m", model, "-o", str(out), *small, *more]
+
+
+def test_a_part_of_the_problems_is_recorded_and_can_be_extended(model, tmp_path, capsys):
+    out = tmp_path / "runs"
+    assert run(bench(model, out, "--split", "dev")) == 0
+    (record,) = out.rglob("run.json")
+    assert json.loads(record.read_text())["selection"]["split"] == "dev"
+    lines = (record.parent / "samples.jsonl").read_text().splitlines()
+    names = {json.loads(line)["item"]["problem"] for line in lines}
+    assert {part_of(name) for name in names} == {"dev"}
+    capsys.readouterr()
+    # The other part has none of these samples; both parts together have them all.
+    assert run(bench(model, out, "--split", "test")) == 2
+    assert "not requested now" in capsys.readouterr().err
+    both = ["--problem", ",".join(names), "--problem", "garden_fence", "--split", "all"]
+    assert run(["bench", "own", "-m", model, "-o", str(out), "--cases", "1", *both]) == 0
+    assert "3 of 3 samples, 1 new" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "name", "message"),
+    [
+        ("own", "train", "unknown split"),
+        ("mtpb", "dev", "the benchmark mtpb is not parted"),
+        ("humaneval", "test", "the benchmark humaneval is not parted"),
+    ],
+)
+def test_a_part_that_does_not_exist(model, tmp_path, capsys, benchmark, name, message):
+    command = ["bench", benchmark, "-m", model, "-o", str(tmp_path), "--split", name]
+    assert run(command) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_a_grid_and_its_figures(model, tmp_path, capsys):

@@ -43,7 +43,10 @@ def as_earlier(path: Path) -> Path:
     earlier = path.rename(path.with_name(path.name.replace("parse", "fair")))
     record = earlier / CONFIG
     record.write_text(record.read_text().replace('"truncation": "parse"', '"truncation": "fair"'))
-    assert json.loads(record.read_text())["settings"]["truncation"] == "fair"
+    written = json.loads(record.read_text())
+    assert written["settings"]["truncation"] == "fair"
+    assert written["selection"].pop("split") == "all"  # no earlier version parted a set
+    record.write_text(json.dumps(written, indent=1) + "\n")
     return earlier
 
 

@@ -107,7 +107,7 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
 
 
 def _fetch(entry: ModelEntry, console: Console, *, ask: bool) -> None:
-    size = f"{human_size(entry.bytes)}, " if entry.bytes else ""
+    size = f"{human_size(entry.expected_bytes)}, " if entry.expected_bytes else ""
     console.print(f"The model {entry.name} has not been downloaded yet ({size}{entry.licence}).")
     if ask and not _confirmed("Download it now? [Y/n] "):
         raise InputError(

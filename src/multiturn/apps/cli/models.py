@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from multiturn.apps.cli.better_model import best_model_line
 from multiturn.apps.cli.plan_view import show_plan
 from multiturn.core.records import to_plain
 from multiturn.hub.downloads import ModelState, model_state, pull
+from multiturn.hub.fitting import memory_needed
 from multiturn.hub.progress import human_size
 from multiturn.hub.registry import DEFAULT_MODEL, REGISTRY, ModelEntry, find_model
 from multiturn.hub.store import FileState, ModelStore
@@ -53,6 +55,7 @@ def list_models(as_json: Json = False) -> None:
     console.print(
         f"* the default. Models are stored in {ModelStore.of_user().root}", highlight=False
     )
+    console.print(best_model_line(), highlight=False)
 
 
 @app.command("show")
@@ -112,6 +115,8 @@ def _described(entry: ModelEntry, state: ModelState) -> dict[str, object]:
         "description": entry.description,
         "licence": entry.licence,
         "bytes": entry.bytes,
+        "approximate_bytes": entry.approximate_bytes,
+        "memory_needed": memory_needed(entry),
         "sha256": entry.sha256,
         "sources": [origin.label for origin in entry.origins],
         "state": to_plain(state.state),
@@ -133,12 +138,18 @@ def _table(states: dict[str, ModelState]) -> Table:
         entry = REGISTRY[name]
         table.add_row(
             f"{name} *" if name == DEFAULT_MODEL else name,
-            human_size(entry.bytes) if entry.bytes is not None else "-",
+            _size(entry),
             entry.licence,
             ", else ".join(origin.kind for origin in entry.origins),
             _presence(state),
         )
     return table
+
+
+def _size(entry: ModelEntry) -> str:
+    if entry.expected_bytes is None:
+        return "-"
+    return ("" if entry.bytes is not None else "~") + human_size(entry.expected_bytes)
 
 
 def _presence(state: ModelState) -> str:

@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import Any
 
 from multiturn.benchmarks.oracles.versions import ORACLE_VERSIONS, version_key
+from multiturn.benchmarks.split import SPLIT_BENCHMARK, SplitName, part_of
 from multiturn.benchmarks.task import EARLIER_TRUNCATIONS, ArmSettings, Item, Task
 from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
@@ -71,11 +72,13 @@ class Selection:
         cases: the first so many cases of each problem; all by default.
         limit: the first so many problems; all by default.
         problems: only these problems, by id; all if empty.
+        split: only the problems of this part of the project's own set (`benchmarks.split`).
     """
 
     cases: int | None = None
     limit: int | None = None
     problems: tuple[str, ...] = ()
+    split: SplitName = "all"
 
     def __post_init__(self) -> None:
         for name in ("cases", "limit"):
@@ -94,7 +97,11 @@ class Selection:
         for name in self.problems:
             if name not in known:
                 raise InputError("the task has no such problem", got=name)
-        wanted = [name for name in known if not self.problems or name in self.problems]
+        wanted = [
+            name
+            for name in known
+            if (not self.problems or name in self.problems) and self.split in ("all", part_of(name))
+        ]
         selected = set(wanted[: self.limit])
         found = tuple(
             item
@@ -103,7 +110,9 @@ class Selection:
         )
         if not found:
             raise InputError(
-                "no item of the task is selected", fix="request more cases or problems"
+                "no item of the task is selected",
+                fix="request more cases or problems"
+                + ("" if self.split == "all" else f", of the part {self.split}"),
             )
         return found
 
@@ -164,7 +173,17 @@ def describe_run(
     sampling: SampleSettings,
     selection: Selection,
 ) -> RunConfig:
-    """The record of a run that is about to start."""
+    """The record of a run that is about to start.
+
+    Raises:
+        InputError: nothing is selected, or a part of a benchmark that has none.
+    """
+    if selection.split != "all" and task.name != SPLIT_BENCHMARK:
+        raise InputError(
+            f"the benchmark {task.name} is not parted",
+            got=f"split {selection.split}",
+            allowed=f"all; only {SPLIT_BENCHMARK} has dev and test",
+        )
     items = selection.of(task.items())
     return RunConfig(
         schema=SCHEMA,
@@ -229,9 +248,13 @@ def _as_text(fields: Mapping[str, object], name: str) -> str:
     return json.dumps(fields[name]) if name in fields else "absent"
 
 
+_ADDED: Mapping[str, object] = {"selection.split": "all"}
+"""Fields that records of earlier versions lack, and what they mean there."""
+
+
 def _leaves(record: Mapping[str, Any]) -> dict[str, object]:
     """The values of a record by their dotted names, in today's words."""
-    found = dict(_fields(record))
+    found = {**_ADDED, **dict(_fields(record))}
     truncation = found.get("settings.truncation")
     if isinstance(truncation, str):
         found["settings.truncation"] = EARLIER_TRUNCATIONS.get(truncation, truncation)

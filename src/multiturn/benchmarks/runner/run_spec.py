@@ -72,6 +72,7 @@ def planned_keys(spec: RunSpec, record: Mapping[str, Any]) -> list[SampleKey] | 
             cases=recorded["cases"],
             limit=recorded["limit"],
             problems=tuple(recorded["problems"]),
+            split=recorded.get("split", "all"),
         )
         items = selection.of(spec.task.items())
         if hash_of_items(items) != record["items_sha256"]:

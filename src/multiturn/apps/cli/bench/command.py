@@ -22,6 +22,7 @@ from multiturn.apps.cli.bench.grid import (
     model_label,
     numbers,
     open_tasks,
+    split_named,
     words,
 )
 from multiturn.apps.cli.bench.rejudge import rejudge_runs
@@ -80,6 +81,7 @@ def _command(benchmark: str) -> Callable[..., None]:
         cases: bench_options.Cases = None,
         limit: bench_options.Limit = None,
         problem: bench_options.Problems = None,
+        split: bench_options.SplitOption = None,
         max_new_tokens: bench_options.MaxNewTokens = None,
         budget: bench_options.Budget = None,
         header: bench_options.Header = None,
@@ -150,7 +152,12 @@ def _command(benchmark: str) -> Callable[..., None]:
             )
             for name in truncations
         )
-        selection = Selection(cases=cases, limit=limit, problems=words(problem or []))
+        selection = Selection(
+            cases=cases,
+            limit=limit,
+            problems=words(problem or []),
+            split=split_named(split, benchmark),
+        )
         with pull_display() as display:
             tasks = open_tasks(
                 benchmark,

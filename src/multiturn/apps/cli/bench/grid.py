@@ -10,13 +10,22 @@ from typing import Any, TypeVar, cast, get_args
 
 from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.runner.directory import CONFIG
+from multiturn.benchmarks.split import SPLIT_BENCHMARK, SplitName
 from multiturn.benchmarks.task import EARLIER_TRUNCATIONS, HeaderStyle, Task, Truncation
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.engines.model_name import LocalModel, ModelName, RemoteModel, ScriptedModel
 from multiturn.engines.protocol import EngineInfo
 from multiturn.hub.progress import ProgressListener, silent
 
-__all__ = ["check_names", "label_of_runs", "model_label", "numbers", "open_tasks", "words"]
+__all__ = [
+    "check_names",
+    "label_of_runs",
+    "model_label",
+    "numbers",
+    "open_tasks",
+    "split_named",
+    "words",
+]
 
 T = TypeVar("T")
 
@@ -54,6 +63,26 @@ def check_names(
     if header not in get_args(HeaderStyle):
         raise UnknownNameError("header", header, get_args(HeaderStyle))
     return cast(tuple[Truncation, ...], current), cast(HeaderStyle, header)
+
+
+def split_named(name: str | None, benchmark: str) -> SplitName:
+    """Check the name of a part of a benchmark.
+
+    Raises:
+        UnknownNameError: there is no such part.
+        InputError: the benchmark has no parts.
+    """
+    if name is None:
+        return "all"
+    if name not in get_args(SplitName):
+        raise UnknownNameError("split", name, get_args(SplitName))
+    if name != "all" and benchmark != SPLIT_BENCHMARK:
+        raise InputError(
+            f"the benchmark {benchmark} is not parted",
+            got=f"--split {name}",
+            allowed=f"all; only {SPLIT_BENCHMARK} has dev and test",
+        )
+    return cast(SplitName, name)
 
 
 def words(values: Sequence[str]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ __all__ = [
     "Problems",
     "Samples",
     "Seed",
+    "SplitOption",
     "Temperatures",
     "TopP",
     "Truncations",
@@ -92,6 +93,15 @@ Problems = Annotated[
     list[str] | None,
     typer.Option(
         "--problem", metavar="ID", help="Only these problems; separate several by commas."
+    ),
+]
+SplitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="dev|test|all",
+        help="Only one part of this project's problems: choose on dev, report on test. "
+        "Default: all.",
     ),
 ]
 MaxNewTokens = Annotated[

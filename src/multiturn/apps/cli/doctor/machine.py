@@ -12,6 +12,7 @@ from pathlib import Path
 from multiturn import __version__
 from multiturn.apps.cli.doctor.check import Check, State
 from multiturn.core.app_dirs import app_dirs
+from multiturn.core.memory import available_memory
 from multiturn.text.languages import LANGUAGES
 
 __all__ = ["check_disk", "check_languages", "check_machine", "check_python", "check_terminal"]
@@ -46,7 +47,7 @@ def check_machine() -> Check:
     flags = _cpu_flags()
     found = f"{system}, {cpus} CPUs"
     details = [f"vector instructions: {', '.join(flags) or 'none known'}"]
-    free = _memory_free()
+    free = available_memory()
     fix = None
     if free is not None:
         details.append(f"free memory: {free >> 20} MiB")
@@ -144,22 +145,6 @@ def _cpu_flags() -> list[str]:
             known = set(value.split())
             return [flag for flag in _FAST if flag in known]
     return []
-
-
-def _memory_free() -> int | None:
-    """Bytes available without swapping, within the limit of the control group."""
-    found = []
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found += [int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")]
-        group = Path("/sys/fs/cgroup")
-        limit = (group / "memory.max").read_text(encoding="ascii").strip()
-        used = (group / "memory.current").read_text(encoding="ascii").strip()
-        if limit.isdecimal() and used.isdecimal():
-            found.append(max(int(limit) - int(used), 0))
-    except (OSError, ValueError):
-        pass
-    return min(found, default=None)
 
 
 def _nearest_existing(path: Path) -> Path:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
+from multiturn.apps.cli.better_model import best_model_line
 from multiturn.apps.cli.doctor.check import Check
 from multiturn.apps.cli.settings import Settings, resolve_settings
 from multiturn.core.app_dirs import app_dirs
@@ -112,10 +113,13 @@ def check_model(settings: Settings) -> Check:
     """Whether the selected model is downloaded and verified."""
     name = read_model_name(settings.model)
     used = name.model if isinstance(name, LocalModel) else None
-    others = tuple(
-        f"also downloaded: {other}"
-        for other, entry in REGISTRY.items()
-        if other != used and entry.file is not None and locate(other) is not None
+    others = (
+        *(
+            f"also downloaded: {other}"
+            for other, entry in REGISTRY.items()
+            if other != used and entry.file is not None and locate(other) is not None
+        ),
+        best_model_line(),
     )
     if isinstance(name, RemoteModel):
         found = f"{name.address}, a server; not contacted"
@@ -132,7 +136,7 @@ def check_model(settings: Settings) -> Check:
         found = f"{settings.model}, {size:.0f} MB, {path}"
         return Check(name="model", state="works", found=found, details=others)
     entry = REGISTRY[str(name.model)]
-    size_words = f" ({entry.bytes / 1e6:.0f} MB)" if entry.bytes else ""
+    size_words = f" ({entry.expected_bytes / 1e6:.0f} MB)" if entry.expected_bytes else ""
     return Check(
         name="model",
         state="note",

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from multiturn import __version__
 from multiturn.apps.cli.app_context import AppContext, open_app_context
+from multiturn.apps.cli.better_model import better_model_hint
 from multiturn.apps.cli.error_report import report
 from multiturn.apps.cli.prompt.conversation import Conversation
 from multiturn.apps.cli.prompt.editor import change_in_editor, editor_command
@@ -175,6 +176,9 @@ def _greet(app: AppContext, console: Console) -> None:
                 style="bold yellow",
             )
         )
+    hint = better_model_hint(app.model)
+    if hint is not None:
+        console.print(Text(hint, style="dim"))
     console.print("Describe what the program should do first, then the next step, and so on.")
     console.print(
         Text(
