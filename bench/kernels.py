@@ -35,7 +35,7 @@ from multiturn.models import cache as plain_cache
 from multiturn.models import decoder as plain
 from multiturn.models.config import DecoderConfig, llama_config
 from multiturn.models.native import decoder as native
-from multiturn.models.native.build import find_compiler
+from multiturn.models.native.compilers import find_compiler
 from multiturn.models.native.decoder import NativeDecoder
 from multiturn.models.parameters import parameter_specs
 from multiturn.models.plan import plan_of

@@ -22,7 +22,7 @@ from multiturn.jaxformer.step.train_step import make_train_step
 from multiturn.models.arrays import initialize
 from multiturn.models.config import llama_config
 from multiturn.models.lora import LoraConfig
-from multiturn.models.native.build import find_compiler
+from multiturn.models.native.compilers import find_compiler
 from multiturn.models.parameters import parameter_specs
 
 needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here")

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from multiturn.core.errors import EngineError, InputError, StorageError
+from multiturn.core.errors import EngineError, StorageError
 from multiturn.models.native import build
-from multiturn.models.native.build import built_library, find_compiler, native_status
+from multiturn.models.native.build import built_library, native_status
+from multiturn.models.native.compilers import Compiler, find_compiler
+from multiturn.models.native.variants import CPU_VARIABLE, Variant, runnable_variants
 
 pytestmark = pytest.mark.real
 
@@ -35,7 +37,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     sources.mkdir()
     (sources / "quick.cc").write_text(f'extern "C" {QUICK}')
     made = build.Sources("kernels", (sources / "quick.cc",), (sources,))
-    monkeypatch.setattr(build, "_DECODER", made)
+    monkeypatch.setattr(build, "decoder_sources", lambda: made)
     return sources
 
 
@@ -175,49 +177,87 @@ def test_every_compiler_that_is_here_compiles_the_kernels(monkeypatch: pytest.Mo
     assert tried
 
 
+VARIANT_SOURCE = """
+extern "C" const char* mt_variant() { return MT_VARIANT; }
+extern "C" int answer() {
+#if defined(__AMX_INT8__)
+  return 8;
+#elif defined(__AVX512BF16__)
+  return 516;
+#elif defined(__AVX512VNNI__)
+  return 514;
+#elif defined(__AVX512F__)
+  return 512;
+#elif defined(__AVXVNNI__)
+  return 4;
+#elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+  return 2;
+#elif defined(__ARM_FEATURE_DOTPROD)
+  return 64;
+#else
+  return 0;
+#endif
+}
+"""
+ANSWERS = {
+    "amx": 8, "avx512-bf16": 516, "avx512-vnni": 514, "avx512": 512, "avx-vnni": 4, "avx2": 2,
+    "neon-dotprod": 64, "portable": 0,
+}  # fmt: skip
+
+
 @needs_compiler
-def test_kernels_for_less_than_this_processor(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = build.processor_flags()
-    if not here.issuperset(("avx2", "fma", "f16c", "bmi2")):
-        pytest.skip("a processor without AVX2")
-    (quick / "quick.cc").write_text(
-        """
-        extern "C" int answer() {
-        #if defined(__AVX512F__)
-          return 512;
-        #elif defined(__AVX2__)
-          return 2;
-        #else
-          return 0;
-        #endif
-        }
-        extern "C" const char* mt_variant() { return answer() == 2 ? "AVX2 and FMA" : "other"; }
-        """
-    )
-    native = built_library()
-    monkeypatch.setenv(build.CPU_VARIABLE, "x86-64-v3")
-    assert built_library() != native
-    assert answer(built_library()) == 2
+@pytest.mark.parametrize("variant", runnable_variants(), ids=lambda each: each.name)
+def test_a_variant_has_its_instructions_and_no_others(
+    quick: Path, monkeypatch: pytest.MonkeyPatch, variant: Variant
+) -> None:
+    (quick / "quick.cc").write_text(VARIANT_SOURCE)
+    monkeypatch.setenv(CPU_VARIABLE, variant.name)
+    path = built_library()
+    assert path.name.startswith(f"kernels-{variant.name}-")
+    assert answer(path) == ANSWERS[variant.name]
     status = native_status()
     assert status.works
-    assert "native kernels for AVX2 and FMA (MULTITURN_CPU=x86-64-v3)" in status.found
+    assert f"kernels for {variant.name}" in status.found
 
 
-@pytest.mark.parametrize("name", ["pentium", "x86-64-v9", "-O0", "x86-64-v3 -O0"])
-def test_a_processor_that_is_not_known_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, name: str
+@needs_compiler
+def test_a_compilation_is_announced_once_in_one_line(quick: Path) -> None:
+    lines: list[str] = []
+    for _ in range(2):
+        built_library(announce=lines.append)
+    assert len(lines) == 1
+    assert "\n" not in lines[0]
+    assert "compiling the CPU kernels" in lines[0]
+
+
+@needs_compiler
+def test_units_are_compiled_apart_and_linked(tmp_path: Path) -> None:
+    (tmp_path / "one.cc").write_text("int twice(int x) { return 2 * x; }\n")
+    (tmp_path / "two.cc").write_text(
+        'int twice(int x);\nextern "C" int answer() { return twice(21); }\n'
+    )
+    units = (tmp_path / "one.cc", tmp_path / "two.cc")
+    assert answer(built_library(build.Sources("two", units, (tmp_path,)))) == 42
+
+
+@needs_compiler
+def test_a_compiler_that_fails_leaves_the_work_to_the_next(
+    quick: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(build.CPU_VARIABLE, name)
-    with pytest.raises(InputError, match=r"MULTITURN_CPU.*allowed: native") as caught:
-        build.target_processor()
-    assert "\n" not in str(caught.value)
-    monkeypatch.setattr(build, "processor_flags", frozenset)
-    monkeypatch.setenv(build.CPU_VARIABLE, "x86-64-v4")
-    with pytest.raises(InputError, match="instructions which this one lacks"):
-        build.target_processor()
+    compiler = find_compiler()
+    assert compiler is not None
+    broken = Compiler(("false",), "a compiler without its headers")
+    monkeypatch.setattr(build, "find_compilers", lambda: iter((broken, compiler)))
+    assert answer(built_library()) == 42
 
 
-def test_each_architecture_has_its_option_for_the_processor() -> None:
-    assert build.processor_flag("native", "x86_64") == "-march=native"
-    assert build.processor_flag("x86-64-v3", "x86_64") == "-march=x86-64-v3"
-    assert build.processor_flag("native", "aarch64") == "-mcpu=native"
+@needs_compiler
+def test_a_library_in_a_read_only_directory_is_used(quick: Path) -> None:
+    path = built_library()
+    for file in path.parent.iterdir():
+        file.chmod(0o555)
+    path.parent.chmod(0o555)
+    try:
+        assert built_library() == path
+    finally:
+        path.parent.chmod(0o755)

@@ -20,7 +20,7 @@ from multiturn.models.cache import empty_cache
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
 from multiturn.models.decoder import forward_with_cache, unembed
 from multiturn.models.native import decoder as native
-from multiturn.models.native.build import find_compiler
+from multiturn.models.native.compilers import find_compiler
 from multiturn.models.native.decoder import NativeDecoder, Precision
 from multiturn.models.parameters import Parameters, parameter_specs
 

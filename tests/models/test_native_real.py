@@ -14,7 +14,7 @@ from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.hub.formats.gguf import read_array, read_gguf_header
 from multiturn.models.decoder import forward
 from multiturn.models.native import decoder as native
-from multiturn.models.native.build import find_compiler
+from multiturn.models.native.compilers import find_compiler
 from multiturn.models.native.decoder import NativeDecoder, Precision
 from multiturn.text.tokenizers_gguf import from_gguf_metadata
 

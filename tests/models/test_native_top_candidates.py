@@ -14,7 +14,7 @@ import pytest
 from multiturn.models.arrays import initialize
 from multiturn.models.config import codegen_config
 from multiturn.models.native import decoder as native
-from multiturn.models.native.build import find_compiler
+from multiturn.models.native.compilers import find_compiler
 from multiturn.models.native.decoder import NativeDecoder
 from multiturn.models.parameters import parameter_specs
 from multiturn.models.sampling import log_probabilities, sample_batch

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiturn.models.attention import attend, causal_mask
-from multiturn.models.native.build import find_compiler
+from multiturn.models.native.compilers import find_compiler
 from multiturn.models.native.training.attention import causal_attention
 from multiturn.models.native.training.library import load_training_kernels
 from multiturn.models.native.training.matmul import differentiable_matmul, einsum, matmul

@@ -4,6 +4,10 @@
 
 #include "registry.h"
 
+#ifndef MT_VARIANT
+#define MT_VARIANT "unknown"
+#endif
+
 #define MT_EXPORT extern "C" __attribute__((visibility("default")))
 
 namespace mt {
@@ -32,32 +36,8 @@ int32_t guarded(char* error, int32_t error_size, Work&& work) {
 }  // namespace
 }  // namespace mt
 
-// The instruction sets that this library was compiled for, as far as the sources use them.
-MT_EXPORT const char* mt_variant() {
-#if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
-  return "AVX-512 with BF16 and VNNI";
-#elif defined(__AVX512BF16__)
-  return "AVX-512 with BF16";
-#elif defined(__AVX512VNNI__)
-  return "AVX-512 with VNNI";
-#elif defined(__AVX512F__)
-  return "AVX-512";
-#elif defined(__AVX2__) && defined(__FMA__)
-  return "AVX2 and FMA";
-#elif defined(__AVX2__)
-  return "AVX2 without FMA";
-#elif defined(__AVX__)
-  return "AVX";
-#elif defined(__x86_64__)
-  return "SSE";
-#elif defined(__ARM_FEATURE_SVE)
-  return "SVE";
-#elif defined(__ARM_NEON)
-  return "NEON";
-#else
-  return "plain vectors";
-#endif
-}
+// The variant that this library was compiled for; see variants.py.
+MT_EXPORT const char* mt_variant() { return MT_VARIANT; }
 
 // Creates a decoder from settings by name; see read_config. Returns its handle, which is positive,
 // or 0 with the reason in `error`.

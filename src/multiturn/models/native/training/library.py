@@ -21,7 +21,10 @@ ATTENTION_GRADIENT = "multiturn_attention_gradient"
 
 _HERE = Path(__file__).parent / "cpp"
 _SOURCES = Sources(
-    name="training", units=(_HERE / "ffi.cc",), directories=(_HERE, _HERE.parents[1] / "cpp")
+    name="training",
+    units=(_HERE / "ffi.cc",),
+    directories=(_HERE, _HERE.parents[1] / "cpp"),
+    for_xla=True,
 )
 _HANDLERS = {
     MATMUL: "mt_matmul",
