@@ -19,7 +19,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -34,10 +34,9 @@ import numpy as np
 from multiturn.models import cache as plain_cache
 from multiturn.models import decoder as plain
 from multiturn.models.config import DecoderConfig, llama_config
-from multiturn.models.native import decoder as native
 from multiturn.models.native.compilers import find_compiler
-from multiturn.models.native.decoder import NativeDecoder
-from multiturn.models.parameters import parameter_specs
+from multiturn.models.native.decoder import ForwardRow, NativeDecoder
+from multiturn.models.parameters import named_arrays, parameter_specs
 from multiturn.models.plan import plan_of
 
 QWEN = llama_config(
@@ -182,12 +181,6 @@ def _bound(
 
 
 @partial(jax.jit, static_argnames="config", donate_argnames="cache")
-def _native_step(handle: Any, tokens: Any, counts: Any, cache: Any, config: DecoderConfig) -> Any:
-    hidden, cache = native.forward_with_cache(handle, tokens, counts, cache, config)
-    return native.unembed(handle, hidden[:, 0], config), cache
-
-
-@partial(jax.jit, static_argnames="config", donate_argnames="cache")
 def _scanned_step(weights: Any, tokens: Any, counts: Any, cache: Any, config: DecoderConfig) -> Any:
     hidden, cache = plain.forward_with_cache(weights, tokens, counts, cache, config)
     return plain.unembed(weights, hidden[:, 0]), cache
@@ -205,19 +198,14 @@ def _unrolled_step(
 
 def _design(design: str, config: DecoderConfig, rows: int, threads: int) -> Callable[[], None]:
     """A function that takes one step and waits for it."""
+    kind, *_, precision = design.split()
+    if kind == "native":
+        return _native_step(_packed(config, precision, threads), rows)
     tokens, counts = jnp.ones((rows, 1), jnp.int32), jnp.ones(rows, jnp.int32)
     before = jnp.full((rows,), READ_BEFORE, jnp.int32)
-    kind, *_, precision = design.split()
-    weights: Any
-    cache: Any
-    if kind == "native":
-        decoder = _packed(config, precision, threads)
-        weights, step = decoder.handle, _native_step
-        cache = native.empty_cache(config, rows, CAPACITY, decoder.precision)
-    else:
-        weights = _float32(config)
-        step = _scanned_step if "scan" in design else _unrolled_step
-        cache = plain_cache.empty_cache(config, rows, CAPACITY)
+    weights = _float32(config)
+    step = _scanned_step if "scan" in design else _unrolled_step
+    cache = plain_cache.empty_cache(config, rows, CAPACITY)
 
     def run() -> None:
         nonlocal cache
@@ -228,15 +216,38 @@ def _design(design: str, config: DecoderConfig, rows: int, threads: int) -> Call
     return run
 
 
+def _native_step(decoder: NativeDecoder, rows: int) -> Callable[[], None]:
+    caches = [decoder.new_cache() for _ in range(rows)]
+    before = np.ones(READ_BEFORE, np.int32)
+    decoder.forward([ForwardRow(before, cache, "none") for cache in caches])
+    logits = np.empty((rows, decoder.config.vocab_size), np.float32)
+
+    def run() -> None:
+        for cache in caches:
+            cache.truncate(READ_BEFORE)
+        decoder.unembed(decoder.forward([ForwardRow([1], cache) for cache in caches]), logits)
+
+    return run
+
+
 _made: dict[Any, Any] = {}
 
 
 def _packed(config: DecoderConfig, precision: Any, threads: int) -> NativeDecoder:
     if precision not in _made:
-        drawn = _random(config)
-        _made[precision] = NativeDecoder.pack(drawn, config, precision, threads=threads)
+        arrays = _by_layer(_random(config))
+        _made[precision] = NativeDecoder.pack(arrays, config, precision, threads=threads)
     decoder: NativeDecoder = _made[precision]
     return decoder
+
+
+def _by_layer(parameters: Any) -> Iterator[tuple[str, int | None, Any]]:
+    for name, array in named_arrays(parameters):
+        if name.startswith("layers."):
+            for layer, part in enumerate(array):
+                yield name.removeprefix("layers."), layer, part
+        else:
+            yield name, None, array
 
 
 def _float32(config: DecoderConfig) -> Any:

@@ -1,4 +1,4 @@
-"""The native engine of this project, in each of its modes."""
+"""The JAX engine of this project."""
 
 from __future__ import annotations
 
@@ -12,17 +12,13 @@ from multiturn.text.tokenizers_files import from_hub_files
 from peers.jobs import Model, Setting
 from peers.own_engine import EngineRun
 
-TITLE = "multiturn, native engine"
+TITLE = "multiturn, JAX engine"
 PACKAGES = ("jax",)
 
 
 def settings(_model: Model, _count: int) -> list[Setting]:
-    """The native kernels in each precision, and XLA."""
-    modes = (("native", "int8"), ("native", "bfloat16"), ("native", "float32"), ("xla", "float32"))
-    return [
-        Setting(name=f"{dtype}, {kernels}", options={"kernels": kernels, "dtype": dtype})
-        for kernels, dtype in modes
-    ]
+    """XLA in float32."""
+    return [Setting(name="float32", options={"dtype": "float32"})]
 
 
 def environment(_setting: Setting) -> dict[str, str]:
@@ -46,10 +42,10 @@ def prepare(model: Model) -> dict[str, Any]:
     return {}
 
 
-def load(model: Model, setting: Setting, threads: int) -> EngineRun:
+def load(model: Model, setting: Setting, _threads: int) -> EngineRun:
     """Open the engine with its usual 64 slots."""
     place = _place(model)
-    engine = open_jax(place, threads=threads, **setting.options)
+    engine = open_jax(place, **setting.options)
     return EngineRun(engine, from_hub_files(place))
 
 

@@ -88,11 +88,7 @@ def open_over_http(model: Path) -> Engine:
 
 
 def open_xla(model: Path) -> Engine:
-    return open_jax(model, context=WINDOW, slots=4, kernels="xla", dtype="float32")
-
-
-def open_native(model: Path) -> Engine:
-    return open_jax(model, context=WINDOW, slots=8, kernels="native")
+    return open_jax(model, context=WINDOW, slots=4, dtype="float32")
 
 
 ENGINES: dict[str, tuple[str, Callable[[Path], Engine]]] = {
@@ -100,7 +96,6 @@ ENGINES: dict[str, tuple[str, Callable[[Path], Engine]]] = {
     "llama_cpp": ("smollm2", open_llama),
     "http": ("smollm2", open_over_http),
     "jax-xla": ("smollm2", open_xla),
-    "jax-native": ("smollm2", open_native),
     "llama_cpp-default": ("default_model", open_llama),
 }
 SLOW = {"llama_cpp-default", "jax-xla"}  # XLA: tests/engines/test_jax_engine.py, with small models

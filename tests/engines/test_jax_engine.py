@@ -21,7 +21,6 @@ from multiturn.core.errors import ContextOverflowError, EngineError, InputError
 from multiturn.engines.jax.backend import Backend, XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
 from multiturn.engines.jax.loader import open_jax
-from multiturn.engines.jax.native_backend import NativeBackend
 from multiturn.engines.protocol import (
     Completion,
     EngineInfo,
@@ -33,7 +32,6 @@ from multiturn.engines.protocol import (
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.models.decoder import forward
 from multiturn.models.generate import generate_reference
-from multiturn.models.native.decoder import NativeDecoder
 from multiturn.models.parameters import Parameters
 from multiturn.text.tokenizers import Tokenizer, byte_letters, library
 from multiturn.text.truncation import StopStrings
@@ -92,25 +90,15 @@ def ascii_tokenizer() -> Tokenizer:
     return Tokenizer(backend)
 
 
-@pytest.fixture(scope="module", params=["codegen", "llama", "codegen-native", "llama-native"])
+@pytest.fixture(scope="module", params=["codegen", "llama"])
 def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
-    family, _, native = request.param.partition("-")
-    checkpoint = open_checkpoint(GOLDEN / family)
+    checkpoint = open_checkpoint(GOLDEN / request.param)
     parameters = load_parameters(checkpoint, "float32")
-    # XLA with one number of rows: then a row's numbers have the same bits in any company.
+    # With one number of rows: then a row's numbers have the same bits in any company.
     backend: Backend = XlaBackend(
         checkpoint.config, decode_batch_sizes=(SLOTS,), prefill_chunk_sizes=(16,)
     )
     weights: Any = parameters
-    if native:
-        try:
-            decoder = NativeDecoder.pack(parameters, checkpoint.config, "float32", threads=2)
-        except EngineError as error:
-            pytest.skip(str(error))
-        backend = NativeBackend(
-            checkpoint.config, "float32", decode_batch_sizes=(1, SLOTS), prefill_chunk_sizes=(4, 16)
-        )
-        weights = decoder.handle
     with JaxEngine(backend, weights, ascii_tokenizer(), INFO) as engine:
         yield Opened(engine, backend, weights, parameters)
 
@@ -362,7 +350,7 @@ def test_logprobs_of_what_was_sampled_are_its_scores(opened: Opened) -> None:
         ({"context": 1 << 30}, "context"),
         ({"slots": 0}, "slots"),
         ({"devices": 99}, "devices"),
-        ({"kernels": "xla", "dtype": "int8"}, "int8"),
+        ({"dtype": "int8"}, "int8"),
     ],
 )
 def test_options_out_of_range_are_refused(smollm2: Path, options: dict, match: str) -> None:

@@ -28,7 +28,7 @@ PROMPTS = ["# Assign 1 to x\n", "def fibonacci(n):\n", "import numpy as np\n\n# 
 def test_a_real_model_generates_what_the_reference_does(smollm2: Path) -> None:
     checkpoint = open_checkpoint(smollm2)
     parameters = load_parameters(checkpoint, "float32")
-    with open_jax(smollm2, kernels="xla", dtype="float32", slots=4) as engine:
+    with open_jax(smollm2, dtype="float32", slots=4) as engine:
         for prompt in PROMPTS:
             (done,) = generate(engine, Request(prompt=prompt, temperature=0, max_tokens=20))
             ids = engine._tokenizer.encode(prompt)

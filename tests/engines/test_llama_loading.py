@@ -42,7 +42,7 @@ def test_every_head_size_writes_what_the_other_engine_writes(
     request = Request(prompt=PROMPT, max_tokens=10, temperature=0)
     with open_llama_cpp(file, threads=1) as engine:
         (theirs,) = generate(engine, request)
-    with open_jax(file, threads=1, dtype="float32") as engine:
+    with open_jax(file, dtype="float32") as engine:
         (ours,) = generate(engine, request)
     assert theirs.tokens == ours.tokens and len(ours.tokens) == 10
 

@@ -67,6 +67,6 @@ def test_prompts_and_ends_are_those_of_llama_cpp(tiny_gguf: Callable[..., Path],
         ends = {token for token in suspects if ends_at(engine, token)}
         bos, eos = engine.info.bos_token, engine.info.eos_token
     assert set(tokenizer.end_of_text) == ends
-    with open_jax(file, threads=1, dtype="float32") as ours:
+    with open_jax(file, dtype="float32") as ours:
         assert (ours.info.bos_token, bool(eos)) == (bos, bool(eos))
         assert ours.count_tokens("x") == len(tokenizer.encode_prompt("x"))

@@ -67,7 +67,7 @@ void run_decoder(mt::Precision precision, bool gelu) {
   mt::Decoder decoder(c);
   Random random;
   const auto set = [&](const char* name, int layer, size_t count, float scale) {
-    decoder.set(name, layer, random.floats(count, scale).data(), false, count);
+    decoder.set(name, layer, random.floats(count, scale).data(), 0, false, count);
   };
   const size_t d = c.d_model;
   set("embedding", -1, d * c.vocab_size, 1.0f);
@@ -87,29 +87,37 @@ void run_decoder(mt::Precision precision, bool gelu) {
     set("down", layer, d * c.mlp_dim, 0.1f);
     set("down_bias", layer, d, 0.1f);
   }
-  constexpr int kRows = 3, kLength = 130, kCapacity = 150;
-  const size_t cache_size =
-      static_cast<size_t>(c.layers) * kRows * c.kv_heads * kCapacity * c.padded_head();
-  std::vector<float> keys(cache_size), values(cache_size);  // large enough for either type
-  const std::vector<int32_t> counts = {130, 0, 5}, lengths = {0, 0, 0};
-  std::vector<int32_t> tokens(kRows * kLength);
-  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(i * 7 % 131);
-  std::vector<mt::CacheRow> caches;
-  for (int row = 0; row < kRows; ++row)
-    caches.push_back({keys.data(), values.data(), kRows, row, kCapacity});
-  std::vector<float> hidden(kRows * kLength * d), logits(kRows * kLength * c.vocab_size);
-  decoder.forward(
-      {kRows, kLength, tokens.data(), counts.data(), lengths.data(), caches.data(), hidden.data()});
-  decoder.unembed(hidden.data(), kRows * kLength, logits.data());
-  const int candidates = 40;
-  const std::vector<float> scales = {1.0f, 2.0f, 0.5f};
-  const std::vector<int32_t> want = {1, 0, 1};
-  std::vector<float> best(kRows * candidates), scaled(kRows), plain(kRows);
-  std::vector<int32_t> ids(kRows * candidates);
-  decoder.find_top_candidates({kRows, c.vocab_size, candidates, logits.data(), scales.data(),
-                               want.data(), want.data(), best.data(), ids.data(), scaled.data(),
-                               plain.data()});
-  print("decoder", hash(ids, hash(best, hash(logits, hash(hidden, hash(values, hash(keys)))))));
+  constexpr int kRows = 3, kBlocks = 3;
+  const size_t block = mt::block_bytes(c);
+  mt::AlignedBuffer<uint8_t> cache(kRows * kBlocks * block);
+  std::vector<uint64_t> blocks(kRows * kBlocks);
+  for (size_t i = 0; i < blocks.size(); ++i)
+    blocks[i] = reinterpret_cast<uint64_t>(cache.data() + i * block);
+  uint64_t state = 0;
+  std::vector<int32_t> lengths = {0, 0, 0};
+  for (const std::vector<int32_t>& counts :
+       {std::vector<int32_t>{130, 0, 5}, std::vector<int32_t>{1, 1, 70}}) {
+    const int total = counts[0] + counts[1] + counts[2];
+    std::vector<int32_t> tokens(total);
+    for (int i = 0; i < total; ++i) tokens[i] = i * 7 % 131;
+    const std::vector<uint8_t> wanted(total, 1);
+    std::vector<float> hidden(total * d), logits(total * c.vocab_size);
+    decoder.forward({kRows, tokens.data(), counts.data(), lengths.data(), blocks.data(), kBlocks,
+                     wanted.data(), hidden.data()});
+    decoder.unembed(hidden.data(), total, logits.data());
+    for (int row = 0; row < kRows; ++row) lengths[row] += counts[row];
+    state = hash(logits, hash(hidden, state));
+    const std::vector<float> temperature = {1.0f, 0.0f, 0.5f}, top_p = {0.9f, 1.0f, 1.0f};
+    const std::vector<float> uniforms = {0.3f, 0.5f, 0.99f};
+    const std::vector<int32_t> top_k = {0, 0, 20};
+    const std::vector<uint8_t> want = {1, 0, 1};
+    std::vector<int32_t> drawn(kRows);
+    std::vector<float> logprobs(kRows);
+    decoder.sample({kRows, logits.data(), temperature.data(), top_p.data(), top_k.data(),
+                    uniforms.data(), want.data(), drawn.data(), logprobs.data()});
+    state = hash(drawn, state);
+  }
+  print("decoder", state);
 }
 
 template <class T>

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import jax
@@ -10,12 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
+from multiturn.hub.checkpoints.reading import each_array, load_parameters, open_checkpoint
 from multiturn.hub.formats.gguf import read_array, read_gguf_header
 from multiturn.models.decoder import forward
+<<<<<<< HEAD
 from multiturn.models.native import decoder as native
 from multiturn.models.native.compilers import find_compiler
 from multiturn.models.native.decoder import NativeDecoder, Precision
+=======
+from multiturn.models.native.compilers import find_compiler
+from multiturn.models.native.decoder import ForwardRow, NativeDecoder, Precision
+>>>>>>> 0824147 (The native decoder without JAX: a C API by ctypes, a paged KV cache, attention by blocks)
 from multiturn.text.tokenizers_gguf import from_gguf_metadata
 
 pytestmark = [
@@ -58,29 +62,24 @@ def test_the_most_likely_tokens_are_those_of_float32(
     for row, prompt in enumerate(prompts):
         texts[row, : len(prompt)] = prompt
 
-    @partial(jax.jit, donate_argnames="cache")
-    def step(handle, tokens, counts, cache):  # type: ignore[no-untyped-def]
-        hidden, cache = native.forward_with_cache(handle, tokens, counts, cache, config)
-        logits = native.unembed(handle, hidden.reshape(-1, config.d_model), config)
-        return logits.reshape(*tokens.shape, -1), cache
-
     def after(precision: Precision, *, write: bool) -> np.ndarray:
         """Log-probabilities after each token of the texts; `write` first makes them up."""
-        decoder = NativeDecoder.pack(weights, config, precision)
+        decoder = NativeDecoder.pack(each_array(checkpoint), config, precision)
         if write:
-            state = native.empty_cache(config, len(prompts), width, precision)
-            logits, state = step(decoder.handle, jnp.asarray(texts), jnp.asarray(lengths), state)
-            last = np.asarray(logits)[np.arange(len(prompts)), lengths - 1].argmax(-1)
-            for new in range(NEW):
-                texts[np.arange(len(prompts)), lengths + new] = last
-                ones = jnp.ones(len(prompts), jnp.int32)
-                logits, state = step(decoder.handle, jnp.asarray(last)[:, None], ones, state)
-                last = np.asarray(logits)[:, 0].argmax(-1)
-        state = native.empty_cache(config, len(prompts), width, precision)
-        counts = jnp.asarray(lengths + NEW)
-        logits, _ = step(decoder.handle, jnp.asarray(texts), counts, state)
+            caches = [decoder.new_cache() for _ in prompts]
+            new = [np.array(prompt, np.int32) for prompt in prompts]
+            for place in range(NEW):
+                rows = [ForwardRow(mine, cache) for mine, cache in zip(new, caches, strict=True)]
+                last = decoder.unembed(decoder.forward(rows)).argmax(-1).astype(np.int32)
+                texts[np.arange(len(prompts)), lengths + place] = last
+                new = list(last[:, None])
+        found = []
+        for text, length in zip(texts, lengths, strict=True):
+            row = ForwardRow(text[: length + NEW], decoder.new_cache(), "all")
+            logits = decoder.unembed(decoder.forward([row])[length - 1 : -1])
+            found.append(jax.nn.log_softmax(logits))
         decoder.close()
-        return _of_new_tokens(np.asarray(jax.nn.log_softmax(logits)), lengths)
+        return np.stack(found)
 
     after("float32", write=True)
     plain = jax.jit(lambda held, tokens: jax.nn.log_softmax(forward(held, tokens, config)))

@@ -13,13 +13,14 @@ from multiturn.models.native.build import built_library
 
 PROGRAM = """
 import pathlib, sys
-import jax, jax.numpy as jnp, numpy as np
-from multiturn.models.arrays import initialize
+import numpy as np
 from multiturn.models.config import codegen_config, llama_config
-from multiturn.models.native import decoder as native, library
-from multiturn.models.parameters import parameter_specs
+from multiturn.models.native import library
+from multiturn.models.native.arrays import array_shapes
+from multiturn.models.native.decoder import ForwardRow, NativeDecoder
 
 library.built_library = lambda: pathlib.Path(sys.argv[1])
+random = np.random.default_rng(0)
 
 for config in (
     codegen_config(layers=2, heads=3, head_dim=24, rotary_size=8, vocab_size=70, max_seq_len=192),
@@ -28,24 +29,31 @@ for config in (
         mlp_dim=199, qkv_bias=True, tie_embeddings=True, max_seq_len=192,
     ),
 ):
-    parameters = initialize(parameter_specs(config), seed=0)
+    arrays = [
+        (*key, random.normal(0, 0.1, shape.inputs_first))
+        for key, shape in array_shapes(config).items()
+    ]
     for precision in ("float32", "bfloat16", "int8"):
-        packed = native.NativeDecoder.pack(parameters, config, precision, threads=2)
-        cache = native.empty_cache(config, 3, 150, precision)
-        for counts in ([130, 0, 5], [1, 1, 1], [19, 3, 0]):
-            tokens = jnp.arange(3 * max(counts), dtype=jnp.int32).reshape(3, -1) % 70
-            hidden, cache = native.forward_with_cache(
-                packed.handle, tokens, jnp.array(counts), cache, config
-            )
-            logits = native.unembed(packed.handle, hidden[:, -1], config)
+        decoder = NativeDecoder.pack(arrays, config, precision, threads=2)
+        caches = [decoder.new_cache() for _ in range(3)]
+        for counts in ([130, 1, 5], [1, 1, 1], [19, 3, 60]):
+            hidden = decoder.forward([
+                ForwardRow(np.arange(count, dtype=np.int32) % 70, cache, wanted)
+                for count, cache, wanted in zip(counts, caches, ("all", "last", "none"))
+            ])
+            logits = decoder.unembed(hidden)
             assert np.isfinite(logits).all()
-        rows = [native.empty_cache(config, 1, size, precision) for size in (140, 20, 33)]
-        counts = jnp.array([131, 0, 33])
-        tokens = jnp.arange(3 * 131, dtype=jnp.int32).reshape(3, -1) % 70
-        native.prefill_each(packed.handle, tokens, counts, rows)
-        room = jnp.zeros_like(logits)
-        assert np.array_equal(native.unembed(packed.handle, hidden[:, -1], config, room), logits)
-        packed.close()
+        rows = len(logits)
+        for top_k in (0, 7):
+            decoder.sample(
+                logits, temperature=np.arange(rows) % 2, top_p=np.full(rows, 0.9),
+                top_k=np.full(rows, top_k), uniforms=np.full(rows, 0.999),
+                want_logprobs=np.ones(rows),
+            )
+        fork = caches[0].fork(100)
+        fork.truncate(30)
+        decoder.forward([ForwardRow([1] * 40, fork), ForwardRow([2], caches[0])])
+        decoder.close()
 print("done")
 """
 

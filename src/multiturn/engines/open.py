@@ -76,7 +76,7 @@ def open_engine(
         in_llama = as_gguf and find_spec("xllamacpp") is not None
         engine = "llama.cpp" if in_llama or find_spec("jax") is None else "jax"
     if engine == "jax" or path.is_dir():
-        return _open_jax(path, engine, context, threads, pinned, adapter, listen)
+        return _open_jax(path, engine, context, pinned, adapter, listen)
     return open_llama_cpp(
         path, context=context, threads=threads, weights_sha256=pinned, adapter=adapter
     )
@@ -86,7 +86,6 @@ def _open_jax(
     path: Path,
     engine: EngineName,
     context: int | None,
-    threads: int | None,
     pinned: str | None,
     adapter: Path | None,
     listen: NoticeListener,
@@ -108,7 +107,6 @@ def _open_jax(
     return open_jax(
         path,
         context=context,
-        threads=threads,
         weights_sha256=pinned,
         adapter=adapter,
         listen=listen,

@@ -3,5 +3,5 @@
 A `PendingRequest` (`request`) becomes one `Sequence` (`sequence`) for each continuation. The
 `Scheduler` (`scheduler`) prefills prompts (`prefill`), reuses what is cached (`prefix_cache`),
 inserts sequences into slots (`slots`) and decodes all slots together (`decode`, `sampling`). A
-`Backend` (`backend`, `native_backend`) computes the model; `loader` opens one from files.
+`Backend` (`backend`) computes the model; `loader` opens one from files.
 """

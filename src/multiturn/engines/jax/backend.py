@@ -1,8 +1,7 @@
 """What computes the model: the `Backend` protocol, and its implementation by XLA.
 
 The scheduler decides which tokens are computed, and when; a backend only computes. It is a set
-of pure functions over JAX arrays, called inside the engine's own `jax.jit`, so a backend may be
-plain XLA (`XlaBackend` here) or kernels called through `jax.ffi` (`native_backend`).
+of pure functions over JAX arrays, called inside the engine's own `jax.jit`.
 """
 
 # ruff: noqa: F722 - shapes in annotations

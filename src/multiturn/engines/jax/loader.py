@@ -10,36 +10,25 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from multiturn.core.errors import EngineError, InputError, ModelFileError
+from multiturn.core.errors import InputError, ModelFileError
 from multiturn.engines.jax.backend import Backend, XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
-from multiturn.engines.jax.native_backend import NativeBackend
 from multiturn.engines.notices import NoticeListener, ignore_notice
 from multiturn.engines.protocol import EngineInfo
 from multiturn.hub.adapters.merging import merge_adapter
-from multiturn.hub.checkpoints.reading import (
-    Checkpoint,
-    each_array,
-    load_parameters,
-    open_checkpoint,
-)
+from multiturn.hub.checkpoints.reading import Checkpoint, load_parameters, open_checkpoint
 from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.resolve_model import model_tokenizer
 from multiturn.models.config import DecoderConfig
-from multiturn.models.native.decoder import NativeDecoder, Precision
 from multiturn.models.parameters import Parameters, parameter_specs
 from multiturn.models.sharding import TENSOR_PARALLEL, shardings
 from multiturn.text.tokenizers import Tokenizer
 
-__all__ = ["DType", "Kernels", "open_jax"]
+__all__ = ["DType", "open_jax"]
 
 DType = Literal["auto", "float32", "bfloat16", "int8"]
-"""Of the weights and, but for int8, of keys and values. ``auto`` is bfloat16 where the
-processor computes with it, through the native kernels or on an accelerator, else float32."""
-
-Kernels = Literal["auto", "native", "xla"]
-"""``native`` are this project's own for CPUs, which need a C++ compiler once; ``auto`` takes
-them where they are available and one CPU computes."""
+"""Of the weights and of keys and values. ``auto`` is bfloat16 on an accelerator, else float32.
+``int8`` is of the native kernels, which this engine does not use."""
 
 _ACCELERATOR_CHUNK_SIZES = (256,)
 _ACCELERATOR_BATCH_SIZES = (1, 8, 64)
@@ -49,26 +38,22 @@ def open_jax(
     path: Path,
     *,
     context: int | None = None,
-    threads: int | None = None,
     slots: int = 64,
     dtype: DType = "auto",
-    kernels: Kernels = "auto",
     devices: int = 1,
     cache_bytes: int = 2 << 30,
     weights_sha256: str | None = None,
     adapter: Path | None = None,
     listen: NoticeListener = ignore_notice,
 ) -> JaxEngine:
-    """Load a model into the native engine.
+    """Load a model into the JAX engine.
 
     Args:
         path: a GGUF file, or a checkpoint's directory in the hub's layout.
         context: tokens of the context window; by default the model's own. Memory grows with the
             texts, so a large window costs nothing by itself.
-        threads: of the native kernels; by default one for each CPU this process may use.
         slots: how many continuations are decoded at once, at most.
         dtype: see `DType`.
-        kernels: see `Kernels`.
         devices: how many devices the model is sharded over (a divisor of its heads).
         cache_bytes: memory limit of the prefix cache.
         weights_sha256: the file's hash where it is known, for the records.
@@ -79,7 +64,6 @@ def open_jax(
         ModelFileError: the model cannot be read; the message says why.
         InputError: an option is out of range.
         MissingDependencyError: a package it needs is not installed.
-        EngineError: the requested kernels are not available here.
     """
     checkpoint = open_checkpoint(path)
     config = checkpoint.config
@@ -98,9 +82,9 @@ def open_jax(
             "the model's tokenizer changes a prompt before the model reads it: "
             + "; ".join(tokenizer.changes)
         )
-    backend, weights, name = _load(
-        _Source(checkpoint, adapter), dtype, kernels, threads, slots, devices
-    )
+    if dtype == "int8":
+        raise InputError("int8 is not a type of XLA's kernels", fix="take bfloat16")
+    backend, weights, name = _xla(_Source(checkpoint, adapter), dtype, slots, devices)
     info = EngineInfo(
         engine=f"jax {jax.__version__} {name}",
         model=_name(path) if adapter is None else f"{_name(path)}+{adapter.name}",
@@ -135,46 +119,6 @@ class _Source:
         merged = merge_adapter(base, self.config, self.adapter, layout=self.checkpoint.layout)
         narrow: Parameters = jax.tree.map(lambda array: array.astype(dtype), merged)
         return narrow
-
-
-def _load(
-    source: _Source,
-    dtype: DType,
-    kernels: Kernels,
-    threads: int | None,
-    slots: int,
-    devices: int,
-) -> tuple[Backend, Any, str]:
-    """The backend, the weights for it, and its name for the records."""
-    on_one_cpu = jax.default_backend() == "cpu" and devices == 1
-    if kernels == "native" and not on_one_cpu:
-        raise InputError(
-            "the native kernels are for one CPU", got=f"{devices} x {jax.default_backend()}"
-        )
-    if dtype == "int8" and (kernels == "xla" or not on_one_cpu):
-        raise InputError("int8 needs the native kernels, on one CPU", fix="take bfloat16")
-    if kernels != "xla" and on_one_cpu:
-        try:
-            return _native(source, "bfloat16" if dtype == "auto" else dtype, threads, slots)
-        except EngineError:
-            # Without a working compiler XLA takes over; it is slower.
-            if kernels == "native" or dtype == "int8":
-                raise
-    return _xla(source, dtype, slots, devices)
-
-
-def _native(
-    source: _Source, precision: Precision, threads: int | None, slots: int
-) -> tuple[Backend, Any, str]:
-    if source.adapter is None:
-        arrays = each_array(source.checkpoint)
-        decoder = NativeDecoder.pack_each(arrays, source.config, precision, threads=threads)
-    else:
-        merged = source.load("float32")
-        decoder = NativeDecoder.pack(merged, source.config, precision, threads=threads)
-    sizes = _up_to(slots, NativeBackend.decode_batch_sizes)
-    backend = NativeBackend(source.config, precision, decode_batch_sizes=sizes)
-    return backend, decoder.handle, f"cpu native {precision}"
 
 
 def _xla(source: _Source, dtype: DType, slots: int, devices: int) -> tuple[Backend, Any, str]:

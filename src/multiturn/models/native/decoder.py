@@ -6,100 +6,95 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-import jax
-import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
-from jax import Array
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float32, Int32, Shaped
+from numpy import ndarray
 
 from multiturn.core.errors import InputError
-from multiturn.models.cache import KVCache
 from multiturn.models.config import DecoderConfig, RopePairs
-from multiturn.models.native.library import (
-    FORWARD_WITH_CACHE,
-    PREFILL_EACH,
-    TOP_CANDIDATES,
-    UNEMBED,
-    UNEMBED_INTO,
-    Library,
-    load_library,
-)
-from multiturn.models.parameters import Parameters, named_arrays, parameter_specs
-from multiturn.models.rotary import rope_frequencies
-from multiturn.models.sampling import CANDIDATES, TopCandidates
+from multiturn.models.native.arrays import GGML_TYPES, ArrayShape, array_shapes
+from multiturn.models.native.library import Library, load_library
+from multiturn.models.native.paged_cache import PagedCache
 
-__all__ = [
-    "NativeDecoder",
-    "Precision",
-    "empty_cache",
-    "forward_with_cache",
-    "prefill_each",
-    "unembed",
-    "top_candidates",
-]
+__all__ = ["ForwardRow", "NativeDecoder", "Precision", "rope_tables"]
 
 Precision = Literal["float32", "bfloat16", "int8"]
 """The type of the weights, and of the activations that they are multiplied with. Sums, norms, the
 residual stream and attention are float32 in all three. The KV cache is float32 with ``float32``,
 and bfloat16 otherwise.
 
-``int8`` has one scale for each output and group of 128 inputs, and quantizes activations in the
-same groups."""
+``int8`` has one scale for each output and group of inputs, and quantizes activations in the same
+groups."""
 
 _PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
-_LANES = 16
-_MAX_POSITIONS = 4096
+
+Wanted = Literal["none", "last", "all"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class ForwardRow:
+    """New tokens of one sequence.
+
+    Attributes:
+        tokens: one or more.
+        cache: of the tokens before them; `NativeDecoder.forward` extends it.
+        wanted: the tokens whose final hidden states are needed: those of a mask, or none of them,
+            the last one or all.
+    """
+
+    tokens: Sequence[int] | Int32[ndarray, " T"]
+    cache: PagedCache
+    wanted: Wanted | Bool[ndarray, " T"] = "last"
+
+
 class NativeDecoder:
     """Packed weights, and the threads that use them.
+
+    Calls from several Python threads run one after another; other Python threads go on meanwhile.
+
+    Args:
+        config: of the model.
+        precision: see `Precision`.
+        threads: by default one for each processor that this process may use.
 
     Attributes:
         config: of the model.
         precision: see `Precision`.
-        handle: what `forward_with_cache` and `unembed` take as weights, an int32 array of one
-            element. It is valid while this object lives and is not closed; later calls with it
-            raise an error.
+
+    Raises:
+        InputError: the precision is unknown, or the number of threads is out of range.
+        EngineError: the kernels cannot be compiled here.
     """
 
-    config: DecoderConfig
-    precision: Precision
-    handle: Int[Array, " 1"]
-    _library: Library
-    _release: weakref.finalize[Any, Any]
-
-    @classmethod
-    def pack(
-        cls,
-        parameters: Parameters,
+    def __init__(
+        self,
         config: DecoderConfig,
         precision: Precision = "bfloat16",
         *,
         threads: int | None = None,
-    ) -> Self:
-        """Pack a copy of the weights; the parameters are not needed afterwards.
-
-        Args:
-            parameters: arrays of any floating type.
-            config: of the model.
-            precision: see `Precision`.
-            threads: by default one for each processor that this process may use.
-
-        Raises:
-            InputError: the precision is unknown, the number of threads is out of range, or an
-                array does not match the configuration.
-            EngineError: the kernels cannot be compiled here.
-        """
-        return cls.pack_each(_arrays_by_layer(parameters), config, precision, threads=threads)
+    ) -> None:
+        if precision not in _PRECISIONS:
+            raise InputError("unknown precision", got=precision, allowed=", ".join(_PRECISIONS))
+        threads = len(os.sched_getaffinity(0)) if threads is None else threads
+        if not 1 <= threads <= 1024:
+            raise InputError("threads is out of range", got=threads, allowed="1 to 1024")
+        self.config = config
+        self.precision = precision
+        self._library: Library = load_library()
+        self._handle = self._library.create(_settings(config, precision, threads))
+        self._release = weakref.finalize(self, self._library.destroy, self._handle)
+        self._shapes = array_shapes(config)
+        self._missing = set(self._shapes)
+        for name, table in zip(("cosine", "sine"), rope_tables(config), strict=True):
+            self._set(name, None, table, ggml_type=0, outputs_first=False, elements=table.size)
 
     @classmethod
-    def pack_each(
+    def pack(
         cls,
         arrays: Iterable[tuple[str, int | None, Any]],
         config: DecoderConfig,
@@ -107,194 +102,248 @@ class NativeDecoder:
         *,
         threads: int | None = None,
     ) -> Self:
-        """`pack` for arrays that arrive one by one, so that they need not all be in memory at once.
+        """Pack copies of all arrays, which may arrive one by one in any order.
 
         Args:
             arrays: the name of each, such as ``query`` of `Layers` or ``embedding`` of
-                `Parameters`; its layer, or None outside the layers; and the array. Every one
-                once, in any order.
-            config: as in `pack`.
-            precision: as in `pack`.
-            threads: as in `pack`.
+                `Parameters`; its layer, or None outside the layers; and the array.
+            config: of the model.
+            precision: see `Precision`.
+            threads: see `NativeDecoder`.
 
         Raises:
-            InputError: as in `pack`; or an array is missing, unknown or repeated.
+            InputError: an array is missing, unknown or repeated, or does not match the
+                configuration; or as in `NativeDecoder`.
             EngineError: the kernels cannot be compiled here.
         """
-        if precision not in _PRECISIONS:
-            raise InputError("unknown precision", got=precision, allowed=", ".join(_PRECISIONS))
-        threads = len(os.sched_getaffinity(0)) if threads is None else threads
-        if not 1 <= threads <= 1024:
-            raise InputError("threads is out of range", got=threads, allowed="1 to 1024")
-        library = load_library()
-        handle = library.create(_settings(config, precision, threads))
+        decoder = cls(config, precision, threads=threads)
         try:
-            _pack_arrays(library, handle, arrays, config)
+            for name, layer, array in arrays:
+                decoder.set(name, layer, array)
+            decoder.check_complete()
         except BaseException:
-            library.destroy(handle)
+            decoder.close()
             raise
-        array = jnp.asarray([handle], jnp.int32)
-        release = weakref.finalize(array, library.destroy, handle)
-        return cls(config, precision, array, library, release)
+        return decoder
 
     @property
     def bytes(self) -> int:
-        """The size of the packed weights."""
-        return self._library.bytes(int(self.handle[0]))
+        """The size of the packed weights; 0 once it is closed."""
+        return self._library.bytes(self._handle)
+
+    @property
+    def block_bytes(self) -> int:
+        """The size of a block of the KV cache; 0 once it is closed."""
+        return self._library.block_bytes(self._handle)
+
+    @property
+    def block_positions(self) -> int:
+        """The positions of a block of the KV cache."""
+        return self._library.block_positions
+
+    @property
+    def variant(self) -> str:
+        """The instruction sets that the kernels were compiled for."""
+        return self._library.variant
 
     def close(self) -> None:
-        """Free the weights. Safe to call twice."""
+        """Free the weights. Safe to call twice; later calls of other methods raise."""
         self._release()
 
+    def set(
+        self,
+        name: str,
+        layer: int | None,
+        values: Shaped[ndarray, "*shape"],
+        *,
+        ggml_type: int | None = None,
+        outputs_first: bool = False,
+    ) -> None:
+        """Pack a copy of one array.
 
-def empty_cache(config: DecoderConfig, batch: int, capacity: int, precision: Precision) -> KVCache:
-    """A cache in the native layout ``L B K S H``: the positions of one head are contiguous.
+        Args:
+            name: such as ``query`` of `Layers` or ``embedding`` of `Parameters`.
+            layer: that it belongs to, or None outside the layers.
+            values: of any floating type; or with `ggml_type`, the bytes as a GGUF file has them.
+            ggml_type: the number of the type of such bytes; see `GGML_TYPES`.
+            outputs_first: whether a matrix has an axis of outputs and then one of inputs, as files
+                have it, in place of the shape in `Layers`. Quantized matrices always do.
 
-    H is padded with zeros to a multiple of 16.
-    """
-    head = -(-config.head_dim // _LANES) * _LANES
-    shape = (config.layers, batch, config.kv_heads, capacity, head)
-    dtype = jnp.float32 if precision == "float32" else jnp.bfloat16
-    return KVCache(
-        keys=jnp.zeros(shape, dtype),
-        values=jnp.zeros(shape, dtype),
-        lengths=jnp.zeros((batch,), jnp.int32),
-    )
+        Raises:
+            InputError: the array is unknown or repeated, or has another shape or size than the
+                configuration gives it.
+            EngineError: the decoder was closed, or the kernels do not read the type.
+        """
+        key = name, layer
+        if key not in self._missing:
+            raise InputError(
+                "the parameters do not match the configuration",
+                got=f"{_describe(*key)}, which is unknown or repeated",
+            )
+        shape = self._shapes[key]
+        data = np.asarray(values)
+        if ggml_type is None:
+            ggml_type, data = _floats(key, data, shape, outputs_first=outputs_first)
+        else:
+            data = _quantized(key, data, shape, ggml_type)
+            outputs_first = outputs_first or GGML_TYPES[ggml_type].block > 1
+        untied = name == "embedding" and not self.config.tie_embeddings
+        self._set(
+            "untied_embedding" if untied else name,
+            layer,
+            data,
+            ggml_type=ggml_type,
+            outputs_first=outputs_first,
+            elements=shape.size,
+        )
+        self._missing.discard(key)
 
+    def check_complete(self) -> None:
+        """Check that every array was set.
 
-def forward_with_cache(
-    handle: Int[Array, " 1"],
-    tokens: Int[Array, "B T"],
-    counts: Int[Array, " B"],
-    cache: KVCache,
-    config: DecoderConfig,
-) -> tuple[Float[Array, "B T D"], KVCache]:
-    """`models.decoder.forward_with_cache` with packed weights.
+        Raises:
+            InputError: one was not; the message names some.
+        """
+        if self._missing:
+            some = [_describe(*key) for key in self._shapes if key in self._missing][:3]
+            raise InputError(
+                "the parameters do not match the configuration", got=f"no {', '.join(some)}"
+            )
 
-    Args:
-        handle: of the `NativeDecoder`.
-        tokens: as there.
-        counts: as there; a row with 0 costs nothing.
-        cache: from `empty_cache`; donate it to `jax.jit` to have it changed in place.
-        config: of the model.
+    def new_cache(self) -> PagedCache:
+        """An empty KV cache for a sequence.
 
-    Returns:
-        The final hidden states after normalization, in float32, zero for padding; and the
-        extended cache.
+        Raises:
+            InputError: the decoder was closed.
+        """
+        return PagedCache(
+            block_positions=self.block_positions,
+            block_bytes=self._open_block_bytes(),
+            max_positions=self.config.max_seq_len,
+        )
 
-    Raises:
-        jax.errors.JaxRuntimeError: the decoder was closed, or a token, a count or a length
-            is out of range. The cache is unchanged then.
-    """
-    batch, length = tokens.shape
-    struct: Any = jax.ShapeDtypeStruct
-    call = jax.ffi.ffi_call(
-        FORWARD_WITH_CACHE,
-        (
-            struct((batch, length, config.d_model), jnp.float32),
-            struct(cache.keys.shape, cache.keys.dtype),
-            struct(cache.values.shape, cache.values.dtype),
-        ),
-        input_output_aliases={4: 1, 5: 2},
-    )
-    hidden, keys, values = call(
-        handle,
-        tokens.astype(jnp.int32),
-        counts.astype(jnp.int32),
-        cache.lengths.astype(jnp.int32),
-        cache.keys,
-        cache.values,
-    )
-    return hidden, KVCache(keys=keys, values=values, lengths=cache.lengths + counts)
+    def forward(self, rows: Sequence[ForwardRow]) -> Float32[ndarray, "wanted D"]:
+        """`models.decoder.forward_with_cache`: read tokens of any number of sequences.
 
+        Args:
+            rows: each with a cache of its own, which gains the row's tokens.
 
-def prefill_each(
-    handle: Int[Array, " 1"],
-    tokens: Int[Array, "B T"],
-    counts: Int[Array, " B"],
-    caches: Sequence[KVCache],
-) -> tuple[KVCache, ...]:
-    """`forward_with_cache` for rows that each have a cache of their own; returns no states.
+        Returns:
+            The final hidden states after normalization of the wanted tokens, in their order.
 
-    Args:
-        handle: of the `NativeDecoder`.
-        tokens: as there.
-        counts: as there.
-        caches: of one row each, from `empty_cache`, of any capacities; donate them.
+        Raises:
+            InputError: an array was never set; a row has no tokens, a mask of another length, the
+                cache of another row or of another decoder; or a sequence exceeds the context.
+            EngineError: the decoder was closed, or a token is not in the vocabulary. No cache is
+                longer then.
+        """
+        self.check_complete()
+        size = self._open_block_bytes()
+        if len({id(row.cache) for row in rows}) != len(rows):
+            raise InputError("two rows have the same KV cache")
+        tokens = [np.asarray(row.tokens, np.int32) for row in rows]
+        for row, mine in zip(rows, tokens, strict=True):
+            if mine.ndim != 1 or not len(mine):
+                raise InputError("a row's tokens", got=mine.shape, allowed="a list of one or more")
+            if row.cache.block_bytes != size:
+                raise InputError("a row has the KV cache of another decoder")
+        masks = [_mask(row.wanted, len(mine)) for row, mine in zip(rows, tokens, strict=True)]
+        for row, mine in zip(rows, tokens, strict=True):
+            row.cache.reserve(row.cache.length + len(mine))
+        blocks = np.zeros(
+            (len(rows), max((len(r.cache.addresses) for r in rows), default=0)), np.uint64
+        )
+        for index, row in enumerate(rows):
+            addresses = row.cache.addresses
+            blocks[index, : len(addresses)] = addresses
+        wanted = _joined(masks, np.bool_)
+        hidden = np.empty((np.count_nonzero(wanted), self.config.d_model), np.float32)
+        self._library.forward(
+            self._handle,
+            _joined(tokens, np.int32),
+            np.array([len(mine) for mine in tokens], np.int32),
+            np.array([row.cache.length for row in rows], np.int32),
+            blocks,
+            wanted,
+            hidden,
+        )
+        for row, mine in zip(rows, tokens, strict=True):
+            row.cache.advance(len(mine))
+        return hidden
 
-    Returns:
-        The extended caches.
+    def unembed(
+        self, hidden: Float32[ndarray, "B D"], out: Float32[ndarray, "B V"] | None = None
+    ) -> Float32[ndarray, "B V"]:
+        """The logits of normalized hidden states.
 
-    Raises:
-        jax.errors.JaxRuntimeError: as there.
-    """
-    old = [part for cache in caches for part in (cache.keys, cache.values)]
-    struct: Any = jax.ShapeDtypeStruct
-    call: Any = jax.ffi.ffi_call(
-        PREFILL_EACH,
-        [struct(part.shape, part.dtype) for part in old],
-        input_output_aliases={4 + index: index for index in range(len(old))},
-    )
-    lengths = jnp.concatenate([cache.lengths for cache in caches])
-    integers = (tokens, counts, lengths)
-    new = call(handle, *(values.astype(jnp.int32) for values in integers), *old)
-    return tuple(
-        KVCache(new[2 * row], new[2 * row + 1], cache.lengths + counts[row])
-        for row, cache in enumerate(caches)
-    )
+        Args:
+            hidden: such as `forward` returns.
+            out: memory for the logits.
 
+        Raises:
+            InputError: a shape or type is another.
+            EngineError: the decoder was closed.
+        """
+        rows = len(hidden)
+        _check_array("hidden", hidden, (rows, self.config.d_model))
+        shape = rows, self.config.vocab_size
+        if out is None:
+            out = np.empty(shape, np.float32)
+        _check_array("logits", out, shape)
+        self._library.unembed(self._handle, hidden, out)
+        return out
 
-def unembed(
-    handle: Int[Array, " 1"],
-    hidden: Float[Array, "B D"],
-    config: DecoderConfig,
-    workspace: Float[Array, "B V"] | None = None,
-) -> Float[Array, "B V"]:
-    """The float32 logits of normalized states, written over `workspace` if that is donated."""
-    struct: Any = jax.ShapeDtypeStruct
-    shape = struct((hidden.shape[0], config.vocab_size), jnp.float32)
-    hidden = hidden.astype(jnp.float32)
-    into: Any = jax.ffi.ffi_call(UNEMBED_INTO, shape, input_output_aliases={2: 0})
-    call: Any = jax.ffi.ffi_call(UNEMBED, shape)
-    logits: Array = call(handle, hidden) if workspace is None else into(handle, hidden, workspace)
-    return logits
+    def sample(
+        self,
+        logits: Float32[ndarray, "B V"],
+        *,
+        temperature: Sequence[float] | Float32[ndarray, " B"],
+        top_p: Sequence[float] | Float32[ndarray, " B"],
+        top_k: Sequence[int] | Int32[ndarray, " B"],
+        uniforms: Sequence[float] | Float32[ndarray, " B"],
+        want_logprobs: Sequence[bool] | Bool[ndarray, " B"],
+    ) -> tuple[Int32[ndarray, " B"], Float32[ndarray, " B"]]:
+        """Draw the next token of each row, as `models.sampling.sample_batch` does.
 
+        Args:
+            logits: such as `unembed` returns.
+            temperature: 0 takes the most likely token.
+            top_p: 1 is off.
+            top_k: 0 is off.
+            uniforms: in [0, 1); one draw for each row.
+            want_logprobs: whether a row's log-probability is needed.
 
-def top_candidates(
-    handle: Int[Array, " 1"],
-    logits: Float[Array, "B V"],
-    scale: Float[Array, " B"],
-    want_candidates: Bool[Array, " B"],
-    want_logprobs: Bool[Array, " B"],
-    candidates: int = CANDIDATES,
-) -> tuple[TopCandidates, Float[Array, " B"]]:
-    """`models.sampling.top_candidates` on the decoder's threads, which is much cheaper.
+        Returns:
+            The tokens; and their log-probabilities at temperature 1, 0 where they are not needed.
 
-    A row's results depend on that row alone, to the last bit. The candidates are the same as
-    there, except among tokens exactly as likely as the last one; sums differ by rounding.
+        Raises:
+            InputError: a shape or type is another.
+            EngineError: the decoder was closed.
+        """
+        rows = len(logits)
+        _check_array("logits", logits, (rows, self.config.vocab_size))
+        tokens, logprobs = np.empty(rows, np.int32), np.empty(rows, np.float32)
+        self._library.sample(
+            self._handle,
+            logits,
+            _of_each_row("temperature", temperature, np.float32, rows),
+            _of_each_row("top_p", top_p, np.float32, rows),
+            _of_each_row("top_k", top_k, np.int32, rows),
+            _of_each_row("uniforms", uniforms, np.float32, rows),
+            _of_each_row("want_logprobs", want_logprobs, np.bool_, rows),
+            tokens,
+            logprobs,
+        )
+        return tokens, logprobs
 
-    Args:
-        handle: of the `NativeDecoder`.
-        logits: float32.
-        scale: one over the temperature.
-        want_candidates: whether a row needs more than its most likely token. Otherwise its
-            other candidates are -inf, and its normalizer has no meaning.
-        want_logprobs: whether a row needs the second result, which is 0 otherwise.
-        candidates: how many to find, at most the size of the vocabulary.
+    def _set(self, name: str, layer: int | None, data: ndarray[Any, Any], **rest: Any) -> None:
+        self._library.set(self._handle, name, -1 if layer is None else layer, data, **rest)
 
-    Returns:
-        The candidates; and the logsumexp of the logits without `scale`.
-    """
-    rows, vocab_size = logits.shape
-    struct: Any = jax.ShapeDtypeStruct
-    count = min(candidates, vocab_size)
-    each_row = struct((rows,), jnp.float32)
-    found = (struct((rows, count), jnp.float32), struct((rows, count), jnp.int32))
-    call: Any = jax.ffi.ffi_call(TOP_CANDIDATES, (*found, each_row, each_row))
-    values, ids, scaled_logsumexp, logsumexp = call(
-        handle, logits, scale, want_candidates.astype(jnp.int32), want_logprobs.astype(jnp.int32)
-    )
-    return TopCandidates(values, ids, scaled_logsumexp + values[:, 0] * scale), logsumexp
+    def _open_block_bytes(self) -> int:
+        size = self.block_bytes
+        if size == 0:
+            raise InputError("the decoder was closed")
+        return size
 
 
 def _settings(config: DecoderConfig, precision: Precision, threads: int) -> dict[str, float]:
@@ -319,91 +368,102 @@ def _settings(config: DecoderConfig, precision: Precision, threads: int) -> dict
     }
 
 
-def _arrays_by_layer(parameters: Parameters) -> Iterator[tuple[str, int | None, Any]]:
-    """Every array, with those of the layers split into layers."""
-    for name, array in named_arrays(parameters):
-        values = np.asarray(array)
-        if name.startswith("layers."):
-            for layer, part in enumerate(values):
-                yield name.removeprefix("layers."), layer, part
-        else:
-            yield name, None, values
-
-
-def _expected_shapes(config: DecoderConfig) -> dict[tuple[str, int | None], tuple[int, ...]]:
-    """The shape of every array, by name and layer."""
-    shapes: dict[tuple[str, int | None], tuple[int, ...]] = {}
-    for name, info in named_arrays(parameter_specs(config)):
-        if name.startswith("layers."):
-            for layer in range(config.layers):
-                shapes[name.removeprefix("layers."), layer] = info.shape[1:]
-        else:
-            shapes[name, None] = info.shape
-    return shapes
-
-
-def _pack_arrays(
-    library: Library,
-    handle: int,
-    arrays: Iterable[tuple[str, int | None, Any]],
-    config: DecoderConfig,
-) -> None:
-    """Check the shape of every array and pack it, and the tables of rotary embeddings."""
-    missing = _expected_shapes(config)
-
-    def pack(name: str, layer: int | None, values: np.ndarray[Any, Any]) -> None:
-        is_bfloat16 = values.dtype == ml_dtypes.bfloat16
-        values = np.ascontiguousarray(values, None if is_bfloat16 else np.float32)
-        library.set(
-            handle,
-            name,
-            -1 if layer is None else layer,
-            values.ctypes.data,
-            is_bfloat16=is_bfloat16,
-            elements=values.size,
-        )
-
-    for name, layer, array in arrays:
-        shape = missing.pop((name, layer), None)
-        if shape is None:
-            raise InputError(
-                "the parameters do not match the configuration",
-                got=f"{_describe(name, layer)}, which is unknown or repeated",
-            )
-        values = np.asarray(array)
-        if values.shape != shape:
-            raise InputError(
-                f"the array {_describe(name, layer)} has a wrong shape",
-                got=values.shape,
-                allowed=str(shape),
-            )
-        untied = name == "embedding" and not config.tie_embeddings
-        pack("untied_embedding" if untied else name, layer, values)
-    if missing:
-        raise InputError(
-            "the parameters do not match the configuration",
-            got=f"no {', '.join(_describe(*key) for key in list(missing)[:3])}",
-        )
-    cosine, sine = _rope_tables(config)
-    pack("cosine", None, cosine)
-    pack("sine", None, sine)
-
-
 def _describe(name: str, layer: int | None) -> str:
     return name if layer is None else f"{name} of layer {layer}"
 
 
-def _rope_tables(config: DecoderConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines and sines for every position, bit for bit those of `models.rotary`."""
-    parts = []
-    for start in range(0, config.max_seq_len, _MAX_POSITIONS):
-        stop = min(config.max_seq_len, start + _MAX_POSITIONS)
-        positions = jnp.arange(start, stop, dtype=jnp.int32)[None]
-        parts.append(
-            [
-                np.asarray(table).reshape(stop - start, -1)
-                for table in rope_frequencies(positions, config.rotary)
-            ]
+def _floats(
+    key: tuple[str, int | None], data: ndarray[Any, Any], shape: ArrayShape, *, outputs_first: bool
+) -> tuple[int, ndarray[Any, Any]]:
+    """The GGML type of an array, and the array in it."""
+    allowed = shape.outputs_first if outputs_first else shape.inputs_first
+    if data.shape not in (allowed, shape.flat(outputs_first=outputs_first)):
+        raise InputError(
+            f"the array {_describe(*key)} has a wrong shape", got=data.shape, allowed=str(allowed)
         )
-    cosine, sine = zip(*parts, strict=True)
-    return np.concatenate(cosine), np.concatenate(sine)
+    is_bfloat16 = data.dtype == ml_dtypes.bfloat16
+    if not is_bfloat16 and data.dtype.kind != "f":
+        raise InputError(
+            f"the array {_describe(*key)} has a wrong type",
+            got=data.dtype.name,
+            allowed="a floating type",
+        )
+    return (
+        (30, np.ascontiguousarray(data))
+        if is_bfloat16
+        else (0, np.ascontiguousarray(data, np.float32))
+    )
+
+
+def _quantized(
+    key: tuple[str, int | None], data: ndarray[Any, Any], shape: ArrayShape, ggml_type: int
+) -> ndarray[Any, Any]:
+    """The bytes of an array as a GGUF file has them, if there are as many as there should be."""
+    if ggml_type not in GGML_TYPES:
+        names = ", ".join(f"{number} ({each.name})" for number, each in GGML_TYPES.items())
+        raise InputError("the kernels do not read this GGML type", got=ggml_type, allowed=names)
+    kind = GGML_TYPES[ggml_type]
+    if shape.inputs % kind.block:
+        raise InputError(
+            f"the array {_describe(*key)} has rows that are no whole blocks of {kind.name}",
+            got=shape.inputs,
+            allowed=f"a multiple of {kind.block}",
+        )
+    size = shape.size // kind.block * kind.bytes
+    if data.nbytes != size:
+        raise InputError(
+            f"the array {_describe(*key)} has a wrong size in {kind.name}, in bytes",
+            got=data.nbytes,
+            allowed=f"{size}",
+        )
+    return np.ascontiguousarray(data)
+
+
+def _mask(wanted: Wanted | Bool[ndarray, " T"], count: int) -> Bool[ndarray, " T"]:
+    if isinstance(wanted, str):
+        mask = np.full(count, wanted == "all")
+        mask[-1] = wanted != "none"
+        return mask
+    mask = np.asarray(wanted, np.bool_)
+    if mask.shape != (count,):
+        raise InputError(
+            "the mask of wanted tokens has a wrong shape", got=mask.shape, allowed=f"({count},)"
+        )
+    return mask
+
+
+def _joined(parts: list[ndarray[Any, Any]], dtype: Any) -> ndarray[Any, Any]:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype)
+
+
+def _check_array(name: str, array: ndarray[Any, Any], shape: tuple[int, ...]) -> None:
+    if array.shape != shape or array.dtype != np.float32 or not array.flags.c_contiguous:
+        raise InputError(
+            f"{name} must be a contiguous float32 array",
+            got=f"{array.dtype} {array.shape}",
+            allowed=str(shape),
+        )
+
+
+def _of_each_row(name: str, values: Any, dtype: Any, rows: int) -> ndarray[Any, Any]:
+    array = np.ascontiguousarray(values, dtype)
+    if array.shape != (rows,):
+        raise InputError(f"{name} has a wrong shape", got=array.shape, allowed=f"({rows},)")
+    return array
+
+
+def rope_tables(
+    config: DecoderConfig,
+) -> tuple[Float32[ndarray, "S R/2"], Float32[ndarray, "S R/2"]]:
+    """Cosines and sines for every position, those of `models.rotary` to a rounding.
+
+    Frequencies and angles are rounded to float32 where they are rounded there, because models were
+    trained with angles of that precision; the functions themselves are exact.
+    """
+    rotary = config.rotary
+    exponent = np.arange(0, rotary.size, 2, dtype=np.float32) / np.float32(rotary.size)
+    power = (np.float64(np.float32(rotary.base)) ** exponent.astype(np.float64)).astype(np.float32)
+    frequency = np.float32(1) / power
+    positions = np.arange(config.max_seq_len, dtype=np.float32) / np.float32(rotary.scaling)
+    angle = (positions[:, None] * frequency).astype(np.float64)
+    return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)

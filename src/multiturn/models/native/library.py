@@ -1,4 +1,6 @@
-"""Loading the compiled kernels and registering them with XLA."""
+"""Loading the compiled kernels; their functions with numpy arrays."""
+
+# ruff: noqa: F722 - shapes in annotations
 
 from __future__ import annotations
 
@@ -9,27 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jax.ffi
+from jaxtyping import Bool, Float32, Int32, UInt64
+from numpy import ndarray
 
 from multiturn.core.errors import EngineError
 from multiturn.models.native.build import built_library
 
-__all__ = [
-    "FORWARD_WITH_CACHE",
-    "Library",
-    "PREFILL_EACH",
-    "TOP_CANDIDATES",
-    "UNEMBED",
-    "UNEMBED_INTO",
-    "load_library",
-]
-
-FORWARD_WITH_CACHE = "multiturn_native_forward_with_cache"
-"""The name under which XLA knows `decoder.forward_with_cache`; likewise those below."""
-PREFILL_EACH = "multiturn_native_prefill_each"
-UNEMBED = "multiturn_native_unembed"
-UNEMBED_INTO = "multiturn_native_unembed_into"
-TOP_CANDIDATES = "multiturn_native_top_candidates"
+__all__ = ["Library", "load_library"]
 
 _ERROR_SIZE = 400
 """Bytes for an error message."""
@@ -37,10 +25,26 @@ _ERROR_SIZE = 400
 
 @dataclass(frozen=True)
 class Library:
-    """The functions of a loaded library. A decoder's handle is a positive number."""
+    """The functions of a loaded library. A decoder's handle is a positive number.
+
+    The shapes of arrays are not checked here: `NativeDecoder` does. While a function runs, other
+    Python threads run too.
+    """
 
     path: Path
     _functions: ctypes.CDLL = field(repr=False)
+
+    @property
+    def variant(self) -> str:
+        """The instruction sets that the library was compiled for."""
+        name: bytes = self._functions.mt_variant()
+        return name.decode()
+
+    @property
+    def block_positions(self) -> int:
+        """The positions of a block of the KV cache."""
+        positions: int = self._functions.mt_block_positions()
+        return positions
 
     def create(self, settings: Mapping[str, float]) -> int:
         """Allocate a decoder's weights.
@@ -54,16 +58,21 @@ class Library:
         Raises:
             EngineError: a setting is missing, unknown or out of range.
         """
-        error = ctypes.create_string_buffer(_ERROR_SIZE)
         count = len(settings)
         names = (ctypes.c_char_p * count)(*(name.encode() for name in settings))
         values = (ctypes.c_double * count)(*settings.values())
-        handle: int = self._functions.mt_create(names, values, count, error, _ERROR_SIZE)
-        _raise_on(handle == 0, error)
-        return handle
+        return self._call("mt_create", names, values, count)
 
     def set(
-        self, handle: int, name: str, layer: int, data: int, *, is_bfloat16: bool, elements: int
+        self,
+        handle: int,
+        name: str,
+        layer: int,
+        data: ndarray[Any, Any],
+        *,
+        ggml_type: int,
+        outputs_first: bool,
+        elements: int,
     ) -> None:
         """Pack one array.
 
@@ -71,48 +80,132 @@ class Library:
             handle: of the decoder.
             name: of the array.
             layer: that the array belongs to, or -1.
-            data: the address of the array, which is contiguous.
-            is_bfloat16: whether it is bfloat16; it is float32 otherwise.
+            data: contiguous.
+            ggml_type: the number of its type in GGML.
+            outputs_first: whether a matrix is [outputs][inputs].
             elements: in the array.
 
         Raises:
-            EngineError: the name or the layer is unknown, or the number of elements is wrong.
+            EngineError: the name, the layer or the type is unknown, or the number of elements is
+                wrong.
         """
-        error = ctypes.create_string_buffer(_ERROR_SIZE)
-        done = self._functions.mt_set(
+        self._call(
+            "mt_set",
             handle,
             name.encode(),
             layer,
-            ctypes.c_void_p(data),
-            int(is_bfloat16),
-            ctypes.c_int64(elements),
-            error,
-            _ERROR_SIZE,
+            data.ctypes.data,
+            ggml_type,
+            int(outputs_first),
+            elements,
         )
-        _raise_on(done == 0, error)
+
+    def forward(
+        self,
+        handle: int,
+        tokens: Int32[ndarray, " tokens"],
+        counts: Int32[ndarray, " B"],
+        lengths: Int32[ndarray, " B"],
+        blocks: UInt64[ndarray, "B blocks"],
+        wanted: Bool[ndarray, " tokens"],
+        hidden: Float32[ndarray, "wanted D"],
+    ) -> None:
+        """Run new tokens of some sequences through the layers; see `NativeDecoder.forward`.
+
+        Raises:
+            EngineError: the decoder was closed, or a token, a count, a length or a block is out of
+                range. The caches are unchanged then.
+        """
+        self._call(
+            "mt_forward",
+            handle,
+            len(counts),
+            tokens.ctypes.data,
+            counts.ctypes.data,
+            lengths.ctypes.data,
+            blocks.ctypes.data,
+            blocks.shape[1],
+            wanted.ctypes.data,
+            hidden.ctypes.data,
+        )
+
+    def unembed(
+        self, handle: int, hidden: Float32[ndarray, "B D"], logits: Float32[ndarray, "B V"]
+    ) -> None:
+        """Write the logits of normalized hidden states.
+
+        Raises:
+            EngineError: the decoder was closed.
+        """
+        self._call("mt_unembed", handle, hidden.ctypes.data, len(hidden), logits.ctypes.data)
+
+    def sample(
+        self,
+        handle: int,
+        logits: Float32[ndarray, "B V"],
+        temperature: Float32[ndarray, " B"],
+        top_p: Float32[ndarray, " B"],
+        top_k: Int32[ndarray, " B"],
+        uniforms: Float32[ndarray, " B"],
+        want_logprobs: Bool[ndarray, " B"],
+        tokens: Int32[ndarray, " B"],
+        logprobs: Float32[ndarray, " B"],
+    ) -> None:
+        """Draw the next token of each row; see `NativeDecoder.sample`.
+
+        Raises:
+            EngineError: the decoder was closed.
+        """
+        arrays = (logits, temperature, top_p, top_k, uniforms, want_logprobs, tokens, logprobs)
+        self._call("mt_sample", handle, len(logits), *(array.ctypes.data for array in arrays))
 
     def bytes(self, handle: int) -> int:
         """The size of the packed weights; 0 for an unknown handle."""
         found: int = self._functions.mt_bytes(handle)
         return found
 
+    def block_bytes(self, handle: int) -> int:
+        """The size of a block of the KV cache; 0 for an unknown handle."""
+        found: int = self._functions.mt_block_bytes(handle)
+        return found
+
     def destroy(self, handle: int) -> None:
         """Free a decoder once no call uses it. Safe to call twice."""
         self._functions.mt_destroy(handle)
 
+    def _call(self, name: str, *arguments: Any) -> int:
+        error = ctypes.create_string_buffer(_ERROR_SIZE)
+        result: int = getattr(self._functions, name)(*arguments, error, _ERROR_SIZE)
+        if result == 0:
+            message = error.value.decode(errors="replace")
+            raise EngineError("the native kernels refused a call", got=message)
+        return result
 
-def _raise_on(failed: bool, error: Any) -> None:
-    if failed:
-        message = error.value.decode(errors="replace")
-        raise EngineError("the native kernels refused a call", got=message)
 
+_POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
+_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    # The result, and the arguments. Those that may fail take a message and its size besides.
+    "mt_create": (_LONG, (_POINTER, _POINTER, _INT, _POINTER, _INT)),
+    "mt_set": (
+        _INT,
+        (_LONG, ctypes.c_char_p, _INT, _POINTER, _INT, _INT, _LONG, _POINTER, _INT),
+    ),
+    "mt_forward": (_INT, (_LONG, _INT, *4 * [_POINTER], _INT, *2 * [_POINTER], _POINTER, _INT)),
+    "mt_unembed": (_INT, (_LONG, _POINTER, _INT, _POINTER, _POINTER, _INT)),
+    "mt_sample": (_INT, (_LONG, _INT, *8 * [_POINTER], _POINTER, _INT)),
+    "mt_bytes": (_LONG, (_LONG,)),
+    "mt_block_bytes": (_LONG, (_LONG,)),
+    "mt_block_positions": (_INT, ()),
+    "mt_destroy": (None, (_LONG,)),
+    "mt_variant": (ctypes.c_char_p, ()),
+}
 
 _loaded: list[Library] = []
 _loading = threading.Lock()
 
 
 def load_library() -> Library:
-    """The library of this process: compiled if necessary, loaded and registered once.
+    """The library of this process: compiled if necessary, loaded once.
 
     Raises:
         EngineError: the library cannot be compiled or loaded here.
@@ -126,22 +219,11 @@ def load_library() -> Library:
 def _load(path: Path) -> Library:
     try:
         functions = ctypes.CDLL(str(path))
-    except OSError as error:
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(functions, name)
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError) as error:
         raise EngineError(
             "the native CPU kernels do not load", got=str(error), fix=f"remove {path.parent}"
         ) from error
-    functions.mt_create.restype = ctypes.c_int32
-    functions.mt_set.restype = ctypes.c_int32
-    functions.mt_bytes.restype = ctypes.c_int64
-    functions.mt_destroy.restype = None
-    capsule: Any = jax.ffi.pycapsule
-    handlers = {
-        FORWARD_WITH_CACHE: functions.mt_forward_with_cache,
-        PREFILL_EACH: functions.mt_prefill_each,
-        UNEMBED: functions.mt_unembed,
-        UNEMBED_INTO: functions.mt_unembed_into,
-        TOP_CANDIDATES: functions.mt_top_candidates,
-    }
-    for name, handler in handlers.items():
-        jax.ffi.register_ffi_target(name, capsule(handler), platform="cpu")
     return Library(path, functions)

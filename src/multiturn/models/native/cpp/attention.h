@@ -1,154 +1,184 @@
-// Attention of one token to the keys and values of its sequence, in float32.
+// Attention of a tile of queries to the blocks of one sequence's KV cache, in float32.
 //
-// The keys of one head are stored position after position, each padded with zeros to full vectors;
-// so are the values. The result for a token depends on its own position alone.
+// Softmax goes through the blocks in the order of their positions and keeps a running maximum and
+// sum (Milakov and Gimelshein, arXiv 1805.02867). Every block starts at a multiple of its size, so
+// the sums of a query have one order, which depends on its own position alone: not on the queries
+// that are computed with it, nor on how a text was cut.
 #pragma once
 
 #include <algorithm>
 
-#include "vectors.h"
+#include "kv_cache.h"
 
 namespace mt {
 
-constexpr int kMaxHeadTile = 4;    // query heads that are computed together
-constexpr int kMaxVectorTile = 4;  // vectors of a value that are summed together
+constexpr int kQueryRows = 24;      // queries of a tile: tokens times the heads that share a KV head
+constexpr int kProductRows = 6;     // rows of the products that are computed together
+constexpr int kProductVectors = 4;  // vectors of the same
+constexpr int kMinWidenedRows = 12;  // from which on a block is converted to float32 once
 
-// One step of a transposing reduction. Both vectors are cut into 2 * kParts parts. The result has
-// the sums of neighbouring parts: first those of a, then those of b, as wide as the parts.
-template <int kParts>
-MT_INLINE Floats transpose_reduce(Floats a, Floats b) {
-  if constexpr (kParts == 1)
-    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
-           __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30,
-                                   31);
-  else if constexpr (kParts == 2)
-    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
-           __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30,
-                                   31);
-  else if constexpr (kParts == 4)
-    return __builtin_shufflevector(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29) +
-           __builtin_shufflevector(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30,
-                                   31);
-  else
-    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28,
-                                   30) +
-           __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-}
+// A tile of queries of one KV head, and the working memory for them.
+struct QueryTile {
+  QueryTile() = default;
+  QueryTile(int head_dim, int padded_head)
+      : queries(static_cast<size_t>(kQueryRows) * head_dim),
+        sums(static_cast<size_t>(kQueryRows) * padded_head),
+        scores(static_cast<size_t>(kQueryRows) * kBlockPositions),
+        keys(static_cast<size_t>(kBlockPositions) * head_dim),
+        values(static_cast<size_t>(kBlockPositions) * padded_head) {}
 
-// Vector s has to be at index kBitReversed[s] for its sum to come out in lane s.
-constexpr int kBitReversed[kLanes] = {0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15};
+  int rows = 0;
+  int counts[kQueryRows];        // positions that each query attends to; they never fall
+  AlignedBuffer<float> queries;  // [row][dimension], times the scale of the scores
+  AlignedBuffer<float> sums;     // [row][padded dimension]: weighted sums of values
+  float maxima[kQueryRows], totals[kQueryRows];
 
-// The sums of sixteen vectors, as the lanes of one. Overwrites `x`.
-MT_INLINE Floats transpose_reduce(Floats* x) {
+  AlignedBuffer<float> scores;        // [row][position of the block]
+  AlignedBuffer<float> keys, values;  // of a block, in float32
+};
+
+// A matrix whose element (k, column) is at data[k * step_stride + column / 16 * vector_stride +
+// column % 16].
+template <class T>
+struct Columns {
+  const T* data;
+  size_t step_stride, vector_stride;
+};
+
+// out[r][v] (+)= sum over k of a[r][k] * columns[k][v], in the order of k.
+template <int R, int V, bool kAccumulate, class T>
+MT_INLINE void multiply_tile(const float* a, size_t a_stride, Columns<T> columns, int steps,
+                             float* out, size_t out_stride) {
+  Floats sums[R][V];
 #pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) x[i] = transpose_reduce<1>(x[i], x[i + 8]);
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) x[i] = transpose_reduce<2>(x[i], x[i + 4]);
-#pragma GCC unroll 2
-  for (int i = 0; i < 2; ++i) x[i] = transpose_reduce<4>(x[i], x[i + 2]);
-  return transpose_reduce<8>(x[0], x[1]);
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v)
+      sums[r][v] = kAccumulate ? load(out + r * out_stride + v * kLanes) : Floats{};
+  const T* from = columns.data;
+  for (int k = 0; k < steps; ++k, from += columns.step_stride) {
+    Floats column[V];
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) column[v] = load(from + v * columns.vector_stride);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const Floats x = broadcast(a[r * a_stride + k]);
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sums[r][v] = fma(column[v], x, sums[r][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) store(out + r * out_stride + v * kLanes, sums[r][v]);
 }
 
-// scores[g][s] = query g . key s, for `count` keys; the scores up to the next multiple of 16 are
-// written too. Keys at `count` and beyond are not read.
-template <int G, class T>
-void dot_keys(const float* queries, const T* keys, int vectors, int count, float* scores,
-              size_t score_stride) {
-  const int head = vectors * kLanes;
-  for (int block = 0; block < count; block += kLanes) {
-    Floats partial[G][kLanes];
-    const int block_size = std::min(kLanes, count - block);
-    for (int s = 0; s < block_size; ++s) {
-      const T* key = keys + static_cast<size_t>(block + s) * head;
-      Floats sums[G] = {};
-      for (int v = 0; v < vectors; ++v) {
-        const Floats k = load(key + v * kLanes);
-#pragma GCC unroll 4
-        for (int g = 0; g < G; ++g)
-          sums[g] = fma(k, load(queries + g * head + v * kLanes), sums[g]);
-      }
-#pragma GCC unroll 4
-      for (int g = 0; g < G; ++g) partial[g][kBitReversed[s]] = sums[g];
-    }
-    for (int s = block_size; s < kLanes; ++s)
-      for (int g = 0; g < G; ++g) partial[g][kBitReversed[s]] = Floats{};
-    for (int g = 0; g < G; ++g)
-      store(scores + g * score_stride + block, transpose_reduce(partial[g]));
+template <bool kAccumulate, class T>
+void multiply(const float* a, size_t a_stride, int rows, Columns<T> columns, int vectors, int steps,
+              float* out, size_t out_stride) {
+  for (int v = 0; v < vectors; v += kProductVectors) {
+    const Columns<T> part{columns.data + v * columns.vector_stride, columns.step_stride,
+                          columns.vector_stride};
+    with_constant<kProductVectors>(std::min(kProductVectors, vectors - v), [&](auto width) {
+      for (int r = 0; r < rows; r += kProductRows)
+        with_constant<kProductRows>(std::min(kProductRows, rows - r), [&](auto height) {
+          multiply_tile<decltype(height)::value, decltype(width)::value, kAccumulate>(
+              a + r * a_stride, a_stride, part, steps, out + r * out_stride + v * kLanes,
+              out_stride);
+        });
+    });
   }
 }
 
-// Replaces scores by weights that sum to 1; those from `count` to the next multiple of 16 become 0.
-inline void softmax(float* scores, int count, float scale) {
-  const int padded = round_up(count, kLanes);
-  for (int s = count; s < padded; ++s) scores[s] = kMasked;
-  Floats maxima = broadcast(kMasked);
-  for (int s = 0; s < padded; s += kLanes) {
-    const Floats x = load(scores + s) * scale;
-    store(scores + s, x);
-    maxima = max(maxima, x);
+// Turns the scores of one query with `count` positions of a block into weights relative to the
+// greatest score so far, and rescales what was summed with an earlier one.
+inline void softmax_block(float* scores, int count, float& maximum, float& total, float* sums,
+                          int padded_head) {
+  constexpr Floats kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  Floats x[kBlockPanels], inside[kBlockPanels], maxima = broadcast(maximum);
+#pragma GCC unroll 4
+  for (int p = 0; p < kBlockPanels; ++p) {
+    const Floats left = broadcast(static_cast<float>(count - p * kLanes));
+    inside[p] = kLane < left ? broadcast(1.0f) : Floats{};
+    x[p] = kLane < left ? load(scores + p * kLanes) : broadcast(kMasked);
+    maxima = max(maxima, x[p]);
   }
   const float greatest = reduce_max(maxima);
-  Floats total = {};
-  for (int s = 0; s < padded; s += kLanes) {
-    Floats x = exp(load(scores + s) - greatest);
-    if (s + kLanes > count)
-      for (int lane = 0; lane < kLanes; ++lane)
-        if (s + lane >= count) x[lane] = 0;
-    store(scores + s, x);
-    total += x;
+  if (greatest != maximum) {
+    const float factor = exp(broadcast(maximum - greatest))[0];
+    total *= factor;
+    for (int h = 0; h < padded_head; h += kLanes) store(sums + h, load(sums + h) * factor);
+    maximum = greatest;
   }
-  const float inverse = 1.0f / reduce_sum(total);
-  for (int s = 0; s < padded; s += kLanes) store(scores + s, load(scores + s) * inverse);
-}
-
-// out[g] = sum over s of weights[g][s] * value s, for V vectors of each value.
-template <int G, int V, class T>
-void weighted_sum(const float* weights, size_t weight_stride, const T* values, int head, int count,
-                  float* out) {
-  Floats sums[G][V] = {};
-  for (int s = 0; s < count; ++s) {
-    Floats value[V];
+  Floats added = {};
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v)
-      value[v] = load(values + static_cast<size_t>(s) * head + v * kLanes);
-#pragma GCC unroll 4
-    for (int g = 0; g < G; ++g)
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v)
-        sums[g][v] = fma(value[v], weights[g * weight_stride + s], sums[g][v]);
+  for (int p = 0; p < kBlockPanels; ++p) {
+    const Floats weight = exp(x[p] - greatest) * inside[p];
+    store(scores + p * kLanes, weight);
+    added += weight;
   }
-#pragma GCC unroll 4
-  for (int g = 0; g < G; ++g)
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) store(out + g * head + v * kLanes, sums[g][v]);
+  total += reduce_sum(added);
 }
 
-// G query heads that share one key head; see `attend`.
-template <int G, class T>
-void attend_heads(const float* queries, const T* keys, const T* values, int vectors, int count,
-                  float scale, float* scores, size_t score_stride, float* out) {
-  const int head = vectors * kLanes;
-  dot_keys<G>(queries, keys, vectors, count, scores, score_stride);
-  for (int g = 0; g < G; ++g) softmax(scores + g * score_stride, count, scale);
-  for (int v = 0; v < vectors; v += kMaxVectorTile)
-    with_constant<kMaxVectorTile>(std::min(kMaxVectorTile, vectors - v), [&](auto tile) {
-      weighted_sum<G, decltype(tile)::value>(scores, score_stride, values + v * kLanes, head, count,
-                                             out + v * kLanes);
-    });
-}
-
-// The `heads` query heads that share one key head, over the first `count` positions. Each head has
-// `vectors` vectors in `queries` and `out`, which may be the same array. `scores` is working memory
-// of kMaxHeadTile times `score_stride` floats.
 template <class T>
-void attend(const float* queries, int heads, const T* keys, const T* values, int vectors, int count,
-            float scale, float* scores, size_t score_stride, float* out) {
-  const size_t size = static_cast<size_t>(vectors) * kLanes;
-  for (int head = 0; head < heads; head += kMaxHeadTile)
-    with_constant<kMaxHeadTile>(std::min(kMaxHeadTile, heads - head), [&](auto tile) {
-      attend_heads<decltype(tile)::value>(queries + head * size, keys, values, vectors, count,
-                                          scale, scores, score_stride, out + head * size);
-    });
+MT_INLINE void widen(const T* from, size_t count, float* to) {
+  for (size_t i = 0; i < count; i += kLanes) store(to + i, load(from + i));
+}
+
+// The queries of a tile to one block; its first position is `begin`.
+template <class T>
+void attend_block(QueryTile& tile, const T* keys, const T* values, int head_dim, int padded_head,
+                  int begin) {
+  // A later row attends to no fewer positions, so those that do not reach the block come first.
+  int first = 0;
+  while (tile.counts[first] <= begin) ++first;
+  const int rows = tile.rows - first;
+  const int count = std::min(kBlockPositions, tile.counts[tile.rows - 1] - begin);
+  const float* queries = tile.queries.data() + static_cast<size_t>(first) * head_dim;
+  float* scores = tile.scores.data();
+  multiply<false>(queries, head_dim, rows,
+                  Columns<T>{keys, kLanes, static_cast<size_t>(head_dim) * kLanes},
+                  ceil_div(count, kLanes), head_dim, scores, kBlockPositions);
+  float* sums = tile.sums.data() + static_cast<size_t>(first) * padded_head;
+  for (int r = 0; r < rows; ++r)
+    softmax_block(scores + r * kBlockPositions,
+                  std::min(kBlockPositions, tile.counts[first + r] - begin),
+                  tile.maxima[first + r], tile.totals[first + r], sums + r * padded_head,
+                  padded_head);
+  multiply<true>(scores, kBlockPositions, rows,
+                 Columns<T>{values, static_cast<size_t>(padded_head), kLanes},
+                 padded_head / kLanes, count, sums, padded_head);
+}
+
+// All queries of a tile: tile.sums = the attention outputs. `blocks` has the addresses of the
+// sequence's blocks; the keys and values of the head begin at the given elements of each.
+template <class T>
+void attend(QueryTile& tile, const uint64_t* blocks, size_t keys_at, size_t values_at, int head_dim,
+            int padded_head) {
+  const int end = tile.counts[tile.rows - 1];
+  std::fill_n(tile.maxima, tile.rows, kMasked);
+  std::fill_n(tile.totals, tile.rows, 0.0f);
+  std::fill_n(tile.sums.data(), static_cast<size_t>(tile.rows) * padded_head, 0.0f);
+  for (int begin = 0; begin < end; begin += kBlockPositions) {
+    const T* block = reinterpret_cast<const T*>(blocks[begin / kBlockPositions]);
+    const T *keys = block + keys_at, *values = block + values_at;
+    if constexpr (!std::is_same_v<T, float>) {
+      if (tile.rows >= kMinWidenedRows) {
+        const size_t count = std::min(kBlockPositions, end - begin);
+        widen(keys, static_cast<size_t>(round_up(count, kLanes)) * head_dim, tile.keys.data());
+        widen(values, count * padded_head, tile.values.data());
+        attend_block<float>(tile, tile.keys.data(), tile.values.data(), head_dim, padded_head,
+                            begin);
+        continue;
+      }
+    }
+    attend_block<T>(tile, keys, values, head_dim, padded_head, begin);
+  }
+  for (int r = 0; r < tile.rows; ++r) {
+    float* sums = tile.sums.data() + static_cast<size_t>(r) * padded_head;
+    const float inverse = 1.0f / tile.totals[r];
+    for (int h = 0; h < padded_head; h += kLanes) store(sums + h, load(sums + h) * inverse);
+  }
 }
 
 }  // namespace mt

@@ -43,16 +43,6 @@ void apply_rope(float* head, const float* cosine, const float* sine, int pairs, 
   }
 }
 
-// Stores one head followed by zeros, so that readers need no tail loop.
-template <class T>
-void store_padded(const float* head, int size, int padded_size, T* to) {
-  for (int h = 0; h < padded_size; h += kLanes) {
-    Floats x = {};
-    for (int lane = 0; lane < kLanes && h + lane < size; ++lane) x[lane] = head[h + lane];
-    store(to + h, x);
-  }
-}
-
 void add_bias(const std::vector<float>& bias, int first, int count, float* to) {
   if (bias.empty()) return;
   for (int n = 0; n < count; ++n) to[n] += bias[first + n];
@@ -63,39 +53,60 @@ void add_bias(const std::vector<float>& bias, int first, int count, float* to) {
 Decoder::Decoder(const DecoderConfig& config)
     : config_(config), pool_(config.threads), weights_(config), scratch_(config, pool_.size()) {}
 
-void Decoder::set(const std::string& name, int layer, const void* data, bool is_bfloat16,
-                  int64_t elements) {
+void Decoder::set(const std::string& name, int layer, const void* data, int32_t type,
+                  bool outputs_first, int64_t elements) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  weights_.set(pool_, name, layer, data, is_bfloat16, elements);
+  weights_.set(pool_, name, layer, data, type, outputs_first, elements);
 }
 
-std::vector<Decoder::Token> Decoder::real_tokens(const Batch& batch) const {
+std::vector<Decoder::Token> Decoder::checked_tokens(const Batch& batch) const {
   std::vector<Token> tokens;
+  float* hidden = batch.hidden;
+  size_t index = 0;
   for (int row = 0; row < batch.rows; ++row) {
     const int count = batch.counts[row], length = batch.lengths[row];
-    if (count == 0) continue;
-    if (count < 0 || count > batch.length)
-      throw std::invalid_argument("a row's count is not between 0 and the tokens given");
-    if (length < 0 || length > batch.caches[row].capacity - count)
-      throw std::invalid_argument("a row's tokens do not fit its cache");
-    if (length + count > config_.max_seq_len)
+    const uint64_t* blocks = batch.blocks + static_cast<size_t>(row) * batch.max_blocks;
+    if (count < 0) throw std::invalid_argument("a row's count is negative");
+    if (length < 0 || length > config_.max_seq_len - count)
       throw std::invalid_argument("a row is longer than the model's context");
-    for (int t = 0; t < count; ++t) {
-      const int64_t index = static_cast<int64_t>(row) * batch.length + t;
+    if (count == 0) continue;
+    const int needed = ceil_div(length + count, kBlockPositions);
+    if (needed > batch.max_blocks)
+      throw std::invalid_argument("a row's tokens do not fit its cache");
+    for (int block = 0; block < needed; ++block)
+      if (blocks[block] == 0 || blocks[block] % kBlockAlignment != 0)
+        throw std::invalid_argument("a block of a row's cache is missing or not aligned");
+    for (int t = 0; t < count; ++t, ++index) {
       const int id = batch.tokens[index];
       if (id < 0 || id >= config_.vocab_size)
         throw std::invalid_argument("a token is not in the vocabulary");
-      tokens.push_back({id, row, length + t, index});
+      const bool wanted = batch.wanted[index] != 0;
+      tokens.push_back({id, row, length + t, wanted ? hidden : nullptr});
+      if (wanted) hidden += config_.d_model;
     }
   }
   return tokens;
+}
+
+std::vector<Decoder::Tile> Decoder::query_tiles(const Token* tokens, int count) const {
+  std::vector<Tile> tiles;
+  const int group = config_.group();
+  for (int begin = 0, end; begin < count; begin = end) {
+    for (end = begin + 1; end < count && tokens[end].row == tokens[begin].row;) ++end;
+    const int queries = (end - begin) * group;
+    for (int first = 0; first < queries; first += kQueryRows)
+      tiles.push_back(
+          {begin + first / group, first % group, std::min(kQueryRows, queries - first)});
+  }
+  return tiles;
 }
 
 // One worker's part in the forward pass of up to kMaxChunk tokens. All workers call the same
 // methods in the same order; each method ends with a barrier.
 class Decoder::ChunkForward {
  public:
-  ChunkForward(Decoder& decoder, Worker& worker, const Token* tokens, int count, const Batch& batch)
+  ChunkForward(Decoder& decoder, Worker& worker, const Token* tokens, int count,
+               const std::vector<Tile>& tiles, const Batch& batch)
       : c_(decoder.config_),
         weights_(decoder.weights_),
         scratch_(decoder.scratch_),
@@ -103,6 +114,8 @@ class Decoder::ChunkForward {
         worker_(worker),
         tokens_(tokens),
         count_(count),
+        tiles_(tiles),
+        layout_(decoder.config_),
         batch_(batch) {}
 
   void embed() {
@@ -144,9 +157,9 @@ class Decoder::ChunkForward {
 
   void final_norm() {
     worker_.parallel_for(count_, [&](int i) {
-      normalize(scratch_.residual.row(i), weights_.final_norm_scale, weights_.final_norm_bias,
-                c_.d_model, c_.layer_norm, c_.norm_eps,
-                batch_.hidden + tokens_[i].index * c_.d_model);
+      if (tokens_[i].hidden != nullptr)
+        normalize(scratch_.residual.row(i), weights_.final_norm_scale, weights_.final_norm_bias,
+                  c_.d_model, c_.layer_norm, c_.norm_eps, tokens_[i].hidden);
     });
   }
 
@@ -201,10 +214,8 @@ class Decoder::ChunkForward {
     });
   }
 
-  // Where one head of one sequence begins in the keys or values.
-  size_t kv_offset(const CacheRow& cache, int layer, int kv_head) const {
-    const size_t row = static_cast<size_t>(layer) * cache.rows + cache.row;
-    return (row * c_.kv_heads + kv_head) * cache.capacity * c_.padded_head();
+  const uint64_t* blocks_of(const Token& token) const {
+    return batch_.blocks + static_cast<size_t>(token.row) * batch_.max_blocks;
   }
 
   // Rotates queries and keys, and stores keys and values. All tokens of the chunk do so before any
@@ -213,53 +224,59 @@ class Decoder::ChunkForward {
   void write_cache(int layer) {
     worker_.parallel_for(count_, [&](int i) {
       const Token& token = tokens_[i];
-      const CacheRow& cache = batch_.caches[token.row];
+      T* block = reinterpret_cast<T*>(blocks_of(token)[token.position / kBlockPositions]);
+      const int position = token.position % kBlockPositions;
       float* queries = scratch_.qkv.row(i);
-      float* keys = queries + c_.query_size();
-      float* values = keys + c_.kv_size();
+      const float* keys = queries + c_.query_size();
+      const float* values = keys + c_.kv_size();
       const size_t angles = token.position * c_.rotary_pairs();
       for (int n = 0; n < c_.heads + c_.kv_heads; ++n)
         apply_rope(queries + n * c_.head_dim, weights_.cosine.data() + angles,
                    weights_.sine.data() + angles, c_.rotary_dim / 2, c_.interleaved_rope);
       for (int n = 0; n < c_.kv_heads; ++n) {
-        const size_t at =
-            kv_offset(cache, layer, n) + static_cast<size_t>(token.position) * c_.padded_head();
-        store_padded(keys + n * c_.head_dim, c_.head_dim, c_.padded_head(),
-                     static_cast<T*>(cache.keys) + at);
-        store_padded(values + n * c_.head_dim, c_.head_dim, c_.padded_head(),
-                     static_cast<T*>(cache.values) + at);
+        store_key(keys + n * c_.head_dim, c_.head_dim, position, block + layout_.keys(layer, n));
+        store_value(values + n * c_.head_dim, c_.head_dim, c_.padded_head(), position,
+                    block + layout_.values(layer, n));
       }
     });
   }
 
   template <class T>
   void attention(int layer) {
-    const float scale = 1.0f / std::sqrt(static_cast<float>(c_.head_dim));
-    const int head = c_.padded_head(), group = c_.group();
-    worker_.parallel_for(count_ * c_.kv_heads, [&](int unit) {
-      const int i = unit / c_.kv_heads, kv_head = unit % c_.kv_heads;
-      const Token& token = tokens_[i];
-      const CacheRow& cache = batch_.caches[token.row];
-      const float* queries = scratch_.qkv.row(i) + kv_head * group * c_.head_dim;
-      float* out = scratch_.attention.row(i) + kv_head * group * head;
-      for (int g = 0; g < group; ++g)
-        store_padded(queries + g * c_.head_dim, c_.head_dim, head, out + g * head);
-      const size_t at = kv_offset(cache, layer, kv_head);
-      attend(out, group, static_cast<const T*>(cache.keys) + at,
-             static_cast<const T*>(cache.values) + at, c_.head_vectors(), token.position + 1, scale,
-             mine_.scores.data(), scratch_.score_stride, out);
+    worker_.parallel_for(static_cast<int>(tiles_.size()) * c_.kv_heads, [&](int unit) {
+      attend_tile<T>(tiles_[unit / c_.kv_heads], layer, unit % c_.kv_heads);
     });
   }
 
-  // packed_attention = the attention outputs without their padding.
+  template <class T>
+  void attend_tile(const Tile& place, int layer, int kv_head) {
+    const float scale = 1.0f / std::sqrt(static_cast<float>(c_.head_dim));
+    const int group = c_.group();
+    QueryTile& tile = mine_.tile;
+    // The token of a row of the tile, and where its head begins among those of the token.
+    const auto token_of = [&](int row) { return place.token + (place.first + row) / group; };
+    const auto head_at = [&](int row) {
+      return (kv_head * group + (place.first + row) % group) * c_.head_dim;
+    };
+    tile.rows = place.rows;
+    for (int row = 0; row < place.rows; ++row) {
+      const int i = token_of(row);
+      tile.counts[row] = tokens_[i].position + 1;
+      const float* query = scratch_.qkv.row(i) + head_at(row);
+      float* to = tile.queries.data() + static_cast<size_t>(row) * c_.head_dim;
+      for (int h = 0; h < c_.head_dim; ++h) to[h] = query[h] * scale;
+    }
+    attend<T>(tile, blocks_of(tokens_[place.token]), layout_.keys(layer, kv_head),
+              layout_.values(layer, kv_head), c_.head_dim, c_.padded_head());
+    for (int row = 0; row < place.rows; ++row)
+      std::memcpy(scratch_.attention.row(token_of(row)) + head_at(row),
+                  tile.sums.data() + static_cast<size_t>(row) * c_.padded_head(),
+                  c_.head_dim * sizeof(float));
+  }
+
   void pack_attention() {
     worker_.parallel_for(count_, [&](int i) {
-      const float* padded = scratch_.attention.row(i);
-      float* dense = scratch_.qkv.row(i);  // the queries are no longer needed
-      for (int n = 0; n < c_.heads; ++n)
-        std::memcpy(dense + n * c_.head_dim, padded + n * c_.padded_head(),
-                    c_.head_dim * sizeof(float));
-      scratch_.packed_attention.set(i, dense, c_.query_size());
+      scratch_.packed_attention.set(i, scratch_.attention.row(i), c_.query_size());
     });
   }
 
@@ -270,27 +287,25 @@ class Decoder::ChunkForward {
   Worker& worker_;
   const Token* tokens_;
   const int count_;
+  const std::vector<Tile>& tiles_;
+  const BlockLayout layout_;
   const Batch& batch_;
 };
 
 void Decoder::forward(const Batch& batch) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const std::vector<Token> tokens = real_tokens(batch);
-  if (batch.hidden != nullptr) {
-    const size_t states = static_cast<size_t>(batch.rows) * batch.length * config_.d_model;
-    std::memset(batch.hidden, 0, states * sizeof(float));
-  }
-  for (int row = 0; row < batch.rows; ++row) scratch_.reserve(batch.caches[row].capacity);
+  const std::vector<Token> tokens = checked_tokens(batch);
   for (size_t begin = 0; begin < tokens.size(); begin += kMaxChunk) {
     const int count = static_cast<int>(std::min<size_t>(kMaxChunk, tokens.size() - begin));
+    const std::vector<Tile> tiles = query_tiles(tokens.data() + begin, count);
     pool_.run([&](Worker& worker) {
-      ChunkForward chunk(*this, worker, tokens.data() + begin, count, batch);
+      ChunkForward chunk(*this, worker, tokens.data() + begin, count, tiles, batch);
       chunk.embed();
       for (int layer = 0; layer < config_.layers; ++layer) {
         chunk.attention_block(layer);
         chunk.mlp_block(layer);
       }
-      if (batch.hidden != nullptr) chunk.final_norm();
+      chunk.final_norm();
     });
   }
 }
@@ -320,12 +335,11 @@ void Decoder::unembed(const float* hidden, int rows, float* logits) {
   }
 }
 
-void Decoder::find_top_candidates(const TopCandidates& batch) {
+void Decoder::sample(const Sampling& batch) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  std::vector<CandidateFinder> finders(pool_.size(),
-                                       CandidateFinder(batch.vocab_size, batch.candidates));
+  std::vector<Sampler> samplers(pool_.size(), Sampler(config_.vocab_size));
   pool_.run([&](Worker& worker) {
-    worker.parallel_for(batch.rows, [&](int row) { finders[worker.index()].find(batch, row); });
+    worker.parallel_for(batch.rows, [&](int row) { samplers[worker.index()].sample(batch, row); });
   });
 }
 

@@ -5,29 +5,22 @@
 #include <string>
 #include <vector>
 
+#include "sampling.h"
 #include "scratch.h"
-#include "top_candidates.h"
 #include "weights.h"
 
 namespace mt {
 
-// One sequence's part of a KV cache. Keys and values have the shape L B K S H, H padded to full
-// vectors; they are float32, or bfloat16 if the precision is not float32.
-struct CacheRow {
-  void* keys;
-  void* values;
-  int rows, row;  // B, and which of them
-  int capacity;   // S
-};
-
-// New tokens of some sequences, and the caches that they extend.
+// New tokens of some sequences, and the KV caches that they extend.
 struct Batch {
-  int rows, length;        // B, T
-  const int32_t* tokens;   // B T
-  const int32_t* counts;   // B: how many of a row's T tokens are real
-  const int32_t* lengths;  // B: positions that the cache already has
-  const CacheRow* caches;  // B
-  float* hidden;           // B T D, or null if the hidden states are not needed
+  int rows;                // B
+  const int32_t* tokens;   // of all rows, one row after another
+  const int32_t* counts;   // B: tokens of each row
+  const int32_t* lengths;  // B: positions that its cache already has
+  const uint64_t* blocks;  // B max_blocks: the addresses of its blocks; see kv_cache.h
+  int max_blocks;
+  const uint8_t* wanted;  // of each token: whether its hidden state is needed
+  float* hidden;          // [wanted tokens] D
 };
 
 class Decoder {
@@ -35,20 +28,20 @@ class Decoder {
   explicit Decoder(const DecoderConfig& config);
 
   // See Weights::set.
-  void set(const std::string& name, int layer, const void* data, bool is_bfloat16,
+  void set(const std::string& name, int layer, const void* data, int32_t type, bool outputs_first,
            int64_t elements);
 
   // models.decoder.forward_with_cache: extends the caches, and writes the final hidden states after
-  // normalization, 0 for padding.
-  // Throws std::invalid_argument, before it changes anything, if a token, count or length is out of
-  // range.
+  // normalization of the wanted tokens.
+  // Throws std::invalid_argument, before it changes anything, if a token, count, length or block is
+  // out of range.
   void forward(const Batch& batch);
 
   // models.decoder.unembed: hidden states B D to logits B V, both float32.
   void unembed(const float* hidden, int rows, float* logits);
 
-  // The rows are divided among the threads.
-  void find_top_candidates(const TopCandidates& batch);
+  // See sampling.h. The rows are divided among the threads.
+  void sample(const Sampling& batch);
 
   const DecoderConfig& config() const { return config_; }
   size_t bytes() const { return weights_.bytes(); }
@@ -56,11 +49,17 @@ class Decoder {
  private:
   struct Token {
     int32_t id, row, position;
-    int64_t index;  // in the B T tokens of the batch
+    float* hidden;  // where its hidden state goes, or null
+  };
+  // Some queries of tokens of one row: `rows` of them, from query `first` of token `token` on. The
+  // queries of a token are its heads that share a KV head.
+  struct Tile {
+    int token, first, rows;
   };
   class ChunkForward;
 
-  std::vector<Token> real_tokens(const Batch& batch) const;
+  std::vector<Token> checked_tokens(const Batch& batch) const;
+  std::vector<Tile> query_tiles(const Token* tokens, int count) const;
 
   const DecoderConfig config_;
   std::mutex mutex_;  // one call at a time

@@ -28,14 +28,14 @@ class TokenRows {
 struct WorkerScratch {
   AlignedBuffer<float> panel, gate_panel;  // products of a chunk with one panel of weights
   AlignedBuffer<float> row;                // one normalized token
-  AlignedBuffer<float> scores;             // attention scores of kMaxHeadTile heads
+  QueryTile tile;
 };
 
 struct Scratch {
   Scratch(const DecoderConfig& c, int threads)
       : residual(c.d_model),
         qkv(round_up(c.qkv_size(), kPanel)),
-        attention(c.heads * c.padded_head()),
+        attention(c.query_size()),
         mlp(round_up(c.mlp_dim, kPanel)),
         packed_hidden(kMaxChunk, c.d_model, c.type()),
         packed_attention(kMaxChunk, c.query_size(), c.type()),
@@ -45,25 +45,16 @@ struct Scratch {
       worker.panel = AlignedBuffer<float>(kMaxChunk * kPanel);
       worker.gate_panel = AlignedBuffer<float>(kMaxChunk * kPanel);
       worker.row = AlignedBuffer<float>(c.d_model);
+      worker.tile = QueryTile(c.head_dim, c.padded_head());
     }
   }
 
-  // Makes `scores` large enough for caches of `capacity` positions.
-  void reserve(int capacity) {
-    const size_t stride = round_up(capacity, kLanes);
-    if (stride <= score_stride) return;
-    for (WorkerScratch& worker : workers)
-      worker.scores = AlignedBuffer<float>(kMaxHeadTile * stride);
-    score_stride = stride;
-  }
-
   TokenRows residual;   // the residual stream
-  TokenRows qkv;        // queries, keys and values; then attention outputs without padding
-  TokenRows attention;  // padded queries; then the attention outputs in their place
+  TokenRows qkv;        // queries, keys and values
+  TokenRows attention;  // the outputs of all heads
   TokenRows mlp;
   PackedActivations packed_hidden, packed_attention, packed_mlp;
   std::vector<WorkerScratch> workers;
-  size_t score_stride = 0;
 };
 
 }  // namespace mt

@@ -137,17 +137,22 @@ std::vector<Weights::Array> Weights::layer_arrays(LayerWeights& layer) {
 }
 
 void Weights::set(ThreadPool& pool, const std::string& name, int layer, const void* data,
-                  bool is_bfloat16, int64_t elements) {
+                  int32_t type, bool outputs_first, int64_t elements) {
   if (layer < -1 || layer >= config_.layers)
     throw std::invalid_argument("there is no layer " + std::to_string(layer));
-  const std::vector<Array> arrays = layer < 0 ? model_arrays() : layer_arrays(layers[layer]);
-  const auto array = std::find_if(arrays.begin(), arrays.end(),
-                                  [&](const Array& each) { return each.name == name; });
+  std::vector<Array> arrays = layer < 0 ? model_arrays() : layer_arrays(layers[layer]);
+  const auto array =
+      std::find_if(arrays.begin(), arrays.end(), [&](const Array& each) { return each.name == name; });
   if (array == arrays.end()) throw std::invalid_argument("there is no array " + name);
   if (elements < 0 || static_cast<size_t>(elements) != array->elements())
     throw std::invalid_argument("the array " + name + " has " + std::to_string(elements) +
                                 " elements instead of " + std::to_string(array->elements()));
-  const Source source{data, is_bfloat16, 1, 0};
+  constexpr int32_t kFloat32 = 0, kBfloat16 = 30;
+  if (type != kFloat32 && type != kBfloat16)
+    throw std::invalid_argument("the array " + name + " has the type " + std::to_string(type) +
+                                ", which the kernels do not read");
+  const Source source{data, type == kBfloat16, 1, 0};
+  if (array->layout == Array::kOutputsLast && outputs_first) array->layout = Array::kOutputsFirst;
   switch (array->layout) {
     case Array::kVector: return array->set_vector(source);
     case Array::kEmbedding:

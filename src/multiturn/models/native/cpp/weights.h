@@ -34,10 +34,12 @@ class Weights {
   explicit Weights(const DecoderConfig& config);
 
   // Packs one array of one layer, or of none if `layer` is -1. The names and layouts are those of
-  // models.parameters, and "cosine" and "sine": max_seq_len times rotary_dim / 2.
-  // Throws std::invalid_argument for an unknown name or layer, or a wrong number of elements.
-  void set(ThreadPool& pool, const std::string& name, int layer, const void* data, bool is_bfloat16,
-           int64_t elements);
+  // models.parameters, and "cosine" and "sine": max_seq_len times rotary_dim / 2. `type` is a
+  // number of GGML. Matrices are [inputs][outputs], or [outputs][inputs] if `outputs_first`; an
+  // embedding has a row for each token in any case.
+  // Throws std::invalid_argument for an unknown name, layer or type, or a wrong number of elements.
+  void set(ThreadPool& pool, const std::string& name, int layer, const void* data, int32_t type,
+           bool outputs_first, int64_t elements);
 
   size_t bytes() const;
 
