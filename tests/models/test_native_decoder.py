@@ -22,19 +22,13 @@ from multiturn.models.arrays import initialize
 from multiturn.models.cache import empty_cache
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
 from multiturn.models.decoder import forward_with_cache, unembed
-<<<<<<< HEAD
-from multiturn.models.native import decoder as native
-from multiturn.models.native.compilers import find_compiler
-from multiturn.models.native.decoder import NativeDecoder, Precision
-from multiturn.models.parameters import Parameters, parameter_specs
-=======
 from multiturn.models.native.arrays import array_shapes
+from multiturn.models.native.compilers import find_compiler
 from multiturn.models.native.decoder import ForwardRow, NativeDecoder, Precision, rope_tables
 from multiturn.models.native.library import load_library
 from multiturn.models.native.paged_cache import PagedCache
 from multiturn.models.parameters import Parameters, named_arrays, parameter_specs
 from multiturn.models.rotary import rope_frequencies
->>>>>>> 0824147 (The native decoder without JAX: a C API by ctypes, a paged KV cache, attention by blocks)
 
 pytestmark = [
     pytest.mark.real,
@@ -400,7 +394,7 @@ def test_senseless_arguments_are_refused_in_words() -> None:
         decoder.set("norm_scale", 0, np.ones(96, np.uint8), ggml_type=99)
     with pytest.raises(InputError, match="wrong size in Q8_0, in bytes: got 96; allowed: 20400"):
         decoder.set("up", 0, np.ones(96, np.uint8), ggml_type=8)
-    with pytest.raises(InputError, match="no whole blocks of Q4_K"):
+    with pytest.raises(InputError, match="no full blocks of Q4_K"):
         decoder.set("up", 0, np.ones(96, np.uint8), ggml_type=12)
 
 

@@ -12,14 +12,8 @@ import pytest
 from multiturn.hub.checkpoints.reading import each_array, load_parameters, open_checkpoint
 from multiturn.hub.formats.gguf import read_array, read_gguf_header
 from multiturn.models.decoder import forward
-<<<<<<< HEAD
-from multiturn.models.native import decoder as native
-from multiturn.models.native.compilers import find_compiler
-from multiturn.models.native.decoder import NativeDecoder, Precision
-=======
 from multiturn.models.native.compilers import find_compiler
 from multiturn.models.native.decoder import ForwardRow, NativeDecoder, Precision
->>>>>>> 0824147 (The native decoder without JAX: a C API by ctypes, a paged KV cache, attention by blocks)
 from multiturn.text.tokenizers_gguf import from_gguf_metadata
 
 pytestmark = [

@@ -86,7 +86,9 @@ def test_chooses_as_xla_does(kind: str, size: int) -> None:
         tokens, logprobs = results[0]
         plain = np.asarray(SAMPLE(logits, uniforms, temperature, top_p, top_k))
         np.testing.assert_array_equal(tokens[temperature == 0], plain[temperature == 0])
-        differ += int((tokens != plain).sum())
+        # Of equal tokens the border of a nucleus may move by one, and with it each draw.
+        tolerance = 1 if kind == "equal" else 0
+        differ += int((np.abs(tokens - plain) > tolerance).sum())
         expected = np.asarray(log_probabilities(jnp.asarray(logits), jnp.asarray(tokens)))
         np.testing.assert_allclose(logprobs[want], expected[want], atol=2e-5)
         assert not logprobs[~want].any()

@@ -33,7 +33,7 @@ groups."""
 
 _PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
 
-Wanted = Literal["none", "last", "all"]
+Selection = Literal["none", "last", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ class ForwardRow:
 
     tokens: Sequence[int] | Int32[ndarray, " T"]
     cache: PagedCache
-    wanted: Wanted | Bool[ndarray, " T"] = "last"
+    wanted: Selection | Bool[ndarray, " T"] = "last"
 
 
 class NativeDecoder:
     """Packed weights, and the threads that use them.
 
-    Calls from several Python threads run one after another; other Python threads go on meanwhile.
+    Calls from several Python threads run one after another; other Python threads run meanwhile.
 
     Args:
         config: of the model.
@@ -405,7 +405,7 @@ def _quantized(
     kind = GGML_TYPES[ggml_type]
     if shape.inputs % kind.block:
         raise InputError(
-            f"the array {_describe(*key)} has rows that are no whole blocks of {kind.name}",
+            f"the array {_describe(*key)} has rows that are no full blocks of {kind.name}",
             got=shape.inputs,
             allowed=f"a multiple of {kind.block}",
         )
@@ -419,7 +419,7 @@ def _quantized(
     return np.ascontiguousarray(data)
 
 
-def _mask(wanted: Wanted | Bool[ndarray, " T"], count: int) -> Bool[ndarray, " T"]:
+def _mask(wanted: Selection | Bool[ndarray, " T"], count: int) -> Bool[ndarray, " T"]:
     if isinstance(wanted, str):
         mask = np.full(count, wanted == "all")
         mask[-1] = wanted != "none"
