@@ -183,6 +183,21 @@ def test_continuation_i_is_sampled_with_seed_plus_i(engine: Engine) -> None:
         assert said(engine, alone) == [together[i]]
 
 
+def test_the_first_continuation_may_have_a_temperature_of_its_own(engine: Engine) -> None:
+    request = Request(
+        prompt=PROMPT, n=3, temperature=0.9, first_temperature=0, max_tokens=16, seed=5
+    )
+    greedy, *others = said(engine, request)
+    assert [greedy] == said(engine, Request(prompt=PROMPT, temperature=0, max_tokens=16))
+    for i, other in enumerate(others, start=1):
+        alone = Request(prompt=PROMPT, temperature=0.9, max_tokens=16, seed=5 + i)
+        assert said(engine, alone) == [other]
+    hot = Request(prompt=PROMPT, temperature=0, first_temperature=0.9, max_tokens=16, seed=5)
+    assert said(engine, hot) == said(
+        engine, Request(prompt=PROMPT, temperature=0.9, max_tokens=16, seed=5)
+    )
+
+
 def test_greedy_continuations_do_not_depend_on_the_seed(engine: Engine) -> None:
     texts = {
         text

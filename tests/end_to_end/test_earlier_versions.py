@@ -58,7 +58,8 @@ def test_settings_are_read(files: Path) -> None:
         "seed": 7,
         "context": 1024,
     }
-    assert all("config.toml" in setting["from"] for setting in shown.values())
+    later = {"other_temperature"}  # unknown to that version
+    assert all("config.toml" in shown[name]["from"] for name in shown.keys() - later)
 
 
 def test_sessions_are_listed_exported_and_continued(files: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self
@@ -25,8 +26,13 @@ class InProcessSandbox:
 
     def __init__(self) -> None:
         self.programs: list[str] = []
+        self._lock = threading.Lock()  # printing is redirected for the entire process
 
     def run(self, program: Program, limits: Limits | None = None) -> RunResult:
+        with self._lock:
+            return self._run(program)
+
+    def _run(self, program: Program) -> RunResult:
         self.programs.append(program.source)
         names: dict[str, object] = {"__name__": "__main__"}
         printed = io.StringIO()

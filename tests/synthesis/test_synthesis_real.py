@@ -17,6 +17,7 @@ from multiturn.sandbox.outcomes import Status
 from multiturn.sandbox.protocol import Limits, Sandbox
 from multiturn.synthesis.events import (
     CandidateRan,
+    CandidateRepeated,
     CandidateWritten,
     TextWritten,
     TurnCancelled,
@@ -51,11 +52,13 @@ def test_three_turns(style, engine, real_sandbox, tmp_path):
         for prompt in ("Set x to 3.", "Set y to x plus 4.", "Print y."):
             events = list(synthesizer.take_turn(session, prompt))
             assert any(isinstance(event, TextWritten) for event in events)
-            assert sum(isinstance(event, CandidateRan) for event in events) == 2
+            ran = sum(isinstance(event, CandidateRan) for event in events)
+            assert ran + sum(isinstance(event, CandidateRepeated) for event in events) == 2
             assert isinstance(events[-1], TurnSaved)
             session = events[-1].session
         for turn in session.path():
-            assert [candidate.seed for candidate in turn.candidates] == [3, 4]
+            assert [candidate.seed for candidate in turn.candidates] in ([3, 4], [3])
+            assert turn.written == 2
             for candidate in turn.candidates:
                 assert candidate.run.rung not in (IsolationLevel.FAKE, IsolationLevel.LIMITS_ONLY)
                 assert candidate.mean_logprob < 0

@@ -324,7 +324,7 @@ def _body(index: int, request: Request, prompt: list[int]) -> dict[str, Any]:
         "n_predict": request.max_tokens,
         # In the order of the published sampler: temperature before the nucleus.
         "samplers": ["temperature", "top_k", "top_p"],
-        "temperature": request.temperature,
+        "temperature": request.temperature_of(index),
         "top_p": request.top_p,
         "top_k": request.top_k,
         "seed": request.seed + index,

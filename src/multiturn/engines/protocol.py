@@ -67,6 +67,8 @@ class Request:
             has one.
         n: how many continuations.
         temperature: 0 is greedy.
+        first_temperature: the temperature of continuation 0, so that one request gives a likely
+            text and others that vary; None where it is that of the others.
         top_p: the nucleus; 1 is off.
         top_k: 0 is off.
         max_tokens: new tokens of each continuation, at most.
@@ -85,6 +87,7 @@ class Request:
     prompt: str
     n: int = 1
     temperature: float = 0.2
+    first_temperature: float | None = None
     top_p: float = 0.95
     top_k: int = 0
     max_tokens: int = 256
@@ -96,6 +99,12 @@ class Request:
 
     def __post_init__(self) -> None:
         check_sampling(self)
+
+    def temperature_of(self, index: int) -> float:
+        """The temperature of continuation `index`, from 0."""
+        if index == 0 and self.first_temperature is not None:
+            return self.first_temperature
+        return self.temperature
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +214,8 @@ class Engine(Protocol):
     def stream(self, request: Request, *, cancel: Flag | None = None) -> Iterator[Event]:
         """Generate the continuations of a request, event by event.
 
+        Continuation i is sampled at ``request.temperature_of(i)``, with the seed ``seed + i``.
+        An engine that cannot generate all of them at once generates those of lower index first.
         Deltas of different continuations come in any order; each continuation ends with exactly
         one `Completion`. Setting `cancel`, or closing the iterator, stops decoding soon. After
         `cancel` the completions still come, with `FinishReason.CANCELLED`.

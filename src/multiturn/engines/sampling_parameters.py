@@ -21,6 +21,8 @@ __all__ = [
 SAMPLING_RANGES: Mapping[str, Range] = {
     "n": Range(1),
     "temperature": Range(0, 10),
+    "first_temperature": Range(0, 10),
+    "other_temperature": Range(0, 10),
     "top_p": Range(0, 1, above=True),
     "top_k": Range(0, low_means="off"),
     "max_tokens": Range(1),

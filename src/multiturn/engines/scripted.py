@@ -47,7 +47,7 @@ class ScriptLine:
     """The answers to prompts that contain certain words.
 
     Attributes:
-        answers: greedy requests get the first; otherwise seed ``s`` gets number ``s`` modulo
+        answers: greedy continuations get the first; otherwise seed ``s`` gets number ``s`` modulo
             their count.
         when: the words; empty matches every prompt. If several lines match, the one whose words
             come last in the prompt answers, because a prompt contains earlier turns too.
@@ -107,7 +107,7 @@ class Script:
         line = self.lines[-number]
         if line.error is not None:
             raise EngineError(line.error)
-        seed = 0 if request.temperature == 0 else request.seed + index
+        seed = 0 if request.temperature_of(index) == 0 else request.seed + index
         return line.answers[seed % len(line.answers)]
 
 

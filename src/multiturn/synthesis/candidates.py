@@ -1,18 +1,20 @@
-"""Turns a completion into a candidate, and a failed candidate into feedback for the model."""
+"""Turns completions into the candidates of a step, and a failed one into feedback for the model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event as Flag
 
 from multiturn.engines.protocol import Completion, FinishReason
+from multiturn.synthesis.execution import Execution
 from multiturn.synthesis.program_text import program_text
 from multiturn.synthesis.prompts import FinishedTurn, PromptStyle
+from multiturn.synthesis.ranking import best_candidate
 from multiturn.synthesis.records import Candidate, Example, GenerationInfo, Sampling, Session
 from multiturn.synthesis.trimming import longest_parsing_prefix, parses
 
-__all__ = ["TurnRequest", "make_candidate", "failure_feedback"]
+__all__ = ["DistinctCandidates", "TurnRequest", "failure_feedback", "make_candidate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,72 @@ class TurnRequest:
         """The program so far with `code` as this step."""
         steps = [(step.prompt, step.code) for step in self.history]
         return program_text(self.session.header, [*steps, (self.prompt, code)])
+
+
+@dataclass(slots=True)
+class _Entry:
+    index: int
+    candidate: Candidate
+    is_new: bool
+    copies: int
+
+
+class DistinctCandidates:
+    """The candidates of one turn, equal ones once.
+
+    An index counts all candidates of the turn, repeated ones included. The lowest index of equal
+    ones stays, in whatever order they are finished.
+
+    Args:
+        known: those that the turn has already.
+    """
+
+    def __init__(self, known: Sequence[Candidate] = ()) -> None:
+        self._entries = [
+            _Entry(index, candidate, is_new=False, copies=0)
+            for index, candidate in enumerate(known)
+        ]
+
+    def add(self, index: int, candidate: Candidate) -> Candidate | None:
+        """Add a finished candidate; returns the equal one that was there before, if any."""
+        for entry in self._entries:
+            if entry.candidate.same_code(candidate):
+                before = entry.candidate
+                entry.copies += 1
+                if entry.is_new and index < entry.index:
+                    entry.index, entry.candidate = index, _with_run_of(candidate, before)
+                return before
+        self._entries.append(_Entry(index, candidate, is_new=True, copies=1))
+        return None
+
+    def set_run(self, candidate: Candidate, ran: Execution) -> Candidate:
+        """Record the run of the program with `candidate`; returns the candidate with it."""
+        (entry,) = [each for each in self._entries if each.candidate.same_code(candidate)]
+        done = replace(candidate, run=ran.run, examples_passed=ran.examples_passed)
+        entry.candidate = _with_run_of(entry.candidate, done)
+        return done
+
+    @property
+    def new(self) -> tuple[Candidate, ...]:
+        """Those that were added and are not known ones, by index."""
+        added = sorted((each for each in self._entries if each.is_new), key=lambda each: each.index)
+        return tuple(replace(each.candidate, copies=each.copies) for each in added)
+
+    @property
+    def repeated(self) -> dict[int, int]:
+        """How often known candidates were added again, by their place."""
+        return {
+            each.index: each.copies for each in self._entries if not each.is_new and each.copies
+        }
+
+    def best(self) -> Candidate:
+        """The best of the new ones; where all were known, the best of the repeated."""
+        candidates = self.new or [self._entries[index].candidate for index in self.repeated]
+        return candidates[best_candidate(candidates)]
+
+
+def _with_run_of(candidate: Candidate, other: Candidate) -> Candidate:
+    return replace(candidate, run=other.run, examples_passed=other.examples_passed)
 
 
 def make_candidate(

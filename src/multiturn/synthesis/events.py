@@ -8,6 +8,7 @@ from multiturn.synthesis.records import Candidate, Session, Turn
 
 __all__ = [
     "CandidateRan",
+    "CandidateRepeated",
     "CandidateWritten",
     "HistoryDropped",
     "LoopEvent",
@@ -20,7 +21,9 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class TextWritten:
-    """New text of candidate `index`, which counts through retries. Sanitize it for a terminal.
+    """New text of candidate `index`, which counts through retries and counts repeated candidates.
+
+    Sanitize it for a terminal. Texts of several candidates come interleaved.
 
     The stream may include text that the style removes at the end, like a comment that starts the
     next step or a repeated program; `CandidateWritten.candidate.text` is final.
@@ -34,7 +37,7 @@ class TextWritten:
 
 @dataclass(frozen=True, slots=True)
 class CandidateWritten:
-    """Candidate `index` is complete; the program with it runs next."""
+    """Candidate `index` is complete; the program with it runs now, beside the others' writing."""
 
     index: int
     """Of the candidate."""
@@ -43,13 +46,28 @@ class CandidateWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class CandidateRepeated:
+    """Candidate `index` is complete, but has the code of another one: it does not run."""
+
+    index: int
+    """Of the candidate."""
+    candidate: Candidate
+    """The other one, which may not have run yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class CandidateRan:
-    """The program so far ran with candidate `index`; the result is in `candidate.run`."""
+    """The program so far ran with candidate `index`; the result is in `candidate.run`.
+
+    The first candidate's may come while others are still written.
+    """
 
     index: int
     """Of the candidate."""
     candidate: Candidate
     """With its run."""
+    program: str
+    """The program so far with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +113,7 @@ class TurnCancelled:
 LoopEvent = (
     TextWritten
     | CandidateWritten
+    | CandidateRepeated
     | CandidateRan
     | HistoryDropped
     | Retrying

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from threading import Event as Flag
-from threading import Thread
 
 from multiturn.sandbox.oracles.compare import values_equal
 from multiturn.sandbox.oracles.printed import printed_matches
 from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
+from multiturn.synthesis.feed import Feed
 from multiturn.synthesis.records import Example, ProgramRun
 
 __all__ = ["Execution", "output_matches", "run_program", "run_programs"]
-
-CANCEL_POLL_SECONDS = 0.05
 
 Results = Iterator[tuple[int, RunResult]]
 
@@ -116,26 +113,6 @@ def _until_cancelled(results: Results, cancel: Flag | None) -> Results:
     if cancel is None:
         yield from results
         return
-    arrived: SimpleQueue[tuple[int, RunResult] | BaseException | None] = SimpleQueue()
-    Thread(target=_pump, args=(results, arrived), name="sandbox results", daemon=True).start()
-    while not cancel.is_set():
-        try:
-            item = arrived.get(timeout=CANCEL_POLL_SECONDS)
-        except Empty:
-            continue
-        if item is None:
-            return
-        if isinstance(item, BaseException):
-            raise item
-        yield item
-
-
-def _pump(
-    results: Results, arrived: SimpleQueue[tuple[int, RunResult] | BaseException | None]
-) -> None:
-    try:
-        for item in results:
-            arrived.put(item)
-        arrived.put(None)
-    except BaseException as error:  # raised in the waiting thread
-        arrived.put(error)
+    feed: Feed[tuple[int, RunResult]] = Feed(cancel)
+    feed.add(results)
+    yield from feed

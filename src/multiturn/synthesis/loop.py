@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Event as Flag
+from threading import Thread
 
 from multiturn.core.errors import ContextOverflowError, InputError
-from multiturn.engines.protocol import Delta, Engine, FinishReason, Request
+from multiturn.engines.protocol import Completion, Delta, Engine, Event, Request
 from multiturn.sandbox.protocol import Sandbox
-from multiturn.synthesis.candidates import TurnRequest, failure_feedback, make_candidate
+from multiturn.synthesis.candidates import (
+    DistinctCandidates,
+    TurnRequest,
+    failure_feedback,
+    make_candidate,
+)
 from multiturn.synthesis.events import (
     CandidateRan,
+    CandidateRepeated,
     CandidateWritten,
     HistoryDropped,
     LoopEvent,
@@ -21,7 +28,8 @@ from multiturn.synthesis.events import (
     TurnCancelled,
     TurnSaved,
 )
-from multiturn.synthesis.execution import run_program, run_programs
+from multiturn.synthesis.execution import Execution, run_program, run_programs
+from multiturn.synthesis.feed import Feed
 from multiturn.synthesis.headers import resolve_header
 from multiturn.synthesis.program_text import program_text
 from multiturn.synthesis.prompts import FailedAttempt, FinishedTurn, choose_style
@@ -41,6 +49,7 @@ from multiturn.synthesis.turn_text import validate_code, validate_turn
 
 __all__ = [
     "CandidateRan",
+    "CandidateRepeated",
     "CandidateWritten",
     "HistoryDropped",
     "LoopEvent",
@@ -51,11 +60,18 @@ __all__ = [
     "TurnSaved",
 ]
 
-RETRY_TEMPERATURE = 0.6
-"""The minimum temperature of a retry: at 0.2 a model mostly repeats itself."""
-
-Found = Generator[LoopEvent, None, tuple[Candidate, ...] | None]
+Found = Generator[LoopEvent, None, DistinctCandidates | None]
 """Yields events, returns the candidates; None if cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """The run of the program with a candidate."""
+
+    index: int
+    candidate: Candidate
+    program: str
+    execution: Execution
 
 
 class Synthesizer:
@@ -153,19 +169,17 @@ class Synthesizer:
     ) -> Iterator[LoopEvent]:
         """Generate more candidates for the current turn, or `turn_id`, with new seeds.
 
-        The best of the new ones is chosen, because the person wanted something else. Indices in
-        events continue from the candidates of the turn. The temperature is at least
-        `RETRY_TEMPERATURE`, unless `sampling` is given.
+        The best of the new ones is chosen, because the person wanted something else; where all
+        repeat candidates of the turn, the choice stays. Indices in events continue from the
+        candidates of the turn. Without `sampling`, it is `Sampling.for_retry` of the session's.
 
         Raises:
             InputError: there is no turn yet; and what `take_turn` raises.
         """
         turn = _turn_at(session, turn_id, "to retry")
         if sampling is None:
-            sampling = session.settings.sampling
-            sampling = replace(sampling, temperature=max(sampling.temperature, RETRY_TEMPERATURE))
-        used = [candidate.seed for candidate in turn.candidates if candidate.seed is not None]
-        unused = max((seed + 1 for seed in used), default=0) - sampling.seed
+            sampling = session.settings.sampling.for_retry()
+        unused = turn.first_unused_seed - sampling.seed
         request = TurnRequest(
             session=session,
             style=choose_style(self.engine.info, session.style),
@@ -224,26 +238,30 @@ class Synthesizer:
     # The phases of a turn, each a generator of events.
 
     def _take_turn(self, request: TurnRequest) -> Iterator[LoopEvent]:
-        candidates = yield from self._candidates(request, first=0)
-        if candidates is None:
+        found = yield from self._candidates(request, known=())
+        if found is None:
             yield TurnCancelled()
             return
         session = self.store.add_turn(
             request.session,
             request.prompt,
-            candidates,
-            chosen=best_candidate(candidates),
+            found.new,
+            chosen=best_candidate(found.new),
             examples=request.examples,
         )
         yield _saved(session)
 
     def _retry(self, request: TurnRequest, turn: Turn) -> Iterator[LoopEvent]:
-        candidates = yield from self._candidates(request, first=len(turn.candidates))
-        if candidates is None:
+        found = yield from self._candidates(request, known=turn.candidates)
+        if found is None:
             yield TurnCancelled()
             return
         session = self.store.add_candidates(
-            request.session, turn.id, candidates, chosen=best_candidate(candidates)
+            request.session,
+            turn.id,
+            found.new,
+            chosen=best_candidate(found.new) if found.new else None,
+            repeated=found.repeated,
         )
         yield _saved(session)
 
@@ -255,95 +273,104 @@ class Synthesizer:
         program = program_text(session.header, [*steps, (turn.prompt, code)])
         for ran in run_programs(self.sandbox, [program], turn.examples, session.settings.limits):
             candidate = replace(candidate, run=ran.run, examples_passed=ran.examples_passed)
-        yield CandidateRan(index, candidate)
+        yield CandidateRan(index, candidate, program)
         yield _saved(self.store.add_candidates(session, turn.id, [candidate], chosen=0))
 
-    def _candidates(self, request: TurnRequest, *, first: int) -> Found:
+    def _candidates(self, request: TurnRequest, *, known: Sequence[Candidate]) -> Found:
         """Generate and run candidates; if none is good, again, as often as the session allows."""
-        found: list[Candidate] = []
+        found = DistinctCandidates(known)
         failure: FailedAttempt | None = None
         max_retries = request.session.settings.retries
+        n = request.sampling.n
         for attempt in range(max_retries + 1):
-            again = replace(request, sampling=request.sampling.with_seed_offset(len(found)))
+            again = replace(request, sampling=request.sampling.with_seed_offset(attempt * n))
             try:
-                written = yield from self._write(again, failure, first=first + len(found))
+                completed = yield from self._write_and_run(
+                    again, failure, found, first=len(known) + attempt * n
+                )
             except ContextOverflowError:
-                if not found:
+                if failure is None:
                     raise
                 break  # the feedback does not fit beside the history
-            if written is None:
+            if not completed:
                 return None
-            ran = yield from self._run(request, written, first=first + len(found))
-            if ran is None:
-                return None
-            found += ran
-            best = found[best_candidate(found)]
+            best = found.best()
             if best.good or attempt == max_retries:
                 break
             failure = FailedAttempt(best.text, failure_feedback(best, request.examples))
             yield Retrying(attempt + 1, max_retries, failure.message)
-        return tuple(found)
+        return found
 
-    def _write(self, request: TurnRequest, failure: FailedAttempt | None, *, first: int) -> Found:
+    def _write_and_run(
+        self,
+        request: TurnRequest,
+        failure: FailedAttempt | None,
+        found: DistinctCandidates,
+        *,
+        first: int,
+    ) -> Generator[LoopEvent, None, bool]:
+        """Generate candidates, and run the program with each while the others are written.
+
+        Args:
+            request: the step.
+            failure: of the attempt before.
+            found: collects the candidates.
+            first: the index of the first one.
+
+        Returns:
+            Whether all ran; False if cancelled.
+        """
         dropped, prompt = self._fitting_prompt(request, failure)
         if dropped:
             yield HistoryDropped(dropped, len(request.history))
-        sampling = request.sampling
-        engine_request = Request(
-            prompt=prompt,
-            n=sampling.n,
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            top_k=sampling.top_k,
-            max_tokens=sampling.max_tokens,
-            stop=request.style.stop,
-            seed=sampling.seed,
-            logprobs=True,
-            parse_special=request.style.parse_special,
-            session=request.session.id,
-        )
         info = self.engine.info
-        writer = GenerationInfo(
+        generation = GenerationInfo(
             engine=info.engine,
             model=info.model,
             weights_sha256=info.weights_sha256,
             style=request.style.name,
-            sampling=sampling,
+            sampling=request.sampling,
             prompt_sha256=hashlib.sha256(prompt.encode("utf-8")).hexdigest(),
             history_dropped=dropped,
         )
-        found: dict[int, Candidate] = {}
-        cancelled = False
+        stop = Flag()
+        feed: Feed[Event | _Ran] = Feed(request.cancel)
+        writing: Thread | None = None
         try:
-            for event in self.engine.stream(engine_request, cancel=request.cancel):
+            stream = self.engine.stream(_engine_request(request, prompt), cancel=stop)
+            writing = feed.add(stream)
+            for event in feed:
                 if isinstance(event, Delta):
                     yield TextWritten(first + event.index, event.text)
-                elif event.finish_reason is FinishReason.CANCELLED:
-                    cancelled = True
+                elif isinstance(event, Completion):
+                    index = first + event.index
+                    candidate = make_candidate(
+                        request, event, generation, repair=failure is not None
+                    )
+                    equal = found.add(index, candidate)
+                    if equal is not None:
+                        yield CandidateRepeated(index, equal)
+                        continue
+                    feed.add(self._run(request, index, candidate, stop))
+                    yield CandidateWritten(index, candidate)
                 else:
-                    candidate = make_candidate(request, event, writer, repair=failure is not None)
-                    found[event.index] = candidate
-                    yield CandidateWritten(first + event.index, candidate)
+                    ran = found.set_run(event.candidate, event.execution)
+                    yield CandidateRan(event.index, ran, event.program)
         except ContextOverflowError as error:
             raise _overflow(error) from error
-        if cancelled or _is_set(request.cancel):
-            return None
-        return tuple(found[index] for index in sorted(found))
+        finally:
+            stop.set()
+            if writing is not None:
+                writing.join()  # within about a token; a program ends at its limits at the latest
+        return not _is_set(request.cancel)
 
-    def _run(self, request: TurnRequest, candidates: Sequence[Candidate], *, first: int) -> Found:
-        done: dict[int, Candidate] = {}
-        programs = [request.program(candidate.text) for candidate in candidates]
+    def _run(
+        self, request: TurnRequest, index: int, candidate: Candidate, stop: Flag
+    ) -> Iterator[_Ran]:
+        program = request.program(candidate.text)
         limits = request.session.settings.limits
-        for ran in run_programs(self.sandbox, programs, request.examples, limits, request.cancel):
-            if _is_set(request.cancel):
-                return None
-            done[ran.index] = replace(
-                candidates[ran.index], run=ran.run, examples_passed=ran.examples_passed
-            )
-            yield CandidateRan(first + ran.index, done[ran.index])
-        if _is_set(request.cancel):
-            return None
-        return tuple(done[index] for index in range(len(candidates)))
+        for execution in run_programs(self.sandbox, [program], request.examples, limits, stop):
+            yield _Ran(index, candidate, program, execution)
 
     def _fitting_prompt(
         self, request: TurnRequest, failure: FailedAttempt | None
@@ -360,6 +387,25 @@ class Synthesizer:
                 return dropped, prompt
         # Not even the turn alone fits: the engine reports the numbers.
         return 0, request.style.render(header, history, request.prompt, failure)
+
+
+def _engine_request(request: TurnRequest, prompt: str) -> Request:
+    sampling = request.sampling
+    others = sampling.other_temperature
+    return Request(
+        prompt=prompt,
+        n=sampling.n,
+        temperature=sampling.temperature if others is None else others,
+        first_temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        max_tokens=sampling.max_tokens,
+        stop=request.style.stop,
+        seed=sampling.seed,
+        logprobs=True,
+        parse_special=request.style.parse_special,
+        session=request.session.id,
+    )
 
 
 def _overflow(error: ContextOverflowError) -> ContextOverflowError:

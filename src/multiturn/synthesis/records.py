@@ -24,6 +24,7 @@ from multiturn.engines.sampling_parameters import (
 from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.outcomes import Outcome, RunResult
 from multiturn.sandbox.protocol import Limits
+from multiturn.synthesis.defaults import CANDIDATES, RETRY_TEMPERATURE, TEMPERATURE
 from multiturn.synthesis.program_text import program_text
 
 __all__ = [
@@ -48,10 +49,12 @@ MAX_STORED_OUTPUT = 64 * 1024
 class Sampling:
     """Sampling parameters of candidates, as in `engines.Request`."""
 
-    n: int = 1
+    n: int = CANDIDATES
     """Candidates per turn."""
-    temperature: float = 0.2
-    """0 is greedy."""
+    temperature: float = TEMPERATURE
+    """Of the first candidate; 0 is greedy."""
+    other_temperature: float | None = None
+    """Of the other candidates; None where it is that of the first."""
     top_p: float = 0.95
     """The nucleus; 1 is off."""
     top_k: int = 0
@@ -63,6 +66,25 @@ class Sampling:
 
     def __post_init__(self) -> None:
         check_sampling(self, SESSION_RANGES)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether another seed would give the same candidates: all of them are greedy."""
+        others = self.temperature if self.other_temperature is None else self.other_temperature
+        return self.temperature == 0 and (self.n == 1 or others == 0)
+
+    def with_one_temperature(self, temperature: float) -> Sampling:
+        """The same with `temperature` for all candidates."""
+        return replace(self, temperature=temperature, other_temperature=None)
+
+    def for_retry(self) -> Sampling:
+        """The same for a person who wants another text: no candidate at a low temperature.
+
+        All have that of the others, or at least `RETRY_TEMPERATURE`.
+        """
+        return self.with_one_temperature(
+            max(self.temperature, self.other_temperature or 0, RETRY_TEMPERATURE)
+        )
 
     def with_seed_offset(self, by: int) -> Sampling:
         """The same with the seed increased by `by`, modulo the number of seeds."""
@@ -190,6 +212,8 @@ class Candidate:
     """Mean log-probability of the tokens of `text`; None if unknown."""
     seed: int | None = None
     """Of the sampler."""
+    copies: int = 1
+    """How many of the turn's continuations gave this code. It is stored once, from the first."""
     finish_reason: FinishReason | None = None
     """Why the generation ended."""
     cut_by: str | None = None
@@ -211,6 +235,10 @@ class Candidate:
     examples_passed: tuple[bool, ...] = field(default=(), metadata=stored_as("agreed"))
     """For each of the turn's examples, whether it holds."""
 
+    def same_code(self, other: Candidate) -> bool:
+        """Whether both are the same step, but for blank space around it."""
+        return _stripped(self.text) == _stripped(other.text)
+
     @property
     def finished(self) -> bool:
         """Whether there is code, and the program with it ran without an error."""
@@ -231,6 +259,11 @@ class Candidate:
         if self.examples_passed:
             line += f", {sum(self.examples_passed)} of {len(self.examples_passed)} examples hold"
         return line
+
+
+def _stripped(code: str) -> str:
+    """The code without blank lines before it and blank space after it."""
+    return code.rstrip().lstrip("\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +294,26 @@ class Turn:
     def code(self) -> str:
         """The chosen code."""
         return self.choice.text
+
+    @property
+    def written(self) -> int:
+        """How many candidates were written, repeated ones included."""
+        return sum(candidate.copies for candidate in self.candidates)
+
+    @property
+    def first_unused_seed(self) -> int:
+        """A seed from which on no candidate of this turn was sampled, repeated ones included."""
+        written = [each for each in self.candidates if each.seed is not None]
+        ends = [0]
+        for each in written:
+            assert each.seed is not None  # of those that the model wrote
+            ends.append(each.seed + 1)
+            if each.generation is not None:
+                ends.append(each.generation.sampling.seed + each.generation.sampling.n)
+        if written and written[0].generation is not None:
+            copies = sum(each.copies for each in written)
+            ends.append(written[0].generation.sampling.seed + copies)
+        return max(ends)
 
     @property
     def edited(self) -> bool:

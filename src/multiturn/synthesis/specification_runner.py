@@ -123,7 +123,7 @@ def run_specification(
     settings = _settings(specification, settings or SessionSettings())
     if attempts < 1:
         raise InputError("attempts is out of range", got=attempts, allowed="1 or more")
-    if attempts > 1 and settings.sampling.temperature == 0:
+    if attempts > 1 and settings.sampling.repeats:
         raise InputError(
             "at temperature 0 every attempt writes the same program",
             fix="give a temperature above 0, or one attempt",

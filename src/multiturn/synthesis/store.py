@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,6 +46,7 @@ from multiturn.synthesis.store_errors import (
 )
 from multiturn.synthesis.store_rows import (
     as_json,
+    count_copies,
     insert_candidates,
     insert_turn,
     now,
@@ -286,15 +287,33 @@ class SessionStore(Closing):
             return self._touch(session.with_turn(turn), current=turn.id)
 
     def add_candidates(
-        self, session: Session, turn_id: int, candidates: Sequence[Candidate], *, chosen: int
+        self,
+        session: Session,
+        turn_id: int,
+        candidates: Sequence[Candidate],
+        *,
+        chosen: int | None,
+        repeated: Mapping[int, int] | None = None,
     ) -> Session:
         """Add candidates to a turn and choose one of them, by its index in `candidates`.
 
         A turn that others follow is never changed: a copy of it (a branch) gets the candidates,
         and the session moves to the copy.
+
+        Args:
+            session: of the turn.
+            turn_id: of the turn.
+            candidates: the new ones.
+            chosen: None, where there are no new ones, leaves the choice.
+            repeated: how often candidates of the turn were written again, by their index; this is
+                counted in the turn itself.
         """
         with self._changing():
             turn = self._stored_turn(session.id, turn_id)
+            if repeated:
+                turn = count_copies(self._connection, session.id, turn, repeated)
+            if chosen is None:
+                return self._touch(session.with_turn(turn), current=turn.id)
             first = len(turn.candidates)
             turn = replace(turn, candidates=(*turn.candidates, *candidates), chosen=first + chosen)
             return self._put(session, turn, first_new=first)

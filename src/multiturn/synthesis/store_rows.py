@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from multiturn.core.records import read_record, to_plain
 from multiturn.synthesis.records import Candidate, Example, Turn
 
-__all__ = ["as_json", "insert_candidates", "insert_turn", "now", "read_turns"]
+__all__ = ["as_json", "count_copies", "insert_candidates", "insert_turn", "now", "read_turns"]
 
 
 def read_turns(
@@ -71,6 +72,21 @@ def insert_candidates(
             if number >= first
         ],
     )
+
+
+def count_copies(
+    connection: sqlite3.Connection, session_id: str, turn: Turn, repeated: Mapping[int, int]
+) -> Turn:
+    """Add to the copies of candidates, by their number; returns the turn with them."""
+    candidates = [
+        replace(candidate, copies=candidate.copies + repeated.get(number, 0))
+        for number, candidate in enumerate(turn.candidates)
+    ]
+    connection.executemany(
+        "UPDATE candidates SET record = ? WHERE session = ? AND turn = ? AND number = ?",
+        [(as_json(candidates[number]), session_id, turn.id, number) for number in repeated],
+    )
+    return replace(turn, candidates=tuple(candidates))
 
 
 def as_json(record: object) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "MemoryMib",
     "Model",
     "N",
+    "OtherTemperature",
     "Retries",
     "Seed",
     "Style",
@@ -64,7 +65,16 @@ Temperature = Annotated[
         "--temperature",
         "-t",
         metavar="NUMBER",
-        help="Sampling temperature; 0 is greedy.",
+        help="Sampling temperature of the first candidate; 0 is greedy.",
+    ),
+]
+OtherTemperature = Annotated[
+    float | None,
+    _numeric(
+        "other_temperature",
+        "--other-temperature",
+        metavar="NUMBER",
+        help="Sampling temperature of the other candidates; by default at least 0.8.",
     ),
 ]
 TopP = Annotated[

@@ -15,6 +15,7 @@ _OPTIONS = {
     "style": options.Style,
     "n": options.N,
     "temperature": options.Temperature,
+    "other_temperature": options.OtherTemperature,
     "top_p": options.TopP,
     "max_tokens": options.MaxTokens,
     "seed": options.Seed,

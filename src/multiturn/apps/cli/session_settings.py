@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from multiturn.apps.cli.settings import Settings
 from multiturn.sandbox.protocol import Limits
+from multiturn.synthesis.defaults import OTHER_TEMPERATURE
 from multiturn.synthesis.records import Sampling, SessionSettings
 
 __all__ = ["limits_of", "sampling_of", "session_settings"]
@@ -23,6 +24,9 @@ def sampling_of(settings: Settings) -> Sampling:
     return Sampling(
         n=settings.n,
         temperature=settings.temperature,
+        other_temperature=max(settings.temperature, OTHER_TEMPERATURE)
+        if settings.other_temperature is None
+        else settings.other_temperature,
         top_p=settings.top_p,
         max_tokens=settings.max_tokens,
         seed=settings.seed,

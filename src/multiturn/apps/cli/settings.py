@@ -21,6 +21,7 @@ from multiturn.core.ranges import Range, check_ranges
 from multiturn.core.records import read_record
 from multiturn.engines.protocol import EngineName
 from multiturn.engines.sampling_parameters import SESSION_RANGES
+from multiturn.synthesis.defaults import CANDIDATES, TEMPERATURE
 
 __all__ = ["SETTING_RANGES", "Resolved", "SettingOrigin", "Settings", "resolve_settings"]
 
@@ -50,7 +51,9 @@ class Settings:
         model: a known name, or the path of a GGUF file.
         style: how the model sees the turns.
         n: candidates for each turn; the best one is used.
-        temperature: sampling temperature; 0 is greedy.
+        temperature: sampling temperature of the first candidate; 0 is greedy.
+        other_temperature: of the other candidates; by default that of the first, but at least
+            0.8, so that they differ.
         top_p: nucleus sampling: the total probability of the tokens to sample from.
         max_tokens: maximum number of new tokens per turn.
         seed: of the sampler; the same seed gives the same program on the same machine.
@@ -69,8 +72,9 @@ class Settings:
 
     model: str = DEFAULT_MODEL
     style: Style = "auto"
-    n: int = 1
-    temperature: float = 0.2
+    n: int = CANDIDATES
+    temperature: float = TEMPERATURE
+    other_temperature: float | None = None
     top_p: float = 0.95
     max_tokens: int = 256
     seed: int = 0

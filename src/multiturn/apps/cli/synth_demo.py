@@ -19,7 +19,12 @@ from multiturn.synthesis.specification_runner import SpecificationResult
 
 __all__ = ["DEMO_SETTINGS", "introduce", "say_what_next"]
 
-DEMO_SETTINGS: dict[str, object] = {"n": 4, "temperature": 0.4, "retries": 1}
+DEMO_SETTINGS: dict[str, object] = {
+    "n": 4,
+    "temperature": 0.4,
+    "other_temperature": 0.4,
+    "retries": 1,
+}
 """Defaults of the demonstration; docs/decisions/0008 has the measurements."""
 
 

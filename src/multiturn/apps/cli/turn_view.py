@@ -18,6 +18,7 @@ from multiturn.apps.cli.terminal import neutralize, one_line
 from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.synthesis.events import (
     CandidateRan,
+    CandidateRepeated,
     CandidateWritten,
     HistoryDropped,
     LoopEvent,
@@ -41,28 +42,44 @@ __all__ = [
 class TurnView:
     """Shows the events of one turn.
 
+    The first candidate appears while it is generated, and its run while the others are generated.
+    If another one is chosen in the end, that one follows.
+
     Args:
         console: shows the events.
-        candidates: how many are generated at once. A single one appears while it is generated;
-            of several, which arrive interleaved, only the chosen one appears.
+        candidates: how many are generated at once.
+        first: the index of the first of them.
         before: the program's output before this turn.
         pickable: whether the user can choose another candidate. If so, all are listed;
             otherwise they are only counted.
     """
 
     def __init__(
-        self, console: Console, *, candidates: int, before: str = "", pickable: bool = True
+        self,
+        console: Console,
+        *,
+        candidates: int,
+        first: int = 0,
+        before: str = "",
+        pickable: bool = True,
     ) -> None:
         self._console = console
         self._pickable = pickable
-        self._live = candidates == 1
         self._candidates = candidates
         self._before = before
         self._stream = CodeStream(console)
         self._status = StatusLine(console)
-        self._pieces = 0
-        self._written: dict[int, str] = {}
-        self._on_screen: int | None = None
+        self._begin(first)
+
+    def _begin(self, first: int) -> None:
+        """Begin to show the candidates of one attempt."""
+        self._first = first
+        self._text = ""
+        self._other_tokens = 0
+        self._written = 0
+        self._ran: list[CandidateRan] = []
+        self._on_screen: Candidate | None = None
+        self._run_on_screen: Candidate | None = None
 
     def show(self, events: Iterable[LoopEvent]) -> TurnSaved | TurnCancelled | None:
         """Show all `events` and return the last one that ends a turn."""
@@ -86,10 +103,11 @@ class TurnView:
         match event:
             case TextWritten():
                 self._show_text(event)
-            case CandidateWritten():
+            case CandidateWritten() | CandidateRepeated():
                 self._show_written(event)
             case CandidateRan():
-                self._status.clear()
+                self._ran.append(event)
+                self._show_first_run()
             case HistoryDropped():
                 self._say(
                     f"the program has outgrown the context window: the prompt leaves out the "
@@ -97,13 +115,7 @@ class TurnView:
                     style="yellow",
                 )
             case Retrying():
-                self._status.clear()
-                self._say(f"✗ {one_line(event.failure, max_length=300)}", style="red")
-                self._say(
-                    "retrying with this error in the prompt "
-                    f"({event.attempt} of {event.max_retries})"
-                )
-                self._pieces = 0
+                self._show_retrying(event)
             case TurnSaved():
                 self._show_saved(event)
             case TurnCancelled():
@@ -111,37 +123,86 @@ class TurnView:
                 self._say("stopped; this turn was discarded", style="yellow")
 
     def _show_text(self, event: TextWritten) -> None:
-        self._pieces += 1
-        if self._live:
-            self._written[event.index] = self._written.get(event.index, "") + event.text
+        if event.index == self._first:
+            self._status.clear()
+            self._text += event.text
             self._stream.feed(event.text)
         else:
-            self._status.show(f"writing {self._candidates} candidates, {self._pieces} tokens")
+            self._other_tokens += 1
+            self._show_status()
 
-    def _show_written(self, event: CandidateWritten) -> None:
-        if self._live:
+    def _show_written(self, event: CandidateWritten | CandidateRepeated) -> None:
+        self._written += 1
+        if event.index == self._first:
             self._stream.close()
-            written = self._written.get(event.index, "").strip()
-            code = event.candidate.text.strip()
-            if written == code and code:
-                self._on_screen = event.index
-            elif code and written.startswith(code):
-                left_out = len(written[len(code) :].strip().splitlines())
+            self._show_end_of_first(event.candidate)
+            self._show_first_run()
+        self._show_status()
+
+    def _show_end_of_first(self, candidate: Candidate) -> None:
+        """Show where the code differs from the text that appeared."""
+        written, code = self._text.strip(), candidate.text.strip()
+        if not code:
+            return
+        if written.startswith(code):
+            left_out = len(written[len(code) :].strip().splitlines())
+            if left_out:
                 lines = "the last line" if left_out == 1 else f"the last {left_out} lines"
-                why = "unfinished" if event.candidate.trimmed else "not part of this step"
+                why = "unfinished" if candidate.trimmed else "not part of this step"
                 self._say(f"{lines} removed: {why}")
-                self._on_screen = event.index
-        self._status.show("running the program so far")
+        else:
+            self._status.clear()
+            show_code(self._console, candidate.text)
+        self._on_screen = candidate
+
+    def _show_first_run(self) -> None:
+        """Show the run of the code on the screen, unless it is all that there will be."""
+        if self._candidates == 1 or self._on_screen is None or self._run_on_screen is not None:
+            return
+        for event in self._ran:
+            if event.candidate.same_code(self._on_screen):
+                self._run_on_screen = event.candidate
+                self._status.clear()
+                _show_run_of(self._console, event.candidate, event.program, before=self._before)
+                self._show_status()
+                return
+
+    def _show_status(self) -> None:
+        """Say what is awaited, unless the first candidate is being written on that line."""
+        waiting = self._candidates - self._written
+        if self._text and self._on_screen is None and self._written < self._candidates:
+            return
+        if waiting <= 0:
+            self._status.show("running the program so far")
+        elif self._written:
+            more = "1 more candidate" if waiting == 1 else f"{waiting} more candidates"
+            self._status.show(f"writing {more}, {self._other_tokens} tokens")
+        else:
+            self._status.show(f"writing {waiting} candidates, {self._other_tokens} tokens")
+
+    def _show_retrying(self, event: Retrying) -> None:
+        self._status.clear()
+        shown = self._run_on_screen
+        if shown is None or shown.describe() != event.failure:
+            self._say(f"✗ {one_line(event.failure, max_length=300)}", style="red")
+        self._say(
+            f"retrying with this error in the prompt ({event.attempt} of {event.max_retries})"
+        )
+        self._begin(self._first + self._candidates)
 
     def _show_saved(self, event: TurnSaved) -> None:
         self.clear()
         turn = event.turn
-        if self._on_screen != turn.chosen:
+        if self._on_screen is None or not self._on_screen.same_code(turn.choice):
+            if self._on_screen is not None:
+                self._say(f"candidate {turn.chosen + 1} is better:")
             show_code(self._console, turn.code)
-        show_candidate(self._console, event.session, turn, before=self._before)
+            self._run_on_screen = None
+        if self._run_on_screen is None:
+            show_candidate(self._console, event.session, turn, before=self._before)
         if len(turn.candidates) > 1 and self._pickable:
             show_candidates(self._console, turn)
-        elif len(turn.candidates) > 1:
+        elif turn.written > 1:
             self._say(_counted(turn))
 
     def _say(self, text: str, *, style: str = "dim") -> None:
@@ -150,7 +211,10 @@ class TurnView:
 
 def show_candidate(console: Console, session: Session, turn: Turn, *, before: str = "") -> None:
     """Show how the program ran with the chosen candidate, and what is new in its output."""
-    candidate = turn.choice
+    _show_run_of(console, turn.choice, session.program(turn.id), before=before)
+
+
+def _show_run_of(console: Console, candidate: Candidate, program: str, *, before: str) -> None:
     if candidate.run is None:
         console.print(Text(f"  · {candidate.describe()}", style="yellow"))
         return
@@ -159,7 +223,7 @@ def show_candidate(console: Console, session: Session, turn: Turn, *, before: st
         candidate.run,
         line=candidate.describe(),
         good=candidate.good,
-        program=session.program(turn.id),
+        program=program,
         before=before,
     )
 
@@ -219,18 +283,19 @@ def show_candidates(console: Console, turn: Turn) -> None:
 
 def _counted(turn: Turn) -> str:
     """The candidates of a turn in one line."""
-    count = len(turn.candidates)
-    different = len({candidate.text.strip() for candidate in turn.candidates})
-    good = sum(candidate.good for candidate in turn.candidates)
+    different = len(turn.candidates)
+    good = sum(candidate.copies for candidate in turn.candidates if candidate.good)
     did = "passed the examples" if turn.examples else "ran without an error"
     alike = "all the same" if different == 1 else f"{different} different"
-    return f"the best of {count} candidates, {alike}; {good} {did}"
+    return f"the best of {turn.written} candidates, {alike}; {good} {did}"
 
 
 def _summary(candidate: Candidate) -> str:
     words = [one_line(candidate.describe(), max_length=60)]
     if candidate.origin != "model":
         words.append({"repair": "repaired", "person": "yours"}[candidate.origin])
+    if candidate.copies > 1:
+        words.append(f"written {candidate.copies} times")
     if candidate.mean_logprob is not None:
         words.append(f"logprob {candidate.mean_logprob:.2f}")
     code = one_line(candidate.text, max_length=48)

@@ -36,7 +36,7 @@ def completion_body(
     body: dict[str, Any] = {
         "model": model,
         "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
+        "temperature": request.temperature_of(index),
         "top_p": request.top_p,
         "seed": request.seed + index,
         "stream": True,

@@ -87,7 +87,7 @@ class Slots:
             token=prompt[-1],
             remaining=request.max_tokens,
             seed=(request.seed + sequence.continuation.index) % 2**31,
-            temperature=request.temperature,
+            temperature=request.temperature_of(sequence.continuation.index),
             top_p=request.top_p,
             top_k=request.top_k,
             want_logprobs=request.logprobs,

@@ -90,22 +90,23 @@ class Conversation:
     def retry(self, count: int | None = None, temperature: float | None = None) -> None:
         """Write the current step again, with `count` more candidates at another temperature."""
         session, turn = self._here()
-        sampling = session.settings.sampling
+        sampling = session.settings.sampling.for_retry()
         if count is not None:
             sampling = replace(sampling, n=count)
         if temperature is not None:
-            sampling = replace(sampling, temperature=temperature)
-        if sampling.temperature == 0:
+            sampling = sampling.with_one_temperature(temperature)
+        if sampling.repeats:
             raise InputError(
                 "temperature 0 would give the same code again",
                 fix="use a higher one: /retry 1 0.8; or rephrase the step after /undo",
             )
+        first = len(turn.candidates)
         with stopped_by_ctrl_c() as cancel:
             events = self.app.synthesizer.retry(session, sampling=sampling, cancel=cancel)
-            self._follow(events, sampling.n, _printed(_parent(session, turn)))
+            self._follow(events, sampling.n, _printed(_parent(session, turn)), first=first)
         _, now = self._here()
-        if len({candidate.text.strip() for candidate in now.candidates}) == 1:
-            self._say("the same code each time; try /retry 3 0.8, or rephrase the step")
+        if len(now.candidates) == first:
+            self._say("the same code again; try /retry 3 1, or rephrase the step")
 
     def pick(self, number: int | None = None) -> None:
         """Choose another candidate of the current step; without a number, list them."""
@@ -246,8 +247,10 @@ class Conversation:
             self._resumed = self.session if resumed else self._resumed
         self._say(f"{name} writes the next turn", style="green")
 
-    def _follow(self, events: Iterator[LoopEvent], candidates: int, before: str) -> None:
-        view = TurnView(self.console, candidates=candidates, before=before)
+    def _follow(
+        self, events: Iterator[LoopEvent], candidates: int, before: str, *, first: int = 0
+    ) -> None:
+        view = TurnView(self.console, candidates=candidates, first=first, before=before)
         ended = view.show(events)
         if isinstance(ended, TurnSaved):
             self.session = ended.session
