@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from multiturn.core.errors import EngineError
+from multiturn.models.native.zig import cpp_runtime, link_command
 
 __all__ = ["Compiler", "compile_library", "find_compiler", "find_compilers"]
 
@@ -35,7 +36,7 @@ class Compiler:
 
     @property
     def is_zig(self) -> bool:
-        """Whether this is the compiler of the package ``ziglang``."""
+        """Whether this is zig, from the package ``ziglang`` or elsewhere."""
         return self.name in ("ziglang", "zig")
 
 
@@ -72,32 +73,56 @@ def compile_library(
         compiler: to use.
         units: the source files.
         flags: of the compiler, for every unit and for the linker.
-        output: the library; object files are written beside it.
+        output: the library; other files are written beside it.
 
     Raises:
         EngineError: the compiler failed or did not finish.
     """
-    objects = [output.with_name(f"{unit.stem}-{index}.o") for index, unit in enumerate(units)]
-    # The largest unit first, since the last to end decides how long all of them take.
-    order = sorted(range(len(units)), key=lambda index: -units[index].stat().st_size)
-
-    def compile_unit(index: int) -> None:
-        _run([*compiler.command, *flags, "-c", str(units[index]), "-o", str(objects[index])])
-
+    # The largest first, since the last to end decides how long all of them take.
+    ordered = sorted(units, key=lambda unit: -unit.stat().st_size)
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for _ in pool.map(compile_unit, order):
-            pass
-    linked = [str(each) for each in objects]
-    _run([*compiler.command, *flags, "-shared", *linked, "-o", str(output)])
+
+        def compile_all(prefix: str, jobs: Sequence[tuple[Path, Sequence[str]]]) -> list[_Object]:
+            found = []
+            for index, (unit, unit_flags) in enumerate(jobs):
+                path = str(output.with_name(f"{prefix}-{index}.o"))
+                command = [*compiler.command, *unit_flags, "-c", str(unit), "-o", path]
+                found.append(_Object(path, pool.submit(_run, command)))
+            return found
+
+        own = compile_all("unit", [(unit, flags) for unit in ordered])
+        runtime = cpp_runtime(output.parent) if compiler.name == "ziglang" else None
+        runtime_objects = compile_all("runtime", runtime.units) if runtime is not None else []
+    for each in own:
+        each.compiled.result()
+    if runtime_objects:
+        try:
+            for each in runtime_objects:
+                each.compiled.result()
+            _run(link_command([each.path for each in (*own, *runtime_objects)], output))
+            return
+        except EngineError:
+            pass  # zig's own way takes longer, and works everywhere
+    _run([*compiler.command, *flags, "-shared", *(each.path for each in own), "-o", str(output)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    path: str
+    compiled: Future[None]
 
 
 def _run(command: Sequence[str]) -> None:
+    # Only zig reads it. Its own place for a cache may not be writable.
+    cache = Path(command[-1]).parent.parent / "zig"
+    environment = {"ZIG_GLOBAL_CACHE_DIR": str(cache), **os.environ}
     try:
         done = subprocess.run(
             command,
             capture_output=True,
             text=True,
             errors="replace",
+            env=environment,
             timeout=_MAX_SECONDS,
             check=False,
         )
