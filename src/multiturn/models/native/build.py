@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib.util
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,14 +24,17 @@ from multiturn.models.native.compilers import (
     find_compiler,
     find_compilers,
 )
+from multiturn.models.native.prebuilt import library_key, prebuilt_library
 from multiturn.models.native.variants import Variant, chosen_variant
 
 __all__ = [
     "Announce",
+    "FLAGS",
     "NativeStatus",
     "Sources",
     "built_library",
     "compiler_flags",
+    "decoder_sources",
     "native_status",
     "no_announcement",
 ]
@@ -45,7 +49,8 @@ def no_announcement(line: str) -> None:
 
 
 _CPP = Path(__file__).parent / "cpp"
-_FLAGS = (
+FLAGS = (
+    # Those of every compiler and variant.
     "-std=c++20",
     "-O3",
     "-ffp-contract=off",  # see cpp/vectors.h
@@ -85,7 +90,7 @@ class Sources:
 def decoder_sources() -> Sources:
     """Those of the decoder: every ``.cc`` of the directory is one unit."""
     units = tuple(sorted(_CPP.glob("*.cc")))
-    return Sources("kernels", units, (_CPP,), for_xla=(_CPP / "ffi.cc").exists())
+    return Sources("kernels", units, (_CPP,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +109,10 @@ def built_library(
     extra_flags: tuple[str, ...] = (),
     announce: Announce = no_announcement,
 ) -> Path:
-    """The compiled library, from the cache or compiled now.
+    """The compiled library: prebuilt, from the cache, or compiled now.
 
-    If several processes ask at once, one compiles and the others wait for it. A damaged file in
-    the cache is compiled again.
+    A prebuilt one is not used with ``$CXX``, which asks for a compiler. If several processes ask
+    at once, one compiles and the others wait for it. A damaged file in the cache is compiled again.
 
     Args:
         sources: of the library; by default those of the decoder.
@@ -122,8 +127,12 @@ def built_library(
     """
     sources = sources or decoder_sources()
     variant = variant or chosen_variant()
-    directory = app_dirs().models.parent / "native"
     digest = sources.digest()
+    if not extra_flags and not os.environ.get("CXX"):
+        prebuilt = prebuilt_library(library_key(digest, FLAGS, variant), variant)
+        if prebuilt is not None:
+            return prebuilt
+    directory = app_dirs().models.parent / "native"
     failure: EngineError | None = None
     for compiler in find_compilers():
         flags = (*compiler_flags(compiler, sources, variant), *extra_flags)
@@ -154,7 +163,7 @@ def built_library(
 
 def compiler_flags(compiler: Compiler, sources: Sources, variant: Variant) -> tuple[str, ...]:
     """The flags with which a compiler compiles a variant."""
-    flags = (*_FLAGS, *variant.flags(zig=compiler.is_zig))
+    flags = (*FLAGS, *variant.flags(zig=compiler.is_zig))
     return (*flags, "-isystem", str(_xla_headers())) if sources.for_xla else flags
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32, Int32, UInt64
 from numpy import ndarray
 
 from multiturn.core.errors import EngineError
-from multiturn.models.native.build import built_library
+from multiturn.models.native.build import Announce, built_library, no_announcement
 
 __all__ = ["Library", "load_library"]
 
@@ -204,15 +204,20 @@ _loaded: list[Library] = []
 _loading = threading.Lock()
 
 
-def load_library() -> Library:
+def load_library(announce: Announce = no_announcement) -> Library:
     """The library of this process: compiled if necessary, loaded once.
+
+    Args:
+        announce: called with a line for a person if it has to be compiled.
 
     Raises:
         EngineError: the library cannot be compiled or loaded here.
+        InputError: `MULTITURN_CPU` names an unknown variant, or one that this machine cannot run.
+        StorageError: the library cannot be written.
     """
     with _loading:
         if not _loaded:
-            _loaded.append(_load(built_library()))
+            _loaded.append(_load(built_library(announce=announce)))
         return _loaded[0]
 
 
