@@ -91,7 +91,7 @@ $(RUNTIME): $(BIN)/python pyproject.toml constraints.txt
 
 $(DEVELOP): $(RUNTIME)
 	@echo "Installing JAX and what training, corpora and the tests need (1.3 GB on disk, about two minutes)."
-	@$(PIP) install --constraint constraints.txt --editable '.[llama,science,jax,train,data,bigquery,cluster]' --group dev
+	@$(PIP) install --constraint constraints.txt --editable '.[llama,science,jax,train,data,bigquery,cluster,report]' --group dev
 	@touch $@
 
 clean:

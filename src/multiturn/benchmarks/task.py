@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Literal, Protocol, runtime_checkable
 
 from multiturn.benchmarks.problem_set import Problem
@@ -17,6 +16,7 @@ from multiturn.core.errors import InputError
 from multiturn.core.records import earlier_values
 from multiturn.sandbox.oracles.verdicts import Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
+from multiturn.text.truncation_names import EARLIER_TRUNCATIONS, Truncation
 
 __all__ = [
     "EARLIER_TRUNCATIONS",
@@ -27,13 +27,6 @@ __all__ = [
     "Task",
     "Truncation",
 ]
-
-Truncation = Literal["published", "parse", "next_prompt", "none"]
-
-EARLIER_TRUNCATIONS: Mapping[str, Truncation] = MappingProxyType(
-    {"fair": "parse", "asked": "next_prompt"}
-)
-"""Names in records and settings of earlier versions, and what they are called now."""
 
 HeaderStyle = Literal["published", "packages", "none"]
 

@@ -1,0 +1,168 @@
+"""The lines of a file of samples, read one at a time."""
+
+from __future__ import annotations
+
+import io
+import lzma
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import msgspec
+
+from multiturn.core.errors import InputError, storage_errors
+
+__all__ = ["COMPLETE_FILES", "PARTIAL_FILE", "FullLine", "LightLine", "SampleLines", "full_line"]
+
+COMPLETE_FILES = ("samples.jsonl", "samples.jsonl.xz")
+PARTIAL_FILE = "samples.partial.jsonl"
+
+
+@dataclass(slots=True)
+class ItemPart:
+    """What a sample is of; see the records of `multiturn.benchmarks`."""
+
+    id: str
+    problem: str
+    case: int = 0
+    turn: int | None = None
+    category: str | None = None
+    turns: int | None = None
+    difficulty: str | None = None
+
+
+@dataclass(slots=True)
+class OutcomePart:
+    """How a program ended."""
+
+    status: str
+    error: str | None = None
+    line: int | None = None
+
+
+@dataclass(slots=True)
+class VerdictPart:
+    """What an oracle found."""
+
+    judgement: str
+    difference: str | None = None
+    outcome: OutcomePart | None = None
+
+
+@dataclass(slots=True)
+class LightStep:
+    """A generation without its texts."""
+
+    cut_by: str | None = None
+    finish_reason: str = ""
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+
+
+@dataclass(slots=True)
+class FullStep(LightStep):
+    """A generation."""
+
+    text: str = ""
+    raw_text: str = ""
+
+
+@dataclass(slots=True)
+class LightLine:
+    """A sample without its texts, which are skipped and never built."""
+
+    item: ItemPart
+    sample: int
+    verdicts: dict[str, VerdictPart]
+    steps: list[LightStep]
+
+
+@dataclass(slots=True)
+class FullLine:
+    """A sample."""
+
+    item: ItemPart
+    sample: int
+    verdicts: dict[str, VerdictPart]
+    steps: list[FullStep]
+    program: str
+
+
+_light = msgspec.json.Decoder(LightLine)
+_full = msgspec.json.Decoder(FullLine)
+
+
+def full_line(line: bytes) -> FullLine:
+    """Read a line with its texts.
+
+    Raises:
+        msgspec.MsgspecError: it is not a sample.
+    """
+    return cast(FullLine, _full.decode(line))
+
+
+@dataclass(slots=True)
+class SampleLines:
+    """An iterator over the samples of a run, with what was wrong in the file.
+
+    Args:
+        path: the directory of the run.
+
+    Attributes:
+        file: the file that is read; None if the run has no sample.
+        complete: whether it is the file of a complete run.
+        torn: whether the last line is half-written, as after a crash.
+        unreadable: how many other lines are no samples.
+        first_unreadable: the number of the first of them, from 1.
+    """
+
+    path: Path
+    file: Path | None = None
+    complete: bool = False
+    torn: bool = False
+    unreadable: int = 0
+    first_unreadable: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in (*COMPLETE_FILES, PARTIAL_FILE):
+            if (self.path / name).exists():
+                self.file = self.path / name
+                self.complete = name != PARTIAL_FILE
+                return
+
+    def __iter__(self) -> Iterator[tuple[LightLine, bytes]]:
+        """The samples, each with its line.
+
+        Raises:
+            InputError: a compressed file is damaged.
+            StorageError: the file cannot be read.
+        """
+        if self.file is None:
+            return
+        with storage_errors(self.file, "reading the samples"), self._open() as file:
+            number = 0
+            try:
+                for line in file:
+                    number += 1
+                    if not line.endswith(b"\n"):
+                        # Even if it is complete JSON: a number at its end may lack digits.
+                        self.torn = True
+                        return
+                    try:
+                        yield _light.decode(line), line
+                    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                        self.unreadable += 1
+                        self.first_unreadable = self.first_unreadable or number
+            except (lzma.LZMAError, EOFError) as error:
+                raise InputError(
+                    f"{self.file} is damaged after {number} lines: {error}",
+                    fix="restore the file, or leave this run out",
+                ) from error
+
+    def _open(self) -> BinaryIO:
+        if self.file is None:
+            raise ValueError("no file")
+        if self.file.suffix == ".xz":
+            return cast(BinaryIO, io.BufferedReader(lzma.open(self.file, "rb"), 1 << 20))
+        return self.file.open("rb", buffering=1 << 20)

@@ -1,0 +1,1 @@
+"""Intervals, comparisons and power for samples that are clustered by problem."""
