@@ -10,8 +10,8 @@ from typing import Any
 
 from multiturn.core.closing import Closing
 from multiturn.engines.jax.backend import Backend
-from multiturn.engines.jax.request import PendingRequest
 from multiturn.engines.jax.scheduler import Scheduler
+from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.protocol import Completion, EngineInfo, Event, Request, Score
 from multiturn.engines.validation import check_open, check_text, check_window
 from multiturn.text.tokenizers import Tokenizer

@@ -25,9 +25,9 @@ from multiturn.engines.continuation import Continuation
 from multiturn.engines.jax.backend import Backend
 from multiturn.engines.jax.decode import MAX_DECODE_STEPS, NO_TOKEN
 from multiturn.engines.jax.prefill import Prefiller, PrefillState
-from multiturn.engines.jax.request import PendingRequest
 from multiturn.engines.jax.sequence import Sequence
 from multiturn.engines.jax.slots import DecodeBlock, Slots
+from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.protocol import FinishReason
 
 __all__ = ["Scheduler"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.jax.prefix_cache import PrefixCacheEntry
-from multiturn.engines.jax.request import PendingRequest
+from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.protocol import Delta, FinishReason, Timings
 
 __all__ = ["Sequence"]

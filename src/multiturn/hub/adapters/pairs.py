@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from multiturn.hub.checkpoints.layouts import Layout, Rule
-from multiturn.models.lora import LoraParameters
+
+if TYPE_CHECKING:
+    from multiturn.models.lora import LoraParameters
 
 __all__ = ["Pair", "pairs_of"]
 

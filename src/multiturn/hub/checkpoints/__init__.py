@@ -2,5 +2,6 @@
 
 reading  opens checkpoints and loads parameters
 configs  config.json of the hub's families, and GGUF metadata
+stored_arrays  arrays as the files store them, for engines that pack them
 layouts  maps tensors of files to arrays of the decoder
 """

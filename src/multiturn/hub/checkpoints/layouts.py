@@ -45,6 +45,9 @@ class Rule:
             Empty for a tensor that must be zero, a bias that the decoder does not have.
         from_file: the file's values to the arrays' values, in the order of `fields`.
         to_file: the arrays' values to the file's.
+        rows: for a matrix, [outputs, inputs] in the files: the rows of the file that are the
+            outputs of each array, in their order; None for all of them as they are. Rows can be
+            taken without decoding them.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Rule:
     fields: tuple[str, ...]
     from_file: Callable[[Values], tuple[Values, ...]]
     to_file: Callable[..., Values]
+    rows: tuple[Values | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,9 @@ def codegen_layout(config: DecoderConfig, groups: int) -> Layout:
         query, value, key = (parts[:, i].reshape(heads) for i in range(3))
         return tuple(np.moveaxis(part, -1, 0) for part in (query, key, value))
 
+    numbers = np.arange(3 * c.d_model).reshape(groups, 3, -1)
+    rows = tuple(numbers[:, i].reshape(-1) for i in (0, 2, 1))
+
     def to_file(query: Values, key: Values, value: Values) -> Values:
         one = (groups, c.heads // groups, c.head_dim, c.d_model)
         parts = [np.moveaxis(part, 0, -1).reshape(one) for part in (query, value, key)]
@@ -99,6 +106,7 @@ def codegen_layout(config: DecoderConfig, groups: int) -> Layout:
             ("query", "key", "value"),
             from_file,
             to_file,
+            rows,
         )
         yield from _codegen_rest(c, layer)
 
@@ -316,7 +324,11 @@ def _linear(
             array = array[..., np.argsort(order)]
         return array.reshape(inner, out).T
 
-    return Rule(f"{name}.weight", (out, inner), layer, (field,), from_file, to_file)
+    rows = None
+    if order is not None:
+        heads = np.arange(out // c.head_dim)[:, None] * c.head_dim
+        rows = (heads + order).reshape(-1)
+    return Rule(f"{name}.weight", (out, inner), layer, (field,), from_file, to_file, (rows,))
 
 
 def _vector(
@@ -340,7 +352,8 @@ def _vector(
             array = array[..., np.argsort(order)]
         return array.reshape(shape)
 
-    return Rule(name, shape, layer, (field,), from_file, to_file)
+    rows = (None,) if field == "embedding" else ()
+    return Rule(name, shape, layer, (field,), from_file, to_file, rows)
 
 
 def _zeros(name: str, size: int, layer: int) -> Rule:

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from multiturn.core.errors import InputError, ModelFileError, truncate_repr
@@ -27,9 +25,11 @@ from multiturn.hub.formats.pickles import read_torch_pickle
 from multiturn.hub.formats.safetensors_files import read_safetensors
 from multiturn.hub.formats.tensors import FLOAT_DTYPES, StoredTensor, Tensors, numpy_dtype
 from multiturn.models.config import DecoderConfig
-from multiturn.models.parameters import Layers, Parameters, parameter_specs
 
-__all__ = ["Checkpoint", "each_array", "load_parameters", "open_checkpoint", "read_hub_tensors"]
+if TYPE_CHECKING:
+    from multiturn.models.parameters import Parameters
+
+__all__ = ["Checkpoint", "load_parameters", "open_checkpoint", "read_hub_tensors", "read_rule"]
 
 _ROWS_AT_ONCE = 32
 
@@ -104,6 +104,9 @@ def load_parameters(checkpoint: Checkpoint, dtype: str | None = None) -> Paramet
         InputError: an unknown dtype.
         ModelFileError: a tensor that must be zero is not.
     """
+    # The rest of this module serves engines that run without JAX.
+    from multiturn.models.parameters import parameter_specs
+
     dtype = checkpoint.dtype if dtype is None else dtype
     if dtype not in ("float32", "bfloat16", "float16"):
         raise InputError("unknown dtype", got=dtype, allowed="float32, bfloat16, float16")
@@ -112,43 +115,22 @@ def load_parameters(checkpoint: Checkpoint, dtype: str | None = None) -> Paramet
     blocks = _empty_arrays(specs.layers, dtype)
 
     def fill(rule: Rule) -> None:
-        for field, part in _read_rule(checkpoint, rule):
+        for field, part in read_rule(checkpoint, rule):
             _copy(part, outer[field] if rule.layer is None else blocks[field][rule.layer])
 
     # Rules write to disjoint memory, and numpy releases the GIL.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as workers:
         for _ in workers.map(fill, checkpoint.layout.rules):
             pass
-    return _to_jax(outer, blocks)
+    return _parameters(outer, blocks)
 
 
-def each_array(checkpoint: Checkpoint) -> Iterator[tuple[str, int | None, np.ndarray[Any, Any]]]:
-    """The arrays of a checkpoint one by one, for callers that store them in another form.
-
-    Only the few tensors that are read ahead are in memory at once.
-
-    Yields:
-        The name, such as ``query`` of `Layers` or ``embedding`` of `Parameters`; the index of the
-        block, or None outside the blocks; and the values, in the checkpoint's dtype.
+def read_rule(checkpoint: Checkpoint, rule: Rule) -> list[tuple[str, np.ndarray[Any, Any]]]:
+    """The arrays in the tensor of a rule, by name.
 
     Raises:
         ModelFileError: a tensor that must be zero is not.
     """
-    workers = len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(workers) as pool:
-        rules = deque(checkpoint.layout.rules)
-        ahead: deque[tuple[Rule, Future[list[tuple[str, np.ndarray[Any, Any]]]]]] = deque()
-        while rules or ahead:
-            while rules and len(ahead) < workers:
-                rule = rules.popleft()
-                ahead.append((rule, pool.submit(_read_rule, checkpoint, rule)))
-            rule, reading = ahead.popleft()
-            for field, part in reading.result():
-                yield field, rule.layer, part
-
-
-def _read_rule(checkpoint: Checkpoint, rule: Rule) -> list[tuple[str, np.ndarray[Any, Any]]]:
-    """The arrays in one tensor, by name."""
     values = checkpoint.tensors[rule.name].read()
     if rule.fields:
         return list(zip(rule.fields, rule.from_file(values), strict=True))
@@ -176,13 +158,16 @@ def _empty_arrays(specs: Any, dtype: str) -> dict[str, Any]:
     arrays = {}
     for field in fields(specs):
         info = getattr(specs, field.name)
-        if info is not None and not isinstance(info, Layers):
+        if info is not None and field.name != "layers":
             arrays[field.name] = np.empty(info.shape, numpy_dtype(dtype))
     return arrays
 
 
-def _to_jax(outer: dict[str, Any], blocks: dict[str, Any]) -> Parameters:
+def _parameters(outer: dict[str, Any], blocks: dict[str, Any]) -> Parameters:
     """Move the arrays to JAX one by one, freeing each numpy copy."""
+    import jax.numpy as jnp
+
+    from multiturn.models.parameters import Layers, Parameters
 
     def taken(arrays: dict[str, Any], kind: type) -> dict[str, Any]:
         names = [field.name for field in fields(kind) if field.name != "layers"]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,9 @@ from multiturn.core.files import fsync_directory
 from multiturn.hub.checkpoints.layouts import Layout, Rule
 from multiturn.hub.formats.safetensors_files import NewTensor, write_safetensors
 from multiturn.hub.formats.tensors import numpy_dtype
-from multiturn.models.parameters import Parameters
+
+if TYPE_CHECKING:
+    from multiturn.models.parameters import Parameters
 
 __all__ = ["new_tensors", "atomic_directory", "write_hub_checkpoint", "write_json"]
 

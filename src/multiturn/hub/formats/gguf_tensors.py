@@ -8,6 +8,7 @@ Quantized formats store a few bits for each weight and a scale for each block of
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,25 @@ def read_gguf_tensors(path: Path) -> tuple[GGUFHeader, dict[str, StoredTensor]]:
                 fix="use another quantization of the model, such as Q8_0 or Q4_K_M",
             )
         tensors[info.name] = StoredTensor(
-            info.name, info.shape, "float32", path, info.type.name, _reader(content, info)
+            info.name,
+            info.shape,
+            "float32",
+            path,
+            info.type.name,
+            _reader(content, info),
+            partial(_read_raw, path, info),
         )
     return header, tensors
+
+
+def _read_raw(path: Path, info: TensorInfo) -> np.ndarray[Any, Any]:
+    """The bytes of a tensor. Pages of a mapping would count as memory of this process."""
+    raw = np.fromfile(path, np.uint8, info.bytes, offset=info.offset)
+    if raw.size != info.bytes:
+        raise ModelFileError(
+            f"{path.name}: the tensor {info.name!r} is cut short", fix="fetch the file again"
+        )
+    return raw
 
 
 def _reader(content: np.ndarray[Any, Any], info: TensorInfo) -> Callable[[], Floats]:

@@ -33,6 +33,7 @@ class StoredTensor:
         file: that it is in.
         stored_as: the name of the format on disk, such as ``Q4_K`` or ``F16``.
         read: returns its values, perhaps as a view of the file; do not modify them.
+        raw: of a GGUF file: reads its bytes as the file has them, into new memory.
     """
 
     name: str
@@ -41,6 +42,7 @@ class StoredTensor:
     file: Path
     stored_as: str
     read: Callable[[], np.ndarray[Any, Any]]
+    raw: Callable[[], np.ndarray[Any, Any]] | None = None
 
     @property
     def size(self) -> int:

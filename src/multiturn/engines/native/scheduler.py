@@ -1,0 +1,462 @@
+"""Continuous batching: one thread computes all sequences together, step by step.
+
+Each step is one call of the model with as many tokens of each sequence as it needs: the last one
+of a sequence that decodes, with drafted ones behind it where these pay; a chunk of a prompt that is
+prefilled. Nothing is padded, and a sequence joins or leaves between any two steps.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Lock, Thread
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from multiturn.core.errors import EngineError, MultiturnError
+from multiturn.engines.common_prefix import common_prefix_length
+from multiturn.engines.native.model import Array, Model
+from multiturn.engines.native.prefix_cache import Cached, CachedTokens, PrefixCache
+from multiturn.engines.native.prompt_lookup import PromptLookup
+from multiturn.engines.native.sequence import Sequence
+from multiturn.engines.native.speculation import MAX_ROWS, Acceptance, StepCost, draft_sizes
+from multiturn.engines.pending_request import PendingRequest
+from multiturn.engines.protocol import FinishReason
+from multiturn.models.native.decoder import ForwardRow
+
+__all__ = ["Scheduler"]
+
+_PREFILL_ALONE = 512
+"""Prompt tokens in one step; after each, requests are admitted and cancelled."""
+_PREFILL_BESIDE_DECODE = 128
+"""Prompt tokens in a step for whose end other sequences wait to decode their next token."""
+
+_LOGITS_AT_ONCE = 64
+"""Rows of logits in memory: a row has a megabyte where the vocabulary is large."""
+
+_MIN_SHARED_TOKENS = 16
+"""A prompt waits for another one's prefill if both share at least so many tokens."""
+
+_WANTED: tuple[Literal["none", "last", "all"], ...] = ("none", "last", "all")
+"""By the number of samples of a row: none, one, or one at each token."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A function to run on the scheduler's thread."""
+
+    function: Callable[[], Any]
+    result: Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What one step computes of one sequence.
+
+    Attributes:
+        sequence: whose.
+        tokens: the next ones of the sequence, then drafted ones.
+        drafted: how many of them are drafted.
+        samples: at how many of the last tokens the next one is sampled; 0 within a prompt.
+    """
+
+    sequence: Sequence
+    tokens: list[int]
+    drafted: int
+    samples: int
+
+
+class Scheduler:
+    """Decodes the sequences of pending requests. Any thread may submit, call and close.
+
+    Args:
+        model: computes; the scheduler closes it.
+        slots: sequences that are computed at once, at most; further ones wait.
+        end_tokens: tokens that end a text.
+        token_bytes: the bytes of a token.
+        cache_bytes: memory limit of the prefix cache.
+        speculate: whether steps may verify drafted tokens.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        slots: int,
+        end_tokens: tuple[int, ...],
+        token_bytes: Callable[[int], bytes],
+        cache_bytes: int,
+        speculate: bool = True,
+    ) -> None:
+        self._model = model
+        self._slots = slots
+        self._end_tokens = frozenset(end_tokens)
+        self._token_bytes = token_bytes
+        self._cache = PrefixCache(cache_bytes)
+        self._logits: Array | None = None
+        self._speculate = speculate
+        self._acceptance = Acceptance()
+        self._cost = StepCost()
+        self._inbox: queue.SimpleQueue[PendingRequest | _Call | None] = queue.SimpleQueue()
+        self._waiting: deque[Sequence] = deque()
+        self._active: list[Sequence] = []
+        self._unfinished: dict[PendingRequest, int] = {}
+        """How many sequences of each open request are not finished."""
+        self._prompts: dict[PendingRequest, CachedTokens] = {}
+        """The prefilled prompts of open requests with several continuations."""
+        self._closing = False
+        self._ended: MultiturnError | None = None
+        self._lock = Lock()
+        self._thread = Thread(target=self._run, name="multiturn-scheduler", daemon=True)
+        self._thread.start()
+
+    def submit(self, pending: PendingRequest) -> None:
+        """Queue a request; its events arrive in `pending.events`."""
+        self._send(pending)
+
+    def score(self, tokens: list[int]) -> list[float]:
+        """The log-probability of each token but the first, given those before it.
+
+        Computed between two steps, on the scheduler's thread.
+        """
+        return self._call(lambda: self._score(tokens))
+
+    def close(self) -> None:
+        """Stop the thread; open streams fail. Safe to call twice."""
+        with self._lock:
+            self._closing = True
+            self._inbox.put(None)
+        self._thread.join()
+
+    def _call(self, function: Callable[[], Result]) -> Result:
+        result: Future[Result] = Future()
+        self._send(_Call(function, result))
+        return result.result()
+
+    def _send(self, message: PendingRequest | _Call) -> None:
+        with self._lock:
+            if self._ended is not None:
+                raise EngineError(self._ended.what) from self._ended
+            self._inbox.put(message)
+
+    def _run(self) -> None:
+        error: MultiturnError = EngineError("the engine was closed", fix="open it again")
+        try:
+            self._loop()
+        except MultiturnError as fault:
+            error = fault
+        except BaseException as fault:  # any error: no caller may wait forever
+            error = _as_engine_error(fault)
+        self._end(error)
+
+    def _end(self, error: MultiturnError) -> None:
+        """Fail every open request, and free the memory."""
+        with self._lock:
+            self._ended = error
+        open_requests = dict.fromkeys(self._unfinished)
+        while not self._inbox.empty():
+            message = self._inbox.get()
+            if isinstance(message, PendingRequest):
+                open_requests[message] = None
+            elif message is not None:
+                message.result.set_exception(error)
+        for pending in open_requests:
+            pending.fail(error)
+        self._waiting.clear()
+        self._active.clear()
+        self._unfinished.clear()
+        self._prompts.clear()
+        self._cache.clear()
+        self._logits = None
+        self._model.close()
+
+    def _loop(self) -> None:
+        while not self._closing:
+            self._receive()
+            self._drop_cancelled()
+            self._admit()
+            if self._active and not self._closing:
+                self._step()
+
+    def _receive(self) -> None:
+        """Take new messages; block for one while the engine is idle."""
+        while not self._closing:
+            idle = not (self._waiting or self._active)
+            try:
+                message = self._inbox.get(block=idle)
+            except queue.Empty:
+                return
+            if isinstance(message, PendingRequest):
+                self._unfinished[message] = message.request.n
+                self._waiting.extend(
+                    Sequence(message, index, self._model.new_cache())
+                    for index in range(message.request.n)
+                )
+            elif message is not None:
+                _run_call(message)
+
+    def _drop_cancelled(self) -> None:
+        # The flag is read once for each request: it may be set while this runs.
+        cancelled = {pending for pending in self._unfinished if pending.is_cancelled}
+        if not cancelled:
+            return
+        for sequence in (*self._waiting, *self._active):
+            if sequence.pending in cancelled:
+                self._finish(sequence, FinishReason.CANCELLED)
+        self._remove(cancelled.__contains__)
+
+    def _remove(self, dropped: Callable[[PendingRequest], bool]) -> None:
+        """Take sequences of some requests out of the queues."""
+        self._waiting = deque(each for each in self._waiting if not dropped(each.pending))
+        self._active = [each for each in self._active if not dropped(each.pending)]
+
+    def _admit(self) -> None:
+        """Begin sequences that wait, in their order, while there are slots."""
+        deferred: deque[Sequence] = deque()
+        while self._waiting and len(self._active) < self._slots:
+            sequence = self._waiting.popleft()
+            # The last token of a prompt is always computed, because the next one depends on it.
+            tokens = sequence.tokens[:-1]
+            session = sequence.pending.request.session
+            own = self._prompts.get(sequence.pending)
+            in_use: tuple[Cached, ...] = (*self._prompts.values(), *self._active)
+            if own is not None:
+                in_use = (own, *in_use)
+            cached, length = self._cache.find(tokens, session, in_use)
+            if self._should_wait(tokens, length):
+                deferred.append(sequence)
+                continue
+            sequence.cached_tokens = length
+            if cached is not None:
+                sequence.cache = cached.cache.fork(length)
+            self._active.append(sequence)
+        self._waiting = deferred + self._waiting
+
+    def _should_wait(self, tokens: list[int], cached: int) -> bool:
+        """Whether a prompt should wait until a running prefill has computed more of its prefix.
+
+        Waiting costs about one step, in which others prefill, so it must save as many tokens.
+        """
+        least = min(_MIN_SHARED_TOKENS, len(tokens) - cached)
+        if least <= 0:
+            return False
+        for other in self._active:
+            computed = max(cached, other.cache.length)
+            if other.remaining > 1 and len(tokens) - computed >= least:
+                shared = min(common_prefix_length(other.tokens, tokens), len(other.tokens) - 1)
+                if shared - computed >= least:
+                    return True
+        return False
+
+    def _step(self) -> None:
+        """Compute the next tokens of every sequence, as far as the step has room."""
+        rows = self._rows()
+        decoding = all(row.sequence.remaining == 1 for row in rows)
+        started = time.perf_counter()
+        hidden = self._forward(rows)
+        found: list[tuple[list[int], list[float]]] = []
+        samples = [row for row in rows if row.samples]
+        if samples:
+            found = self._sample(samples, hidden)
+        if decoding:
+            self._cost.observe(sum(len(row.tokens) for row in rows), time.perf_counter() - started)
+        for row, (tokens, logprobs) in zip(samples, found, strict=True):
+            if row.sequence.pending in self._unfinished:
+                self._process(row, tokens, logprobs)
+
+    def _rows(self) -> list[_Row]:
+        """What the next step computes."""
+        decoding = [sequence for sequence in self._active if sequence.remaining == 1]
+        rows = []
+        if len(decoding) < len(self._active):
+            budget = _PREFILL_BESIDE_DECODE if decoding else _PREFILL_ALONE
+            for sequence in self._active:
+                count = min(sequence.remaining, budget)
+                if sequence.remaining == 1 or count == 0:
+                    continue
+                budget -= count
+                start = sequence.cache.length
+                tokens = sequence.tokens[start : start + count]
+                rows.append(_Row(sequence, tokens, 0, int(count == sequence.remaining)))
+        drafts = self._drafts(decoding) if not rows else [[]] * len(decoding)
+        for sequence, draft in zip(decoding, drafts, strict=True):
+            tokens = [sequence.tokens[-1], *draft]
+            rows.append(_Row(sequence, tokens, len(draft), len(tokens)))
+        return rows
+
+    def _drafts(self, sequences: list[Sequence]) -> list[list[int]]:
+        """The drafted tokens of each sequence."""
+        if not self._speculate or len(sequences) > MAX_ROWS:
+            return [[]] * len(sequences)
+        lookups = [self._lookup(sequence) for sequence in sequences]
+        limits = [sequence.max_new_tokens - 1 for sequence in sequences]
+        sizes = draft_sizes(lookups, limits, self._acceptance, self._cost)
+        return [lookup.draft(size) for lookup, size in zip(lookups, sizes, strict=True)]
+
+    def _lookup(self, sequence: Sequence) -> PromptLookup:
+        if sequence.lookup is None:
+            sequence.lookup = PromptLookup(sequence.tokens, self._acceptance.observe)
+        return sequence.lookup
+
+    def _forward(self, rows: list[_Row]) -> Array:
+        """The states at the sampled tokens of all rows."""
+        return self._model.forward(
+            [
+                ForwardRow(row.tokens, row.sequence.cache, _WANTED[min(row.samples, 2)])
+                for row in rows
+            ]
+        )
+
+    def _sample(self, rows: list[_Row], hidden: Array) -> list[tuple[list[int], list[float]]]:
+        """The tokens sampled for each row, and their log-probabilities."""
+        temperature: list[float] = []
+        top_p: list[float] = []
+        top_k: list[int] = []
+        uniforms: list[float] = []
+        want_logprobs: list[bool] = []
+        for row in rows:
+            request, count = row.sequence.pending.request, row.samples
+            # The position of the next token is the number of tokens before it.
+            position = row.sequence.cache.length - count + 1
+            temperature += [row.sequence.temperature] * count
+            top_p += [request.top_p] * count
+            top_k += [request.top_k] * count
+            want_logprobs += [request.logprobs] * count
+            if row.sequence.temperature > 0:
+                uniforms += row.sequence.uniforms(position, count)
+            else:
+                uniforms += [0.0] * count
+        tokens: list[int] = []
+        logprobs: list[float] = []
+        for start in range(0, len(hidden), _LOGITS_AT_ONCE):
+            part = slice(start, start + _LOGITS_AT_ONCE)
+            some, theirs = self._model.sample(
+                self._unembed(hidden[part]),
+                temperature=temperature[part],
+                top_p=top_p[part],
+                top_k=top_k[part],
+                uniforms=uniforms[part],
+                want_logprobs=want_logprobs[part],
+            )
+            tokens += some.tolist()
+            logprobs += theirs.tolist()
+        found, end = [], 0
+        for row in rows:
+            end += row.samples
+            part = slice(end - row.samples, end)
+            found.append((tokens[part], logprobs[part]))
+        return found
+
+    def _process(self, row: _Row, tokens: list[int], logprobs: list[float]) -> None:
+        """Append the sampled tokens up to the first one that differs from the draft."""
+        sequence, draft = row.sequence, row.tokens[len(row.tokens) - row.drafted :]
+        if len(sequence.tokens) == sequence.prompt_length:
+            self._hold_prompt(sequence)
+        agreed = next((i for i in range(len(draft)) if draft[i] != tokens[i]), len(draft))
+        reason = None
+        for token, logprob in zip(tokens[: agreed + 1], logprobs, strict=False):
+            piece = b"" if token in self._end_tokens else self._token_bytes(token)
+            try:
+                reason = sequence.append(token, piece, logprob, self._end_tokens)
+            except Exception as error:  # a stop rule is the caller's code
+                self._fail(sequence.pending, error)
+                return
+            if reason is not None:
+                break
+        if draft:
+            # The next step adds the last token to the cache, wherever it came from.
+            sequence.cache.truncate(len(sequence.tokens) - 1)
+        if reason is not None:
+            self._active.remove(sequence)
+            self._finish(sequence, reason)
+
+    def _hold_prompt(self, sequence: Sequence) -> None:
+        """Keep a prefilled prompt for the request's other continuations, and for its session."""
+        pending, session = sequence.pending, sequence.pending.request.session
+        if pending.request.n == 1 or pending in self._prompts:
+            return
+        length = sequence.prompt_length
+        prompt, cache = sequence.tokens[:length], sequence.cache.fork(length)
+        self._prompts[pending] = CachedTokens(prompt, cache)
+        if session is not None:
+            self._cache.add(prompt, cache, session)
+
+    def _finish(self, sequence: Sequence, reason: FinishReason) -> None:
+        session, length = sequence.pending.request.session, sequence.cache.length
+        # With n above 1 it is unknown which continuation the session will build on.
+        if session is not None and sequence.pending.request.n == 1 and length:
+            self._cache.add(sequence.tokens[:length], sequence.cache, session)
+        self._release(sequence)
+        sequence.finish(reason)
+
+    def _release(self, sequence: Sequence) -> None:
+        """Drop the cache of a sequence, and with the last one what its request holds."""
+        sequence.cache = self._model.new_cache()
+        left = self._unfinished.get(sequence.pending, 0) - 1
+        if left > 0:
+            self._unfinished[sequence.pending] = left
+        else:
+            self._unfinished.pop(sequence.pending, None)
+            self._prompts.pop(sequence.pending, None)
+
+    def _fail(self, pending: PendingRequest, error: Exception) -> None:
+        """End one request whose own code raised; the others continue."""
+        for sequence in (*self._waiting, *self._active):
+            if sequence.pending is pending:
+                self._release(sequence)
+        self._remove(lambda other: other is pending)
+        pending.events.put(error)
+
+    def _unembed(self, hidden: Array) -> Array:
+        """Logits, in memory that the next call reuses: fresh memory would cost page faults."""
+        if self._logits is None or len(self._logits) < len(hidden):
+            self._logits = self._model.unembed(hidden)
+            return self._logits
+        return self._model.unembed(hidden, self._logits[: len(hidden)])
+
+    def _score(self, tokens: list[int]) -> list[float]:
+        """See `score`."""
+        cache = self._model.new_cache()
+        found: list[float] = []
+        for start in range(0, len(tokens) - 1, _LOGITS_AT_ONCE):
+            chunk = tokens[start : min(start + _LOGITS_AT_ONCE, len(tokens) - 1)]
+            hidden = self._model.forward([ForwardRow(chunk, cache, "all")])
+            following = np.array(tokens[start + 1 : start + 1 + len(chunk)])
+            found += self._logprobs(self._unembed(hidden), following).tolist()
+        return found
+
+    def _logprobs(self, logits: Array, tokens: Array) -> Array:
+        """The log-probability of one given token of each row."""
+        rows = len(logits)
+        best, logprobs = self._model.sample(
+            logits,
+            temperature=[0.0] * rows,
+            top_p=[1.0] * rows,
+            top_k=[0] * rows,
+            uniforms=[0.0] * rows,
+            want_logprobs=[True] * rows,
+        )
+        each = np.arange(rows)
+        return logits[each, tokens].astype(np.float64) - logits[each, best] + logprobs
+
+
+def _run_call(call: _Call) -> None:
+    try:
+        call.result.set_result(call.function())
+    except MultiturnError as error:
+        call.result.set_exception(error)
+    except Exception as fault:
+        call.result.set_exception(_as_engine_error(fault))
+
+
+def _as_engine_error(fault: BaseException) -> EngineError:
+    error = EngineError(f"the native engine failed: {type(fault).__name__}: {fault}")
+    error.__cause__ = fault
+    return error
