@@ -11,8 +11,8 @@ import numpy as np
 
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.jax.prefix_cache import PrefixCacheEntry
-from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.jax.sequence import Sequence
+from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.protocol import Request
 from multiturn.models.cache import KVCache
 

@@ -8,8 +8,8 @@ import pytest
 from counting_backend import CountingBackend, pending
 
 from multiturn.core.errors import EngineError
-from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.jax.scheduler import Scheduler
+from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.protocol import Completion, FinishReason
 
 BACKEND = CountingBackend()

@@ -1,4 +1,4 @@
-"""Inference engines behind one protocol: native (JAX), llama.cpp, HTTP servers, scripted."""
+"""Inference engines behind one protocol: native, JAX, llama.cpp, HTTP servers, scripted."""
 
 from multiturn.core.lazy import lazy_exports
 

@@ -3,6 +3,7 @@ from .http.settings import HttpSettings as HttpSettings
 from .http.settings import HttpTimeouts as HttpTimeouts
 from .jax.loader import open_jax as open_jax
 from .llama_cpp import open_llama_cpp as open_llama_cpp
+from .native.loader import open_native as open_native
 from .open import open_engine as open_engine
 from .protocol import (
     ENGINES as ENGINES,
@@ -54,6 +55,7 @@ __all__ = [
     "open_http",
     "open_jax",
     "open_llama_cpp",
+    "open_native",
     "Request",
     "Score",
     "Scorer",

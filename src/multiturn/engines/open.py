@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from multiturn.core.errors import InputError, MissingDependencyError
+from multiturn.core.errors import (
+    EngineError,
+    InputError,
+    MissingDependencyError,
+    ModelFileError,
+)
 from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.model_name import RemoteModel, ScriptedModel, read_model_name
 from multiturn.engines.notices import NoticeListener, ignore_notice
@@ -17,7 +24,9 @@ from multiturn.hub.progress import ProgressListener, silent
 from multiturn.hub.registry import REGISTRY
 from multiturn.hub.weights_hash import weights_sha256_with_adapter
 
-__all__ = ["open_engine"]
+__all__ = ["has_accelerator", "open_engine"]
+
+_ACCELERATOR_PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm7_plugin", "libtpu")
 
 
 def open_engine(
@@ -46,7 +55,7 @@ def open_engine(
     Raises:
         InputError: an option is out of range, or the script is invalid.
         UnknownNameError, HubError, StorageError: the model's file is not available.
-        MissingDependencyError: the package that runs such models is not installed.
+        MissingDependencyError: a package that runs such models is not installed.
         EngineError: the model could not be loaded, or no server answers.
     """
     name = read_model_name(model)
@@ -71,43 +80,105 @@ def open_engine(
         pinned = REGISTRY[name.model].sha256
     if pinned is not None and adapter is not None:
         pinned = weights_sha256_with_adapter(pinned, adapter)
-    if engine == "auto":
-        as_gguf = not path.is_dir() and not (adapter is not None and adapter.is_dir())
-        in_llama = as_gguf and find_spec("xllamacpp") is not None
-        engine = "llama.cpp" if in_llama or find_spec("jax") is None else "jax"
-    if engine == "jax" or path.is_dir():
-        return _open_jax(path, engine, context, pinned, adapter, listen)
-    return open_llama_cpp(
-        path, context=context, threads=threads, weights_sha256=pinned, adapter=adapter
+    options = _Options(path, adapter, context, threads, pinned, listen)
+    if engine == "native":
+        return _open_native(options)
+    if engine == "jax":
+        return _open_jax(options)
+    if engine == "llama.cpp":
+        return _open_llama_cpp(options)
+    return _open_automatically(options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What an engine is opened with."""
+
+    path: Path
+    adapter: Path | None
+    context: int | None
+    threads: int | None
+    weights_sha256: str | None
+    listen: NoticeListener
+
+    @property
+    def is_gguf(self) -> bool:
+        """Whether llama.cpp may read the files."""
+        return not self.path.is_dir() and not (self.adapter is not None and self.adapter.is_dir())
+
+
+def _open_automatically(options: _Options) -> Engine:
+    """See `EngineName`."""
+    if find_spec("jax") is not None and has_accelerator():
+        return _open_jax(options)
+    in_llama = options.is_gguf and find_spec("xllamacpp") is not None
+    try:
+        return _open_native(options)
+    except (ModelFileError, EngineError, MissingDependencyError):
+        # A kind of file that only llama.cpp reads; or no kernels here.
+        if in_llama:
+            return _open_llama_cpp(options)
+        if find_spec("jax") is None:
+            raise
+    return _open_jax(options)
+
+
+def has_accelerator() -> bool:
+    """Whether JAX would compute on an accelerator. It is not imported where it has no plugin."""
+    if not any(find_spec(plugin) is not None for plugin in _ACCELERATOR_PLUGINS):
+        return False
+    import jax
+
+    return jax.default_backend() != "cpu"
+
+
+def _open_native(options: _Options) -> Engine:
+    with _extra("native", "running this model natively"):
+        from multiturn.engines.native.loader import open_native
+    return open_native(
+        options.path,
+        context=options.context,
+        threads=options.threads,
+        weights_sha256=options.weights_sha256,
+        adapter=options.adapter,
+        listen=options.listen,
     )
 
 
-def _open_jax(
-    path: Path,
-    engine: EngineName,
-    context: int | None,
-    pinned: str | None,
-    adapter: Path | None,
-    listen: NoticeListener,
-) -> Engine:
-    if engine == "llama.cpp" and find_spec("jax") is not None:
+def _open_jax(options: _Options) -> Engine:
+    with _extra("jax", "running this model in JAX"):
+        from multiturn.engines.jax.loader import open_jax
+    return open_jax(
+        options.path,
+        context=options.context,
+        weights_sha256=options.weights_sha256,
+        adapter=options.adapter,
+        listen=options.listen,
+    )
+
+
+def _open_llama_cpp(options: _Options) -> Engine:
+    if options.path.is_dir():
         raise InputError(
             "llama.cpp runs GGUF files, and this is a checkpoint's directory",
-            got=str(path),
+            got=str(options.path),
             fix="leave the engine at auto, or export the checkpoint to GGUF",
         )
+    return open_llama_cpp(
+        options.path,
+        context=options.context,
+        threads=options.threads,
+        weights_sha256=options.weights_sha256,
+        adapter=options.adapter,
+    )
+
+
+@contextmanager
+def _extra(extra: str, purpose: str) -> Iterator[None]:
+    """Name the extra that has a missing package."""
     try:
-        from multiturn.engines.jax.loader import open_jax
+        yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("multiturn"):
             raise
-        raise MissingDependencyError(
-            error.name, extra="jax", purpose="running this model natively"
-        ) from error
-    return open_jax(
-        path,
-        context=context,
-        weights_sha256=pinned,
-        adapter=adapter,
-        listen=listen,
-    )
+        raise MissingDependencyError(error.name, extra=extra, purpose=purpose) from error

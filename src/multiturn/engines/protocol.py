@@ -34,11 +34,13 @@ __all__ = [
     "generate",
 ]
 
-EngineName = Literal["auto", "llama.cpp", "jax"]
-"""``auto`` is llama.cpp, where installed, for GGUF files: it is fastest for one text at a time.
-Otherwise it is jax, the native engine."""
+EngineName = Literal["auto", "native", "llama.cpp", "jax"]
+"""``native`` is this project's own engine for CPUs, ``jax`` its engine for accelerators.
 
-ENGINES: tuple[EngineName, ...] = ("auto", "llama.cpp", "jax")
+``auto`` is jax where there is an accelerator. Otherwise it is native where its kernels run and read
+the model's files; or else llama.cpp for GGUF files, where it is installed; or else jax."""
+
+ENGINES: tuple[EngineName, ...] = ("auto", "native", "llama.cpp", "jax")
 """The values of `EngineName`."""
 
 UNKNOWN_TOKEN = -1

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from multiturn.core.errors import InputError, MissingDependencyError
@@ -49,11 +50,11 @@ class Tokenizer:
         bos_text: str | None = None,
         changes: Sequence[str] = (),
     ) -> None:
-        # Special tokens in plain text are ordinary text. The switch belongs to the instance, and
-        # calls may be concurrent, so there are two instances.
-        self._parsing = backend
-        self._plain = library().Tokenizer.from_str(backend.to_str())
-        self._plain.encode_special_tokens = True
+        self._backend = backend
+        # Special tokens in plain text are ordinary text. The switch belongs to the backend, calls
+        # may be concurrent, and a second backend would take a second to make.
+        self._switching = Lock()
+        self._bytes: dict[int, bytes] = {}
         self.end_of_text = tuple(end_of_text)
         self.before = tuple(before)
         self.after = tuple(after)
@@ -61,10 +62,16 @@ class Tokenizer:
         self.bos_text = bos_text
         self.changes = tuple(changes)
 
-    @property
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_switching": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _switching=Lock())
+
+    @cached_property
     def size(self) -> int:
         """One more than the greatest id."""
-        return max(self._parsing.get_vocab(with_added_tokens=True).values()) + 1
+        return max(self._backend.get_vocab(with_added_tokens=True).values()) + 1
 
     def encode(self, text: str, *, parse_special: bool = False) -> list[int]:
         """The ids of a text.
@@ -84,8 +91,10 @@ class Tokenizer:
                 got=text[error.start : error.end].encode("unicode_escape").decode(),
                 fix="remove it",
             ) from error
-        backend = self._parsing if parse_special else self._plain
-        return list(backend.encode(text, add_special_tokens=False).ids)
+        with self._switching:
+            self._backend.encode_special_tokens = not parse_special
+            encoding = self._backend.encode(text, add_special_tokens=False)
+        return list(encoding.ids)
 
     def encode_prompt(self, text: str, *, parse_special: bool = False) -> list[int]:
         """The ids of a prompt, with the ids that the model expects around it.
@@ -114,48 +123,45 @@ class Tokenizer:
         Raises:
             InputError: the id is not in the vocabulary.
         """
-        try:
-            return self._bytes[token]
-        except KeyError:
-            raise InputError(
-                "the token id is not in the vocabulary", got=token, allowed=f"0 to {self.size - 1}"
-            ) from None
+        found = self._bytes.get(token)
+        if found is None:
+            found = self._bytes[token] = self._bytes_of(token)
+        return found
 
     def token_id(self, content: str) -> int | None:
         """The id of a token by its text, such as ``<|im_end|>``; None if there is none."""
-        return self._parsing.token_to_id(content)
+        return self._backend.token_to_id(content)
 
     @cached_property
     def added(self) -> dict[int, tuple[str, bool]]:
         """Added tokens by id: their text, and whether they are special."""
         return {
             token: (entry.content, entry.special)
-            for token, entry in self._parsing.get_added_tokens_decoder().items()
+            for token, entry in self._backend.get_added_tokens_decoder().items()
         }
 
     @cached_property
     def vocabulary(self) -> dict[int, str]:
         """All tokens by id as in the files, with bytes as byte-level letters."""
         return {
-            token: text for text, token in self._parsing.get_vocab(with_added_tokens=True).items()
+            token: text for text, token in self._backend.get_vocab(with_added_tokens=True).items()
         }
 
     @cached_property
     def merges(self) -> list[str]:
         """The merges in order, as ``left right``."""
-        model = json.loads(self._parsing.to_str())["model"]
+        model = json.loads(self._backend.to_str())["model"]
         return [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
 
-    @cached_property
-    def _bytes(self) -> dict[int, bytes]:
-        letters = {letter: byte for byte, letter in byte_letters().items()}
-        found = {}
-        for token, text in self.vocabulary.items():
-            if token in self.added:
-                found[token] = self.added[token][0].encode("utf-8")
-            else:
-                found[token] = bytes(letters[letter] for letter in text)
-        return found
+    def _bytes_of(self, token: int) -> bytes:
+        if token in self.added:
+            return self.added[token][0].encode("utf-8")
+        text = self._backend.id_to_token(token) if 0 <= token < 2**32 else None
+        if text is None:
+            raise InputError(
+                "the token id is not in the vocabulary", got=token, allowed=f"0 to {self.size - 1}"
+            )
+        return bytes(_BYTE_OF[letter] for letter in text)
 
     @cached_property
     def missing_bytes(self) -> frozenset[int]:
@@ -177,7 +183,7 @@ class Tokenizer:
 
     def to_json(self) -> str:
         """The content of ``tokenizer.json``."""
-        return str(self._parsing.to_str(pretty=True))
+        return str(self._backend.to_str(pretty=True))
 
 
 def byte_letters() -> dict[int, str]:
@@ -186,6 +192,9 @@ def byte_letters() -> dict[int, str]:
     moved = [byte for byte in range(256) if byte not in printable]
     letters = {byte: chr(byte) for byte in printable}
     return letters | {byte: chr(256 + index) for index, byte in enumerate(moved)}
+
+
+_BYTE_OF = {letter: byte for byte, letter in byte_letters().items()}
 
 
 def library() -> Any:

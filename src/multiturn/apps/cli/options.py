@@ -123,7 +123,7 @@ Engine = Annotated[
     str | None,
     typer.Option(
         metavar="|".join(get_args(EngineName)),
-        help="The inference engine: auto uses llama.cpp for GGUF files, jax for checkpoints.",
+        help="The inference engine: auto uses native on a CPU, jax on an accelerator.",
     ),
 ]
 Threads = Annotated[

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from threading import Event as Flag
 
 from multiturn.core.closing import Closing
+from multiturn.core.errors import InputError
 from multiturn.engines.native.model import Model
 from multiturn.engines.native.scheduler import Scheduler
 from multiturn.engines.pending_request import PendingRequest
@@ -109,10 +110,10 @@ class NativeEngine(Closing):
 
 
 def _token_bytes(tokenizer: Tokenizer) -> Callable[[int], bytes]:
-    size = tokenizer.size
-
     def token_bytes(token: int) -> bytes:
-        # The model may sample an id of the vocabulary's padding, which has no text.
-        return tokenizer.token_bytes(token) if token < size else b""
+        try:
+            return tokenizer.token_bytes(token)
+        except InputError:
+            return b""  # the model may sample an id of the vocabulary's padding, without a text
 
     return token_bytes

@@ -83,6 +83,7 @@ class Scheduler:
         token_bytes: the bytes of a token.
         cache_bytes: memory limit of the prefix cache.
         speculate: whether steps may verify drafted tokens.
+        clock: measures steps, in seconds.
     """
 
     def __init__(
@@ -94,8 +95,10 @@ class Scheduler:
         token_bytes: Callable[[int], bytes],
         cache_bytes: int,
         speculate: bool = True,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._model = model
+        self._clock = clock
         self._slots = slots
         self._end_tokens = frozenset(end_tokens)
         self._token_bytes = token_bytes
@@ -259,14 +262,14 @@ class Scheduler:
         """Compute the next tokens of every sequence, as far as the step has room."""
         rows = self._rows()
         decoding = all(row.sequence.remaining == 1 for row in rows)
-        started = time.perf_counter()
+        started = self._clock()
         hidden = self._forward(rows)
         found: list[tuple[list[int], list[float]]] = []
         samples = [row for row in rows if row.samples]
         if samples:
             found = self._sample(samples, hidden)
         if decoding:
-            self._cost.observe(sum(len(row.tokens) for row in rows), time.perf_counter() - started)
+            self._cost.observe(sum(len(row.tokens) for row in rows), self._clock() - started)
         for row, (tokens, logprobs) in zip(samples, found, strict=True):
             if row.sequence.pending in self._unfinished:
                 self._process(row, tokens, logprobs)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -117,11 +118,23 @@ class GGUFHeader:
 
 
 def read_gguf_header(path: Path) -> GGUFHeader:
-    """Read and check the header of a GGUF file.
+    """Read and check the header of a GGUF file. Do not modify the result, which is shared.
 
     Raises:
         ModelFileError: not a GGUF file, broken, or truncated; the message says what is wrong.
     """
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return _read_header(path, None)  # says why not
+    version = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return _read_header(path, version)
+
+
+@lru_cache(maxsize=4)
+def _read_header(path: Path, version: tuple[int, ...] | None) -> GGUFHeader:
+    """Read a header once for each version of a file: opening a model needs it several times."""
+    del version
     try:
         with GGUFReader(path) as reader:
             return _read(path, reader)

@@ -142,13 +142,33 @@ class GGUFReader:
         """The elements of an array that was skipped before."""
         self.position = info.offset
         if info.of_text:
-            return [self.text("an element of a list") for _ in range(info.count)]
+            return self._texts(info.count)
         if info.kind == "bool":
             return [self._scalar(_BOOL, "an element of a list") for _ in range(info.count)]
         code = next(form[1] for name, form in _NUMBERS.values() if name == info.kind)
         size = struct.calcsize(f"<{code}")
         data = self.take(info.count * size, "a list")
         return struct.unpack(f"<{info.count}{code}", data)
+
+    def _texts(self, count: int) -> list[str]:
+        """The next texts. Vocabularies are long, so this loop stays within the window it has."""
+        found: list[str] = []
+        length_at = _LENGTH.unpack_from
+        while len(found) < count:
+            found.append(self.text("an element of a list"))
+            window, at = self._window, self.position - self._window_start
+            last, left = len(window) - _LENGTH.size, self._text_left
+            for _ in range(count - len(found)):
+                if at > last:
+                    break
+                length = length_at(window, at)[0]
+                begin = at + _LENGTH.size
+                if length > left or begin + length > len(window):
+                    break
+                at, left = begin + length, left - length
+                found.append(window[begin:at].decode("utf-8", "replace"))
+            self.position, self._text_left = self._window_start + at, left
+        return found
 
     def texts_at(self, info: ArrayInfo, indices: Collection[int]) -> dict[int, str]:
         """Some elements of an array of texts, by index."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.util import find_spec
 
 from rich.console import Console
 
@@ -22,9 +21,6 @@ __all__ = ["info_with_hash", "open_bench_engine"]
 def open_bench_engine(settings: Settings, console: Console) -> Engine:
     """Load the model of `settings`, or connect to its server.
 
-    A benchmark generates large batches, so ``auto`` uses the native engine for every kind of
-    model, if it is installed.
-
     Raises:
         MultiturnError: as `open_engine` and `open_http` do.
     """
@@ -33,16 +29,7 @@ def open_bench_engine(settings: Settings, console: Console) -> Engine:
         # Nothing is streamed to the user, so an interrupted request can simply be repeated.
         http = HttpSettings(live=False, context=settings.context)
         return open_http(name.address, settings=http, listen=note)
-    if settings.engine == "auto" and find_spec("jax") is not None:
-        settings = replace(settings, engine="jax")
-    engine = open_model(settings, settings.model, console)
-    if "cpu xla" in engine.info.engine:
-        from multiturn.models.native.build import native_status
-
-        status = native_status()
-        if not status.works:
-            console.print(f"{status.found}; fix: {status.fix}")
-    return engine
+    return open_model(settings, settings.model, console)
 
 
 def info_with_hash(engine: Engine, model: str) -> EngineInfo:
