@@ -56,7 +56,7 @@ import sys
 import jax, jax.numpy as jnp
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_jax_engine import INFO, MIXED, ascii_tokenizer
+from test_own_engines import INFO, MIXED, ascii_tokenizer
 from multiturn.engines.jax.backend import XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
 from multiturn.engines.protocol import generate

@@ -43,7 +43,7 @@ class Sequence:
         self.continuation = Continuation(index, pending.request.stop)
         self.tokens = list(pending.prompt)
         self.prompt_length = len(self.tokens)
-        self.temperature = float(pending.request.temperature)
+        self.temperature = float(pending.request.temperature_of(index))
         self.cache = cache
         self.cached_tokens = 0
         self.lookup: PromptLookup | None = None

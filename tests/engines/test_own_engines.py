@@ -1,11 +1,11 @@
-"""The native engine against the reference generator, alone and in a batch."""
+"""This project's engines against the reference generator, alone and in a batch."""
 
 from __future__ import annotations
 
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,11 @@ from multiturn.core.errors import ContextOverflowError, EngineError, InputError
 from multiturn.engines.jax.backend import Backend, XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
 from multiturn.engines.jax.loader import open_jax
+from multiturn.engines.native.engine import NativeEngine
+from multiturn.engines.native.loader import load_decoder, open_native
 from multiturn.engines.protocol import (
     Completion,
+    Engine,
     EngineInfo,
     FinishReason,
     Request,
@@ -30,8 +33,10 @@ from multiturn.engines.protocol import (
     generate,
 )
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
+from multiturn.models.config import DecoderConfig
 from multiturn.models.decoder import forward
 from multiturn.models.generate import generate_reference
+from multiturn.models.native.decoder import Precision
 from multiturn.models.parameters import Parameters
 from multiturn.text.tokenizers import Tokenizer, byte_letters, library
 from multiturn.text.truncation import StopStrings
@@ -44,30 +49,30 @@ SLOTS = 4
 TEXTS = ["a", "def f(x):\n", "x = 1\n\n# next\n", "import numpy\n", "zzzz" * 9]
 
 
+OwnEngine = JaxEngine | NativeEngine
+
+
 @dataclass(frozen=True)
 class Opened:
     """A tiny model of random weights, whose tokens are the bytes below 128."""
 
-    engine: JaxEngine
-    backend: Backend
-    weights: Any
+    engine: OwnEngine
+    another: Callable[..., OwnEngine]
+    config: DecoderConfig
     parameters: Parameters
 
     def reference(self, request: Request, index: int = 0) -> list[int]:
         """The tokens of the reference generator."""
         return generate_reference(
             self.parameters,
-            self.backend.config,
+            self.config,
             list(request.prompt.encode()),
             max_tokens=request.max_tokens,
-            temperature=request.temperature,
+            temperature=request.temperature_of(index),
             top_p=request.top_p,
             top_k=request.top_k,
             seed=request.seed + index,
         )
-
-    def another(self, **options) -> JaxEngine:
-        return JaxEngine(self.backend, self.weights, ascii_tokenizer(), INFO, **options)
 
 
 INFO = EngineInfo(
@@ -90,20 +95,47 @@ def ascii_tokenizer() -> Tokenizer:
     return Tokenizer(backend)
 
 
-@pytest.fixture(scope="module", params=["codegen", "llama"])
-def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
-    checkpoint = open_checkpoint(GOLDEN / request.param)
+def opened_xla(family: str) -> Iterator[Opened]:
+    checkpoint = open_checkpoint(GOLDEN / family)
     parameters = load_parameters(checkpoint, "float32")
     # With one number of rows: then a row's numbers have the same bits in any company.
     backend: Backend = XlaBackend(
         checkpoint.config, decode_batch_sizes=(SLOTS,), prefill_chunk_sizes=(16,)
     )
-    weights: Any = parameters
-    with JaxEngine(backend, weights, ascii_tokenizer(), INFO) as engine:
-        yield Opened(engine, backend, weights, parameters)
+
+    def another(**options: Any) -> JaxEngine:
+        return JaxEngine(backend, parameters, ascii_tokenizer(), INFO, **options)
+
+    with another() as engine:
+        yield Opened(engine, another, checkpoint.config, parameters)
 
 
-def all_at_once(engine: JaxEngine, requests: list[Request]) -> list[tuple[Completion, ...]]:
+def opened_native(family: str, precision: Precision) -> Iterator[Opened]:
+    checkpoint = open_checkpoint(GOLDEN / family)
+    parameters = load_parameters(checkpoint, "float32")
+
+    def another(**options: Any) -> NativeEngine:
+        decoder = load_decoder(checkpoint, precision, threads=2)
+        return NativeEngine(decoder, ascii_tokenizer(), INFO, **options)
+
+    with another() as engine:
+        yield Opened(engine, another, checkpoint.config, parameters)
+
+
+@pytest.fixture(
+    scope="module", params=["codegen-native", "llama-native", "codegen-xla", "llama-xla"]
+)
+def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
+    family, _, engine = request.param.partition("-")
+    yield from opened_xla(family) if engine == "xla" else opened_native(family, "float32")
+
+
+@pytest.fixture(scope="module", params=["float32", "bfloat16", "int8"])
+def native(request: pytest.FixtureRequest) -> Iterator[Opened]:
+    yield from opened_native("llama", request.param)
+
+
+def all_at_once(engine: Engine, requests: list[Request]) -> list[tuple[Completion, ...]]:
     found: dict[int, tuple[Completion, ...]] = {}
 
     def ask(number: int) -> None:
@@ -143,6 +175,20 @@ def test_batched_is_the_reference_token_for_token(opened: Opened) -> None:
 )
 @given(data=st.data())
 def test_a_text_does_not_depend_on_its_company(opened: Opened, data: st.DataObject) -> None:
+    check_company(opened, data)
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_nor_in_any_precision(native: Opened, data: st.DataObject) -> None:
+    check_company(native, data)
+
+
+def check_company(opened: Opened, data: st.DataObject) -> None:
     """The log-probabilities neither, to the last bit."""
 
     def request(seed: int) -> Request:
@@ -286,11 +332,23 @@ class FailingBackend(XlaBackend):
         raise RuntimeError("out of memory")
 
 
+def failing(opened: Opened) -> OwnEngine:
+    if isinstance(opened.engine, JaxEngine):
+        backend = FailingBackend(
+            opened.config, decode_batch_sizes=(SLOTS,), prefill_chunk_sizes=(16,)
+        )
+        return JaxEngine(backend, opened.parameters, ascii_tokenizer(), INFO)
+    engine = opened.another()
+
+    def unembed(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    engine._scheduler._model.unembed = unembed
+    return engine
+
+
 def test_a_fault_of_the_device_reaches_everybody_and_nobody_waits_for_ever(opened: Opened) -> None:
-    backend = FailingBackend(
-        opened.backend.config, decode_batch_sizes=(SLOTS,), prefill_chunk_sizes=(16,)
-    )
-    engine = JaxEngine(backend, opened.parameters, ascii_tokenizer(), INFO)
+    engine = failing(opened)
     errors: list[EngineError] = []
 
     def ask() -> None:
@@ -323,7 +381,7 @@ def test_scores_are_the_log_probabilities_of_the_forward_pass(opened: Opened) ->
     assert isinstance(opened.engine, Scorer)
     given_text, text = TEXTS[2], TEXTS[1] * 4
     ids = jnp.asarray([list((given_text + text).encode())])
-    logits = forward(opened.parameters, ids, opened.backend.config)
+    logits = forward(opened.parameters, ids, opened.config)
     logprobs = np.asarray(jax.nn.log_softmax(logits[0]))
     full = logprobs[np.arange(ids.shape[1] - 1), np.asarray(ids)[0, 1:]]
     found = opened.engine.score(text, given=given_text)
@@ -345,14 +403,19 @@ def test_logprobs_of_what_was_sampled_are_its_scores(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "match"),
+    ("opening", "options", "match"),
     [
-        ({"context": 1 << 30}, "context"),
-        ({"slots": 0}, "slots"),
-        ({"devices": 99}, "devices"),
-        ({"dtype": "int8"}, "int8"),
+        (open_jax, {"context": 1 << 30}, "context"),
+        (open_jax, {"slots": 0}, "slots"),
+        (open_jax, {"devices": 99}, "devices"),
+        (open_native, {"context": 1 << 30}, "context"),
+        (open_native, {"slots": 0}, "slots"),
+        (open_native, {"threads": 0}, "threads"),
+        (open_native, {"dtype": "float16"}, "dtype"),
     ],
 )
-def test_options_out_of_range_are_refused(smollm2: Path, options: dict, match: str) -> None:
+def test_options_out_of_range_are_refused(
+    smollm2: Path, opening: Callable[..., OwnEngine], options: dict, match: str
+) -> None:
     with pytest.raises(InputError, match=match):
-        open_jax(smollm2, **options)
+        opening(smollm2, **options)
