@@ -21,6 +21,7 @@ from multiturn.engines.http.open import open_http
 from multiturn.engines.http.settings import HttpSettings
 from multiturn.engines.jax.loader import open_jax
 from multiturn.engines.llama_cpp import open_llama_cpp
+from multiturn.engines.native.loader import NativeDType, open_native
 from multiturn.engines.protocol import (
     Completion,
     Delta,
@@ -87,6 +88,10 @@ def open_over_http(model: Path) -> Engine:
     return engine
 
 
+def open_own(model: Path, dtype: NativeDType = "auto") -> Engine:
+    return open_native(model, context=WINDOW, slots=8, dtype=dtype)
+
+
 def open_xla(model: Path) -> Engine:
     return open_jax(model, context=WINDOW, slots=4, dtype="float32")
 
@@ -95,10 +100,13 @@ ENGINES: dict[str, tuple[str, Callable[[Path], Engine]]] = {
     "scripted": ("smollm2", open_scripted),
     "llama_cpp": ("smollm2", open_llama),
     "http": ("smollm2", open_over_http),
+    "native": ("smollm2", open_own),
+    "native-float32": ("smollm2", lambda model: open_own(model, dtype="float32")),
     "jax-xla": ("smollm2", open_xla),
     "llama_cpp-default": ("default_model", open_llama),
 }
-SLOW = {"llama_cpp-default", "jax-xla"}  # XLA: tests/engines/test_jax_engine.py, with small models
+# In tests/engines/test_own_engines.py with small models too: XLA, and every precision.
+SLOW = {"llama_cpp-default", "jax-xla", "native-float32"}
 PARAMS = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in ENGINES]
 
 

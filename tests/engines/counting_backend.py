@@ -11,7 +11,7 @@ import numpy as np
 
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.jax.prefix_cache import PrefixCacheEntry
-from multiturn.engines.jax.sequence import Sequence
+from multiturn.engines.jax.sequence import SlotSequence
 from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.protocol import Request
 from multiturn.models.cache import KVCache
@@ -64,9 +64,9 @@ def pending(prompt: list[int], **options: Any) -> PendingRequest:
     return PendingRequest(Request(prompt="x", **options), prompt, threading.Event())
 
 
-def sequence(prompt: list[int], **options: Any) -> Sequence:
+def sequence(prompt: list[int], **options: Any) -> SlotSequence:
     request = pending(prompt, **options)
-    return Sequence(request, Continuation(0, request.request.stop))
+    return SlotSequence(request, Continuation(0, request.request.stop))
 
 
 def prefilled(backend: CountingBackend, tokens: list[int]) -> PrefixCacheEntry:

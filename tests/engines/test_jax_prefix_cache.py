@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from multiturn.engines.common_prefix import common_prefix_length
-from multiturn.engines.jax.prefix_cache import PrefixCache, PrefixCacheEntry
+from multiturn.engines.jax.prefix_cache import PrefixCacheEntry, RowPrefixCache
 
 NO_KEYS_AND_VALUES: Any = None
 
@@ -16,8 +16,8 @@ def entry(tokens: list[int], *sessions: str, users: int = 0, nbytes: int = 1) ->
     return PrefixCacheEntry(tokens, NO_KEYS_AND_VALUES, nbytes, set(sessions), users)
 
 
-def filled(*entries: PrefixCacheEntry, max_bytes: int = 100) -> PrefixCache:
-    cache = PrefixCache(max_bytes)
+def filled(*entries: PrefixCacheEntry, max_bytes: int = 100) -> RowPrefixCache:
+    cache = RowPrefixCache(max_bytes)
     for one in entries:
         cache.add(one)
     return cache

@@ -8,7 +8,7 @@ import pytest
 from counting_backend import CountingBackend, pending
 
 from multiturn.core.errors import EngineError
-from multiturn.engines.jax.scheduler import Scheduler
+from multiturn.engines.jax.scheduler import DeviceScheduler
 from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.protocol import Completion, FinishReason
 
@@ -18,11 +18,13 @@ LONG = list(range(100, 140))
 
 
 @pytest.fixture
-def opened() -> Iterator[Callable[..., Scheduler]]:
-    schedulers: list[Scheduler] = []
+def opened() -> Iterator[Callable[..., DeviceScheduler]]:
+    schedulers: list[DeviceScheduler] = []
 
-    def make(backend: CountingBackend = BACKEND, end_tokens: tuple[int, ...] = ()) -> Scheduler:
-        scheduler = Scheduler(
+    def make(
+        backend: CountingBackend = BACKEND, end_tokens: tuple[int, ...] = ()
+    ) -> DeviceScheduler:
+        scheduler = DeviceScheduler(
             backend,
             None,
             end_tokens=end_tokens,
@@ -49,7 +51,7 @@ def completions(request: PendingRequest) -> list[Completion]:
     return found
 
 
-def test_more_requests_than_slots_are_all_decoded(opened: Callable[..., Scheduler]) -> None:
+def test_more_requests_than_slots_are_all_decoded(opened: Callable[..., DeviceScheduler]) -> None:
     scheduler = opened()
     requests = [pending([10 * n, 10 * n + 1], max_tokens=n) for n in range(1, 12)]
     for request in requests:
@@ -60,7 +62,7 @@ def test_more_requests_than_slots_are_all_decoded(opened: Callable[..., Schedule
         assert done.finish_reason is FinishReason.LENGTH
 
 
-def test_an_end_token_ends_the_text(opened: Callable[..., Scheduler]) -> None:
+def test_an_end_token_ends_the_text(opened: Callable[..., DeviceScheduler]) -> None:
     scheduler = opened(end_tokens=(7,))
     request = pending([3], max_tokens=50)
     scheduler.submit(request)
@@ -69,7 +71,7 @@ def test_an_end_token_ends_the_text(opened: Callable[..., Scheduler]) -> None:
     assert done.finish_reason is FinishReason.END_OF_TEXT
 
 
-def test_a_shared_prompt_is_prefilled_once(opened: Callable[..., Scheduler]) -> None:
+def test_a_shared_prompt_is_prefilled_once(opened: Callable[..., DeviceScheduler]) -> None:
     scheduler = opened()
     request = pending(LONG, n=6, max_tokens=3)
     scheduler.submit(request)
@@ -79,7 +81,7 @@ def test_a_shared_prompt_is_prefilled_once(opened: Callable[..., Scheduler]) -> 
 
 @pytest.mark.parametrize("batch_invariant", [True, False])
 def test_a_session_reuses_its_history(
-    opened: Callable[..., Scheduler], batch_invariant: bool
+    opened: Callable[..., DeviceScheduler], batch_invariant: bool
 ) -> None:
     scheduler = opened(CountingBackend(batch_invariant=batch_invariant))
     first = pending(LONG, session="a", max_tokens=20)
@@ -96,7 +98,7 @@ def test_a_session_reuses_its_history(
         assert done.tokens == (2,)
 
 
-def test_a_cancelled_request_frees_its_slot(opened: Callable[..., Scheduler]) -> None:
+def test_a_cancelled_request_frees_its_slot(opened: Callable[..., DeviceScheduler]) -> None:
     scheduler = opened(CountingBackend(decode_batch_sizes=(1,)))
     endless, waiting = pending([1], max_tokens=2**20), pending([5], max_tokens=2)
     gone = pending([9], max_tokens=2)
@@ -111,7 +113,7 @@ def test_a_cancelled_request_frees_its_slot(opened: Callable[..., Scheduler]) ->
 
 
 def test_a_stop_rule_that_raises_ends_its_own_request_only(
-    opened: Callable[..., Scheduler],
+    opened: Callable[..., DeviceScheduler],
 ) -> None:
     class Broken:
         lookahead = 0
@@ -128,7 +130,9 @@ def test_a_stop_rule_that_raises_ends_its_own_request_only(
     assert completions(sound)[0].tokens == (6, 7)
 
 
-def test_closing_fails_what_is_open_and_what_comes_later(opened: Callable[..., Scheduler]) -> None:
+def test_closing_fails_what_is_open_and_what_comes_later(
+    opened: Callable[..., DeviceScheduler],
+) -> None:
     scheduler = opened(CountingBackend(decode_batch_sizes=(1,)))
     decoding, waiting = pending([1], max_tokens=2**20), pending([5], max_tokens=2)
     scheduler.submit(decoding)
@@ -142,7 +146,7 @@ def test_closing_fails_what_is_open_and_what_comes_later(opened: Callable[..., S
         scheduler.submit(pending([1]))
 
 
-def test_a_call_runs_on_the_schedulers_thread(opened: Callable[..., Scheduler]) -> None:
+def test_a_call_runs_on_the_schedulers_thread(opened: Callable[..., DeviceScheduler]) -> None:
     scheduler = opened()
     assert scheduler.call(lambda prefiller: prefiller.score([401, 402, 403])) == pytest.approx(
         scheduler.call(lambda prefiller: prefiller.score([501, 502, 503]))

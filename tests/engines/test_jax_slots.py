@@ -7,20 +7,20 @@ import pytest
 from counting_backend import CountingBackend, prefilled, sequence, tokens_in
 
 from multiturn.engines.jax.decode import NO_TOKEN
-from multiturn.engines.jax.sequence import Sequence
+from multiturn.engines.jax.sequence import SlotSequence
 from multiturn.engines.jax.slots import DecodeBlock, Slots
 
 BACKEND = CountingBackend()
 
 
-def slots_with(*sequences: Sequence) -> Slots:
+def slots_with(*sequences: SlotSequence) -> Slots:
     slots = Slots(BACKEND, None, ())
     for one in sequences:
         slots.insert(one, prefilled(BACKEND, one.pending.prompt[:-1]))
     return slots
 
 
-def decoded(block: DecodeBlock, one: Sequence) -> list[int]:
+def decoded(block: DecodeBlock, one: SlotSequence) -> list[int]:
     """The tokens of a sequence in a block."""
     (slot,) = (slot for slot, each in block.sequences.items() if each is one)
     column = np.asarray(block.tokens.tokens)[:, slot]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from multiturn.core.errors import EngineError
-from multiturn.engines.jax.loader import open_jax
 from multiturn.engines.llama_cpp import open_llama_cpp
+from multiturn.engines.native.loader import open_native
 from multiturn.engines.protocol import Request, generate
 from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.llama_options import quantized_cache_fits
@@ -42,7 +42,7 @@ def test_every_head_size_writes_what_the_other_engine_writes(
     request = Request(prompt=PROMPT, max_tokens=10, temperature=0)
     with open_llama_cpp(file, threads=1) as engine:
         (theirs,) = generate(engine, request)
-    with open_jax(file, dtype="float32") as engine:
+    with open_native(file, threads=1, dtype="float32") as engine:
         (ours,) = generate(engine, request)
     assert theirs.tokens == ours.tokens and len(ours.tokens) == 10
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from multiturn.engines.jax.loader import open_jax
 from multiturn.engines.llama_cpp import LlamaCppEngine, open_llama_cpp
+from multiturn.engines.native.loader import open_native
 from multiturn.hub.resolve_model import model_tokenizer
 
 KEY = "tokenizer.ggml."
@@ -67,6 +67,6 @@ def test_prompts_and_ends_are_those_of_llama_cpp(tiny_gguf: Callable[..., Path],
         ends = {token for token in suspects if ends_at(engine, token)}
         bos, eos = engine.info.bos_token, engine.info.eos_token
     assert set(tokenizer.end_of_text) == ends
-    with open_jax(file, dtype="float32") as ours:
+    with open_native(file, threads=1, dtype="float32") as ours:
         assert (ours.info.bos_token, bool(eos)) == (bos, bool(eos))
         assert ours.count_tokens("x") == len(tokenizer.encode_prompt("x"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from multiturn.core.closing import Closing
 from multiturn.engines.jax.backend import Backend
-from multiturn.engines.jax.scheduler import Scheduler
+from multiturn.engines.jax.scheduler import DeviceScheduler
 from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.protocol import Completion, EngineInfo, Event, Request, Score
 from multiturn.engines.validation import check_open, check_text, check_window
@@ -46,7 +46,7 @@ class JaxEngine(Closing):
         self._info = info
         self._tokenizer = tokenizer
         self._closed = False
-        self._scheduler = Scheduler(
+        self._scheduler = DeviceScheduler(
             backend,
             weights,
             end_tokens=tokenizer.end_of_text,
@@ -54,7 +54,7 @@ class JaxEngine(Closing):
             cache_bytes=cache_bytes,
         )
         # A thread that computes while the interpreter exits would abort the process.
-        self._finalizer = weakref.finalize(self, Scheduler.close, self._scheduler)
+        self._finalizer = weakref.finalize(self, DeviceScheduler.close, self._scheduler)
 
     @property
     def info(self) -> EngineInfo:

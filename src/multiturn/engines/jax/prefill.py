@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from multiturn.engines.common_prefix import common_prefix_length
 from multiturn.engines.jax.backend import Backend
 from multiturn.engines.jax.kv_cache import cache_bytes, capacity_for, empty_cache, fork
-from multiturn.engines.jax.prefix_cache import PrefixCache, PrefixCacheEntry
+from multiturn.engines.jax.prefix_cache import PrefixCacheEntry, RowPrefixCache
 from multiturn.models.cache import KVCache
 from multiturn.models.sampling import log_probabilities
 
@@ -83,7 +83,7 @@ class Prefiller:
     def __init__(self, backend: Backend, weights: Any, max_cache_bytes: int) -> None:
         self._backend = backend
         self._weights = weights
-        self._prefix_cache = PrefixCache(max_cache_bytes)
+        self._prefix_cache = RowPrefixCache(max_cache_bytes)
         self._deferred: deque[tuple[list[int], str | None]] = deque()
         self._current_deferred: PrefillState | None = None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from multiturn.engines.common_prefix import common_prefix_length
 from multiturn.models.cache import KVCache
 
-__all__ = ["PrefixCache", "PrefixCacheEntry"]
+__all__ = ["RowPrefixCache", "PrefixCacheEntry"]
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +33,7 @@ class PrefixCacheEntry:
 
 
 @dataclass(slots=True)
-class PrefixCache:
+class RowPrefixCache:
     """Entries that requests may build on, bounded in bytes; the least recently used go first.
 
     A request may reuse the history of its own session, and any entry that a sequence uses at

@@ -25,12 +25,12 @@ from multiturn.engines.continuation import Continuation
 from multiturn.engines.jax.backend import Backend
 from multiturn.engines.jax.decode import MAX_DECODE_STEPS, NO_TOKEN
 from multiturn.engines.jax.prefill import Prefiller, PrefillState
-from multiturn.engines.jax.sequence import Sequence
+from multiturn.engines.jax.sequence import SlotSequence
 from multiturn.engines.jax.slots import DecodeBlock, Slots
 from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.protocol import FinishReason
 
-__all__ = ["Scheduler"]
+__all__ = ["DeviceScheduler"]
 
 _PREFILL_TOKENS_BETWEEN_BLOCKS = 256
 """About how many tokens are prefilled while other sequences wait for their next token."""
@@ -49,7 +49,7 @@ class _Call:
     result: Future[Any]
 
 
-class Scheduler:
+class DeviceScheduler:
     """Decodes the sequences of pending requests. Any thread may submit, call and close.
 
     Args:
@@ -75,8 +75,8 @@ class Scheduler:
         self._prefiller = Prefiller(backend, weights, cache_bytes)
         self._slots = Slots(backend, weights, end_tokens)
         self._inbox: queue.SimpleQueue[PendingRequest | _Call | None] = queue.SimpleQueue()
-        self._waiting: deque[Sequence] = deque()
-        self._prefilling: dict[Sequence, PrefillState] = {}
+        self._waiting: deque[SlotSequence] = deque()
+        self._prefilling: dict[SlotSequence, PrefillState] = {}
         self._running: deque[DecodeBlock] = deque()
         self._step_seconds = _BLOCK_SECONDS
         self._last_processed: float | None = None
@@ -168,7 +168,7 @@ class Scheduler:
             if isinstance(message, PendingRequest):
                 for index in range(message.request.n):
                     continuation = Continuation(index, message.request.stop)
-                    self._waiting.append(Sequence(message, continuation))
+                    self._waiting.append(SlotSequence(message, continuation))
                 busy = True
             elif message is not None:
                 _run_call(message)
@@ -187,7 +187,7 @@ class Scheduler:
             if sequence.pending.is_cancelled:
                 self._finish(sequence, FinishReason.CANCELLED)
 
-    def _drop_unstarted(self, dropped: Callable[[Sequence], bool]) -> None:
+    def _drop_unstarted(self, dropped: Callable[[SlotSequence], bool]) -> None:
         """Drop sequences that wait or prefill."""
         self._waiting = deque(sequence for sequence in self._waiting if not dropped(sequence))
         self._prefilling = {
@@ -212,7 +212,7 @@ class Scheduler:
         No more than there are free slots, and no more tokens than two rounds prefill, because
         each prefill holds the memory of its entire prompt.
         """
-        deferred: deque[Sequence] = deque()
+        deferred: deque[SlotSequence] = deque()
         remaining = sum(state.remaining for state in self._prefilling.values())
         while (
             self._waiting
@@ -256,7 +256,7 @@ class Scheduler:
     def _piece(self, token: int) -> bytes:
         return b"" if token in self._end_tokens else self._token_bytes(token)
 
-    def _finish_reason(self, sequence: Sequence) -> FinishReason | None:
+    def _finish_reason(self, sequence: SlotSequence) -> FinishReason | None:
         tokens = sequence.continuation.tokens
         if sequence.continuation.cut is not None:
             return FinishReason.STOP
@@ -266,7 +266,7 @@ class Scheduler:
             return FinishReason.LENGTH
         return None
 
-    def _finish(self, sequence: Sequence, reason: FinishReason) -> None:
+    def _finish(self, sequence: SlotSequence, reason: FinishReason) -> None:
         request = sequence.pending.request
         # With n above 1 it is unknown which continuation the session will build on.
         if request.session is not None and request.n == 1 and sequence.slot is not None:
@@ -274,7 +274,7 @@ class Scheduler:
         self._free(sequence)
         sequence.finish(reason)
 
-    def _cache_history(self, sequence: Sequence, session: str) -> None:
+    def _cache_history(self, sequence: SlotSequence, session: str) -> None:
         """Put prompt and continuation into the prefix cache, for the session's next turn."""
         decoded = [token for token in sequence.continuation.tokens if token not in self._end_tokens]
         history = sequence.pending.prompt + decoded
@@ -285,7 +285,7 @@ class Scheduler:
         else:
             self._prefiller.defer(history, session)
 
-    def _free(self, sequence: Sequence) -> None:
+    def _free(self, sequence: SlotSequence) -> None:
         self._slots.remove(sequence)
         if sequence.prefix is not None:
             self._prefiller.release(sequence.prefix)

@@ -11,11 +11,11 @@ from multiturn.engines.jax.prefix_cache import PrefixCacheEntry
 from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.protocol import Delta, FinishReason, Timings
 
-__all__ = ["Sequence"]
+__all__ = ["SlotSequence"]
 
 
 @dataclass(slots=True, eq=False)
-class Sequence:
+class SlotSequence:
     """One continuation of a request.
 
     Attributes:

@@ -19,7 +19,7 @@ from multiturn.engines.jax.decode import (
 )
 from multiturn.engines.jax.kv_cache import capacity_for, slice_slot
 from multiturn.engines.jax.prefix_cache import PrefixCacheEntry
-from multiturn.engines.jax.sequence import Sequence
+from multiturn.engines.jax.sequence import SlotSequence
 from multiturn.models.cache import KVCache
 
 __all__ = ["DecodeBlock", "Slots"]
@@ -31,7 +31,7 @@ class DecodeBlock:
 
     tokens: TokenBlock
     steps: int
-    sequences: dict[int, Sequence]
+    sequences: dict[int, SlotSequence]
 
 
 class Slots:
@@ -45,7 +45,7 @@ class Slots:
         self._weights = weights
         self._end_tokens = end_tokens
         self._state: DecodeState | None = None
-        self.sequences: dict[int, Sequence] = {}
+        self.sequences: dict[int, SlotSequence] = {}
         """By slot."""
         self._lengths: dict[int, tuple[int, int]] = {}
         """For each slot: an upper bound of its tokens now, and at the end."""
@@ -61,7 +61,9 @@ class Slots:
         """How many more sequences can be inserted."""
         return self._backend.decode_batch_sizes[-1] - len(self.sequences)
 
-    def insert(self, sequence: Sequence, prefix: PrefixCacheEntry, *, upcoming: int = 0) -> None:
+    def insert(
+        self, sequence: SlotSequence, prefix: PrefixCacheEntry, *, upcoming: int = 0
+    ) -> None:
         """Start decoding a sequence.
 
         Args:
@@ -93,7 +95,7 @@ class Slots:
             want_logprobs=request.logprobs,
         )
 
-    def remove(self, sequence: Sequence) -> None:
+    def remove(self, sequence: SlotSequence) -> None:
         """Stop decoding a sequence; its slot becomes idle."""
         if sequence.slot is None:
             return
@@ -103,7 +105,7 @@ class Slots:
         del self.sequences[sequence.slot], self._lengths[sequence.slot]
         sequence.slot = None
 
-    def extract(self, sequence: Sequence, length: int) -> KVCache:
+    def extract(self, sequence: SlotSequence, length: int) -> KVCache:
         """The first tokens of a sequence's slot, as a one-row cache."""
         if sequence.slot is None:
             raise RuntimeError("the sequence has no slot")

@@ -19,6 +19,10 @@ NativeDType = Literal["auto", "float32", "bfloat16", "int8"]
 """Of the packed weights; see `models.native.decoder.Precision`. ``auto`` is int8."""
 
 
+_PACKABLE = frozenset({0, 30})  # F32 and BF16
+"""The numbers of the GGML types that the kernels pack."""
+
+
 def open_native(
     path: Path,
     *,
@@ -97,7 +101,7 @@ def load_decoder(
     """
     decoder = NativeDecoder(checkpoint.config, precision, threads=threads)
     try:
-        for array in stored_arrays(checkpoint, adapter):
+        for array in stored_arrays(checkpoint, adapter, packable=_PACKABLE):
             decoder.set(
                 array.name,
                 array.layer,

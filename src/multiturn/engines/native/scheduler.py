@@ -247,14 +247,14 @@ class Scheduler:
 
         Waiting costs about one step, in which others prefill, so it must save as many tokens.
         """
-        least = min(_MIN_SHARED_TOKENS, len(tokens) - cached)
-        if least <= 0:
+        min_saved = min(_MIN_SHARED_TOKENS, len(tokens) - cached)
+        if min_saved <= 0:
             return False
         for other in self._active:
             computed = max(cached, other.cache.length)
-            if other.remaining > 1 and len(tokens) - computed >= least:
+            if other.remaining > 1 and len(tokens) - computed >= min_saved:
                 shared = min(common_prefix_length(other.tokens, tokens), len(other.tokens) - 1)
-                if shared - computed >= least:
+                if shared - computed >= min_saved:
                     return True
         return False
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,20 +51,24 @@ class StoredArray:
     size: int
 
 
-def stored_arrays(checkpoint: Checkpoint, adapter: Path | None = None) -> Iterator[StoredArray]:
-    """Every array once, in any order. Quantized weights are not decoded.
+def stored_arrays(
+    checkpoint: Checkpoint, adapter: Path | None = None, *, packable: Collection[int]
+) -> Iterator[StoredArray]:
+    """Every array once, in any order. Weights are not decoded where the caller can pack them.
 
     Only the few tensors that are read ahead are in memory at once.
 
     Args:
         checkpoint: from `open_checkpoint`.
         adapter: a LoRA adapter to merge; the matrices that it changes come in float32.
+        packable: numbers of formats that the caller reads; others come in float32.
 
     Raises:
         ModelFileError: a tensor cannot be read, or one that must be zero is not; or the adapter is
             missing, broken, or made for another model.
     """
     changes = {} if adapter is None else _changes(checkpoint, adapter)
+    read = partial(_read, checkpoint, changes=changes, packable=packable)
     workers = len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(workers) as pool:
         rules = deque(checkpoint.layout.rules)
@@ -74,7 +79,7 @@ def stored_arrays(checkpoint: Checkpoint, adapter: Path | None = None) -> Iterat
                 # Large tensors are read one at a time.
                 if ahead and sum(each for each, _ in ahead) + size > _READ_AHEAD_BYTES:
                     break
-                ahead.append((size, pool.submit(_read, checkpoint, rules.popleft(), changes)))
+                ahead.append((size, pool.submit(read, rules.popleft())))
             yield from ahead.popleft()[1].result()
 
 
@@ -92,10 +97,12 @@ def _nbytes(tensor: StoredTensor) -> int:
     return tensor.size * 4 if kind is None else tensor.size // kind.block_size * kind.block_bytes
 
 
-def _read(checkpoint: Checkpoint, rule: Rule, changes: Changes) -> list[StoredArray]:
+def _read(
+    checkpoint: Checkpoint, rule: Rule, *, changes: Changes, packable: Collection[int]
+) -> list[StoredArray]:
     """The arrays in the tensor of a rule."""
     if rule.rows and not any((field, rule.layer) in changes for field in rule.fields):
-        return _matrices(checkpoint.tensors[rule.name], rule)
+        return _matrices(checkpoint.tensors[rule.name], rule, packable)
     found = []
     for field, values in read_rule(checkpoint, rule):
         change = changes.get((field, rule.layer))
@@ -108,16 +115,17 @@ def _read(checkpoint: Checkpoint, rule: Rule, changes: Changes) -> list[StoredAr
     return found
 
 
-def _matrices(tensor: StoredTensor, rule: Rule) -> list[StoredArray]:
+def _matrices(tensor: StoredTensor, rule: Rule, packable: Collection[int]) -> list[StoredArray]:
     """The matrices in a tensor, whose rows are taken as they are stored."""
     outputs, inputs = tensor.shape
-    if tensor.raw is not None:
-        kind, data = _NUMBERS[tensor.stored_as], tensor.raw().reshape(outputs, -1)
+    kind = _NUMBERS.get(tensor.stored_as)
+    if tensor.raw is not None and kind in packable:
+        data = tensor.raw().reshape(outputs, -1)
     else:
         data = np.asarray(tensor.read())
-        if data.dtype.name not in _DTYPES:
-            data = data.astype(np.float32)
-        kind = _DTYPES[data.dtype.name]
+        kind = _DTYPES.get(data.dtype.name)
+        if kind not in packable:
+            data, kind = data.astype(np.float32), _NUMBERS["F32"]
     found = []
     for field, rows in zip(rule.fields, rule.rows, strict=True):
         part = np.ascontiguousarray(data if rows is None else data[rows])
