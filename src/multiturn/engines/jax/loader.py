@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 
-from multiturn.core.errors import InputError, ModelFileError
+from multiturn.core.errors import InputError
 from multiturn.engines.jax.backend import Backend, XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
+from multiturn.engines.model_files import engine_info, open_tokenizer
 from multiturn.engines.notices import NoticeListener, ignore_notice
-from multiturn.engines.protocol import EngineInfo
 from multiturn.hub.adapters.merging import merge_adapter
 from multiturn.hub.checkpoints.reading import Checkpoint, load_parameters, open_checkpoint
-from multiturn.hub.formats.gguf import read_gguf_header
-from multiturn.hub.resolve_model import model_tokenizer
 from multiturn.models.config import DecoderConfig
 from multiturn.models.parameters import Parameters, parameter_specs
 from multiturn.models.sharding import TENSOR_PARALLEL, shardings
-from multiturn.text.tokenizers import Tokenizer
 
 __all__ = ["DType", "open_jax"]
 
-DType = Literal["auto", "float32", "bfloat16", "int8"]
-"""Of the weights and of keys and values. ``auto`` is bfloat16 on an accelerator, else float32.
-``int8`` is of the native kernels, which this engine does not use."""
+DType = Literal["auto", "float32", "bfloat16"]
+"""Of the weights and of keys and values. ``auto`` is bfloat16 on an accelerator, else float32."""
 
 _ACCELERATOR_CHUNK_SIZES = (256,)
 _ACCELERATOR_BATCH_SIZES = (1, 8, 64)
@@ -76,26 +71,23 @@ def open_jax(
     ):
         if not low <= value <= high:
             raise InputError(f"{name} is out of range", got=value, allowed=f"{low} to {high}")
-    tokenizer, template = _tokenizer(path)
-    if tokenizer.changes:
-        listen(
-            "the model's tokenizer changes a prompt before the model reads it: "
-            + "; ".join(tokenizer.changes)
+    if dtype not in get_args(DType):
+        raise InputError(
+            "no dtype of this engine",
+            got=dtype,
+            allowed=", ".join(get_args(DType)),
+            fix="the native engine has int8",
         )
-    if dtype == "int8":
-        raise InputError("int8 is not a type of XLA's kernels", fix="take bfloat16")
+    tokenizer = open_tokenizer(path, listen)
     backend, weights, name = _xla(_Source(checkpoint, adapter), dtype, slots, devices)
-    info = EngineInfo(
+    info = engine_info(
+        path,
+        tokenizer,
         engine=f"jax {jax.__version__} {name}",
-        model=_name(path) if adapter is None else f"{_name(path)}+{adapter.name}",
-        weights_sha256=weights_sha256,
-        context_window=context,
-        chat_template=template,
-        bos_token=_text(tokenizer, next(iter(tokenizer.before), None))
-        if tokenizer.bos_text is None
-        else tokenizer.bos_text,
-        eos_token=_text(tokenizer, next(iter(tokenizer.end_of_text), None)),
+        context=context,
         slots=slots,
+        adapter=adapter,
+        weights_sha256=weights_sha256,
     )
     return JaxEngine(backend, weights, tokenizer, info, cache_bytes=cache_bytes)
 
@@ -148,31 +140,3 @@ def _xla(source: _Source, dtype: DType, slots: int, devices: int) -> tuple[Backe
 def _up_to(slots: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
     """The sizes below `slots`, and `slots` itself."""
     return (*(size for size in sizes if size < slots), slots)
-
-
-def _tokenizer(path: Path) -> tuple[Tokenizer, str | None]:
-    """The model's tokenizer, and its chat template if it has one."""
-    template = _hub_template(path) if path.is_dir() else read_gguf_header(path).chat_template
-    return model_tokenizer(path), template
-
-
-def _hub_template(directory: Path) -> str | None:
-    file = directory / "tokenizer_config.json"
-    try:
-        said = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelFileError(f"{file.name} cannot be read: {error}") from error
-    template = said.get("chat_template") if isinstance(said, dict) else None
-    return template if isinstance(template, str) else None
-
-
-def _name(path: Path) -> str:
-    if path.is_dir():
-        return path.resolve().name
-    return read_gguf_header(path).name or path.stem
-
-
-def _text(tokenizer: Tokenizer, token: int | None) -> str:
-    return "" if token is None else tokenizer.decode([token])

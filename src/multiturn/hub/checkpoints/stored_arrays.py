@@ -118,12 +118,12 @@ def _read(
 def _matrices(tensor: StoredTensor, rule: Rule, packable: Collection[int]) -> list[StoredArray]:
     """The matrices in a tensor, whose rows are taken as they are stored."""
     outputs, inputs = tensor.shape
-    kind = _NUMBERS.get(tensor.stored_as)
+    kind = _NUMBERS.get(tensor.stored_as, _NUMBERS["F64"])
     if tensor.raw is not None and kind in packable:
         data = tensor.raw().reshape(outputs, -1)
     else:
         data = np.asarray(tensor.read())
-        kind = _DTYPES.get(data.dtype.name)
+        kind = _DTYPES.get(data.dtype.name, _NUMBERS["F64"])
         if kind not in packable:
             data, kind = data.astype(np.float32), _NUMBERS["F32"]
     found = []
