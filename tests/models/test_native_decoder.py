@@ -471,7 +471,7 @@ SETTINGS: dict[str, float] = {
         ({"d_model": 0}, "setting d_model is out of range"),
         ({"vocab_size": 2.0**31}, "setting vocab_size is out of range"),
         ({"mlp_dim": float("nan")}, "setting mlp_dim is out of range"),
-        ({"precision": 3}, "setting precision is out of range"),
+        ({"precision": 4}, "setting precision is out of range"),
         ({"kv_heads": 3}, "kv_heads does not divide heads"),
         ({"rotary_dim": 10}, "rotary_dim is greater than head_dim"),
     ],

@@ -23,15 +23,16 @@ from multiturn.models.native.paged_cache import PagedCache
 
 __all__ = ["ForwardRow", "NativeDecoder", "Precision", "rope_tables"]
 
-Precision = Literal["float32", "bfloat16", "int8"]
+Precision = Literal["float32", "bfloat16", "int8", "int4"]
 """The type of the weights, and of the activations that they are multiplied with. Sums, norms, the
-residual stream and attention are float32 in all three. The KV cache is float32 with ``float32``,
+residual stream and attention are float32 in all of them. The KV cache is float32 with ``float32``,
 and bfloat16 otherwise.
 
-``int8`` has one scale for each output and group of inputs, and quantizes activations in the same
-groups."""
+``int8`` takes the integers of quantized files as they are (Q6_K alone is rounded again), in groups
+of 32 inputs with a scale, and rounds other weights, and activations, to 8 bits in the same groups.
+``int4`` computes the same bits; weights that have 4 bits in the file keep them in memory."""
 
-_PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8")
+_PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8", "int4")
 
 Selection = Literal["none", "last", "all"]
 

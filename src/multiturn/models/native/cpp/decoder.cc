@@ -181,8 +181,7 @@ class Decoder::ChunkForward {
     worker_.parallel_for(weights.panels(), [&](int p) {
       float* panel = mine_.panel.data();
       gemm_panel(activations, count_, weights, p, panel);
-      const int first = p * kPanel;
-      const int width = std::min(kPanel, weights.outputs() - first);
+      const int first = weights.panel(p).first, width = weights.panel(p).outputs;
       for (int i = 0; i < count_; ++i) {
         float* from = panel + static_cast<size_t>(i) * kPanel;
         float* to = out.row(i) + first;
@@ -323,8 +322,7 @@ void Decoder::unembed(const float* hidden, int rows, float* logits) {
       });
       worker.parallel_for(head.panels(), [&](int p) {
         gemm_panel(scratch_.packed_hidden, count, head, p, panel);
-        const int first = p * kPanel;
-        const int outputs = std::min(kPanel, head.outputs() - first);
+        const int first = head.panel(p).first, outputs = head.panel(p).outputs;
         for (int i = 0; i < count; ++i) {
           float* from = panel + static_cast<size_t>(i) * kPanel;
           add_bias(weights_.head_bias, first, outputs, from);

@@ -51,7 +51,7 @@ constexpr IntSetting kIntSettings[] = {
     {"gelu", &DecoderConfig::gelu, 0, 1},
     {"parallel_residual", &DecoderConfig::parallel_residual, 0, 1},
     {"max_seq_len", &DecoderConfig::max_seq_len, 1, kNoMax},
-    {"precision", &DecoderConfig::precision, 0, 2},
+    {"precision", &DecoderConfig::precision, 0, 3},
     {"threads", &DecoderConfig::threads, 1, 1024},
 };
 

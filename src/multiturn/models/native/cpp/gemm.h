@@ -5,6 +5,7 @@
 // there are. That is why a token's numbers do not depend on the rows that are computed with it.
 #pragma once
 
+#include "int8_gemm.h"
 #include "packing.h"
 
 namespace mt {
@@ -43,26 +44,6 @@ struct Dot<Precision::kBfloat16> {
     const float second = to_float(static_cast<Bfloat16>(x >> 16));
     sums = fma(reinterpret_cast<Floats>(pairs << 16), first, sums);
     return fma(reinterpret_cast<Floats>(pairs & 0xffff0000u), second, sums);
-#endif
-  }
-};
-
-template <>
-struct Dot<Precision::kInt8> {
-  using Sums = Ints;
-  static MT_INLINE Sums add(Sums sums, const uint32_t* activations, const uint32_t* weights) {
-    uint32_t x;
-    std::memcpy(&x, activations, sizeof x);
-#if defined(__AVX512VNNI__)
-    return reinterpret_cast<Ints>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sums),
-                                                      _mm512_set1_epi32(static_cast<int32_t>(x)),
-                                                      _mm512_loadu_si512(weights)));
-#else
-    const Ints four = *reinterpret_cast<const Ints*>(weights);
-    sums += static_cast<int32_t>(x & 0xff) * ((four << 24) >> 24);
-    sums += static_cast<int32_t>((x >> 8) & 0xff) * ((four << 16) >> 24);
-    sums += static_cast<int32_t>((x >> 16) & 0xff) * ((four << 8) >> 24);
-    return sums + static_cast<int32_t>(x >> 24) * (four >> 24);
 #endif
   }
 };
@@ -124,50 +105,14 @@ MT_INLINE void microkernel(int steps, RowWords a, ColumnWords b, Tile out) {
     for (int v = 0; v < V; ++v) store(out.data + r * out.row_stride + v * kLanes, sums[r][v]);
 }
 
-// The microkernel of int8: integer sums within a group, which its scales turn into float32.
-template <int R>
-MT_INLINE void int8_microkernel(int begin, int end, const PackedActivations& activations, int row,
-                                RowWords a, const PackedWeights& weights, int panel, ColumnWords b,
-                                Tile out) {
-  for (int start = begin; start < end; start += kGroupSteps) {
-    const int group = start / kGroupSteps;
-    const int stop = std::min(start + kGroupSteps, end);
-    const size_t group_start = static_cast<size_t>(group) * kPanel;
-    const int32_t* offsets = weights.offsets(panel) + group_start;
-    const float* weight_scales = weights.scales(panel) + group_start;
-    Ints sums[R][kPanelVectors];
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 8
-      for (int v = 0; v < kPanelVectors; ++v)
-        sums[r][v] = *reinterpret_cast<const Ints*>(offsets + v * kLanes);
-    accumulate<Precision::kInt8, R, kPanelVectors>(sums, stop - start, a.from(0, start - begin),
-                                                   b.from(start - begin));
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      const float row_scale = activations.scales(row + r)[group];
-#pragma GCC unroll 8
-      for (int v = 0; v < kPanelVectors; ++v) {
-        float* to = out.data + r * out.row_stride + v * kLanes;
-        const Floats before = out.accumulate || start > begin ? load(to) : Floats{};
-        store(to, fma(__builtin_convertvector(sums[r][v], Floats),
-                      load(weight_scales + v * kLanes) * row_scale, before));
-      }
-    }
-  }
-}
-
 // R rows of activations, from `row` on, times the steps [begin, end) of one panel.
 template <Precision P, int R>
 inline void gemm_tile(const PackedActivations& activations, int row, const PackedWeights& weights,
                       int panel, int begin, int end, float* out) {
-  const RowWords a = RowWords{activations.row(row), activations.row_words(), 1}.from(0, begin);
-  const ColumnWords b = ColumnWords{weights.panel(panel), kPanel}.from(begin);
-  const Tile tile{out, kPanel, begin > 0};
-  if constexpr (P == Precision::kInt8)
-    int8_microkernel<R>(begin, end, activations, row, a, weights, panel, b, tile);
-  else
-    microkernel<P, R, kPanelVectors>(end - begin, a, b, tile);
+  const auto* words = reinterpret_cast<const uint32_t*>(weights.panel(panel).data);
+  microkernel<P, R, kPanelVectors>(
+      end - begin, RowWords{activations.row(row), activations.row_words(), 1}.from(0, begin),
+      ColumnWords{words, kPanel}.from(begin), Tile{out, kPanel, begin > 0});
 }
 
 template <Precision P>
@@ -191,13 +136,17 @@ inline void gemm_panel(const PackedActivations& activations, int rows, const Pac
 // out[r][0..63] = activations[r] times one panel, for the first `rows` rows of activations.
 inline void gemm_panel(const PackedActivations& activations, int rows, const PackedWeights& weights,
                        int panel, float* out) {
+  if (weights.panel(panel).data == nullptr) {
+    std::memset(out, 0, static_cast<size_t>(rows) * kPanel * sizeof(float));
+    return;
+  }
   switch (weights.precision()) {
     case Precision::kFloat32:
       return gemm_panel<Precision::kFloat32>(activations, rows, weights, panel, out);
     case Precision::kBfloat16:
       return gemm_panel<Precision::kBfloat16>(activations, rows, weights, panel, out);
     case Precision::kInt8:
-      return gemm_panel<Precision::kInt8>(activations, rows, weights, panel, out);
+    case Precision::kInt4: return int8_gemm_panel(activations, rows, weights, panel, out);
   }
 }
 

@@ -9,8 +9,10 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__AVX512F__)
+#if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 
 #define MT_INLINE inline __attribute__((always_inline))
@@ -27,6 +29,24 @@ typedef uint16_t Halves __attribute__((vector_size(32), aligned(2), may_alias));
 typedef int8_t Bytes __attribute__((vector_size(16), aligned(1), may_alias));
 
 using Bfloat16 = uint16_t;  // the upper half of a float32
+using Float16 = uint16_t;   // the bits of an IEEE half
+
+// The widest vectors that the processor has. A kernel that counts its registers uses these.
+#if defined(__AVX512F__)
+constexpr int kNativeLanes = 16;
+#elif defined(__AVX2__)
+constexpr int kNativeLanes = 8;
+#else
+constexpr int kNativeLanes = 4;
+#endif
+constexpr int kNativeBytes = 4 * kNativeLanes;
+
+typedef float NativeFloats __attribute__((vector_size(kNativeBytes), aligned(4), may_alias));
+typedef int32_t NativeInts __attribute__((vector_size(kNativeBytes), aligned(1), may_alias));
+typedef uint32_t NativeWords __attribute__((vector_size(kNativeBytes), aligned(1), may_alias));
+typedef int16_t NativeShorts __attribute__((vector_size(kNativeBytes), aligned(1), may_alias));
+typedef uint16_t NativeHalves
+    __attribute__((vector_size(kNativeBytes / 2), aligned(1), may_alias));
 
 constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 constexpr int round_up(int a, int multiple) { return ceil_div(a, multiple) * multiple; }
@@ -69,6 +89,48 @@ MT_INLINE float to_float(Bfloat16 x) {
 
 MT_INLINE float to_float(float x) { return x; }
 
+MT_INLINE float half_to_float(Float16 half) {
+  // The exponent is 112 less than that of a float32; the product is exact, also for subnormals.
+  const uint32_t magnitude = static_cast<uint32_t>(half & 0x7fff) << 13;
+  float value;
+  std::memcpy(&value, &magnitude, sizeof value);
+  value *= 0x1p112f;
+  return half & 0x8000 ? -value : value;
+}
+
+// Rounds to nearest, ties to even; a value out of range becomes the greatest one.
+inline Float16 to_half(float x) {
+  const float magnitude = __builtin_fminf(__builtin_fabsf(x), 65504.0f);
+  uint32_t bits;
+  if (magnitude < 0x1p-14f) {  // subnormal: the last bit of 0.5 is that of a subnormal half
+    const float shifted = magnitude + 0.5f;
+    std::memcpy(&bits, &shifted, sizeof bits);
+    bits -= 0x3f000000;
+  } else {
+    std::memcpy(&bits, &magnitude, sizeof bits);
+    bits = (bits + 0xfff + ((bits >> 13) & 1) - (112u << 23)) >> 13;
+  }
+  return static_cast<Float16>(bits | (x < 0 ? 0x8000 : 0));
+}
+
+// The float32 values of halves, none of them infinite.
+MT_INLINE NativeFloats load_halves(const void* from) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<NativeFloats>(
+      _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(static_cast<const __m256i*>(from))));
+#elif defined(__F16C__) && defined(__AVX2__)
+  return reinterpret_cast<NativeFloats>(
+      _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(from))));
+#else
+  const NativeHalves halves = *static_cast<const NativeHalves*>(from);
+  const NativeWords bits = __builtin_convertvector(halves, NativeWords);
+  const NativeWords magnitudes = (bits & 0x7fff) << 13;
+  const NativeFloats values = reinterpret_cast<NativeFloats>(magnitudes) * 0x1p112f;
+  return reinterpret_cast<NativeFloats>(reinterpret_cast<NativeWords>(values) |
+                                        (bits & 0x8000) << 16);
+#endif
+}
+
 // a * b + c, rounded once if the processor has the instruction.
 MT_INLINE Floats fma(Floats a, Floats b, Floats c) {
 #if defined(__AVX512F__)
@@ -79,6 +141,20 @@ MT_INLINE Floats fma(Floats a, Floats b, Floats c) {
   return c;
 #else
   return a * b + c;
+#endif
+}
+
+// a * b + c, rounded once on every processor.
+MT_INLINE NativeFloats fused(NativeFloats a, NativeFloats b, NativeFloats c) {
+#if defined(__AVX512F__)
+  return fma(a, b, c);
+#elif defined(__FMA__) && defined(__AVX2__)
+  return reinterpret_cast<NativeFloats>(_mm256_fmadd_ps(
+      reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
+#else
+  for (int lane = 0; lane < kNativeLanes; ++lane)
+    c[lane] = __builtin_fmaf(a[lane], b[lane], c[lane]);
+  return c;
 #endif
 }
 

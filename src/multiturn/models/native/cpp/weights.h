@@ -12,15 +12,16 @@ namespace mt {
 // The input embedding where the output head has weights of its own.
 class EmbeddingTable {
  public:
-  void set(const Source& source, size_t count, bool as_bfloat16);
-  bool empty() const { return halves_.empty() && floats_.empty(); }
-  size_t bytes() const { return halves_.bytes() + floats_.bytes(); }
+  // Keeps quantized rows as they are, others as float32 or bfloat16.
+  void set(const Source& source, bool as_bfloat16);
+  bool empty() const { return rows_.empty(); }
+  size_t bytes() const { return rows_.bytes(); }
   // out[0..width) = the embedding of one token.
   void lookup(int token, size_t width, float* out) const;
 
  private:
-  AlignedBuffer<Bfloat16> halves_;
-  AlignedBuffer<float> floats_;
+  GgmlType type_ = GgmlType::kF32;
+  AlignedBuffer<uint8_t> rows_;
 };
 
 struct LayerWeights {
@@ -35,9 +36,10 @@ class Weights {
 
   // Packs one array of one layer, or of none if `layer` is -1. The names and layouts are those of
   // models.parameters, and "cosine" and "sine": max_seq_len times rotary_dim / 2. `type` is a
-  // number of GGML. Matrices are [inputs][outputs], or [outputs][inputs] if `outputs_first`; an
-  // embedding has a row for each token in any case.
-  // Throws std::invalid_argument for an unknown name, layer or type, or a wrong number of elements.
+  // number of GGML. Matrices are [inputs][outputs], or [outputs][inputs] if `outputs_first`, which
+  // quantized types need; an embedding has a row for each token in any case.
+  // Throws std::invalid_argument for an unknown name or layer, a wrong number of elements, or a
+  // type that does not fit.
   void set(ThreadPool& pool, const std::string& name, int layer, const void* data, int32_t type,
            bool outputs_first, int64_t elements);
 

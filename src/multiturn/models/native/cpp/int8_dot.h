@@ -1,0 +1,239 @@
+// The products of one group of 32 inputs in integers: the only part of the int8 kernels that knows
+// instruction sets. All of them compute the same exact integers.
+//
+// | macro of the compiler                  | instructions                    | variants          |
+// |----------------------------------------|---------------------------------|-------------------|
+// | __AVX512VNNI__                         | dpbusd, 512 bits                | avx512-vnni, amx  |
+// | __AVXVNNI__                            | dpbusd, 256 bits                | avx-vnni          |
+// | __AVX512BW__ or __AVX2__               | maddubs (codes up to 31), madd  | avx512, avx2      |
+// | __SSE2__                               | madd                            | portable          |
+// | __ARM_FEATURE_MATMUL_INT8              | usdot                           | neon-dotprod+i8mm |
+// | __ARM_FEATURE_DOTPROD                  | sdot                            | neon-dotprod      |
+// | none of them                           | plain vectors                   | portable          |
+#pragma once
+
+#include "packing.h"
+
+namespace mt {
+
+// How the codes of a group are stored, and how great they are. Products of small codes can be
+// added in 16 bits, several steps of them, before they are widened.
+enum class Codes { kNibbles, kUpTo15, kUpTo31, kUpTo255 };
+
+constexpr int kPanelNativeVectors = kPanel / kNativeLanes;
+
+// The four activations of step `step` in every lane.
+MT_INLINE NativeInts broadcast_word(const int8_t* row, int step) {
+  int32_t word;
+  std::memcpy(&word, row + step * kWordBytes, sizeof word);
+  return NativeInts{} + word;
+}
+
+// The codes of native vector v of steps 2 * pair and 2 * pair + 1.
+template <Codes C>
+MT_INLINE void load_codes(const uint8_t* codes, int pair, int v, NativeInts& even,
+                          NativeInts& odd) {
+  if constexpr (C == Codes::kNibbles) {
+    const auto both =
+        *reinterpret_cast<const NativeWords*>(codes + pair * kStepBytes + v * kNativeBytes);
+    even = reinterpret_cast<NativeInts>(both & 0x0f0f0f0f);
+    odd = reinterpret_cast<NativeInts>((both >> 4) & 0x0f0f0f0f);
+  } else {
+    const uint8_t* from = codes + 2 * pair * kStepBytes + v * kNativeBytes;
+    even = *reinterpret_cast<const NativeInts*>(from);
+    odd = *reinterpret_cast<const NativeInts*>(from + kStepBytes);
+  }
+}
+
+#if defined(__AVX512VNNI__) || (defined(__AVXVNNI__) && !defined(__AVX512F__)) || \
+    defined(__ARM_FEATURE_DOTPROD) || defined(__ARM_FEATURE_MATMUL_INT8)
+#define MT_DOT_WORDS 1
+#elif defined(__AVX512BW__) || defined(__AVX2__)
+#define MT_MADDUBS 1
+#elif defined(__SSE2__)
+#define MT_MADD 1
+#endif
+
+#if defined(MT_DOT_WORDS) && defined(__ARM_NEON) && !defined(__ARM_FEATURE_MATMUL_INT8)
+constexpr int kCodeOffset = 128;  // sdot multiplies code - 128
+#else
+constexpr int kCodeOffset = 0;
+#endif
+
+#if defined(MT_DOT_WORDS)
+
+// sums + the products of four codes with four activations in each lane.
+MT_INLINE NativeInts dot_words(NativeInts sums, NativeInts codes, NativeInts activations) {
+#if defined(__AVX512VNNI__)
+  return reinterpret_cast<NativeInts>(_mm512_dpbusd_epi32(
+      reinterpret_cast<__m512i>(sums), reinterpret_cast<__m512i>(codes),
+      reinterpret_cast<__m512i>(activations)));
+#elif defined(__AVXVNNI__)
+  return reinterpret_cast<NativeInts>(_mm256_dpbusd_avx_epi32(
+      reinterpret_cast<__m256i>(sums), reinterpret_cast<__m256i>(codes),
+      reinterpret_cast<__m256i>(activations)));
+#elif defined(__ARM_FEATURE_MATMUL_INT8)
+  return reinterpret_cast<NativeInts>(vusdotq_s32(reinterpret_cast<int32x4_t>(sums),
+                                                  reinterpret_cast<uint8x16_t>(codes),
+                                                  reinterpret_cast<int8x16_t>(activations)));
+#else
+  return reinterpret_cast<NativeInts>(
+      vdotq_s32(reinterpret_cast<int32x4_t>(sums),
+                reinterpret_cast<int8x16_t>(codes ^ static_cast<int32_t>(0x80808080)),
+                reinterpret_cast<int8x16_t>(activations)));
+#endif
+}
+
+// sums[r][v] += the products of a group of row r, which is `stride` bytes after row r - 1, with
+// native vector v of `codes`.
+template <Codes C, int R, int V>
+MT_INLINE void add_group(NativeInts (&sums)[R][V], const int8_t* row, size_t stride,
+                         const uint8_t* codes) {
+#pragma GCC unroll 4
+  for (int pair = 0; pair < kGroupSteps / 2; ++pair) {
+    NativeInts even[V], odd[V];
+#pragma GCC unroll 16
+    for (int v = 0; v < V; ++v) load_codes<C>(codes, pair, v, even[v], odd[v]);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const NativeInts x = broadcast_word(row + r * stride, 2 * pair);
+#pragma GCC unroll 16
+      for (int v = 0; v < V; ++v) sums[r][v] = dot_words(sums[r][v], even[v], x);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const NativeInts x = broadcast_word(row + r * stride, 2 * pair + 1);
+#pragma GCC unroll 16
+      for (int v = 0; v < V; ++v) sums[r][v] = dot_words(sums[r][v], odd[v], x);
+    }
+  }
+}
+
+#elif defined(MT_MADDUBS) || defined(MT_MADD)
+
+// Adds the products of neighbours in 16 bits.
+MT_INLINE NativeInts madd(NativeShorts a, NativeShorts b) {
+#if defined(__AVX512BW__)
+  return reinterpret_cast<NativeInts>(
+      _mm512_madd_epi16(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<NativeInts>(
+      _mm256_madd_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+#else
+  return reinterpret_cast<NativeInts>(
+      _mm_madd_epi16(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+#endif
+}
+
+// Bytes 0 and 2 of each word as two numbers of 16 bits, and bytes 1 and 3: without a sign for
+// codes, with one for activations.
+MT_INLINE NativeShorts even_codes(NativeInts x) {
+  return reinterpret_cast<NativeShorts>(x & 0x00ff00ff);
+}
+MT_INLINE NativeShorts odd_codes(NativeInts x) {
+  return reinterpret_cast<NativeShorts>((reinterpret_cast<NativeWords>(x) >> 8) & 0x00ff00ff);
+}
+MT_INLINE NativeShorts even_activations(NativeInts x) {
+  return (reinterpret_cast<NativeShorts>(x) << 8) >> 8;
+}
+MT_INLINE NativeShorts odd_activations(NativeInts x) {
+  return reinterpret_cast<NativeShorts>(x) >> 8;
+}
+
+template <int R, int V>
+MT_INLINE void add_step_in_32_bits(NativeInts (&sums)[R][V], const int8_t* row, size_t stride,
+                                   int step, const NativeInts (&codes)[V]) {
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    const NativeInts x = broadcast_word(row + r * stride, step);
+    const NativeShorts x_even = even_activations(x), x_odd = odd_activations(x);
+#pragma GCC unroll 16
+    for (int v = 0; v < V; ++v)
+      sums[r][v] += madd(even_codes(codes[v]), x_even) + madd(odd_codes(codes[v]), x_odd);
+  }
+}
+
+#if defined(MT_MADDUBS)
+// Adds the products of neighbouring bytes, codes without a sign and activations with one.
+MT_INLINE NativeShorts maddubs(NativeInts codes, NativeInts activations) {
+#if defined(__AVX512BW__)
+  return reinterpret_cast<NativeShorts>(_mm512_maddubs_epi16(
+      reinterpret_cast<__m512i>(codes), reinterpret_cast<__m512i>(activations)));
+#else
+  return reinterpret_cast<NativeShorts>(_mm256_maddubs_epi16(
+      reinterpret_cast<__m256i>(codes), reinterpret_cast<__m256i>(activations)));
+#endif
+}
+
+template <int R, int V>
+MT_INLINE void add_step_in_16_bits(NativeShorts (&sums)[R][V], const int8_t* row, size_t stride,
+                                   int step, const NativeInts (&codes)[V]) {
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    const NativeInts x = broadcast_word(row + r * stride, step);
+#pragma GCC unroll 16
+    for (int v = 0; v < V; ++v) sums[r][v] += maddubs(codes[v], x);
+  }
+}
+
+// How many steps of codes up to 15 or 31 and activations up to 127 fit 16 bits:
+// 8 * 2 * 15 * 127 = 30,480 and 4 * 2 * 31 * 127 = 31,496.
+template <Codes C>
+constexpr int kNarrowSteps = C == Codes::kUpTo31 ? 4 : 8;
+#endif
+
+template <Codes C, int R, int V>
+MT_INLINE void add_group(NativeInts (&sums)[R][V], const int8_t* row, size_t stride,
+                         const uint8_t* codes) {
+#if defined(MT_MADDUBS)
+  if constexpr (C != Codes::kUpTo255) {
+#pragma GCC unroll 2
+    for (int begin = 0; begin < kGroupSteps; begin += kNarrowSteps<C>) {
+      NativeShorts narrow[R][V] = {};
+#pragma GCC unroll 4
+      for (int pair = begin / 2; pair < (begin + kNarrowSteps<C>) / 2; ++pair) {
+        NativeInts even[V], odd[V];
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) load_codes<C>(codes, pair, v, even[v], odd[v]);
+        add_step_in_16_bits(narrow, row, stride, 2 * pair, even);
+        add_step_in_16_bits(narrow, row, stride, 2 * pair + 1, odd);
+      }
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r)
+#pragma GCC unroll 16
+        for (int v = 0; v < V; ++v) sums[r][v] += madd(narrow[r][v], NativeShorts{} + 1);
+    }
+    return;
+  }
+#endif
+#pragma GCC unroll 4
+  for (int pair = 0; pair < kGroupSteps / 2; ++pair) {
+    NativeInts even[V], odd[V];
+#pragma GCC unroll 16
+    for (int v = 0; v < V; ++v) load_codes<C>(codes, pair, v, even[v], odd[v]);
+    add_step_in_32_bits(sums, row, stride, 2 * pair, even);
+    add_step_in_32_bits(sums, row, stride, 2 * pair + 1, odd);
+  }
+}
+
+#else
+
+template <Codes C, int R, int V>
+MT_INLINE void add_group(NativeInts (&sums)[R][V], const int8_t* row, size_t stride,
+                         const uint8_t* codes) {
+  for (int pair = 0; pair < kGroupSteps / 2; ++pair)
+    for (int v = 0; v < V; ++v) {
+      NativeInts words[2];
+      load_codes<C>(codes, pair, v, words[0], words[1]);
+      for (int i = 0; i < 2; ++i)
+        for (int r = 0; r < R; ++r) {
+          const int8_t* x = row + r * stride + (2 * pair + i) * kWordBytes;
+          for (int byte = 0; byte < kWordBytes; ++byte)
+            sums[r][v] += ((words[i] >> (8 * byte)) & 255) * static_cast<int32_t>(x[byte]);
+        }
+    }
+}
+
+#endif
+
+}  // namespace mt
