@@ -151,5 +151,5 @@ def test_a_call_runs_on_the_schedulers_thread(opened: Callable[..., DeviceSchedu
     assert scheduler.call(lambda prefiller: prefiller.score([401, 402, 403])) == pytest.approx(
         scheduler.call(lambda prefiller: prefiller.score([501, 502, 503]))
     )
-    with pytest.raises(EngineError, match="the native engine failed: ZeroDivisionError"):
+    with pytest.raises(EngineError, match="the JAX engine failed: ZeroDivisionError"):
         scheduler.call(lambda _: 1 // 0)

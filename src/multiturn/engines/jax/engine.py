@@ -1,4 +1,4 @@
-"""`JaxEngine`: the native engine behind the `Engine` protocol."""
+"""`JaxEngine`: the decoder in JAX behind the `Engine` protocol."""
 
 from __future__ import annotations
 

@@ -320,6 +320,6 @@ def _run_call(call: _Call) -> None:
 
 
 def _as_engine_error(fault: BaseException) -> EngineError:
-    error = EngineError(f"the native engine failed: {type(fault).__name__}: {fault}")
+    error = EngineError(f"the JAX engine failed: {type(fault).__name__}: {fault}")
     error.__cause__ = fault
     return error
