@@ -11,16 +11,13 @@ from multiturn.engines.native.engine import NativeEngine
 from multiturn.engines.notices import NoticeListener, ignore_notice
 from multiturn.hub.checkpoints.reading import Checkpoint, open_checkpoint
 from multiturn.hub.checkpoints.stored_arrays import stored_arrays
+from multiturn.models.native.arrays import GGML_TYPES
 from multiturn.models.native.decoder import NativeDecoder, Precision
 
 __all__ = ["NativeDType", "load_decoder", "open_native"]
 
-NativeDType = Literal["auto", "float32", "bfloat16", "int8"]
+NativeDType = Literal["auto", "float32", "bfloat16", "int8", "int4"]
 """Of the packed weights; see `models.native.decoder.Precision`. ``auto`` is int8."""
-
-
-_PACKABLE = frozenset({0, 30})  # F32 and BF16
-"""The numbers of the GGML types that the kernels pack."""
 
 
 def open_native(
@@ -101,7 +98,7 @@ def load_decoder(
     """
     decoder = NativeDecoder(checkpoint.config, precision, threads=threads)
     try:
-        for array in stored_arrays(checkpoint, adapter, packable=_PACKABLE):
+        for array in stored_arrays(checkpoint, adapter, packable=GGML_TYPES):
             decoder.set(
                 array.name,
                 array.layer,
