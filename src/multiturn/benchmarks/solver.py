@@ -9,20 +9,29 @@ engine, and a test with a scripted engine.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from multiturn.engines.protocol import Completion
+from multiturn.core.records import absent_if_default
+from multiturn.engines.protocol import Completion, EngineInfo, Request
+from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.outcomes import RunResult
+from multiturn.sandbox.protocol import Limits, Program
 from multiturn.text.truncation import StopRule
 
 __all__ = [
-    "Generate",
-    "Solver",
-    "Execute",
     "Action",
-    "Reply",
+    "Complete",
+    "Completions",
+    "CountTokens",
+    "DescribeRun",
+    "Execute",
+    "Generate",
     "Generation",
+    "Reply",
+    "RunFacts",
+    "RunProgram",
     "Solution",
+    "Solver",
     "run_solver",
 ]
 
@@ -34,6 +43,8 @@ class Generate:
     prompt: str
     max_tokens: int
     stop: StopRule
+    parse_special: bool = False
+    """Whether the prompt has special tokens, like a rendered chat template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +54,56 @@ class Execute:
     source: str
 
 
-Action = Generate | Execute
-Reply = Completion | RunResult
+@dataclass(frozen=True, slots=True)
+class DescribeRun:
+    """Ask what runs the solver; the reply is a `RunFacts`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Generate the continuations of a request; the reply is a `Completions`.
+
+    For arms that choose all sampling parameters themselves. The seed alone is the runner's.
+    """
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class CountTokens:
+    """Count the tokens of a prompt; the reply is a number."""
+
+    prompt: str
+    parse_special: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgram:
+    """Run a program within limits of its own; the reply is a `RunResult`."""
+
+    program: Program
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What a solver may know of the run that it is a part of."""
+
+    engine: EngineInfo
+    isolation: IsolationLevel
+    temperature: float
+    top_p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Completions:
+    """The continuations of a request, by index."""
+
+    all: tuple[Completion, ...]
+
+
+Action = Generate | Execute | DescribeRun | Complete | CountTokens | RunProgram
+Reply = Completion | RunResult | RunFacts | Completions | int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +119,12 @@ class Generation:
     prompt_tokens: int
     new_tokens: int
     """All decoded tokens, including those past the cut."""
+    turn: int | None = field(default=None, metadata=absent_if_default())
+    """The turn, from 0, for arms that generate several texts for one."""
+    attempt: int | None = field(default=None, metadata=absent_if_default())
+    """The attempt at that turn, from 0: later ones are repairs."""
+    chosen: bool | None = field(default=None, metadata=absent_if_default())
+    """Whether this text is the one in the program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 
 from multiturn.core.errors import InputError, nearest, truncate_repr
 
-__all__ = ["earlier_values", "key_of", "read_record", "stored_as", "to_plain"]
+__all__ = ["absent_if_default", "earlier_values", "key_of", "read_record", "stored_as", "to_plain"]
 
 T = TypeVar("T")
 
@@ -38,6 +38,7 @@ _NAMES: dict[Any, str] = {
 
 _KEY = "multiturn.core.records.key"
 _EARLIER = "multiturn.core.records.earlier"
+_ABSENT = "multiturn.core.records.absent"
 
 
 def stored_as(key: str) -> Mapping[str, str]:
@@ -60,6 +61,26 @@ def stored_as(key: str) -> Mapping[str, str]:
 def earlier_values(names: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:
     """Metadata of a field of which values were renamed: the earlier ones stay readable."""
     return {_EARLIER: names}
+
+
+def absent_if_default() -> Mapping[str, bool]:
+    """Metadata of a field that plain data contains only where it differs from its default.
+
+    A record that gets such a field is written as before where nothing uses it.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Size:
+        ...     width: int
+        ...     depth: int | None = dataclasses.field(default=None, metadata=absent_if_default())
+        >>> to_plain(Size(3)), to_plain(Size(3, 4))
+        ({'width': 3}, {'width': 3, 'depth': 4})
+    """
+    return {_ABSENT: True}
+
+
+def _is_written(field: dataclasses.Field[Any], record: object) -> bool:
+    return not field.metadata.get(_ABSENT) or getattr(record, field.name) != field.default
 
 
 def key_of(field: dataclasses.Field[Any]) -> str:
@@ -124,6 +145,7 @@ def to_plain(record: object) -> Any:
         return {
             key_of(field): to_plain(getattr(record, field.name))
             for field in dataclasses.fields(record)
+            if _is_written(field, record)
         }
     if isinstance(record, enum.Enum):
         return record.value

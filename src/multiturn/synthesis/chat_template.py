@@ -107,6 +107,8 @@ class ChatTemplate:
 
     @staticmethod
     def _without_system(messages: Sequence[Message]) -> list[Message]:
+        if messages[0][0] != "system":
+            return list(messages)
         (_, instructions), (role, first), *rest = messages
         return [(role, f"{instructions}\n\n{first}"), *rest]
 

@@ -20,6 +20,7 @@ __all__ = [
     "FailedAttempt",
     "PromptStyle",
     "FinishedTurn",
+    "chat_template_of",
     "choose_style",
 ]
 
@@ -184,12 +185,21 @@ def choose_style(
     """
     if wanted == "comment" or (wanted == "auto" and not info.chat_template):
         return CommentStyle()
+    return ChatStyle(chat_template_of(info))
+
+
+def chat_template_of(info: EngineInfo) -> ChatTemplate:
+    """The chat template of a model.
+
+    Raises:
+        InputError: it has none.
+    """
     if not info.chat_template:
         raise InputError(
             f"the model {info.model} has no chat template",
             fix="use the comment style, or an instruct model",
         )
-    return ChatStyle(ChatTemplate(info.chat_template, info.bos_token, info.eos_token))
+    return ChatTemplate(info.chat_template, info.bos_token, info.eos_token)
 
 
 def _instructions(header: str) -> str:

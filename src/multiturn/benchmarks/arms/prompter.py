@@ -46,14 +46,18 @@ class Prompter:
         rule = truncation_for(self._settings.truncation, program, specification, next_step)
         return (yield from self.generate(program, rule))
 
-    def generate(self, prompt: str, rule: TruncationRule) -> Generator[Action, Reply, str]:
+    def generate(
+        self, prompt: str, rule: TruncationRule, *, parse_special: bool = False
+    ) -> Generator[Action, Reply, str]:
         """Request the text after `prompt`; returns the part that goes into the program."""
         max_tokens = (
             self._max_tokens
             if self._budget_left is None
             else min(self._max_tokens, self._budget_left)
         )
-        completion = yield Generate(prompt=prompt, max_tokens=max_tokens, stop=rule.stop)
+        completion = yield Generate(
+            prompt=prompt, max_tokens=max_tokens, stop=rule.stop, parse_special=parse_special
+        )
         if not isinstance(completion, Completion):
             raise TypeError("the reply to a Generate is not a Completion")
         text, late_cut = rule.finish(completion.text)

@@ -10,7 +10,12 @@ from typing import Any
 from multiturn.benchmarks.arms.registry import arm_named
 from multiturn.benchmarks.loaders.human_eval import fetch_human_eval, read_human_eval
 from multiturn.benchmarks.loaders.published import fetch_published, read_published
-from multiturn.benchmarks.loaders.tasks import HUMAN_EVAL_LIMITS, HumanEvalTask, ProblemTask
+from multiturn.benchmarks.loaders.tasks import (
+    HUMAN_EVAL_ARMS,
+    HUMAN_EVAL_LIMITS,
+    HumanEvalTask,
+    ProblemTask,
+)
 from multiturn.benchmarks.oracles.observation import LIMITS
 from multiturn.benchmarks.problem_set import own_problems, own_problems_path
 from multiturn.benchmarks.task import Task
@@ -37,7 +42,7 @@ def open_task(
     Args:
         name: ``own``, this project's problems; ``mtpb``, the published ones; ``humaneval``.
         arm: one of `multiturn.benchmarks.arms.registry.ARMS`; ``turns`` by default.
-            HumanEval has its own, ``completion``.
+            HumanEval has its own: ``completion``, ``chat``, ``chat_evalplus``.
         path: the file of ``mtpb`` or ``humaneval``; downloaded by default.
         any_hash: accept a file at `path` other than the published one.
         limits: fields of `Limits` that replace those of the benchmark.
@@ -53,12 +58,17 @@ def open_task(
     if name not in BENCHMARKS:
         raise UnknownNameError("benchmark", name, BENCHMARKS)
     if name == "humaneval":
-        if arm not in (None, HumanEvalTask.arm):
-            raise InputError("HumanEval has no such arm", got=arm, allowed=HumanEvalTask.arm)
+        if arm is not None and arm not in HUMAN_EVAL_ARMS:
+            raise InputError(
+                "HumanEval has no such arm", got=arm, allowed=", ".join(HUMAN_EVAL_ARMS)
+            )
         file = path or fetch_human_eval(progress=progress)
         functions, sha256 = read_human_eval(file, any_hash=any_hash)
         return HumanEvalTask(
-            functions, sha256=sha256, limits=replace(HUMAN_EVAL_LIMITS, **(limits or {}))
+            functions,
+            sha256=sha256,
+            arm=arm or HUMAN_EVAL_ARMS[0],
+            limits=replace(HUMAN_EVAL_LIMITS, **(limits or {})),
         )
     chosen = arm_named(arm or "turns")
     judged = replace(LIMITS, **(limits or {}))

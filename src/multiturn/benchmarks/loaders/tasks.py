@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from multiturn.benchmarks.arms.chat_functions import (
+    AUTHORS,
+    EVALPLUS,
+    ChatForm,
+    aligned_program,
+)
 from multiturn.benchmarks.arms.layout import fill_case
 from multiturn.benchmarks.arms.prompter import Prompter
 from multiturn.benchmarks.arms.truncation import ParseTruncation, StopRuleOnly, TruncationRule
@@ -11,16 +17,23 @@ from multiturn.benchmarks.loaders.human_eval import HumanEvalProblem
 from multiturn.benchmarks.oracles.answers import ORACLES, judge_answer
 from multiturn.benchmarks.oracles.observation import LIMITS
 from multiturn.benchmarks.problem_set import Problem
-from multiturn.benchmarks.solver import Solution, Solver
+from multiturn.benchmarks.solver import DescribeRun, RunFacts, Solution, Solver
 from multiturn.benchmarks.task import Arm, ArmSettings, Item, Truncation
-from multiturn.core.errors import InputError
+from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.sandbox.oracles.unit_tests import InvalidTestsError, check_tests
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
 from multiturn.synthesis.parsing import parse_module
-from multiturn.text.truncation import KeepAll, StopStrings
+from multiturn.synthesis.prompts import chat_template_of
+from multiturn.text.truncation import FenceEnd, KeepAll, StopStrings
 
-__all__ = ["HUMAN_EVAL_LIMITS", "HUMAN_EVAL_STOPS", "HumanEvalTask", "ProblemTask"]
+__all__ = [
+    "HUMAN_EVAL_ARMS",
+    "HUMAN_EVAL_LIMITS",
+    "HUMAN_EVAL_STOPS",
+    "HumanEvalTask",
+    "ProblemTask",
+]
 
 HUMAN_EVAL_STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 """The published stop strings. Source: Chen et al., arXiv 2107.03374."""
@@ -29,6 +42,15 @@ HUMAN_EVAL_LIMITS = Limits(cpu_seconds=3.0, wall_seconds=9.0)
 """3 seconds as published, but of CPU time, so that a busy machine fails no correct program."""
 
 _HUMAN_EVAL_TOKENS = 512
+_CHAT_TOKENS = 1024
+"""Of the published chat forms."""
+
+_CHAT_FORMS = {form.name: form for form in (AUTHORS, EVALPLUS)}
+
+COMPLETION = "completion"
+
+HUMAN_EVAL_ARMS = (COMPLETION, *_CHAT_FORMS)
+"""``completion``: the model continues the prompt; the others are in `arms.chat_functions`."""
 
 
 class ProblemTask:
@@ -108,17 +130,18 @@ def _items(problem: Problem, arm: Arm) -> list[Item]:
 class HumanEvalTask:
     """HumanEval: one completion per problem, judged by its tests.
 
-    The only arm is ``completion``. The prompts contain their imports, so the header in the
-    settings is ignored.
+    The prompts contain their imports, so the header in the settings is ignored. In the chat arms
+    the truncation ``none`` judges the answer as it is; with every other one the function is taken
+    from it.
 
     Args:
         problems: in the order of their items.
         sha256: of their file.
+        arm: one of `HUMAN_EVAL_ARMS`.
         limits: of a program, over all calls.
     """
 
     name = "humaneval"
-    arm = "completion"
     oracles = ("strict",)
 
     def __init__(
@@ -126,9 +149,13 @@ class HumanEvalTask:
         problems: Sequence[HumanEvalProblem],
         *,
         sha256: str,
+        arm: str = COMPLETION,
         limits: Limits = HUMAN_EVAL_LIMITS,
     ) -> None:
+        if arm not in HUMAN_EVAL_ARMS:
+            raise UnknownNameError("arm", arm, HUMAN_EVAL_ARMS)
         self.problems_sha256 = sha256
+        self.arm = arm
         self.limits = limits
         self._problems = {problem.task_id: problem for problem in problems}
 
@@ -137,7 +164,10 @@ class HumanEvalTask:
         return tuple(Item(id=name, problem=name) for name in self._problems)
 
     def solver(self, item: Item, settings: ArmSettings) -> Solver:
-        """The prompt unchanged."""
+        """The prompt unchanged, or as a request."""
+        form = _CHAT_FORMS.get(self.arm)
+        if form is not None:
+            return _answered(form, self._problem(item), settings)
         return self._solver(self._problem(item), settings)
 
     def judge(self, item: Item, program: str, sandbox: Sandbox) -> Mapping[str, Verdict]:
@@ -167,6 +197,21 @@ class HumanEvalTask:
         if item.problem not in self._problems:
             raise InputError("HumanEval has no such problem", got=item.problem)
         return self._problems[item.problem]
+
+
+def _answered(form: ChatForm, problem: HumanEvalProblem, settings: ArmSettings) -> Solver:
+    facts = yield DescribeRun()
+    if not isinstance(facts, RunFacts):
+        raise TypeError("the reply to a DescribeRun is not a RunFacts")
+    prompter = Prompter(settings, _CHAT_TOKENS)
+    prompt = form.render(chat_template_of(facts.engine), problem.prompt)
+    as_it_is = settings.truncation == "none"
+    rule = StopRuleOnly(KeepAll() if as_it_is else FenceEnd())
+    text = yield from prompter.generate(prompt, rule, parse_special=True)
+    program = f"{text}\n"
+    if not as_it_is:
+        program = aligned_program(problem.prompt, problem.entry_point, text) + "\n"
+    return Solution(program=program, steps=tuple(prompter.steps))
 
 
 def _context(prompt: str) -> str:

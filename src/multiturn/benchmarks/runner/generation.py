@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from threading import Event as Flag
 from typing import TypeVar
@@ -16,9 +17,15 @@ from multiturn.benchmarks.runner.seeds import generation_seed
 from multiturn.benchmarks.runner.utilization import UtilizationMeter
 from multiturn.benchmarks.solver import (
     Action,
+    Complete,
+    Completions,
+    CountTokens,
+    DescribeRun,
     Execute,
     Generate,
     Reply,
+    RunFacts,
+    RunProgram,
     Solution,
     Solver,
     run_solver,
@@ -37,6 +44,7 @@ from multiturn.engines.protocol import (
     Request,
     Timings,
 )
+from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
 __all__ = [
@@ -120,81 +128,156 @@ class SampleRunner:
             StoppedError: the run is stopping.
             EngineError, SandboxUnavailableError: every attempt failed.
         """
-        requests = cached = 0
-        seconds = {Generate: 0.0, Execute: 0.0}
+        work = _SampleWork(self, key, sampling, session, turns)
+        solution = run_solver(solver, work.reply)
+        return SampleTrace(solution, work.engine_seconds, work.sandbox_seconds, work.cached_tokens)
 
-        def reply(action: Action) -> Reply:
-            nonlocal requests, cached
-            if self._stop.is_set():
-                raise StoppedError
-            began = time.perf_counter()
-            answer: Reply
-            if isinstance(action, Generate):
-                request = Request(
-                    prompt=action.prompt,
-                    temperature=sampling.temperature,
-                    top_p=sampling.top_p,
-                    max_tokens=action.max_tokens,
-                    stop=action.stop,
-                    seed=generation_seed(sampling.seed, key.item, key.sample, requests),
-                    session=session,
-                )
-                answer = self._cached_or_generated(request, key, requests, turns)
-                requests += 1
-                cached += answer.cached_tokens
-            else:
-                program = Program(source=action.source, seed=0)
-                answer = retry_unless_stopped(
-                    lambda: self._sandbox.run(program, self._limits), self._stop
-                )
-            seconds[type(action)] += time.perf_counter() - began
-            return answer
+    def facts(self, sampling: SampleSettings) -> RunFacts:
+        """What a solver may know."""
+        return RunFacts(
+            engine=self._engine.info,
+            isolation=self._sandbox.isolation,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+        )
 
-        solution = run_solver(solver, reply)
-        return SampleTrace(solution, seconds[Generate], seconds[Execute], cached)
+    def count_tokens(self, action: CountTokens) -> int:
+        """The number of tokens of a prompt."""
+        return self._engine.count_tokens(action.prompt, parse_special=action.parse_special)
 
-    def _cached_or_generated(
+    def execute(self, program: Program, limits: Limits | None = None) -> RunResult:
+        """Run a program; by default within the limits of the benchmark."""
+        within = self._limits if limits is None else limits
+        return retry_unless_stopped(lambda: self._sandbox.run(program, within), self._stop)
+
+    def complete(
         self, request: Request, key: SampleKey, index: int, turns: GenerationCache
-    ) -> Completion:
+    ) -> tuple[Completion, ...]:
+        """The completions of request number `index` of a sample, cached or generated."""
         known = turns.find(key, index, request)
         if known is not None:
-            self._meter.count_cached()
+            for _ in known:
+                self._meter.count_cached()
             return known
-        completion = self._generate(request)
-        turns.store(key, index, request, completion)
-        return completion
+        completions = self._generate(request)
+        turns.store(key, index, request, completions)
+        return completions
 
-    def _generate(self, request: Request) -> Completion:
-        """The completion of a request; if the window is too small, as much as fits."""
+    @property
+    def stopped(self) -> bool:
+        """Whether the run is stopping."""
+        return self._stop.is_set()
+
+    def _generate(self, request: Request) -> tuple[Completion, ...]:
+        """The completions of a request; if the window is too small, as much as fits."""
         try:
             return self._complete(request)
         except ContextOverflowError:
-            prompt_tokens = self._engine.count_tokens(request.prompt)
+            prompt_tokens = self._engine.count_tokens(
+                request.prompt, parse_special=request.parse_special
+            )
             available = self._engine.info.context_window - prompt_tokens
             if available >= request.max_tokens:
                 raise
         if available <= 0:
-            return _empty_completion(prompt_tokens, OUT_OF_WINDOW)
-        completion = self._complete(replace(request, max_tokens=available))
-        if completion.finish_reason is FinishReason.LENGTH:
-            completion = replace(completion, cut_by=OUT_OF_WINDOW)
-        return completion
+            return tuple(
+                _empty_completion(index, prompt_tokens, OUT_OF_WINDOW) for index in range(request.n)
+            )
+        return tuple(
+            replace(completion, cut_by=OUT_OF_WINDOW)
+            if completion.finish_reason is FinishReason.LENGTH
+            else completion
+            for completion in self._complete(replace(request, max_tokens=available))
+        )
 
-    def _complete(self, request: Request) -> Completion:
-        def once() -> Completion:
-            with self._utilization.request(), self._meter.turn() as turn:
+    def _complete(self, request: Request) -> tuple[Completion, ...]:
+        def once() -> tuple[Completion, ...]:
+            found: dict[int, Completion] = {}
+            with ExitStack() as stack:
+                stack.enter_context(self._utilization.request(request.n))
+                meters = [stack.enter_context(self._meter.turn()) for _ in range(request.n)]
                 for event in self._engine.stream(request, cancel=self._stop):
                     if isinstance(event, Completion):
+                        found[event.index] = event
                         if event.finish_reason is not FinishReason.CANCELLED:
-                            turn.tokens = len(event.tokens)
-                        return event
-                    turn.add(event.text)
-            raise EngineError("the engine ended without a completion")
+                            meters[event.index].tokens = len(event.tokens)
+                    else:
+                        meters[event.index].add(event.text)
+            if len(found) < request.n:
+                raise EngineError("the engine ended without a completion")
+            return tuple(found[index] for index in sorted(found))
 
-        completion = retry_unless_stopped(once, self._stop)
-        if completion.finish_reason is FinishReason.CANCELLED:
+        completions = retry_unless_stopped(once, self._stop)
+        if any(each.finish_reason is FinishReason.CANCELLED for each in completions):
             raise StoppedError
-        return completion
+        return completions
+
+
+class _SampleWork:
+    """The requests of one sample."""
+
+    def __init__(
+        self,
+        runner: SampleRunner,
+        key: SampleKey,
+        sampling: SampleSettings,
+        session: str,
+        turns: GenerationCache,
+    ) -> None:
+        self._runner = runner
+        self._key = key
+        self._sampling = sampling
+        self._session = session
+        self._turns = turns
+        self._requests = 0
+        self.engine_seconds = 0.0
+        self.sandbox_seconds = 0.0
+        self.cached_tokens = 0
+
+    def reply(self, action: Action) -> Reply:
+        """Do what a solver asks for."""
+        if self._runner.stopped:
+            raise StoppedError
+        began = time.perf_counter()
+        match action:
+            case DescribeRun():
+                return self._runner.facts(self._sampling)
+            case CountTokens():
+                return self._runner.count_tokens(action)
+            case Execute() | RunProgram():
+                try:
+                    if isinstance(action, RunProgram):
+                        return self._runner.execute(action.program, action.limits)
+                    return self._runner.execute(Program(source=action.source, seed=0))
+                finally:
+                    self.sandbox_seconds += time.perf_counter() - began
+            case Generate():
+                (completion,) = self._complete(
+                    Request(
+                        prompt=action.prompt,
+                        temperature=self._sampling.temperature,
+                        top_p=self._sampling.top_p,
+                        max_tokens=action.max_tokens,
+                        stop=action.stop,
+                        parse_special=action.parse_special,
+                    ),
+                    began,
+                )
+                return completion
+            case Complete():
+                return Completions(self._complete(action.request, began))
+
+    def _complete(self, request: Request, began: float) -> tuple[Completion, ...]:
+        seed = generation_seed(
+            self._sampling.seed, self._key.item, self._key.sample, self._requests
+        )
+        request = replace(request, seed=seed, session=self._session)
+        completions = self._runner.complete(request, self._key, self._requests, self._turns)
+        self._requests += 1
+        # All continuations share the prompt.
+        self.cached_tokens += completions[0].cached_tokens
+        self.engine_seconds += time.perf_counter() - began
+        return completions
 
 
 def retry_unless_stopped(action: Callable[[], _T], stop: Flag) -> _T:
@@ -223,14 +306,14 @@ def retry_unless_stopped(action: Callable[[], _T], stop: Flag) -> _T:
     )
 
 
-def empty_completion() -> Completion:
+def empty_completion(index: int = 0) -> Completion:
     """A completion without text, to run a solver without an engine."""
-    return _empty_completion(0, None)
+    return _empty_completion(index, 0, None)
 
 
-def _empty_completion(prompt_tokens: int, cut_by: str | None) -> Completion:
+def _empty_completion(index: int, prompt_tokens: int, cut_by: str | None) -> Completion:
     return Completion(
-        index=0,
+        index=index,
         text="",
         raw_text="",
         cut_by=cut_by,

@@ -14,7 +14,7 @@ import contextlib
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class GenerationCache:
     def __init__(self, path: Path, wanted: Callable[[SampleKey], bool]) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._lines: dict[tuple[SampleKey, int], Mapping[str, Any]] = {}
+        self._lines: dict[tuple[SampleKey, int], dict[int, Mapping[str, Any]]] = {}
         self._torn = False
         self._given_way = False
         self._load(wanted)
@@ -52,47 +52,27 @@ class GenerationCache:
     def count(self) -> int:
         """The number of cached generations."""
         with self._lock:
-            return len(self._lines)
+            return sum(len(lines) for lines in self._lines.values())
 
-    def find(self, key: SampleKey, index: int, request: Request) -> Completion | None:
-        """The cached completion of request number `index` of a sample."""
+    def find(self, key: SampleKey, index: int, request: Request) -> tuple[Completion, ...] | None:
+        """The cached completions of request number `index` of a sample; None unless all are."""
         with self._lock:
-            line = self._lines.get((key, index))
-        if line is None or line["request"] != _hash_of(request):
+            lines = dict(self._lines.get((key, index), {}))
+        wanted = _hash_of(request)
+        found = [lines.get(continuation) for continuation in range(request.n)]
+        if any(line is None or line["request"] != wanted for line in found):
             return None
-        return Completion(
-            index=0,
-            text=line["text"],
-            raw_text=line["raw_text"],
-            cut_by=line["cut_by"],
-            finish_reason=FinishReason(line["finish_reason"]),
-            tokens=(UNKNOWN_TOKEN,) * line["new_tokens"],
-            logprobs=None,
-            text_tokens=0,
-            prompt_tokens=line["prompt_tokens"],
-            cached_tokens=line["cached_tokens"],
-            timings=Timings(0.0, 0.0),
-        )
+        return tuple(_completion(line) for line in found if line is not None)
 
-    def store(self, key: SampleKey, index: int, request: Request, completion: Completion) -> None:
-        """Add a completion. If the disk is full it is lost, without further consequences."""
-        line = {
-            "item": key.item,
-            "sample": key.sample,
-            "ask": index,
-            "request": _hash_of(request),
-            "text": completion.text,
-            "raw_text": completion.raw_text,
-            "cut_by": completion.cut_by,
-            "finish_reason": completion.finish_reason.value,
-            "new_tokens": len(completion.tokens),
-            "prompt_tokens": completion.prompt_tokens,
-            "cached_tokens": completion.cached_tokens,
-        }
+    def store(
+        self, key: SampleKey, index: int, request: Request, completions: Sequence[Completion]
+    ) -> None:
+        """Add completions. If the disk is full they are lost, without further consequences."""
+        lines = [_line(key, index, request, completion) for completion in completions]
         # ASCII can represent a lone surrogate that a model wrote.
-        text = json.dumps(line, ensure_ascii=True) + "\n"
+        text = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines)
         with self._lock:
-            self._lines[key, index] = line
+            self._lines[key, index] = dict(enumerate(lines))
             if self._given_way:
                 return
             try:
@@ -136,13 +116,54 @@ class GenerationCache:
                 data = json.loads(line)
                 place = SampleKey(data["item"], data["sample"]), data["ask"]
                 if line.endswith(b"\n") and _is_complete(data) and wanted(place[0]):
-                    self._lines[place] = data
+                    self._lines.setdefault(place, {})[data.get("continuation", 0)] = data
                     complete.append(line)
         if len(complete) < len(lines):
             try:
                 write_atomically(self._path, b"".join(complete))
             except MultiturnError:
                 self._torn = True
+
+
+def _line(
+    key: SampleKey, index: int, request: Request, completion: Completion
+) -> Mapping[str, Any]:
+    line: dict[str, Any] = {
+        "item": key.item,
+        "sample": key.sample,
+        "ask": index,
+        "request": _hash_of(request),
+        "text": completion.text,
+        "raw_text": completion.raw_text,
+        "cut_by": completion.cut_by,
+        "finish_reason": completion.finish_reason.value,
+        "new_tokens": len(completion.tokens),
+        "prompt_tokens": completion.prompt_tokens,
+        "cached_tokens": completion.cached_tokens,
+    }
+    if request.n > 1:
+        line["continuation"] = completion.index
+    if completion.mean_logprob is not None:
+        line["mean_logprob"] = completion.mean_logprob
+    return line
+
+
+def _completion(line: Mapping[str, Any]) -> Completion:
+    # Of the log-probabilities only the mean is cached, as that of a text of one token.
+    mean = line.get("mean_logprob")
+    return Completion(
+        index=line.get("continuation", 0),
+        text=line["text"],
+        raw_text=line["raw_text"],
+        cut_by=line["cut_by"],
+        finish_reason=FinishReason(line["finish_reason"]),
+        tokens=(UNKNOWN_TOKEN,) * line["new_tokens"],
+        logprobs=None if mean is None else (mean,),
+        text_tokens=0 if mean is None else 1,
+        prompt_tokens=line["prompt_tokens"],
+        cached_tokens=line["cached_tokens"],
+        timings=Timings(0.0, 0.0),
+    )
 
 
 def _is_complete(data: Mapping[str, Any]) -> bool:
@@ -153,9 +174,20 @@ def _is_complete(data: Mapping[str, Any]) -> bool:
         for name in ("new_tokens", "prompt_tokens", "cached_tokens")
     )
     cut = data["cut_by"] is None or isinstance(data["cut_by"], str)
+    continuation = data.get("continuation", 0)
+    counts = counts and isinstance(continuation, int) and continuation >= 0
+    counts = counts and isinstance(data.get("mean_logprob", 0.0), float)
     return texts and counts and cut and FinishReason(data["finish_reason"]) is not None
 
 
 def _hash_of(request: Request) -> str:
-    fields = [request.prompt, request.max_tokens, request.seed, request.temperature, request.top_p]
+    fields: list[object] = [
+        request.prompt,
+        request.max_tokens,
+        request.seed,
+        request.temperature,
+        request.top_p,
+    ]
+    if request.n > 1:
+        fields += [request.n, request.temperature_of(0)]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()[:32]

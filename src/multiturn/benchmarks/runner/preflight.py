@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from multiturn.benchmarks.runner.config import SampleSettings
 from multiturn.benchmarks.runner.generation import empty_completion
-from multiturn.benchmarks.solver import Action, Generate, Reply, run_solver
+from multiturn.benchmarks.solver import (
+    Action,
+    Complete,
+    Completions,
+    CountTokens,
+    DescribeRun,
+    Execute,
+    Generate,
+    Reply,
+    RunFacts,
+    RunProgram,
+    run_solver,
+)
 from multiturn.benchmarks.task import ArmSettings, Item, Task
 from multiturn.core.errors import ContextOverflowError, SandboxUnavailableError
-from multiturn.engines.protocol import Engine
+from multiturn.engines.protocol import Engine, Request
 from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
@@ -70,21 +83,37 @@ def check_engine(
     """
     programs: dict[str, None] = {}
     generations: dict[str, int] = {}
+    defaults = SampleSettings()
     for item in items:
         generations[item.id] = 0
 
         def reply(action: Action, item: Item = item) -> Reply:
-            if isinstance(action, Generate):
-                generations[item.id] += 1
-                _check_window(engine, item, action)
-                return empty_completion()
-            return RunResult(Outcome(Status.FINISHED), IsolationLevel.FAKE)
+            match action:
+                case Generate():
+                    generations[item.id] += 1
+                    _check_window(engine, item, action)
+                    return empty_completion()
+                case Complete(request):
+                    generations[item.id] += request.n
+                    _check_window(engine, item, request)
+                    return Completions(tuple(empty_completion(at) for at in range(request.n)))
+                case DescribeRun():
+                    return RunFacts(
+                        engine=engine.info,
+                        isolation=IsolationLevel.FAKE,
+                        temperature=defaults.temperature,
+                        top_p=defaults.top_p,
+                    )
+                case CountTokens():
+                    return 0
+                case Execute() | RunProgram():
+                    return RunResult(Outcome(Status.FINISHED), IsolationLevel.FAKE)
 
         programs[run_solver(task.solver(item, settings), reply).program] = None
     return PreflightReport(programs=tuple(programs), generations=generations)
 
 
-def _check_window(engine: Engine, item: Item, request: Generate) -> None:
+def _check_window(engine: Engine, item: Item, request: Generate | Request) -> None:
     window = engine.info.context_window
     # Every token has at least one byte, and this is faster than counting.
     if (
@@ -92,7 +121,7 @@ def _check_window(engine: Engine, item: Item, request: Generate) -> None:
         <= window
     ):
         return
-    tokens = engine.count_tokens(request.prompt)
+    tokens = engine.count_tokens(request.prompt, parse_special=request.parse_special)
     if tokens + request.max_tokens > window:
         raise ContextOverflowError(
             f"a prompt of {item.id} takes {tokens} tokens and up to {request.max_tokens} more are "

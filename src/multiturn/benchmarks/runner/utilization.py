@@ -65,13 +65,13 @@ class UtilizationMeter:
             self._began = self._last = self._clock()
 
     @contextmanager
-    def request(self) -> Iterator[None]:
-        """Counts a request while it is in the engine."""
-        self._change(active=1, requests=1)
+    def request(self, continuations: int = 1) -> Iterator[None]:
+        """Counts a request, with its continuations, while it is in the engine."""
+        self._change(active=continuations, requests=1)
         try:
             yield
         finally:
-            self._change(active=-1)
+            self._change(active=-continuations)
 
     def finish_sample(self) -> None:
         """The last generation of a sample is complete."""

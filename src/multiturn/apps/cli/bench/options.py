@@ -47,7 +47,8 @@ Arms = Annotated[
         "-a",
         metavar="NAME",
         help="turns, concat, listed, prose, gold_prefix, shuffled or feedback; separate "
-        "several by commas. Default: turns; HumanEval has only completion.",
+        "several by commas. Default: turns. HumanEval has completion (the default), chat and "
+        "chat_evalplus.",
     ),
 ]
 Truncations = Annotated[

@@ -18,10 +18,10 @@ from typing import Any
 
 from multiturn.benchmarks.interchange.replay import as_completion
 from multiturn.benchmarks.loaders.open_task import open_task
-from multiturn.benchmarks.solver import Generate, Reply, Solution, Solver
+from multiturn.benchmarks.solver import Execute, Generate, Reply, Solution, Solver
 from multiturn.benchmarks.task import ArmSettings, Item
 from multiturn.benchmarks.task import Task as Benchmark
-from multiturn.core.errors import MissingDependencyError
+from multiturn.core.errors import InputError, MissingDependencyError
 from multiturn.engines.protocol import FinishReason
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
@@ -122,6 +122,8 @@ async def _run_solver(solver: Solver, state: Any, limits: Limits) -> Solution:
         while True:
             if isinstance(action, Generate):
                 reply = await _generate(action, state)
+            elif not isinstance(action, Execute):
+                raise _not_here()
             else:
                 program = Program(source=action.source, seed=0)
                 reply = await asyncio.to_thread(_sandbox().run, program, limits)
@@ -182,4 +184,15 @@ def _sandbox() -> Sandbox:
 
 def _first_prompt(benchmark: Benchmark, item: Item, settings: ArmSettings) -> str:
     action = next(benchmark.solver(item, settings))
-    return action.prompt if isinstance(action, Generate) else action.source
+    if isinstance(action, Generate):
+        return action.prompt
+    if isinstance(action, Execute):
+        return action.source
+    raise _not_here()
+
+
+def _not_here() -> InputError:
+    return InputError(
+        "this arm chooses its own sampling or chat template, which only `multiturn bench` has",
+        fix="choose another arm",
+    )
