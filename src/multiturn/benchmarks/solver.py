@@ -149,3 +149,5 @@ def run_solver(solver: Solver, reply: Callable[[Action], Reply]) -> Solution:
     except StopIteration as ended:
         solution: Solution = ended.value
         return solution
+    finally:
+        solver.close()

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
+from multiturn.benchmarks.arms.options import LoopOptions
 from multiturn.benchmarks.problem_set import Problem
 from multiturn.benchmarks.solver import Solver
 from multiturn.core.errors import InputError
-from multiturn.core.records import earlier_values
+from multiturn.core.records import absent_if_default, earlier_values
 from multiturn.sandbox.oracles.verdicts import Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
 from multiturn.text.truncation_names import EARLIER_TRUNCATIONS, Truncation
@@ -22,6 +23,7 @@ __all__ = [
     "EARLIER_TRUNCATIONS",
     "Arm",
     "ArmSettings",
+    "HasLoopOptions",
     "HeaderStyle",
     "Item",
     "Task",
@@ -44,6 +46,8 @@ class ArmSettings:
         header: the beginning of every program: the published imports, only the imports of the
             problem's packages, or nothing.
         seed: for random choices of an arm (`shuffled`).
+        loop: for the arms that write programs with the loop of `synth`: their options. None
+            for those of the arm; other arms have none.
     """
 
     truncation: Truncation = field(
@@ -53,6 +57,7 @@ class ArmSettings:
     budget: int | None = None
     header: HeaderStyle = "published"
     seed: int = 0
+    loop: LoopOptions | None = field(default=None, metadata=absent_if_default())
 
     def __post_init__(self) -> None:
         current = EARLIER_TRUNCATIONS.get(self.truncation, self.truncation)
@@ -111,6 +116,16 @@ class Arm(Protocol):
         Raises:
             InputError: the problem lacks what the arm needs, or the case a variable.
         """
+        ...
+
+
+@runtime_checkable
+class HasLoopOptions(Protocol):
+    """A task whose arm writes programs with the loop of `synth`, and its default options."""
+
+    @property
+    def loop_options(self) -> LoopOptions | None:
+        """None for every other arm."""
         ...
 
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from threading import Event as Flag
 
 from multiturn.engines.protocol import Completion, FinishReason
+from multiturn.synthesis.alignment import align_step, names_made
 from multiturn.synthesis.execution import Execution
+from multiturn.synthesis.notes import prompt_notes
 from multiturn.synthesis.program_text import program_text
 from multiturn.synthesis.prompts import FinishedTurn, PromptStyle
-from multiturn.synthesis.ranking import best_candidate
+from multiturn.synthesis.ranking import agreement, best_candidate
 from multiturn.synthesis.records import Candidate, Example, GenerationInfo, Sampling, Session
+from multiturn.synthesis.strategy import Choice, Strategy
 from multiturn.synthesis.trimming import longest_parsing_prefix, parses
 
 __all__ = ["DistinctCandidates", "TurnRequest", "failure_feedback", "make_candidate"]
@@ -28,6 +31,27 @@ class TurnRequest:
     examples: tuple[Example, ...]
     sampling: Sampling
     cancel: Flag | None
+    values: tuple[tuple[str, str], ...] | None = None
+    """The values before the step, if known."""
+    checks: tuple[Example, ...] = ()
+    """Checks of the step that the model wrote."""
+
+    @property
+    def strategy(self) -> Strategy:
+        """How candidates are written and chosen."""
+        return self.session.settings.strategy
+
+    @property
+    def notes(self) -> str:
+        """What the prompt shows beside the turns."""
+        return prompt_notes(self.strategy.shown, self.history, self.values)
+
+    @property
+    def program_before(self) -> str:
+        """The program without this step."""
+        return program_text(
+            self.session.header, [(step.prompt, step.code) for step in self.history]
+        )
 
     def program(self, code: str) -> str:
         """The program so far with `code` as this step."""
@@ -51,9 +75,11 @@ class DistinctCandidates:
 
     Args:
         known: those that the turn has already.
+        choose: what decides among equally good ones.
     """
 
-    def __init__(self, known: Sequence[Candidate] = ()) -> None:
+    def __init__(self, known: Sequence[Candidate] = (), choose: Choice = "likely") -> None:
+        self._choose = choose
         self._entries = [
             _Entry(index, candidate, is_new=False, copies=0)
             for index, candidate in enumerate(known)
@@ -74,7 +100,12 @@ class DistinctCandidates:
     def set_run(self, candidate: Candidate, ran: Execution) -> Candidate:
         """Record the run of the program with `candidate`; returns the candidate with it."""
         (entry,) = [each for each in self._entries if each.candidate.same_code(candidate)]
-        done = replace(candidate, run=ran.run, examples_passed=ran.examples_passed)
+        done = replace(
+            candidate,
+            run=ran.run,
+            examples_passed=ran.examples_passed,
+            checks_passed=ran.checks_passed,
+        )
         entry.candidate = _with_run_of(entry.candidate, done)
         return done
 
@@ -94,30 +125,50 @@ class DistinctCandidates:
     def best(self) -> Candidate:
         """The best of the new ones; where all were known, the best of the repeated."""
         candidates = self.new or [self._entries[index].candidate for index in self.repeated]
-        return candidates[best_candidate(candidates)]
+        return candidates[best_candidate(candidates, self._choose)]
+
+    def chosen(self) -> int | None:
+        """The index of the best of the new ones; None where all were known."""
+        return best_candidate(self.new, self._choose) if self.new else None
+
+    def agreeing(self) -> int:
+        """How many continuations agree with the best of the new ones."""
+        chosen = self.chosen()
+        return 0 if chosen is None else agreement(self.new, chosen, self._choose)
 
 
 def _with_run_of(candidate: Candidate, other: Candidate) -> Candidate:
-    return replace(candidate, run=other.run, examples_passed=other.examples_passed)
+    return replace(
+        candidate,
+        run=other.run,
+        examples_passed=other.examples_passed,
+        checks_passed=other.checks_passed,
+    )
 
 
 def make_candidate(
     request: TurnRequest, done: Completion, writer: GenerationInfo, *, repair: bool
 ) -> Candidate:
     """The candidate in a completion: cleaned by the style, without an unfinished end."""
-    text = request.style.clean(done.text, request.history)
+    extract = request.strategy.extract
+    text = request.style.clean(done.text, request.history) if extract else done.text.strip("\n")
     unfinished = done.finish_reason is FinishReason.LENGTH or done.cut_by is not None
-    trimmed = False
+    trimmed = aligned = False
     if (
-        unfinished
+        extract
+        and unfinished
         and request.session.settings.trim == "parses"
         and not parses(request.program(text))
     ):
         shorter = longest_parsing_prefix(request.program("").rstrip("\n") + "\n", text)
         text, trimmed = (shorter, True) if shorter.strip() else (text, False)
+    if request.strategy.align:
+        complete = align_step(request.prompt, text, names_made(request.program_before))
+        aligned, text = complete != text, complete
     return Candidate(
         text=text,
         raw_text=done.raw_text,
+        aligned=aligned,
         origin="repair" if repair else "model",
         generation=writer,
         mean_logprob=done.mean_logprob,

@@ -12,6 +12,7 @@ from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 from multiturn.synthesis.feed import Feed
 from multiturn.synthesis.records import Example, ProgramRun
+from multiturn.synthesis.values import READ_VALUES
 
 __all__ = ["Execution", "output_matches", "run_program", "run_programs"]
 
@@ -26,11 +27,13 @@ class Execution:
     run: ProgramRun
     examples_passed: tuple[bool, ...]
     """Whether each example holds."""
+    checks_passed: int = 0
+    """How many checks hold."""
 
 
 def run_program(sandbox: Sandbox, source: str, limits: Limits) -> ProgramRun:
     """Run one program."""
-    return ProgramRun.from_result(sandbox.run(_program(source), limits))
+    return ProgramRun.from_result(sandbox.run(_program(source, READ_VALUES), limits))
 
 
 def run_programs(
@@ -39,28 +42,37 @@ def run_programs(
     examples: Sequence[Example],
     limits: Limits,
     cancel: Flag | None = None,
+    *,
+    checks: Sequence[Example] = (),
 ) -> Iterator[Execution]:
     """Run programs in parallel and check the examples; yields each as it finishes.
 
     An example with an expression needs a run of its own, because the expression may have side
-    effects. Once `cancel` is set this ends soon; running programs are left to their limits.
+    effects. So does a check, which the model wrote. Once `cancel` is set this ends soon; running
+    programs are left to their limits.
     """
     for index, result in _until_cancelled(
-        sandbox.run_many((_program(source), limits) for source in sources), cancel
+        sandbox.run_many((_program(source, READ_VALUES), limits) for source in sources), cancel
     ):
-        examples_passed: list[bool] = []
+        passed: list[bool] = []
         if result.outcome.finished:
-            values = _values(sandbox, sources[index], examples, limits, cancel)
-            for number, example in enumerate(examples):
+            tests = (*examples, *checks)
+            values = _values(sandbox, sources[index], tests, limits, cancel)
+            for number, example in enumerate(tests):
                 if example.expression is None:
-                    examples_passed.append(output_matches(result.stdout_text, example.expected))
+                    passed.append(output_matches(result.stdout_text, example.expected))
                 else:
-                    examples_passed.append(
+                    passed.append(
                         number in values and values_equal(values[number], example.expected)
                     )
         else:
-            examples_passed = [False] * len(examples)
-        yield Execution(index, ProgramRun.from_result(result), tuple(examples_passed))
+            passed = [False] * len(examples)
+        yield Execution(
+            index,
+            ProgramRun.from_result(result),
+            tuple(passed[: len(examples)]),
+            sum(passed[len(examples) :]),
+        )
 
 
 def output_matches(stdout: str, expected: object) -> bool:

@@ -17,6 +17,7 @@ from multiturn.synthesis.candidates import (
     failure_feedback,
     make_candidate,
 )
+from multiturn.synthesis.checks import checks_from, checks_request
 from multiturn.synthesis.events import (
     CandidateRan,
     CandidateRepeated,
@@ -32,8 +33,12 @@ from multiturn.synthesis.execution import Execution, run_program, run_programs
 from multiturn.synthesis.feed import Feed
 from multiturn.synthesis.headers import resolve_header
 from multiturn.synthesis.program_text import program_text
-from multiturn.synthesis.prompts import FailedAttempt, FinishedTurn, choose_style
-from multiturn.synthesis.ranking import best_candidate
+from multiturn.synthesis.prompts import (
+    FailedAttempt,
+    FinishedTurn,
+    PromptStyle,
+    choose_style,
+)
 from multiturn.synthesis.records import (
     Candidate,
     Example,
@@ -150,8 +155,9 @@ class Synthesizer:
         """
         request = TurnRequest(
             session=session,
-            style=choose_style(self.engine.info, session.style),
+            style=self._style(session),
             history=_steps(session.path()),
+            values=_values_after(session.turn),
             prompt=validate_turn(prompt, verbatim=verbatim),
             examples=tuple(examples),
             sampling=sampling or session.settings.sampling,
@@ -182,8 +188,9 @@ class Synthesizer:
         unused = turn.first_unused_seed - sampling.seed
         request = TurnRequest(
             session=session,
-            style=choose_style(self.engine.info, session.style),
+            style=self._style(session),
             history=_steps(session.path(turn.id)[:-1]),
+            values=_values_after(None if turn.parent is None else session.find(turn.parent)),
             prompt=turn.prompt,
             examples=turn.examples,
             sampling=sampling.with_seed_offset(max(unused, 0)),
@@ -235,6 +242,10 @@ class Synthesizer:
         """Run the program so far again."""
         return run_program(self.sandbox, session.program(), session.settings.limits)
 
+    def _style(self, session: Session) -> PromptStyle:
+        stop = session.settings.strategy.comment_stop
+        return choose_style(self.engine.info, session.style, stop)
+
     # The phases of a turn, each a generator of events.
 
     def _take_turn(self, request: TurnRequest) -> Iterator[LoopEvent]:
@@ -246,7 +257,7 @@ class Synthesizer:
             request.session,
             request.prompt,
             found.new,
-            chosen=best_candidate(found.new),
+            chosen=found.chosen() or 0,
             examples=request.examples,
         )
         yield _saved(session)
@@ -260,7 +271,7 @@ class Synthesizer:
             request.session,
             turn.id,
             found.new,
-            chosen=best_candidate(found.new) if found.new else None,
+            chosen=found.chosen(),
             repeated=found.repeated,
         )
         yield _saved(session)
@@ -278,28 +289,52 @@ class Synthesizer:
 
     def _candidates(self, request: TurnRequest, *, known: Sequence[Candidate]) -> Found:
         """Generate and run candidates; if none is good, again, as often as the session allows."""
-        found = DistinctCandidates(known)
+        strategy = request.strategy
+        found = DistinctCandidates(known, strategy.choose)
+        if strategy.checks:
+            request = replace(request, checks=self._checks(request))
         failure: FailedAttempt | None = None
         max_retries = request.session.settings.retries
         n = request.sampling.n
         for attempt in range(max_retries + 1):
+            first = len(known) + attempt * n
             again = replace(request, sampling=request.sampling.with_seed_offset(attempt * n))
             try:
-                completed = yield from self._write_and_run(
-                    again, failure, found, first=len(known) + attempt * n
-                )
+                for offset, wave in enumerate(_waves(again)):
+                    if strategy.agree and found.agreeing() >= strategy.agree:
+                        break
+                    completed = yield from self._write_and_run(
+                        wave, failure, found, first=first + offset
+                    )
+                    if not completed:
+                        return None
             except ContextOverflowError:
                 if failure is None:
                     raise
                 break  # the feedback does not fit beside the history
-            if not completed:
-                return None
             best = found.best()
             if best.good or attempt == max_retries:
                 break
-            failure = FailedAttempt(best.text, failure_feedback(best, request.examples))
-            yield Retrying(attempt + 1, max_retries, failure.message)
+            message = failure_feedback(best, request.examples)
+            if strategy.retry == "feedback":
+                failure = FailedAttempt(best.text, message)
+            yield Retrying(attempt + 1, max_retries, message)
         return found
+
+    def _checks(self, request: TurnRequest) -> tuple[Example, ...]:
+        """Checks of the step, written by the model; none if their prompt does not fit."""
+        count = request.strategy.checks
+        prompt = request.style.render(
+            request.session.header, request.history, checks_request(request.prompt, count)
+        )
+        sampling = replace(request.sampling, n=1)
+        try:
+            events = self.engine.stream(_engine_request(request, prompt, sampling))
+            written = [event for event in events if isinstance(event, Completion)]
+        except ContextOverflowError:
+            return ()
+        text = request.style.clean(written[0].text, request.history) if written else ""
+        return checks_from(text, count)
 
     def _write_and_run(
         self,
@@ -337,7 +372,8 @@ class Synthesizer:
         feed: Feed[Event | _Ran] = Feed(request.cancel)
         writing: Thread | None = None
         try:
-            stream = self.engine.stream(_engine_request(request, prompt), cancel=stop)
+            engine_request = _engine_request(request, prompt, request.sampling)
+            stream = self.engine.stream(engine_request, cancel=stop)
             writing = feed.add(stream)
             for event in feed:
                 if isinstance(event, Delta):
@@ -369,7 +405,9 @@ class Synthesizer:
     ) -> Iterator[_Ran]:
         program = request.program(candidate.text)
         limits = request.session.settings.limits
-        for execution in run_programs(self.sandbox, [program], request.examples, limits, stop):
+        for execution in run_programs(
+            self.sandbox, [program], request.examples, limits, stop, checks=request.checks
+        ):
             yield _Ran(index, candidate, program, execution)
 
     def _fitting_prompt(
@@ -379,18 +417,33 @@ class Synthesizer:
         header, history = request.session.header, request.history
         window = self.engine.info.context_window - request.sampling.max_tokens
         for dropped in range(len(history) + 1):
-            prompt = request.style.render(header, history[dropped:], request.prompt, failure)
+            prompt = request.style.render(
+                header, history[dropped:], request.prompt, failure, request.notes
+            )
             if request.session.settings.history == "whole":
                 return 0, prompt
             tokens = self.engine.count_tokens(prompt, parse_special=request.style.parse_special)
             if tokens <= window:
                 return dropped, prompt
         # Not even the turn alone fits: the engine reports the numbers.
-        return 0, request.style.render(header, history, request.prompt, failure)
+        return 0, request.style.render(header, history, request.prompt, failure, request.notes)
 
 
-def _engine_request(request: TurnRequest, prompt: str) -> Request:
+def _waves(request: TurnRequest) -> Iterator[TurnRequest]:
+    """The request in the parts that are written one after the other."""
     sampling = request.sampling
+    if not request.strategy.agree:
+        yield request
+        return
+    others = (
+        sampling.temperature if sampling.other_temperature is None else (sampling.other_temperature)
+    )
+    for offset in range(sampling.n):
+        one = replace(sampling.with_seed_offset(offset), n=1)
+        yield replace(request, sampling=one if offset == 0 else one.with_one_temperature(others))
+
+
+def _engine_request(request: TurnRequest, prompt: str, sampling: Sampling) -> Request:
     others = sampling.other_temperature
     return Request(
         prompt=prompt,
@@ -433,6 +486,13 @@ def _saved(session: Session) -> TurnSaved:
 
 def _steps(turns: Sequence[Turn]) -> tuple[FinishedTurn, ...]:
     return tuple(FinishedTurn(turn.prompt, turn.code) for turn in turns)
+
+
+def _values_after(turn: Turn | None) -> tuple[tuple[str, str], ...] | None:
+    """The values that a turn left; none before the first."""
+    if turn is None:
+        return ()
+    return None if turn.choice.run is None else turn.choice.run.values
 
 
 def _is_set(flag: Flag | None) -> bool:

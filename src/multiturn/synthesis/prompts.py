@@ -11,8 +11,9 @@ from multiturn.engines.protocol import EngineInfo
 from multiturn.synthesis.chat_template import ChatTemplate
 from multiturn.synthesis.program_text import as_comment, program_text
 from multiturn.synthesis.records import StyleName
+from multiturn.synthesis.strategy import CommentStop
 from multiturn.synthesis.trimming import strip_repeated_history
-from multiturn.text.truncation import FenceEnd, PublishedRule, StopRule
+from multiturn.text.truncation import FenceEnd, NextComment, PublishedRule, StopRule
 
 __all__ = [
     "ChatStyle",
@@ -71,8 +72,9 @@ class PromptStyle(Protocol):
         history: Sequence[FinishedTurn],
         prompt: str,
         failure: FailedAttempt | None = None,
+        notes: str = "",
     ) -> str:
-        """The text to continue."""
+        """The text to continue. `notes` precede the prompt, and are not part of any history."""
         ...
 
     def clean(self, text: str, history: Sequence[FinishedTurn]) -> str:
@@ -102,10 +104,13 @@ class CommentStyle:
         history: Sequence[FinishedTurn],
         prompt: str,
         failure: FailedAttempt | None = None,
+        notes: str = "",
     ) -> str:
         """The program so far and the turn; a failed attempt follows as a comment."""
         done = program_text(header, [(step.prompt, step.code) for step in history])
-        text = done + ("\n" if history else "") + as_comment(prompt)
+        text = done + ("\n" if history else "")
+        text += as_comment(notes) if notes else ""
+        text += as_comment(prompt)
         if failure is not None:
             text += as_comment(
                 f"This was wrong ({failure.message}):\n{_indented(failure.code)}\nCorrected:"
@@ -149,12 +154,13 @@ class ChatStyle:
         history: Sequence[FinishedTurn],
         prompt: str,
         failure: FailedAttempt | None = None,
+        notes: str = "",
     ) -> str:
         """The conversation so far and an open answer; it includes a failed attempt and feedback."""
         messages = [("system", _instructions(header))]
         for step in history:
             messages += [("user", step.prompt), ("assistant", _fenced(step.code))]
-        messages.append(("user", prompt))
+        messages.append(("user", f"{notes}\n{prompt}" if notes else prompt))
         if failure is not None:
             messages += [
                 ("assistant", _fenced(failure.code)),
@@ -174,7 +180,9 @@ class ChatStyle:
 
 
 def choose_style(
-    info: EngineInfo, wanted: Literal["auto", "comment", "chat"] = "auto"
+    info: EngineInfo,
+    wanted: Literal["auto", "comment", "chat"] = "auto",
+    comment_stop: CommentStop = "published",
 ) -> PromptStyle:
     """The style of that name; ``auto`` is chat if the model has a template, else comment.
 
@@ -184,7 +192,7 @@ def choose_style(
         InputError: ``chat`` for a model without a valid chat template.
     """
     if wanted == "comment" or (wanted == "auto" and not info.chat_template):
-        return CommentStyle()
+        return CommentStyle(stop=PublishedRule() if comment_stop == "published" else NextComment())
     return ChatStyle(chat_template_of(info))
 
 

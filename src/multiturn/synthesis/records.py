@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from multiturn.core.errors import InputError, UnknownNameError
-from multiturn.core.records import stored_as
+from multiturn.core.records import absent_if_default, stored_as
 from multiturn.engines.protocol import FinishReason
 from multiturn.engines.sampling_parameters import (
     SESSION_RANGES,
@@ -26,6 +26,8 @@ from multiturn.sandbox.outcomes import Outcome, RunResult
 from multiturn.sandbox.protocol import Limits
 from multiturn.synthesis.defaults import CANDIDATES, RETRY_TEMPERATURE, TEMPERATURE
 from multiturn.synthesis.program_text import program_text
+from multiturn.synthesis.strategy import Strategy
+from multiturn.synthesis.values import values_from
 
 __all__ = [
     "Candidate",
@@ -114,6 +116,8 @@ class SessionSettings:
     the longest prefix that parses, or leave it unchanged."""
     limits: Limits = field(default_factory=Limits)
     """Limits of each run of the program."""
+    strategy: Strategy = field(default_factory=Strategy)
+    """How candidates are written and chosen."""
 
     def __post_init__(self) -> None:
         if self.language != "python":
@@ -158,6 +162,9 @@ class ProgramRun:
     """How often the run was restarted because the sandbox itself failed."""
     notes: tuple[str, ...] = ()
     """Remarks for the user."""
+    values: tuple[tuple[str, str], ...] | None = None
+    """The global names at the end and their values, as short text; None if the program did not
+    end, or before they were recorded."""
 
     @classmethod
     def from_result(cls, result: RunResult) -> ProgramRun:
@@ -173,6 +180,7 @@ class ProgramRun:
             wall_seconds=result.wall_seconds,
             retries=result.retries,
             notes=result.notes,
+            values=values_from(result.value) if result.outcome.finished else None,
         )
 
 
@@ -234,6 +242,10 @@ class Candidate:
     """The run of the program with this candidate; None if it was not run."""
     examples_passed: tuple[bool, ...] = field(default=(), metadata=stored_as("agreed"))
     """For each of the turn's examples, whether it holds."""
+    checks_passed: int = field(default=0, metadata=absent_if_default())
+    """How many of the checks that the model wrote for the step pass."""
+    aligned: bool = field(default=False, metadata=absent_if_default())
+    """Whether the step was completed by a name or a print that the prompt asks for."""
 
     def same_code(self, other: Candidate) -> bool:
         """Whether both are the same step, but for blank space around it."""

@@ -110,6 +110,11 @@ class SessionStore(Closing):
             self._connection.close()
             raise
 
+    @classmethod
+    def in_memory(cls) -> SessionStore:
+        """A store that ends with this object, for sessions that nothing resumes."""
+        return cls(Path(":memory:"))
+
     def create(
         self,
         *,

@@ -14,7 +14,16 @@ from typing import Protocol
 
 from multiturn.core.errors import InputError
 
-__all__ = ["AnyOf", "Cut", "FenceEnd", "KeepAll", "PublishedRule", "StopRule", "StopStrings"]
+__all__ = [
+    "AnyOf",
+    "Cut",
+    "FenceEnd",
+    "KeepAll",
+    "NextComment",
+    "PublishedRule",
+    "StopRule",
+    "StopStrings",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +146,40 @@ class PublishedRule:
         ):
             if match := re.search(pattern, text, re.MULTILINE):
                 cuts.append(Cut(match.start(), reason))
+        return min(cuts, key=lambda cut: cut.position) if cuts else None
+
+
+@dataclass(frozen=True, slots=True)
+class NextComment:
+    r"""Cuts where a model that has written its step begins another one in the same form.
+
+    That is at a comment at the beginning of a line, after an empty line and code; and at the
+    end-of-text string. Comments before the code belong to the step.
+
+    Example:
+        >>> NextComment().find("# First:\nx = 1\n# Then:\ny = 2\n\n# Print x.\nprint(x)")
+        Cut(position=31, reason='own step')
+    """
+
+    end_of_text: str = "<|endoftext|>"
+    """The end-of-text string."""
+
+    @property
+    def lookahead(self) -> int:
+        """One less than the longest stop."""
+        return max(len(self.end_of_text), len("\n\n#")) - 1
+
+    def find(self, text: str) -> Cut | None:
+        """The earlier of the two."""
+        cuts = []
+        end = text.find(self.end_of_text)
+        if end >= 0:
+            cuts.append(Cut(end, "end of text"))
+        code = re.search(r"^[^#\s]", text, re.MULTILINE)
+        if code is not None:
+            comment = re.compile(r"\n[ \t]*\n#").search(text, code.start())
+            if comment is not None:
+                cuts.append(Cut(comment.end() - 1, "own step"))
         return min(cuts, key=lambda cut: cut.position) if cuts else None
 
 

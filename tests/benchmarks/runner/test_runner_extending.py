@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 
@@ -214,7 +215,7 @@ def test_a_torn_or_foreign_line_is_no_turn(tmp_path: Path) -> None:
     path = tmp_path / TURNS
     turns = GenerationCache(path, lambda key: True)
     for ask in range(3):
-        turns.store(SampleKey("a/é", 0), ask, REQUEST, solution("é\udc80\n"))
+        turns.store(SampleKey("a/é", 0), ask, REQUEST, [solution("é\udc80\n")])
     lines = path.read_bytes().splitlines(keepends=True)
     foreign = [
         b"\xff\xfe\n",
@@ -230,7 +231,8 @@ def test_a_torn_or_foreign_line_is_no_turn(tmp_path: Path) -> None:
     again = GenerationCache(path, lambda key: True)
     assert again.count == 1 and path.read_bytes() == lines[0]
     found = again.find(SampleKey("a/é", 0), 0, REQUEST)
-    assert found is not None and (found.text, len(found.tokens)) == ("é\udc80\n", 2)
+    assert found is not None
+    assert [(each.text, len(each.tokens)) for each in found] == [("é\udc80\n", 2)]
     for other in (
         Request(prompt="y", max_tokens=5, seed=3),
         Request(prompt="x", max_tokens=6, seed=3),
@@ -244,8 +246,29 @@ def test_a_torn_or_foreign_line_is_no_turn(tmp_path: Path) -> None:
 def test_a_full_disk_costs_turns_and_no_sample(tmp_path: Path) -> None:
     path = tmp_path / TURNS
     turns = GenerationCache(path, lambda key: True)
-    turns.store(SampleKey("a", 0), 0, REQUEST, solution("x"))
+    turns.store(SampleKey("a", 0), 0, REQUEST, [solution("x")])
     path.chmod(0o400)
     assert turns.give_way() and not path.exists()
-    turns.store(SampleKey("a", 0), 1, REQUEST, solution("x"))
+    turns.store(SampleKey("a", 0), 1, REQUEST, [solution("x")])
     assert not path.exists() and turns.find(SampleKey("a", 0), 1, REQUEST) is not None
+
+
+def test_several_continuations_are_found_together_or_not_at_all(tmp_path: Path) -> None:
+    path, key = tmp_path / TURNS, SampleKey("a", 0)
+    request = replace(REQUEST, n=2, first_temperature=0.0)
+    completions = [
+        replace(solution("x"), logprobs=(-0.5, -0.25), text_tokens=2),
+        replace(solution("y"), index=1),
+    ]
+    GenerationCache(path, lambda key: True).store(key, 0, request, completions)
+    found = GenerationCache(path, lambda key: True).find(key, 0, request)
+    assert found is not None
+    assert [each.text for each in found] == ["x", "y"]
+    # What candidates are ranked by is the same after an interruption.
+    assert [each.mean_logprob for each in found] == [-0.375, None]
+    again = GenerationCache(path, lambda key: True)
+    assert again.find(key, 0, replace(request, first_temperature=0.5)) is None
+    assert again.find(key, 0, replace(request, n=3)) is None
+    assert again.find(key, 0, REQUEST) is None
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[1])
+    assert GenerationCache(path, lambda key: True).find(key, 0, request) is None

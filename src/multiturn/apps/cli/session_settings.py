@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from multiturn.apps.cli.settings import Settings
 from multiturn.sandbox.protocol import Limits
-from multiturn.synthesis.defaults import OTHER_TEMPERATURE
+from multiturn.synthesis.defaults import other_temperature
 from multiturn.synthesis.records import Sampling, SessionSettings
 
 __all__ = ["limits_of", "sampling_of", "session_settings"]
@@ -24,7 +24,7 @@ def sampling_of(settings: Settings) -> Sampling:
     return Sampling(
         n=settings.n,
         temperature=settings.temperature,
-        other_temperature=max(settings.temperature, OTHER_TEMPERATURE)
+        other_temperature=other_temperature(settings.temperature)
         if settings.other_temperature is None
         else settings.other_temperature,
         top_p=settings.top_p,

@@ -21,7 +21,7 @@ from multiturn.core.ranges import Range, check_ranges
 from multiturn.core.records import read_record
 from multiturn.engines.protocol import EngineName
 from multiturn.engines.sampling_parameters import SESSION_RANGES
-from multiturn.synthesis.defaults import CANDIDATES, TEMPERATURE
+from multiturn.synthesis.defaults import CANDIDATES, RETRIES, TEMPERATURE
 
 __all__ = ["SETTING_RANGES", "Resolved", "SettingOrigin", "Settings", "resolve_settings"]
 
@@ -78,7 +78,7 @@ class Settings:
     top_p: float = 0.95
     max_tokens: int = 256
     seed: int = 0
-    retries: int = 0
+    retries: int = RETRIES
     header: Header = "auto"
     history: History = "whole"
     context: int | None = None

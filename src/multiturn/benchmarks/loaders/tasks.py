@@ -11,7 +11,9 @@ from multiturn.benchmarks.arms.chat_functions import (
     aligned_program,
 )
 from multiturn.benchmarks.arms.layout import fill_case
+from multiturn.benchmarks.arms.options import LoopOptions
 from multiturn.benchmarks.arms.prompter import Prompter
+from multiturn.benchmarks.arms.synthesis import SynthesisArm
 from multiturn.benchmarks.arms.truncation import ParseTruncation, StopRuleOnly, TruncationRule
 from multiturn.benchmarks.loaders.human_eval import HumanEvalProblem
 from multiturn.benchmarks.oracles.answers import ORACLES, judge_answer
@@ -83,6 +85,11 @@ class ProblemTask:
         self._arm, self.limits = arm, limits
         self._problems = {problem.id: problem for problem in problems}
         self._items = tuple(item for problem in problems for item in _items(problem, arm))
+
+    @property
+    def loop_options(self) -> LoopOptions | None:
+        """The default options of an arm that writes programs with the loop of `synth`."""
+        return self._arm.options if isinstance(self._arm, SynthesisArm) else None
 
     @property
     def problems(self) -> Mapping[str, Problem]:

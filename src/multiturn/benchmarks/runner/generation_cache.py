@@ -188,6 +188,6 @@ def _hash_of(request: Request) -> str:
         request.temperature,
         request.top_p,
     ]
-    if request.n > 1:
+    if request.n > 1 or request.first_temperature is not None:
         fields += [request.n, request.temperature_of(0)]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()[:32]

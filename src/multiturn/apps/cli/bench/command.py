@@ -19,6 +19,7 @@ from multiturn.apps.cli.bench.engines import info_with_hash, open_bench_engine
 from multiturn.apps.cli.bench.grid import (
     check_names,
     label_of_runs,
+    loops_of,
     model_label,
     numbers,
     open_tasks,
@@ -73,6 +74,7 @@ def _command(benchmark: str) -> Callable[..., None]:
         call: typer.Context,
         model: bench_options.Models = None,
         arm: bench_options.Arms = None,
+        variants: bench_options.LoopVariants = None,
         truncation: bench_options.Truncations = None,
         n: bench_options.Samples = None,
         temperature: bench_options.Temperatures = None,
@@ -172,6 +174,7 @@ def _command(benchmark: str) -> Callable[..., None]:
             settings=arm_settings,
             samplings=settings.samplings,
             selection=selection,
+            loops=loops_of(variants, tasks),
         )
         settings.show(console)
         _run(

@@ -8,10 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
+from multiturn.benchmarks.arms.options import read_options
 from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.runner.directory import CONFIG
 from multiturn.benchmarks.split import SPLIT_BENCHMARK, SplitName
-from multiturn.benchmarks.task import EARLIER_TRUNCATIONS, HeaderStyle, Task, Truncation
+from multiturn.benchmarks.task import (
+    EARLIER_TRUNCATIONS,
+    HasLoopOptions,
+    HeaderStyle,
+    Task,
+    Truncation,
+)
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.engines.model_name import LocalModel, ModelName, RemoteModel, ScriptedModel
 from multiturn.engines.protocol import EngineInfo
@@ -20,6 +27,7 @@ from multiturn.hub.progress import ProgressListener, silent
 __all__ = [
     "check_names",
     "label_of_runs",
+    "loops_of",
     "model_label",
     "numbers",
     "open_tasks",
@@ -83,6 +91,23 @@ def split_named(name: str | None, benchmark: str) -> SplitName:
             allowed=f"all; only {SPLIT_BENCHMARK} has dev and test",
         )
     return cast(SplitName, name)
+
+
+def loops_of(
+    variants: Sequence[str] | None, tasks: Sequence[Task]
+) -> tuple[Mapping[str, object], ...]:
+    """The options of the arms loop and chat, one for each variant; without any, the defaults.
+
+    Raises:
+        UnknownNameError: there is no such option.
+        InputError: a value is not allowed, or no arm has options.
+    """
+    if not variants:
+        return ({},)
+    if not any(isinstance(task, HasLoopOptions) and task.loop_options for task in tasks):
+        raise InputError("no arm has options", got=f"--with {variants[0]}", fix="add --arm loop")
+    found = [read_options(variant) for variant in variants]
+    return tuple(each for at, each in enumerate(found) if each not in found[:at])
 
 
 def words(values: Sequence[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ __all__ = [
     "Header",
     "InFlight",
     "Limit",
+    "LoopVariants",
     "MaxNewTokens",
     "Models",
     "Out",
@@ -46,9 +47,9 @@ Arms = Annotated[
         "--arm",
         "-a",
         metavar="NAME",
-        help="turns, concat, listed, prose, gold_prefix, shuffled or feedback; separate "
-        "several by commas. Default: turns. HumanEval has completion (the default), chat and "
-        "chat_evalplus.",
+        help="turns, concat, listed, prose, gold_prefix, shuffled, feedback, loop or chat; "
+        "separate several by commas. Default: turns. HumanEval has completion (the default), chat "
+        "and chat_evalplus.",
     ),
 ]
 Truncations = Annotated[
@@ -58,6 +59,16 @@ Truncations = Annotated[
         metavar="published|parse|next_prompt|none",
         help="The rule that truncates a completion; separate several by commas. "
         "Default: published.",
+    ),
+]
+LoopVariants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="NAME=VALUE,...",
+        help="Options of the arms loop and chat: n, other_temperature, style, retries, choose, "
+        "agree, retry, shown, comment_stop, extract, align, checks, examples "
+        "(docs/benchmarks.md). May be repeated: each is a run of its own.",
     ),
 ]
 Samples = Annotated[

@@ -1,0 +1,73 @@
+"""Steps that miss the name or the print that was asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from multiturn.synthesis.alignment import align_step, names_asked_for, names_made
+
+
+@pytest.mark.parametrize(
+    ("prompt", "names"),
+    [
+        ('Assign 3 to a variable named "count".', ("count",)),
+        ("Make a list named prices with 3.5 and 12.", ("prices",)),
+        ("Write a function with_tax(price) that returns price times 1.2.", ("with_tax",)),
+        ("Define a class `Stack` with a method `push`.", ("Stack", "push")),
+        ("Print the sum.", ()),
+        ("Print \"hello world\" and 'a b'.", ()),
+        ('Print "if" and "class".', ()),
+        ("Store it in \u201ctotal\u201d.", ("total",)),
+    ],
+)
+def test_names_in_a_prompt(prompt, names):
+    assert names_asked_for(prompt) == names
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "known", "aligned"),
+    [
+        # Another name.
+        ('Define "twice" of n.', "def double(n):\n    return 2 * n", [], "twice = double"),
+        ('Store the sum of x in "total".', "result = sum(x)", ["x"], "total = result"),
+        ('Store it in "y".', "a = 1; a", [], "y = a"),
+        # A value that is not stored.
+        ('Sort x and store it in "y".', "sorted(x)", ["x"], "y = sorted(x)"),
+        # A print that is missing.
+        ("Print the sum of x.", "sum(x)", ["x"], "print(sum(x))"),
+        ("Then print it.", "x = 3\nx", [], "print(x)"),
+    ],
+)
+def test_what_is_completed(prompt, code, known, aligned):
+    assert align_step(prompt, code, known).endswith(aligned)
+    assert align_step(prompt, code, known) != code
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "known"),
+    [
+        ('Store it in "y".', "y = 3", []),  # right already
+        ('Double "x".', "x *= 2", ["x"]),
+        ('Store it in "y".', "a = 1\nb = 2", []),  # two ways
+        ('Store them in "y" and "z".', "a = 1", []),  # two names
+        ('Store the length in "n".', "for word in words:\n    print(word)", ["words"]),
+        ('Store it in "y".', "x.sort()", ["x"]),  # an effect, no value
+        ('Store it in "y".', "print(x)", ["x"]),
+        ('Store it in "y".', "import math", []),
+        ("Print the sum of x.", "print(sum(x))", ["x"]),
+        ("Print x.", "def show():\n    print(x)\nshow()", ["x"]),
+        ("Sort x.", "sorted(x)", ["x"]),  # nothing is asked for by name
+        ('Store it in "y".', "y = = 3", []),
+        ('Store it in "y".', "", []),
+    ],
+)
+def test_what_stays_as_it_is(prompt, code, known):
+    assert align_step(prompt, code, known) == code
+
+
+def test_the_names_of_a_program():
+    source = (
+        "import numpy as np\nfrom os import path\nx, y = 1, 2\ndef f():\n    z = 3\nclass A: pass"
+    )
+    assert names_made(source) == ["np", "path", "x", "y", "f", "A"]
+    assert names_made("x = = 1") == []
