@@ -28,7 +28,7 @@ __all__ = [
     "Generate",
     "Generation",
     "Reply",
-    "RunFacts",
+    "SolverContext",
     "RunProgram",
     "Solution",
     "Solver",
@@ -56,7 +56,7 @@ class Execute:
 
 @dataclass(frozen=True, slots=True)
 class DescribeRun:
-    """Ask what runs the solver; the reply is a `RunFacts`."""
+    """Ask what runs the solver; the reply is a `SolverContext`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class RunProgram:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunFacts:
+class SolverContext:
     """What a solver may know of the run that it is a part of."""
 
     engine: EngineInfo
@@ -103,7 +103,7 @@ class Completions:
 
 
 Action = Generate | Execute | DescribeRun | Complete | CountTokens | RunProgram
-Reply = Completion | RunResult | RunFacts | Completions | int
+Reply = Completion | RunResult | SolverContext | Completions | int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,8 +20,8 @@ from multiturn.benchmarks.solver import (
     Completions,
     CountTokens,
     Reply,
-    RunFacts,
     RunProgram,
+    SolverContext,
 )
 from multiturn.core.closing import Closing
 from multiturn.core.errors import InputError
@@ -127,7 +127,7 @@ class ActionEngine(Closing):
         budget: new tokens that may be generated in total; unlimited if None.
     """
 
-    def __init__(self, ask: AskFor, facts: RunFacts, budget: int | None = None) -> None:
+    def __init__(self, ask: AskFor, facts: SolverContext, budget: int | None = None) -> None:
         self._ask = ask
         self._info = facts.engine
         self._budget = budget
@@ -172,7 +172,7 @@ class ActionEngine(Closing):
 class ActionSandbox(Closing):
     """A `Sandbox` whose runs are actions."""
 
-    def __init__(self, ask: AskFor, facts: RunFacts) -> None:
+    def __init__(self, ask: AskFor, facts: SolverContext) -> None:
         self._ask = ask
         self._isolation = facts.isolation
 

@@ -19,10 +19,10 @@ from multiturn.benchmarks.problem_set import FilledProblem, Problem
 from multiturn.benchmarks.solver import (
     DescribeRun,
     Generation,
-    RunFacts,
     RunProgram,
     Solution,
     Solver,
+    SolverContext,
 )
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.engines.protocol import Completion
@@ -83,7 +83,7 @@ class _Sample:
 
     def write(self, ask: AskFor) -> Solution:
         """Write the program; runs in a thread of its own."""
-        facts = asked(ask, DescribeRun(), RunFacts)
+        facts = asked(ask, DescribeRun(), SolverContext)
         engine = ActionEngine(ask, facts, self._settings.budget)
         sandbox = ActionSandbox(ask, facts)
         steps: list[Generation] = []
@@ -103,7 +103,7 @@ class _Sample:
                 steps += _generations(number, engine, first, session)
         return Solution(program=session.program(), steps=tuple(steps))
 
-    def _session_settings(self, facts: RunFacts) -> SessionSettings:
+    def _session_settings(self, facts: SolverContext) -> SessionSettings:
         options = self._options
         others = options.other_temperature
         sampling = Sampling(

@@ -19,7 +19,7 @@ from multiturn.benchmarks.loaders.human_eval import HumanEvalProblem
 from multiturn.benchmarks.oracles.answers import ORACLES, judge_answer
 from multiturn.benchmarks.oracles.observation import LIMITS
 from multiturn.benchmarks.problem_set import Problem
-from multiturn.benchmarks.solver import DescribeRun, RunFacts, Solution, Solver
+from multiturn.benchmarks.solver import DescribeRun, Solution, Solver, SolverContext
 from multiturn.benchmarks.task import Arm, ArmSettings, Item, Truncation
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.sandbox.oracles.unit_tests import InvalidTestsError, check_tests
@@ -208,8 +208,8 @@ class HumanEvalTask:
 
 def _answered(form: ChatForm, problem: HumanEvalProblem, settings: ArmSettings) -> Solver:
     facts = yield DescribeRun()
-    if not isinstance(facts, RunFacts):
-        raise TypeError("the reply to a DescribeRun is not a RunFacts")
+    if not isinstance(facts, SolverContext):
+        raise TypeError("the reply to a DescribeRun is not a SolverContext")
     prompter = Prompter(settings, _CHAT_TOKENS)
     prompt = form.render(chat_template_of(facts.engine), problem.prompt)
     as_it_is = settings.truncation == "none"

@@ -24,10 +24,10 @@ from multiturn.benchmarks.solver import (
     Execute,
     Generate,
     Reply,
-    RunFacts,
     RunProgram,
     Solution,
     Solver,
+    SolverContext,
     run_solver,
 )
 from multiturn.core.errors import (
@@ -132,9 +132,9 @@ class SampleRunner:
         solution = run_solver(solver, work.reply)
         return SampleTrace(solution, work.engine_seconds, work.sandbox_seconds, work.cached_tokens)
 
-    def facts(self, sampling: SampleSettings) -> RunFacts:
+    def facts(self, sampling: SampleSettings) -> SolverContext:
         """What a solver may know."""
-        return RunFacts(
+        return SolverContext(
             engine=self._engine.info,
             isolation=self._sandbox.isolation,
             temperature=sampling.temperature,

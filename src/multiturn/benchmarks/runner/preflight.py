@@ -16,8 +16,8 @@ from multiturn.benchmarks.solver import (
     Execute,
     Generate,
     Reply,
-    RunFacts,
     RunProgram,
+    SolverContext,
     run_solver,
 )
 from multiturn.benchmarks.task import ArmSettings, Item, Task
@@ -98,7 +98,7 @@ def check_engine(
                     _check_window(engine, item, request)
                     return Completions(tuple(empty_completion(at) for at in range(request.n)))
                 case DescribeRun():
-                    return RunFacts(
+                    return SolverContext(
                         engine=engine.info,
                         isolation=IsolationLevel.FAKE,
                         temperature=defaults.temperature,

@@ -16,6 +16,7 @@ import typer
 from multiturn.apps.cli import options
 from multiturn.apps.cli.bench import options as bench_options
 from multiturn.apps.cli.bench.engines import info_with_hash, open_bench_engine
+from multiturn.apps.cli.bench.figures import run_label
 from multiturn.apps.cli.bench.grid import (
     check_names,
     label_of_runs,
@@ -229,7 +230,7 @@ def show(
     show_runs(console, runs, ks)
     for run in runs:
         for name in names:
-            title = f"{run.config.model} {run.config.arm} {run.config.settings.truncation}"
+            title = f"{run.config.model} {run_label(run.config)}"
             console.print(f"\n{title} T {run.config.sampling.temperature:g}, by {name}")
             show_by(console, run, name)
 

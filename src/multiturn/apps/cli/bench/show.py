@@ -6,15 +6,26 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from multiturn.apps.cli.bench.figures import RunFigures, best_of, figures_of, percent, table_by
+from multiturn.apps.cli.bench.figures import (
+    RunFigures,
+    best_of,
+    figures_of,
+    percent,
+    run_label,
+    table_by,
+)
 from multiturn.benchmarks.metrics import Count
 from multiturn.benchmarks.runner.config import RunConfig
 from multiturn.benchmarks.runner.results import SavedRun
 from multiturn.core.records import to_plain
+
+if TYPE_CHECKING:
+    from multiturn.report.statistics.clusters import Interval
 
 __all__ = ["SCHEMA", "document", "scores_document", "show_by", "show_runs", "show_scores"]
 
@@ -29,10 +40,7 @@ def show_runs(console: Console, runs: Sequence[SavedRun], ks: Sequence[int]) -> 
     for run in runs:
         figures, config = figures_of(run, ks), run.config
         lost += figures.out_of_window
-        name = (
-            f"{config.task} {config.model} {config.arm} {config.settings.truncation} "
-            f"T {config.sampling.temperature:g}"
-        )
+        name = f"{config.task} {config.model} {run_label(config)} T {config.sampling.temperature:g}"
         _add_rows(table, name, _samples(run), figures)
     _print(console, table)
     if lost:
@@ -92,9 +100,12 @@ def _described(run: SavedRun, ks: Sequence[int], by: Sequence[str]) -> Mapping[s
         "expected": run.expected,
         "complete": run.complete,
         "out_of_window": figures.out_of_window,
+        "new_tokens_per_sample": None if figures.costs is None else figures.costs.new_tokens,
+        "seconds_per_sample": None if figures.costs is None else figures.costs.seconds,
         "oracles": {
             oracle: {
                 **_counted(figures.counts[oracle]),
+                "interval": to_plain(figures.intervals[oracle]),
                 "pass_at_k": _at_k(figures, oracle),
                 "by": {
                     name: {
@@ -136,8 +147,8 @@ def _show_best(console: Console, runs: Sequence[SavedRun], ks: Sequence[int]) ->
         )
         if text:
             console.print(
-                f"best of {len(temperatures)} temperatures, {config.model} {config.arm} "
-                f"{config.settings.truncation}, {oracle}: {text}"
+                f"best of {len(temperatures)} temperatures, {config.model} "
+                f"{run_label(config)}, {oracle}: {text}"
             )
 
 
@@ -154,16 +165,26 @@ def _rate(count: Count) -> str:
     return f"{percent(count.rate)} ({count.passed})"
 
 
+def _ends(interval: Interval | None) -> str:
+    if interval is None or interval.low is None or interval.high is None:
+        return "-"
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}"
+
+
+def _mean(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    numeric = {"samples", "pass rate"}
+    numeric = {"samples", "pass rate", "tokens", "seconds"}
     for column in columns:
         table.add_column(column, justify="right" if column in numeric else "left", no_wrap=True)
     return table
 
 
 def _figures_table(first: str, ks: Sequence[int]) -> Table:
-    table = _table(first, "samples", "oracle", "pass rate")
+    table = _table(first, "samples", "oracle", "pass rate", "95 %", "tokens", "seconds")
     table.columns[0].no_wrap = False  # wraps on a narrow terminal
     for k in ks:
         table.add_column(f"pass@{k}", justify="right", no_wrap=True)
@@ -171,11 +192,15 @@ def _figures_table(first: str, ks: Sequence[int]) -> Table:
 
 
 def _add_rows(table: Table, name: str, samples: str, figures: RunFigures) -> None:
-    """Add a row for each oracle; only the first has the name."""
+    """Add a row for each oracle; only the first has the name and the costs."""
+    costs = figures.costs
+    tokens = _mean(None if costs is None else costs.new_tokens, ".0f")
+    seconds = _mean(None if costs is None else costs.seconds, ".3g")
     for oracle, count in figures.counts.items():
         at_k = (percent(value) for value in figures.pass_at_k[oracle].values())
-        table.add_row(name, samples, oracle, _rate(count), *at_k)
-        name = samples = ""
+        interval = _ends(figures.intervals[oracle])
+        table.add_row(name, samples, oracle, _rate(count), interval, tokens, seconds, *at_k)
+        name = samples = tokens = seconds = ""
 
 
 def _print(console: Console, table: Table) -> None:
