@@ -5,8 +5,8 @@
 // results back. So the number of threads does not change a result.
 #pragma once
 
-#include "../../cpp/gemm.h"
 #include "parallel.h"
+#include "tile.h"
 
 namespace mt {
 
@@ -33,12 +33,10 @@ inline void block_matmul(int columns, int steps, RowWords a, const float* b, siz
                          Tile out) {
   const auto* b_words = reinterpret_cast<const uint32_t*>(b);
   for (int column = 0; column < columns;) {
-    const int vectors = std::min(4, (columns - column) / kLanes);
-    with_constant<4>(vectors, [&](auto v) {
-      constexpr int V = decltype(v)::value;
-      constexpr int R = V == 4 ? 6 : 8;  // at most 24 registers of sums
-      for (int row = 0; row < kBlock; row += R)
-        microkernel<Precision::kFloat32, R, V>(
+    const int vectors = std::min(kTileVectors, (columns - column) / kLanes);
+    with_constant<kTileVectors>(vectors, [&](auto v) {
+      for (int row = 0; row < kBlock; row += kTileRows)
+        tile_product<Precision::kFloat32, kTileRows, decltype(v)::value>(
             steps, a.from(row, 0), ColumnWords{b_words + column, b_stride},
             Tile{out.data + row * out.row_stride + column, out.row_stride, out.accumulate});
     });

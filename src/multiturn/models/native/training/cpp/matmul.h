@@ -1,13 +1,14 @@
 // The product of two matrices that are both new on every call: C = A B, either of them transposed,
 // in float32 or bfloat16, summed in float32.
 //
-// Both are packed first, A in panels of 6 rows and B in panels of 64 columns, so that the inner
-// loop reads each of them from front to back. Each element is one chain of sums over the inputs in
-// their order, whatever the number of threads.
+// Both are packed first, A in panels of 6 rows and B in panels of some columns, so that the inner
+// loop reads each of them from front to back. A processor without instructions for bfloat16
+// widens it to float32 there, once for each value. Each element is one chain of sums over the inputs
+// in their order, whatever the number of threads.
 #pragma once
 
-#include "../../cpp/gemm.h"
 #include "parallel.h"
+#include "tile.h"
 
 namespace mt {
 
@@ -17,24 +18,33 @@ struct Operand {
   size_t inner;  // elements from one input to the next
 };
 
-constexpr int kPanelRows = kMaxTileRows;
+#if defined(__AVX512BF16__)
+constexpr bool kMultipliesBfloat16 = true;
+#else
+constexpr bool kMultipliesBfloat16 = false;
+#endif
+
 constexpr int kMatmulBlockRows = 96;  // rows of A that stay in the second-level cache
 constexpr int kMatmulBlockSteps = 256;
+constexpr int kPackSteps = 64;
 
 // Packs `count` rows or columns of an operand as to[step * Width + index], with zeros from `count`
-// to Width. `outer` and `inner` are those of Operand.
-template <class T, int Width>
+// to Width. `outer` and `inner` are those of Operand. A step has PerWord values of type T; one
+// bfloat16 in a word is widened to float32.
+template <class T, int Width, int PerWord>
 void pack_panel(const T* from, size_t outer, size_t inner, int count, int inputs, uint32_t* to) {
-  constexpr int kPerWord = kWordBytes / sizeof(T);
-  const int steps = ceil_div(inputs, kPerWord);
-  const int full_steps = inputs / kPerWord;
+  constexpr int kShift = PerWord == 1 && sizeof(T) == 2 ? 16 : 0;
+  const int steps = ceil_div(inputs, PerWord);
+  const int full_steps = inputs / PerWord;
+  const auto bits_of = [](T x) {
+    uint32_t bits = 0;
+    std::memcpy(&bits, &x, sizeof(T));
+    return bits;
+  };
   const auto gather_word = [&](int index, int step) {
     uint32_t word = 0;
-    for (int i = 0; i < kPerWord && step * kPerWord + i < inputs; ++i) {
-      uint32_t bits = 0;
-      std::memcpy(&bits, from + index * outer + (step * kPerWord + i) * inner, sizeof(T));
-      word |= bits << (16 * i * (kPerWord - 1));
-    }
+    for (int i = 0; i < PerWord && step * PerWord + i < inputs; ++i)
+      word |= bits_of(from[index * outer + (step * PerWord + i) * inner]) << (16 * i + kShift);
     return word;
   };
   if (count < Width) std::memset(to, 0, sizeof(uint32_t) * Width * steps);
@@ -44,19 +54,21 @@ void pack_panel(const T* from, size_t outer, size_t inner, int count, int inputs
       const int end = std::min(full_steps, begin + kLineSteps);
       for (int index = 0; index < count; ++index) {
         const T* row = from + index * outer;
-        for (int step = begin; step < end; ++step)
-          std::memcpy(&to[step * Width + index], row + step * kPerWord, kWordBytes);
+        for (int step = begin; step < end; ++step) {
+          if constexpr (PerWord * sizeof(T) == kWordBytes)
+            std::memcpy(&to[step * Width + index], row + step * PerWord, kWordBytes);
+          else
+            to[step * Width + index] = bits_of(row[step]) << kShift;
+        }
       }
     }
   } else if (outer == 1) {
     for (int step = 0; step < full_steps; ++step) {
-      const T* first = from + static_cast<size_t>(step) * kPerWord * inner;
-      if constexpr (kPerWord == 1) {
-        std::memcpy(to + step * Width, first, count * sizeof(T));
-      } else {
-        const T* second = first + inner;
-        for (int index = 0; index < count; ++index)
-          to[step * Width + index] = first[index] | static_cast<uint32_t>(second[index]) << 16;
+      const T* first = from + static_cast<size_t>(step) * PerWord * inner;
+      for (int index = 0; index < count; ++index) {
+        uint32_t word = bits_of(first[index]) << kShift;
+        if constexpr (PerWord == 2) word |= bits_of(first[inner + index]) << 16;
+        to[step * Width + index] = word;
       }
     }
   } else {
@@ -82,11 +94,13 @@ inline void copy_row(const float* from, int count, Bfloat16* to) {
 template <class T, class Pool, class Out>
 void matmul(Pool& pool, int rows, int columns, int inputs, const Operand& a, const Operand& b,
             Out* out) {
-  constexpr Precision P = sizeof(T) == 4 ? Precision::kFloat32 : Precision::kBfloat16;
-  const int steps = ceil_div(inputs, values_per_word(P));
-  const int row_panels = ceil_div(rows, kPanelRows), panels = ceil_div(columns, kPanel);
-  const size_t row_panel_words = static_cast<size_t>(steps) * kPanelRows;
-  const size_t panel_words = static_cast<size_t>(steps) * kPanel;
+  constexpr bool kPairs = kMultipliesBfloat16 && sizeof(T) == 2;
+  constexpr Precision P = kPairs ? Precision::kBfloat16 : Precision::kFloat32;
+  constexpr int kPerWord = kPairs ? 2 : 1;
+  const int steps = ceil_div(inputs, kPerWord);
+  const int row_panels = ceil_div(rows, kTileRows), panels = ceil_div(columns, kTileColumns);
+  const size_t row_panel_words = static_cast<size_t>(steps) * kTileRows;
+  const size_t panel_words = static_cast<size_t>(steps) * kTileColumns;
   ScratchArrays<2> scratch({row_panels * row_panel_words, panels * panel_words});
   const auto [packed_a, packed_b] = scratch.pointers<uint32_t>();
   const auto a_panel = [packed = packed_a, row_panel_words](int p) {
@@ -94,38 +108,46 @@ void matmul(Pool& pool, int rows, int columns, int inputs, const Operand& a, con
   };
   const auto b_panel = [packed = packed_b, panel_words](int p) { return packed + p * panel_words; };
 
-  constexpr int kBlockPanels = kMatmulBlockRows / kPanelRows;
+  constexpr int kBlockPanels = kMatmulBlockRows / kTileRows;
   const int blocks = ceil_div(row_panels, kBlockPanels);
-  parallel_for(pool, blocks + panels, [&](int i) {
+  constexpr int kGroupPanels = 64 / kTileColumns;  // packed together, because they share pages
+  const int groups = ceil_div(panels, kGroupPanels);
+  parallel_for(pool, blocks + groups, [&](int i) {
     if (i < blocks) {
       for (int p = i * kBlockPanels; p < std::min(row_panels, (i + 1) * kBlockPanels); ++p)
-        pack_panel<T, kPanelRows>(static_cast<const T*>(a.data) + p * kPanelRows * a.outer, a.outer,
-                                  a.inner, std::min(kPanelRows, rows - p * kPanelRows), inputs,
-                                  a_panel(p));
-    } else {
-      const int p = i - blocks;
-      pack_panel<T, kPanel>(static_cast<const T*>(b.data) + p * kPanel * b.outer, b.outer, b.inner,
-                            std::min(kPanel, columns - p * kPanel), inputs, b_panel(p));
+        pack_panel<T, kTileRows, kPerWord>(
+            static_cast<const T*>(a.data) + p * kTileRows * a.outer, a.outer, a.inner,
+            std::min(kTileRows, rows - p * kTileRows), inputs, a_panel(p));
+      return;
     }
+    const int first = (i - blocks) * kGroupPanels, last = std::min(panels, first + kGroupPanels);
+    for (int begin = 0; begin < steps; begin += kPackSteps)
+      for (int p = first; p < last; ++p)
+        pack_panel<T, kTileColumns, kPerWord>(
+            static_cast<const T*>(b.data) + p * kTileColumns * b.outer + begin * kPerWord * b.inner,
+            b.outer, b.inner, std::min(kTileColumns, columns - p * kTileColumns),
+            std::min(kPackSteps * kPerWord, inputs - begin * kPerWord),
+            b_panel(p) + begin * kTileColumns);
   });
 
   parallel_for(pool, blocks * panels, [&](int i) {
     const int first_panel = (i / panels) * kBlockPanels, p = i % panels;
     const int last_panel = std::min(row_panels, first_panel + kBlockPanels);
-    alignas(64) float sums[kMatmulBlockRows * kPanel];
+    alignas(64) float sums[kMatmulBlockRows * kTileColumns];
     for (int begin = 0; begin < steps; begin += kMatmulBlockSteps) {
       const int count = std::min(kMatmulBlockSteps, steps - begin);
       for (int t = first_panel; t < last_panel; ++t) {
-        float* tile = sums + (t - first_panel) * kPanelRows * kPanel;
-        microkernel<P, kPanelRows, kPanelVectors>(
-            count, RowWords{a_panel(t), 1, kPanelRows}.from(0, begin),
-            ColumnWords{b_panel(p), kPanel}.from(begin), Tile{tile, kPanel, begin > 0});
+        float* tile = sums + (t - first_panel) * kTileRows * kTileColumns;
+        tile_product<P, kTileRows, kTileVectors>(
+            count, RowWords{a_panel(t), 1, kTileRows}.from(0, begin),
+            ColumnWords{b_panel(p), kTileColumns}.from(begin),
+            Tile{tile, kTileColumns, begin > 0});
       }
     }
-    const int first_row = first_panel * kPanelRows, column = p * kPanel;
-    const int end = std::min(rows, last_panel * kPanelRows);
+    const int first_row = first_panel * kTileRows, column = p * kTileColumns;
+    const int end = std::min(rows, last_panel * kTileRows);
     for (int row = first_row; row < end; ++row)
-      copy_row(sums + (row - first_row) * kPanel, std::min(kPanel, columns - column),
+      copy_row(sums + (row - first_row) * kTileColumns, std::min(kTileColumns, columns - column),
                out + static_cast<size_t>(row) * columns + column);
   });
 }
