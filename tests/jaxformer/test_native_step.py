@@ -16,13 +16,19 @@ from multiturn.jaxformer.config import MeshConfig, PrecisionConfig, TrainConfig
 from multiturn.jaxformer.lora.partition import lora_partition
 from multiturn.jaxformer.parallel.mesh import make_mesh
 from multiturn.jaxformer.step import kernels
-from multiturn.jaxformer.step.kernels import use_native_kernels
+from multiturn.jaxformer.step.kernels import (
+    BlockShape,
+    block_seconds,
+    block_shape,
+    use_native_kernels,
+)
 from multiturn.jaxformer.step.state import Batch, ParameterPartition, full_partition, init_state
 from multiturn.jaxformer.step.train_step import make_train_step
 from multiturn.models.arrays import initialize
 from multiturn.models.config import llama_config
 from multiturn.models.lora import LoraConfig
 from multiturn.models.native.compilers import find_compiler
+from multiturn.models.native.training.library import load_training_kernels
 from multiturn.models.parameters import parameter_specs
 
 needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler here")
@@ -103,30 +109,71 @@ def test_native_equals_xla(tiny: TrainConfig, family: str) -> None:
 
 @pytest.mark.slow
 @needs_compiler
-def test_bfloat16_is_native_by_itself_and_near_float32(tiny: TrainConfig) -> None:
+def test_native_bfloat16_is_near_float32(tiny: TrainConfig) -> None:
     partition = full_partition(tiny.model)
+    native = PrecisionConfig(compute="bfloat16", kernels="native")
     wide, wide_norms, _ = three_steps(tiny, partition, PrecisionConfig(compute="float32"))
-    half, half_norms, _ = three_steps(tiny, partition, PrecisionConfig(compute="bfloat16"))
+    half, half_norms, _ = three_steps(tiny, partition, native)
     np.testing.assert_allclose(half, wide, rtol=2e-3)
     np.testing.assert_allclose(half_norms, wide_norms, rtol=2e-2)
     assert half != wide
 
 
+SMALL = BlockShape(
+    d_model=32, mlp_dim=64, heads=2, kv_heads=2, head_dim=16, rows=1, length=48, weights=8192
+)
+WIDE = replace(SMALL, d_model=512)
+
+
 @needs_compiler
-def test_which_kernels_are_taken() -> None:
+@pytest.mark.parametrize("native_is_faster", [True, False])
+def test_auto_takes_the_faster_of_native_and_xla(
+    monkeypatch: pytest.MonkeyPatch, native_is_faster: bool
+) -> None:
+    seconds = {"native": 1.0 if native_is_faster else 3.0, "xla": 2.0}
+    asked: list[object] = []
+
+    def answer(kind: str, question: object, measure: object) -> dict[str, float]:
+        asked.append(question)
+        return seconds
+
+    monkeypatch.setattr(kernels, "remembered_seconds", answer)
     mesh = one_cpu()
-    wanted = {
-        (kernels, compute): use_native_kernels(
-            PrecisionConfig(compute=compute, kernels=kernels), mesh
+    taken = {
+        (choice, compute, name): use_native_kernels(
+            PrecisionConfig(compute=compute, kernels=choice), mesh, shape
         )
-        for kernels in ("auto", "xla", "native")
+        for choice in ("auto", "xla", "native")
         for compute in ("float32", "bfloat16")
+        for name, shape in (("small", SMALL), ("wide", WIDE))
     }
-    assert [key for key, native in wanted.items() if native] == [
-        ("auto", "bfloat16"),
-        ("native", "float32"),
-        ("native", "bfloat16"),
+    auto = [("float32", "wide"), ("bfloat16", "small"), ("bfloat16", "wide")]
+    for (choice, compute, name), native in taken.items():
+        by_measure = (compute, name) in auto and native_is_faster
+        assert native == (choice == "native" or (choice == "auto" and by_measure))
+    assert len(asked) == len(auto)
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_both_ways_of_a_block_are_measured(dtype: str) -> None:
+    load_training_kernels()
+    seconds = block_seconds(SMALL, dtype)
+    assert set(seconds) == {"native", "xla"}
+    assert all(0 < value < 60 for value in seconds.values())
+
+
+def test_a_block_has_the_sizes_of_the_model(tiny: TrainConfig) -> None:
+    shape = block_shape(tiny.model, tiny.batch)
+    blocks = parameter_specs(tiny.model).layers
+    matrices = [
+        each.shape
+        for each in (blocks.query, blocks.key, blocks.value, blocks.attention_out, blocks.up)
+        if each is not None
     ]
+    assert shape.weights == sum(np.prod(each[1:]) for each in matrices) + np.prod(
+        blocks.down.shape[1:]
+    ) + (0 if blocks.gate is None else np.prod(blocks.gate.shape[1:]))
 
 
 def test_several_devices_are_refused_by_name_and_run_on_xla_otherwise() -> None:
@@ -137,18 +184,18 @@ def test_several_devices_are_refused_by_name_and_run_on_xla_otherwise() -> None:
     two: Any = Two()
     with pytest.raises(InputError, match=r"do not fit the mesh: got '?2 cpu devices"):
         use_native_kernels(PrecisionConfig(kernels="native"), two)
-    assert not use_native_kernels(PrecisionConfig(), two)
+    assert not use_native_kernels(PrecisionConfig(), two, SMALL)
 
 
 def test_without_a_compiler_training_runs_and_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def none() -> None:
+    def none(announce: object) -> None:
         raise EngineError("no C++ compiler was found")
 
     monkeypatch.setattr(kernels, "load_training_kernels", none)
     with caplog.at_level(logging.WARNING):
-        assert not use_native_kernels(PrecisionConfig(), one_cpu())
+        assert not use_native_kernels(PrecisionConfig(), one_cpu(), SMALL)
     assert "training runs on XLA, which is slower: no C++ compiler was found" in caplog.text
     with pytest.raises(EngineError, match="no C"):
         use_native_kernels(PrecisionConfig(kernels="native"), one_cpu())

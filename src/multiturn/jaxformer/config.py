@@ -152,8 +152,8 @@ class PrecisionConfig:
             block from its input; ``dots``, each block except its matrix products.
         loss_bytes: maximum memory for the logits of one chunk of the loss, on one device.
         kernels: what computes matrix products and attention: ``xla``; ``native``, this project's
-            kernels for one CPU device, compiled at first use; ``auto``, native for bfloat16 on
-            one CPU device if a compiler is found.
+            kernels for one CPU device, compiled at first use; ``auto``, the faster of them on
+            one CPU device, measured once on each machine (always XLA for small float32 models).
     """
 
     compute: Dtype = "bfloat16"

@@ -30,7 +30,7 @@ from multiturn.jaxformer.parallel.mesh import (
     replicated,
     with_sharding,
 )
-from multiturn.jaxformer.step.kernels import use_native_kernels
+from multiturn.jaxformer.step.kernels import block_shape, use_native_kernels
 from multiturn.jaxformer.step.loss import next_token_loss, num_chunks, token_losses
 from multiturn.jaxformer.step.optimizer import learning_rate, make_optimizer
 from multiturn.jaxformer.step.state import (
@@ -128,7 +128,7 @@ def make_train_step(
     updates = make_optimizer(optimizer, schedule, partition.specs)
     state_shape = abstract_state(partition, updates, mesh)
     rate_at = learning_rate(schedule)
-    native = use_native_kernels(precision, mesh)
+    native = use_native_kernels(precision, mesh, block_shape(partition.config, batch))
     if unroll is None:
         # A loop over blocks copies what each block saves for the backward pass.
         unroll = native and partition.config.layers <= _MAX_UNROLLED_LAYERS

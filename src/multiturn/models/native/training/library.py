@@ -10,7 +10,7 @@ from typing import Any
 import jax.ffi
 
 from multiturn.core.errors import EngineError
-from multiturn.models.native.build import Sources, built_library
+from multiturn.models.native.build import Announce, Sources, built_library, no_announcement
 
 __all__ = ["ATTENTION", "ATTENTION_GRADIENT", "MATMUL", "load_training_kernels"]
 
@@ -32,19 +32,28 @@ _HANDLERS = {
     ATTENTION_GRADIENT: "mt_attention_gradient",
 }
 
-_loaded: list[ctypes.CDLL] = []
+_loaded: list[tuple[Path, ctypes.CDLL]] = []
 _loading = threading.Lock()
 
 
-def load_training_kernels() -> None:
+def load_training_kernels(announce: Announce = no_announcement) -> Path:
     """Compile the kernels if necessary and register them with XLA, once in each process.
+
+    Args:
+        announce: called with a line for a person if they have to be compiled.
+
+    Returns:
+        The path of the library.
 
     Raises:
         EngineError: the kernels cannot be compiled or loaded here.
+        StorageError: the library cannot be written.
     """
     with _loading:
         if not _loaded:
-            _loaded.append(_load(built_library(_SOURCES)))
+            path = built_library(_SOURCES, announce=announce)
+            _loaded.append((path, _load(path)))
+        return _loaded[0][0]
 
 
 def _load(path: Path) -> ctypes.CDLL:
