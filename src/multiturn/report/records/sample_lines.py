@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import lzma
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
@@ -97,9 +98,28 @@ def full_line(line: bytes) -> FullLine:
     """Read a line with its texts.
 
     Raises:
-        msgspec.MsgspecError: it is not a sample.
+        ValueError: it is not a sample.
     """
-    return cast(FullLine, _full.decode(line))
+    return cast(FullLine, _decoded(_full, line))
+
+
+def _decoded(decoder: Any, line: bytes) -> Any:
+    """Decode a line.
+
+    Raises:
+        ValueError: it is not a sample.
+    """
+    try:
+        return decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        if b"\\ud" not in line.lower():
+            raise ValueError(str(error)) from error
+    # A model may write half a character, which records hold as an escape.
+    try:
+        text = json.dumps(json.loads(line), ensure_ascii=False)
+        return decoder.decode(text.encode("utf-8", errors="replace"))
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from error
 
 
 @dataclass(slots=True)
@@ -150,8 +170,8 @@ class SampleLines:
                         self.torn = True
                         return
                     try:
-                        yield _light.decode(line), line
-                    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                        yield _decoded(_light, line), line
+                    except ValueError:
                         self.unreadable += 1
                         self.first_unreadable = self.first_unreadable or number
             except (lzma.LZMAError, EOFError) as error:

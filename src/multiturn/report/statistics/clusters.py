@@ -61,7 +61,7 @@ class Clusters:
                 "sums and counts differ in shape", got=f"{self.sums.shape}, {self.counts.shape}"
             )
         if np.any(self.counts < 0) or np.any(self.sums < 0) or np.any(self.sums > self.counts):
-            raise InputError("a sum lies outside 0 to its count")
+            raise InputError("a sum is outside 0 to its count")
 
     @property
     def samples(self) -> int:

@@ -1,0 +1,76 @@
+"""`multiturn report`: pages from saved runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multiturn.apps.cli.bench.grid import numbers
+from multiturn.apps.cli.error_report import note
+from multiturn.apps.cli.extras import require_extra
+from multiturn.core.errors import InputError
+
+__all__ = ["report"]
+
+
+def report(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Runs, or directories of runs."),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Directory of the report.")
+    ] = Path("report"),
+    title: Annotated[str, typer.Option("--title", help="Title of the page.")] = "Benchmark report",
+    k: Annotated[
+        list[str] | None,
+        typer.Option("--k", "-k", metavar="COUNT", help="k of pass@k; separate several by commas."),
+    ] = None,
+    failures: Annotated[
+        int,
+        typer.Option("--failures", metavar="COUNT", help="Failures that the page shows, at most."),
+    ] = 200,
+    safety: Annotated[
+        bool, typer.Option("--safety/--no-safety", help="Check programs with bandit's rules.")
+    ] = True,
+) -> None:
+    """Report on saved runs: one HTML page, Markdown and CSV.
+
+    Everything comes from the records; nothing is run again, and the page loads nothing from
+    the network. The page says what the records lack.
+    """
+    if failures < 0:
+        raise InputError("--failures is out of range", got=failures, allowed="0 or more")
+    ks = [int(each) for each in numbers(k or ["1,10,100"], "--k")]
+    if any(each < 1 for each in ks):
+        raise InputError("--k is out of range", got=min(ks), allowed="whole numbers from 1")
+    with require_extra("report", purpose="a report"):
+        import bandit  # noqa: F401 - fail before the records are read
+        import matplotlib  # noqa: F401
+        import statsmodels  # noqa: F401
+
+        from multiturn.apps.cli.report.problems import problem_texts
+        from multiturn.report.make import make_report
+        from multiturn.report.pages.render import write_report
+        from multiturn.report.records.columns import read_records
+
+    def progress(text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+    records = read_records(runs, listen=lambda count: progress(f"{count:,} samples"))
+    document = make_report(
+        records, problem_texts(records), title=title, ks=ks, failures=failures, safety=safety,
+        listen=progress,
+    )  # fmt: skip
+    written = write_report(document, out)
+    progress("")
+    for notice in document.notices:
+        note(notice)
+    print(
+        f"{written[0]}: {len(records.run):,} samples of {len(records.runs):,} runs; also "
+        f"{written[1].name} and {len(written) - 2} tables in data/"
+    )

@@ -1,0 +1,37 @@
+"""The texts of the problems that saved runs name, as far as they are on this machine."""
+
+from __future__ import annotations
+
+from multiturn.benchmarks.problem_set import Problem, own_problems, own_problems_path
+from multiturn.core.files import sha256_file
+from multiturn.report.problem_texts import CaseTexts, ProblemTexts
+from multiturn.report.records.columns import Records
+
+__all__ = ["problem_texts"]
+
+
+def problem_texts(records: Records) -> ProblemTexts:
+    """The texts of this project's own problems, where runs have the same file of problems.
+
+    Published sets are not in the package, and a report downloads nothing: their pages lack prompts
+    and expected values.
+    """
+    sha256 = sha256_file(own_problems_path())
+    if all(found != sha256 for _, found in records.problem_sets):
+        return {}
+    return {
+        (sha256, problem.id, number): _case(problem, number)
+        for problem in own_problems()
+        for number in range(len(problem.inputs))
+    }
+
+
+def _case(problem: Problem, number: int) -> CaseTexts:
+    filled = problem.fill(problem.inputs[number])
+    return CaseTexts(
+        prompts=filled.prompts,
+        gold=problem.outputs[number],
+        inputs=problem.inputs[number],
+        references=filled.references,
+        names=tuple(turn.leaves for turn in problem.turns),
+    )

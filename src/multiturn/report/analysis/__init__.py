@@ -1,0 +1,1 @@
+"""What the records say: rates, comparisons of arms, errors, scaling, safety."""

@@ -1,0 +1,446 @@
+"""Comparisons of arms: does taking turns help, and is it the turns?"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from multiturn.report.analysis.item_totals import ItemTotals, item_totals
+from multiturn.report.records.columns import Records
+from multiturn.report.statistics.clusters import (
+    Clusters,
+    Interval,
+    cluster_totals,
+    clustered_interval,
+)
+from multiturn.report.statistics.contrasts import (
+    Conclusion,
+    Contrast,
+    conclude,
+    contrast,
+    holm,
+    welch,
+)
+from multiturn.report.statistics.power import problems_needed, spread_of
+from multiturn.report.statistics.resampling import bootstrap_interval
+
+__all__ = [
+    "POOLED",
+    "ArmComparison",
+    "GoldPrefixFigures",
+    "StopRuleEffect",
+    "compare_arms",
+    "compare_arms_by_group",
+    "gold_prefix_figures",
+    "stop_rule_effects",
+]
+
+POOLED = "all models"
+"""Stands for the model in comparisons over the samples of several."""
+
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+
+_SAME_INFORMATION = ("turns", "concat", "listed", "prose")
+"""Arms that give a model the same content; `shuffled` has another order, `feedback` more."""
+_SINGLE = ("concat", "prose")
+_ORDER = ("turns", "listed", "concat", "prose", "feedback", "shuffled")
+
+
+_ArmRunsKey = tuple[int, str, str, float, int | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRuns:
+    """The runs that a mean is taken over: they differ at most in their seeds."""
+
+    problem_set: int
+    model: str
+    truncation: str
+    temperature: float
+    budget: int | None
+    arm: str
+    runs: tuple[int, ...]
+    max_new_tokens: tuple[int | None, ...]
+
+    @property
+    def conditions(self) -> tuple[object, ...]:
+        """What must be equal in both arms of a comparison."""
+        return (self.problem_set, self.model, self.truncation, self.temperature, self.budget)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmComparison:
+    """The pass rate of one arm minus that of another, over the items that both have."""
+
+    task: str
+    """The problem set."""
+    model: str
+    """The model, or `POOLED`."""
+    truncation: str
+    """Where generated text ended, in both."""
+    temperature: float
+    """In both."""
+    first: str
+    """An arm."""
+    second: str
+    """The arm that is subtracted."""
+    group: str
+    """Of problems, as "difficulty: hard"; empty for all."""
+    found: Contrast
+    """The difference."""
+    bootstrap: Interval | None
+    """The bootstrap interval of the difference."""
+    p_adjusted: float | None
+    """After Holm's correction over its family."""
+    p_welch: float | None
+    """Welch's test between runs with different seeds; None for fewer than two on a side."""
+    conclusion: Conclusion
+    """Whether the first arm is better, worse, or tied."""
+    same_information: bool
+    """Whether both arms tell the model the same."""
+    same_budget: bool
+    """Whether a sample may have the same number of new tokens in both."""
+    tokens: tuple[float, float, float, float]
+    """Mean prompt and new tokens of a sample of the first arm, then of the second."""
+    samples: int
+    """Of both arms."""
+    problems_needed: int | None
+    """Problems that a true difference of five points would need; None if unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRuleEffect:
+    """How much of the difference between two arms one truncation makes, against another."""
+
+    task: str
+    model: str
+    first: str
+    second: str
+    truncations: tuple[str, str]
+    differences: tuple[float, float]
+    """Between the arms under each truncation."""
+    found: Contrast
+    """The difference of these differences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldPrefixFigures:
+    """What a turn is worth by itself, and what mistakes of earlier turns cost."""
+
+    task: str
+    model: str
+    truncation: str
+    single: Interval
+    """Share of single turns that pass below reference code."""
+    chained: float
+    """Expected pass rate of all turns if each passed like a single one, independently."""
+    turns: float
+    """Pass rate of the arm `turns` on the same problems."""
+    cost: Contrast
+    """Of earlier mistakes: `chained` minus `turns`."""
+
+
+def arm_runs_of(records: Records) -> list[ArmRuns]:
+    """The runs of each arm under each set of conditions.
+
+    For an arm with a single prompt, `next_prompt` cuts what `parse` cuts: such runs stand for
+    both, unless both were run.
+    """
+    groups: dict[_ArmRunsKey, list[int]] = {}
+    sets = {key: number for number, key in enumerate(records.problem_sets)}
+    for number, run in enumerate(records.runs):
+        # A run without samples has no problem set.
+        place = sets.get((run.task, run.problems_sha256))
+        if place is not None:
+            key = (place, run.model, run.truncation, run.temperature, run.budget, run.arm)
+            groups.setdefault(key, []).append(number)
+    for key in list(groups):
+        if key[5] in _SINGLE and key[2] == "parse":
+            groups.setdefault((*key[:2], "next_prompt", *key[3:]), groups[key])
+    return [
+        ArmRuns(*key, tuple(runs), tuple({records.runs[each].max_new_tokens for each in runs}))
+        for key, runs in groups.items()
+    ]
+
+
+def compare_arms(records: Records) -> list[ArmComparison]:
+    """Every pair of arms under the same conditions, by model and over all models.
+
+    `gold_prefix` is left out, since its items are single turns. Holm's family is all comparisons
+    of `turns` on a problem set under a truncation; the other pairs are a second family.
+    """
+    totals = item_totals(records)
+    found = [
+        _compare(records, totals, [first], [second], None, "")
+        for first, second in _pairs(arm_runs_of(records))
+    ]
+    found += [
+        _compare(records, totals, firsts, seconds, None, "") for firsts, seconds in _pooled(records)
+    ]
+    return _ordered(_adjusted([each for each in found if each is not None]))
+
+
+def compare_arms_by_group(
+    records: Records, groupings: Sequence[str] = ("difficulty", "category", "turns")
+) -> list[ArmComparison]:
+    """The comparisons of `turns`, within groups of problems; a family is one grouping's groups."""
+    totals = item_totals(records)
+    found = []
+    for grouping in groupings:
+        values = [getattr(problem, grouping) for problem in records.problems]
+        labels = np.array(["" if value is None else str(value) for value in values])
+        groups = sorted(set(labels.tolist()) - {""})
+        for first, second in _pairs(arm_runs_of(records)):
+            if first.arm != "turns" or second.arm not in _SAME_INFORMATION:
+                continue
+            family = [
+                _compare(
+                    records, totals, [first], [second], labels == group, f"{grouping}: {group}"
+                )
+                for group in groups
+            ]
+            found += _adjusted([each for each in family if each is not None])
+    return found
+
+
+def stop_rule_effects(
+    records: Records, truncations: tuple[str, str] = ("published", "next_prompt")
+) -> list[StopRuleEffect]:
+    """How much of each lead of `turns` is due to the truncation."""
+    totals = item_totals(records)
+    by_conditions = {(cell.conditions, cell.arm): cell for cell in arm_runs_of(records)}
+    found = []
+    for first, second in _pairs(by_conditions.values()):
+        if first.arm != "turns" or first.truncation != truncations[0]:
+            continue
+        there = (
+            first.problem_set, first.model, truncations[1], first.temperature, first.budget,
+        )  # fmt: skip
+        others = [by_conditions.get((there, arm)) for arm in (first.arm, second.arm)]
+        if others[0] is None or others[1] is None:
+            continue
+        cells = [first, second, others[0], others[1]]
+        data = _shared_clusters(totals, [[cell] for cell in cells], None)
+        effect = contrast(data, (1, -1, -1, 1))
+        means = [each.mean for each in data]
+        if effect.interval.estimate is None or any(mean is None for mean in means):
+            continue
+        a, b, c, d = (float(mean or 0) for mean in means)
+        found.append(
+            StopRuleEffect(
+                task=records.problem_sets[first.problem_set][0], model=first.model,
+                first=first.arm, second=second.arm, truncations=truncations,
+                differences=(a - b, c - d), found=effect,
+            )
+        )  # fmt: skip
+    return found
+
+
+def gold_prefix_figures(records: Records) -> list[GoldPrefixFigures]:
+    """Single turns below reference code, against all turns in a row."""
+    cells, totals = arm_runs_of(records), item_totals(records)
+    found = []
+    for cell in cells:
+        turns = next(
+            (c for c in cells if c.arm == "turns" and c.conditions == cell.conditions), None
+        )
+        if cell.arm != "gold_prefix" or turns is None:
+            continue
+        chained = _chained(records, totals, cell)
+        every = np.ones(len(records.items), bool)
+        in_turns = totals.clusters(turns.runs, every)
+        cost = contrast([chained, in_turns])
+        single = totals.clusters(cell.runs, every)
+        if chained.mean is None or in_turns.mean is None:
+            continue
+        found.append(
+            GoldPrefixFigures(
+                task=records.problem_sets[cell.problem_set][0], model=cell.model,
+                truncation=cell.truncation, single=clustered_interval(single),
+                chained=chained.mean, turns=in_turns.mean, cost=cost,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _chained(records: Records, totals: ItemTotals, cell: ArmRuns) -> Clusters:
+    """The product of the pass rates of a case's turns, by problem."""
+    rates = totals.rates(cell.runs)
+    chains: dict[tuple[int, int], list[float]] = {}
+    for number in np.flatnonzero(~np.isnan(rates)):
+        facts = records.items[number]
+        chains.setdefault((facts.problem, facts.case), []).append(float(rates[number]))
+    # A case with a missing turn has no chain.
+    full = {
+        key: math.prod(chain)
+        for key, chain in chains.items()
+        if len(chain) == (records.problems[key[0]].turns or len(chain))
+    }
+    return cluster_totals(
+        np.array([problem for problem, _ in full], dtype=np.int64),
+        np.array(list(full.values())),
+        len(records.problems),
+    )
+
+
+def _pairs(cells: Iterable[ArmRuns]) -> list[tuple[ArmRuns, ArmRuns]]:
+    """Pairs of arms under the same conditions; `turns` comes first."""
+    groups: dict[tuple[object, ...], list[ArmRuns]] = {}
+    for cell in cells:
+        if cell.arm in _ORDER:
+            groups.setdefault(cell.conditions, []).append(cell)
+    return [
+        pair
+        for group in groups.values()
+        for pair in itertools.combinations(sorted(group, key=lambda c: _ORDER.index(c.arm)), 2)
+    ]
+
+
+def _pooled(records: Records) -> list[tuple[list[ArmRuns], list[ArmRuns]]]:
+    """Pairs of arms over all models that have both under otherwise the same conditions."""
+    groups: dict[tuple[object, ...], list[tuple[ArmRuns, ArmRuns]]] = {}
+    for first, second in _pairs(arm_runs_of(records)):
+        key = (
+            first.problem_set, first.truncation, first.temperature, first.budget,
+            first.arm, second.arm,
+        )  # fmt: skip
+        groups.setdefault(key, []).append((first, second))
+    return [
+        ([first for first, _ in pairs], [second for _, second in pairs])
+        for pairs in groups.values()
+        if len({first.model for first, _ in pairs}) > 1
+    ]
+
+
+def _shared_items(
+    totals: ItemTotals, cells: Sequence[Sequence[ArmRuns]], among: BoolArray | None
+) -> list[BoolArray]:
+    """For each model the items that it has on all sides, bool [items]."""
+    found = []
+    for parts in zip(*cells, strict=True):
+        shared = np.logical_and.reduce(
+            [totals.samples[list(cell.runs)].sum(0) > 0 for cell in parts]
+        )
+        found.append(shared if among is None else shared & among[totals.problem])
+    return found
+
+
+def _shared_clusters(
+    totals: ItemTotals, cells: Sequence[Sequence[ArmRuns]], among: BoolArray | None
+) -> list[Clusters]:
+    """Passes by problem of each side, of items that every model has on all sides."""
+    items = _shared_items(totals, cells, among)
+    found = []
+    for side in cells:
+        parts = [totals.clusters(cell.runs, each) for cell, each in zip(side, items, strict=True)]
+        found.append(Clusters(sum(p.sums for p in parts), sum(p.counts for p in parts)))  # type: ignore[arg-type]
+    return found
+
+
+def _mean_tokens(
+    totals: ItemTotals, side: Sequence[ArmRuns], items: Sequence[BoolArray]
+) -> tuple[float, float]:
+    """Mean prompt and new tokens of a sample."""
+    sums = [
+        sum(float(column[list(c.runs)].sum(0)[i].sum()) for c, i in zip(side, items, strict=True))
+        for column in (totals.samples, totals.prompt_tokens, totals.new_tokens)
+    ]
+    return sums[1] / sums[0], sums[2] / sums[0]
+
+
+def _compare(
+    records: Records,
+    totals: ItemTotals,
+    firsts: Sequence[ArmRuns],
+    seconds: Sequence[ArmRuns],
+    among: BoolArray | None,
+    group: str,
+) -> ArmComparison | None:
+    items = _shared_items(totals, [firsts, seconds], among)
+    data = _shared_clusters(totals, [firsts, seconds], among)
+    found = contrast(data, flips=999 if group else 9_999)
+    if found.interval.estimate is None:
+        return None
+    first, second = firsts[0], seconds[0]
+    spread = spread_of(found)
+    tokens = [_mean_tokens(totals, side, items) for side in (firsts, seconds)]
+    return ArmComparison(
+        task=records.problem_sets[first.problem_set][0],
+        model=first.model if len(firsts) == 1 else POOLED,
+        truncation=first.truncation,
+        temperature=first.temperature,
+        first=first.arm,
+        second=second.arm,
+        group=group,
+        found=found,
+        bootstrap=None if group else bootstrap_interval(_compact(data), (1, -1), resamples=2_000),
+        p_adjusted=found.p_value,
+        p_welch=_welch(records, totals, first, second) if len(firsts) == 1 and not group else None,
+        conclusion=conclude(found, found.p_value),
+        same_information=first.arm in _SAME_INFORMATION and second.arm in _SAME_INFORMATION,
+        same_budget=all(_same_budget(a, b) for a, b in zip(firsts, seconds, strict=True)),
+        tokens=(*tokens[0], *tokens[1]),
+        samples=sum(each.samples for each in data),
+        problems_needed=problems_needed(spread, 0.05) if spread and not group else None,
+    )
+
+
+def _compact(data: Sequence[Any]) -> list[Any]:
+    """Without problems that none of the cells has."""
+    there = np.logical_and.reduce([cell.counts > 0 for cell in data])
+    return [type(cell)(cell.sums[there], cell.counts[there]) for cell in data]
+
+
+def _same_budget(first: ArmRuns, second: ArmRuns) -> bool:
+    """Whether samples may have the same number of new tokens.
+
+    The maximum of a single answer is by default that of all turns together.
+    """
+    if first.budget is not None:
+        return True
+    return first.max_new_tokens == second.max_new_tokens == (None,)
+
+
+def _welch(records: Records, totals: ItemTotals, first: ArmRuns, second: ArmRuns) -> float | None:
+    def rates(cell: ArmRuns) -> list[float]:
+        if len({records.runs[number].seed for number in cell.runs}) != len(cell.runs):
+            return []
+        samples = totals.samples.sum(1)
+        return [
+            float(totals.passed[number].sum() / samples[number])
+            for number in cell.runs
+            if samples[number]
+        ]
+
+    return welch(rates(first), rates(second))
+
+
+def _adjusted(found: list[ArmComparison]) -> list[ArmComparison]:
+    families: dict[tuple[object, ...], list[int]] = {}
+    for index, each in enumerate(found):
+        key = (each.task, each.truncation, each.temperature, each.first == "turns")
+        families.setdefault(key, []).append(index)
+    result = list(found)
+    for indexes in families.values():
+        for index, p in zip(
+            indexes, holm([found[index].found.p_value for index in indexes]), strict=True
+        ):
+            each = found[index]
+            result[index] = replace(each, p_adjusted=p, conclusion=conclude(each.found, p))
+    return result
+
+
+def _ordered(found: list[ArmComparison]) -> list[ArmComparison]:
+    """Comparisons that are matched in most respects first."""
+    return sorted(
+        found,
+        key=lambda each: (
+            not each.same_information, each.first != "turns", each.truncation == "published",
+            not each.same_budget, each.task, each.truncation, each.model != POOLED, each.model,
+        ),
+    )  # fmt: skip
