@@ -22,11 +22,28 @@ enum class Codes { kNibbles, kUpTo15, kUpTo31, kUpTo255 };
 
 constexpr int kPanelNativeVectors = kPanel / kNativeLanes;
 
+// The activations of some rows in one group: bytes, and with kWideActivations in 16 bits.
+struct GroupRows {
+  const int8_t* bytes;
+  size_t byte_stride;
+  const int16_t* wide;
+  size_t wide_stride;
+
+  GroupRows(const PackedActivations& all, int row, int group)
+      : bytes(reinterpret_cast<const int8_t*>(all.row(row)) + group * kGroup),
+        byte_stride(all.row_words() * kWordBytes),
+        wide(kWideActivations ? all.wide(row) + group * kGroup : nullptr),
+        wide_stride(all.wide_stride()) {}
+};
+
 // The four activations of step `step` in every lane.
-MT_INLINE NativeInts broadcast_word(const int8_t* row, int step) {
+MT_INLINE NativeInts broadcast_word(const void* from) {
   int32_t word;
-  std::memcpy(&word, row + step * kWordBytes, sizeof word);
+  std::memcpy(&word, from, sizeof word);
   return NativeInts{} + word;
+}
+MT_INLINE NativeInts broadcast_step(const GroupRows& rows, int r, int step) {
+  return broadcast_word(rows.bytes + r * rows.byte_stride + step * kWordBytes);
 }
 
 // The codes of native vector v of steps 2 * pair and 2 * pair + 1.
@@ -84,10 +101,9 @@ MT_INLINE NativeInts dot_words(NativeInts sums, NativeInts codes, NativeInts act
 #endif
 }
 
-// sums[r][v] += the products of a group of row r, which is `stride` bytes after row r - 1, with
-// native vector v of `codes`.
+// sums[r][v] += the products of a group of row r with native vector v of `codes`.
 template <Codes C, int R, int V>
-MT_INLINE void add_group(NativeInts (&sums)[R][V], const int8_t* row, size_t stride,
+MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows,
                          const uint8_t* codes) {
 #pragma GCC unroll 4
   for (int pair = 0; pair < kGroupSteps / 2; ++pair) {
@@ -96,13 +112,13 @@ MT_INLINE void add_group(NativeInts (&sums)[R][V], const int8_t* row, size_t str
     for (int v = 0; v < V; ++v) load_codes<C>(codes, pair, v, even[v], odd[v]);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const NativeInts x = broadcast_word(row + r * stride, 2 * pair);
+      const NativeInts x = broadcast_step(rows, r, 2 * pair);
 #pragma GCC unroll 16
       for (int v = 0; v < V; ++v) sums[r][v] = dot_words(sums[r][v], even[v], x);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
-      const NativeInts x = broadcast_word(row + r * stride, 2 * pair + 1);
+      const NativeInts x = broadcast_step(rows, r, 2 * pair + 1);
 #pragma GCC unroll 16
       for (int v = 0; v < V; ++v) sums[r][v] = dot_words(sums[r][v], odd[v], x);
     }
@@ -125,31 +141,23 @@ MT_INLINE NativeInts madd(NativeShorts a, NativeShorts b) {
 #endif
 }
 
-// Bytes 0 and 2 of each word as two numbers of 16 bits, and bytes 1 and 3: without a sign for
-// codes, with one for activations.
-MT_INLINE NativeShorts even_codes(NativeInts x) {
-  return reinterpret_cast<NativeShorts>(x & 0x00ff00ff);
-}
-MT_INLINE NativeShorts odd_codes(NativeInts x) {
-  return reinterpret_cast<NativeShorts>((reinterpret_cast<NativeWords>(x) >> 8) & 0x00ff00ff);
-}
-MT_INLINE NativeShorts even_activations(NativeInts x) {
-  return (reinterpret_cast<NativeShorts>(x) << 8) >> 8;
-}
-MT_INLINE NativeShorts odd_activations(NativeInts x) {
-  return reinterpret_cast<NativeShorts>(x) >> 8;
-}
-
 template <int R, int V>
-MT_INLINE void add_step_in_32_bits(NativeInts (&sums)[R][V], const int8_t* row, size_t stride,
-                                   int step, const NativeInts (&codes)[V]) {
+MT_INLINE void add_step_in_32_bits(NativeInts (&sums)[R][V], const GroupRows& rows, int step,
+                                   const NativeInts (&codes)[V]) {
+  // Bytes 0 and 2 of each word, then bytes 1 and 3, as two numbers of 16 bits.
+  NativeShorts even[V], odd[V];
+#pragma GCC unroll 16
+  for (int v = 0; v < V; ++v) {
+    even[v] = reinterpret_cast<NativeShorts>(codes[v] & 0x00ff00ff);
+    odd[v] = reinterpret_cast<NativeShorts>(reinterpret_cast<NativeDoubleBytes>(codes[v]) >> 8);
+  }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
-    const NativeInts x = broadcast_word(row + r * stride, step);
-    const NativeShorts x_even = even_activations(x), x_odd = odd_activations(x);
+    const int16_t* wide = rows.wide + r * rows.wide_stride + step * kWordBytes;
+    const auto x = reinterpret_cast<NativeShorts>(broadcast_word(wide));
+    const auto y = reinterpret_cast<NativeShorts>(broadcast_word(wide + 2));
 #pragma GCC unroll 16
-    for (int v = 0; v < V; ++v)
-      sums[r][v] += madd(even_codes(codes[v]), x_even) + madd(odd_codes(codes[v]), x_odd);
+    for (int v = 0; v < V; ++v) sums[r][v] += madd(even[v], x) + madd(odd[v], y);
   }
 }
 
@@ -166,11 +174,11 @@ MT_INLINE NativeShorts maddubs(NativeInts codes, NativeInts activations) {
 }
 
 template <int R, int V>
-MT_INLINE void add_step_in_16_bits(NativeShorts (&sums)[R][V], const int8_t* row, size_t stride,
-                                   int step, const NativeInts (&codes)[V]) {
+MT_INLINE void add_step_in_16_bits(NativeShorts (&sums)[R][V], const GroupRows& rows, int step,
+                                   const NativeInts (&codes)[V]) {
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
-    const NativeInts x = broadcast_word(row + r * stride, step);
+    const NativeInts x = broadcast_step(rows, r, step);
 #pragma GCC unroll 16
     for (int v = 0; v < V; ++v) sums[r][v] += maddubs(codes[v], x);
   }
@@ -183,7 +191,7 @@ constexpr int kNarrowSteps = C == Codes::kUpTo31 ? 4 : 8;
 #endif
 
 template <Codes C, int R, int V>
-MT_INLINE void add_group(NativeInts (&sums)[R][V], const int8_t* row, size_t stride,
+MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows,
                          const uint8_t* codes) {
 #if defined(MT_MADDUBS)
   if constexpr (C != Codes::kUpTo255) {
@@ -195,8 +203,8 @@ MT_INLINE void add_group(NativeInts (&sums)[R][V], const int8_t* row, size_t str
         NativeInts even[V], odd[V];
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) load_codes<C>(codes, pair, v, even[v], odd[v]);
-        add_step_in_16_bits(narrow, row, stride, 2 * pair, even);
-        add_step_in_16_bits(narrow, row, stride, 2 * pair + 1, odd);
+        add_step_in_16_bits(narrow, rows, 2 * pair, even);
+        add_step_in_16_bits(narrow, rows, 2 * pair + 1, odd);
       }
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r)
@@ -211,15 +219,15 @@ MT_INLINE void add_group(NativeInts (&sums)[R][V], const int8_t* row, size_t str
     NativeInts even[V], odd[V];
 #pragma GCC unroll 16
     for (int v = 0; v < V; ++v) load_codes<C>(codes, pair, v, even[v], odd[v]);
-    add_step_in_32_bits(sums, row, stride, 2 * pair, even);
-    add_step_in_32_bits(sums, row, stride, 2 * pair + 1, odd);
+    add_step_in_32_bits(sums, rows, 2 * pair, even);
+    add_step_in_32_bits(sums, rows, 2 * pair + 1, odd);
   }
 }
 
 #else
 
 template <Codes C, int R, int V>
-MT_INLINE void add_group(NativeInts (&sums)[R][V], const int8_t* row, size_t stride,
+MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows,
                          const uint8_t* codes) {
   for (int pair = 0; pair < kGroupSteps / 2; ++pair)
     for (int v = 0; v < V; ++v) {
@@ -227,7 +235,7 @@ MT_INLINE void add_group(NativeInts (&sums)[R][V], const int8_t* row, size_t str
       load_codes<C>(codes, pair, v, words[0], words[1]);
       for (int i = 0; i < 2; ++i)
         for (int r = 0; r < R; ++r) {
-          const int8_t* x = row + r * stride + (2 * pair + i) * kWordBytes;
+          const int8_t* x = rows.bytes + r * rows.byte_stride + (2 * pair + i) * kWordBytes;
           for (int byte = 0; byte < kWordBytes; ++byte)
             sums[r][v] += ((words[i] >> (8 * byte)) & 255) * static_cast<int32_t>(x[byte]);
         }

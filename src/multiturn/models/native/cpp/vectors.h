@@ -45,6 +45,7 @@ typedef float NativeFloats __attribute__((vector_size(kNativeBytes), aligned(4),
 typedef int32_t NativeInts __attribute__((vector_size(kNativeBytes), aligned(1), may_alias));
 typedef uint32_t NativeWords __attribute__((vector_size(kNativeBytes), aligned(1), may_alias));
 typedef int16_t NativeShorts __attribute__((vector_size(kNativeBytes), aligned(1), may_alias));
+typedef uint16_t NativeDoubleBytes __attribute__((vector_size(kNativeBytes), aligned(1), may_alias));
 typedef uint16_t NativeHalves
     __attribute__((vector_size(kNativeBytes / 2), aligned(1), may_alias));
 
