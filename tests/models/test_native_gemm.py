@@ -13,7 +13,7 @@ from multiturn.models.native import variants
 
 HARNESS = Path(__file__).parent / "gemm_harness.cc"
 FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-psabi")
-TYPES = "F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K".split()
+TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K"]
 BITS = {
     "F32": "358f5d425fdbce4b",
     "F16": "02d5fce4c84f3e69",
