@@ -88,195 +88,305 @@ std::vector<Decoder::Token> Decoder::checked_tokens(const Batch& batch) const {
   return tokens;
 }
 
-std::vector<Decoder::Tile> Decoder::query_tiles(const Token* tokens, int count) const {
-  std::vector<Tile> tiles;
-  const int group = config_.group();
-  for (int begin = 0, end; begin < count; begin = end) {
-    for (end = begin + 1; end < count && tokens[end].row == tokens[begin].row;) ++end;
-    const int queries = (end - begin) * group;
-    for (int first = 0; first < queries; first += kQueryRows)
-      tiles.push_back(
-          {begin + first / group, first % group, std::min(kQueryRows, queries - first)});
-  }
-  return tiles;
-}
+// Tokens that go through the layers together, and how their attention is divided.
+struct Decoder::Chunk {
+  // Some queries of tokens of one row: `rows` of them, from query `first` of places[place] on. The
+  // queries of a token are its heads that share a KV head.
+  struct Tile {
+    int place, first, rows;
+  };
+  // Neighbours in one row whose positions are in one group of the KV cache.
+  struct Segment {
+    int token, count;
+  };
 
-// One worker's part in the forward pass of up to kMaxChunk tokens. All workers call the same
-// methods in the same order; each method ends with a barrier.
+  Chunk(const DecoderConfig& config, const Token* tokens, int count, const Batch& batch)
+      : tokens(tokens), count(count), batch(batch) {
+    for (int i = 0; i < count; ++i) {
+      all.push_back(i);
+      if (tokens[i].hidden != nullptr) wanted.push_back(i);
+      const bool joins = i > 0 && tokens[i].row == tokens[i - 1].row;
+      one_each &= !joins;
+      if (joins && tokens[i].position % kAttentionGroup != 0)
+        ++segments.back().count;
+      else
+        segments.push_back({i, 1});
+    }
+    one_each &= config.group() <= kQueryRows;
+    tiles = query_tiles(all, config.group());
+    wanted_tiles = query_tiles(wanted, config.group());
+  }
+
+  std::vector<Tile> query_tiles(const std::vector<int>& places, int group) const {
+    std::vector<Tile> found;
+    const int size = static_cast<int>(places.size());
+    for (int begin = 0, end; begin < size; begin = end) {
+      const int row = tokens[places[begin]].row;
+      for (end = begin + 1; end < size && tokens[places[end]].row == row;) ++end;
+      const int queries = (end - begin) * group;
+      // Tiles of nearly equal size.
+      const int count = ceil_div(queries, kQueryRows);
+      for (int tile = 0, first = 0; tile < count; ++tile) {
+        const int rows = ceil_div(queries - first, count - tile);
+        found.push_back({begin + first / group, first % group, rows});
+        first += rows;
+      }
+    }
+    return found;
+  }
+
+  const Token* tokens;
+  int count;
+  const Batch& batch;
+  std::vector<int> all, wanted;  // tokens of the chunk: every one, and those whose states are wanted
+  std::vector<Segment> segments;
+  std::vector<Tile> tiles, wanted_tiles;
+  bool one_each = true;  // no row has a second token, and a token's queries fit one tile
+};
+
+// One worker's part in the forward pass of a chunk. All workers call the same methods in the same
+// order; between their loops they read nothing that a loop writes.
 class Decoder::ChunkForward {
  public:
-  ChunkForward(Decoder& decoder, Worker& worker, const Token* tokens, int count,
-               const std::vector<Tile>& tiles, const Batch& batch)
+  ChunkForward(Decoder& decoder, Worker& worker, const Chunk& chunk)
       : c_(decoder.config_),
         weights_(decoder.weights_),
         scratch_(decoder.scratch_),
         mine_(decoder.scratch_.workers[worker.index()]),
         worker_(worker),
-        tokens_(tokens),
-        count_(count),
-        tiles_(tiles),
+        chunk_(chunk),
         layout_(decoder.config_),
-        batch_(batch) {}
+        places_(&chunk.all) {
+    mine_.few_loop = -1;
+  }
+
+  void forward() {
+    embed();
+    for (int layer = 0; layer < c_.layers; ++layer) {
+      // Of the last layer other tokens need keys and values alone. With parallel branches the MLP
+      // has its input from before the attention, where all tokens have theirs.
+      const bool only_wanted = layer + 1 == c_.layers && !c_.parallel_residual &&
+                               chunk_.wanted.size() < chunk_.all.size();
+      attention_block(layer, only_wanted);
+      mlp_block(layer);
+    }
+    final_norm();
+  }
+
+ private:
+  using Tile = Chunk::Tile;
+
+  // How many tokens are computed, and the residual stream of each of them.
+  int count() const { return static_cast<int>(places_->size()); }
+  float* residual(int place) { return scratch_.residual.row((*places_)[place]); }
 
   void embed() {
-    worker_.parallel_for(count_, [&](int i) {
+    worker_.parallel_for(chunk_.count, [&](int i) {
       float* x = scratch_.residual.row(i);
       if (weights_.embedding.empty())
-        weights_.head.unpack(tokens_[i].id, x);
+        weights_.head.unpack(chunk_.tokens[i].id, x);
       else
-        weights_.embedding.lookup(tokens_[i].id, c_.d_model, x);
+        weights_.embedding.lookup(chunk_.tokens[i].id, c_.d_model, x);
     });
   }
 
-  void attention_block(int layer) {
+  void attention_block(int layer, bool only_wanted) {
     const LayerWeights& w = weights_.layers[layer];
-    norm(w.norm_scale, w.norm_bias);
-    gemm(scratch_.packed_hidden, w.qkv, w.qkv_bias, scratch_.qkv, kReplace);
-    if (c_.bfloat16_cache()) {
-      write_cache<Bfloat16>(layer);
-      attention<Bfloat16>(layer);
-    } else {
-      write_cache<float>(layer);
-      attention<float>(layer);
-    }
-    pack_attention();
-    gemm(scratch_.packed_attention, w.out, {}, scratch_.residual, kAdd);
+    normalized_gemm(w.norm_scale, w.norm_bias, w.qkv.panels(), [&](int p, const auto& hidden) {
+      multiply_panel(hidden, w.qkv, p, w.qkv_bias, mine_.panel.data());
+      const int first = w.qkv.panel(p).first, width = w.qkv.panel(p).outputs;
+      for (int i = 0; i < count(); ++i)
+        std::memcpy(scratch_.qkv.row(i) + first, panel_row(i), width * sizeof(float));
+    });
+    if (c_.bfloat16_cache())
+      attention<Bfloat16>(layer, only_wanted);
+    else
+      attention<float>(layer, only_wanted);
+    if (only_wanted) places_ = &chunk_.wanted;
+    if (!packs_heads())
+      worker_.parallel_for(count(), [&](int i) {
+        scratch_.packed_attention.set(i, scratch_.attention.row(i), c_.query_size());
+      });
+    add_gemm(scratch_.packed_attention, w.out, {});
   }
 
   void mlp_block(int layer) {
     const LayerWeights& w = weights_.layers[layer];
-    if (!c_.parallel_residual) norm(w.mlp_norm_scale, w.mlp_norm_bias);
-    if (c_.gelu)
-      gemm(scratch_.packed_hidden, w.up, w.up_bias, scratch_.mlp, kReplaceByGelu);
-    else
-      gated_gemm(w);
-    worker_.parallel_for(
-        count_, [&](int i) { scratch_.packed_mlp.set(i, scratch_.mlp.row(i), c_.mlp_dim); });
-    gemm(scratch_.packed_mlp, w.down, w.down_bias, scratch_.residual, kAdd);
+    const auto gelu_panel = [&](int p, const PackedActivations& hidden) {
+      multiply_panel(hidden, w.up, p, w.up_bias, mine_.panel.data());
+      for (int i = 0; i < count(); ++i) {
+        float* values = panel_row(i);
+        for (int n = 0; n < kPanel; n += kLanes) store(values + n, gelu(load(values + n)));
+        scratch_.packed_mlp.set_part(i, p * kPanel, values, w.up.panel(p).outputs);
+      }
+    };
+    const auto gated_panel = [&](int p, const PackedActivations& hidden) {
+      multiply_panel(hidden, w.gate, p, {}, mine_.gate_panel.data());
+      multiply_panel(hidden, w.up, p, {}, mine_.panel.data());
+      for (int i = 0; i < count(); ++i) {
+        float* values = panel_row(i);
+        const float* gates = mine_.gate_panel.data() + static_cast<size_t>(i) * kPanel;
+        for (int n = 0; n < kPanel; n += kLanes)
+          store(values + n, silu(load(gates + n)) * load(values + n));
+        scratch_.packed_mlp.set_part(i, p * kPanel, values, w.up.panel(p).outputs);
+      }
+    };
+    if (c_.parallel_residual) {
+      // The attention's norm is also the MLP's; it was packed for all.
+      worker_.parallel_for(w.up.panels(), [&](int p) {
+        if (c_.gelu)
+          gelu_panel(p, scratch_.packed_hidden);
+        else
+          gated_panel(p, scratch_.packed_hidden);
+      });
+    } else if (c_.gelu) {
+      normalized_gemm(w.mlp_norm_scale, w.mlp_norm_bias, w.up.panels(), gelu_panel);
+    } else {
+      normalized_gemm(w.mlp_norm_scale, w.mlp_norm_bias, w.up.panels(), gated_panel);
+    }
+    add_gemm(scratch_.packed_mlp, w.down, w.down_bias);
   }
 
   void final_norm() {
-    worker_.parallel_for(count_, [&](int i) {
-      if (tokens_[i].hidden != nullptr)
-        normalize(scratch_.residual.row(i), weights_.final_norm_scale, weights_.final_norm_bias,
-                  c_.d_model, c_.layer_norm, c_.norm_eps, tokens_[i].hidden);
+    const std::vector<int>& wanted = chunk_.wanted;
+    worker_.parallel_for(static_cast<int>(wanted.size()), [&](int place) {
+      const int i = wanted[place];
+      normalize(scratch_.residual.row(i), weights_.final_norm_scale, weights_.final_norm_bias,
+                c_.d_model, c_.layer_norm, c_.norm_eps, chunk_.tokens[i].hidden);
     });
   }
 
- private:
-  enum Epilogue { kReplace, kReplaceByGelu, kAdd };
-
-  // packed_hidden = the normalized residual stream.
-  void norm(const std::vector<float>& scale, const std::vector<float>& bias) {
-    worker_.parallel_for(count_, [&](int i) {
+  // Calls body(panel, activations) for each panel; the activations are the normalized residual
+  // stream.
+  template <class Body>
+  void normalized_gemm(const std::vector<float>& scale, const std::vector<float>& bias, int panels,
+                       Body&& body) {
+    const auto pack = [&](int i, PackedActivations& to, int at) {
       float* row = mine_.row.data();
-      normalize(scratch_.residual.row(i), scale, bias, c_.d_model, c_.layer_norm, c_.norm_eps, row);
-      scratch_.packed_hidden.set(i, row, c_.d_model);
-    });
-  }
-
-  // out = activations times weights, plus bias; or the same added to `out`.
-  void gemm(const PackedActivations& activations, const PackedWeights& weights,
-            const std::vector<float>& bias, TokenRows& out, Epilogue epilogue) {
-    worker_.parallel_for(weights.panels(), [&](int p) {
-      float* panel = mine_.panel.data();
-      gemm_panel(activations, count_, weights, p, panel);
-      const int first = weights.panel(p).first, width = weights.panel(p).outputs;
-      for (int i = 0; i < count_; ++i) {
-        float* from = panel + static_cast<size_t>(i) * kPanel;
-        float* to = out.row(i) + first;
-        add_bias(bias, first, width, from);
-        if (epilogue == kReplaceByGelu)
-          for (int n = 0; n < kPanel; n += kLanes) store(from + n, gelu(load(from + n)));
-        if (epilogue == kAdd)
-          for (int n = 0; n < width; ++n) to[n] += from[n];
-        else
-          std::memcpy(to, from, width * sizeof(float));
+      normalize(residual(i), scale, bias, c_.d_model, c_.layer_norm, c_.norm_eps, row);
+      to.set(at, row, c_.d_model);
+    };
+    if (count() > kFewTokens || c_.parallel_residual) {
+      worker_.parallel_for(count(), [&](int i) { pack(i, scratch_.packed_hidden, i); });
+      worker_.parallel_for(panels, [&](int p) { body(p, scratch_.packed_hidden); });
+      return;
+    }
+    if (count() == 0) return;
+    worker_.parallel_for(panels, [&](int p) {
+      if (mine_.few_loop != worker_.loop()) {
+        for (int i = 0; i < count(); ++i) pack(i, mine_.few, i);
+        mine_.few_loop = worker_.loop();
       }
+      body(p, mine_.few);
     });
   }
 
-  // mlp = silu(hidden times gate) * (hidden times up).
-  void gated_gemm(const LayerWeights& w) {
-    worker_.parallel_for(w.up.panels(), [&](int p) {
-      float* gates = mine_.gate_panel.data();
-      float* ups = mine_.panel.data();
-      gemm_panel(scratch_.packed_hidden, count_, w.gate, p, gates);
-      gemm_panel(scratch_.packed_hidden, count_, w.up, p, ups);
-      for (int i = 0; i < count_; ++i) {
-        float* to = scratch_.mlp.row(i) + p * kPanel;
-        for (int n = 0; n < kPanel; n += kLanes) {
-          const int at = i * kPanel + n;
-          store(to + n, silu(load(gates + at)) * load(ups + at));
-        }
+  float* panel_row(int i) { return mine_.panel.data() + static_cast<size_t>(i) * kPanel; }
+
+  // out[i] = activations of token i times a panel of weights, plus bias.
+  void multiply_panel(const PackedActivations& activations, const PackedWeights& weights, int p,
+                      const std::vector<float>& bias, float* out) {
+    gemm_panel(activations, count(), weights, p, out);
+    if (bias.empty()) return;
+    for (int i = 0; i < count(); ++i)
+      add_bias(bias, weights.panel(p).first, weights.panel(p).outputs,
+               out + static_cast<size_t>(i) * kPanel);
+  }
+
+  // Adds activations times weights, plus bias, to the residual stream.
+  void add_gemm(const PackedActivations& activations, const PackedWeights& weights,
+                const std::vector<float>& bias) {
+    if (count() == 0) return;
+    worker_.parallel_for(weights.panels(), [&](int p) {
+      multiply_panel(activations, weights, p, bias, mine_.panel.data());
+      for (int i = 0; i < count(); ++i) {
+        float* to = residual(i) + weights.panel(p).first;
+        for (int n = 0; n < weights.panel(p).outputs; ++n) to[n] += panel_row(i)[n];
       }
     });
   }
 
   const uint64_t* blocks_of(const Token& token) const {
-    return batch_.blocks + static_cast<size_t>(token.row) * batch_.max_blocks;
+    return chunk_.batch.blocks + static_cast<size_t>(token.row) * chunk_.batch.max_blocks;
   }
 
-  // Rotates queries and keys, and stores keys and values. All tokens of the chunk do so before any
-  // of them attends, because tokens attend to earlier tokens of the same chunk.
+  // A query or key, rotated by its token's position.
+  const float* rotated(const float* head, const Token& token) {
+    float* to = mine_.head.data();
+    std::memcpy(to, head, c_.head_dim * sizeof(float));
+    const size_t angles = token.position * c_.rotary_pairs();
+    apply_rope(to, weights_.cosine.data() + angles, weights_.sine.data() + angles,
+               c_.rotary_dim / 2, c_.interleaved_rope);
+    return to;
+  }
+
+  // Stores keys and values, then attends. All tokens of a row do the first before any of them does
+  // the second, because tokens attend to earlier tokens of the same chunk.
   template <class T>
-  void write_cache(int layer) {
-    worker_.parallel_for(count_, [&](int i) {
-      const Token& token = tokens_[i];
+  void attention(int layer, bool only_wanted) {
+    const std::vector<int>& places = only_wanted ? chunk_.wanted : chunk_.all;
+    const std::vector<Tile>& tiles = only_wanted ? chunk_.wanted_tiles : chunk_.tiles;
+    if (chunk_.one_each && !only_wanted) {
+      worker_.parallel_for(chunk_.count * c_.kv_heads, [&](int unit) {
+        const int i = unit / c_.kv_heads, kv_head = unit % c_.kv_heads;
+        store_segment<T>({i, 1}, layer, kv_head);
+        attend_tile<T>(tiles[i], places, layer, kv_head);
+      });
+      return;
+    }
+    worker_.parallel_for(static_cast<int>(chunk_.segments.size()) * c_.kv_heads, [&](int unit) {
+      store_segment<T>(chunk_.segments[unit / c_.kv_heads], layer, unit % c_.kv_heads);
+    });
+    worker_.parallel_for(static_cast<int>(tiles.size()) * c_.kv_heads, [&](int unit) {
+      // The long ones first: a later tile has more positions to attend to.
+      const int index = static_cast<int>(tiles.size()) - 1 - unit / c_.kv_heads;
+      attend_tile<T>(tiles[index], places, layer, unit % c_.kv_heads);
+    });
+  }
+
+  template <class T>
+  void store_segment(const Chunk::Segment& segment, int layer, int kv_head) {
+    for (int i = segment.token; i < segment.token + segment.count; ++i) {
+      const Token& token = chunk_.tokens[i];
       T* block = reinterpret_cast<T*>(blocks_of(token)[token.position / kBlockPositions]);
-      const int position = token.position % kBlockPositions;
-      float* queries = scratch_.qkv.row(i);
-      const float* keys = queries + c_.query_size();
-      const float* values = keys + c_.kv_size();
-      const size_t angles = token.position * c_.rotary_pairs();
-      for (int n = 0; n < c_.heads + c_.kv_heads; ++n)
-        apply_rope(queries + n * c_.head_dim, weights_.cosine.data() + angles,
-                   weights_.sine.data() + angles, c_.rotary_dim / 2, c_.interleaved_rope);
-      for (int n = 0; n < c_.kv_heads; ++n) {
-        store_key(keys + n * c_.head_dim, c_.head_dim, position, block + layout_.keys(layer, n));
-        store_value(values + n * c_.head_dim, c_.head_dim, c_.padded_head(), position,
-                    block + layout_.values(layer, n));
-      }
-    });
+      const float* key = scratch_.qkv.row(i) + c_.query_size() + kv_head * c_.head_dim;
+      store_position(rotated(key, token), key + c_.kv_size(), token.position % kBlockPositions,
+                     layout_, block + layout_.keys(layer, kv_head),
+                     block + layout_.values(layer, kv_head));
+    }
   }
 
-  template <class T>
-  void attention(int layer) {
-    worker_.parallel_for(static_cast<int>(tiles_.size()) * c_.kv_heads, [&](int unit) {
-      attend_tile<T>(tiles_[unit / c_.kv_heads], layer, unit % c_.kv_heads);
-    });
-  }
+  // Whether the output of each head is whole groups of activations, so that it can be packed alone.
+  bool packs_heads() const { return c_.head_dim % kGroup == 0; }
 
   template <class T>
-  void attend_tile(const Tile& place, int layer, int kv_head) {
-    const float scale = 1.0f / std::sqrt(static_cast<float>(c_.head_dim));
+  void attend_tile(const Tile& where, const std::vector<int>& places, int layer, int kv_head) {
+    constexpr float kLog2OfE = 1.44269504088896341f;
+    const float scale = kLog2OfE / std::sqrt(static_cast<float>(c_.head_dim));
     const int group = c_.group();
     QueryTile& tile = mine_.tile;
-    // The token of a row of the tile, and where its head begins among those of the token.
-    const auto token_of = [&](int row) { return place.token + (place.first + row) / group; };
+    // The place of a row of the tile, and where its head begins among those of the token.
+    const auto place_of = [&](int row) { return where.place + (where.first + row) / group; };
     const auto head_at = [&](int row) {
-      return (kv_head * group + (place.first + row) % group) * c_.head_dim;
+      return (kv_head * group + (where.first + row) % group) * c_.head_dim;
     };
-    tile.rows = place.rows;
-    for (int row = 0; row < place.rows; ++row) {
-      const int i = token_of(row);
-      tile.counts[row] = tokens_[i].position + 1;
-      const float* query = scratch_.qkv.row(i) + head_at(row);
-      float* to = tile.queries.data() + static_cast<size_t>(row) * c_.head_dim;
-      for (int h = 0; h < c_.head_dim; ++h) to[h] = query[h] * scale;
+    tile.rows = where.rows;
+    for (int row = 0; row < where.rows; ++row) {
+      const int i = places[place_of(row)];
+      const Token& token = chunk_.tokens[i];
+      tile.counts[row] = token.position + 1;
+      set_query<T>(tile, row, rotated(scratch_.qkv.row(i) + head_at(row), token), scale, layout_);
     }
-    attend<T>(tile, blocks_of(tokens_[place.token]), layout_.keys(layer, kv_head),
-              layout_.values(layer, kv_head), c_.head_dim, c_.padded_head());
-    for (int row = 0; row < place.rows; ++row)
-      std::memcpy(scratch_.attention.row(token_of(row)) + head_at(row),
-                  tile.sums.data() + static_cast<size_t>(row) * c_.padded_head(),
-                  c_.head_dim * sizeof(float));
-  }
-
-  void pack_attention() {
-    worker_.parallel_for(count_, [&](int i) {
-      scratch_.packed_attention.set(i, scratch_.attention.row(i), c_.query_size());
-    });
+    attend<T>(tile, blocks_of(chunk_.tokens[places[where.place]]), layout_.keys(layer, kv_head),
+              layout_.values(layer, kv_head), layout_);
+    for (int row = 0; row < where.rows; ++row) {
+      const float* output = tile.sums.data() + static_cast<size_t>(row) * c_.padded_head();
+      if (packs_heads())
+        scratch_.packed_attention.set_part(place_of(row), head_at(row), output, c_.head_dim);
+      else
+        std::memcpy(scratch_.attention.row(place_of(row)) + head_at(row), output,
+                    c_.head_dim * sizeof(float));
+    }
   }
 
   const DecoderConfig& c_;
@@ -284,11 +394,9 @@ class Decoder::ChunkForward {
   Scratch& scratch_;
   WorkerScratch& mine_;
   Worker& worker_;
-  const Token* tokens_;
-  const int count_;
-  const std::vector<Tile>& tiles_;
+  const Chunk& chunk_;
   const BlockLayout layout_;
-  const Batch& batch_;
+  const std::vector<int>* places_;  // the tokens that are computed: all, or at last those wanted
 };
 
 void Decoder::forward(const Batch& batch) {
@@ -296,16 +404,8 @@ void Decoder::forward(const Batch& batch) {
   const std::vector<Token> tokens = checked_tokens(batch);
   for (size_t begin = 0; begin < tokens.size(); begin += kMaxChunk) {
     const int count = static_cast<int>(std::min<size_t>(kMaxChunk, tokens.size() - begin));
-    const std::vector<Tile> tiles = query_tiles(tokens.data() + begin, count);
-    pool_.run([&](Worker& worker) {
-      ChunkForward chunk(*this, worker, tokens.data() + begin, count, tiles, batch);
-      chunk.embed();
-      for (int layer = 0; layer < config_.layers; ++layer) {
-        chunk.attention_block(layer);
-        chunk.mlp_block(layer);
-      }
-      chunk.final_norm();
-    });
+    const Chunk chunk(config_, tokens.data() + begin, count, batch);
+    pool_.run([&](Worker& worker) { ChunkForward(*this, worker, chunk).forward(); });
   }
 }
 

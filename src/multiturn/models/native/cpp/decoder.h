@@ -51,15 +51,10 @@ class Decoder {
     int32_t id, row, position;
     float* hidden;  // where its hidden state goes, or null
   };
-  // Some queries of tokens of one row: `rows` of them, from query `first` of token `token` on. The
-  // queries of a token are its heads that share a KV head.
-  struct Tile {
-    int token, first, rows;
-  };
+  struct Chunk;
   class ChunkForward;
 
   std::vector<Token> checked_tokens(const Batch& batch) const;
-  std::vector<Tile> query_tiles(const Token* tokens, int count) const;
 
   const DecoderConfig config_;
   std::mutex mutex_;  // one call at a time

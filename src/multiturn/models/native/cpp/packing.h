@@ -328,12 +328,15 @@ class PackedActivations {
   size_t wide_stride() const { return groups_ * kGroup + 32; }
 
   // Converts one row. The padding of its last word, and of its last group, becomes zero.
-  void set(int index, const float* from, int count) {
+  void set(int index, const float* from, int count) { set_part(index, 0, from, count); }
+
+  // Converts the inputs [begin, begin + count) of a row, where `begin` is a multiple of a group.
+  void set_part(int index, int begin, const float* from, int count) {
     uint32_t* words = words_.data() + index * row_words_;
     switch (precision_) {
-      case Precision::kFloat32: std::memcpy(words, from, count * sizeof(float)); break;
+      case Precision::kFloat32: std::memcpy(words + begin, from, count * sizeof(float)); break;
       case Precision::kBfloat16: {
-        auto* halves = reinterpret_cast<Bfloat16*>(words);
+        auto* halves = reinterpret_cast<Bfloat16*>(words) + begin;
         int k = 0;
         for (; k + kLanes <= count; k += kLanes) store(halves + k, load(from + k));
         for (; k < count; ++k) halves[k] = to_bfloat16(from[k]);
@@ -342,9 +345,9 @@ class PackedActivations {
       }
       case Precision::kInt8:
       case Precision::kInt4:
-        for (int begin = 0; begin < count; begin += kGroup)
-          quantize_group(reinterpret_cast<int8_t*>(words) + begin, from + begin,
-                         std::min(kGroup, count - begin), index * groups_ + begin / kGroup);
+        for (int at = 0; at < count; at += kGroup)
+          quantize_group(reinterpret_cast<int8_t*>(words) + begin + at, from + at,
+                         std::min(kGroup, count - at), index * groups_ + (begin + at) / kGroup);
         break;
     }
   }

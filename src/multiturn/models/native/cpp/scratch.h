@@ -8,7 +8,10 @@
 
 namespace mt {
 
-constexpr int kMaxChunk = 128;  // tokens that go through the layers together
+constexpr int kMaxChunk = 256;  // tokens that go through the layers together
+// Up to so many tokens each thread prepares for itself what it multiplies: that takes less time than
+// waiting for each other.
+constexpr int kFewTokens = 4;
 
 // A matrix of floats: a row for each token of a chunk.
 class TokenRows {
@@ -28,7 +31,10 @@ class TokenRows {
 struct WorkerScratch {
   AlignedBuffer<float> panel, gate_panel;  // products of a chunk with one panel of weights
   AlignedBuffer<float> row;                // one normalized token
+  AlignedBuffer<float> head;               // one rotated query or key
   QueryTile tile;
+  PackedActivations few;  // of a loop over a few tokens
+  int64_t few_loop = -1;  // which loop that is
 };
 
 struct Scratch {
@@ -36,7 +42,6 @@ struct Scratch {
       : residual(c.d_model),
         qkv(round_up(c.qkv_size(), kPanel)),
         attention(c.query_size()),
-        mlp(round_up(c.mlp_dim, kPanel)),
         packed_hidden(kMaxChunk, c.d_model, c.type()),
         packed_attention(kMaxChunk, c.query_size(), c.type()),
         packed_mlp(kMaxChunk, c.mlp_dim, c.type()),
@@ -45,14 +50,15 @@ struct Scratch {
       worker.panel = AlignedBuffer<float>(kMaxChunk * kPanel);
       worker.gate_panel = AlignedBuffer<float>(kMaxChunk * kPanel);
       worker.row = AlignedBuffer<float>(c.d_model);
-      worker.tile = QueryTile(c.head_dim, c.padded_head());
+      worker.head = AlignedBuffer<float>(c.head_dim);
+      worker.tile = QueryTile(BlockLayout(c));
+      worker.few = PackedActivations(kFewTokens, std::max(c.d_model, c.query_size()), c.type());
     }
   }
 
   TokenRows residual;   // the residual stream
   TokenRows qkv;        // queries, keys and values
-  TokenRows attention;  // the outputs of all heads
-  TokenRows mlp;
+  TokenRows attention;  // the outputs of all heads, where they cannot be packed one by one
   PackedActivations packed_hidden, packed_attention, packed_mlp;
   std::vector<WorkerScratch> workers;
 };
