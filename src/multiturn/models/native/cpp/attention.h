@@ -89,7 +89,7 @@ MT_INLINE const T* column_at(const Columns<T>& columns, int vector) {
          vector % kParts * kNativeLanes * kPair;
 }
 
-// out[r][v] += sum over k of a[r][k] * columns[k][v], for whole groups of k and native vectors
+// out[r][v] += sum over k of a[r][k] * columns[k][v], for full groups of k and native vectors
 // [vector, vector + V).
 template <int R, int V, class T>
 MT_INLINE void multiply_tile(const float* a, size_t a_stride, const Columns<T>& columns, int vector,

@@ -356,7 +356,7 @@ class Decoder::ChunkForward {
     }
   }
 
-  // Whether the output of each head is whole groups of activations, so that it can be packed alone.
+  // Whether the output of each head is full groups of activations, so that it can be packed alone.
   bool packs_heads() const { return c_.head_dim % kGroup == 0; }
 
   template <class T>

@@ -1,7 +1,7 @@
 // Threads that go through the layers of a decoder together.
 //
 // A parallel loop ends when its last iteration has ended, not when all threads have come to it.
-// Nobody waits for a thread that has no iteration in hand, such as one that the system has put
+// No thread waits for one that has no iteration in hand, such as one that the system has put
 // aside for another process: the others do its work, and it skips the loops that it missed.
 #pragma once
 
