@@ -13,7 +13,9 @@ from multiturn.core.errors import (
     InputError,
     MissingDependencyError,
     ModelFileError,
+    StorageError,
 )
+from multiturn.engines.choice import choose_engine
 from multiturn.engines.llama_cpp import open_llama_cpp
 from multiturn.engines.model_name import RemoteModel, ScriptedModel, read_model_name
 from multiturn.engines.notices import NoticeListener, ignore_notice
@@ -24,9 +26,7 @@ from multiturn.hub.progress import ProgressListener, silent
 from multiturn.hub.registry import REGISTRY
 from multiturn.hub.weights_hash import weights_sha256_with_adapter
 
-__all__ = ["has_accelerator", "open_engine"]
-
-_ACCELERATOR_PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm7_plugin", "libtpu")
+__all__ = ["open_engine"]
 
 
 def open_engine(
@@ -108,28 +108,22 @@ class _Options:
 
 
 def _open_automatically(options: _Options) -> Engine:
-    """See `EngineName`."""
-    if find_spec("jax") is not None and has_accelerator():
+    """See `EngineName` and `choose_engine`."""
+    choice = choose_engine(is_gguf=options.is_gguf)
+    if choice.engine == "jax":
         return _open_jax(options)
+    if choice.engine == "llama.cpp":
+        return _open_llama_cpp(options)
     in_llama = options.is_gguf and find_spec("xllamacpp") is not None
     try:
         return _open_native(options)
-    except (ModelFileError, EngineError, MissingDependencyError):
+    except (ModelFileError, EngineError, MissingDependencyError, StorageError):
         # A kind of file that only llama.cpp reads; or no kernels here.
         if in_llama:
             return _open_llama_cpp(options)
         if find_spec("jax") is None:
             raise
     return _open_jax(options)
-
-
-def has_accelerator() -> bool:
-    """Whether JAX would compute on an accelerator. It is not imported where it has no plugin."""
-    if not any(find_spec(plugin) is not None for plugin in _ACCELERATOR_PLUGINS):
-        return False
-    import jax
-
-    return jax.default_backend() != "cpu"
 
 
 def _open_native(options: _Options) -> Engine:

@@ -56,7 +56,7 @@ def test_mistakes(model: str, message: str) -> None:
 def test_a_model_is_run_for_real(tiny_gguf: Callable[..., Path], shape: dict[str, int]) -> None:
     check = check_writing(Settings(model=str(tiny_gguf(**shape))))
     assert check.state in ("works", "note")  # it may write blanks: its weights are drawn
-    assert "with llama_cpp" in check.found and "\n" not in check.found
+    assert " tokens with " in check.found and "\n" not in check.found
 
 
 def test_an_error_of_llama_cpp_is_reported_in_one_line(tiny_gguf: Callable[..., Path]) -> None:
@@ -69,11 +69,15 @@ def test_an_error_of_llama_cpp_is_reported_in_one_line(tiny_gguf: Callable[..., 
 def test_a_named_model_is_run(
     tiny_gguf: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for part in ("check_sandbox", "check_engine", "check_kernels"):  # which take seconds
-        monkeypatch.setattr(command.parts, part, lambda *_: check_model(Settings()))
+    for module, part in (  # which take seconds
+        (command.parts, "check_sandbox"),
+        (command.engines, "check_engine"),
+        (command.engines, "check_kernels"),
+    ):
+        monkeypatch.setattr(module, part, lambda *_: check_model(Settings()))
     file = str(tiny_gguf())
     named = {each.name: each for each in command._checks(file, False)}
-    assert "with llama_cpp" in named["writing"].found
+    assert " tokens with " in named["writing"].found
     script = tmp_path / "script.jsonl"
     script.write_text("")
     for other in ("smollm2-135m", f"scripted:{script}", str(tmp_path / "x")):

@@ -8,16 +8,19 @@ from typing import Literal, get_args
 from multiturn.core.errors import EngineError, InputError
 from multiturn.engines.model_files import engine_info, open_tokenizer
 from multiturn.engines.native.engine import NativeEngine
+from multiturn.engines.native.precision import fastest_precision
 from multiturn.engines.notices import NoticeListener, ignore_notice
 from multiturn.hub.checkpoints.reading import Checkpoint, open_checkpoint
 from multiturn.hub.checkpoints.stored_arrays import stored_arrays
 from multiturn.models.native.arrays import GGML_TYPES
 from multiturn.models.native.decoder import NativeDecoder, Precision
+from multiturn.models.native.library import load_library
 
 __all__ = ["NativeDType", "load_decoder", "open_native"]
 
 NativeDType = Literal["auto", "float32", "bfloat16", "int8", "int4"]
-"""Of the packed weights; see `models.native.decoder.Precision`. ``auto`` is int8."""
+"""Of the packed weights; see `models.native.decoder.Precision`. ``auto`` is int8, or int4 where
+the file has matrices in 4 bits and that is faster here; see `fastest_precision`."""
 
 
 def open_native(
@@ -67,7 +70,8 @@ def open_native(
             raise InputError(f"{name} is out of range", got=value, allowed=f"{low} to {high}")
     if dtype not in get_args(NativeDType):
         raise InputError("unknown dtype", got=dtype, allowed=", ".join(get_args(NativeDType)))
-    precision: Precision = "int8" if dtype == "auto" else dtype
+    load_library(listen)
+    precision = fastest_precision(checkpoint, threads) if dtype == "auto" else dtype
     tokenizer = open_tokenizer(path, listen)
     decoder = load_decoder(checkpoint, precision, threads=threads, adapter=adapter)
     info = engine_info(

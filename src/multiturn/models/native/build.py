@@ -24,7 +24,7 @@ from multiturn.models.native.compilers import (
     find_compiler,
     find_compilers,
 )
-from multiturn.models.native.prebuilt import library_key, prebuilt_library
+from multiturn.models.native.prebuilt import PREBUILT, library_key, prebuilt_library
 from multiturn.models.native.variants import Variant, chosen_variant
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "built_library",
     "compiler_flags",
     "decoder_sources",
+    "library_is_available",
     "native_status",
     "no_announcement",
 ]
@@ -161,23 +162,45 @@ def built_library(
     )
 
 
+def library_is_available() -> bool:
+    """Whether the decoder's library is here, or there is a compiler for it; compiles nothing.
+
+    Raises:
+        InputError: as in `built_library`.
+    """
+    return next(find_compilers(), None) is not None or _prebuilt() is not None
+
+
+def _prebuilt() -> Path | None:
+    variant = chosen_variant()
+    return prebuilt_library(library_key(decoder_sources().digest(), FLAGS, variant), variant)
+
+
 def compiler_flags(compiler: Compiler, sources: Sources, variant: Variant) -> tuple[str, ...]:
     """The flags with which a compiler compiles a variant."""
     flags = (*FLAGS, *variant.flags(zig=compiler.is_zig))
     return (*flags, "-isystem", str(_xla_headers())) if sources.for_xla else flags
 
 
-def native_status() -> NativeStatus:
-    """Whether the kernels work here, and for which instructions; compiles them if necessary."""
-    compiler = find_compiler()
+def native_status(announce: Announce = no_announcement) -> NativeStatus:
+    """Whether the kernels work here, and as which variant; compiles them if necessary.
+
+    Args:
+        announce: called with a line if this takes a while.
+    """
     try:
-        path = built_library()
+        path = built_library(announce=announce)
         variant = _variant_of(path)
     except MultiturnError as error:
-        return NativeStatus(False, f"CPU batches run on XLA, slower: {error.what}", error.fix)
-    first = compiler.version.splitlines()[0] if compiler and compiler.version else "a compiler"
+        return NativeStatus(False, f"the native kernels do not run: {error.what}", error.fix)
+    origin = "prebuilt" if path.parent == PREBUILT else f"compiled by {_first_line()}"
     size = path.stat().st_size / 1e3
-    return NativeStatus(True, f"native kernels for {variant}, {size:.0f} kB, by {first}")
+    return NativeStatus(True, f"native kernels for {variant}, {size:.0f} kB, {origin}")
+
+
+def _first_line() -> str:
+    compiler = find_compiler()
+    return compiler.version.partition("\n")[0] if compiler else "a compiler"
 
 
 def _variant_of(path: Path) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "Variant",
     "chosen_variant",
     "runnable_variants",
+    "variant_reason",
     "variant_named",
     "variants_of",
 ]
@@ -150,4 +151,21 @@ def variant_named(name: str, processor: Processor | None = None) -> Variant:
         + ("has instructions which this one lacks" if known else "is not known"),
         got=name,
         allowed=", ".join((_AUTO, *(each.name for each in runnable))),
+        fix=f"unset {CPU_VARIABLE}, or name one of these",
     )
+
+
+def variant_reason(variant: Variant, processor: Processor | None = None) -> str:
+    """Why a variant runs on a processor, by default this machine's, and not a better one."""
+    processor = processor or this_processor()
+    named = os.environ.get(CPU_VARIABLE, "").strip()
+    if named and named != _AUTO:
+        return f"{CPU_VARIABLE}={named} asks for {variant.name}"
+    better = []
+    for each in variants_of(processor.architecture):
+        if each == variant:
+            break
+        better.append(f"{each.name} ({', '.join(sorted(each.needs - processor.features))})")
+    if not better:
+        return f"{variant.name} is the best variant, and {processor.model} runs it"
+    return f"{variant.name} is the best of {processor.model}, which lacks {'; '.join(better)}"

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from multiturn import __version__
 from multiturn.apps.cli import options
-from multiturn.apps.cli.doctor import machine, parts
+from multiturn.apps.cli.doctor import engines, machine, parts
 from multiturn.apps.cli.doctor.check import Check, examine
 from multiturn.apps.cli.screen import StatusLine, console_for
 from multiturn.apps.cli.settings import Settings, resolve_settings
@@ -80,8 +80,8 @@ def _checks(model: str | None, write: bool) -> Iterator[Check]:
     yield examine("disk", machine.check_disk)
     yield examine("settings", parts.check_settings)
     settings = _settings(model)
-    yield examine("engine", parts.check_engine)
-    yield examine("batches", parts.check_kernels)
+    yield examine("engine", engines.check_engine)
+    yield examine("kernels", engines.check_kernels)
     model_check = examine("model", lambda: parts.check_model(settings))
     yield model_check
     yield examine("sandbox", lambda: parts.check_sandbox(settings))

@@ -1,11 +1,6 @@
-"""Checks of Multiturn's own parts: settings, engine, model, sandbox, sessions."""
+"""Checks of Multiturn's own parts: settings, model, sandbox, sessions."""
 
 from __future__ import annotations
-
-import importlib.metadata
-import subprocess
-import sys
-from importlib.util import find_spec
 
 from multiturn.apps.cli.better_model import best_model_line
 from multiturn.apps.cli.doctor.check import Check
@@ -23,8 +18,6 @@ from multiturn.sandbox.protocol import Program
 from multiturn.synthesis.store import SessionStore
 
 __all__ = [
-    "check_engine",
-    "check_kernels",
     "check_model",
     "check_sandbox",
     "check_sessions",
@@ -32,12 +25,6 @@ __all__ = [
     "check_writing",
     "is_here",
 ]
-
-SECONDS_TO_IMPORT = 60
-LOAD_LLAMA_CPP = """
-from multiturn.hub.llama_cpp_library import import_xllamacpp
-import_xllamacpp()
-"""
 
 
 def check_settings() -> Check:
@@ -51,61 +38,6 @@ def check_settings() -> Check:
         state="works",
         found=found,
         details=(f"set: {', '.join(changed)}",) if changed else (),
-    )
-
-
-def check_engine() -> Check:
-    """Whether the in-process engine is installed and loads on this processor.
-
-    Tries it in a separate process, since a build for another processor would crash this one.
-    """
-    try:
-        version = importlib.metadata.version("xllamacpp")
-    except importlib.metadata.PackageNotFoundError:
-        return Check(
-            name="engine",
-            state="fails",
-            found="xllamacpp, which runs GGUF models, is not installed",
-            fix="pip install 'multiturn[llama]'",
-        )
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", LOAD_LLAMA_CPP],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS_TO_IMPORT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return Check(name="engine", state="fails", found="xllamacpp did not load within a minute")
-    if done.returncode == 0:
-        return Check(name="engine", state="works", found=f"llama.cpp, through xllamacpp {version}")
-    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    return Check(
-        name="engine",
-        state="fails",
-        found=f"xllamacpp {version} is installed but does not load: {last}",
-        fix="pip install --force-reinstall xllamacpp, on Python 3.11 to 3.13",
-    )
-
-
-def check_kernels() -> Check:
-    """Whether the native engine is installed, and its kernels compile for this processor."""
-    if find_spec("jax") is None:
-        return Check(
-            name="batches",
-            state="note",
-            found="JAX, which generates large batches, is not installed",
-            fix="pip install 'multiturn[jax]'",
-        )
-    from multiturn.models.native.build import native_status
-
-    status = native_status()
-    return Check(
-        name="batches",
-        state="works" if status.works else "note",
-        found=status.found,
-        fix=status.fix,
     )
 
 
