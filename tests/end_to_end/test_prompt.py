@@ -37,7 +37,7 @@ def test_a_program_is_written_steered_saved_and_continued(
     person.wait_for("1> ")
     person.type("Make the list")
     person.wait_for("numbers = [3, 1, 2]")
-    person.wait_for("✓ finished")
+    person.wait_for("✓ ran, not checked")
     person.wait_for("│ [3, 1, 2]")
     person.wait_for("2> ")
 
@@ -183,12 +183,12 @@ def test_a_turn_of_several_lines(terminal: Any, script: str, home: Path) -> None
     person.wait_for("1> ")
     person.press("Make the list\x1b\rof three numbers")
     person.type("")
-    person.wait_for("✓ finished")
+    person.wait_for("✓ ran, not checked")
     person.wait_for("2> ")
     # Pasted in one piece, as terminals mark it.
     person.press("\x1b[200~Sort it\nin place\x1b[201~")
     person.type("")
-    person.wait_for("✓ finished")
+    person.wait_for("✓ ran, not checked")
     person.wait_for("3> ")
     assert person.leave() == 0
     assert [each["prompts"] for each in saved(home)] == [
@@ -210,7 +210,7 @@ def test_searching_the_history_keeps_the_line(terminal: Any, script: str, home: 
     person.press(" once more")
     person.wait_for("once more")
     person.type("")
-    person.wait_for("✓ finished")
+    person.wait_for("✓ ran, not checked")
     person.wait_for("3> ")
     # Given up, the search leaves what was being typed; Enter without a find does so too.
     for leave in ("g", "c"):
@@ -224,7 +224,7 @@ def test_searching_the_history_keeps_the_line(terminal: Any, script: str, home: 
         person.press("it now")
         person.wait_for("it now")
         person.type("")
-        person.wait_for("✓ finished")
+        person.wait_for("✓ ran, not checked")
         person.wait_for("> ")
     person.press("Sort ")
     person.wait_for("Sort")
@@ -236,7 +236,7 @@ def test_searching_the_history_keeps_the_line(terminal: Any, script: str, home: 
     person.press("it last")
     person.wait_for("it last")
     person.type("")
-    person.wait_for("✓ finished")
+    person.wait_for("✓ ran, not checked")
     person.wait_for("6> ")
     # What stood there when something else was taken is one line further down.
     person.press("Add it")
@@ -316,7 +316,7 @@ def test_editing_in_place(terminal: Any, script: str) -> None:
     person.type("")  # Enter is a new line here
     person.press("print(len(numbers))")
     person.press("\x1b\r")
-    person.wait_for("✓ finished")
+    person.wait_for("✓ ran, not checked")
     person.wait_for("│ 3")
     person.wait_for("2> ")
     person.type("/edit")
@@ -349,6 +349,79 @@ def test_a_failing_program_is_retried_with_its_error(terminal: Any, script: str)
     person.wait_for("line 2: print(missing)")
     person.wait_for("2> ")
     assert person.leave() == 0
+
+
+STEPS = (
+    {"when": "Make the list named prices", "answers": ["prices = [3.5, 12]"]},
+    {
+        "when": "Define the function taxed(price)",
+        "answers": ["def tax(p):\n    return p * 1.2", "def taxed(p):\n    return p * 1.2"],
+    },
+    {"when": "Print taxed of each", "answers": ["for p in prices:\n    print(taxed(p))"]},
+    {"when": "Look at the prices", "answers": ["prices"]},
+    {"when": "Make it again", "answers": ["prices = [3.5, 12]\nprint(prices)"]},
+)
+
+
+def test_a_step_shows_what_it_did_and_where_an_error_comes_from(
+    terminal: Any, tmp_path: Path, home: Path
+) -> None:
+    path = tmp_path / "steps.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in STEPS))
+    person = terminal("--model", f"scripted:{path}", *HEADER, "--n", "1")
+    person.wait_for("1> ")
+    person.type("Make the list named prices.")
+    person.wait_for("✓ ran, not checked")
+    person.wait_for("set prices = [3.5, 12]")
+    person.wait_for("2> ")
+    person.type("Define the function taxed(price).")
+    person.wait_for("set tax(p)")
+    person.wait_for("3> ")
+    person.type("Print taxed of each.")
+    person.wait_for("✗ raised NameError: name 'taxed' is not defined")
+    person.wait_for("the error may come from turn 2 (Define the function taxed(price).)")
+    person.wait_for("it was asked for taxed, and does not set it")
+    person.wait_for("/repair 2 writes turn 2 again with the error in the prompt")
+    person.wait_for("4> ")
+
+    person.type("/repair 2")
+    person.wait_for("def taxed(p):")
+    person.wait_for("set taxed(p)")
+    person.wait_for("again: Print taxed of each.")
+    person.wait_for("✓ ran, not checked")
+    person.wait_for("│ 14.399999999999999")
+    person.wait_for("4> ")
+
+    person.type("/expect 14.4")
+    person.wait_for("✓ ran, as expected (1 expectation)")
+    person.wait_for("4> ")
+    person.type("/expect len(prices) == 3")
+    person.wait_for("✗ ran, but not as expected (1 of 2 expectations hold)")
+    person.wait_for("expected: len(prices) == 3")
+    person.wait_for("/repair writes the step again with this in the prompt, /retry without")
+    person.wait_for("4> ")
+
+    person.type("/undo")
+    person.wait_for("3> ")
+    person.type("Look at the prices.")
+    person.wait_for("this step set nothing and printed nothing")
+    person.wait_for("4> ")
+    person.type("/expect next prices == [3.5, 12]")
+    person.wait_for("expected of the next step: prices == [3.5, 12]")
+    person.type("Make it again.")
+    person.wait_for("✓ ran, as expected (1 expectation)")
+    person.wait_for("it repeats code of turn 1")
+    person.wait_for("5> ")
+    person.type("/repair 99")
+    person.wait_for("this turn is not part of the program so far")
+    assert person.leave() == 0
+
+    again = terminal("--continue")
+    again.wait_for("✓ ran, as expected (1 expectation)")
+    again.wait_for("5> ")
+    again.type("/show tree")
+    again.wait_for("Make it again.  as expected")
+    assert again.leave() == 0
 
 
 def test_a_model_that_is_not_here_is_not_fetched_unasked(terminal: Any, home: Path) -> None:

@@ -39,6 +39,7 @@ from multiturn.synthesis.prompts import (
     PromptStyle,
     choose_style,
 )
+from multiturn.synthesis.ranking import best_candidate
 from multiturn.synthesis.records import (
     Candidate,
     Example,
@@ -185,8 +186,14 @@ class Synthesizer:
         turn = _turn_at(session, turn_id, "to retry")
         if sampling is None:
             sampling = session.settings.sampling.for_retry()
+        return self._retry(self._again(session, turn, sampling, cancel), turn)
+
+    def _again(
+        self, session: Session, turn: Turn, sampling: Sampling, cancel: Flag | None
+    ) -> TurnRequest:
+        """The request for more candidates of a turn."""
         unused = turn.first_unused_seed - sampling.seed
-        request = TurnRequest(
+        return TurnRequest(
             session=session,
             style=self._style(session),
             history=_steps(session.path(turn.id)[:-1]),
@@ -196,7 +203,60 @@ class Synthesizer:
             sampling=sampling.with_seed_offset(max(unused, 0)),
             cancel=cancel,
         )
-        return self._retry(request, turn)
+
+    def repair(
+        self,
+        session: Session,
+        message: str | None = None,
+        *,
+        turn_id: int | None = None,
+        sampling: Sampling | None = None,
+        cancel: Flag | None = None,
+    ) -> Iterator[LoopEvent]:
+        """Like `retry`, with the code of the turn and what is wrong with it in the prompt.
+
+        Args:
+            session: the latest record.
+            message: what is wrong; by default how the turn failed.
+            turn_id: the turn; by default the current one.
+            sampling: by default that of the session.
+            cancel: as in `take_turn`.
+
+        Raises:
+            InputError: there is no turn yet; and what `take_turn` raises.
+        """
+        turn = _turn_at(session, turn_id, "to repair")
+        message = message or failure_feedback(turn.choice, turn.examples)
+        request = self._again(session, turn, sampling or session.settings.sampling, cancel)
+        return self._retry(request, turn, FailedAttempt(turn.code, message))
+
+    def expect(
+        self, session: Session, example: Example, *, turn_id: int | None = None
+    ) -> Iterator[LoopEvent]:
+        """Add an example to a turn, run its candidates with it, and choose the best.
+
+        Raises:
+            InputError: there is no turn yet.
+        """
+        turn = _turn_at(session, turn_id, "to expect something of")
+        return self._expect(session, replace(turn, examples=(*turn.examples, example)))
+
+    def apply_again(self, session: Session, turns: Sequence[Turn]) -> Iterator[LoopEvent]:
+        """Add turns after the current one, with the code that they have, and run each."""
+        for turn in turns:
+            candidate = replace(turn.choice, run=None, examples_passed=(), copies=1)
+            index = 0
+            steps = [(step.prompt, step.code) for step in _steps(session.path())]
+            program = program_text(session.header, [*steps, (turn.prompt, turn.code)])
+            yield CandidateWritten(index, candidate)
+            limits = session.settings.limits
+            for ran in run_programs(self.sandbox, [program], turn.examples, limits):
+                candidate = replace(candidate, run=ran.run, examples_passed=ran.examples_passed)
+            yield CandidateRan(index, candidate, program)
+            session = self.store.add_turn(
+                session, turn.prompt, [candidate], chosen=0, examples=turn.examples
+            )
+            yield _saved(session)
 
     def edit(
         self, session: Session, code: str, *, turn_id: int | None = None
@@ -262,8 +322,10 @@ class Synthesizer:
         )
         yield _saved(session)
 
-    def _retry(self, request: TurnRequest, turn: Turn) -> Iterator[LoopEvent]:
-        found = yield from self._candidates(request, known=turn.candidates)
+    def _retry(
+        self, request: TurnRequest, turn: Turn, failure: FailedAttempt | None = None
+    ) -> Iterator[LoopEvent]:
+        found = yield from self._candidates(request, known=turn.candidates, failure=failure)
         if found is None:
             yield TurnCancelled()
             return
@@ -287,13 +349,37 @@ class Synthesizer:
         yield CandidateRan(index, candidate, program)
         yield _saved(self.store.add_candidates(session, turn.id, [candidate], chosen=0))
 
-    def _candidates(self, request: TurnRequest, *, known: Sequence[Candidate]) -> Found:
+    def _expect(self, session: Session, turn: Turn) -> Iterator[LoopEvent]:
+        steps = [(step.prompt, step.code) for step in _steps(session.path(turn.id)[:-1])]
+        programs = [
+            program_text(session.header, [*steps, (turn.prompt, candidate.text)])
+            for candidate in turn.candidates
+        ]
+        candidates = list(turn.candidates)
+        limits = session.settings.limits
+        for ran in run_programs(self.sandbox, programs, turn.examples, limits):
+            candidates[ran.index] = replace(
+                candidates[ran.index], run=ran.run, examples_passed=ran.examples_passed
+            )
+            yield CandidateRan(ran.index, candidates[ran.index], programs[ran.index])
+        chosen = turn.chosen
+        if not candidates[chosen].good:  # a person's choice stays where it is right
+            chosen = best_candidate(candidates, session.settings.strategy.choose)
+        turn = replace(turn, candidates=tuple(candidates), chosen=chosen)
+        yield _saved(self.store.revise(session, turn))
+
+    def _candidates(
+        self,
+        request: TurnRequest,
+        *,
+        known: Sequence[Candidate],
+        failure: FailedAttempt | None = None,
+    ) -> Found:
         """Generate and run candidates; if none is good, again, as often as the session allows."""
         strategy = request.strategy
         found = DistinctCandidates(known, strategy.choose)
         if strategy.checks:
             request = replace(request, checks=self._checks(request))
-        failure: FailedAttempt | None = None
         max_retries = request.session.settings.retries
         n = request.sampling.n
         for attempt in range(max_retries + 1):
@@ -309,7 +395,7 @@ class Synthesizer:
                     if not completed:
                         return None
             except ContextOverflowError:
-                if failure is None:
+                if failure is None or attempt == 0:
                     raise
                 break  # the feedback does not fit beside the history
             best = found.best()

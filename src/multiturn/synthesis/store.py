@@ -51,6 +51,7 @@ from multiturn.synthesis.store_rows import (
     insert_turn,
     now,
     read_turns,
+    revise_turn,
 )
 
 __all__ = ["SessionStore", "SessionSummary", "move_aside"]
@@ -332,6 +333,24 @@ class SessionStore(Closing):
             turn = replace(turn, chosen=chosen)
             return self._put(session, turn, first_new=len(turn.candidates))
 
+    def revise(self, session: Session, turn: Turn) -> Session:
+        """Save a turn with other examples, runs of its candidates, and choice.
+
+        Raises:
+            InputError: candidates were added to the turn in the meantime.
+        """
+        with self._changing():
+            stored = self._stored_turn(session.id, turn.id)
+            if len(stored.candidates) != len(turn.candidates):
+                raise InputError(
+                    "another process added candidates to the turn", fix="open it again"
+                )
+            if self._has_followers(session, turn):
+                turn = insert_turn(self._connection, session.id, turn)
+            else:
+                revise_turn(self._connection, session.id, turn)
+            return self._touch(session.with_turn(turn), current=turn.id)
+
     def check(self) -> None:
         """Check the integrity of the file.
 
@@ -426,7 +445,7 @@ class SessionStore(Closing):
 
     def _put(self, session: Session, turn: Turn, *, first_new: int) -> Session:
         """Save a changed turn: in place if nothing follows it, else as a branch."""
-        if self._one("SELECT 1 FROM turns WHERE session = ? AND parent = ?", session.id, turn.id):
+        if self._has_followers(session, turn):
             turn = insert_turn(self._connection, session.id, turn)
         else:
             self._connection.execute(
@@ -435,6 +454,10 @@ class SessionStore(Closing):
             )
             insert_candidates(self._connection, session.id, turn, first=first_new)
         return self._touch(session.with_turn(turn), current=turn.id)
+
+    def _has_followers(self, session: Session, turn: Turn) -> bool:
+        query = "SELECT 1 FROM turns WHERE session = ? AND parent = ?"
+        return self._one(query, session.id, turn.id) is not None
 
     def _touch(self, session: Session, **columns: object) -> Session:
         time_now = now()

@@ -11,7 +11,15 @@ from datetime import UTC, datetime
 from multiturn.core.records import read_record, to_plain
 from multiturn.synthesis.records import Candidate, Example, Turn
 
-__all__ = ["as_json", "count_copies", "insert_candidates", "insert_turn", "now", "read_turns"]
+__all__ = [
+    "as_json",
+    "count_copies",
+    "insert_candidates",
+    "insert_turn",
+    "now",
+    "read_turns",
+    "revise_turn",
+]
 
 
 def read_turns(
@@ -70,6 +78,21 @@ def insert_candidates(
             (session_id, turn.id, number, as_json(candidate))
             for number, candidate in enumerate(turn.candidates)
             if number >= first
+        ],
+    )
+
+
+def revise_turn(connection: sqlite3.Connection, session_id: str, turn: Turn) -> None:
+    """Write the examples, the choice and the candidates of a turn again."""
+    connection.execute(
+        "UPDATE turns SET examples = ?, chosen = ? WHERE session = ? AND id = ?",
+        (as_json(turn.examples), turn.chosen, session_id, turn.id),
+    )
+    connection.executemany(
+        "UPDATE candidates SET record = ? WHERE session = ? AND turn = ? AND number = ?",
+        [
+            (as_json(candidate), session_id, turn.id, number)
+            for number, candidate in enumerate(turn.candidates)
         ],
     )
 

@@ -62,7 +62,7 @@ def test_the_first_is_shown_with_its_output_while_the_second_is_written(pickable
     assert terminal.rows()[:4] == [
         "    x = 1",
         "    print(x)",
-        "  ✓ finished  0.00 s, fake",
+        "  ✓ ran, not checked  0.00 s, fake",
         "  │ 1",
     ]
     assert terminal.rows()[-1].strip().startswith("writing 2 more candidates, 2 tokens")
@@ -99,7 +99,7 @@ def test_a_better_one_follows() -> None:
     assert rows[at + 1 : at + 5] == [
         "    x = 2",
         "    print(x)",
-        "  ✓ finished  0.00 s, fake",
+        "  ✓ ran, not checked  0.00 s, fake",
         "  │ 2",
     ]
 

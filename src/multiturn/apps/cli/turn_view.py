@@ -14,6 +14,7 @@ from multiturn.apps.cli.screen import (
     show_code,
     show_output,
 )
+from multiturn.apps.cli.step_view import outcome_words, show_effects
 from multiturn.apps.cli.terminal import neutralize, one_line
 from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.synthesis.events import (
@@ -200,6 +201,7 @@ class TurnView:
             self._run_on_screen = None
         if self._run_on_screen is None:
             show_candidate(self._console, event.session, turn, before=self._before)
+        show_effects(self._console, event.session, turn, commands=self._pickable)
         if len(turn.candidates) > 1 and self._pickable:
             show_candidates(self._console, turn)
         elif turn.written > 1:
@@ -221,7 +223,7 @@ def _show_run_of(console: Console, candidate: Candidate, program: str, *, before
     show_run(
         console,
         candidate.run,
-        line=candidate.describe(),
+        line=outcome_words(candidate),
         good=candidate.good,
         program=program,
         before=before,
@@ -291,7 +293,7 @@ def _counted(turn: Turn) -> str:
 
 
 def _summary(candidate: Candidate) -> str:
-    words = [one_line(candidate.describe(), max_length=60)]
+    words = [one_line(outcome_words(candidate), max_length=60)]
     if candidate.origin != "model":
         words.append({"repair": "repaired", "person": "yours"}[candidate.origin])
     if candidate.copies > 1:
@@ -307,6 +309,7 @@ def show_turn(console: Console, session: Session, turn: Turn, *, before: str = "
     console.print(Text(f"{turn.id}> ", style="bold cyan").append(neutralize(turn.prompt), "bold"))
     show_code(console, turn.code)
     show_candidate(console, session, turn, before=before)
+    show_effects(console, session, turn, commands=False)
 
 
 def show_tree(console: Console, session: Session) -> None:
@@ -318,6 +321,8 @@ def show_tree(console: Console, session: Session) -> None:
         line = Text(f"{mark} {'  ' * depth}{turn.id}. ", style="bold")
         line.append(f"{sign} ", style="green" if turn.choice.good else "red")
         line.append(one_line(turn.prompt, max_length=70), style="" if turn.id in on_path else "dim")
+        if turn.examples and turn.choice.good:
+            line.append("  as expected", style="green")
         if len(turn.candidates) > 1:
             line.append(f"  {turn.chosen + 1} of {len(turn.candidates)}", style="dim")
         console.print(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from multiturn.apps.cli.interrupts import stopped_by_ctrl_c
 from multiturn.apps.cli.screen import show_code
 from multiturn.apps.cli.session_settings import session_settings
 from multiturn.apps.cli.settings import Settings
+from multiturn.apps.cli.step_view import show_effects
 from multiturn.apps.cli.terminal import neutralize, one_line
 from multiturn.apps.cli.turn_view import (
     TurnView,
@@ -26,8 +27,9 @@ from multiturn.apps.cli.turn_view import (
 )
 from multiturn.core.errors import InputError, MultiturnError
 from multiturn.synthesis.events import LoopEvent, TurnSaved
+from multiturn.synthesis.expectations import describe_example, read_expectation
 from multiturn.synthesis.export import export_session
-from multiturn.synthesis.records import Session, Turn
+from multiturn.synthesis.records import Example, Session, Turn
 
 __all__ = ["Conversation"]
 
@@ -59,6 +61,7 @@ class Conversation:
         self._resumed = session
         self._ran = False
         self._left_failing = False
+        self._expected: list[Example] = []
 
     @property
     def works(self) -> bool:
@@ -80,16 +83,29 @@ class Conversation:
         session = self.session or self.app.synthesizer.new_session(session_settings(self.settings))
         try:
             with stopped_by_ctrl_c() as cancel:
-                events = self.app.synthesizer.take_turn(session, words, cancel=cancel)
-                self._follow(events, session.settings.sampling.n, _printed(session.turn))
+                events = self.app.synthesizer.take_turn(
+                    session, words, examples=self._expected, cancel=cancel
+                )
+                done = self._follow(events, session.settings.sampling.n, _printed(session.turn))
+            if done:
+                self._expected = []
         finally:
             if self.session is None:  # the first turn was not saved: delete the empty session
                 with suppress(MultiturnError):
                     self.app.store.delete(session.id)
 
-    def retry(self, count: int | None = None, temperature: float | None = None) -> None:
-        """Write the current step again, with `count` more candidates at another temperature."""
-        session, turn = self._here()
+    def retry(
+        self,
+        count: int | None = None,
+        temperature: float | None = None,
+        turn_id: int | None = None,
+    ) -> None:
+        """Write a step again, with `count` more candidates at another temperature.
+
+        Without `turn_id` it is the current step. The steps after an earlier one follow with the
+        code that they have.
+        """
+        session, turn, later = self._at(turn_id)
         sampling = session.settings.sampling.for_retry()
         if count is not None:
             sampling = replace(sampling, n=count)
@@ -102,11 +118,53 @@ class Conversation:
             )
         first = len(turn.candidates)
         with stopped_by_ctrl_c() as cancel:
-            events = self.app.synthesizer.retry(session, sampling=sampling, cancel=cancel)
-            self._follow(events, sampling.n, _printed(_parent(session, turn)), first=first)
+            events = self.app.synthesizer.retry(
+                session, turn_id=turn.id, sampling=sampling, cancel=cancel
+            )
+            done = self._follow(events, sampling.n, _printed(_parent(session, turn)), first=first)
+        if done:
+            self._note_repetition(first, "/retry 3 1")
+            self._apply_again(later)
+
+    def repair(self, turn_id: int | None = None) -> None:
+        """Write a step again with what is wrong in the prompt.
+
+        Without `turn_id` it is the current step; an earlier one is repaired by the error of the
+        current one, and the steps after it follow with the code that they have.
+        """
+        session, turn, later = self._at(turn_id)
+        _, last = self._here()
+        message = None
+        if later and not last.choice.finished:
+            message = f"after it, a later step {last.choice.describe()}"
+        elif turn.choice.good:
+            message = "it runs, but it does not do what was asked for"
+        first = len(turn.candidates)
+        with stopped_by_ctrl_c() as cancel:
+            events = self.app.synthesizer.repair(session, message, turn_id=turn.id, cancel=cancel)
+            count = session.settings.sampling.n
+            done = self._follow(events, count, _printed(_parent(session, turn)), first=first)
+        if done:
+            self._note_repetition(first, "/retry")
+            self._apply_again(later)
+
+    def expect(self, words: str) -> None:
+        """Say what a step must give: the current one, or with ``next`` before it the next one."""
+        about_next = words.split(maxsplit=1)[:1] == ["next"]
+        example = read_expectation(words.strip().removeprefix("next") if about_next else words)
+        described = one_line(describe_example(example), max_length=90)
+        if about_next or self.session is None or self.session.turn is None:
+            self._expected.append(example)
+            self._say(f"expected of the next step: {described}")
+            return
+        session, turn = self._here()
+        events = self.app.synthesizer.expect(session, example)
+        self._follow(events, 0, _printed(_parent(session, turn)))
         _, now = self._here()
-        if len(now.candidates) == first:
-            self._say("the same code again; try /retry 3 1, or rephrase the step")
+        if now.chosen != turn.chosen:
+            self._say(f"candidate {now.chosen + 1} is chosen now")
+        elif not now.choice.good and len(now.candidates) > 1:
+            self._say("none of the candidates does that")
 
     def pick(self, number: int | None = None) -> None:
         """Choose another candidate of the current step; without a number, list them."""
@@ -247,13 +305,48 @@ class Conversation:
             self._resumed = self.session if resumed else self._resumed
         self._say(f"{name} writes the next turn", style="green")
 
+    def _at(self, turn_id: int | None) -> tuple[Session, Turn, tuple[Turn, ...]]:
+        """A step of the program so far, and the steps after it.
+
+        Raises:
+            InputError: the turn is not part of the program.
+        """
+        session, turn = self._here()
+        path = session.path()
+        if turn_id is None:
+            return session, turn, ()
+        for place, each in enumerate(path):
+            if each.id == turn_id:
+                return session, each, path[place + 1 :]
+        raise InputError(
+            "this turn is not part of the program so far",
+            got=turn_id,
+            allowed=", ".join(str(each.id) for each in path),
+            fix="/show tree shows all turns, /branch goes to one",
+        )
+
+    def _note_repetition(self, before: int, instead: str) -> None:
+        _, now = self._here()
+        if len(now.candidates) == before:
+            self._say(f"the same code again; try {instead}, or rephrase the step")
+
+    def _apply_again(self, later: Sequence[Turn]) -> None:
+        """Let the steps after a changed one follow it."""
+        for turn in later:
+            session, before = self._here()
+            self._say(f"again: {one_line(turn.prompt, max_length=70)}")
+            events = self.app.synthesizer.apply_again(session, [turn])
+            self._follow(events, 0, _printed(before))
+
     def _follow(
         self, events: Iterator[LoopEvent], candidates: int, before: str, *, first: int = 0
-    ) -> None:
+    ) -> bool:
+        """Show events; returns whether they ended with a saved turn."""
         view = TurnView(self.console, candidates=candidates, first=first, before=before)
         ended = view.show(events)
         if isinstance(ended, TurnSaved):
             self.session = ended.session
+        return isinstance(ended, TurnSaved)
 
     def _begun(self) -> Session:
         if self.session is None:
@@ -274,6 +367,7 @@ class Conversation:
         show_code(self.console, turn.code)
         before = _printed(_parent(session, turn))
         show_candidate(self.console, session, turn, before=before)
+        show_effects(self.console, session, turn, commands=True)
 
     def _say(self, text: str, *, style: str = "dim") -> None:
         self.console.print(Text(f"  {neutralize(text)}", style=style))

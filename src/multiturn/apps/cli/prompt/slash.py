@@ -72,8 +72,23 @@ def _temperature(text: str) -> float | None:
 
 
 def _retry(conversation: Conversation, rest: str, _change: Change) -> None:
-    count, _, temperature = rest.partition(" ")
-    conversation.retry(_number(count, "/retry"), _temperature(temperature.strip()))
+    before, at, turn = f" {rest} ".rpartition(" at ")
+    if at and not turn.strip():
+        raise InputError("/retry at needs the number of a turn", fix="/retry at 2")
+    count, _, temperature = (before if at else rest).strip().partition(" ")
+    conversation.retry(
+        _number(count, "/retry"),
+        _temperature(temperature.strip()),
+        _number(turn.strip(), "/retry at") if at else None,
+    )
+
+
+def _repair(conversation: Conversation, rest: str, _change: Change) -> None:
+    conversation.repair(_number(rest, "/repair"))
+
+
+def _expect(conversation: Conversation, rest: str, _change: Change) -> None:
+    conversation.expect(rest)
 
 
 def _pick(conversation: Conversation, rest: str, _change: Change) -> None:
@@ -132,16 +147,19 @@ def _quit(_conversation: Conversation, _rest: str, _change: Change) -> None:
 
 def print_help(conversation: Conversation) -> None:
     """Print the commands and the keys."""
+    width = 39 if conversation.console.width > 100 else 23
     for command in COMMANDS.values():
         usage = f"/{command.name} {command.arguments}".rstrip()
-        conversation.console.print(Text(f"  {usage:24}", "cyan").append(command.help, "default"))
+        conversation.console.print(
+            Text(f"  {usage:{width}} ", "cyan").append(command.help, "default")
+        )
     for keys, help_ in (
         ("Enter", "send the turn"),
         ("Alt-Enter", "add a line to the turn (also Esc, then Enter)"),
         ("Ctrl-C", "stop the generation, or clear the line"),
         ("Ctrl-D", "leave; every turn is already saved"),
     ):
-        conversation.console.print(Text(f"  {keys:24}", "magenta").append(help_, "default"))
+        conversation.console.print(Text(f"  {keys:{width}} ", "magenta").append(help_, "default"))
 
 
 COMMANDS: dict[str, SlashCommand] = {
@@ -149,9 +167,18 @@ COMMANDS: dict[str, SlashCommand] = {
     for command in (
         SlashCommand(
             "retry",
-            "[COUNT [TEMPERATURE]]",
-            "write the last step again, with COUNT candidates",
+            "[COUNT [TEMPERATURE]] [at TURN]",
+            "write the last step again, or an earlier one, with COUNT candidates",
             _retry,
+        ),
+        SlashCommand(
+            "repair", "[TURN]", "write a step again with its error in the prompt", _repair
+        ),
+        SlashCommand(
+            "expect",
+            "[next] VALUE",
+            "what the step must print, or a condition such as total == 42",
+            _expect,
         ),
         SlashCommand("pick", "[NUMBER]", "list the candidates of the step, or choose one", _pick),
         SlashCommand("edit", "", "edit the code of the step", _edit),
