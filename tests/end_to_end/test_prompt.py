@@ -393,10 +393,10 @@ def test_a_step_shows_what_it_did_and_where_an_error_comes_from(
     person.wait_for("4> ")
 
     person.type("/expect 14.4")
-    person.wait_for("✓ ran, as expected (1 expectation)")
+    person.wait_for("✓ ran, as expected (1 of 1)")
     person.wait_for("4> ")
     person.type("/expect len(prices) == 3")
-    person.wait_for("✗ ran, but not as expected (1 of 2 expectations hold)")
+    person.wait_for("✗ ran, but not as expected (1 of 2)")
     person.wait_for("expected: len(prices) == 3")
     person.wait_for("/repair writes the step again with this in the prompt, /retry without")
     person.wait_for("4> ")
@@ -409,7 +409,7 @@ def test_a_step_shows_what_it_did_and_where_an_error_comes_from(
     person.type("/expect next prices == [3.5, 12]")
     person.wait_for("expected of the next step: prices == [3.5, 12]")
     person.type("Make it again.")
-    person.wait_for("✓ ran, as expected (1 expectation)")
+    person.wait_for("✓ ran, as expected (1 of 1)")
     person.wait_for("it repeats code of turn 1")
     person.wait_for("5> ")
     person.type("/repair 99")
@@ -417,7 +417,7 @@ def test_a_step_shows_what_it_did_and_where_an_error_comes_from(
     assert person.leave() == 0
 
     again = terminal("--continue")
-    again.wait_for("✓ ran, as expected (1 expectation)")
+    again.wait_for("✓ ran, as expected (1 of 1)")
     again.wait_for("5> ")
     again.type("/show tree")
     again.wait_for("Make it again.  as expected")

@@ -23,10 +23,9 @@ def outcome_words(candidate: Candidate) -> str:
     if not candidate.examples_passed:
         return "ran, not checked"
     held, of = sum(candidate.examples_passed), len(candidate.examples_passed)
-    expectations = "expectation" if of == 1 else "expectations"
     if held == of:
-        return f"ran, as expected ({of} {expectations})"
-    return f"ran, but not as expected ({held} of {of} {expectations} hold)"
+        return f"ran, as expected ({held} of {of})"
+    return f"ran, but not as expected ({held} of {of})"
 
 
 def show_effects(console: Console, session: Session, turn: Turn, *, commands: bool) -> None:

@@ -53,6 +53,7 @@ class TurnView:
         before: the program's output before this turn.
         pickable: whether the user can choose another candidate. If so, all are listed;
             otherwise they are only counted.
+        on_screen: the candidate whose code the user has seen.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class TurnView:
         first: int = 0,
         before: str = "",
         pickable: bool = True,
+        on_screen: Candidate | None = None,
     ) -> None:
         self._console = console
         self._pickable = pickable
@@ -70,16 +72,16 @@ class TurnView:
         self._before = before
         self._stream = CodeStream(console)
         self._status = StatusLine(console)
-        self._begin(first)
+        self._begin(first, on_screen)
 
-    def _begin(self, first: int) -> None:
+    def _begin(self, first: int, on_screen: Candidate | None = None) -> None:
         """Begin to show the candidates of one attempt."""
         self._first = first
         self._text = ""
         self._other_tokens = 0
         self._written = 0
         self._ran: list[CandidateRan] = []
-        self._on_screen: Candidate | None = None
+        self._on_screen = on_screen
         self._run_on_screen: Candidate | None = None
 
     def show(self, events: Iterable[LoopEvent]) -> TurnSaved | TurnCancelled | None:

@@ -29,7 +29,7 @@ from multiturn.core.errors import InputError, MultiturnError
 from multiturn.synthesis.events import LoopEvent, TurnSaved
 from multiturn.synthesis.expectations import describe_example, read_expectation
 from multiturn.synthesis.export import export_session
-from multiturn.synthesis.records import Example, Session, Turn
+from multiturn.synthesis.records import Candidate, Example, Session, Turn
 
 __all__ = ["Conversation"]
 
@@ -159,11 +159,10 @@ class Conversation:
             return
         session, turn = self._here()
         events = self.app.synthesizer.expect(session, example)
-        self._follow(events, 0, _printed(_parent(session, turn)))
+        before = _printed(_parent(session, turn))
+        self._follow(events, 0, before, on_screen=turn.choice)
         _, now = self._here()
-        if now.chosen != turn.chosen:
-            self._say(f"candidate {now.chosen + 1} is chosen now")
-        elif not now.choice.good and len(now.candidates) > 1:
+        if not now.choice.good and len(now.candidates) > 1:
             self._say("none of the candidates does that")
 
     def pick(self, number: int | None = None) -> None:
@@ -339,10 +338,22 @@ class Conversation:
             self._follow(events, 0, _printed(before))
 
     def _follow(
-        self, events: Iterator[LoopEvent], candidates: int, before: str, *, first: int = 0
+        self,
+        events: Iterator[LoopEvent],
+        candidates: int,
+        before: str,
+        *,
+        first: int = 0,
+        on_screen: Candidate | None = None,
     ) -> bool:
         """Show events; returns whether they ended with a saved turn."""
-        view = TurnView(self.console, candidates=candidates, first=first, before=before)
+        view = TurnView(
+            self.console,
+            candidates=candidates,
+            first=first,
+            before=before,
+            on_screen=on_screen,
+        )
         ended = view.show(events)
         if isinstance(ended, TurnSaved):
             self.session = ended.session
