@@ -123,9 +123,8 @@ class Arm(Protocol):
 class HasLoopOptions(Protocol):
     """A task whose arm writes programs with the loop of `synth`, and its default options."""
 
-    @property
-    def loop_options(self) -> LoopOptions | None:
-        """None for every other arm."""
+    def loop_options(self, model: str) -> LoopOptions | None:
+        """Those of a model, by its name; None for every other arm."""
         ...
 
 

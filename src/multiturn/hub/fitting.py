@@ -71,12 +71,13 @@ def model_fits(
 
 
 def largest_fit(memory: int | None, *, bandwidth: float | None = None) -> ModelFit | None:
-    """The best model for a machine: the largest that fits and is fast enough."""
-    return max(
-        (fit for fit in model_fits(memory, bandwidth=bandwidth) if fit.usable),
-        key=lambda fit: fit.memory_needed,
-        default=None,
-    )
+    """The best model for a machine: the largest that fits and is fast enough.
+
+    Where none is fast enough, as when the machine is busy, it is the smallest that fits.
+    """
+    fits = [fit for fit in model_fits(memory, bandwidth=bandwidth) if fit.fits]
+    usable = [fit for fit in fits if fit.usable] or fits[:1]
+    return usable[-1] if usable else None
 
 
 def better_model(

@@ -1,12 +1,22 @@
-"""The default sampling of candidates, in one place.
+"""The defaults of the loop, in one place, and what was measured for certain models.
 
 docs/decisions/0007-prompt-styles.md has the measurements.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from multiturn.synthesis.strategy import Strategy
+
 __all__ = [
     "CANDIDATES",
+    "MEASURED",
+    "LoopDefaults",
+    "loop_defaults",
     "OTHER_TEMPERATURE",
     "RETRIES",
     "RETRY_TEMPERATURE",
@@ -28,6 +38,42 @@ RETRIES = 0
 
 RETRY_TEMPERATURE = 0.6
 """At least, of a step that a person wants written again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopDefaults:
+    """The settings of the loop for a model, where a person sets none."""
+
+    style: Literal["comment", "chat"] | None = None
+    """What ``auto`` means; None for chat if the model has a template, and comment otherwise."""
+    n: int = CANDIDATES
+    """Candidates per turn."""
+    temperature: float = TEMPERATURE
+    """Of the first candidate."""
+    other_temperature: float | None = None
+    """Of the others; None for `other_temperature`."""
+    retries: int = RETRIES
+    """How often a turn is written again when all its candidates fail."""
+    strategy: Strategy = field(default_factory=Strategy)
+    """How candidates are written and chosen."""
+
+
+MEASURED: Mapping[str, LoopDefaults] = {}
+"""What was best on the dev problems, by the letters and digits that a model's name contains, such
+as ``qwen25coder05b``."""
+
+
+def loop_defaults(model: str) -> LoopDefaults:
+    """The defaults for a model.
+
+    Args:
+        model: its name, as typed or as its file gives it; or its path.
+    """
+    letters = re.sub(r"[^a-z0-9]", "", model.lower())
+    for part, defaults in MEASURED.items():
+        if part in letters:
+            return defaults
+    return LoopDefaults()
 
 
 def other_temperature(first: float) -> float:

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from multiturn.core.errors import InputError
 from multiturn.engines.protocol import EngineInfo
 from multiturn.synthesis.chat_template import ChatTemplate
+from multiturn.synthesis.defaults import loop_defaults
 from multiturn.synthesis.program_text import as_comment, program_text
 from multiturn.synthesis.records import StyleName
 from multiturn.synthesis.strategy import CommentStop
@@ -184,13 +185,17 @@ def choose_style(
     wanted: Literal["auto", "comment", "chat"] = "auto",
     comment_stop: CommentStop = "published",
 ) -> PromptStyle:
-    """The style of that name; ``auto`` is chat if the model has a template, else comment.
+    """The style of that name; ``auto`` is what was best for the model (`loop_defaults`).
+
+    Where nothing was measured, it is chat if the model has a template, else comment.
 
     docs/decisions/0007-prompt-styles.md has the measurements.
 
     Raises:
         InputError: ``chat`` for a model without a valid chat template.
     """
+    if wanted == "auto":
+        wanted = loop_defaults(info.model).style or "auto"
     if wanted == "comment" or (wanted == "auto" and not info.chat_template):
         return CommentStyle(stop=PublishedRule() if comment_stop == "published" else NextComment())
     return ChatStyle(chat_template_of(info))

@@ -13,8 +13,9 @@ from multiturn.apps.cli.main import run
 def memory(monkeypatch, tmp_path):
     monkeypatch.setenv("MULTITURN_HOME", str(tmp_path))
 
-    def set_memory(count: int | None) -> None:
+    def set_memory(count: int | None, bandwidth: float | None = None) -> None:
         monkeypatch.setattr(better_model, "available_memory", lambda: count)
+        monkeypatch.setattr(better_model, "_bandwidth", lambda: bandwidth)
 
     return set_memory
 
@@ -39,8 +40,20 @@ def test_the_hint_comes_once(memory):
     assert "/model qwen2.5-coder-1.5b downloads it" in first
     assert "Apache-2.0" in first
     assert better_model_hint("qwen2.5-coder-0.5b") is None
-    memory(8 * 10**9)  # more memory: another model
-    assert "qwen2.5-coder-3b" in better_model_hint("qwen2.5-coder-0.5b")
+
+
+def test_the_hint_names_the_largest_that_is_fast_enough(memory):
+    memory(32 * 10**9, bandwidth=12e9)
+    hint = better_model_hint("qwen2.5-coder-0.5b")
+    assert "qwen2.5-coder-3b" in hint
+    assert "up to 6 tokens a second" in hint
+    assert "qwen2.5-coder-3b" in best_model_line()
+    memory(32 * 10**9, bandwidth=1e9)
+    assert "is qwen2.5-coder-0.5b" in best_model_line()
+
+
+def test_the_bandwidth_is_measured():
+    assert better_model._bandwidth() > 1e8
 
 
 def test_an_unwritable_directory_costs_only_the_memory_of_the_hint(memory, tmp_path):

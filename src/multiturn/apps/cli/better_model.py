@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import StorageError
@@ -22,7 +23,7 @@ def best_model_line() -> str:
     if memory is None:
         return "the best model for this machine is unknown, as is its free memory"
     free = f"{human_size(memory)} of free memory"
-    best = largest_fit(memory)
+    best = largest_fit(memory, bandwidth=_bandwidth())
     if best is None:
         return f"no model that writes useful programs fits the {free}"
     return f"the best model for the {free} is {best.entry.name} ({_details(best)})"
@@ -34,13 +35,13 @@ def better_model_hint(model: str) -> str | None:
     Args:
         model: the name of the model in use.
     """
-    fit = better_model(model, available_memory())
+    memory = available_memory()
+    seen = app_dirs().data / "better_model"
+    if better_model(model, memory) is None or _is_recent(seen):
+        return None  # known without measuring
+    fit = better_model(model, memory, bandwidth=_bandwidth())
     if fit is None:
         return None
-    seen = app_dirs().data / "better_model"
-    with suppress(OSError, UnicodeDecodeError):
-        if fit.entry.name in seen.read_text(encoding="utf-8").split():
-            return None
     with suppress(OSError, StorageError):
         seen.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(seen, f"{fit.entry.name}\n")
@@ -50,6 +51,22 @@ def better_model_hint(model: str) -> str | None:
         f"A better model fits this machine: {fit.entry.name} ({_details(fit)}). "
         f"/model {fit.entry.name} {does}."
     )
+
+
+def _is_recent(seen: Path) -> bool:
+    """Whether a better model was named before."""
+    with suppress(OSError):
+        return seen.is_file()
+    return False
+
+
+def _bandwidth() -> float | None:
+    """Bytes that this machine reads from memory in a second; None without numpy."""
+    try:
+        from multiturn.models.native.speed import read_bandwidth
+    except ModuleNotFoundError:
+        return None
+    return read_bandwidth()
 
 
 def _details(fit: ModelFit) -> str:

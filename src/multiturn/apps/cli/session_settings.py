@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from multiturn.apps.cli.settings import Settings
 from multiturn.sandbox.protocol import Limits
-from multiturn.synthesis.defaults import other_temperature
+from multiturn.synthesis.defaults import loop_defaults, other_temperature
 from multiturn.synthesis.records import Sampling, SessionSettings
 
 __all__ = ["limits_of", "sampling_of", "session_settings"]
@@ -42,4 +42,5 @@ def session_settings(settings: Settings) -> SessionSettings:
         retries=settings.retries,
         history=settings.history,
         limits=limits_of(settings),
+        strategy=loop_defaults(settings.model).strategy,
     )

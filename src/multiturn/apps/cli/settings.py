@@ -21,7 +21,13 @@ from multiturn.core.ranges import Range, check_ranges
 from multiturn.core.records import read_record
 from multiturn.engines.protocol import EngineName
 from multiturn.engines.sampling_parameters import SESSION_RANGES
-from multiturn.synthesis.defaults import CANDIDATES, RETRIES, TEMPERATURE
+from multiturn.synthesis.defaults import (
+    CANDIDATES,
+    RETRIES,
+    TEMPERATURE,
+    LoopDefaults,
+    loop_defaults,
+)
 
 __all__ = ["SETTING_RANGES", "Resolved", "SettingOrigin", "Settings", "resolve_settings"]
 
@@ -147,6 +153,13 @@ def resolve_settings(flags: Mapping[str, object] | None = None) -> Resolved:
             continue
         # Read each value on its own first, so that an error names its source.
         read_record({name: values[name]}, Settings, where=origins[name].text)
+    model = values.get("model", DEFAULT_MODEL)
+    measured, usual = loop_defaults(str(model)), LoopDefaults()
+    for name in ("n", "temperature", "other_temperature", "retries"):
+        value = getattr(measured, name)
+        if origins[name].is_default and value != getattr(usual, name):
+            values[name] = value
+            origins[name] = SettingOrigin(f"default for {model}", is_default=True)
     return Resolved(read_record(values, Settings, where="settings"), origins)
 
 

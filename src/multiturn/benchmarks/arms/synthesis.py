@@ -7,7 +7,7 @@ hand each call over to the runner (`bridge`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from multiturn.benchmarks.arms.all_turns import AllTurns
@@ -28,7 +28,7 @@ from multiturn.benchmarks.task import ArmSettings
 from multiturn.engines.protocol import Completion
 from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Program
-from multiturn.synthesis.defaults import other_temperature
+from multiturn.synthesis.defaults import loop_defaults, other_temperature
 from multiturn.synthesis.events import TurnSaved
 from multiturn.synthesis.loop import Synthesizer
 from multiturn.synthesis.program_text import program_text
@@ -44,22 +44,34 @@ class SynthesisArm(AllTurns):
 
     Attributes:
         name: on the command line and in records.
-        options: for settings that give none.
+        options: for every model; None for the defaults of the model.
     """
 
     name: str
-    options: LoopOptions = field(default_factory=LoopOptions)
+    options: LoopOptions | None = None
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
     ) -> Solver:
         """Every turn in order, in a session of its own."""
         del turn
-        options = settings.loop or self.options
+        options = settings.loop or self.options or LoopOptions()
         if options.examples == "turns":
             require_references(problem, f"{self.name} with examples=turns")
         sample = _Sample(problem, case, settings, options)
         return Bridge(sample.write).run()
+
+    def options_for(self, model: str) -> LoopOptions:
+        """The options of a model, where none are given: those of `synth`."""
+        if self.options is not None:
+            return self.options
+        measured = loop_defaults(model)
+        return LoopOptions(
+            n=measured.n,
+            other_temperature=measured.other_temperature,
+            retries=measured.retries,
+            strategy=measured.strategy,
+        )
 
 
 LOOP = SynthesisArm("loop")

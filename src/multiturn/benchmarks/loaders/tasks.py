@@ -86,10 +86,9 @@ class ProblemTask:
         self._problems = {problem.id: problem for problem in problems}
         self._items = tuple(item for problem in problems for item in _items(problem, arm))
 
-    @property
-    def loop_options(self) -> LoopOptions | None:
+    def loop_options(self, model: str) -> LoopOptions | None:
         """The default options of an arm that writes programs with the loop of `synth`."""
-        return self._arm.options if isinstance(self._arm, SynthesisArm) else None
+        return self._arm.options_for(model) if isinstance(self._arm, SynthesisArm) else None
 
     @property
     def problems(self) -> Mapping[str, Problem]:

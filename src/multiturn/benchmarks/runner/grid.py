@@ -36,7 +36,7 @@ class Grid:
     ) -> Iterator[RunSpec]:
         """The runs, each with its directory below `out`."""
         for task in self.tasks:
-            for settings, label in self._variants(task):
+            for settings, label in self._variants(task, engine.model):
                 for sampling in self.samplings:
                     yield RunSpec(
                         label=f"{model} {label} t{sampling.temperature:g}",
@@ -53,9 +53,9 @@ class Grid:
                         place=_place(out / task.name / model, label, settings, sampling),
                     )
 
-    def _variants(self, task: Task) -> Iterator[tuple[ArmSettings, str]]:
+    def _variants(self, task: Task, model: str) -> Iterator[tuple[ArmSettings, str]]:
         """The settings of a task, each with its label."""
-        base = task.loop_options if isinstance(task, HasLoopOptions) else None
+        base = task.loop_options(model) if isinstance(task, HasLoopOptions) else None
         if base is None:
             for settings in self.settings:
                 yield settings, f"{task.arm} {settings.truncation}"

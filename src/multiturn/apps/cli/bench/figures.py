@@ -93,7 +93,8 @@ def run_label(config: RunConfig) -> str:
     loop, arm = config.settings.loop, ARMS.get(config.arm)
     if loop is None:
         return f"{config.arm} {config.settings.truncation}"
-    base = arm.options if isinstance(arm, SynthesisArm) else LoopOptions()
+    model = config.engine.model
+    base = arm.options_for(model) if isinstance(arm, SynthesisArm) else LoopOptions()
     different = label_of(loop, base)
     return f"{config.arm} {different}" if different else config.arm
 

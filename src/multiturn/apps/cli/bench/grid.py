@@ -104,7 +104,7 @@ def loops_of(
     """
     if not variants:
         return ({},)
-    if not any(isinstance(task, HasLoopOptions) and task.loop_options for task in tasks):
+    if not any(isinstance(task, HasLoopOptions) and task.loop_options("") for task in tasks):
         raise InputError("no arm has options", got=f"--with {variants[0]}", fix="add --arm loop")
     found = [read_options(variant) for variant in variants]
     return tuple(each for at, each in enumerate(found) if each not in found[:at])

@@ -29,6 +29,7 @@ from multiturn.core.errors import InputError, MultiturnError
 from multiturn.synthesis.events import LoopEvent, TurnSaved
 from multiturn.synthesis.expectations import describe_example, read_expectation
 from multiturn.synthesis.export import export_session
+from multiturn.synthesis.prompts import choose_style
 from multiturn.synthesis.records import Candidate, Example, Session, Turn
 
 __all__ = ["Conversation"]
@@ -289,7 +290,8 @@ class Conversation:
         if not name:
             info = self.app.engine.info
             self._say(
-                f"{info.model}, {info.engine}, context window of {info.context_window} tokens"
+                f"{info.model}, {info.engine}, context window of {info.context_window} tokens, "
+                f"{choose_style(info, self.settings.style).name} style"
             )
             return
         self.app.use_model(
