@@ -12,9 +12,14 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
-#include "amx.h"
+#include "int8_amx.h"
 #include "kv_cache.h"
+
+#if defined(MT_AMX) && defined(__AMX_BF16__)
+#define MT_AMX_ATTENTION 1
+#endif
 
 namespace mt {
 
@@ -276,8 +281,31 @@ inline void widen(const Bfloat16* from, int pairs, int columns, float* to) {
     }
 }
 
-#if defined(__AMX_BF16__)
+#if defined(MT_AMX_ATTENTION)
 constexpr int kMinAmxRows = 4;  // below, products by vectors are as fast
+
+// Configures the tiles of this thread while it lives: all eight with sixteen rows of 64 bytes.
+// Results of rows beyond the queries are computed and not used.
+class AttentionTiles {
+ public:
+  AttentionTiles() {
+    struct alignas(64) Configuration {
+      uint8_t palette, start_row, reserved[14];
+      uint16_t row_bytes[16];
+      uint8_t rows[16];
+    };
+    static constexpr Configuration kConfiguration = {
+        1, 0, {}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
+    asm volatile("ldtilecfg %0" ::"m"(kConfiguration));
+  }
+  ~AttentionTiles() { asm volatile("tilerelease" :::); }
+  AttentionTiles(const AttentionTiles&) = delete;
+  AttentionTiles& operator=(const AttentionTiles&) = delete;
+};
+
+inline bool fills_tiles(const QueryTile& tile) {
+  return tile.rows >= kMinAmxRows && amx_allowed();
+}
 
 // As attend_block, with the same bits.
 inline void attend_block_amx(QueryTile& tile, const Bfloat16* keys, const Bfloat16* values,
@@ -285,6 +313,7 @@ inline void attend_block_amx(QueryTile& tile, const Bfloat16* keys, const Bfloat
   const int count = std::min(kBlockPositions, tile.counts[tile.rows - 1] - begin);
   const size_t panel = static_cast<size_t>(layout.padded_key) * kLanes;
   constexpr size_t kTile = kAttentionGroup * kLanes;
+  constexpr size_t kTileRowBytes = 64;
   for (int r = 0; r < tile.rows; r += kLanes) {
     const Bfloat16* queries = tile.narrow_queries.data() + static_cast<size_t>(r) * layout.padded_key;
     float* scores = tile.scores.data() + static_cast<size_t>(r) * kBlockPositions;
@@ -343,8 +372,8 @@ inline void attend_block_amx(QueryTile& tile, const Bfloat16* keys, const Bfloat
 // A block of a bfloat16 cache.
 inline void attend_block(QueryTile& tile, const Bfloat16* keys, const Bfloat16* values,
                          const Bfloat16* next_keys, const BlockLayout& layout, int begin) {
-#if defined(__AMX_BF16__)
-  if (tile.rows >= kMinAmxRows) return attend_block_amx(tile, keys, values, layout, begin);
+#if defined(MT_AMX_ATTENTION)
+  if (fills_tiles(tile)) return attend_block_amx(tile, keys, values, layout, begin);
 #endif
   if (tile.rows < kMinWidenedRows)
     return attend_block<Bfloat16, true>(tile, keys, values, next_keys, layout, begin);
@@ -369,7 +398,7 @@ void set_query(QueryTile& tile, int row, const float* query, float scale,
   float* to = tile.queries.data() + at;
   for (int h = 0; h < layout.head_dim; ++h) to[h] = to_float(rounded<T>(query[h] * scale));
   std::fill(to + layout.head_dim, to + layout.padded_key, 0.0f);
-#if defined(__AMX_BF16__)
+#if defined(MT_AMX_ATTENTION)
   if constexpr (!std::is_same_v<T, float>)
     for (int h = 0; h < layout.padded_key; ++h) tile.narrow_queries.data()[at + h] = to_bfloat16(to[h]);
 #endif
@@ -384,8 +413,9 @@ void attend(QueryTile& tile, const uint64_t* blocks, size_t keys_at, size_t valu
   std::fill_n(tile.maxima, tile.rows, kMasked);
   std::fill_n(tile.totals[0], tile.rows * kLanes, 0.0f);
   std::fill_n(tile.sums.data(), static_cast<size_t>(tile.rows) * layout.padded_head, 0.0f);
-#if defined(__AMX_BF16__)
-  configure_tiles();
+#if defined(MT_AMX_ATTENTION)
+  std::optional<AttentionTiles> tiles;
+  if (!std::is_same_v<T, float> && fills_tiles(tile)) tiles.emplace();
 #endif
   for (int begin = 0; begin < end; begin += kBlockPositions) {
     const int next = begin / kBlockPositions + 1;
