@@ -6,7 +6,7 @@ gets exactly the requested number of new tokens: end-of-text tokens are ignored.
 prefill.
 
     python bench/decode.py --out bench/results/decode.json
-    python bench/decode.py --fast --peers jax,openvino
+    python bench/decode.py --fast --peers native,openvino
 
 The same run measures the machine's bounds: memory bandwidth and the throughput of matrix products
 of the model's shape. A step reads all weights once, and multiplies with each of them for every
@@ -22,8 +22,9 @@ from typing import Any
 from peers.drive import Case, Race, measure_bounds
 from peers.hub_directory import RANDOM, prepare, tokenizer_of
 from peers.jobs import Job, Model, random_prompts, short_prompts
-from peers.machine import describe_machine
+from peers.machine import describe_machine, machine_line
 from peers.options import common_options, fill_in, numbers, save, say
+from peers.processor_cap import capped_environment
 
 BYTES_PER_WEIGHT = {"float32": 4.0, "bfloat16": 2.0, "int8": 1.0}
 
@@ -32,10 +33,11 @@ def main() -> None:
     """Measure, print, save."""
     options = _options()
     model = prepare(options.model, options.prepared)
-    started = describe_machine()
+    cap = capped_environment(options.cap, options.prepared)
+    started = describe_machine(options.cap)
     race = Race(
         model, options.peers, options.threads, options.limit, tokens_per_second, say,
-        dict(options.setting),
+        dict(options.setting), cap,
     )  # fmt: skip
     race.prepare()
     result: dict[str, Any] = {
@@ -51,7 +53,7 @@ def main() -> None:
     }
     for count in options.counts:
         say(f"{count} sequences: bounds, then each peer's best setting")
-        measured = measure_bounds(model, count, options.threads)
+        measured = measure_bounds(model, count, options.threads, cap)
         result["bounds"][str(count)] = {
             **measured, "tokens_per_second": bounds(model, count, measured)
         }  # fmt: skip
@@ -89,6 +91,7 @@ def table(result: dict[str, Any]) -> str:
     head = " | ".join(f"{count}, {title}" for count, title in columns)
     lines = [
         f"{result['model']}, tokens a second by number of sequences; in brackets: of the first",
+        machine_line(result["machine"]),
         "",
         f"| engine, setting | {head} | load, s | peak memory, MB |",
         "|---|" + "---|" * (len(columns) + 2),

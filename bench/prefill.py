@@ -5,7 +5,7 @@ The prompts are Python of exactly 512 or 2,048 tokens. The time is that of a cal
 model's shape, measured in the same run, in its fastest dtype.
 
     python bench/prefill.py --out bench/results/prefill.json
-    python bench/prefill.py --fast --peers jax,openvino
+    python bench/prefill.py --fast --peers native,openvino
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any
 from peers.drive import Case, Race, measure_bounds
 from peers.hub_directory import RANDOM, prepare, tokenizer_of
 from peers.jobs import Job, Model, long_prompts, random_prompts
-from peers.machine import describe_machine
+from peers.machine import describe_machine, machine_line
 from peers.options import common_options, fill_in, save, say
+from peers.processor_cap import capped_environment
 
 SIZES = ((1, 512), (8, 512), (1, 2048))
 """Prompts in one call, and tokens of each."""
@@ -30,10 +31,11 @@ def main() -> None:
     """Measure, print, save."""
     options = _options()
     model = prepare(options.model, options.prepared)
-    started = describe_machine()
+    cap = capped_environment(options.cap, options.prepared)
+    started = describe_machine(options.cap)
     race = Race(
         model, options.peers, options.threads, options.limit, read_per_second, say,
-        dict(options.setting),
+        dict(options.setting), cap,
     )  # fmt: skip
     race.prepare()
     result: dict[str, Any] = {
@@ -49,7 +51,7 @@ def main() -> None:
     for count, tokens in options.sizes:
         case = _case(model, count, tokens)
         say(f"{case.name}: bounds, then each peer's best setting")
-        measured = measure_bounds(model, min(count * tokens, _MAX_ROWS), options.threads)
+        measured = measure_bounds(model, min(count * tokens, _MAX_ROWS), options.threads, cap)
         result["bounds"][case.name] = {**measured, "tokens_per_second": bounds(model, measured)}
         race.run(case, options.repeats)
         save(result, options.out)
@@ -80,6 +82,7 @@ def table(result: dict[str, Any]) -> str:
     names = list(result["bounds"])
     lines = [
         f"{result['model']}, tokens read a second (of the first engine; of the bound)",
+        machine_line(result["machine"]),
         "",
         f"| engine | {' | '.join(names)} |",
         "|---|" + "---|" * len(names),

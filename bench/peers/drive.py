@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -52,6 +53,7 @@ class Race:
         measure: of a job and its seconds, the speed: tokens a second of some kind.
         say: called with lines of progress.
         only: for some peers, a part of the name of the settings to try.
+        environment: variables of all peers; see `peers.processor_cap`.
     """
 
     model: Model
@@ -61,6 +63,7 @@ class Race:
     measure: Callable[[Job, list[int], float], float]
     say: Callable[[str], None] = print
     only: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     peers: dict[str, Record] = field(default_factory=dict)
 
     def prepare(self) -> None:
@@ -94,8 +97,8 @@ class Race:
                     continue
                 try:
                     process = stack.enter_context(self._loaded(name, setting, record))
-                    for job in case.jobs.values():  # once without a clock: compiles, fills caches
-                        _run(process, job, self.limit)
+                    # Once without a clock: compiles, fills caches.
+                    _run(process, case.search, self.limit)
                     process.pause()
                     running[name] = process
                 except PeerFailedError as error:
@@ -191,24 +194,29 @@ class Race:
                 "threads": self.threads,
             }
             answer = process.ask(request, limit=self.limit)
-            record |= {"setting": setting.name, "load_seconds": answer["seconds"]}
+            record |= {
+                "setting": setting.name,
+                "load_seconds": answer["seconds"],
+                "instructions": answer["instructions"],
+            }
             yield process
 
     @contextmanager
     def _process(self, name: str, peer: Peer, setting: Setting | None) -> Iterator[PeerProcess]:
-        more = peer.environment(setting) if setting else {}
+        more = {**self.environment, **(peer.environment(setting) if setting else {})}
         with tempfile.TemporaryDirectory() as directory:
             log = Path(directory) / "log"
             with PeerProcess(name, threads=self.threads, log=log, environment=more) as process:
                 yield process
 
 
-def measure_bounds(model: Model, rows: int, threads: int) -> Record:
+def measure_bounds(model: Model, rows: int, threads: int, environment: Mapping[str, str]) -> Record:
     """What the machine allows for `rows` rows at a time; see `peers.bounds`."""
     arguments = [rows, *model.matrix, threads]
     answer = subprocess.run(
         [sys.executable, "-m", "peers.bounds", *map(str, arguments)],
         cwd=BENCH,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=True,

@@ -7,7 +7,7 @@ from typing import Any
 
 from peers.jobs import TEMPERATURE, TOP_P, Job, Model, Setting
 
-TITLE = "llama.cpp"
+TITLE = "llama.cpp, batched"
 PACKAGES = ("xllamacpp",)
 
 
@@ -27,6 +27,13 @@ def settings(_model: Model, count: int) -> list[Setting]:
 def environment(_setting: Setting) -> dict[str, str]:
     """Nothing beyond the usual."""
     return {}
+
+
+def instructions() -> str:
+    """What the wheel's one library was compiled for, as it says."""
+    from multiturn.hub.llama_cpp_library import import_xllamacpp
+
+    return str(import_xllamacpp().get_system_info()).strip()
 
 
 def prepare(_model: Model) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from peers.drive import chosen_peers, named_part
 from peers.hub_directory import prepared_place
+from peers.processor_cap import CAPS
 from peers.roster import PEERS
 
 
@@ -29,6 +30,7 @@ def common_options(documentation: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, help="rounds; the median of them counts")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--limit", type=float, default=300, help="seconds for one run of a peer")
+    parser.add_argument("--cap", choices=CAPS, help="hide the instructions beyond these")
     parser.add_argument("--fast", action="store_true", help="a small model, little work, one round")
     parser.add_argument("--prepared", type=Path, default=prepared_place())
     parser.add_argument("--out", type=Path, help="where the results go, as JSON")

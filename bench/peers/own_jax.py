@@ -26,6 +26,11 @@ def environment(_setting: Setting) -> dict[str, str]:
     return {}
 
 
+def instructions() -> str:
+    """XLA compiles for what CPUID says."""
+    return "as CPUID says"
+
+
 def prepare(model: Model) -> dict[str, Any]:
     """The directory once more, but with no token that ends a text."""
     place = _place(model)

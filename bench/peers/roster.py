@@ -8,10 +8,12 @@ from typing import Any, Protocol, cast
 
 from peers.jobs import Job, Model, Setting
 
-PEERS = ("jax", "llama", "llama-server", "transformers", "ctranslate2", "openvino")
-"""``jax`` and ``llama`` are this project's own engines, the first the one to be held up."""
+PEERS = ("native", "llama", "llama-server", "openvino", "transformers", "ctranslate2", "jax")
+"""The first is the one to be held against the others. ``llama``, llama.cpp with one sequence after
+another, and ``jax`` are engines of this project too."""
 
 _MODULES = {
+    "native": "peers.own_native",
     "jax": "peers.own_jax",
     "llama": "peers.own_llama",
     "llama-server": "peers.llama_server",
@@ -45,6 +47,10 @@ class Peer(Protocol):
 
     def environment(self, setting: Setting) -> dict[str, str]:
         """Variables that must be set before its package is imported."""
+        ...
+
+    def instructions(self) -> str:
+        """The vector instructions that it uses, in its own words."""
         ...
 
     def prepare(self, model: Model) -> dict[str, Any]:

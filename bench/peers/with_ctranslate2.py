@@ -33,6 +33,13 @@ def environment(setting: Setting) -> dict[str, str]:
     return {"CT2_USE_MKL": str(int(setting.options["mkl"]))}
 
 
+def instructions() -> str:
+    """The types that it computes in here."""
+    import ctranslate2
+
+    return " ".join(sorted(ctranslate2.get_supported_compute_types("cpu")))
+
+
 def prepare(model: Model) -> dict[str, Any]:
     """Convert once, beside the directory."""
     from ctranslate2.converters import TransformersConverter

@@ -40,6 +40,13 @@ def environment(_setting: Setting) -> dict[str, str]:
     return {}
 
 
+def instructions() -> str:
+    """The types that its plug-in computes in here, which follow the instructions."""
+    import openvino
+
+    return " ".join(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
 def prepare(model: Model) -> dict[str, Any]:
     """Make the graphs once: in float16, and compressed from it."""
     if not place_of(model, "float16").exists():

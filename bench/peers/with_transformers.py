@@ -25,6 +25,13 @@ def environment(_setting: Setting) -> dict[str, str]:
     return {}
 
 
+def instructions() -> str:
+    """What torch chooses its kernels by."""
+    import torch
+
+    return str(torch.backends.cpu.get_cpu_capability())
+
+
 def prepare(model: Model) -> dict[str, Any]:
     """The directory is its own format; it is where the directory is held against ours."""
     return {"greatest_logit_difference_from_ours": check(model)}

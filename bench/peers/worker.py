@@ -20,6 +20,8 @@ from peers.roster import Running, find
 
 def main() -> None:
     """Serve until the input ends."""
+    # A cap (peers.processor_cap) is in place by now; a compiler would not survive it.
+    os.environ.pop("LD_PRELOAD", None)
     # Libraries print to standard output as they like; only this keeps the pipe.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -53,7 +55,8 @@ class _Worker:
                 self._running = self._peer.load(
                     _model(request["model"]), setting, request["threads"]
                 )
-                return {"seconds": time.perf_counter() - started}
+                seconds = time.perf_counter() - started
+                return {"seconds": seconds, "instructions": self._peer.instructions()}
             case "run":
                 if self._running is None:
                     raise RuntimeError("nothing is loaded")
