@@ -8,7 +8,7 @@ Two measurements in one run, interleaved so that other work on the machine meets
   bare Python server with nothing done to its tokens: with the same kernels ("bare"), and with
   those it takes by default.
 
-    python bench/turn_latency.py --out bench/results/turn_latency.json
+    python bench/llama_latency.py --out bench/results/llama_latency.json
 """
 
 from __future__ import annotations
