@@ -48,6 +48,7 @@ def test_the_table_says_what_failed(model: Any) -> None:
     }  # fmt: skip
     result = {
         "model": "m",
+        "machine": {"processor": "P", "instructions": ["avx2"], "capped_to": "avx2"},
         "bounds": {"1": {"tokens_per_second": {"float32": 100.0}}},
         "peers": {
             "a": {"title": "A", "cases": [case]},

@@ -24,6 +24,9 @@ def settings(model, count):
 def environment(setting):
     return {"MISCHIEF": setting.name}
 
+def instructions():
+    return "none to speak of"
+
 def prepare(model):
     return {}
 
@@ -159,14 +162,14 @@ def test_a_peer_whose_package_is_missing_is_left_out(model: Any) -> None:
 def test_an_unknown_peer_is_one_line(text: str) -> None:
     from peers.drive import chosen_peers
 
-    with pytest.raises(SystemExit, match=r"no such peer: got .*; allowed: jax"):
+    with pytest.raises(SystemExit, match=r"no such peer: got .*; allowed: native"):
         chosen_peers(text)
 
 
 def test_peers_keep_their_order() -> None:
     from peers.drive import chosen_peers
 
-    assert chosen_peers("openvino, jax,my.own") == ["jax", "openvino", "my.own"]
+    assert chosen_peers("openvino, native,my.own") == ["native", "openvino", "my.own"]
 
 
 def test_nothing_of_a_peer_is_imported_by_looking_at_the_roster() -> None:
@@ -175,7 +178,7 @@ def test_nothing_of_a_peer_is_imported_by_looking_at_the_roster() -> None:
     code = (
         "import sys; from peers.roster import PEERS, find\n"
         "for name in PEERS:\n"
-        "    if name not in ('jax', 'llama'): find(name)\n"
+        "    if name not in ('native', 'jax', 'llama'): find(name)\n"
         "print([m for m in ('torch','ctranslate2','openvino','transformers') if m in sys.modules])"
     )
     bench = str(Path(__file__).parents[2] / "bench")
