@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from multiturn.report.analysis.error_rules import KINDS
 from multiturn.report.analysis.errors import classified_failures, error_counts
+from multiturn.report.analysis.labels import LabelKey, agreement
 from multiturn.report.analysis.rates import run_rates
 from multiturn.report.analysis.safety import safety_rates
 from multiturn.report.pages.document import ReportDocument
@@ -35,6 +36,7 @@ def make_report(
     ks: Sequence[int] = (1, 10, 100),
     failures: int = 200,
     safety: bool = True,
+    labels: Mapping[LabelKey, str] | None = None,
     listen: Callable[[str], None] = lambda _step: None,
 ) -> ReportDocument:
     """Analyse records.
@@ -47,6 +49,7 @@ def make_report(
         ks: of pass@k.
         failures: at most how many failures the page shows.
         safety: whether to check programs with bandit.
+        labels: failures labelled by hand, from `read_labels`.
         listen: receives the name of each step as it begins.
     """
     listen("pass rates")
@@ -60,7 +63,11 @@ def make_report(
         turns_section(records),
         rates_section(records, rates, ks),
         groups_section(records),
-        errors_section(records, error_counts(records, found)),
+        errors_section(
+            records,
+            error_counts(records, found),
+            None if labels is None else agreement(records, found, labels),
+        ),
         scaling_section(records, rates),
     ]
     if safety:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,7 +55,9 @@ class SafetyRates:
 
 def check_programs(programs: Sequence[str]) -> list[list[SafetyFinding] | None]:
     """The findings in each program; None for one that does not parse."""
-    from bandit.core import config, manager
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from bandit.core import config, manager
 
     logging.getLogger("bandit").setLevel(logging.CRITICAL)
     found: list[list[SafetyFinding] | None] = [[] for _ in programs]
@@ -64,7 +67,10 @@ def check_programs(programs: Sequence[str]) -> list[list[SafetyFinding] | None]:
             Path(place, f"{number}.py").write_text(program, encoding="utf-8", errors="replace")
         checks = manager.BanditManager(config.BanditConfig(), "file", quiet=True)
         checks.discover_files([place], recursive=True)
-        checks.run_tests()
+        with warnings.catch_warnings():
+            # Of bandit about Python, and of Python about the programs.
+            warnings.simplefilter("ignore")
+            checks.run_tests()
         for file, _reason in checks.get_skipped():
             found[int(Path(file).stem)] = None
         for issue in checks.get_issue_list():

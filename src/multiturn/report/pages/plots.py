@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ _STYLE = {
     "axes.facecolor": "none",
     "legend.frameon": False,
     "legend.fontsize": 10,
+    "text.parse_math": False,  # names may have dollars
 }
 
 
@@ -90,7 +92,7 @@ def interval_plot(points: Sequence[Point], axis: str, *, name: str, zero: bool =
             )
         if zero:
             axes.axvline(0, color=_INK, linewidth=1)
-        axes.set_yticks(range(len(labels)), labels)
+        axes.set_yticks(range(len(labels)), [_row_label(label) for label in labels])
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
@@ -112,7 +114,7 @@ def bar_plot(points: Sequence[Point], axis: str, *, name: str) -> str:
             number = series.index(point.series)
             y = labels.index(point.label) + (number - (len(series) - 1) / 2) * gap
             axes.barh([y], [point.value], gap, color=_SERIES[number % len(_SERIES)])
-        axes.set_yticks(range(len(labels)), labels)
+        axes.set_yticks(range(len(labels)), [_row_label(label) for label in labels])
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
@@ -156,6 +158,7 @@ def scatter_plot(
         for of, xs, ys in lines:
             axes.plot(xs, ys, color=_SERIES[series.index(of) % len(_SERIES)], linewidth=1)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda x, _place: f"{x:.3g}".replace("e+", "e"))
         if log_y:
             axes.set_yscale("log")
         axes.grid()
@@ -177,7 +180,10 @@ def _figure(height: float, name: str) -> Iterator[tuple[Any, Any, io.StringIO]]:
         FigureCanvasSVG(figure)
         out = io.StringIO()
         yield figure, figure.add_subplot(), out
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+        with warnings.catch_warnings():
+            # The reader's browser has the font; a character that this one lacks is no fault.
+            warnings.filterwarnings("ignore", message="Glyph .* missing")
+            figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def _legend(figure: Any, axes: Any, series: Sequence[str]) -> None:
@@ -196,7 +202,22 @@ def _legend(figure: Any, axes: Any, series: Sequence[str]) -> None:
         for n in range(len(series))
     ]
     del axes
-    figure.legend(marks, list(series), loc="outside lower left", ncols=1)
+    figure.legend(
+        marks, [_shortened(each, 36) for each in series], loc="outside lower left", ncols=1
+    )
+
+
+def _row_label(label: str) -> str:
+    """A label that leaves space for its row."""
+    return "\n".join(_shortened(line, 20) for line in label.split("\n"))
+
+
+def _shortened(text: str, length: int) -> str:
+    """A text without its middle, if it is long."""
+    if len(text) <= length:
+        return text
+    half = (length - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"
 
 
 def _finished(out: io.StringIO, name: str) -> str:

@@ -63,19 +63,19 @@ def to_html(document: ReportDocument) -> str:
 
 def to_markdown(document: ReportDocument) -> str:
     """The report without its figures and failures, for a repository or a paper's appendix."""
-    lines = [f"# {document.title}", ""]
-    lines += [f"- {sentence}" for sentence in document.summary]
+    lines = [f"# {_inline(document.title)}", ""]
+    lines += [f"- {_inline(sentence)}" for sentence in document.summary]
     if document.notices:
         lines += ["", "## Notes on the records", ""]
         lines += [f"- {_inline(notice)}" for notice in document.notices]
     for section in document.sections:
         lines += ["", f"## {section.title}"]
         for paragraph in section.paragraphs:
-            lines += ["", paragraph]
+            lines += ["", _inline(paragraph)]
         for table in section.tables:
             lines += ["", f"{table.caption}:", "", *_markdown_table(table)]
         for figure in section.figures:
-            lines += ["", f"Figure, {figure.title}: {_inline(figure.description)}"]
+            lines += ["", f"Figure, {_inline(figure.title)}: {_inline(figure.description)}"]
     return _clean("\n".join(lines) + "\n")
 
 

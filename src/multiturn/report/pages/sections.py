@@ -15,6 +15,7 @@ from multiturn.report.analysis.arms import (
 )
 from multiturn.report.analysis.error_rules import KINDS
 from multiturn.report.analysis.errors import ErrorCounts
+from multiturn.report.analysis.labels import LabelAgreement
 from multiturn.report.analysis.rates import RunRates, group_rates
 from multiturn.report.analysis.safety import SafetyRates
 from multiturn.report.analysis.scaling import (
@@ -335,8 +336,10 @@ def turns_section(records: Records) -> Section | None:
     )
 
 
-def errors_section(records: Records, counts: Sequence[ErrorCounts]) -> Section:
-    """Kinds of errors by run."""
+def errors_section(
+    records: Records, counts: Sequence[ErrorCounts], labels: LabelAgreement | None = None
+) -> Section:
+    """Kinds of errors by run, and how far the rules agree with labels of a person."""
     if not counts:
         return Section(name="errors", title="Why programs fail", paragraphs=("No sample failed.",))
     used = [kind for kind in KINDS if any(kind in each.kinds for each in counts)]
@@ -370,19 +373,32 @@ def errors_section(records: Records, counts: Sequence[ErrorCounts]) -> Section:
         "errors-by-model", "Kinds of errors by model", points,
         bar_plot(points, "share of failures, %", name="errors-by-model"),
     )  # fmt: skip
-    partly = any(each.classified < each.failed for each in counts)
+    sentences = ["Each failure has one kind, assigned by rules (docs/report.md)."]
+    if any(each.classified < each.failed for each in counts):
+        sentences[0] += (
+            " Of runs with many failures a random selection was classified; the figure weights "
+            "runs by all their failures."
+        )
+    tables = [table]
+    if labels is not None:
+        kappa = "" if labels.kappa is None else f"; Cohen's kappa {labels.kappa:.2f}"
+        sentences.append(
+            f"On {labels.labelled} failures that were labelled by hand, the rules agree with the "
+            f"person in {interval_text(labels.share)} %{kappa}."
+        )
+        pairs = sorted(labels.pairs.items(), key=lambda pair: (-pair[1], pair[0]))
+        tables.append(
+            table_of(
+                "labels", "Labels of a person and kinds of the rules",
+                ["Person", "Rules", "Failures"],
+                [[KINDS[label], KINDS[kind], count] for (label, kind), count in pairs],
+            )
+        )  # fmt: skip
     return Section(
         name="errors",
         title="Why programs fail",
-        paragraphs=(
-            "Each failure has one kind, assigned by rules that are documented in docs/report.md."
-            + (
-                " Runs with many failures were classified by a random selection of them."
-                if partly
-                else ""
-            ),
-        ),
-        tables=(table,),
+        paragraphs=tuple(sentences),
+        tables=tuple(tables),
         figures=(figure,),
     )
 

@@ -33,6 +33,21 @@ def report(
         int,
         typer.Option("--failures", metavar="COUNT", help="Failures that the page shows, at most."),
     ] = 200,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels", metavar="FILE", help="Failures labelled by hand: show how the rules agree."
+        ),
+    ] = None,
+    label_sample: Annotated[
+        Path | None,
+        typer.Option(
+            "--label-sample", metavar="FILE", help="Only write a file of failures to label by hand."
+        ),
+    ] = None,
+    label_count: Annotated[
+        int, typer.Option("--label-count", metavar="COUNT", help="How many failures to label.")
+    ] = 150,
     safety: Annotated[
         bool, typer.Option("--safety/--no-safety", help="Check programs with bandit's rules.")
     ] = True,
@@ -53,6 +68,7 @@ def report(
         import statsmodels  # noqa: F401
 
         from multiturn.apps.cli.report.problems import problem_texts
+        from multiturn.report.analysis.labels import read_labels, write_label_sample
         from multiturn.report.make import make_report
         from multiturn.report.pages.render import write_report
         from multiturn.report.records.columns import read_records
@@ -62,9 +78,13 @@ def report(
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
     records = read_records(runs, listen=lambda count: progress(f"{count:,} samples"))
+    if label_sample is not None:
+        count = write_label_sample(records, label_count, label_sample)
+        print(f'{label_sample}: {count} failures; write a kind of error into each "label"')
+        return
     document = make_report(
         records, problem_texts(records), title=title, ks=ks, failures=failures, safety=safety,
-        listen=progress,
+        labels=None if labels is None else read_labels(labels), listen=progress,
     )  # fmt: skip
     written = write_report(document, out)
     progress("")
