@@ -176,33 +176,33 @@ def test_the_longest_continuation_has_exactly_max_tokens(engine: Engine) -> None
 
 
 def test_a_request_says_the_same_whatever_was_asked_before(engine: Engine) -> None:
-    request = Request(prompt=PROMPT, n=3, temperature=0.9, max_tokens=16, seed=5)
+    request = Request(prompt=PROMPT, n=3, temperature=0.9, max_tokens=8, seed=5)
     before = said(engine, request)
     generate(engine, Request(prompt="def other():\n", n=2, max_tokens=9, session="other"))
     assert said(engine, request) == before
 
 
 def test_continuation_i_is_sampled_with_seed_plus_i(engine: Engine) -> None:
-    request = Request(prompt=PROMPT, n=3, temperature=0.9, max_tokens=16, seed=5)
+    request = Request(prompt=PROMPT, n=3, temperature=0.9, max_tokens=8, seed=5)
     together = said(engine, request)
     assert len(set(together)) > 1
     for i in range(3):
-        alone = Request(prompt=PROMPT, temperature=0.9, max_tokens=16, seed=5 + i)
+        alone = Request(prompt=PROMPT, temperature=0.9, max_tokens=8, seed=5 + i)
         assert said(engine, alone) == [together[i]]
 
 
 def test_the_first_continuation_may_have_a_temperature_of_its_own(engine: Engine) -> None:
     request = Request(
-        prompt=PROMPT, n=3, temperature=0.9, first_temperature=0, max_tokens=16, seed=5
+        prompt=PROMPT, n=3, temperature=0.9, first_temperature=0, max_tokens=8, seed=5
     )
     greedy, *others = said(engine, request)
-    assert [greedy] == said(engine, Request(prompt=PROMPT, temperature=0, max_tokens=16))
+    assert [greedy] == said(engine, Request(prompt=PROMPT, temperature=0, max_tokens=8))
     for i, other in enumerate(others, start=1):
-        alone = Request(prompt=PROMPT, temperature=0.9, max_tokens=16, seed=5 + i)
+        alone = Request(prompt=PROMPT, temperature=0.9, max_tokens=8, seed=5 + i)
         assert said(engine, alone) == [other]
-    hot = Request(prompt=PROMPT, temperature=0, first_temperature=0.9, max_tokens=16, seed=5)
+    hot = Request(prompt=PROMPT, temperature=0, first_temperature=0.9, max_tokens=8, seed=5)
     assert said(engine, hot) == said(
-        engine, Request(prompt=PROMPT, temperature=0.9, max_tokens=16, seed=5)
+        engine, Request(prompt=PROMPT, temperature=0.9, max_tokens=8, seed=5)
     )
 
 
@@ -235,7 +235,7 @@ def test_cached_and_fresh_give_the_same_tokens(
             prompt=prompt,
             n=2,
             temperature=temperature,
-            max_tokens=12 if turns > 2 else 6,
+            max_tokens=12 if turns > 2 else 4,
             session=session,
             seed=3,
             logprobs=True,
@@ -354,8 +354,7 @@ def test_an_interrupt_in_the_consumer_leaves_a_working_engine(engine: Engine) ->
 
 def test_several_threads_may_ask_at_once(engine: Engine) -> None:
     requests = [
-        Request(prompt=PROMPT + f"# {i}\n", temperature=0.9, max_tokens=10, seed=i)
-        for i in range(4)
+        Request(prompt=PROMPT + f"# {i}\n", temperature=0.9, max_tokens=6, seed=i) for i in range(4)
     ]
     alone = [said(engine, request) for request in requests]
     found: dict[int, object] = {}

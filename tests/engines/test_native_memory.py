@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,8 +43,8 @@ with open_native(Path(sys.argv[1]), dtype=sys.argv[2], context=2048) as engine:
         pytest.param("qwen2.5-coder-1.5b", "int4", marks=pytest.mark.slow),
     ],
 )
-def test_the_peak_is_what_is_needed(name: str, dtype: str) -> None:
-    file = locate(name)
+def test_the_peak_is_what_is_needed(smollm2: Path, name: str, dtype: str) -> None:
+    file = locate(name, directory=smollm2.parent.parent)
     if file is None:
         pytest.skip(f"the model {name} is not downloaded")
     done = subprocess.run(
