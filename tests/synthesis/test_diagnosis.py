@@ -6,9 +6,15 @@ import pytest
 
 from multiturn.core.errors import InputError
 from multiturn.engines.scripted import ScriptedEngine
+from multiturn.synthesis.candidates import failure_feedback
 from multiturn.synthesis.diagnosis import error_source, step_effects
 from multiturn.synthesis.events import TurnSaved
-from multiturn.synthesis.expectations import MAX_CHARACTERS, describe_example, read_expectation
+from multiturn.synthesis.expectations import (
+    MAX_CHARACTERS,
+    absent_name,
+    describe_example,
+    read_expectation,
+)
 from multiturn.synthesis.loop import Synthesizer
 from multiturn.synthesis.records import Example, Sampling, SessionSettings
 
@@ -170,6 +176,16 @@ class TestExpectations:
             session = last(synthesizer.expect(session, read_expectation("x == 1")))
             assert session.turn.chosen == number - 1
 
+    def test_feedback_names_what_the_program_lacks(self, write):
+        synthesizer, session = write(("Define taxed.", "def tax(p):\n    return p\n"))
+        session = last(synthesizer.expect(session, read_expectation("taxed(10) == 12")))
+        choice, examples = session.turn.choice, session.turn.examples
+        assert failure_feedback(choice, examples) == "it does not make taxed"
+        assert (
+            absent_name(read_expectation("all(x > len(str(x)) for x in [1])"), choice.run) is None
+        )
+        assert absent_name(read_expectation("tax(1) == 2"), choice.run) is None
+
     def test_a_turn_that_others_follow_is_not_changed(self, write, store):
         synthesizer, session = write(("Set x.", "x = 1\n"), ("Print x.", "print(x)\n"))
         after = last(synthesizer.expect(session, read_expectation("x == 1"), turn_id=1))
@@ -180,6 +196,14 @@ class TestExpectations:
 
 
 class TestRepair:
+    def test_a_repair_that_is_worse_is_not_chosen(self, write, store):
+        answers = ["def tax(p):\n    return p\n", "print(undefined)\n"]
+        synthesizer, session = write(("Define taxed.", answers))
+        session = last(synthesizer.repair(session, "it does not make taxed"))
+        assert session.turn.code == "def tax(p):\n    return p"
+        assert len(session.turn.candidates) == 2
+        assert store.load(session.id) == session
+
     def test_an_earlier_step_is_repaired_and_the_later_ones_follow(self, write):
         synthesizer, session = write(
             ("Define taxed.", ["def tax(p):\n    return p\n", "def taxed(p):\n    return p\n"]),

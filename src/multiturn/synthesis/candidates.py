@@ -9,6 +9,7 @@ from threading import Event as Flag
 from multiturn.engines.protocol import Completion, FinishReason
 from multiturn.synthesis.alignment import align_step, names_made
 from multiturn.synthesis.execution import Execution
+from multiturn.synthesis.expectations import absent_name
 from multiturn.synthesis.notes import prompt_notes
 from multiturn.synthesis.program_text import program_text
 from multiturn.synthesis.prompts import FinishedTurn, PromptStyle
@@ -192,6 +193,9 @@ def failure_feedback(candidate: Candidate, examples: Sequence[Example]) -> str:
         return candidate.describe()
     for example, examples_passed in zip(examples, candidate.examples_passed, strict=True):
         if not examples_passed and example.expression is not None:
+            absent = absent_name(example, candidate.run)
+            if absent is not None:
+                return f"it does not make {absent}"
             return f"the value of {example.expression} is not what it should be"
     last = candidate.run.stdout.rstrip().split("\n")[-1][:200]
     return f"it printed {last!r}, which is not right" if last else "it printed nothing"

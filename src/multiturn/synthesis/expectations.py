@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import builtins
 
 from multiturn.core.errors import InputError
-from multiturn.synthesis.records import Example
+from multiturn.synthesis.parsing import parse_module
+from multiturn.synthesis.records import Example, ProgramRun
+from multiturn.synthesis.values import MAX_NAMES
 
-__all__ = ["describe_example", "read_expectation"]
+__all__ = ["absent_name", "describe_example", "read_expectation"]
 
 MAX_CHARACTERS = 10_000
 
@@ -70,6 +73,18 @@ def describe_example(example: Example) -> str:
     if example.expected is True and example.expression.startswith("bool("):
         return example.expression[len("bool(") : -1]
     return f"{example.expression} == {example.expected!r}"
+
+
+def absent_name(example: Example, run: ProgramRun) -> str | None:
+    """The first name in an example's expression that a program does not have, if that is known."""
+    if example.expression is None or run.values is None or len(run.values) >= MAX_NAMES:
+        return None
+    tree = parse_module(example.expression)
+    known = {name for name, _ in run.values} | set(dir(builtins))
+    used = [node for node in ast.walk(tree) if isinstance(node, ast.Name)] if tree else []
+    bound = {node.id for node in used if isinstance(node.ctx, ast.Store)}
+    names = sorted(used, key=lambda node: (node.lineno, node.col_offset))
+    return next((node.id for node in names if node.id not in known | bound), None)
 
 
 def _literal(words: str) -> tuple[bool, object]:

@@ -215,11 +215,14 @@ class Synthesizer:
     ) -> Iterator[LoopEvent]:
         """Like `retry`, with the code of the turn and what is wrong with it in the prompt.
 
+        The best of all candidates is chosen, or the best new one where the code of the turn ran
+        and does what is expected of it, so that only the person knows what is wrong.
+
         Args:
             session: the latest record.
             message: what is wrong; by default how the turn failed.
             turn_id: the turn; by default the current one.
-            sampling: by default that of the session.
+            sampling: by default `Sampling.for_retry` of the session's.
             cancel: as in `take_turn`.
 
         Raises:
@@ -227,7 +230,9 @@ class Synthesizer:
         """
         turn = _turn_at(session, turn_id, "to repair")
         message = message or failure_feedback(turn.choice, turn.examples)
-        request = self._again(session, turn, sampling or session.settings.sampling, cancel)
+        if sampling is None:
+            sampling = session.settings.sampling.for_retry()
+        request = self._again(session, turn, sampling, cancel)
         return self._retry(request, turn, FailedAttempt(turn.code, message))
 
     def expect(
@@ -336,6 +341,10 @@ class Synthesizer:
             chosen=found.chosen(),
             repeated=found.repeated,
         )
+        if failure is not None and not turn.choice.good and session.turn is not None:
+            # A repair that made it worse is there to be looked at, and the code stays.
+            best = best_candidate(session.turn.candidates, request.strategy.choose)
+            session = self.store.choose(session, session.turn.id, best)
         yield _saved(session)
 
     def _edit(self, session: Session, turn: Turn, code: str) -> Iterator[LoopEvent]:

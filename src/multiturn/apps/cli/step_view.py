@@ -7,7 +7,7 @@ from rich.text import Text
 
 from multiturn.apps.cli.terminal import one_line
 from multiturn.synthesis.diagnosis import ErrorSource, StepEffects, error_source, step_effects
-from multiturn.synthesis.expectations import describe_example
+from multiturn.synthesis.expectations import absent_name, describe_example
 from multiturn.synthesis.records import Candidate, Session, Turn
 
 __all__ = ["outcome_words", "show_effects"]
@@ -74,13 +74,15 @@ def _show_oddities(console: Console, effects: StepEffects) -> None:
 
 def _show_failed_examples(console: Console, turn: Turn) -> None:
     choice = turn.choice
-    if not choice.finished:
+    if not choice.finished or choice.run is None:
         return
     for example, passed in zip(turn.examples, choice.examples_passed, strict=False):
         if not passed:
+            absent = absent_name(example, choice.run)
+            why = f" (there is no {absent})" if absent else ""
             _say(
                 console,
-                f"expected: {one_line(describe_example(example), max_length=90)}",
+                f"expected: {one_line(describe_example(example), max_length=80)}{why}",
                 style="red",
             )
 
