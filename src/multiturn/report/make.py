@@ -11,6 +11,8 @@ from multiturn.report.analysis.rates import run_rates
 from multiturn.report.analysis.safety import safety_rates
 from multiturn.report.pages.document import ReportDocument
 from multiturn.report.pages.failures import failure_pages
+from multiturn.report.pages.model_card import card_file_name, to_model_card
+from multiturn.report.pages.model_sections import leaderboard_section, side_by_side_section
 from multiturn.report.pages.sections import (
     arms_section,
     errors_section,
@@ -25,7 +27,7 @@ from multiturn.report.pages.sections import (
 from multiturn.report.problem_texts import ProblemTexts
 from multiturn.report.records.columns import Records
 
-__all__ = ["make_report"]
+__all__ = ["make_model_cards", "make_report"]
 
 
 def make_report(
@@ -59,9 +61,11 @@ def make_report(
     listen("errors")
     found = classified_failures(records, texts)
     sections = [
+        side_by_side_section(records),
         arms,
         turns_section(records),
         rates_section(records, rates, ks),
+        leaderboard_section(records),
         groups_section(records),
         errors_section(
             records,
@@ -96,3 +100,10 @@ def make_report(
         failures_of=sum(records.failed),
         kinds={kind: text for kind, text in KINDS.items() if any(f.kind == kind for f in shown)},
     )
+
+
+def make_model_cards(records: Records) -> dict[str, str]:
+    """A model card for each model of the records, by the name of its file."""
+    rates = run_rates(records, ())
+    models = dict.fromkeys(run.model for run in records.runs)
+    return {card_file_name(model): to_model_card(records, rates, model) for model in models}

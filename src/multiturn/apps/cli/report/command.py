@@ -11,7 +11,8 @@ import typer
 from multiturn.apps.cli.bench.grid import numbers
 from multiturn.apps.cli.error_report import note
 from multiturn.apps.cli.extras import require_extra
-from multiturn.core.errors import InputError
+from multiturn.core.errors import InputError, storage_errors
+from multiturn.core.files import write_atomically
 
 __all__ = ["report"]
 
@@ -48,6 +49,9 @@ def report(
     label_count: Annotated[
         int, typer.Option("--label-count", metavar="COUNT", help="How many failures to label.")
     ] = 150,
+    cards: Annotated[
+        bool, typer.Option("--cards", help="Also write a model card for each model, into cards/.")
+    ] = False,
     safety: Annotated[
         bool, typer.Option("--safety/--no-safety", help="Check programs with bandit's rules.")
     ] = True,
@@ -69,7 +73,7 @@ def report(
 
         from multiturn.apps.cli.report.problems import problem_texts
         from multiturn.report.analysis.labels import read_labels, write_label_sample
-        from multiturn.report.make import make_report
+        from multiturn.report.make import make_model_cards, make_report
         from multiturn.report.pages.render import write_report
         from multiturn.report.records.columns import read_records
 
@@ -87,6 +91,11 @@ def report(
         labels=None if labels is None else read_labels(labels), listen=progress,
     )  # fmt: skip
     written = write_report(document, out)
+    if cards:
+        with storage_errors(out / "cards", "writing the model cards"):
+            (out / "cards").mkdir(exist_ok=True)
+        for name, text in make_model_cards(records).items():
+            write_atomically(out / "cards" / name, text)
     progress("")
     for notice in document.notices:
         note(notice)
