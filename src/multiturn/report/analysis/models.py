@@ -71,7 +71,7 @@ class SideBySide:
 def leaderboards(records: Records) -> list[LeaderboardRow]:
     """The models that were run under the same conditions, best first; boards need two models."""
     totals = item_totals(records)
-    boards: dict[tuple[object, ...], dict[str, list[int]]] = {}
+    boards: dict[tuple[str, str, str, str, float, int | None], dict[str, list[int]]] = {}
     for number, run in enumerate(records.runs):
         if run.arm in _ARMS and totals.samples[number].sum():
             key = (
