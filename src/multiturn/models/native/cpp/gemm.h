@@ -10,43 +10,26 @@
 
 namespace mt {
 
-constexpr int kMaxTileRows = 6;   // 6 rows times 4 vectors of sums fit the 32 registers of AVX-512
+constexpr int kMaxTileRows = 6;
 constexpr int kBlockSteps = 512;  // steps of a panel that stay in the cache for all rows
 
-// The product of one word of activations with the words of sixteen outputs, added to `sums`.
+// sums + the product of one word of activations, in every lane, with the words of some outputs.
 template <Precision P>
-struct Dot;
-
-template <>
-struct Dot<Precision::kFloat32> {
-  using Sums = Floats;
-  static MT_INLINE Sums add(Sums sums, const uint32_t* activations, const uint32_t* weights) {
-    float x;
-    std::memcpy(&x, activations, sizeof x);
-    return fma(load(reinterpret_cast<const float*>(weights)), x, sums);
-  }
-};
-
-template <>
-struct Dot<Precision::kBfloat16> {
-  using Sums = Floats;
-  static MT_INLINE Sums add(Sums sums, const uint32_t* activations, const uint32_t* weights) {
-    uint32_t x;
-    std::memcpy(&x, activations, sizeof x);
+MT_INLINE NativeFloats add_word(NativeFloats sums, NativeInts activations, NativeInts weights) {
+  if constexpr (P == Precision::kFloat32)
+    return multiply_add(reinterpret_cast<NativeFloats>(weights),
+                        reinterpret_cast<NativeFloats>(activations), sums);
 #if defined(__AVX512BF16__)
-    return reinterpret_cast<Floats>(
-        _mm512_dpbf16_ps(reinterpret_cast<__m512>(sums),
-                         reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int32_t>(x))),
-                         reinterpret_cast<__m512bh>(_mm512_loadu_si512(weights))));
+  return reinterpret_cast<NativeFloats>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sums),
+                                                         reinterpret_cast<__m512bh>(activations),
+                                                         reinterpret_cast<__m512bh>(weights)));
 #else
-    const Words pairs = *reinterpret_cast<const Words*>(weights);
-    const float first = to_float(static_cast<Bfloat16>(x & 0xffff));
-    const float second = to_float(static_cast<Bfloat16>(x >> 16));
-    sums = fma(reinterpret_cast<Floats>(pairs << 16), first, sums);
-    return fma(reinterpret_cast<Floats>(pairs & 0xffff0000u), second, sums);
+  const auto upper = [](NativeInts x) { return reinterpret_cast<NativeFloats>(x & ~0xffff); };
+  sums = multiply_add(reinterpret_cast<NativeFloats>(weights << 16),
+                      reinterpret_cast<NativeFloats>(activations << 16), sums);
+  return multiply_add(upper(weights), upper(activations), sums);
 #endif
-  }
-};
+}
 
 // The words of some rows: word `step` of row r is words[r * row_stride + step * step_stride].
 struct RowWords {
@@ -73,36 +56,54 @@ struct Tile {
   bool accumulate;
 };
 
-// sums[r][v] += row r of `a` times vector v of the columns of `b`, over `steps` steps.
-template <Precision P, int R, int V>
-MT_INLINE void accumulate(typename Dot<P>::Sums (&sums)[R][V], int steps, RowWords a,
-                          ColumnWords b) {
+// R rows times N native vectors of columns.
+template <Precision P, int R, int N>
+MT_INLINE void native_tile(int steps, RowWords a, const uint32_t* columns, size_t step_stride,
+                           Tile out) {
+  NativeFloats sums[R][N];
   const uint32_t* rows[R];
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) rows[r] = a.words + r * a.row_stride;
-  for (int step = 0; step < steps; ++step)
+  for (int r = 0; r < R; ++r) {
+    rows[r] = a.words + r * a.row_stride;
+#pragma GCC unroll 16
+    for (int n = 0; n < N; ++n)
+      sums[r][n] = out.accumulate ? *reinterpret_cast<const NativeFloats*>(
+                                        out.data + r * out.row_stride + n * kNativeLanes)
+                                  : NativeFloats{};
+  }
+  for (int step = 0; step < steps; ++step) {
+    NativeInts weights[N];
+#pragma GCC unroll 16
+    for (int n = 0; n < N; ++n)
+      weights[n] = *reinterpret_cast<const NativeInts*>(columns + step * step_stride +
+                                                        n * kNativeLanes);
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r)
+    for (int r = 0; r < R; ++r) {
+      const NativeInts x = broadcast_word(rows[r] + step * a.step_stride);
+#pragma GCC unroll 16
+      for (int n = 0; n < N; ++n) sums[r][n] = add_word<P>(sums[r][n], x, weights[n]);
+    }
+  }
 #pragma GCC unroll 8
-      for (int v = 0; v < V; ++v)
-        sums[r][v] = Dot<P>::add(sums[r][v], rows[r] + step * a.step_stride,
-                                 b.words + step * b.step_stride + v * kLanes);
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 16
+    for (int n = 0; n < N; ++n) {
+      NativeFloats* to = reinterpret_cast<NativeFloats*>(out.data + r * out.row_stride +
+                                                         n * kNativeLanes);
+      *to = sums[r][n];
+    }
 }
 
-// The microkernel of float32 and bfloat16: R rows times V vectors of columns.
+// The microkernel of float32 and bfloat16: R rows times V vectors of columns, as many at a time as
+// fit the registers.
 template <Precision P, int R, int V>
 MT_INLINE void microkernel(int steps, RowWords a, ColumnWords b, Tile out) {
-  Floats sums[R][V];
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v)
-      sums[r][v] = out.accumulate ? load(out.data + r * out.row_stride + v * kLanes) : Floats{};
-  accumulate<P, R, V>(sums, steps, a, b);
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) store(out.data + r * out.row_stride + v * kLanes, sums[r][v]);
+  constexpr int kVectors = V * kLanes / kNativeLanes;
+  constexpr int N = std::min(kVectors, tile_vectors<R>());
+  static_assert(kVectors % N == 0);
+  for (int n = 0; n < kVectors; n += N)
+    native_tile<P, R, N>(steps, a, b.words + n * kNativeLanes, b.step_stride,
+                         Tile{out.data + n * kNativeLanes, out.row_stride, out.accumulate});
 }
 
 // R rows of activations, from `row` on, times the steps [begin, end) of one panel.

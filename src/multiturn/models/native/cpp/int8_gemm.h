@@ -11,20 +11,6 @@
 
 namespace mt {
 
-// Columns of a tile of R rows in native vectors, so that the sums fit the registers.
-template <int R>
-constexpr int tile_vectors() {
-#if defined(__AVX512F__)
-  return 4;
-#elif defined(__AVX2__)
-  return R == 1 ? 8 : R == 2 ? 4 : 2;
-#elif defined(__aarch64__)
-  return R <= 2 ? 8 : 4;
-#else
-  return R == 1 ? 4 : 2;
-#endif
-}
-
 // The most rows of a tile.
 template <Codes C>
 constexpr int max_tile_rows() {

@@ -152,10 +152,38 @@ MT_INLINE NativeFloats fused(NativeFloats a, NativeFloats b, NativeFloats c) {
 #elif defined(__FMA__) && defined(__AVX2__)
   return reinterpret_cast<NativeFloats>(_mm256_fmadd_ps(
       reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+  return reinterpret_cast<NativeFloats>(
+      vfmaq_f32(reinterpret_cast<float32x4_t>(c), reinterpret_cast<float32x4_t>(a),
+                reinterpret_cast<float32x4_t>(b)));
 #else
   for (int lane = 0; lane < kNativeLanes; ++lane)
     c[lane] = __builtin_fmaf(a[lane], b[lane], c[lane]);
   return c;
+#endif
+}
+
+// a * b + c, rounded once if the processor has the instruction.
+MT_INLINE NativeFloats multiply_add(NativeFloats a, NativeFloats b, NativeFloats c) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return fused(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+// The most native vectors in a row of a tile of R rows whose sums fit the registers, of which
+// AVX-512 and NEON have 32 and AVX2 and SSE have 16.
+template <int R>
+constexpr int tile_vectors() {
+#if defined(__AVX512F__)
+  return 4;
+#elif defined(__AVX2__)
+  return R == 1 ? 8 : R == 2 ? 4 : 2;
+#elif defined(__aarch64__)
+  return R <= 2 ? 8 : 4;
+#else
+  return R == 1 ? 4 : 2;
 #endif
 }
 
