@@ -127,9 +127,7 @@ def theirs(
     return found
 
 
-def errors(
-    path: Path, name: str, wanted: np.ndarray[Any, Any], found: list[Any]
-) -> dict[str, Any]:
+def errors(path: Path, name: str, wanted: np.ndarray[Any, Any], found: list[Any]) -> dict[str, Any]:
     """Compare distributions with those of float32."""
     same, logprob, divergence = [], [], []
     for right, other in zip(wanted, found, strict=True):
