@@ -1,0 +1,174 @@
+r"""Runs and tabulates how often the loop's programs are right, against its controls.
+
+    python docs/results/right_programs.py dev --out runs/right --model qwen2.5-coder-0.5b
+    python docs/results/right_programs.py test --out runs/right-test \
+        --write docs/results/right-programs.md
+
+Choices are made on ``dev``; ``test`` is run once, with the settings chosen there. An interrupted
+run resumes. Each row has the strict pass rate with its 95 % interval clustered by problem, the
+paired difference from `turns` under ``next_prompt``, new tokens and seconds per sample, and how
+the failures failed. ``--rows`` names single rows, ``--table`` only reads saved runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from multiturn.apps.cli.bench.figures import scored
+from multiturn.benchmarks.metrics import counts
+from multiturn.benchmarks.runner.costs import run_costs
+from multiturn.benchmarks.runner.results import SavedRun, read_run
+from multiturn.benchmarks.runner.samples import Sample
+from multiturn.report.statistics.clusters import Clusters, clustered_interval
+from multiturn.report.statistics.contrasts import contrast
+from multiturn.sandbox.outcomes import Status
+
+MODELS = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
+BASELINE = "turns"
+
+# name: arm, options of the arm. The first ones are what the issue of quality asks for; those that
+# vary one thing at a time are compared with `chat` or with `comment`.
+ROWS: dict[str, tuple[str, str]] = {
+    BASELINE: ("turns", ""),
+    "turns published": ("turns", "published"),
+    "loop": ("loop", ""),
+    "chat": ("chat", ""),
+    "comment": ("loop", "style=comment,n=1,retries=0"),
+    "comment, next comment": ("loop", "style=comment,comment_stop=next_comment,n=1,retries=0"),
+    "chat, no extraction": ("loop", "style=chat,n=1,retries=0,extract=false"),
+    "chat, aligned": ("loop", "style=chat,n=1,retries=0,align=true"),
+    "comment, next comment, aligned": (
+        "loop",
+        "style=comment,comment_stop=next_comment,n=1,retries=0,align=true",
+    ),
+    "chat, recap": ("loop", "style=chat,n=1,retries=0,shown=recap"),
+    "chat, values": ("loop", "style=chat,n=1,retries=0,shown=values"),
+    "comment, values": (
+        "loop",
+        "style=comment,comment_stop=next_comment,n=1,retries=0,shown=values",
+    ),
+    "chat, repair 1": ("loop", "style=chat,n=1,retries=1"),
+    "chat, repair 2": ("loop", "style=chat,n=1,retries=2"),
+    "chat, resample 1": ("loop", "style=chat,n=1,retries=1,retry=resample"),
+    "chat, resample 2": ("loop", "style=chat,n=1,retries=2,retry=resample"),
+    "chat, best of 4": ("loop", "style=chat,n=4,retries=0"),
+    "chat, 4 agree by output": ("loop", "style=chat,n=4,retries=0,choose=output"),
+    "chat, 4 agree by values": ("loop", "style=chat,n=4,retries=0,choose=values"),
+    "chat, until 2 agree by values": ("loop", "style=chat,n=4,retries=0,choose=values,agree=2"),
+    "chat, 4 with own checks": ("loop", "style=chat,n=4,retries=0,checks=3"),
+    "comment, 4 agree by values": (
+        "loop",
+        "style=comment,comment_stop=next_comment,n=4,retries=0,choose=values,align=true",
+    ),
+    "ceiling: chat, 4 by the answer": ("loop", "style=chat,n=4,retries=0,examples=answer"),
+    "ceiling: chat, 4 by every turn": ("loop", "style=chat,n=4,retries=0,examples=turns"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("split", choices=("dev", "test"))
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model", action="append")
+    parser.add_argument("--rows", default="", help="names, separated by semicolons")
+    parser.add_argument("--cases", type=int, default=2)
+    parser.add_argument("--table", action="store_true", help="only read saved runs")
+    parser.add_argument("--write", type=Path, help="write the table there")
+    said, more = parser.parse_known_args()  # more: options of `multiturn bench own`
+    rows = [name.strip() for name in said.rows.split(";") if name.strip()] or list(ROWS)
+    pages = []
+    for model in said.model or MODELS:
+        found = {}
+        for name in rows if BASELINE in rows else [BASELINE, *rows]:
+            place = said.out / name.replace(" ", "-").replace(",", "").replace(":", "")
+            if not said.table:
+                run(name, model, place, said, more)
+            records = sorted(place.glob(f"own/{model}/*/run.json"))
+            if records:
+                found[name] = read_run(records[0].parent)
+        pages.append(table(model, found))
+    page = "\n\n".join(pages) + "\n"
+    if said.write:
+        said.write.write_text(page, encoding="utf-8")
+    print(page)
+
+
+def run(name: str, model: str, place: Path, said: argparse.Namespace, more: list[str]) -> None:
+    """Run one row to its end, or the rest of it; each has a directory and the engine alone."""
+    arm, options = ROWS[name]
+    command = [str(Path(sys.executable).with_name("multiturn")), "bench", "own", "--model", model]
+    command += ["--split", said.split, "--cases", str(said.cases), "--out", str(place)]
+    command += ["--arm", arm, *more]
+    if arm == "turns":
+        command += ["--truncation", options or "next_prompt"]
+    elif options:
+        command += ["--with", options]
+    subprocess.run(command, check=True)
+
+
+def table(model: str, runs: dict[str, SavedRun]) -> str:
+    """The rows of one model."""
+    base = clusters(runs[BASELINE]) if BASELINE in runs else None
+    lines = [
+        f"## {model}",
+        "",
+        "| row | samples | strict % (95 %) | difference (95 %) | new tokens | seconds | failures |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, saved in runs.items():
+        own = clusters(saved)
+        rate, costs = clustered_interval(own), run_costs(saved)
+        away = "-"
+        if base is not None and name != BASELINE:
+            found = contrast([own, base]).interval
+            away = ends(found.estimate, found.low, found.high, sign="+")
+        strict = ends(rate.estimate, rate.low, rate.high)
+        tokens = "-" if costs.new_tokens is None else f"{costs.new_tokens:.0f}"
+        seconds = "-" if costs.seconds is None else f"{costs.seconds:.2f}"
+        cells = [name, str(len(saved.samples)), strict, away, tokens, seconds]
+        lines.append(f"| {' | '.join(cells)} | {failures(saved.samples)} |")
+    return "\n".join(lines)
+
+
+def clusters(saved: SavedRun) -> Clusters:
+    """Passes by problem, in the order of their names, so that rows pair."""
+    found = counts(scored(saved, "strict"), lambda item: item.problem)
+    ordered = [found[name] for name in sorted(found)]
+    return Clusters(
+        np.array([each.passed for each in ordered], dtype=np.float64),
+        np.array([each.samples for each in ordered], dtype=np.float64),
+    )
+
+
+def ends(estimate: float | None, low: float | None, high: float | None, *, sign: str = "") -> str:
+    if estimate is None or low is None or high is None:
+        return "-"
+    return f"{100 * estimate:{sign}.1f} ({100 * low:{sign}.1f} to {100 * high:{sign}.1f})"
+
+
+def failures(samples: tuple[Sample, ...]) -> str:
+    """How the programs failed, the most frequent first."""
+    kinds: Counter[str] = Counter()
+    for sample in samples:
+        verdict = sample.verdicts["strict"]
+        if verdict.passed:
+            continue
+        outcome = verdict.outcome
+        if outcome is None or outcome.status is Status.FINISHED:
+            printed = (verdict.difference or "").startswith("got ")
+            kinds["wrong value" if printed else "no output"] += 1
+        elif outcome.error and outcome.status is Status.RAISED:
+            kinds[outcome.error.partition(":")[0]] += 1
+        else:
+            kinds[outcome.status.value] += 1
+    return ", ".join(f"{kind} {count}" for kind, count in kinds.most_common(5)) or "-"
+
+
+if __name__ == "__main__":
+    main()
