@@ -1,5 +1,5 @@
 // The time of one matrix product for each number of rows, on one thread. Prints a line of JSON for
-// each. bench/kernels.py compiles it once for each variant of the kernels.
+// each. bench/gemm.py compiles it once for each variant of the kernels.
 //
 //     gemm PRECISION GGML_TYPE INPUTS OUTPUTS SECONDS ROWS...
 #include <time.h>

@@ -22,18 +22,14 @@ enum class Codes { kNibbles, kUpTo15, kUpTo31, kUpTo255 };
 
 constexpr int kPanelNativeVectors = kPanel / kNativeLanes;
 
-// The activations of some rows in one group: bytes, and with kWideActivations in 16 bits.
+// The activations of some rows in one group.
 struct GroupRows {
   const int8_t* bytes;
   size_t byte_stride;
-  const int16_t* wide;
-  size_t wide_stride;
 
   GroupRows(const PackedActivations& all, int row, int group)
       : bytes(reinterpret_cast<const int8_t*>(all.row(row)) + group * kGroup),
-        byte_stride(all.row_words() * kWordBytes),
-        wide(kWideActivations ? all.wide(row) + group * kGroup : nullptr),
-        wide_stride(all.wide_stride()) {}
+        byte_stride(all.row_words() * kWordBytes) {}
 };
 
 // The four activations of step `step` in every lane.
@@ -71,11 +67,18 @@ MT_INLINE void load_codes(const uint8_t* codes, int pair, int v, NativeInts& eve
 #define MT_MADD 1
 #endif
 
+// What is subtracted from a code before it is multiplied: sdot, and what maddubs does with codes of
+// 8 bits, take numbers with a sign.
+template <Codes C>
+constexpr int code_offset() {
 #if defined(MT_DOT_WORDS) && defined(__ARM_NEON) && !defined(__ARM_FEATURE_MATMUL_INT8)
-constexpr int kCodeOffset = 128;  // sdot multiplies code - 128
+  return 128;
+#elif defined(MT_MADDUBS)
+  return C == Codes::kUpTo255 ? 128 : 0;
 #else
-constexpr int kCodeOffset = 0;
+  return 0;
 #endif
+}
 
 #if defined(MT_DOT_WORDS)
 
@@ -125,57 +128,55 @@ MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows,
   }
 }
 
-#elif defined(MT_MADDUBS) || defined(MT_MADD)
+#elif defined(MT_MADDUBS)
 
-// Adds the products of neighbours in 16 bits.
-MT_INLINE NativeInts madd(NativeShorts a, NativeShorts b) {
 #if defined(__AVX512BW__)
-  return reinterpret_cast<NativeInts>(
-      _mm512_madd_epi16(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
-#elif defined(__AVX2__)
-  return reinterpret_cast<NativeInts>(
-      _mm256_madd_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+using Intrinsic = __m512i;
+#define MT_INTRINSIC(name) _mm512_##name
 #else
-  return reinterpret_cast<NativeInts>(
-      _mm_madd_epi16(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+using Intrinsic = __m256i;
+#define MT_INTRINSIC(name) _mm256_##name
 #endif
-}
 
-template <int R, int V>
-MT_INLINE void add_step_in_32_bits(NativeInts (&sums)[R][V], const GroupRows& rows, int step,
-                                   const NativeInts (&codes)[V]) {
-  // Bytes 0 and 2 of each word, then bytes 1 and 3, as two numbers of 16 bits.
-  NativeShorts even[V], odd[V];
-#pragma GCC unroll 16
-  for (int v = 0; v < V; ++v) {
-    even[v] = reinterpret_cast<NativeShorts>(codes[v] & 0x00ff00ff);
-    odd[v] = reinterpret_cast<NativeShorts>(reinterpret_cast<NativeDoubleBytes>(codes[v]) >> 8);
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-    const int16_t* wide = rows.wide + r * rows.wide_stride + step * kWordBytes;
-    const auto x = reinterpret_cast<NativeShorts>(broadcast_word(wide));
-    const auto y = reinterpret_cast<NativeShorts>(broadcast_word(wide + 2));
-#pragma GCC unroll 16
-    for (int v = 0; v < V; ++v) sums[r][v] += madd(even[v], x) + madd(odd[v], y);
-  }
-}
-
-#if defined(MT_MADDUBS)
 // Adds the products of neighbouring bytes, codes without a sign and activations with one.
 MT_INLINE NativeShorts maddubs(NativeInts codes, NativeInts activations) {
-#if defined(__AVX512BW__)
-  return reinterpret_cast<NativeShorts>(_mm512_maddubs_epi16(
-      reinterpret_cast<__m512i>(codes), reinterpret_cast<__m512i>(activations)));
-#else
-  return reinterpret_cast<NativeShorts>(_mm256_maddubs_epi16(
-      reinterpret_cast<__m256i>(codes), reinterpret_cast<__m256i>(activations)));
-#endif
+  return reinterpret_cast<NativeShorts>(MT_INTRINSIC(maddubs_epi16)(
+      reinterpret_cast<Intrinsic>(codes), reinterpret_cast<Intrinsic>(activations)));
 }
 
+// Adds neighbours in 32 bits.
+MT_INLINE NativeInts widen(NativeShorts x) {
+  return reinterpret_cast<NativeInts>(
+      MT_INTRINSIC(madd_epi16)(reinterpret_cast<Intrinsic>(x), MT_INTRINSIC(set1_epi16)(1)));
+}
+
+// Numbers of 8 bits with a sign, as maddubs can multiply them: their magnitudes, and activations
+// that are negated where they are negative. 2 * 128 * 127 = 32,512 fits 16 bits, once.
+struct SignedCodes {
+  Intrinsic numbers, magnitudes;
+
+  explicit MT_INLINE SignedCodes(NativeInts codes)
+      : numbers(MT_INTRINSIC(sub_epi8)(reinterpret_cast<Intrinsic>(codes),
+                                       MT_INTRINSIC(set1_epi8)(-128))),
+        magnitudes(MT_INTRINSIC(abs_epi8)(numbers)) {}
+
+  MT_INLINE NativeInts products(NativeInts activations) const {
+    const auto x = reinterpret_cast<Intrinsic>(activations);
+#if defined(__AVX512BW__)
+    const Intrinsic signed_x =
+        _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(numbers), _mm512_setzero_si512(), x);
+#else
+    const Intrinsic signed_x = _mm256_sign_epi8(x, numbers);
+#endif
+    return widen(maddubs(reinterpret_cast<NativeInts>(magnitudes),
+                         reinterpret_cast<NativeInts>(signed_x)));
+  }
+};
+#undef MT_INTRINSIC
+
 template <int R, int V>
-MT_INLINE void add_step_in_16_bits(NativeShorts (&sums)[R][V], const GroupRows& rows, int step,
-                                   const NativeInts (&codes)[V]) {
+MT_INLINE void add_narrow(NativeShorts (&sums)[R][V], const GroupRows& rows, int step,
+                          const NativeInts (&codes)[V]) {
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     const NativeInts x = broadcast_step(rows, r, step);
@@ -188,13 +189,21 @@ MT_INLINE void add_step_in_16_bits(NativeShorts (&sums)[R][V], const GroupRows& 
 // 8 * 2 * 15 * 127 = 30,480 and 4 * 2 * 31 * 127 = 31,496.
 template <Codes C>
 constexpr int kNarrowSteps = C == Codes::kUpTo31 ? 4 : 8;
-#endif
 
 template <Codes C, int R, int V>
-MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows,
-                         const uint8_t* codes) {
-#if defined(MT_MADDUBS)
-  if constexpr (C != Codes::kUpTo255) {
+MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows, const uint8_t* codes) {
+  if constexpr (C == Codes::kUpTo255) {
+#pragma GCC unroll 8
+    for (int step = 0; step < kGroupSteps; ++step) {
+#pragma GCC unroll 16
+      for (int v = 0; v < V; ++v) {
+        const SignedCodes here(*reinterpret_cast<const NativeInts*>(codes + step * kStepBytes +
+                                                                    v * kNativeBytes));
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) sums[r][v] += here.products(broadcast_step(rows, r, step));
+      }
+    }
+  } else {
 #pragma GCC unroll 2
     for (int begin = 0; begin < kGroupSteps; begin += kNarrowSteps<C>) {
       NativeShorts narrow[R][V] = {};
@@ -203,25 +212,44 @@ MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows,
         NativeInts even[V], odd[V];
 #pragma GCC unroll 16
         for (int v = 0; v < V; ++v) load_codes<C>(codes, pair, v, even[v], odd[v]);
-        add_step_in_16_bits(narrow, rows, 2 * pair, even);
-        add_step_in_16_bits(narrow, rows, 2 * pair + 1, odd);
+        add_narrow(narrow, rows, 2 * pair, even);
+        add_narrow(narrow, rows, 2 * pair + 1, odd);
       }
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r)
 #pragma GCC unroll 16
-        for (int v = 0; v < V; ++v) sums[r][v] += madd(narrow[r][v], NativeShorts{} + 1);
+        for (int v = 0; v < V; ++v) sums[r][v] += widen(narrow[r][v]);
     }
-    return;
   }
-#endif
-#pragma GCC unroll 4
-  for (int pair = 0; pair < kGroupSteps / 2; ++pair) {
-    NativeInts even[V], odd[V];
+}
+
+#elif defined(MT_MADD)
+
+MT_INLINE NativeInts madd(NativeShorts a, NativeShorts b) {
+  return reinterpret_cast<NativeInts>(
+      _mm_madd_epi16(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+}
+
+// Bytes 0 and 2 of each word, then bytes 1 and 3, are multiplied in 16 bits.
+template <Codes C, int R, int V>
+MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows, const uint8_t* codes) {
+  for (int pair = 0; pair < kGroupSteps / 2; ++pair)
 #pragma GCC unroll 16
-    for (int v = 0; v < V; ++v) load_codes<C>(codes, pair, v, even[v], odd[v]);
-    add_step_in_32_bits(sums, rows, 2 * pair, even);
-    add_step_in_32_bits(sums, rows, 2 * pair + 1, odd);
-  }
+    for (int v = 0; v < V; ++v) {
+      NativeInts words[2];
+      load_codes<C>(codes, pair, v, words[0], words[1]);
+#pragma GCC unroll 2
+      for (int i = 0; i < 2; ++i) {
+        const auto even = reinterpret_cast<NativeShorts>(words[i] & 0x00ff00ff);
+        const auto odd =
+            reinterpret_cast<NativeShorts>(reinterpret_cast<NativeDoubleBytes>(words[i]) >> 8);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+          const auto x = reinterpret_cast<NativeShorts>(broadcast_step(rows, r, 2 * pair + i));
+          sums[r][v] += madd(even, (x << 8) >> 8) + madd(odd, x >> 8);
+        }
+      }
+    }
 }
 
 #else

@@ -40,7 +40,7 @@ MT_INLINE void int8_tile(const QuantizedPanel& panel, int group, const PackedAct
   NativeInts sums[R][V];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
-    const int32_t start = (kCodeOffset - panel.zero) * all.sums(0)[first + r * groups];
+    const int32_t start = (code_offset<C>() - panel.zero) * all.sums(0)[first + r * groups];
 #pragma GCC unroll 16
     for (int v = 0; v < V; ++v) sums[r][v] = NativeInts{} + start;
   }

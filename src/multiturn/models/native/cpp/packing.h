@@ -31,14 +31,6 @@ constexpr int kStepBytes = kPanel * kWordBytes;
 constexpr int kGroupSteps = kGroup / kWordBytes;
 constexpr int kScaleBytes = kPanel * sizeof(Float16);
 
-// Without an instruction that multiplies four bytes and adds the products, codes of 8 bits are
-// multiplied in 16 bits (see int8_dot.h), for which activations are kept in 16 bits as well.
-#if defined(__x86_64__) && !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
-constexpr bool kWideActivations = true;
-#else
-constexpr bool kWideActivations = false;
-#endif
-
 constexpr bool is_quantized(Precision precision) {
   return precision == Precision::kInt8 || precision == Precision::kInt4;
 }
@@ -313,8 +305,7 @@ class PackedActivations {
         words_(rows * row_words_),
         scales_(is_quantized(precision) ? rows * groups_ : 0),
         scaled_sums_(scales_.size()),
-        sums_(scales_.size()),
-        wide_(kWideActivations && is_quantized(precision) ? rows * wide_stride() : 0) {}
+        sums_(scales_.size()) {}
 
   size_t row_words() const { return row_words_; }
   const uint32_t* row(int index) const { return words_.data() + index * row_words_; }
@@ -323,9 +314,6 @@ class PackedActivations {
   const float* scales(int index) const { return scales_.data() + index * groups_; }
   const int32_t* sums(int index) const { return sums_.data() + index * groups_; }
   const float* scaled_sums(int index) const { return scaled_sums_.data() + index * groups_; }
-  // With kWideActivations: the integers in 16 bits, of each step 0, 2, 1 and 3.
-  const int16_t* wide(int index) const { return wide_.data() + index * wide_stride(); }
-  size_t wide_stride() const { return groups_ * kGroup + 32; }
 
   // Converts one row. The padding of its last word, and of its last group, becomes zero.
   void set(int index, const float* from, int count) { set_part(index, 0, from, count); }
@@ -364,13 +352,6 @@ class PackedActivations {
     const Ints second = __builtin_convertvector(round_to_nearest(y * inverse), Ints);
     *reinterpret_cast<Bytes*>(to) = __builtin_convertvector(first, Bytes);
     *reinterpret_cast<Bytes*>(to + kLanes) = __builtin_convertvector(second, Bytes);
-    if (kWideActivations) {
-      int16_t* wide = wide_.data() + at / groups_ * wide_stride() + at % groups_ * kGroup;
-      for (int k = 0; k < kGroup; k += 4) {
-        wide[k] = to[k], wide[k + 1] = to[k + 2];
-        wide[k + 2] = to[k + 1], wide[k + 3] = to[k + 3];
-      }
-    }
     const Ints both = first + second;
     int32_t sum = 0;
     for (int lane = 0; lane < kLanes; ++lane) sum += both[lane];
@@ -385,7 +366,6 @@ class PackedActivations {
   AlignedBuffer<uint32_t> words_;
   AlignedBuffer<float> scales_, scaled_sums_;
   AlignedBuffer<int32_t> sums_;
-  AlignedBuffer<int16_t> wide_;
 };
 
 }  // namespace mt
