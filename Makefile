@@ -6,6 +6,7 @@
 #   make check   all that CI runs
 #   make slow    the proofs that take minutes: kills, soaks, random orders
 #   make docs    the documentation site, into site/
+#   make wheel   a wheel for this platform that needs no compiler, into dist/
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,15 +14,17 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-ready
 DEVELOP := $(VENV)/.develop-ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+FIND_COMPILER := $(BIN)/python -c 'import sys; \
+  from multiturn.models.native.compilers import find_compiler; sys.exit(find_compiler() is None)'
 SPECIFICATION ?= examples/demo.yaml
 QUICK := $(addprefix tests/,core text synthesis benchmarks sandbox engines) $(wildcard tests/test_*.py)
 CPP := $(shell find src bench tests -name '*.cc' -o -name '*.h')
 CPP_FLAGS = -std=c++20 -Wno-psabi -isystem $(shell $(BIN)/python -c 'import jax.ffi; print(jax.ffi.include_dir())')
 
-.PHONY: help demo setup quick test check format static slow docs parity lock clean
+.PHONY: help demo setup quick test check format static slow docs wheel parity lock clean
 
 help:
-	@sed -n '3,8s/^#   //p' Makefile
+	@sed -n '3,9s/^#   //p' Makefile
 
 demo: $(RUNTIME)
 	@$(BIN)/multiturn synth $(SPECIFICATION) --demo
@@ -55,6 +58,10 @@ docs: $(DEVELOP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "The site is in site/index.html."
 
+wheel: $(DEVELOP)
+	$(BIN)/python tools/prebuild_kernels.py
+	@$(PIP) wheel --no-deps --wheel-dir dist .
+
 # The live comparison with transformers. Elsewhere than in CI, torch brings gigabytes.
 parity: $(DEVELOP)
 	@$(PIP) install --constraint constraints.txt --group peers
@@ -83,15 +90,19 @@ $(BIN)/python:
 	    echo "error: no pip to be had; fix: see that pip reaches a package index"; exit 2; }
 
 $(RUNTIME): $(BIN)/python pyproject.toml constraints.txt
-	@echo "Installing Multiturn and its CPU engine (200 MB on disk, about half a minute)."
+	@echo "Installing Multiturn and its CPU engines (270 MB on disk, about half a minute)."
 	@$(PIP) install --upgrade --constraint constraints.txt pip
-	@$(PIP) install --constraint constraints.txt --editable '.[llama,science]'
+	@$(PIP) install --constraint constraints.txt --editable '.[llama,native,science]'
+	@$(FIND_COMPILER) || { \
+	  echo "Installing a C++ compiler as a package, for the kernels (101 MB, 410 MB on disk)."; \
+	  $(PIP) install --constraint constraints.txt ziglang || \
+	  echo "Continuing without it: llama.cpp runs the model, more slowly."; }
 	@sh tools/openmp.sh $(VENV)
 	@touch $@
 
 $(DEVELOP): $(RUNTIME)
 	@echo "Installing JAX and what training, corpora and the tests need (1.3 GB on disk, about two minutes)."
-	@$(PIP) install --constraint constraints.txt --editable '.[llama,science,jax,train,data,bigquery,cluster,report]' --group dev
+	@$(PIP) install --constraint constraints.txt --editable '.[llama,native,science,jax,train,data,bigquery,cluster,report]' --group dev
 	@touch $@
 
 clean:
