@@ -13,7 +13,7 @@ import pytest
 
 from multiturn.core.errors import EngineError, StorageError
 from multiturn.models.native import build
-from multiturn.models.native.build import built_library, native_status
+from multiturn.models.native.build import built_library, library_is_available, native_status
 from multiturn.models.native.compilers import Compiler, find_compiler
 from multiturn.models.native.variants import CPU_VARIABLE, Variant, runnable_variants
 
@@ -261,3 +261,18 @@ def test_a_library_in_a_read_only_directory_is_used(quick: Path) -> None:
         assert built_library() == path
     finally:
         path.parent.chmod(0o755)
+
+
+@needs_compiler
+def test_a_library_outlives_its_compiler(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = built_library()
+    monkeypatch.setattr(build, "find_compilers", lambda: iter(()))
+    monkeypatch.setattr(build, "find_compiler", lambda: None)
+    assert library_is_available()
+    assert built_library() == path
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not library_is_available()
+    with pytest.raises(EngineError, match="none was found"):
+        built_library()
+    (quick / "quick.cc").write_text("// changed\n")
+    assert not library_is_available()

@@ -114,6 +114,7 @@ def built_library(
 
     A prebuilt one is not used with ``$CXX``, which asks for a compiler. If several processes ask
     at once, one compiles and the others wait for it. A damaged file in the cache is compiled again.
+    Where there is no compiler any more, what one made of the same sources before is used.
 
     Args:
         sources: of the library; by default those of the decoder.
@@ -138,7 +139,7 @@ def built_library(
     for compiler in find_compilers():
         flags = (*compiler_flags(compiler, sources, variant), *extra_flags)
         key = _key(digest, compiler, flags, sources.for_xla)
-        path = directory / f"{sources.name}-{variant.name}-{key}.so"
+        path = directory / f"{_prefix(sources, variant, digest)}{key}.so"
         if _is_intact(path):
             return path
         with storage_errors(directory, "writing the native kernels"):
@@ -155,6 +156,10 @@ def built_library(
             failure = failure or error
             continue
         return path
+    if failure is None:
+        cached = _compiled_before(directory, _prefix(sources, variant, digest))
+        if cached is not None and not extra_flags:
+            return cached
     raise failure or EngineError(
         "the native CPU kernels need a C++ compiler, and none was found",
         allowed="$CXX, g++, clang++, or the package ziglang",
@@ -168,12 +173,25 @@ def library_is_available() -> bool:
     Raises:
         InputError: as in `built_library`.
     """
-    return next(find_compilers(), None) is not None or _prebuilt() is not None
+    if find_compiler() is not None:
+        return True
+    sources, variant = decoder_sources(), chosen_variant()
+    digest = sources.digest()
+    prefix = _prefix(sources, variant, digest)
+    return (
+        prebuilt_library(library_key(digest, FLAGS, variant), variant) is not None
+        or _compiled_before(app_dirs().models.parent / "native", prefix) is not None
+    )
 
 
-def _prebuilt() -> Path | None:
-    variant = chosen_variant()
-    return prebuilt_library(library_key(decoder_sources().digest(), FLAGS, variant), variant)
+def _prefix(sources: Sources, variant: Variant, digest: str) -> str:
+    """How the names of all libraries begin that were compiled of these sources for a variant."""
+    return f"{sources.name}-{variant.name}-{digest[:12]}-"
+
+
+def _compiled_before(directory: Path, prefix: str) -> Path | None:
+    """A library that some compiler made, for when there is no compiler any more."""
+    return next((path for path in directory.glob(f"{prefix}*.so") if _is_intact(path)), None)
 
 
 def compiler_flags(compiler: Compiler, sources: Sources, variant: Variant) -> tuple[str, ...]:
