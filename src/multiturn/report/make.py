@@ -13,6 +13,7 @@ from multiturn.report.pages.document import ReportDocument
 from multiturn.report.pages.failures import failure_pages
 from multiturn.report.pages.model_card import card_file_name, to_model_card
 from multiturn.report.pages.model_sections import leaderboard_section, side_by_side_section
+from multiturn.report.pages.perplexity_section import perplexity_section
 from multiturn.report.pages.sections import (
     arms_section,
     errors_section,
@@ -73,6 +74,7 @@ def make_report(
             None if labels is None else agreement(records, found, labels),
         ),
         scaling_section(records, rates),
+        perplexity_section(records),
     ]
     if safety:
         listen("safety")

@@ -27,6 +27,7 @@ from multiturn.apps.cli.bench.grid import (
     split_named,
     words,
 )
+from multiturn.apps.cli.bench.perplexity import score
 from multiturn.apps.cli.bench.rejudge import rejudge_runs
 from multiturn.apps.cli.bench.scoring import refuse_other_options, score_samples
 from multiturn.apps.cli.bench.settings import resolve_bench_settings
@@ -256,6 +257,9 @@ def rejudge_saved(
         unsafe=resolve_settings({"unsafe": unsafe}).settings.unsafe,
         as_json=as_json,
     )
+
+
+app.command("score")(score)
 
 
 def _run(

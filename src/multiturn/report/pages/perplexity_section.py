@@ -1,0 +1,70 @@
+"""The section on perplexity."""
+
+from __future__ import annotations
+
+from multiturn.report.analysis.perplexity import perplexity_ratios, run_perplexities
+from multiturn.report.pages.document import DataTable, Section, table_of
+from multiturn.report.records.columns import Records
+from multiturn.report.statistics.clusters import Interval
+
+__all__ = ["perplexity_section"]
+
+
+def perplexity_section(records: Records) -> Section:
+    """Perplexities of prompts and references; says so if no run has scores."""
+    found = run_perplexities(records)
+    if not found:
+        return Section(
+            name="perplexity",
+            title="Perplexity",
+            paragraphs=("No run has scores; `multiturn bench score` makes them.",),
+        )
+    table = table_of(
+        "perplexity",
+        "Perplexity of a token, clustered by problem",
+        ["Set", "Model", "Arm", "Truncation", "Of", "Samples", "Perplexity", "Bits per byte",
+         "Of passed problems", "Of failed problems", "Failed over passed"],
+        [
+            [
+                records.runs[each.run].task, records.runs[each.run].model,
+                records.runs[each.run].arm, records.runs[each.run].truncation, each.part,
+                each.samples, _cell(each.perplexity),
+                ("", None) if each.bits_per_byte is None
+                else (f"{each.bits_per_byte:.3f}", each.bits_per_byte),
+                _cell(each.passed), _cell(each.failed), _cell(each.ratio),
+            ]
+            for each in found
+        ],
+    )  # fmt: skip
+    tables: list[DataTable] = [table]
+    ratios = perplexity_ratios(records, found)
+    if ratios:
+        tables.append(
+            table_of(
+                "perplexity-arms",
+                "Perplexity of an arm divided by that of turns, paired by problem",
+                ["Set", "Model", "Truncation", "Arm", "Of", "Ratio to turns"],
+                [
+                    [each.task, each.model, each.truncation, each.arm, each.part, _cell(each.ratio)]
+                    for each in ratios
+                ],
+            )
+        )  # fmt: skip
+    return Section(
+        name="perplexity",
+        title="Perplexity",
+        paragraphs=(
+            "Prompts are scored in their context, below the program that the model had written by "
+            "then; reference code below the prompts of the arm and the reference code before it. A "
+            "problem is passed if one of its samples passes.",
+        ),
+        tables=tuple(tables),
+    )
+
+
+def _cell(found: Interval) -> tuple[str, float | None]:
+    if found.estimate is None:
+        return "undefined", None
+    if found.low is None or found.high is None:
+        return f"{found.estimate:.2f} (no interval)", found.estimate
+    return f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f})", found.estimate
