@@ -31,10 +31,20 @@ from multiturn.models.native.decoder import ForwardRow
 
 __all__ = ["Scheduler"]
 
-_PREFILL_ALONE = 512
-"""Prompt tokens in one step; after each, requests are admitted and cancelled."""
-_PREFILL_BESIDE_DECODE = 128
-"""Prompt tokens in a step for whose end other sequences wait to decode their next token."""
+
+@dataclass(frozen=True, slots=True)
+class _PrefillLimits:
+    """How many prompt tokens a step computes: what `seconds` suffice for, within bounds."""
+
+    min_tokens: int
+    max_tokens: int
+    seconds: float
+
+
+_ALONE = _PrefillLimits(64, 512, 0.5)
+"""After each step requests are admitted and cancelled."""
+_BESIDE_DECODE = _PrefillLimits(32, 128, 0.2)
+"""Other sequences wait for the end of the step to decode their next token."""
 
 _LOGITS_AT_ONCE = 64
 """Rows of logits in memory: a row has a megabyte where the vocabulary is large."""
@@ -104,6 +114,8 @@ class Scheduler:
         self._token_bytes = token_bytes
         self._cache = PrefixCache(cache_bytes)
         self._logits: Array | None = None
+        self._prefill_seconds: float | None = None
+        """Of a prompt token, a running mean."""
         self._speculate = speculate
         self._acceptance = Acceptance()
         self._cost = StepCost()
@@ -268,18 +280,22 @@ class Scheduler:
         samples = [row for row in rows if row.samples]
         if samples:
             found = self._sample(samples, hidden)
+        tokens, seconds = sum(len(row.tokens) for row in rows), self._clock() - started
         if decoding:
-            self._cost.observe(sum(len(row.tokens) for row in rows), self._clock() - started)
-        for row, (tokens, logprobs) in zip(samples, found, strict=True):
+            self._cost.observe(tokens, seconds)
+        else:
+            usual = self._prefill_seconds or seconds / tokens
+            self._prefill_seconds = usual + 0.3 * (seconds / tokens - usual)
+        for row, (sampled, logprobs) in zip(samples, found, strict=True):
             if row.sequence.pending in self._unfinished:
-                self._process(row, tokens, logprobs)
+                self._process(row, sampled, logprobs)
 
     def _rows(self) -> list[_Row]:
         """What the next step computes."""
         decoding = [sequence for sequence in self._active if sequence.remaining == 1]
         rows = []
         if len(decoding) < len(self._active):
-            budget = _PREFILL_BESIDE_DECODE if decoding else _PREFILL_ALONE
+            budget = self._prefill_budget(_BESIDE_DECODE if decoding else _ALONE)
             for sequence in self._active:
                 count = min(sequence.remaining, budget)
                 if sequence.remaining == 1 or count == 0:
@@ -293,6 +309,12 @@ class Scheduler:
             tokens = [sequence.tokens[-1], *draft]
             rows.append(_Row(sequence, tokens, len(draft), len(tokens)))
         return rows
+
+    def _prefill_budget(self, limits: _PrefillLimits) -> int:
+        if self._prefill_seconds is None:
+            return limits.max_tokens // 2
+        affordable = limits.seconds / max(self._prefill_seconds, 1e-9)
+        return int(min(max(affordable, limits.min_tokens), limits.max_tokens))
 
     def _drafts(self, sequences: list[Sequence]) -> list[list[int]]:
         """The drafted tokens of each sequence."""
