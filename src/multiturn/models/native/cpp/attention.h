@@ -149,7 +149,7 @@ void multiply(const float* a, size_t a_stride, int rows, Columns<T> columns, int
     });
 }
 
-// 2^x for x from -126 to 0, to one part in 10^8, or in 10^4 where a rounding to bfloat16 follows.
+// 2^x for x from -126 to 0 (below, it has no meaning), to one part in 10^8, or in 10^4 where a rounding to bfloat16 follows.
 template <bool kNarrow>
 MT_INLINE Floats power_of_two(Floats x) {
   constexpr float kMagic = 12582912.0f;  // adding it leaves no bits for a fraction
@@ -204,8 +204,8 @@ MT_INLINE void softmax_block(float* scores, int count, float& maximum, float* to
   const float greatest = max_of_lanes(maxima);
   Floats added = load(total);
   if (greatest != maximum) {
-    const Floats change = max(broadcast(maximum - greatest), broadcast(-126.0f));
-    const float factor = maximum - greatest > kNothing ? power_of_two<false>(change)[0] : 0.0f;
+    const float change = maximum - greatest;
+    const float factor = change > kNothing ? power_of_two<false>(broadcast(change))[0] : 0.0f;
     added *= factor;
     for (int h = 0; h < padded_head; h += kLanes) store(sums + h, load(sums + h) * factor);
     maximum = greatest;
@@ -213,7 +213,7 @@ MT_INLINE void softmax_block(float* scores, int count, float& maximum, float* to
 #pragma GCC unroll 4
   for (int p = 0; p < kBlockPanels; ++p) {
     const Floats below = x[p] - greatest;
-    Floats weight = power_of_two<kNarrow>(max(below, broadcast(-126.0f)));
+    Floats weight = power_of_two<kNarrow>(below);
     weight = below > broadcast(kNothing) ? weight : Floats{};
     if constexpr (kNarrow) {
       const Words bits = rounded_bits(weight);
@@ -395,13 +395,21 @@ template <class T>
 void set_query(QueryTile& tile, int row, const float* query, float scale,
                const BlockLayout& layout) {
   const size_t at = static_cast<size_t>(row) * layout.padded_key;
-  float* to = tile.queries.data() + at;
-  for (int h = 0; h < layout.head_dim; ++h) to[h] = to_float(rounded<T>(query[h] * scale));
-  std::fill(to + layout.head_dim, to + layout.padded_key, 0.0f);
-#if defined(MT_AMX_ATTENTION)
-  if constexpr (!std::is_same_v<T, float>)
-    for (int h = 0; h < layout.padded_key; ++h) tile.narrow_queries.data()[at + h] = to_bfloat16(to[h]);
-#endif
+  for (int h = 0; h < layout.padded_key; h += kLanes) {
+    Floats x = {};
+    if (h + kLanes <= layout.head_dim)
+      x = load(query + h);
+    else
+      for (int lane = 0; h + lane < layout.head_dim; ++lane) x[lane] = query[h + lane];
+    x *= scale;
+    if constexpr (!std::is_same_v<T, float>) {
+      const Words bits = bfloat16_bits(x);
+      x = reinterpret_cast<Floats>(bits << 16);
+      *reinterpret_cast<Halves*>(tile.narrow_queries.data() + at + h) =
+          __builtin_convertvector(bits, Halves);
+    }
+    store(tile.queries.data() + at + h, x);
+  }
 }
 
 // All queries of a tile: tile.sums = the attention outputs. `blocks` has the addresses of the

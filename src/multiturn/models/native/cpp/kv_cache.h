@@ -53,13 +53,13 @@ inline size_t block_bytes(const DecoderConfig& c) {
   return BlockLayout(c).count() * (c.bfloat16_cache() ? sizeof(Bfloat16) : sizeof(float));
 }
 
-// A number in the type of the cache.
+// The next up to sixteen numbers in the type of the cache; zeros from `count` on.
 template <class T>
-MT_INLINE T rounded(float x) {
-  if constexpr (std::is_same_v<T, float>)
-    return x;
-  else
-    return to_bfloat16(x);
+MT_INLINE void round_vector(const float* from, int count, T (&to)[kLanes]) {
+  if (count >= kLanes) return store(to, load(from));
+  Floats x = {};
+  for (int lane = 0; lane < count; ++lane) x[lane] = from[lane];
+  store(to, x);
 }
 
 // Stores the key and the value of one position of a block. The first position of a group has to be
@@ -68,15 +68,21 @@ template <class T>
 void store_position(const float* key, const float* value, int position, const BlockLayout& layout,
                     T* keys, T* values) {
   constexpr int kPair = std::is_same_v<T, float> ? 1 : 2;  // numbers that stand together
-  const int lane = position % kLanes;
-  T* to = keys + static_cast<size_t>(position / kLanes) * layout.padded_key * kLanes + lane * kPair;
-  for (int h = 0; h < layout.padded_key; ++h)
-    to[static_cast<size_t>(h / kPair) * kPair * kLanes + h % kPair] =
-        h < layout.head_dim ? rounded<T>(key[h]) : T{};
+  T part[kLanes];
+  T* to = keys + static_cast<size_t>(position / kLanes) * layout.padded_key * kLanes +
+          position % kLanes * kPair;
+  for (int h = 0; h < layout.padded_key; h += kLanes) {
+    round_vector(key + h, layout.head_dim - h, part);
+    for (int lane = 0; lane < kLanes; lane += kPair, to += kPair * kLanes)
+      std::memcpy(to, part + lane, kPair * sizeof(T));
+  }
   const size_t row = static_cast<size_t>(layout.padded_head) * kPair;
   to = values + position / kPair * row + position % kPair;
   if (position % kAttentionGroup == 0) std::fill_n(to, kAttentionGroup / kPair * row, T{});
-  for (int h = 0; h < layout.head_dim; ++h) to[h * kPair] = rounded<T>(value[h]);
+  for (int h = 0; h < layout.padded_head; h += kLanes) {
+    round_vector(value + h, layout.head_dim - h, part);
+    for (int lane = 0; lane < kLanes; ++lane) to[(h + lane) * kPair] = part[lane];
+  }
 }
 
 }  // namespace mt
