@@ -1,5 +1,5 @@
-// The functions that Python calls through ctypes. Decoders are known by their handles. Every function
-// that can fail returns 1 (or a handle), or 0 with the reason in `error`.
+// The functions that Python calls through ctypes. Decoders are known by their handles. Every
+// function that can fail returns 1 (or a handle), or 0 with the reason in `error`.
 #include <exception>
 
 #include "registry.h"
@@ -95,9 +95,8 @@ MT_EXPORT int32_t mt_forward(int64_t handle, int32_t rows, const int32_t* tokens
 // See Decoder::unembed.
 MT_EXPORT int32_t mt_unembed(int64_t handle, const float* hidden, int32_t rows, float* logits,
                              char* error, int32_t error_size) {
-  return mt::with_decoder(handle, error, error_size, [&](mt::Decoder& decoder) {
-    decoder.unembed(hidden, rows, logits);
-  });
+  return mt::with_decoder(handle, error, error_size,
+                          [&](mt::Decoder& decoder) { decoder.unembed(hidden, rows, logits); });
 }
 
 // See Sampling.

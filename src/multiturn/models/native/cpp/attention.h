@@ -5,10 +5,10 @@
 // the sums of a query have one order, which depends on its own position alone: not on the queries
 // that are computed with it, nor on how a text was cut.
 //
-// With a bfloat16 cache, queries and weights are rounded to bfloat16 too. A product then sums groups
-// of 32 inputs as AMX does, and has the same bits on every processor that rounds a multiplication
-// and addition once: the even inputs in one float32 chain, the odd ones in another, and their sum is
-// added to the result.
+// With a bfloat16 cache, queries and weights are rounded to bfloat16 too. A product then sums
+// groups of 32 inputs as AMX does, and has the same bits on every processor that rounds a
+// multiplication and addition once: the even inputs in one float32 chain, the odd ones in another,
+// and their sum is added to the result.
 #pragma once
 
 #include <algorithm>
@@ -149,7 +149,8 @@ void multiply(const float* a, size_t a_stride, int rows, Columns<T> columns, int
     });
 }
 
-// 2^x for x from -126 to 0 (below, it has no meaning), to one part in 10^8, or in 10^4 where a rounding to bfloat16 follows.
+// 2^x for x from -126 to 0 (below, it has no meaning), to one part in 10^8, or in 10^4 where a
+// rounding to bfloat16 follows.
 template <bool kNarrow>
 MT_INLINE Floats power_of_two(Floats x) {
   constexpr float kMagic = 12582912.0f;  // adding it leaves no bits for a fraction
@@ -179,8 +180,8 @@ MT_INLINE Words rounded_bits(Floats x) {
 }
 
 MT_INLINE float max_of_lanes(Floats x) {
-  Floats y = max(x, __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6,
-                                            7));
+  Floats y =
+      max(x, __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
   y = max(y, __builtin_shufflevector(y, y, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
   return std::max(std::max(y[0], y[1]), std::max(y[2], y[3]));
 }
@@ -245,8 +246,8 @@ void attend_block(QueryTile& tile, const T* keys, const T* values, const T* next
   const int count = std::min(kBlockPositions, tile.counts[tile.rows - 1] - begin);
   const int key_groups = layout.padded_key / kAttentionGroup;
   const int value_groups = ceil_div(count, kAttentionGroup);
-  const size_t value_bytes = static_cast<size_t>(value_groups) * kAttentionGroup *
-                             layout.padded_head * sizeof(T);
+  const size_t value_bytes =
+      static_cast<size_t>(value_groups) * kAttentionGroup * layout.padded_head * sizeof(T);
   float* scores = tile.scores.data();
   std::fill_n(scores, static_cast<size_t>(rows) * kBlockPositions, 0.0f);
   const size_t panel = static_cast<size_t>(layout.padded_key) * kLanes;
@@ -257,18 +258,17 @@ void attend_block(QueryTile& tile, const T* keys, const T* values, const T* next
            ceil_div(count, kLanes), key_groups, scores, kBlockPositions);
   float* sums = tile.sums.data() + static_cast<size_t>(first) * layout.padded_head;
   for (int r = 0; r < rows; ++r)
-    softmax_block<kNarrow>(scores + r * kBlockPositions,
-                           std::min(kBlockPositions, tile.counts[first + r] - begin),
-                           tile.maxima[first + r], tile.totals[first + r],
-                           sums + static_cast<size_t>(r) * layout.padded_head, layout.padded_head,
-                           nullptr);
+    softmax_block<kNarrow>(
+        scores + r * kBlockPositions, std::min(kBlockPositions, tile.counts[first + r] - begin),
+        tile.maxima[first + r], tile.totals[first + r],
+        sums + static_cast<size_t>(r) * layout.padded_head, layout.padded_head, nullptr);
   constexpr size_t kVectorStride = std::is_same_v<T, float> ? kLanes : 2 * kLanes;
-  multiply(scores, kBlockPositions, rows,
-           Columns<T>{values, static_cast<size_t>(2) * layout.padded_head, kVectorStride, next_keys,
-                      next_keys ? lines_a_pair(layout.key_count() * sizeof(T),
-                                               value_groups * kGroupPairs)
-                                : 0},
-           layout.padded_head / kLanes, value_groups, sums, layout.padded_head);
+  multiply(
+      scores, kBlockPositions, rows,
+      Columns<T>{
+          values, static_cast<size_t>(2) * layout.padded_head, kVectorStride, next_keys,
+          next_keys ? lines_a_pair(layout.key_count() * sizeof(T), value_groups * kGroupPairs) : 0},
+      layout.padded_head / kLanes, value_groups, sums, layout.padded_head);
 }
 
 // The pairs of a matrix in float32, one input after the other.
@@ -303,9 +303,7 @@ class AttentionTiles {
   AttentionTiles& operator=(const AttentionTiles&) = delete;
 };
 
-inline bool fills_tiles(const QueryTile& tile) {
-  return tile.rows >= kMinAmxRows && amx_allowed();
-}
+inline bool fills_tiles(const QueryTile& tile) { return tile.rows >= kMinAmxRows && amx_allowed(); }
 
 // As attend_block, with the same bits.
 inline void attend_block_amx(QueryTile& tile, const Bfloat16* keys, const Bfloat16* values,
@@ -315,7 +313,8 @@ inline void attend_block_amx(QueryTile& tile, const Bfloat16* keys, const Bfloat
   constexpr size_t kTile = kAttentionGroup * kLanes;
   constexpr size_t kTileRowBytes = 64;
   for (int r = 0; r < tile.rows; r += kLanes) {
-    const Bfloat16* queries = tile.narrow_queries.data() + static_cast<size_t>(r) * layout.padded_key;
+    const Bfloat16* queries =
+        tile.narrow_queries.data() + static_cast<size_t>(r) * layout.padded_key;
     float* scores = tile.scores.data() + static_cast<size_t>(r) * kBlockPositions;
     _tile_zero(0);
     _tile_zero(1);
@@ -428,9 +427,8 @@ void attend(QueryTile& tile, const uint64_t* blocks, size_t keys_at, size_t valu
   for (int begin = 0; begin < end; begin += kBlockPositions) {
     const int next = begin / kBlockPositions + 1;
     const T* block = reinterpret_cast<const T*>(blocks[next - 1]);
-    const T* next_keys = next * kBlockPositions < end
-                             ? reinterpret_cast<const T*>(blocks[next]) + keys_at
-                             : nullptr;
+    const T* next_keys =
+        next * kBlockPositions < end ? reinterpret_cast<const T*>(blocks[next]) + keys_at : nullptr;
     attend_block(tile, block + keys_at, block + values_at, next_keys, layout, begin);
   }
   for (int r = 0; r < tile.rows; ++r) {

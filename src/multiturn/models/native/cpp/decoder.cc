@@ -138,7 +138,8 @@ struct Decoder::Chunk {
   const Token* tokens;
   int count;
   const Batch& batch;
-  std::vector<int> all, wanted;  // tokens of the chunk: every one, and those whose states are wanted
+  std::vector<int> all,
+      wanted;  // tokens of the chunk: every one, and those whose states are wanted
   std::vector<Segment> segments;
   std::vector<Tile> tiles, wanted_tiles;
   bool one_each = true;  // no row has a second token, and a token's queries fit one tile

@@ -1,11 +1,11 @@
 // The paged KV cache: blocks of positions, each one allocation of the caller for all layers and KV
 // heads.
 //
-// A block holds for each layer and KV head the keys of its positions and then their values. Keys are
-// in panels of sixteen positions, so that one vector has the same dimension of sixteen keys and a
-// query's scores need no sums across lanes; values are in rows. Attention multiplies pairs of inputs
-// (see attention.h), and pairs of bfloat16 numbers stand together, as processors with products of
-// them have it:
+// A block holds for each layer and KV head the keys of its positions and then their values. Keys
+// are in panels of sixteen positions, so that one vector has the same dimension of sixteen keys and
+// a query's scores need no sums across lanes; values are in rows. Attention multiplies pairs of
+// inputs (see attention.h), and pairs of bfloat16 numbers stand together, as processors with
+// products of them have it:
 //
 //     keys     float32  [panel][dimension][position]    bfloat16 [panel][pair][position][2]
 //     values   float32  [position][dimension]           bfloat16 [pair of positions][dimension][2]
@@ -47,7 +47,6 @@ struct BlockLayout {
 
   int layers, kv_heads, head_dim, padded_key, padded_head;
 };
-
 
 inline size_t block_bytes(const DecoderConfig& c) {
   return BlockLayout(c).count() * (c.bfloat16_cache() ? sizeof(Bfloat16) : sizeof(float));

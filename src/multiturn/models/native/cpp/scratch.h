@@ -9,8 +9,8 @@
 namespace mt {
 
 constexpr int kMaxChunk = 256;  // tokens that go through the layers together
-// Up to so many tokens each thread prepares for itself what it multiplies: that takes less time than
-// waiting for each other.
+// Up to so many tokens each thread prepares for itself what it multiplies: that takes less time
+// than waiting for each other.
 constexpr int kFewTokens = 4;
 
 // A matrix of floats: a row for each token of a chunk.

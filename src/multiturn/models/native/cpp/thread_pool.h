@@ -111,9 +111,8 @@ class ThreadPool {
           return pool_.advance(loop_ + 1);
         next = pool_.next_.load(std::memory_order_acquire);
       }
-      waiter_.wait(pool_.advanced_, [&] {
-        return pool_.next_.load(std::memory_order_acquire) >> 32 != loop_;
-      });
+      waiter_.wait(pool_.advanced_,
+                   [&] { return pool_.next_.load(std::memory_order_acquire) >> 32 != loop_; });
     }
 
     ThreadPool& pool_;
@@ -184,8 +183,8 @@ class ThreadPool {
   std::atomic<bool> stopped_{false};
   alignas(64) std::atomic<uint32_t> started_{0};
   alignas(64) std::atomic<uint32_t> gate_{0};
-  alignas(64) std::atomic<uint64_t> next_{0};  // the loop, and below it the next iteration
-  alignas(64) std::atomic<uint32_t> done_{0};  // iterations of the loop
+  alignas(64) std::atomic<uint64_t> next_{0};      // the loop, and below it the next iteration
+  alignas(64) std::atomic<uint32_t> done_{0};      // iterations of the loop
   alignas(64) std::atomic<uint32_t> advanced_{0};  // loops that have ended
 };
 
