@@ -48,8 +48,8 @@ struct alignas(64) AmxBlock {
   float scales[kAmxGroups][kPanel], minima[kAmxGroups][kPanel];
 
   void unpack(const uint8_t* data, int groups, const PackedWeights::Format& format) {
-    typedef int8_t Codes64 __attribute__((vector_size(64)));
-    const Codes64 zero = Codes64{} + static_cast<int8_t>(format.zero);
+    typedef uint8_t Codes64 __attribute__((vector_size(64)));
+    const Codes64 zero = Codes64{} + static_cast<uint8_t>(format.zero);
     for (int g = 0; g < groups; ++g, data += format.group_bytes()) {
       for (int n = 0; n < kPanel; n += kNativeLanes) {
         *reinterpret_cast<NativeFloats*>(scales[g] + n) = load_halves(data + 2 * n);
