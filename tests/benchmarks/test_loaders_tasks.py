@@ -57,7 +57,7 @@ def write_reference(task: Task, item: Item, settings: ArmSettings, sandbox: Sand
     return run_solver(task.solver(item, settings), reply).program
 
 
-ALL_BUT_SHUFFLED = sorted(set(ARMS) - {"shuffled"})
+ALL_BUT_SHUFFLED = sorted(set(ARMS) - {"shuffled", "loop", "chat"})
 
 
 def passes_throughout(arm: str, truncation: str, sandbox: Sandbox, *, step: int) -> None:
