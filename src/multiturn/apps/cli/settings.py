@@ -69,7 +69,7 @@ class Settings:
             turns from the prompt and report it.
         context: tokens of the context window.
         threads: number of compute threads.
-        engine: the inference engine; auto uses llama.cpp for GGUF files, else jax.
+        engine: the inference engine; auto uses native on a CPU, jax on an accelerator.
         cpu_seconds: CPU time limit of a run.
         wall_seconds: wall-clock time limit of a run.
         memory_mib: memory limit of a run, in MiB.
