@@ -151,8 +151,8 @@ def _check_adapter(adapter: Path, header: GGUFHeader) -> None:
 class LlamaCppEngine(Closing):
     """An `Engine` over llama.cpp; made by `open_llama_cpp`.
 
-    The continuations of a request are generated one after another: on a CPU llama.cpp gains
-    little from batching, and a text that is generated alone does not depend on other requests.
+    The continuations of a request are generated one after another: a text that is generated alone
+    does not depend on other requests, and in llama.cpp it would (docs/decisions/0042).
 
     A request without a session prefills its entire prompt. One with a session reuses the
     session's longest common prefix, after a rewind too.
