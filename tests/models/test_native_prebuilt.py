@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,9 @@ def test_a_damaged_prebuilt_library_is_not_loaded(shipped: Path, fault: str) -> 
 
 PROGRAM = """
 import sys
-import numpy as np
+from pathlib import Path
+
+from multiturn.engines import Request, generate, open_native
 from multiturn.models.native.build import built_library
 from multiturn.models.native.compilers import find_compiler
 from multiturn.models.native.library import load_library
@@ -129,14 +132,17 @@ from multiturn.models.native.library import load_library
 assert find_compiler() is None
 path = built_library()
 assert "site-packages" in str(path), path
-library = load_library()
-print(library.variant)
+with open_native(Path(sys.argv[1])) as engine:
+    (completion,) = generate(engine, Request(prompt="def f(x):", max_tokens=1))
+print(load_library().variant, len(completion.tokens))
 """
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_wheel_with_kernels_runs_where_there_is_no_compiler(tmp_path: Path) -> None:
+def test_a_wheel_with_kernels_generates_where_there_is_no_compiler(
+    tmp_path: Path, tiny_gguf: Callable[..., Path]
+) -> None:
     pytest.importorskip("hatchling")
     source = tmp_path / "source"
     for name in ("src", "recipes", "tools", "pyproject.toml", "README.md", "LICENSE"):
@@ -161,7 +167,7 @@ def test_a_wheel_with_kernels_runs_where_there_is_no_compiler(tmp_path: Path) ->
     (place / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     (tmp_path / "empty").mkdir()
     done = subprocess.run(
-        [python, "-c", PROGRAM],
+        [python, "-c", PROGRAM, str(tiny_gguf())],
         env={"PATH": str(tmp_path / "empty"), "MULTITURN_HOME": str(tmp_path / "home")},
         cwd=tmp_path,
         capture_output=True,
@@ -169,7 +175,7 @@ def test_a_wheel_with_kernels_runs_where_there_is_no_compiler(tmp_path: Path) ->
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.strip() == variant
+    assert done.stdout.split() == [variant, "1"]
 
 
 def copy_tracked(name: str, into: Path) -> None:
