@@ -1,8 +1,8 @@
 // The int8 product on the matrix unit of AMX, for 16 rows at a time. The same bits as int8_gemm.h:
 // a tile holds the exact sums of one group, and vectors scale and add them in the same order.
 //
-// Some groups of a panel are first unpacked to bytes with a sign. That is why it takes more than a
-// few rows to be faster than dpbusd.
+// Some groups of a panel are first unpacked to bytes with a sign, and sums go through memory. That is
+// why it takes many rows to be faster than dpbusd.
 #pragma once
 
 #include "int8_dot.h"
@@ -16,7 +16,8 @@
 namespace mt {
 
 constexpr int kAmxRows = 16;
-constexpr int kAmxGroups = 8;  // unpacked at a time
+constexpr int kAmxGroups = 8;    // unpacked at a time
+constexpr int kAmxMinRows = 64;  // with fewer, dpbusd is as fast or faster (measured)
 
 // Linux gives a process the registers of AMX only if it asks. If it refuses, dpbusd does the work.
 inline bool amx_allowed() {
@@ -25,15 +26,16 @@ inline bool amx_allowed() {
   return allowed;
 }
 
-// Configures the tiles of this thread while it lives: sums in 0 and 1, activations in 2 and 3,
-// weights in 4 and 5.
+// Configures the tiles of this thread while it lives: sums in 0 to 3, activations in 4 and 5,
+// weights in 6 and 7.
 class AmxTiles {
  public:
   AmxTiles() {
     struct alignas(64) {
       uint8_t palette = 1, start_row = 0, reserved[14] = {};
-      uint16_t row_bytes[16] = {64, 64, kGroup, kGroup, 64, 64};
-      uint8_t rows[16] = {kAmxRows, kAmxRows, kAmxRows, kAmxRows, kGroupSteps, kGroupSteps};
+      uint16_t row_bytes[16] = {64, 64, 64, 64, kGroup, kGroup, 64, 64};
+      uint8_t rows[16] = {kAmxRows, kAmxRows, kAmxRows,    kAmxRows,
+                          kAmxRows, kAmxRows, kGroupSteps, kGroupSteps};
     } config;
     static_assert(sizeof config == 64);
     asm volatile("ldtilecfg %0" ::"m"(config));
@@ -72,25 +74,26 @@ struct alignas(64) AmxBlock {
   }
 };
 
-// The sums of a group, in tile `Tile`, then in memory: 16 rows times 16 outputs.
-template <int Tile>
-MT_INLINE void amx_group(const int8_t* rows, size_t row_bytes, const int8_t* codes,
-                         int32_t (&sums)[kAmxRows][kLanes]) {
-  if constexpr (Tile == 0)
-    asm volatile(
-        "tilezero %%tmm0\n\ttileloadd (%0,%1,1), %%tmm2\n\ttileloadd (%2,%3,1), %%tmm4\n\t"
-        "tdpbssd %%tmm4, %%tmm2, %%tmm0\n\ttilestored %%tmm0, (%4,%5,1)" ::"r"(rows),
-        "r"(row_bytes), "r"(codes), "r"(static_cast<size_t>(kStepBytes)), "r"(&sums),
-        "r"(sizeof sums[0])
-        : "memory");
-  else
-    asm volatile(
-        "tilezero %%tmm1\n\ttileloadd (%0,%1,1), %%tmm3\n\ttileloadd (%2,%3,1), %%tmm5\n\t"
-        "tdpbssd %%tmm5, %%tmm3, %%tmm1\n\ttilestored %%tmm1, (%4,%5,1)" ::"r"(rows),
-        "r"(row_bytes), "r"(codes), "r"(static_cast<size_t>(kStepBytes)), "r"(&sums),
-        "r"(sizeof sums[0])
-        : "memory");
+// The sums of a group, 16 rows times 16 outputs, by way of tile `sum`.
+#define MT_AMX_GROUP(sum, activations, weights)                                             \
+  asm volatile("tilezero %%tmm" #sum "\n\ttileloadd (%0,%1,1), %%tmm" #activations          \
+               "\n\ttileloadd (%2,%3,1), %%tmm" #weights "\n\ttdpbssd %%tmm" #weights        \
+               ", %%tmm" #activations ", %%tmm" #sum "\n\ttilestored %%tmm" #sum             \
+               ", (%4,%5,1)" ::"r"(rows),                                                   \
+               "r"(row_bytes), "r"(codes), "r"(static_cast<size_t>(kStepBytes)), "r"(sums), \
+               "r"(sizeof(int32_t) * kLanes)                                                \
+               : "memory")
+
+MT_INLINE void amx_group(int tile, const int8_t* rows, size_t row_bytes, const int8_t* codes,
+                         int32_t* sums) {
+  switch (tile % 4) {
+    case 0: MT_AMX_GROUP(0, 4, 6); break;
+    case 1: MT_AMX_GROUP(1, 5, 7); break;
+    case 2: MT_AMX_GROUP(2, 4, 6); break;
+    default: MT_AMX_GROUP(3, 5, 7);
+  }
 }
+#undef MT_AMX_GROUP
 
 // 16 rows of activations, from `row` on, times vector v of `groups` unpacked groups.
 template <bool Minima>
@@ -100,25 +103,21 @@ inline void amx_tile(const AmxBlock& block, int first_group, int groups,
   const size_t row_bytes = all.row_words() * kWordBytes, row_groups = all.row_groups();
   const float* row_scales = all.scales(row) + first_group;
   const float* row_sums = all.scaled_sums(row) + first_group;
-  alignas(64) int32_t sums[2][kAmxRows][kLanes];
+  // All groups first: the results of a tile arrive long after its product began.
+  alignas(64) int32_t sums[kAmxGroups][kAmxRows][kLanes];
+#pragma GCC unroll 8
+  for (int g = 0; g < kAmxGroups; ++g)
+    if (g < groups)
+      amx_group(g, rows + g * kGroup, row_bytes, block.codes[g] + v * kNativeBytes, sums[g][0]);
   NativeFloats totals[kAmxRows];
 #pragma GCC unroll 16
   for (int r = 0; r < kAmxRows; ++r)
     totals[r] = first_group > 0 ? load(out + r * kPanel + v * kLanes) : NativeFloats{};
-  const auto issue = [&](int g) {
-    const int8_t* codes = block.codes[g] + v * kNativeBytes;
-    if (g % 2 == 0)
-      amx_group<0>(rows + g * kGroup, row_bytes, codes, sums[0]);
-    else
-      amx_group<1>(rows + g * kGroup, row_bytes, codes, sums[1]);
-  };
-  issue(0);
   for (int g = 0; g < groups; ++g) {
-    if (g + 1 < groups) issue(g + 1);  // while the matrix unit works, the vectors do
     const NativeFloats scale = load(block.scales[g] + v * kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < kAmxRows; ++r) {
-      const auto sum = *reinterpret_cast<const NativeInts*>(sums[g % 2][r]);
+      const auto sum = *reinterpret_cast<const NativeInts*>(sums[g][r]);
       totals[r] = fused(__builtin_convertvector(sum, NativeFloats),
                         scale * row_scales[r * row_groups + g], totals[r]);
     }
@@ -137,7 +136,7 @@ inline void amx_tile(const AmxBlock& block, int first_group, int groups,
 inline int amx_gemm_panel(const PackedActivations& activations, int rows,
                           const PackedWeights& weights, int index, float* out) {
   const int full = rows / kAmxRows * kAmxRows;
-  if (full == 0 || !amx_allowed()) return 0;
+  if (rows < kAmxMinRows || !amx_allowed()) return 0;
   const PackedWeights::Panel& panel = weights.panel(index);
   const PackedWeights::Format& format = weights.format(panel);
   const AmxTiles tiles;
