@@ -293,3 +293,13 @@ def test_the_bootstrap_of_a_difference_is_paired() -> None:
     assert bootstrap_interval([ours], [1]).low == pytest.approx(
         clustered_interval(ours).low, abs=0.03
     )
+
+
+@pytest.mark.parametrize("problems", [2, 3, 10, 20, 120, 5000])
+def test_power_is_one_number_for_every_size(problems: int) -> None:
+    """statsmodels gives a number or an array, by how it found the solution."""
+    found = detectable_difference(0.3, problems)
+    assert isinstance(found, float)
+    needed = problems_needed(0.3, found)
+    assert needed is not None
+    assert abs(needed - problems) <= 1 + problems // 500

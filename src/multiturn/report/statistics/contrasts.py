@@ -241,7 +241,7 @@ def welch(first: Sequence[float], second: Sequence[float]) -> float | None:
 
     Example:
         >>> round(welch([0.30, 0.32, 0.31], [0.35, 0.36, 0.34]), 4)
-        0.0080
+        0.008
         >>> welch([0.3], [0.4, 0.5]) is None
         True
     """

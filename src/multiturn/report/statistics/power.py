@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from multiturn.core.errors import InputError
 from multiturn.report.statistics.contrasts import Contrast
@@ -37,7 +40,7 @@ def detectable_difference(
     from statsmodels.stats.power import TTestPower
 
     effect = TTestPower().solve_power(nobs=problems, alpha=level, power=power)
-    return float(effect) * spread
+    return _number(effect) * spread
 
 
 def problems_needed(
@@ -68,7 +71,7 @@ def problems_needed(
     from statsmodels.stats.power import TTestPower
 
     found = TTestPower().solve_power(effect_size=abs(difference) / spread, alpha=level, power=power)
-    return max(2, math.ceil(float(found)))
+    return max(2, math.ceil(_number(found)))
 
 
 def spread_of(found: Contrast) -> float | None:
@@ -76,3 +79,8 @@ def spread_of(found: Contrast) -> float | None:
     if found.standard_error is None:
         return None
     return found.standard_error * math.sqrt(found.problems)
+
+
+def _number(found: Any) -> float:
+    """A solution of statsmodels, which is a number or an array with one, by how it was found."""
+    return float(np.ravel(found)[0])
