@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from multiturn.apps.cli.doctor import engines
@@ -39,8 +41,9 @@ def test_the_kernels_that_run_and_what_they_reach(monkeypatch: pytest.MonkeyPatc
 
 
 def test_kernels_that_do_not_compile_are_one_line_and_a_note(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("MULTITURN_HOME", str(tmp_path))  # nothing compiled before is there
     monkeypatch.setattr(build, "find_compilers", lambda: iter(()))
     monkeypatch.setattr(build, "prebuilt_library", lambda *_: None)
     check = check_kernels()

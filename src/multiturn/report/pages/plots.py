@@ -23,7 +23,7 @@ _MARKERS = "osD^vP"
 _WIDTH = 5.0
 """Inches; at 72 points an inch it fits a phone with text of about 11 pixels."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 11,
     "svg.fonttype": "none",
