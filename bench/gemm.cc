@@ -75,9 +75,9 @@ int main(int count, char** arguments) {
       if (took < least) least = took;
     }
     const double products = 2.0 * rows * inputs * outputs;
-    std::printf("{\"rows\": %d, \"ms\": %.4f, \"gop_s\": %.1f, \"gb_s\": %.2f, \"pack_ms\": %.1f}\n",
-                rows, 1e3 * least, products / least / 1e9, weights.bytes() / least / 1e9,
-                1e3 * packing);
+    std::printf(
+        "{\"rows\": %d, \"ms\": %.4f, \"gop_s\": %.1f, \"gb_s\": %.2f, \"pack_ms\": %.1f}\n", rows,
+        1e3 * least, products / least / 1e9, weights.bytes() / least / 1e9, 1e3 * packing);
     std::fflush(stdout);
   }
 }

@@ -15,7 +15,9 @@ class Random {
     state_ = state_ * 6364136223846793005u + 1442695040888963407u;
     return static_cast<uint32_t>(state_ >> 33);
   }
-  float number() { return static_cast<float>(static_cast<int32_t>(bits() >> 7) - (1 << 23)) / (1 << 23); }
+  float number() {
+    return static_cast<float>(static_cast<int32_t>(bits() >> 7) - (1 << 23)) / (1 << 23);
+  }
 
  private:
   uint64_t state_ = 1;
@@ -32,12 +34,15 @@ std::vector<uint8_t> random_tensor(mt::GgmlType type, Random& random) {
   };
   for (size_t at = 0; at < bytes.size(); at += layout.bytes) {
     const float x = random.number();
-    if (type == mt::GgmlType::kF32) std::memcpy(&bytes[at], &x, sizeof x);
-    else if (type == mt::GgmlType::kF16) put(at, x);
+    if (type == mt::GgmlType::kF32)
+      std::memcpy(&bytes[at], &x, sizeof x);
+    else if (type == mt::GgmlType::kF16)
+      put(at, x);
     else if (type == mt::GgmlType::kBF16) {
       const mt::Bfloat16 half = mt::to_bfloat16(x);
       std::memcpy(&bytes[at], &half, sizeof half);
-    } else if (type == mt::GgmlType::kQ6_K) put(at + 208, x * 0.001f);
+    } else if (type == mt::GgmlType::kQ6_K)
+      put(at + 208, x * 0.001f);
     else {
       put(at, x * 0.05f);
       if (layout.minima) put(at + 2, random.number() * 0.05f);
@@ -49,7 +54,8 @@ std::vector<uint8_t> random_tensor(mt::GgmlType type, Random& random) {
 uint64_t hash(const std::vector<float>& values) {
   uint64_t state = 14695981039346656037u;
   const auto* bytes = reinterpret_cast<const unsigned char*>(values.data());
-  for (size_t i = 0; i < values.size() * sizeof(float); ++i) state = (state ^ bytes[i]) * 1099511628211u;
+  for (size_t i = 0; i < values.size() * sizeof(float); ++i)
+    state = (state ^ bytes[i]) * 1099511628211u;
   return state;
 }
 
@@ -75,7 +81,8 @@ double error_of(const std::vector<float>& out, const mt::Source& source,
       mt::read_values(source.type, source.row(n), g, mt::kGroup, &row[g * mt::kGroup]);
     for (int r = 0; r < rows; ++r) {
       double sum = 0;
-      for (int k = 0; k < kInputs; ++k) sum += static_cast<double>(row[k]) * activations[r * kInputs + k];
+      for (int k = 0; k < kInputs; ++k)
+        sum += static_cast<double>(row[k]) * activations[r * kInputs + k];
       greatest = std::max(greatest, std::fabs(sum));
       error = std::max(error, std::fabs(sum - out[r * kOutputs + n]));
     }
@@ -118,12 +125,14 @@ int main() {
       for (int rows = 1; rows < kMaxRows; rows += rows < 20 ? 1 : 7) {
         const std::vector<float> some = product(weights, x, rows);
         if (std::memcmp(some.data(), all.data(), some.size() * sizeof(float)) != 0) {
-          std::printf("%s as %s: %d rows differ from %d\n", type_name, precision_name, rows, kMaxRows);
+          std::printf("%s as %s: %d rows differ from %d\n", type_name, precision_name, rows,
+                      kMaxRows);
           return 1;
         }
       }
       std::printf("%s %s %016llx %.1g\n", type_name, precision_name,
-                  static_cast<unsigned long long>(hash(all)), error_of(all, source, numbers, kMaxRows));
+                  static_cast<unsigned long long>(hash(all)),
+                  error_of(all, source, numbers, kMaxRows));
     }
   }
 }

@@ -28,7 +28,8 @@ class AlignedBuffer {
     if (bytes >= kLargePage) {
       // Fresh pages are zero, and a thread that first writes to them need not wait for another.
       const size_t reserved = bytes + kLargePage;
-      void* all = mmap(nullptr, reserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      void* all =
+          mmap(nullptr, reserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (all == MAP_FAILED) throw std::bad_alloc();
       mapping_ = all;
       mapped_ = reserved;

@@ -75,8 +75,8 @@ MT_INLINE void native_tile(int steps, RowWords a, const uint32_t* columns, size_
     NativeInts weights[N];
 #pragma GCC unroll 16
     for (int n = 0; n < N; ++n)
-      weights[n] = *reinterpret_cast<const NativeInts*>(columns + step * step_stride +
-                                                        n * kNativeLanes);
+      weights[n] =
+          *reinterpret_cast<const NativeInts*>(columns + step * step_stride + n * kNativeLanes);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const NativeInts x = broadcast_word(rows[r] + step * a.step_stride);
@@ -88,8 +88,8 @@ MT_INLINE void native_tile(int steps, RowWords a, const uint32_t* columns, size_
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 16
     for (int n = 0; n < N; ++n) {
-      NativeFloats* to = reinterpret_cast<NativeFloats*>(out.data + r * out.row_stride +
-                                                         n * kNativeLanes);
+      NativeFloats* to =
+          reinterpret_cast<NativeFloats*>(out.data + r * out.row_stride + n * kNativeLanes);
       *to = sums[r][n];
     }
 }

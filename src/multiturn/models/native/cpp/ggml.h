@@ -109,7 +109,8 @@ MT_INLINE void read_q6_k(const uint8_t* block, int index, float* to) {
   const float scale = half_at(block + 208);
   for (int i = 0; i < kGroup; ++i) {
     const int code = ((low[i] >> (quarter / 2 * 4)) & 15) | (((high[i] >> (2 * quarter)) & 3) << 4);
-    to[i] = scale * static_cast<float>(scales[i / 16]) * static_cast<float>(code - 32);
+    const int half_group = i / 16;
+    to[i] = scale * static_cast<float>(scales[half_group]) * static_cast<float>(code - 32);
   }
 }
 
@@ -160,9 +161,7 @@ MT_INLINE void read_group(GgmlType type, const uint8_t* row, size_t index, Group
 inline void read_values(GgmlType type, const uint8_t* row, size_t index, int count, float* to) {
   const size_t at = index * kGroup;
   switch (type) {
-    case GgmlType::kF32:
-      std::memcpy(to, row + at * sizeof(float), count * sizeof(float));
-      return;
+    case GgmlType::kF32: std::memcpy(to, row + at * sizeof(float), count * sizeof(float)); return;
     case GgmlType::kF16:
       for (int i = 0; i < count; ++i) to[i] = ggml::half_at(row + (at + i) * sizeof(Float16));
       return;

@@ -1,8 +1,8 @@
 // The int8 product on the matrix unit of AMX, for 16 rows at a time. The same bits as int8_gemm.h:
 // a tile holds the exact sums of one group, and vectors scale and add them in the same order.
 //
-// Some groups of a panel are first unpacked to bytes with a sign, and sums go through memory. That is
-// why it takes many rows to be faster than dpbusd.
+// Some groups of a panel are first unpacked to bytes with a sign, and sums go through memory. That
+// is why it takes many rows to be faster than dpbusd.
 #pragma once
 
 #include "int8_dot.h"
@@ -66,7 +66,8 @@ struct alignas(64) AmxBlock {
             load_codes<Codes::kNibbles>(from, pair, v, even, odd);
           else
             load_codes<Codes::kUpTo255>(from, pair, v, even, odd);
-          auto* to = reinterpret_cast<Codes64*>(codes[g] + 2 * pair * kStepBytes + v * kNativeBytes);
+          auto* to =
+              reinterpret_cast<Codes64*>(codes[g] + 2 * pair * kStepBytes + v * kNativeBytes);
           to[0] = reinterpret_cast<Codes64>(even) - zero;
           to[kStepBytes / sizeof(Codes64)] = reinterpret_cast<Codes64>(odd) - zero;
         }
@@ -77,8 +78,8 @@ struct alignas(64) AmxBlock {
 // The sums of a group, 16 rows times 16 outputs, by way of tile `sum`.
 #define MT_AMX_GROUP(sum, activations, weights)                                             \
   asm volatile("tilezero %%tmm" #sum "\n\ttileloadd (%0,%1,1), %%tmm" #activations          \
-               "\n\ttileloadd (%2,%3,1), %%tmm" #weights "\n\ttdpbssd %%tmm" #weights        \
-               ", %%tmm" #activations ", %%tmm" #sum "\n\ttilestored %%tmm" #sum             \
+               "\n\ttileloadd (%2,%3,1), %%tmm" #weights "\n\ttdpbssd %%tmm" #weights       \
+               ", %%tmm" #activations ", %%tmm" #sum "\n\ttilestored %%tmm" #sum            \
                ", (%4,%5,1)" ::"r"(rows),                                                   \
                "r"(row_bytes), "r"(codes), "r"(static_cast<size_t>(kStepBytes)), "r"(sums), \
                "r"(sizeof(int32_t) * kLanes)                                                \

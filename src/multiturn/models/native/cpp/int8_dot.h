@@ -85,13 +85,13 @@ constexpr int code_offset() {
 // sums + the products of four codes with four activations in each lane.
 MT_INLINE NativeInts dot_words(NativeInts sums, NativeInts codes, NativeInts activations) {
 #if defined(__AVX512VNNI__)
-  return reinterpret_cast<NativeInts>(_mm512_dpbusd_epi32(
-      reinterpret_cast<__m512i>(sums), reinterpret_cast<__m512i>(codes),
-      reinterpret_cast<__m512i>(activations)));
+  return reinterpret_cast<NativeInts>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(sums),
+                                                          reinterpret_cast<__m512i>(codes),
+                                                          reinterpret_cast<__m512i>(activations)));
 #elif defined(__AVXVNNI__)
-  return reinterpret_cast<NativeInts>(_mm256_dpbusd_avx_epi32(
-      reinterpret_cast<__m256i>(sums), reinterpret_cast<__m256i>(codes),
-      reinterpret_cast<__m256i>(activations)));
+  return reinterpret_cast<NativeInts>(
+      _mm256_dpbusd_avx_epi32(reinterpret_cast<__m256i>(sums), reinterpret_cast<__m256i>(codes),
+                              reinterpret_cast<__m256i>(activations)));
 #elif defined(__ARM_FEATURE_MATMUL_INT8)
   return reinterpret_cast<NativeInts>(vusdotq_s32(reinterpret_cast<int32x4_t>(sums),
                                                   reinterpret_cast<uint8x16_t>(codes),
@@ -106,8 +106,7 @@ MT_INLINE NativeInts dot_words(NativeInts sums, NativeInts codes, NativeInts act
 
 // sums[r][v] += the products of a group of row r with native vector v of `codes`.
 template <Codes C, int R, int V>
-MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows,
-                         const uint8_t* codes) {
+MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows, const uint8_t* codes) {
 #pragma GCC unroll 4
   for (int pair = 0; pair < kGroupSteps / 2; ++pair) {
     NativeInts even[V], odd[V];
@@ -168,8 +167,8 @@ struct SignedCodes {
 #else
     const Intrinsic signed_x = _mm256_sign_epi8(x, numbers);
 #endif
-    return widen(maddubs(reinterpret_cast<NativeInts>(magnitudes),
-                         reinterpret_cast<NativeInts>(signed_x)));
+    return widen(
+        maddubs(reinterpret_cast<NativeInts>(magnitudes), reinterpret_cast<NativeInts>(signed_x)));
   }
 };
 #undef MT_INTRINSIC
@@ -197,8 +196,8 @@ MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows, const 
     for (int step = 0; step < kGroupSteps; ++step) {
 #pragma GCC unroll 16
       for (int v = 0; v < V; ++v) {
-        const SignedCodes here(*reinterpret_cast<const NativeInts*>(codes + step * kStepBytes +
-                                                                    v * kNativeBytes));
+        const SignedCodes here(
+            *reinterpret_cast<const NativeInts*>(codes + step * kStepBytes + v * kNativeBytes));
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) sums[r][v] += here.products(broadcast_step(rows, r, step));
       }
@@ -255,8 +254,7 @@ MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows, const 
 #else
 
 template <Codes C, int R, int V>
-MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows,
-                         const uint8_t* codes) {
+MT_INLINE void add_group(NativeInts (&sums)[R][V], const GroupRows& rows, const uint8_t* codes) {
   for (int pair = 0; pair < kGroupSteps / 2; ++pair)
     for (int v = 0; v < V; ++v) {
       NativeInts words[2];

@@ -44,11 +44,12 @@ MT_INLINE void int8_tile(const QuantizedPanel& panel, int group, const PackedAct
 #pragma GCC unroll 16
     for (int v = 0; v < V; ++v) sums[r][v] = NativeInts{} + start;
   }
-  add_group<C, R, V>(sums, GroupRows(all, row, group),
-                     panel.data + group * panel.group_bytes + panel.header_bytes +
-                         column * kNativeBytes);
+  add_group<C, R, V>(
+      sums, GroupRows(all, row, group),
+      panel.data + group * panel.group_bytes + panel.header_bytes + column * kNativeBytes);
   const auto add = [&](int r, int v, NativeFloats a, NativeFloats b) {
-    NativeFloats* to = reinterpret_cast<NativeFloats*>(out + r * kPanel + (column + v) * kNativeLanes);
+    NativeFloats* to =
+        reinterpret_cast<NativeFloats*>(out + r * kPanel + (column + v) * kNativeLanes);
     *to = fused(a, b, *to);
   };
 #pragma GCC unroll 16

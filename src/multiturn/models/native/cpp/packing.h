@@ -52,7 +52,9 @@ struct Source {
   bool outputs_first;  // [outputs, inputs], which quantized types need; else [inputs, outputs]
   size_t inputs, outputs;
 
-  const uint8_t* row(size_t output) const { return data + output * layout_of(type).row_bytes(inputs); }
+  const uint8_t* row(size_t output) const {
+    return data + output * layout_of(type).row_bytes(inputs);
+  }
 
   // values[n][k] = the weight of output first + n and input 32 * group + k, 0 beyond the inputs.
   void read_values(size_t first, int count, size_t group, float (&values)[kPanel][kGroup]) const {
@@ -137,9 +139,8 @@ class PackedWeights {
     if (const GgmlLayout layout = layout_of(type); layout.max_code > 0)
       part.format = {precision_ == Precision::kInt4 && layout.max_code == 15, layout.max_code,
                      layout.zero, layout.minima};
-    const size_t panel_bytes = is_quantized(precision_)
-                                   ? groups() * part.format.group_bytes()
-                                   : static_cast<size_t>(steps()) * kStepBytes;
+    const size_t panel_bytes = is_quantized(precision_) ? groups() * part.format.group_bytes()
+                                                        : static_cast<size_t>(steps()) * kStepBytes;
     const int count = part_panels(index);
     part.bytes = AlignedBuffer<uint8_t>(count * panel_bytes);
     for (int p = 0; p < count; ++p)
@@ -276,10 +277,10 @@ class PackedWeights {
       const uint8_t* group = panel.data + k / kGroup * format.group_bytes();
       const int step = k % kGroup / kWordBytes, byte = lane * kWordBytes + k % kWordBytes;
       const uint8_t* codes = group + format.header_bytes();
-      const int code = format.nibbles
-                           ? (codes[step / 2 * kStepBytes + byte] >> (step % 2 * 4)) & 15
-                           : codes[step * kStepBytes + byte];
-      to[k] = ggml::half_at(group + lane * sizeof(Float16)) * static_cast<float>(code - format.zero);
+      const int code = format.nibbles ? (codes[step / 2 * kStepBytes + byte] >> (step % 2 * 4)) & 15
+                                      : codes[step * kStepBytes + byte];
+      to[k] =
+          ggml::half_at(group + lane * sizeof(Float16)) * static_cast<float>(code - format.zero);
       if (format.minima) to[k] += ggml::half_at(group + kScaleBytes + lane * sizeof(Float16));
     }
   }

@@ -45,9 +45,9 @@ typedef float NativeFloats __attribute__((vector_size(kNativeBytes), aligned(4),
 typedef int32_t NativeInts __attribute__((vector_size(kNativeBytes), aligned(1), may_alias));
 typedef uint32_t NativeWords __attribute__((vector_size(kNativeBytes), aligned(1), may_alias));
 typedef int16_t NativeShorts __attribute__((vector_size(kNativeBytes), aligned(1), may_alias));
-typedef uint16_t NativeDoubleBytes __attribute__((vector_size(kNativeBytes), aligned(1), may_alias));
-typedef uint16_t NativeHalves
-    __attribute__((vector_size(kNativeBytes / 2), aligned(1), may_alias));
+typedef uint16_t NativeDoubleBytes
+    __attribute__((vector_size(kNativeBytes), aligned(1), may_alias));
+typedef uint16_t NativeHalves __attribute__((vector_size(kNativeBytes / 2), aligned(1), may_alias));
 
 constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 constexpr int round_up(int a, int multiple) { return ceil_div(a, multiple) * multiple; }
@@ -127,8 +127,8 @@ MT_INLINE NativeFloats load_halves(const void* from) {
   const NativeWords bits = __builtin_convertvector(halves, NativeWords);
   const NativeWords magnitudes = (bits & 0x7fff) << 13;
   const NativeFloats values = reinterpret_cast<NativeFloats>(magnitudes) * 0x1p112f;
-  return reinterpret_cast<NativeFloats>(reinterpret_cast<NativeWords>(values) |
-                                        (bits & 0x8000) << 16);
+  return reinterpret_cast<NativeFloats>(reinterpret_cast<NativeWords>(values) | (bits & 0x8000)
+                                                                                    << 16);
 #endif
 }
 
@@ -153,9 +153,9 @@ MT_INLINE NativeFloats fused(NativeFloats a, NativeFloats b, NativeFloats c) {
   return reinterpret_cast<NativeFloats>(_mm256_fmadd_ps(
       reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
 #elif defined(__ARM_NEON) && defined(__aarch64__)
-  return reinterpret_cast<NativeFloats>(
-      vfmaq_f32(reinterpret_cast<float32x4_t>(c), reinterpret_cast<float32x4_t>(a),
-                reinterpret_cast<float32x4_t>(b)));
+  return reinterpret_cast<NativeFloats>(vfmaq_f32(reinterpret_cast<float32x4_t>(c),
+                                                  reinterpret_cast<float32x4_t>(a),
+                                                  reinterpret_cast<float32x4_t>(b)));
 #else
   for (int lane = 0; lane < kNativeLanes; ++lane)
     c[lane] = __builtin_fmaf(a[lane], b[lane], c[lane]);

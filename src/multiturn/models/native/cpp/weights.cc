@@ -30,8 +30,8 @@ void EmbeddingTable::set(const Source& source, bool as_bfloat16) {
 void EmbeddingTable::lookup(int token, size_t width, float* out) const {
   const uint8_t* row = rows_.data() + token * layout_of(type_).row_bytes(width);
   for (size_t begin = 0; begin < width; begin += kGroup)
-    read_values(type_, row, begin / kGroup, static_cast<int>(std::min<size_t>(kGroup, width - begin)),
-                out + begin);
+    read_values(type_, row, begin / kGroup,
+                static_cast<int>(std::min<size_t>(kGroup, width - begin)), out + begin);
 }
 
 // An array that the caller hands over: a vector, a matrix, which is a part of a layer's weights,
@@ -159,8 +159,8 @@ void Weights::set(ThreadPool& pool, const std::string& name, int layer, const vo
   if (layer < -1 || layer >= config_.layers)
     throw std::invalid_argument("there is no layer " + std::to_string(layer));
   std::vector<Array> arrays = layer < 0 ? model_arrays() : layer_arrays(layers[layer]);
-  const auto array =
-      std::find_if(arrays.begin(), arrays.end(), [&](const Array& each) { return each.name == name; });
+  const auto array = std::find_if(arrays.begin(), arrays.end(),
+                                  [&](const Array& each) { return each.name == name; });
   if (array == arrays.end()) throw std::invalid_argument("there is no array " + name);
   // Embeddings have a row for each token, in models.parameters too.
   outputs_first = outputs_first || name == "embedding" || name == "untied_embedding";

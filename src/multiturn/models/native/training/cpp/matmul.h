@@ -3,8 +3,8 @@
 //
 // Both are packed first, A in panels of 6 rows and B in panels of some columns, so that the inner
 // loop reads each of them from front to back. A processor without instructions for bfloat16
-// widens it to float32 there, once for each value. Each element is one chain of sums over the inputs
-// in their order, whatever the number of threads.
+// widens it to float32 there, once for each value. Each element is one chain of sums over the
+// inputs in their order, whatever the number of threads.
 #pragma once
 
 #include "parallel.h"
@@ -140,8 +140,7 @@ void matmul(Pool& pool, int rows, int columns, int inputs, const Operand& a, con
         float* tile = sums + (t - first_panel) * kTileRows * kTileColumns;
         tile_product<P, kTileRows, kTileVectors>(
             count, RowWords{a_panel(t), 1, kTileRows}.from(0, begin),
-            ColumnWords{b_panel(p), kTileColumns}.from(begin),
-            Tile{tile, kTileColumns, begin > 0});
+            ColumnWords{b_panel(p), kTileColumns}.from(begin), Tile{tile, kTileColumns, begin > 0});
       }
     }
     const int first_row = first_panel * kTileRows, column = p * kTileColumns;

@@ -63,8 +63,7 @@ MT_INLINE void tile_product(int steps, RowWords a, ColumnWords b, Tile out) {
     for (int step = 0; step < steps; ++step) {
       NativeFloats weights[N];
 #pragma GCC unroll 8
-      for (int n = 0; n < N; ++n)
-        weights[n] = registers_at(columns + step * b.step_stride)[n];
+      for (int n = 0; n < N; ++n) weights[n] = registers_at(columns + step * b.step_stride)[n];
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
         const NativeFloats x = rows[r][step * a.step_stride] - NativeFloats{};
