@@ -47,7 +47,7 @@ def test_a_real_model_generates_what_the_reference_does(smollm2: Path) -> None:
 def test_a_directory_is_run_natively_and_llama_cpp_says_why_not() -> None:
     with pytest.raises(InputError, match=r"directory.*fix"):
         open_engine(str(GOLDEN / "llama"), engine="llama.cpp")
-    with pytest.raises(InputError, match=r"auto, llama\.cpp, jax"):
+    with pytest.raises(InputError, match=r"auto, native, llama\.cpp, jax"):
         open_engine(str(GOLDEN / "llama"), engine="vllm")  # type: ignore[arg-type]
 
 
