@@ -18,10 +18,13 @@ PROGRAM = "# Import libraries.\n\nimport numpy as np\n\n" + "# Add.\nx = sum([1,
 
 MEASURED = """
 import resource, sys
+from pathlib import Path
 from multiturn.apps.cli.main import run
 assert run(["report", sys.argv[1], "--out", sys.argv[2]]) == 0
 used = resource.getrusage(resource.RUSAGE_SELF)
-print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+# Not ru_maxrss, which also counts the parent, up to the fork.
+peak = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
+print(used.ru_utime + used.ru_stime, peak)
 """
 
 
