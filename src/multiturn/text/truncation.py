@@ -158,7 +158,7 @@ class NextComment:
 
     Example:
         >>> NextComment().find("# First:\nx = 1\n# Then:\ny = 2\n\n# Print x.\nprint(x)")
-        Cut(position=31, reason='own step')
+        Cut(position=30, reason='own step')
     """
 
     end_of_text: str = "<|endoftext|>"
