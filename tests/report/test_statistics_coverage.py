@@ -85,6 +85,7 @@ def test_runs_without_a_difference_are_called_tied_at_the_nominal_rate(problems:
     assert share(tied, seed=problems + 2) == pytest.approx(95, abs=2)
 
 
+@pytest.mark.slow
 def test_a_family_without_a_difference_is_called_tied_as_a_family() -> None:
     def tied(draw: np.random.Generator) -> bool:
         cases = draw.integers(5, 9, 40)
@@ -99,6 +100,7 @@ def test_a_family_without_a_difference_is_called_tied_as_a_family() -> None:
     assert share(tied, seed=4) >= 93
 
 
+@pytest.mark.slow
 def test_a_detectable_difference_is_found_four_times_in_five() -> None:
     draw = np.random.default_rng(0)
     problems, effect, found, promised = 60, 0.12, 0, []
