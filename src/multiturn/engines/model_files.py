@@ -1,18 +1,44 @@
-"""What this project's own engines read of a model's files beside its weights."""
+"""What this project's own engines check when they load a model, and read beside its weights."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from multiturn.core.errors import ModelFileError
+from multiturn.core.errors import InputError, ModelFileError
 from multiturn.engines.notices import NoticeListener
 from multiturn.engines.protocol import EngineInfo
 from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.resolve_model import model_tokenizer
+from multiturn.models.config import DecoderConfig
 from multiturn.text.tokenizers import Tokenizer
 
-__all__ = ["engine_info", "open_tokenizer"]
+__all__ = ["MAX_SLOTS", "check_in_range", "context_window", "engine_info", "open_tokenizer"]
+
+MAX_SLOTS = 1024
+"""Continuations that an engine may decode at once."""
+
+
+def context_window(config: DecoderConfig, asked: int | None) -> int:
+    """Tokens of the context window: as asked, or else the model's own.
+
+    Raises:
+        InputError: it is out of range.
+    """
+    longest = config.max_seq_len
+    context = longest if asked is None else asked
+    check_in_range("the context window", context, min(64, longest), longest)
+    return context
+
+
+def check_in_range(name: str, value: int, low: int, high: int) -> None:
+    """Refuse a setting outside [low, high].
+
+    Raises:
+        InputError: it is.
+    """
+    if not low <= value <= high:
+        raise InputError(f"{name} is out of range", got=value, allowed=f"{low} to {high}")
 
 
 def open_tokenizer(path: Path, listen: NoticeListener) -> Tokenizer:

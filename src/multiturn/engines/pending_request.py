@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import time
 from dataclasses import dataclass, field
 from threading import Event as Flag
 
 from multiturn.core.errors import MultiturnError
-from multiturn.engines.protocol import Event, Request
+from multiturn.engines.continuation import Continuation
+from multiturn.engines.protocol import Delta, Event, FinishReason, Request, Timings
 
 __all__ = ["PendingRequest"]
 
@@ -37,6 +39,40 @@ class PendingRequest:
     def is_cancelled(self) -> bool:
         """Whether decoding should stop."""
         return self.abandoned or self.cancel.is_set()
+
+    def write(self, continuation: Continuation, text: str) -> None:
+        """Emit new text of a continuation, if there is any."""
+        if text:
+            self.events.put(Delta(continuation.index, text))
+
+    def complete(
+        self,
+        continuation: Continuation,
+        reason: FinishReason,
+        *,
+        cached_tokens: int,
+        first_token_time: float,
+    ) -> None:
+        """End a continuation, and emit its last text and its completion.
+
+        Args:
+            continuation: of this request.
+            reason: why it ended.
+            cached_tokens: prompt tokens that needed no prefill.
+            first_token_time: by `time.perf_counter`; NaN where there was no token.
+        """
+        self.write(continuation, continuation.finish())
+        now = time.perf_counter()
+        first = now if math.isnan(first_token_time) else first_token_time
+        self.events.put(
+            continuation.completion(
+                reason,
+                prompt_tokens=len(self.prompt),
+                cached_tokens=cached_tokens,
+                timings=Timings(first - self.started, now - self.started),
+                logprobs=self.request.logprobs,
+            )
+        )
 
     def fail(self, error: MultiturnError) -> None:
         """End the stream with an error."""

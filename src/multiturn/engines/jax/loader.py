@@ -12,7 +12,13 @@ import jax.numpy as jnp
 from multiturn.core.errors import InputError
 from multiturn.engines.jax.backend import Backend, XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
-from multiturn.engines.model_files import engine_info, open_tokenizer
+from multiturn.engines.model_files import (
+    MAX_SLOTS,
+    check_in_range,
+    context_window,
+    engine_info,
+    open_tokenizer,
+)
 from multiturn.engines.notices import NoticeListener, ignore_notice
 from multiturn.hub.adapters.merging import merge_adapter
 from multiturn.hub.checkpoints.reading import Checkpoint, load_parameters, open_checkpoint
@@ -61,16 +67,9 @@ def open_jax(
         MissingDependencyError: a package it needs is not installed.
     """
     checkpoint = open_checkpoint(path)
-    config = checkpoint.config
-    if context is None:
-        context = config.max_seq_len
-    for name, value, low, high in (
-        ("the context window", context, min(64, config.max_seq_len), config.max_seq_len),
-        ("the number of slots", slots, 1, 1024),
-        ("the number of devices", devices, 1, len(jax.devices())),
-    ):
-        if not low <= value <= high:
-            raise InputError(f"{name} is out of range", got=value, allowed=f"{low} to {high}")
+    context = context_window(checkpoint.config, context)
+    check_in_range("the number of slots", slots, 1, MAX_SLOTS)
+    check_in_range("the number of devices", devices, 1, len(jax.devices()))
     if dtype not in get_args(DType):
         raise InputError(
             "no dtype of this engine",

@@ -11,16 +11,12 @@ from __future__ import annotations
 import queue
 import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
-from threading import Lock, Thread
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
-from multiturn.core.errors import EngineError, MultiturnError
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.jax.backend import Backend
 from multiturn.engines.jax.decode import MAX_DECODE_STEPS, NO_TOKEN
@@ -29,6 +25,7 @@ from multiturn.engines.jax.sequence import SlotSequence
 from multiturn.engines.jax.slots import DecodeBlock, Slots
 from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.protocol import FinishReason
+from multiturn.engines.scheduler_thread import SchedulerThread
 
 __all__ = ["DeviceScheduler"]
 
@@ -41,15 +38,7 @@ _BLOCK_SECONDS = 0.04
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A function to run on the scheduler's thread."""
-
-    function: Callable[[], Any]
-    result: Future[Any]
-
-
-class DeviceScheduler:
+class DeviceScheduler(SchedulerThread):
     """Decodes the sequences of pending requests. Any thread may submit, call and close.
 
     Args:
@@ -60,6 +49,8 @@ class DeviceScheduler:
         cache_bytes: memory limit of the prefix cache.
     """
 
+    engine_name = "JAX"
+
     def __init__(
         self,
         backend: Backend,
@@ -69,70 +60,32 @@ class DeviceScheduler:
         token_bytes: Callable[[int], bytes],
         cache_bytes: int,
     ) -> None:
+        super().__init__()
         self._backend = backend
         self._end_tokens = frozenset(end_tokens)
         self._token_bytes = token_bytes
         self._prefiller = Prefiller(backend, weights, cache_bytes)
         self._slots = Slots(backend, weights, end_tokens)
-        self._inbox: queue.SimpleQueue[PendingRequest | _Call | None] = queue.SimpleQueue()
         self._waiting: deque[SlotSequence] = deque()
         self._prefilling: dict[SlotSequence, PrefillState] = {}
         self._running: deque[DecodeBlock] = deque()
         self._step_seconds = _BLOCK_SECONDS
         self._last_processed: float | None = None
-        self._closing = False
-        self._ended: MultiturnError | None = None
-        self._lock = Lock()
-        self._thread = Thread(target=self._run, name="multiturn-scheduler", daemon=True)
-        self._thread.start()
-
-    def submit(self, pending: PendingRequest) -> None:
-        """Queue a request; its events arrive in `pending.events`."""
-        self._send(pending)
+        self._start()
 
     def call(self, function: Callable[[Prefiller], Result]) -> Result:
         """Run a function on the scheduler's thread between two blocks, and wait for its result."""
-        result: Future[Result] = Future()
-        self._send(_Call(lambda: function(self._prefiller), result))
-        return result.result()
+        return self._call(lambda: function(self._prefiller))
 
-    def close(self) -> None:
-        """Stop the thread; open streams fail. Safe to call twice."""
-        with self._lock:
-            self._closing = True
-            self._inbox.put(None)
-        self._thread.join()
+    def score(self, tokens: list[int]) -> list[float]:
+        """See `SchedulerThread.score`."""
+        return self._call(lambda: self._prefiller.score(tokens))
 
-    def _send(self, message: PendingRequest | _Call) -> None:
-        with self._lock:
-            if self._ended is not None:
-                raise EngineError(self._ended.what) from self._ended
-            self._inbox.put(message)
-
-    def _run(self) -> None:
-        error: MultiturnError = EngineError("the engine was closed", fix="open it again")
-        try:
-            self._loop()
-        except MultiturnError as fault:
-            error = fault
-        except BaseException as fault:  # any error: no caller may wait forever
-            error = _as_engine_error(fault)
-        self._end(error)
-
-    def _end(self, error: MultiturnError) -> None:
-        """Fail every open request, and free the memory."""
-        with self._lock:
-            self._ended = error
+    def _open_requests(self) -> Iterable[PendingRequest]:
         sequences = [*self._waiting, *self._prefilling, *self._slots.sequences.values()]
-        open_requests = {id(sequence.pending): sequence.pending for sequence in sequences}
-        while not self._inbox.empty():
-            message = self._inbox.get()
-            if isinstance(message, PendingRequest):
-                open_requests[id(message)] = message
-            elif message is not None:
-                message.result.set_exception(error)
-        for pending in open_requests.values():
-            pending.fail(error)
+        return [sequence.pending for sequence in sequences]
+
+    def _free(self) -> None:
         self._waiting.clear()
         self._running.clear()
         self._prefilling.clear()
@@ -162,16 +115,14 @@ class DeviceScheduler:
             if not busy and self._inbox.empty() and self._prefiller.prefill_deferred():
                 continue
             try:
-                message = self._inbox.get(block=not busy)
+                pending = self._receive(block=not busy)
             except queue.Empty:
                 return
-            if isinstance(message, PendingRequest):
-                for index in range(message.request.n):
-                    continuation = Continuation(index, message.request.stop)
-                    self._waiting.append(SlotSequence(message, continuation))
+            if pending is not None:
+                for index in range(pending.request.n):
+                    continuation = Continuation(index, pending.request.stop)
+                    self._waiting.append(SlotSequence(pending, continuation))
                 busy = True
-            elif message is not None:
-                _run_call(message)
 
     def _drop_cancelled(self) -> None:
         # The flag is read once for each sequence: it may be set while this runs.
@@ -271,7 +222,7 @@ class DeviceScheduler:
         # With n above 1 it is unknown which continuation the session will build on.
         if request.session is not None and request.n == 1 and sequence.slot is not None:
             self._cache_history(sequence, request.session)
-        self._free(sequence)
+        self._release(sequence)
         sequence.finish(reason)
 
     def _cache_history(self, sequence: SlotSequence, session: str) -> None:
@@ -285,7 +236,7 @@ class DeviceScheduler:
         else:
             self._prefiller.defer(history, session)
 
-    def _free(self, sequence: SlotSequence) -> None:
+    def _release(self, sequence: SlotSequence) -> None:
         self._slots.remove(sequence)
         if sequence.prefix is not None:
             self._prefiller.release(sequence.prefix)
@@ -295,7 +246,7 @@ class DeviceScheduler:
         """End one request whose own code raised; the others continue."""
         for sequence in list(self._slots.sequences.values()):
             if sequence.pending is pending:
-                self._free(sequence)
+                self._release(sequence)
                 sequence.done = True
         self._drop_unstarted(lambda sequence: sequence.pending is pending)
         pending.events.put(error)
@@ -308,18 +259,3 @@ class DeviceScheduler:
             taken = min((now - self._last_processed) / steps, 10 * _BLOCK_SECONDS)
             self._step_seconds += 0.3 * (taken - self._step_seconds)
         self._last_processed = now
-
-
-def _run_call(call: _Call) -> None:
-    try:
-        call.result.set_result(call.function())
-    except MultiturnError as error:
-        call.result.set_exception(error)
-    except Exception as fault:
-        call.result.set_exception(_as_engine_error(fault))
-
-
-def _as_engine_error(fault: BaseException) -> EngineError:
-    error = EngineError(f"the JAX engine failed: {type(fault).__name__}: {fault}")
-    error.__cause__ = fault
-    return error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.jax.prefix_cache import PrefixCacheEntry
 from multiturn.engines.pending_request import PendingRequest
-from multiturn.engines.protocol import Delta, FinishReason, Timings
+from multiturn.engines.protocol import FinishReason
 
 __all__ = ["SlotSequence"]
 
@@ -44,25 +44,14 @@ class SlotSequence:
             delta += self.continuation.add(token, piece, logprob)
             if self.continuation.cut is not None:
                 break
-        self._emit(delta)
+        self.pending.write(self.continuation, delta)
 
     def finish(self, reason: FinishReason) -> None:
         """Emit the completion."""
-        self._emit(self.continuation.finish())
         self.done = True
-        now = time.perf_counter()
-        started = self.pending.started
-        first = now if math.isnan(self._first_token_time) else self._first_token_time
-        self.pending.events.put(
-            self.continuation.completion(
-                reason,
-                prompt_tokens=len(self.pending.prompt),
-                cached_tokens=self.cached_tokens,
-                timings=Timings(first - started, now - started),
-                logprobs=self.pending.request.logprobs,
-            )
+        self.pending.complete(
+            self.continuation,
+            reason,
+            cached_tokens=self.cached_tokens,
+            first_token_time=self._first_token_time,
         )
-
-    def _emit(self, delta: str) -> None:
-        if delta:
-            self.pending.events.put(Delta(self.continuation.index, delta))

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from multiturn.core.errors import EngineError, InputError
-from multiturn.engines.model_files import engine_info, open_tokenizer
+from multiturn.engines.model_files import (
+    MAX_SLOTS,
+    check_in_range,
+    context_window,
+    engine_info,
+    open_tokenizer,
+)
 from multiturn.engines.native.engine import NativeEngine
 from multiturn.engines.native.precision import fastest_precision
 from multiturn.engines.notices import NoticeListener, ignore_notice
@@ -59,15 +65,8 @@ def open_native(
         EngineError: the kernels cannot be compiled here.
     """
     checkpoint = open_checkpoint(path)
-    config = checkpoint.config
-    if context is None:
-        context = config.max_seq_len
-    for name, value, low, high in (
-        ("the context window", context, min(64, config.max_seq_len), config.max_seq_len),
-        ("the number of slots", slots, 1, 1024),
-    ):
-        if not low <= value <= high:
-            raise InputError(f"{name} is out of range", got=value, allowed=f"{low} to {high}")
+    context = context_window(checkpoint.config, context)
+    check_in_range("the number of slots", slots, 1, MAX_SLOTS)
     if dtype not in get_args(NativeDType):
         raise InputError("unknown dtype", got=dtype, allowed=", ".join(get_args(NativeDType)))
     load_library(listen)

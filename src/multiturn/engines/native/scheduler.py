@@ -10,15 +10,12 @@ from __future__ import annotations
 import queue
 import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from threading import Lock, Thread
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 
-from multiturn.core.errors import EngineError, MultiturnError
 from multiturn.engines.common_prefix import common_prefix_length
 from multiturn.engines.native.model import Array, Model
 from multiturn.engines.native.prefix_cache import Cached, CachedTokens, PrefixCache
@@ -27,6 +24,7 @@ from multiturn.engines.native.sequence import Sequence
 from multiturn.engines.native.speculation import MAX_ROWS, Acceptance, StepCost, draft_sizes
 from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.protocol import FinishReason
+from multiturn.engines.scheduler_thread import SchedulerThread
 from multiturn.models.native.decoder import ForwardRow
 
 __all__ = ["Scheduler"]
@@ -55,16 +53,6 @@ _MIN_SHARED_TOKENS = 16
 _WANTED: tuple[Literal["none", "last", "all"], ...] = ("none", "last", "all")
 """By the number of samples of a row: none, one, or one at each token."""
 
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A function to run on the scheduler's thread."""
-
-    function: Callable[[], Any]
-    result: Future[Any]
-
 
 @dataclass(frozen=True, slots=True)
 class _Row:
@@ -83,7 +71,7 @@ class _Row:
     samples: int
 
 
-class Scheduler:
+class Scheduler(SchedulerThread):
     """Decodes the sequences of pending requests. Any thread may submit, call and close.
 
     Args:
@@ -96,6 +84,8 @@ class Scheduler:
         clock: measures steps, in seconds.
     """
 
+    engine_name = "native"
+
     def __init__(
         self,
         model: Model,
@@ -107,6 +97,7 @@ class Scheduler:
         speculate: bool = True,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        super().__init__()
         self._model = model
         self._clock = clock
         self._slots = slots
@@ -119,71 +110,22 @@ class Scheduler:
         self._speculate = speculate
         self._acceptance = Acceptance()
         self._cost = StepCost()
-        self._inbox: queue.SimpleQueue[PendingRequest | _Call | None] = queue.SimpleQueue()
         self._waiting: deque[Sequence] = deque()
         self._active: list[Sequence] = []
         self._unfinished: dict[PendingRequest, int] = {}
         """How many sequences of each open request are not finished."""
         self._prompts: dict[PendingRequest, CachedTokens] = {}
         """The prefilled prompts of open requests with several continuations."""
-        self._closing = False
-        self._ended: MultiturnError | None = None
-        self._lock = Lock()
-        self._thread = Thread(target=self._run, name="multiturn-scheduler", daemon=True)
-        self._thread.start()
-
-    def submit(self, pending: PendingRequest) -> None:
-        """Queue a request; its events arrive in `pending.events`."""
-        self._send(pending)
+        self._start()
 
     def score(self, tokens: list[int]) -> list[float]:
-        """The log-probability of each token but the first, given those before it.
-
-        Computed between two steps, on the scheduler's thread.
-        """
+        """See `SchedulerThread.score`."""
         return self._call(lambda: self._score(tokens))
 
-    def close(self) -> None:
-        """Stop the thread; open streams fail. Safe to call twice."""
-        with self._lock:
-            self._closing = True
-            self._inbox.put(None)
-        self._thread.join()
+    def _open_requests(self) -> Iterable[PendingRequest]:
+        return self._unfinished
 
-    def _call(self, function: Callable[[], Result]) -> Result:
-        result: Future[Result] = Future()
-        self._send(_Call(function, result))
-        return result.result()
-
-    def _send(self, message: PendingRequest | _Call) -> None:
-        with self._lock:
-            if self._ended is not None:
-                raise EngineError(self._ended.what) from self._ended
-            self._inbox.put(message)
-
-    def _run(self) -> None:
-        error: MultiturnError = EngineError("the engine was closed", fix="open it again")
-        try:
-            self._loop()
-        except MultiturnError as fault:
-            error = fault
-        except BaseException as fault:  # any error: no caller may wait forever
-            error = _as_engine_error(fault)
-        self._end(error)
-
-    def _end(self, error: MultiturnError) -> None:
-        """Fail every open request, and free the memory."""
-        with self._lock:
-            self._ended = error
-        open_requests = dict.fromkeys(self._unfinished)
-        while not self._inbox.empty():
-            message = self._inbox.get()
-            if isinstance(message, PendingRequest):
-                open_requests[message] = None
-            elif message is not None:
-                message.result.set_exception(error)
-        for pending in open_requests:
-            pending.fail(error)
+    def _free(self) -> None:
         self._waiting.clear()
         self._active.clear()
         self._unfinished.clear()
@@ -194,28 +136,26 @@ class Scheduler:
 
     def _loop(self) -> None:
         while not self._closing:
-            self._receive()
+            self._receive_all()
             self._drop_cancelled()
             self._admit()
             if self._active and not self._closing:
                 self._step()
 
-    def _receive(self) -> None:
+    def _receive_all(self) -> None:
         """Take new messages; block for one while the engine is idle."""
         while not self._closing:
             idle = not (self._waiting or self._active)
             try:
-                message = self._inbox.get(block=idle)
+                pending = self._receive(block=idle)
             except queue.Empty:
                 return
-            if isinstance(message, PendingRequest):
-                self._unfinished[message] = message.request.n
+            if pending is not None:
+                self._unfinished[pending] = pending.request.n
                 self._waiting.extend(
-                    Sequence(message, index, self._model.new_cache())
-                    for index in range(message.request.n)
+                    Sequence(pending, index, self._model.new_cache())
+                    for index in range(pending.request.n)
                 )
-            elif message is not None:
-                _run_call(message)
 
     def _drop_cancelled(self) -> None:
         # The flag is read once for each request: it may be set while this runs.
@@ -470,18 +410,3 @@ class Scheduler:
         )
         each = np.arange(rows)
         return logits[each, tokens].astype(np.float64) - logits[each, best] + logprobs
-
-
-def _run_call(call: _Call) -> None:
-    try:
-        call.result.set_result(call.function())
-    except MultiturnError as error:
-        call.result.set_exception(error)
-    except Exception as fault:
-        call.result.set_exception(_as_engine_error(fault))
-
-
-def _as_engine_error(fault: BaseException) -> EngineError:
-    error = EngineError(f"the native engine failed: {type(fault).__name__}: {fault}")
-    error.__cause__ = fault
-    return error

@@ -12,7 +12,7 @@ from multiturn.engines.continuation import Continuation
 from multiturn.engines.native.draws import uniform_draws
 from multiturn.engines.native.prompt_lookup import PromptLookup
 from multiturn.engines.pending_request import PendingRequest
-from multiturn.engines.protocol import Delta, FinishReason, Timings
+from multiturn.engines.protocol import FinishReason
 from multiturn.models.native.paged_cache import PagedCache
 
 __all__ = ["Sequence"]
@@ -80,7 +80,7 @@ class Sequence:
         self.tokens.append(token)
         if self.lookup is not None:
             self.lookup.append(token)
-        self._emit(self.continuation.add(token, piece, logprob))
+        self.pending.write(self.continuation, self.continuation.add(token, piece, logprob))
         if self.continuation.cut is not None:
             return FinishReason.STOP
         if token in end_tokens:
@@ -91,20 +91,9 @@ class Sequence:
 
     def finish(self, reason: FinishReason) -> None:
         """Emit the completion."""
-        self._emit(self.continuation.finish())
-        now = time.perf_counter()
-        started = self.pending.started
-        first = now if math.isnan(self._first_token_time) else self._first_token_time
-        self.pending.events.put(
-            self.continuation.completion(
-                reason,
-                prompt_tokens=self.prompt_length,
-                cached_tokens=self.cached_tokens,
-                timings=Timings(first - started, now - started),
-                logprobs=self.pending.request.logprobs,
-            )
+        self.pending.complete(
+            self.continuation,
+            reason,
+            cached_tokens=self.cached_tokens,
+            first_token_time=self._first_token_time,
         )
-
-    def _emit(self, delta: str) -> None:
-        if delta:
-            self.pending.events.put(Delta(self.continuation.index, delta))
