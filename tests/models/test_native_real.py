@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from multiturn.hub.checkpoints.reading import each_array, load_parameters, open_checkpoint
+from multiturn.engines.native.loader import load_decoder
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.hub.formats.gguf import read_array, read_gguf_header
 from multiturn.models.decoder import forward
 from multiturn.models.native.compilers import find_compiler
-from multiturn.models.native.decoder import ForwardRow, NativeDecoder, Precision
+from multiturn.models.native.decoder import ForwardRow, Precision
 from multiturn.text.tokenizers_gguf import from_gguf_metadata
 
 pytestmark = [
@@ -58,7 +59,7 @@ def test_the_most_likely_tokens_are_those_of_float32(
 
     def after(precision: Precision, *, write: bool) -> np.ndarray:
         """Log-probabilities after each token of the texts; `write` first makes them up."""
-        decoder = NativeDecoder.pack(each_array(checkpoint), config, precision)
+        decoder = load_decoder(checkpoint, precision)
         if write:
             caches = [decoder.new_cache() for _ in prompts]
             new = [np.array(prompt, np.int32) for prompt in prompts]
