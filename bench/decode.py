@@ -16,6 +16,7 @@ sequence.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from typing import Any
 
@@ -72,14 +73,14 @@ def tokens_per_second(_job: Job, counts: list[int], seconds: float) -> float:
 def bounds(model: Model, count: int, measured: dict[str, Any]) -> dict[str, float]:
     """The upper bound of tokens per second by dtype: by memory or products, whichever is slower.
 
-    Prefill, the KV cache and everything but matrices are neglected.
+    Prefill, the KV cache and everything but matrices are neglected; and the products of a dtype
+    that no installed package multiplies, so that memory alone bounds it.
     """
     found = {}
     for dtype, size in BYTES_PER_WEIGHT.items():
-        if dtype not in measured["operations_per_second"]:
-            continue
         reading = model.parameters * size / measured["bytes_read_per_second"]
-        products = 2 * model.parameters * count / measured["operations_per_second"][dtype]
+        rate = measured["operations_per_second"].get(dtype, math.inf)
+        products = 2 * model.parameters * count / rate
         found[dtype] = count / max(reading, products)
     return found
 
@@ -111,10 +112,11 @@ def table(result: dict[str, Any]) -> str:
         )
     for dtype in BYTES_PER_WEIGHT:
         cells = [
-            f"{result['bounds'][count]['tokens_per_second'].get(dtype, float('nan')):.0f}"
-            for count, _ in columns
+            f"{result['bounds'][count]['tokens_per_second'][dtype]:.0f}" for count, _ in columns
         ]
-        lines.append(f"| bound, weights in {dtype} | {' | '.join(cells)} | | |")
+        measured = next(iter(result["bounds"].values()))["operations_per_second"]
+        of = "" if dtype in measured else ", of memory alone"
+        lines.append(f"| bound, weights in {dtype}{of} | {' | '.join(cells)} | | |")
     return "\n".join(lines)
 
 
