@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from pending_requests import pending
 
 from multiturn.engines.continuation import Continuation
 from multiturn.engines.jax.prefix_cache import PrefixCacheEntry
 from multiturn.engines.jax.sequence import SlotSequence
-from multiturn.engines.pending_request import PendingRequest
-from multiturn.engines.protocol import Request
 from multiturn.models.cache import KVCache
 
 VOCABULARY = 1000
@@ -22,11 +20,7 @@ VOCABULARY = 1000
 @dataclass(frozen=True)
 class CountingBackend:
     decode_batch_sizes: tuple[int, ...] = (1, 2, 4)
-    prefill_chunk_sizes: tuple[int, ...] = (8,)
-    prefill_batch_sizes: tuple[int, ...] = (1,)
-    batch_invariant: bool = True
-    token_axis: int = 2
-    config: Any = None
+    prefill_chunk_size: int = 8
 
     def empty_cache(self, rows: int, capacity: int) -> KVCache:
         zeros = jnp.zeros((1, rows, capacity, 1, 1), jnp.float32)
@@ -43,25 +37,10 @@ class CountingBackend:
         hidden = tokens[:, :, None].astype(jnp.float32)
         return hidden, KVCache(keys=keys, values=cache.values, lengths=cache.lengths + counts)
 
-    def prefill(self, weights, tokens, counts, caches):
-        (cache,) = caches
-        return (self.forward_with_cache(weights, tokens, counts, cache)[1],)
-
-    def workspace(self, rows: int):
-        return jnp.zeros((rows, 0), jnp.float32)
-
-    def unembed(self, weights, hidden, workspace=None):
+    def unembed(self, weights, hidden):
         del weights
-        distance = jnp.abs(jnp.arange(VOCABULARY) - hidden - 1)
-        return -distance, workspace
-
-    def sample(self, weights, logits, uniforms, params):
-        del weights, uniforms, params
-        return jnp.argmax(logits, axis=1).astype(jnp.int32), jnp.zeros(len(logits))
-
-
-def pending(prompt: list[int], **options: Any) -> PendingRequest:
-    return PendingRequest(Request(prompt="x", **options), prompt, threading.Event())
+        following = (hidden + 1) % VOCABULARY
+        return jnp.where(jnp.arange(VOCABULARY) == following, 0.0, -10.0)
 
 
 def sequence(prompt: list[int], **options: Any) -> SlotSequence:

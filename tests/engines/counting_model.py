@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
 
-from multiturn.engines.pending_request import PendingRequest
-from multiturn.engines.protocol import Request
 from multiturn.models.native.decoder import ForwardRow
 from multiturn.models.native.paged_cache import PagedCache
 
@@ -17,7 +14,7 @@ POSITIONS = 8
 
 
 class CountingModel:
-    """Reads every token before the new ones from the blocks, so that a wrong block is noticed.
+    """Writes each token into the blocks of its cache.
 
     Args:
         period: after `period - 1` comes 0.
@@ -71,13 +68,3 @@ class CountingModel:
 
     def close(self) -> None:
         self.closed = True
-
-
-def cached_tokens(cache: PagedCache) -> list[int]:
-    """The tokens whose keys are in a cache."""
-    found = np.concatenate([block.view(np.int32) for block in cache.blocks] or [np.zeros(0, int)])
-    return found[: cache.length].tolist()
-
-
-def pending(prompt: list[int], **options: Any) -> PendingRequest:
-    return PendingRequest(Request(prompt="x", **options), prompt, threading.Event())

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from multiturn.engines.common_prefix import common_prefix_length
 from multiturn.engines.jax.prefix_cache import PrefixCacheEntry, RowPrefixCache
 
 NO_KEYS_AND_VALUES: Any = None
@@ -21,15 +18,6 @@ def filled(*entries: PrefixCacheEntry, max_bytes: int = 100) -> RowPrefixCache:
     for one in entries:
         cache.add(one)
     return cache
-
-
-@pytest.mark.parametrize("length", range(9))
-def test_the_common_length_is_that_of_the_common_prefix(length: int) -> None:
-    one = list(range(8))
-    other = [*one[:length], *([99] * (8 - length))]
-    assert common_prefix_length(one, other) == length
-    assert common_prefix_length(one, other[:5]) == min(length, 5)
-    assert common_prefix_length([], one) == 0
 
 
 def test_the_longest_shared_prefix_is_found() -> None:

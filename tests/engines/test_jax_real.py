@@ -1,4 +1,4 @@
-"""The native engine with a real model, and sharded over several devices."""
+"""The JAX engine with a real model, and sharded over several devices."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ assert len(split.layers.query.addressable_shards) == 2
 said = []
 for parameters, over in ((full, None), (split, mesh)):
     backend = XlaBackend(
-        checkpoint.config, mesh=over, decode_batch_sizes=(4,), prefill_chunk_sizes=(16,)
+        checkpoint.config, mesh=over, decode_batch_sizes=(4,), prefill_chunk_size=16
     )
     with JaxEngine(backend, parameters, ascii_tokenizer(), INFO) as engine:
         said.append([[one.tokens for one in generate(engine, asked)] for asked in MIXED])

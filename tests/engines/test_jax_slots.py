@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from counting_backend import CountingBackend, prefilled, sequence, tokens_in
 
 from multiturn.engines.jax.decode import NO_TOKEN
@@ -25,6 +24,12 @@ def decoded(block: DecodeBlock, one: SlotSequence) -> list[int]:
     (slot,) = (slot for slot, each in block.sequences.items() if each is one)
     column = np.asarray(block.tokens.tokens)[:, slot]
     return column[column != NO_TOKEN].tolist()
+
+
+def keys(slots: Slots, one: SlotSequence) -> list[int]:
+    """The tokens whose keys are in the slot of a sequence."""
+    assert one.slot is not None
+    return tokens_in(slots._device_state().cache, one.slot)
 
 
 def test_a_sequence_continues_its_prompt() -> None:
@@ -75,20 +80,26 @@ def test_shrinking_moves_sequences_and_frees_memory() -> None:
     assert slots.count == 0
 
 
-def test_the_keys_of_a_slot_can_be_extracted() -> None:
-    one, other = sequence([1, 2, 3], max_tokens=9), sequence([50], max_tokens=9)
+def test_the_keys_of_each_slot_are_its_own_wherever_it_moves() -> None:
+    one, other, third = (sequence([start, start + 1], max_tokens=9) for start in (1, 50, 70))
     slots = slots_with(other, one)
     slots.decode(4)
-    assert tokens_in(slots.extract(one, 6)) == [1, 2, 3, 4, 5, 6]
-    with pytest.raises(RuntimeError, match="no slot"):
-        slots.extract(sequence([1]), 1)
+    assert keys(slots, one) == [1, 2, 3, 4, 5]
+    slots.insert(third, prefilled(BACKEND, [70]))
+    assert [keys(slots, each) for each in (one, other, third)] == [
+        [1, 2, 3, 4, 5], [50, 51, 52, 53, 54], [70],
+    ]  # fmt: skip
+    for each in (other, third):
+        slots.remove(each)
+    slots.shrink()
+    assert keys(slots, one) == [1, 2, 3, 4, 5]
 
 
 def test_the_capacity_grows_with_the_longest_sequence() -> None:
     one = sequence(list(range(1, 251)), max_tokens=40)
     slots = slots_with(one)
-    assert slots.extract(one, 1).capacity == 256
+    assert slots._capacity == 256
     written = decoded(slots.decode(16), one)
-    assert slots.extract(one, 1).capacity == 512
+    assert slots._capacity == 512
     assert written == list(range(251, 267))
-    assert tokens_in(slots.extract(one, 260)) == list(range(1, 261))
+    assert keys(slots, one) == list(range(1, 266))

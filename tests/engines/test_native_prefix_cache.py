@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 from counting_model import CountingModel
 
-from multiturn.engines.common_prefix import common_prefix_length
 from multiturn.engines.native.prefix_cache import CachedTokens, PrefixCache
 from multiturn.models.native.decoder import ForwardRow
 from multiturn.models.native.paged_cache import PagedCache
@@ -22,15 +20,6 @@ def cache_of(tokens: list[int], start: PagedCache | None = None) -> PagedCache:
 def found(cache: PrefixCache, tokens: list[int], session: str | None) -> tuple[list[int], int]:
     entry, length = cache.find(tokens, session)
     return ([] if entry is None else entry.tokens), length
-
-
-@pytest.mark.parametrize("length", range(9))
-def test_the_common_length_is_that_of_the_common_prefix(length: int) -> None:
-    one = list(range(8))
-    other = [*one[:length], *([99] * (8 - length))]
-    assert common_prefix_length(one, other) == length
-    assert common_prefix_length(one, other[:5]) == min(length, 5)
-    assert common_prefix_length([], one) == 0
 
 
 def test_a_history_is_reused_by_its_session_alone_unless_it_is_in_use() -> None:

@@ -100,7 +100,7 @@ def opened_xla(family: str) -> Iterator[Opened]:
     parameters = load_parameters(checkpoint, "float32")
     # With one number of rows: then a row's numbers have the same bits in any company.
     backend: Backend = XlaBackend(
-        checkpoint.config, decode_batch_sizes=(SLOTS,), prefill_chunk_sizes=(16,)
+        checkpoint.config, decode_batch_sizes=(SLOTS,), prefill_chunk_size=16
     )
 
     def another(**options: Any) -> JaxEngine:
@@ -328,15 +328,13 @@ def test_a_stop_rule_that_fails_ends_its_own_request_only(opened: Opened) -> Non
 class FailingBackend(XlaBackend):
     """Runs out of something when it decodes."""
 
-    def unembed(self, weights, hidden, workspace=None):
+    def unembed(self, weights, hidden):
         raise RuntimeError("out of memory")
 
 
 def failing(opened: Opened) -> OwnEngine:
     if isinstance(opened.engine, JaxEngine):
-        backend = FailingBackend(
-            opened.config, decode_batch_sizes=(SLOTS,), prefill_chunk_sizes=(16,)
-        )
+        backend = FailingBackend(opened.config, decode_batch_sizes=(SLOTS,), prefill_chunk_size=16)
         return JaxEngine(backend, opened.parameters, ascii_tokenizer(), INFO)
     engine = opened.another()
 

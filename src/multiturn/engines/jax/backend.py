@@ -18,7 +18,6 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
 from jaxtyping import Float, Int
 
-from multiturn.engines.jax.sampling import SamplingParams, sample_with_logprobs
 from multiturn.models.attention import Kernel
 from multiturn.models.cache import KVCache, empty_cache
 from multiturn.models.config import DecoderConfig
@@ -35,43 +34,24 @@ class Backend(Protocol):
     static argument of compiled functions. The weights are passed beside it, as any pytree of
     arrays that its methods understand.
 
+    The numbers of a token may depend, in their last bits, on the number of tokens and of rows that
+    are computed with it, but not on the place where a text is cut into chunks of one size, nor on
+    the capacity. So the engine prefills in chunks of one size, one prompt in each call, and
+    prefills decoded tokens again before another request reuses them.
+
     Attributes:
-        config: of the model.
-        token_axis: the axis of the cache's keys and values that counts tokens. Axis 1 counts
-            rows. The engine copies and extends the cache along these two axes; the others
-            are the backend's own.
-        prefill_chunk_sizes: the lengths T of prefill chunks, ascending. A shorter chunk is padded
-            to the next of them, by `prefill` to the last. Each is one compilation for each
-            capacity.
-        prefill_batch_sizes: how many prompts `prefill` takes in one call, ascending from 1.
-        batch_invariant: whether the numbers of a token depend, to the last bit, on the tokens
-            before it alone: not on the chunk (T), the other rows, the number of rows or the
-            capacity. If not, `forward_with_cache` must give the same bits for the same T at least,
-            wherever a text is cut into chunks of it. The engine then prefills in chunks of the
-            last size only, and prefills decoded tokens again before another request reuses them.
+        prefill_chunk_size: the number T of tokens in a prefill chunk; a shorter one is padded.
         decode_batch_sizes: the numbers of rows for decoding, ascending.
     """
 
     @property
-    def config(self) -> DecoderConfig: ...
-
-    @property
-    def token_axis(self) -> int: ...
-
-    @property
-    def prefill_chunk_sizes(self) -> tuple[int, ...]: ...
-
-    @property
-    def prefill_batch_sizes(self) -> tuple[int, ...]: ...
+    def prefill_chunk_size(self) -> int: ...
 
     @property
     def decode_batch_sizes(self) -> tuple[int, ...]: ...
 
-    @property
-    def batch_invariant(self) -> bool: ...
-
     def empty_cache(self, rows: int, capacity: int) -> KVCache:
-        """A cache of `rows` rows, each with room for `capacity` tokens (a multiple of 64)."""
+        """A cache of `rows` rows, each with room for `capacity` tokens."""
         ...
 
     def forward_with_cache(
@@ -83,50 +63,14 @@ class Backend(Protocol):
     ) -> tuple[Float[Array, "B T D"], KVCache]:
         """`models.decoder.forward_with_cache`.
 
-        B is one (prefill), or one of `decode_batch_sizes` with T = 1. A row with count 0 does
-        not change and may be skipped; its hidden state then means nothing, but is finite.
-        Lengths never exceed the capacity. The cache is donated: change it in place.
+        B is one and T is `prefill_chunk_size`, or B is one of `decode_batch_sizes` and T is one.
+        A row with count 0 does not change; its hidden state means nothing, but is finite.
+        Lengths never exceed the capacity. The cache is donated.
         """
         ...
 
-    def prefill(
-        self,
-        weights: Any,
-        tokens: Int[Array, "R T"],
-        counts: Int[Array, " R"],
-        caches: tuple[KVCache, ...],
-    ) -> tuple[KVCache, ...]:
-        """`forward_with_cache` for R prompts, each with a one-row cache; returns no states.
-
-        R is one of `prefill_batch_sizes`, T the last of `prefill_chunk_sizes`.
-        """
-        ...
-
-    def workspace(self, rows: int) -> Array:
-        """Memory that `unembed` reuses from step to step."""
-        ...
-
-    def unembed(
-        self, weights: Any, hidden: Float[Array, "B D"], workspace: Array | None = None
-    ) -> tuple[Float[Array, "B V"], Array | None]:
-        """The float32 logits of normed states, and the workspace for the next call.
-
-        The workspace is donated, and the logits may be written over it: tens of megabytes of
-        fresh memory would cost a tenth of a step in page faults.
-        """
-        ...
-
-    def sample(
-        self,
-        weights: Any,
-        logits: Float[Array, "B V"],
-        uniforms: Float[Array, " B"],
-        params: SamplingParams,
-    ) -> tuple[Int[Array, " B"], Float[Array, " B"]]:
-        """The next token of each row (see `models.sampling.sample_batch`), and its log-probability.
-
-        A log-probability means nothing in a row that wants none.
-        """
+    def unembed(self, weights: Any, hidden: Float[Array, "B D"]) -> Float[Array, "B V"]:
+        """The float32 logits of normalized states."""
         ...
 
 
@@ -134,17 +78,13 @@ class Backend(Protocol):
 class XlaBackend:
     """`models.decoder` as XLA compiles it, on one device or several.
 
-    On CPU, chunks of one length give the same bits wherever a text is cut and whatever the
-    capacity, but chunks of different lengths do not; so there is one length.
-
     Args:
         config: of the model.
         dtype: of the keys and values.
         kernel: of the attention.
         mesh: where the weights are sharded by `models.sharding.TENSOR_PARALLEL`; the cache is
             then sharded by heads in the same way.
-        prefill_chunk_sizes: see `Backend`.
-        prefill_batch_sizes: see `Backend`. Prompts in one call would get other bits than alone.
+        prefill_chunk_size: see `Backend`.
         decode_batch_sizes: see `Backend`.
     """
 
@@ -152,11 +92,8 @@ class XlaBackend:
     dtype: DTypeLike = jnp.float32
     kernel: Kernel = "auto"
     mesh: Mesh | None = None
-    prefill_chunk_sizes: tuple[int, ...] = (32,)
-    prefill_batch_sizes: tuple[int, ...] = (1,)
+    prefill_chunk_size: int = 32
     decode_batch_sizes: tuple[int, ...] = (1, 4, 16, 64)
-    token_axis: int = 2
-    batch_invariant: bool = False
 
     def empty_cache(self, rows: int, capacity: int) -> KVCache:
         """Zeros, on the devices that will use them."""
@@ -177,27 +114,6 @@ class XlaBackend:
         """See `models.decoder.forward_with_cache`."""
         return forward_with_cache(weights, tokens, counts, cache, self.config, kernel=self.kernel)
 
-    def prefill(
-        self, weights: Parameters, tokens: Array, counts: Array, caches: tuple[KVCache, ...]
-    ) -> tuple[KVCache, ...]:
-        """See `Backend`."""
-        (cache,) = caches
-        _, cache = self.forward_with_cache(weights, tokens, counts, cache)
-        return (cache,)
-
-    def workspace(self, rows: int) -> Array:
-        """Empty: XLA allocates its own memory."""
-        return jnp.zeros((rows, 0), jnp.float32)
-
-    def unembed(
-        self, weights: Parameters, hidden: Array, workspace: Array | None = None
-    ) -> tuple[Array, Array | None]:
+    def unembed(self, weights: Parameters, hidden: Array) -> Array:
         """See `models.decoder.unembed`."""
-        return unembed(weights, hidden), workspace
-
-    def sample(
-        self, weights: Parameters, logits: Array, uniforms: Array, params: SamplingParams
-    ) -> tuple[Array, Array]:
-        """See `Backend`."""
-        del weights
-        return sample_with_logprobs(logits, uniforms, params)
+        return unembed(weights, hidden)

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 
 from multiturn.engines.jax.backend import Backend
 from multiturn.engines.jax.kv_cache import empty_cache, insert_row, resized_rows
-from multiturn.engines.jax.sampling import SamplingParams, uniform_draws
+from multiturn.engines.jax.sampling import SamplingParams, sample_with_logprobs, uniform_draws
 from multiturn.models.cache import KVCache
 
 __all__ = [
@@ -50,8 +50,6 @@ class DecodeState:
     """The last token of each slot, which is not in the cache yet."""
     remaining: Int[Array, " B"]
     """How many tokens each slot may still decode; 0 for an idle slot."""
-    workspace: Array | None
-    """See `Backend.workspace`."""
 
 
 @jax.tree_util.register_dataclass
@@ -85,8 +83,7 @@ class TokenBlock:
 def empty_state(backend: Backend, slots: int, capacity: int) -> DecodeState:
     """A batch of idle slots."""
     zeros = jnp.zeros((slots,), jnp.int32)
-    cache = empty_cache(backend, slots, capacity)
-    return DecodeState(cache, zeros, jnp.zeros_like(zeros), backend.workspace(slots))
+    return DecodeState(empty_cache(backend, slots, capacity), zeros, jnp.zeros_like(zeros))
 
 
 @partial(jax.jit, static_argnames=("backend", "end_tokens"), donate_argnames=("state",))
@@ -107,7 +104,6 @@ def decode(
         state.cache,
         jnp.where(params.changed, params.token, state.token),
         jnp.where(params.changed, params.remaining, state.remaining),
-        state.workspace,
     )
     blank = TokenBlock(
         jnp.full((MAX_DECODE_STEPS, slots), NO_TOKEN, jnp.int32),
@@ -127,7 +123,7 @@ def decode(
         hidden, cache = backend.forward_with_cache(
             weights, state.token[:, None], counts, state.cache
         )
-        logits, workspace = backend.unembed(weights, hidden[:, 0], state.workspace)
+        logits = backend.unembed(weights, hidden[:, 0])
         # The position of the next token is the number of tokens before it.
         uniforms = uniform_draws(params.seed, cache.lengths)
         sampling = SamplingParams(
@@ -136,7 +132,7 @@ def decode(
             params.top_k,
             active & params.want_logprobs,
         )
-        token, logprob = backend.sample(weights, logits, uniforms, sampling)
+        token, logprob = sample_with_logprobs(logits, uniforms, sampling)
         ended = (
             jnp.isin(token, jnp.asarray(end_tokens, jnp.int32))
             if end_tokens
@@ -148,18 +144,16 @@ def decode(
         )
         remaining = jnp.where(ended, 0, state.remaining - counts)
         token = jnp.where(active, token, state.token)
-        return step + 1, DecodeState(cache, token, remaining, workspace), block
+        return step + 1, DecodeState(cache, token, remaining), block
 
     _, state, block = jax.lax.while_loop(unfinished, one_step, (jnp.int32(0), start, blank))
     return state, block
 
 
-@partial(jax.jit, static_argnames=("backend",), donate_argnames=("state",))
-def insert(
-    backend: Backend, state: DecodeState, slot: Array, prefix: KVCache, length: Array
-) -> DecodeState:
+@partial(jax.jit, donate_argnames=("state",))
+def insert(state: DecodeState, slot: Array, prefix: KVCache, length: Array) -> DecodeState:
     """Copy the first `length` tokens of a one-row cache into a slot, which stays idle."""
-    return replace(state, cache=insert_row(backend, state.cache, slot, prefix, length))
+    return replace(state, cache=insert_row(state.cache, slot, prefix, length))
 
 
 @partial(jax.jit, static_argnames=("backend", "capacity"))
@@ -173,4 +167,4 @@ def resize(
     """The slots of the given indices, in that order, with another capacity; some made idle."""
     cache = resized_rows(backend, state.cache, slots, capacity)
     remaining = jnp.where(idle, 0, state.remaining[slots])
-    return DecodeState(cache, state.token[slots], remaining, backend.workspace(slots.shape[0]))
+    return DecodeState(cache, state.token[slots], remaining)

@@ -1,7 +1,6 @@
-"""Compiled moves of the KV cache: allocate it, fork a prefix, copy rows and change capacity.
+"""Moves of the KV cache: allocate it, fork a prefix, copy rows and change capacity.
 
-The cache that a function donates is changed in place; use the returned one afterwards. Shapes
-are few (`Backend.decode_batch_sizes`, capacities that double), so compilations are few.
+Shapes are few (`Backend.decode_batch_sizes`, capacities that double), so compilations are few.
 """
 
 from __future__ import annotations
@@ -25,8 +24,10 @@ __all__ = [
     "fork",
     "insert_row",
     "resized_rows",
-    "slice_slot",
 ]
+
+_TOKEN_AXIS = 2
+"""Of the keys and values; axis 1 counts rows."""
 
 MIN_CAPACITY = 256
 """Tokens that a row has room for at first; capacities double from here."""
@@ -51,46 +52,24 @@ def empty_cache(backend: Backend, rows: int, capacity: int) -> KVCache:
     return backend.empty_cache(rows, capacity)
 
 
-@jax.jit
-def slice_slot(cache: KVCache, slot: Array, length: Array) -> KVCache:
-    """The first `length` tokens of a slot, as a one-row cache."""
-    return replace(
-        cache,
-        keys=jax.lax.dynamic_slice_in_dim(cache.keys, slot, 1, axis=1),
-        values=jax.lax.dynamic_slice_in_dim(cache.values, slot, 1, axis=1),
-        lengths=length[None],
-    )
-
-
 @partial(jax.jit, static_argnames=("backend", "capacity"))
 def fork(backend: Backend, prefix: KVCache, length: Array, capacity: int) -> KVCache:
     """A copy of a one-row cache, cut to `length` tokens, with another capacity."""
     forked = backend.empty_cache(1, capacity)
     return replace(
         forked,
-        keys=_fitted(backend, prefix.keys, forked.keys),
-        values=_fitted(backend, prefix.values, forked.values),
+        keys=_fitted(prefix.keys, forked.keys),
+        values=_fitted(prefix.values, forked.values),
         lengths=length[None],
     )
 
 
-def insert_row(
-    backend: Backend, cache: KVCache, slot: Array, prefix: KVCache, length: Array
-) -> KVCache:
+def insert_row(cache: KVCache, slot: Array, prefix: KVCache, length: Array) -> KVCache:
     """The cache with the first `length` tokens of a one-row cache in `slot`."""
-    axis = backend.token_axis
-    capacity = cache.keys.shape[axis]
-
-    def copied(rows: Array, one: Array) -> Array:
-        fitting = jax.lax.slice_in_dim(one, 0, min(capacity, one.shape[axis]), axis=axis)
-        corner = [jnp.int32(0)] * rows.ndim
-        corner[1] = slot
-        return _updated(rows, fitting, corner)
-
     return replace(
         cache,
-        keys=copied(cache.keys, prefix.keys),
-        values=copied(cache.values, prefix.values),
+        keys=_fitted(prefix.keys, cache.keys, slot),
+        values=_fitted(prefix.values, cache.values, slot),
         lengths=cache.lengths.at[slot].set(length),
     )
 
@@ -100,17 +79,19 @@ def resized_rows(backend: Backend, cache: KVCache, rows: Array, capacity: int) -
     resized = backend.empty_cache(rows.shape[0], capacity)
     return replace(
         resized,
-        keys=_fitted(backend, jnp.take(cache.keys, rows, axis=1), resized.keys),
-        values=_fitted(backend, jnp.take(cache.values, rows, axis=1), resized.values),
+        keys=_fitted(jnp.take(cache.keys, rows, axis=1), resized.keys),
+        values=_fitted(jnp.take(cache.values, rows, axis=1), resized.values),
         lengths=cache.lengths[rows],
     )
 
 
-def _fitted(backend: Backend, old: Array, new: Array) -> Array:
-    """`new`, which begins with as many tokens of `old` as fit."""
-    axis = backend.token_axis
-    fitting = jax.lax.slice_in_dim(old, 0, min(old.shape[axis], new.shape[axis]), axis=axis)
-    return _updated(new, fitting, [jnp.int32(0)] * new.ndim)
+def _fitted(old: Array, new: Array, row: Array | int = 0) -> Array:
+    """`new`, whose rows from `row` on begin with as many tokens of `old` as fit."""
+    tokens = min(old.shape[_TOKEN_AXIS], new.shape[_TOKEN_AXIS])
+    fitting = jax.lax.slice_in_dim(old, 0, tokens, axis=_TOKEN_AXIS)
+    corner = [jnp.int32(0)] * new.ndim
+    corner[1] = jnp.int32(row)
+    return _updated(new, fitting, corner)
 
 
 def _updated(target: Array, part: Array, corner: list[Array]) -> Array:

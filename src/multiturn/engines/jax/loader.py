@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
 
 from multiturn.core.errors import InputError
-from multiturn.engines.jax.backend import Backend, XlaBackend
+from multiturn.engines.jax.backend import XlaBackend
 from multiturn.engines.jax.engine import JaxEngine
 from multiturn.engines.model_files import (
     MAX_SLOTS,
@@ -22,7 +21,6 @@ from multiturn.engines.model_files import (
 from multiturn.engines.notices import NoticeListener, ignore_notice
 from multiturn.hub.adapters.merging import merge_adapter
 from multiturn.hub.checkpoints.reading import Checkpoint, load_parameters, open_checkpoint
-from multiturn.models.config import DecoderConfig
 from multiturn.models.parameters import Parameters, parameter_specs
 from multiturn.models.sharding import TENSOR_PARALLEL, shardings
 
@@ -31,7 +29,7 @@ __all__ = ["DType", "open_jax"]
 DType = Literal["auto", "float32", "bfloat16"]
 """Of the weights and of keys and values. ``auto`` is bfloat16 on an accelerator, else float32."""
 
-_ACCELERATOR_CHUNK_SIZES = (256,)
+_ACCELERATOR_CHUNK_SIZE = 256
 _ACCELERATOR_BATCH_SIZES = (1, 8, 64)
 
 
@@ -75,14 +73,33 @@ def open_jax(
             "no dtype of this engine",
             got=dtype,
             allowed=", ".join(get_args(DType)),
-            fix="the native engine has int8",
+            fix="the native engine has int8 and int4",
         )
     tokenizer = open_tokenizer(path, listen)
-    backend, weights, name = _xla(_Source(checkpoint, adapter), dtype, slots, devices)
+    platform = jax.default_backend()
+    on_cpu = platform == "cpu"
+    if dtype == "auto":
+        dtype = "float32" if on_cpu else "bfloat16"
+    weights = _load(checkpoint, adapter, dtype)
+    mesh = None
+    if devices > 1:
+        mesh = jax.make_mesh((devices,), ("model",), axis_types=(jax.sharding.AxisType.Auto,))
+        places = shardings(parameter_specs(checkpoint.config), mesh, TENSOR_PARALLEL)
+        weights = jax.device_put(weights, places)
+    backend = XlaBackend(
+        checkpoint.config,
+        dtype=jnp.dtype(dtype),
+        mesh=mesh,
+        prefill_chunk_size=XlaBackend.prefill_chunk_size if on_cpu else _ACCELERATOR_CHUNK_SIZE,
+        decode_batch_sizes=_up_to(
+            slots, XlaBackend.decode_batch_sizes if on_cpu else _ACCELERATOR_BATCH_SIZES
+        ),
+    )
+    times = f"{devices} x " if devices > 1 else ""
     info = engine_info(
         path,
         tokenizer,
-        engine=f"jax {jax.__version__} {name}",
+        engine=f"jax {jax.__version__} {times}{platform} xla {dtype}",
         context=context,
         slots=slots,
         adapter=adapter,
@@ -91,49 +108,15 @@ def open_jax(
     return JaxEngine(backend, weights, tokenizer, info, cache_bytes=cache_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Where the weights come from."""
-
-    checkpoint: Checkpoint
-    adapter: Path | None
-
-    @property
-    def config(self) -> DecoderConfig:
-        return self.checkpoint.config
-
-    def load(self, dtype: str) -> Parameters:
-        if self.adapter is None:
-            return load_parameters(self.checkpoint, dtype)
-        # In float32: bfloat16 would round small changes away.
-        base = load_parameters(self.checkpoint, "float32")
-        merged = merge_adapter(base, self.config, self.adapter, layout=self.checkpoint.layout)
-        narrow: Parameters = jax.tree.map(lambda array: array.astype(dtype), merged)
-        return narrow
-
-
-def _xla(source: _Source, dtype: DType, slots: int, devices: int) -> tuple[Backend, Any, str]:
-    platform = jax.default_backend()
-    on_cpu = platform == "cpu"
-    if dtype == "auto":
-        dtype = "float32" if on_cpu else "bfloat16"
-    weights = source.load(dtype)
-    mesh = None
-    if devices > 1:
-        mesh = jax.make_mesh((devices,), ("model",), axis_types=(jax.sharding.AxisType.Auto,))
-        places = shardings(parameter_specs(source.config), mesh, TENSOR_PARALLEL)
-        weights = jax.device_put(weights, places)
-    backend = XlaBackend(
-        source.config,
-        dtype=jnp.dtype(dtype),
-        mesh=mesh,
-        prefill_chunk_sizes=XlaBackend.prefill_chunk_sizes if on_cpu else _ACCELERATOR_CHUNK_SIZES,
-        decode_batch_sizes=_up_to(
-            slots, XlaBackend.decode_batch_sizes if on_cpu else _ACCELERATOR_BATCH_SIZES
-        ),
-    )
-    times = f"{devices} x " if devices > 1 else ""
-    return backend, weights, f"{times}{platform} xla {dtype}"
+def _load(checkpoint: Checkpoint, adapter: Path | None, dtype: str) -> Parameters:
+    """The weights, with those of the adapter added."""
+    if adapter is None:
+        return load_parameters(checkpoint, dtype)
+    # In float32: bfloat16 would round small changes away.
+    base = load_parameters(checkpoint, "float32")
+    merged = merge_adapter(base, checkpoint.config, adapter, layout=checkpoint.layout)
+    narrow: Parameters = jax.tree.map(lambda array: array.astype(dtype), merged)
+    return narrow
 
 
 def _up_to(slots: int, sizes: tuple[int, ...]) -> tuple[int, ...]:

@@ -109,46 +109,25 @@ class Prefiller:
             cache = fork(self._backend, entry.cache, np.int32(cached), capacity)
         return PrefillState(tokens, session, cached, cache=cache, prefilled=cached)
 
-    def prefill_chunks(self, states: Sequence[PrefillState], max_tokens: int) -> int:
-        """Continue prefills, several prompts in one call where the backend can.
+    def prefill_chunks(self, states: Sequence[PrefillState], max_tokens: int) -> None:
+        """Prefill a chunk of each prompt, as far as `max_tokens` tokens go.
 
         Args:
             states: none of them done; the first ones have priority.
-            max_tokens: no call starts after so many tokens; the last one may exceed them.
-
-        Returns:
-            How many tokens were prefilled.
+            max_tokens: no chunk starts after so many tokens; the last one may exceed them.
         """
-        remaining = list(states)
         prefilled = 0
-        while remaining and prefilled < max_tokens:
-            # One capacity for each call, since each combination of shapes is compiled.
-            shape = remaining[0].row.keys.shape
-            same_shape = [state for state in remaining if state.row.keys.shape == shape]
-            rows = max(
-                count for count in self._backend.prefill_batch_sizes if count <= len(same_shape)
-            )
-            prefilled += self._prefill_batch(same_shape[:rows], max_tokens - prefilled)
-            remaining = [state for state in remaining if state not in same_shape[:rows]]
-        return prefilled
+        for state in states:
+            if prefilled >= max_tokens:
+                break
+            prefilled += self._prefill_chunk(state)
 
-    def _prefill_batch(self, states: list[PrefillState], max_tokens: int) -> int:
-        """Prefill one chunk of each prompt in one call."""
-        length = self._backend.prefill_chunk_sizes[-1]
-        tokens = np.zeros((len(states), length), np.int32)
-        counts = np.zeros(len(states), np.int32)
-        for row, state in enumerate(states):
-            count = min(length, len(state.tokens) - state.prefilled)
-            if self._backend.batch_invariant and row > 0:
-                count = min(count, max(0, max_tokens - int(counts.sum())))
-            counts[row] = count
-            tokens[row, :count] = state.tokens[state.prefilled : state.prefilled + count]
-        caches = tuple(state.row for state in states)
-        caches = _prefill(self._backend, self._weights, caches, tokens, counts)
-        for state, cache, count in zip(states, caches, counts.tolist(), strict=True):
-            state.cache = cache
-            state.prefilled += count
-        return int(counts.sum())
+    def _prefill_chunk(self, state: PrefillState) -> int:
+        """Prefill the next chunk of a prompt. Returns how many tokens it has."""
+        chunk, count = self._chunk(state.tokens, state.prefilled)
+        state.cache = _prefill(self._backend, self._weights, state.row, chunk, np.int32(count))
+        state.prefilled += count
+        return count
 
     def finish(self, state: PrefillState) -> PrefixCacheEntry:
         """The cache entry of a prefill that is done, with one user more until `release`."""
@@ -166,10 +145,6 @@ class Prefiller:
         """Count one user of an entry less."""
         self._prefix_cache.release(entry)
 
-    def add_history(self, tokens: list[int], cache: KVCache, session: str) -> None:
-        """Cache a session's history whose keys and values were computed elsewhere."""
-        self._prefix_cache.add(PrefixCacheEntry(tokens, cache, cache_bytes(cache), {session}))
-
     def defer(self, tokens: list[int], session: str | None) -> None:
         """Queue a session's history to be prefilled when the engine is idle."""
         self._deferred.append((tokens, session))
@@ -182,7 +157,7 @@ class Prefiller:
             self._current_deferred = self.begin(*self._deferred.popleft())
         state = self._current_deferred
         if not state.done:
-            self.prefill_chunks([state], 1)
+            self._prefill_chunk(state)
         if state.done:
             self.release(self.finish(state))
             self._current_deferred = None
@@ -194,11 +169,10 @@ class Prefiller:
         found: list[Any] = []
         scored = 0
         while scored < len(tokens) - 1:
-            chunk, count = self._next_chunk(tokens[:-1], scored)
-            following = np.zeros(chunk.shape[1], np.int32)
-            following[:count] = tokens[scored + 1 : scored + 1 + count]
+            chunk, count = self._chunk(tokens[:-1], scored)
+            following, _ = self._chunk(tokens[1:], scored)
             cache, logprobs = _prefill_with_logprobs(
-                self._backend, self._weights, cache, chunk, np.int32(count), following
+                self._backend, self._weights, cache, chunk, np.int32(count), following[0]
             )
             found.append(logprobs[:count])
             scored += count
@@ -210,28 +184,22 @@ class Prefiller:
         self._deferred.clear()
         self._current_deferred = self._weights = None
 
-    def _next_chunk(self, tokens: Sequence[int], start: int) -> tuple[Any, int]:
+    def _chunk(self, tokens: Sequence[int], start: int) -> tuple[Any, int]:
         """One padded chunk of the tokens from `start` on, and how many of them it has."""
-        sizes = self._backend.prefill_chunk_sizes
-        count = min(len(tokens) - start, sizes[-1])
-        length = sizes[-1]
-        if self._backend.batch_invariant:
-            length = next(size for size in sizes if size >= count)
-        chunk = np.zeros((1, length), np.int32)
+        size = self._backend.prefill_chunk_size
+        count = min(len(tokens) - start, size)
+        chunk = np.zeros((1, size), np.int32)
         chunk[0, :count] = tokens[start : start + count]
         return chunk, count
 
 
-@partial(jax.jit, static_argnames=("backend",), donate_argnames=("caches",))
+@partial(jax.jit, static_argnames=("backend",), donate_argnames=("cache",))
 def _prefill(
-    backend: Backend,
-    weights: Any,
-    caches: tuple[KVCache, ...],
-    tokens: Int[Array, "R T"],
-    counts: Int[Array, " R"],
-) -> tuple[KVCache, ...]:
-    """The one-row caches of R prompts, each with its next `counts` tokens."""
-    return backend.prefill(weights, tokens, counts, caches)
+    backend: Backend, weights: Any, cache: KVCache, tokens: Int[Array, "1 T"], count: Array
+) -> KVCache:
+    """The one-row cache with the next `count` tokens."""
+    _, cache = backend.forward_with_cache(weights, tokens, count[None], cache)
+    return cache
 
 
 @partial(jax.jit, static_argnames=("backend",), donate_argnames=("cache",))
@@ -245,5 +213,4 @@ def _prefill_with_logprobs(
 ) -> tuple[KVCache, Float[Array, " T"]]:
     """The cache with the next tokens, and the log-probability of the token after each."""
     hidden, cache = backend.forward_with_cache(weights, tokens, count[None], cache)
-    logits, _ = backend.unembed(weights, hidden[0])
-    return cache, log_probabilities(logits, following)
+    return cache, log_probabilities(backend.unembed(weights, hidden[0]), following)

@@ -12,7 +12,7 @@ import queue
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -34,8 +34,6 @@ _PREFILL_TOKENS_BETWEEN_BLOCKS = 256
 
 _BLOCK_SECONDS = 0.04
 """Target duration of a block: long beside the host's work for it, short to a reader."""
-
-Result = TypeVar("Result")
 
 
 class DeviceScheduler(SchedulerThread):
@@ -61,7 +59,6 @@ class DeviceScheduler(SchedulerThread):
         cache_bytes: int,
     ) -> None:
         super().__init__()
-        self._backend = backend
         self._end_tokens = frozenset(end_tokens)
         self._token_bytes = token_bytes
         self._prefiller = Prefiller(backend, weights, cache_bytes)
@@ -72,10 +69,6 @@ class DeviceScheduler(SchedulerThread):
         self._step_seconds = _BLOCK_SECONDS
         self._last_processed: float | None = None
         self._start()
-
-    def call(self, function: Callable[[Prefiller], Result]) -> Result:
-        """Run a function on the scheduler's thread between two blocks, and wait for its result."""
-        return self._call(lambda: function(self._prefiller))
 
     def score(self, tokens: list[int]) -> list[float]:
         """See `SchedulerThread.score`."""
@@ -221,20 +214,11 @@ class DeviceScheduler(SchedulerThread):
         request = sequence.pending.request
         # With n above 1 it is unknown which continuation the session will build on.
         if request.session is not None and request.n == 1 and sequence.slot is not None:
-            self._cache_history(sequence, request.session)
+            tokens = sequence.continuation.tokens
+            decoded = [token for token in tokens if token not in self._end_tokens]
+            self._prefiller.defer(sequence.pending.prompt + decoded, request.session)
         self._release(sequence)
         sequence.finish(reason)
-
-    def _cache_history(self, sequence: SlotSequence, session: str) -> None:
-        """Put prompt and continuation into the prefix cache, for the session's next turn."""
-        decoded = [token for token in sequence.continuation.tokens if token not in self._end_tokens]
-        history = sequence.pending.prompt + decoded
-        if self._backend.batch_invariant:
-            # The last token is not in the KV cache: the next step would have added it.
-            cache = self._slots.extract(sequence, len(history) - 1)
-            self._prefiller.add_history(history[:-1], cache, session)
-        else:
-            self._prefiller.defer(history, session)
 
     def _release(self, sequence: SlotSequence) -> None:
         self._slots.remove(sequence)

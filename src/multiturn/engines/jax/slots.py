@@ -17,10 +17,9 @@ from multiturn.engines.jax.decode import (
     insert,
     resize,
 )
-from multiturn.engines.jax.kv_cache import capacity_for, slice_slot
+from multiturn.engines.jax.kv_cache import capacity_for
 from multiturn.engines.jax.prefix_cache import PrefixCacheEntry
 from multiturn.engines.jax.sequence import SlotSequence
-from multiturn.models.cache import KVCache
 
 __all__ = ["DecodeBlock", "Slots"]
 
@@ -75,11 +74,7 @@ class Slots:
         final_length = len(prompt) + request.max_tokens
         slot = self._idle_slot(len(prompt) + 1, len(self.sequences) + 1 + upcoming)
         self._state = insert(
-            self._backend,
-            self._device_state(),
-            np.int32(slot),
-            prefix.cache,
-            np.int32(len(prompt) - 1),
+            self._device_state(), np.int32(slot), prefix.cache, np.int32(len(prompt) - 1)
         )
         self.sequences[slot], sequence.slot = sequence, slot
         self._lengths[slot] = (len(prompt) - 1, final_length)
@@ -104,15 +99,6 @@ class Slots:
         )
         del self.sequences[sequence.slot], self._lengths[sequence.slot]
         sequence.slot = None
-
-    def extract(self, sequence: SlotSequence, length: int) -> KVCache:
-        """The first tokens of a sequence's slot, as a one-row cache."""
-        if sequence.slot is None:
-            raise RuntimeError("the sequence has no slot")
-        row: KVCache = slice_slot(
-            self._device_state().cache, np.int32(sequence.slot), np.int32(length)
-        )
-        return row
 
     def decode(self, steps: int) -> DecodeBlock:
         """Start a block of at most `steps` steps; returns before the device is done."""
@@ -148,9 +134,7 @@ class Slots:
 
     @property
     def _capacity(self) -> int:
-        cache = self._device_state().cache
-        capacity: int = cache.keys.shape[self._backend.token_axis]
-        return capacity
+        return self._device_state().cache.capacity
 
     def _device_state(self) -> DecodeState:
         if self._state is None:

@@ -22,11 +22,6 @@ class Model(Protocol):
     in its own sequence alone. The scheduler's thread is the only caller.
     """
 
-    @property
-    def block_bytes(self) -> int:
-        """Bytes of a block of the KV cache."""
-        ...
-
     def new_cache(self) -> PagedCache:
         """An empty KV cache for a sequence."""
         ...
