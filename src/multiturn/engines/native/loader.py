@@ -14,6 +14,7 @@ from multiturn.engines.model_files import (
     open_tokenizer,
 )
 from multiturn.engines.native.engine import NativeEngine
+from multiturn.engines.native.packing import pack
 from multiturn.engines.native.precision import fastest_precision
 from multiturn.engines.notices import NoticeListener, ignore_notice
 from multiturn.hub.checkpoints.reading import Checkpoint, open_checkpoint
@@ -101,14 +102,7 @@ def load_decoder(
     """
     decoder = NativeDecoder(checkpoint.config, precision, threads=threads)
     try:
-        for array in stored_arrays(checkpoint, adapter, packable=GGML_TYPES):
-            decoder.set(
-                array.name,
-                array.layer,
-                array.data,
-                ggml_type=array.ggml_type,
-                outputs_first=array.outputs_first,
-            )
+        pack(decoder, stored_arrays(checkpoint, adapter, packable=GGML_TYPES))
         decoder.check_complete()
     except MemoryError as error:
         decoder.close()

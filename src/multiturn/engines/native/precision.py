@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from multiturn.engines.native.packing import pack
 from multiturn.hub.checkpoints.reading import Checkpoint
 from multiturn.hub.checkpoints.stored_arrays import stored_arrays
 from multiturn.models.native.arrays import GGML_TYPES
@@ -85,14 +86,7 @@ def _measure(checkpoint: Checkpoint, threads: int | None) -> Seconds:
             decoder = NativeDecoder(part.config, precision, threads=threads)
             decoders.append(decoder)
             decoder.set("embedding", None, np.ones((64, config.d_model), np.float32))
-            for array in arrays:
-                decoder.set(
-                    array.name,
-                    array.layer,
-                    array.data,
-                    ggml_type=array.ggml_type,
-                    outputs_first=array.outputs_first,
-                )
+            pack(decoder, arrays)
         times = [step_seconds(decoders, rows) for rows in _ROWS]
     finally:
         for decoder in decoders:
