@@ -1,49 +1,31 @@
-"""The loop of a turn: prompt, candidates, runs of the program so far, choice."""
+"""The loop of a turn: prompt, candidates, their runs, choice; what a person does with a turn."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event as Flag
-from threading import Thread
 
-from multiturn.core.errors import ContextOverflowError, InputError
-from multiturn.engines.protocol import Completion, Delta, Engine, Event, Request
+from multiturn.core.errors import InputError
+from multiturn.engines.protocol import Engine
 from multiturn.sandbox.protocol import Sandbox
-from multiturn.synthesis.candidates import (
-    DistinctCandidates,
-    TurnRequest,
-    failure_feedback,
-    make_candidate,
-)
-from multiturn.synthesis.checks import checks_from, checks_request
+from multiturn.synthesis.candidate_writer import CandidateWriter
+from multiturn.synthesis.candidates import TurnRequest, failure_feedback
 from multiturn.synthesis.events import (
     CandidateRan,
-    CandidateRepeated,
     CandidateWritten,
-    HistoryDropped,
     LoopEvent,
-    Retrying,
-    TextWritten,
     TurnCancelled,
     TurnSaved,
 )
 from multiturn.synthesis.execution import Execution, run_program, run_programs
-from multiturn.synthesis.feed import Feed
 from multiturn.synthesis.headers import resolve_header
 from multiturn.synthesis.program_text import program_text
-from multiturn.synthesis.prompts import (
-    FailedAttempt,
-    FinishedTurn,
-    PromptStyle,
-    choose_style,
-)
+from multiturn.synthesis.prompts import FailedAttempt, FinishedTurn, PromptStyle, choose_style
 from multiturn.synthesis.ranking import best_candidate
 from multiturn.synthesis.records import (
     Candidate,
     Example,
-    GenerationInfo,
     ProgramRun,
     Sampling,
     Session,
@@ -53,31 +35,7 @@ from multiturn.synthesis.records import (
 from multiturn.synthesis.store import SessionStore
 from multiturn.synthesis.turn_text import validate_code, validate_turn
 
-__all__ = [
-    "CandidateRan",
-    "CandidateRepeated",
-    "CandidateWritten",
-    "HistoryDropped",
-    "LoopEvent",
-    "Retrying",
-    "Synthesizer",
-    "TextWritten",
-    "TurnCancelled",
-    "TurnSaved",
-]
-
-Found = Generator[LoopEvent, None, DistinctCandidates | None]
-"""Yields events, returns the candidates; None if cancelled."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ran:
-    """The run of the program with a candidate."""
-
-    index: int
-    candidate: Candidate
-    program: str
-    execution: Execution
+__all__ = ["Synthesizer"]
 
 
 class Synthesizer:
@@ -100,6 +58,7 @@ class Synthesizer:
         self.sandbox = sandbox
         self.store = store
         self.model = model or engine.info.model
+        self._writer = CandidateWriter(engine, sandbox)
 
     def new_session(
         self, settings: SessionSettings | None = None, *, name: str | None = None
@@ -188,22 +147,6 @@ class Synthesizer:
             sampling = session.settings.sampling.for_retry()
         return self._retry(self._again(session, turn, sampling, cancel), turn)
 
-    def _again(
-        self, session: Session, turn: Turn, sampling: Sampling, cancel: Flag | None
-    ) -> TurnRequest:
-        """The request for more candidates of a turn."""
-        unused = turn.first_unused_seed - sampling.seed
-        return TurnRequest(
-            session=session,
-            style=self._style(session),
-            history=_steps(session.path(turn.id)[:-1]),
-            values=_values_after(None if turn.parent is None else session.find(turn.parent)),
-            prompt=turn.prompt,
-            examples=turn.examples,
-            sampling=sampling.with_seed_offset(max(unused, 0)),
-            cancel=cancel,
-        )
-
     def repair(
         self,
         session: Session,
@@ -250,14 +193,8 @@ class Synthesizer:
         """Add turns after the current one, with the code that they have, and run each."""
         for turn in turns:
             candidate = replace(turn.choice, run=None, examples_passed=(), copies=1)
-            index = 0
-            steps = [(step.prompt, step.code) for step in _steps(session.path())]
-            program = program_text(session.header, [*steps, (turn.prompt, turn.code)])
-            yield CandidateWritten(index, candidate)
-            limits = session.settings.limits
-            for ran in run_programs(self.sandbox, [program], turn.examples, limits):
-                candidate = replace(candidate, run=ran.run, examples_passed=ran.examples_passed)
-            yield CandidateRan(index, candidate, program)
+            program = _program(session, session.path(), turn.prompt, turn.code)
+            candidate = yield from self._run_candidate(session, turn, 0, candidate, program)
             session = self.store.add_turn(
                 session, turn.prompt, [candidate], chosen=0, examples=turn.examples
             )
@@ -307,6 +244,22 @@ class Synthesizer:
         """Run the program so far again."""
         return run_program(self.sandbox, session.program(), session.settings.limits)
 
+    def _again(
+        self, session: Session, turn: Turn, sampling: Sampling, cancel: Flag | None
+    ) -> TurnRequest:
+        """The request for more candidates of a turn."""
+        unused = turn.first_unused_seed - sampling.seed
+        return TurnRequest(
+            session=session,
+            style=self._style(session),
+            history=_steps(session.path(turn.id)[:-1]),
+            values=_values_after(None if turn.parent is None else session.find(turn.parent)),
+            prompt=turn.prompt,
+            examples=turn.examples,
+            sampling=sampling.with_seed_offset(max(unused, 0)),
+            cancel=cancel,
+        )
+
     def _style(self, session: Session) -> PromptStyle:
         stop = session.settings.strategy.comment_stop
         return choose_style(self.engine.info, session.style, stop)
@@ -314,7 +267,7 @@ class Synthesizer:
     # The phases of a turn, each a generator of events.
 
     def _take_turn(self, request: TurnRequest) -> Iterator[LoopEvent]:
-        found = yield from self._candidates(request, known=())
+        found = yield from self._writer.write(request)
         if found is None:
             yield TurnCancelled()
             return
@@ -330,7 +283,7 @@ class Synthesizer:
     def _retry(
         self, request: TurnRequest, turn: Turn, failure: FailedAttempt | None = None
     ) -> Iterator[LoopEvent]:
-        found = yield from self._candidates(request, known=turn.candidates, failure=failure)
+        found = yield from self._writer.write(request, known=turn.candidates, failure=failure)
         if found is None:
             yield TurnCancelled()
             return
@@ -350,220 +303,35 @@ class Synthesizer:
     def _edit(self, session: Session, turn: Turn, code: str) -> Iterator[LoopEvent]:
         index = len(turn.candidates)
         candidate = Candidate(text=code, raw_text=code, origin="person")
-        yield CandidateWritten(index, candidate)
-        steps = [(step.prompt, step.code) for step in _steps(session.path(turn.id)[:-1])]
-        program = program_text(session.header, [*steps, (turn.prompt, code)])
-        for ran in run_programs(self.sandbox, [program], turn.examples, session.settings.limits):
-            candidate = replace(candidate, run=ran.run, examples_passed=ran.examples_passed)
-        yield CandidateRan(index, candidate, program)
+        program = _program(session, session.path(turn.id)[:-1], turn.prompt, code)
+        candidate = yield from self._run_candidate(session, turn, index, candidate, program)
         yield _saved(self.store.add_candidates(session, turn.id, [candidate], chosen=0))
 
+    def _run_candidate(
+        self, session: Session, turn: Turn, index: int, candidate: Candidate, program: str
+    ) -> Generator[LoopEvent, None, Candidate]:
+        """Run a program with a candidate that is there already; returns it with its run."""
+        yield CandidateWritten(index, candidate)
+        for ran in run_programs(self.sandbox, [program], turn.examples, session.settings.limits):
+            candidate = _with_run(candidate, ran)
+        yield CandidateRan(index, candidate, program)
+        return candidate
+
     def _expect(self, session: Session, turn: Turn) -> Iterator[LoopEvent]:
-        steps = [(step.prompt, step.code) for step in _steps(session.path(turn.id)[:-1])]
+        before = session.path(turn.id)[:-1]
         programs = [
-            program_text(session.header, [*steps, (turn.prompt, candidate.text)])
-            for candidate in turn.candidates
+            _program(session, before, turn.prompt, candidate.text) for candidate in turn.candidates
         ]
         candidates = list(turn.candidates)
         limits = session.settings.limits
         for ran in run_programs(self.sandbox, programs, turn.examples, limits):
-            candidates[ran.index] = replace(
-                candidates[ran.index], run=ran.run, examples_passed=ran.examples_passed
-            )
+            candidates[ran.index] = _with_run(candidates[ran.index], ran)
             yield CandidateRan(ran.index, candidates[ran.index], programs[ran.index])
         chosen = turn.chosen
         if not candidates[chosen].good:  # a person's choice stays where it is right
             chosen = best_candidate(candidates, session.settings.strategy.choose)
         turn = replace(turn, candidates=tuple(candidates), chosen=chosen)
         yield _saved(self.store.revise(session, turn))
-
-    def _candidates(
-        self,
-        request: TurnRequest,
-        *,
-        known: Sequence[Candidate],
-        failure: FailedAttempt | None = None,
-    ) -> Found:
-        """Generate and run candidates; if none is good, again, as often as the session allows."""
-        strategy = request.strategy
-        found = DistinctCandidates(known, strategy.choose)
-        if strategy.checks:
-            request = replace(request, checks=self._checks(request))
-        max_retries = request.session.settings.retries
-        n = request.sampling.n
-        for attempt in range(max_retries + 1):
-            first = len(known) + attempt * n
-            again = replace(request, sampling=request.sampling.with_seed_offset(attempt * n))
-            try:
-                for offset, wave in enumerate(_waves(again)):
-                    if strategy.agree and found.agreeing() >= strategy.agree:
-                        break
-                    completed = yield from self._write_and_run(
-                        wave, failure, found, first=first + offset
-                    )
-                    if not completed:
-                        return None
-            except ContextOverflowError:
-                if failure is None or attempt == 0:
-                    raise
-                break  # the feedback does not fit beside the history
-            best = found.best()
-            if best.good or attempt == max_retries:
-                break
-            message = failure_feedback(best, request.examples)
-            if strategy.retry == "feedback":
-                failure = FailedAttempt(best.text, message)
-            yield Retrying(attempt + 1, max_retries, message)
-        return found
-
-    def _checks(self, request: TurnRequest) -> tuple[Example, ...]:
-        """Checks of the step, written by the model; none if their prompt does not fit."""
-        count = request.strategy.checks
-        prompt = request.style.render(
-            request.session.header, request.history, checks_request(request.prompt, count)
-        )
-        sampling = replace(request.sampling, n=1)
-        try:
-            events = self.engine.stream(_engine_request(request, prompt, sampling))
-            written = [event for event in events if isinstance(event, Completion)]
-        except ContextOverflowError:
-            return ()
-        text = request.style.clean(written[0].text, request.history) if written else ""
-        return checks_from(text, count)
-
-    def _write_and_run(
-        self,
-        request: TurnRequest,
-        failure: FailedAttempt | None,
-        found: DistinctCandidates,
-        *,
-        first: int,
-    ) -> Generator[LoopEvent, None, bool]:
-        """Generate candidates, and run the program with each while the others are written.
-
-        Args:
-            request: the step.
-            failure: of the attempt before.
-            found: collects the candidates.
-            first: the index of the first one.
-
-        Returns:
-            Whether all ran; False if cancelled.
-        """
-        dropped, prompt = self._fitting_prompt(request, failure)
-        if dropped:
-            yield HistoryDropped(dropped, len(request.history))
-        info = self.engine.info
-        generation = GenerationInfo(
-            engine=info.engine,
-            model=info.model,
-            weights_sha256=info.weights_sha256,
-            style=request.style.name,
-            sampling=request.sampling,
-            prompt_sha256=hashlib.sha256(prompt.encode("utf-8")).hexdigest(),
-            history_dropped=dropped,
-        )
-        stop = Flag()
-        feed: Feed[Event | _Ran] = Feed(request.cancel)
-        writing: Thread | None = None
-        try:
-            engine_request = _engine_request(request, prompt, request.sampling)
-            stream = self.engine.stream(engine_request, cancel=stop)
-            writing = feed.add(stream)
-            for event in feed:
-                if isinstance(event, Delta):
-                    yield TextWritten(first + event.index, event.text)
-                elif isinstance(event, Completion):
-                    index = first + event.index
-                    candidate = make_candidate(
-                        request, event, generation, repair=failure is not None
-                    )
-                    equal = found.add(index, candidate)
-                    if equal is not None:
-                        yield CandidateRepeated(index, equal)
-                        continue
-                    feed.add(self._run(request, index, candidate, stop))
-                    yield CandidateWritten(index, candidate)
-                else:
-                    ran = found.set_run(event.candidate, event.execution)
-                    yield CandidateRan(event.index, ran, event.program)
-        except ContextOverflowError as error:
-            raise _overflow(error) from error
-        finally:
-            stop.set()
-            if writing is not None:
-                writing.join()  # within about a token; a program ends at its limits at the latest
-        return not _is_set(request.cancel)
-
-    def _run(
-        self, request: TurnRequest, index: int, candidate: Candidate, stop: Flag
-    ) -> Iterator[_Ran]:
-        program = request.program(candidate.text)
-        limits = request.session.settings.limits
-        for execution in run_programs(
-            self.sandbox, [program], request.examples, limits, stop, checks=request.checks
-        ):
-            yield _Ran(index, candidate, program, execution)
-
-    def _fitting_prompt(
-        self, request: TurnRequest, failure: FailedAttempt | None
-    ) -> tuple[int, str]:
-        """How many of the oldest turns are omitted, if the session allows it, and the prompt."""
-        header, history = request.session.header, request.history
-        window = self.engine.info.context_window - request.sampling.max_tokens
-        for dropped in range(len(history) + 1):
-            prompt = request.style.render(
-                header, history[dropped:], request.prompt, failure, request.notes
-            )
-            if request.session.settings.history == "whole":
-                return 0, prompt
-            tokens = self.engine.count_tokens(prompt, parse_special=request.style.parse_special)
-            if tokens <= window:
-                return dropped, prompt
-        # Not even the turn alone fits: the engine reports the numbers.
-        return 0, request.style.render(header, history, request.prompt, failure, request.notes)
-
-
-def _waves(request: TurnRequest) -> Iterator[TurnRequest]:
-    """The request in the parts that are written one after the other."""
-    sampling = request.sampling
-    if not request.strategy.agree:
-        yield request
-        return
-    others = (
-        sampling.temperature if sampling.other_temperature is None else (sampling.other_temperature)
-    )
-    for offset in range(sampling.n):
-        one = replace(sampling.with_seed_offset(offset), n=1)
-        yield replace(request, sampling=one if offset == 0 else one.with_one_temperature(others))
-
-
-def _engine_request(request: TurnRequest, prompt: str, sampling: Sampling) -> Request:
-    others = sampling.other_temperature
-    return Request(
-        prompt=prompt,
-        n=sampling.n,
-        temperature=sampling.temperature if others is None else others,
-        first_temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        top_k=sampling.top_k,
-        max_tokens=sampling.max_tokens,
-        stop=request.style.stop,
-        seed=sampling.seed,
-        logprobs=True,
-        parse_special=request.style.parse_special,
-        session=request.session.id,
-    )
-
-
-def _overflow(error: ContextOverflowError) -> ContextOverflowError:
-    return ContextOverflowError(
-        error.what,
-        got=error.got,
-        allowed=error.allowed,
-        fix="undo some turns, shorten the prompt, open the model with a larger --context, or omit "
-        "the oldest turns with --history drop-oldest",
-    )
 
 
 def _turn_at(session: Session, turn_id: int | None, purpose: str) -> Turn:
@@ -583,12 +351,18 @@ def _steps(turns: Sequence[Turn]) -> tuple[FinishedTurn, ...]:
     return tuple(FinishedTurn(turn.prompt, turn.code) for turn in turns)
 
 
+def _program(session: Session, before: Sequence[Turn], prompt: str, code: str) -> str:
+    """The program of some turns and one more step."""
+    steps = [(turn.prompt, turn.code) for turn in before]
+    return program_text(session.header, [*steps, (prompt, code)])
+
+
+def _with_run(candidate: Candidate, ran: Execution) -> Candidate:
+    return replace(candidate, run=ran.run, examples_passed=ran.examples_passed)
+
+
 def _values_after(turn: Turn | None) -> tuple[tuple[str, str], ...] | None:
     """The values that a turn left; none before the first."""
     if turn is None:
         return ()
     return None if turn.choice.run is None else turn.choice.run.values
-
-
-def _is_set(flag: Flag | None) -> bool:
-    return flag is not None and flag.is_set()
