@@ -15,6 +15,7 @@ from multiturn.core.errors import EngineError, StorageError
 from multiturn.models.native import build
 from multiturn.models.native.build import built_library, library_is_available, native_status
 from multiturn.models.native.compilers import Compiler, find_compiler
+from multiturn.models.native.library_cache import is_intact
 from multiturn.models.native.variants import CPU_VARIABLE, Variant, runnable_variants
 
 pytestmark = pytest.mark.real
@@ -83,7 +84,7 @@ def test_a_broken_file_is_compiled_again(quick: Path, fault: str) -> None:
         case _:
             checksum.write_bytes(b"\xff\xfe")
     assert answer(built_library()) == 42
-    assert build._is_intact(path)
+    assert is_intact(path)
 
 
 @needs_compiler
@@ -192,6 +193,8 @@ extern "C" int answer() {
   return 4;
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
   return 2;
+#elif defined(__ARM_FEATURE_MATMUL_INT8)
+  return 65;
 #elif defined(__ARM_FEATURE_DOTPROD)
   return 64;
 #else
@@ -201,7 +204,7 @@ extern "C" int answer() {
 """
 ANSWERS = {
     "amx": 8, "avx512-bf16": 516, "avx512-vnni": 514, "avx512": 512, "avx-vnni": 4, "avx2": 2,
-    "neon-dotprod": 64, "portable": 0,
+    "neon-i8mm": 65, "neon-dotprod": 64, "portable": 0,
 }  # fmt: skip
 
 
@@ -248,7 +251,9 @@ def test_a_compiler_that_fails_leaves_the_work_to_the_next(
     assert compiler is not None
     broken = Compiler(("false",), "a compiler without its headers")
     monkeypatch.setattr(build, "find_compilers", lambda: iter((broken, compiler)))
-    assert answer(built_library()) == 42
+    (quick / "quick.cc").write_text(VARIANT_SOURCE)
+    built_library()
+    assert native_status().found.endswith(f"compiled by {compiler.version.splitlines()[0]}")
 
 
 @needs_compiler
@@ -265,11 +270,13 @@ def test_a_library_in_a_read_only_directory_is_used(quick: Path) -> None:
 
 @needs_compiler
 def test_a_library_outlives_its_compiler(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (quick / "quick.cc").write_text(VARIANT_SOURCE)
     path = built_library()
     monkeypatch.setattr(build, "find_compilers", lambda: iter(()))
     monkeypatch.setattr(build, "find_compiler", lambda: None)
     assert library_is_available()
     assert built_library() == path
+    assert native_status().found.endswith("compiled by a compiler that was here before")
     path.write_bytes(path.read_bytes()[:-1])
     assert not library_is_available()
     with pytest.raises(EngineError, match="none was found"):

@@ -34,6 +34,11 @@ class AppDirs:
         return self.models.parent / "downloads"
 
     @property
+    def kernels(self) -> Path:
+        """Compiled CPU kernels and what was measured of them, which can be made again."""
+        return self.models.parent / "native"
+
+    @property
     def sessions(self) -> Path:
         """The database of sessions."""
         return self.data / "sessions.sqlite3"

@@ -6,7 +6,6 @@ import ctypes
 import hashlib
 import importlib.util
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +16,13 @@ from filelock import FileLock, Timeout
 
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import EngineError, MultiturnError, storage_errors
-from multiturn.core.files import sha256_file, write_atomically
 from multiturn.models.native.compilers import (
     Compiler,
     compile_library,
     find_compiler,
     find_compilers,
 )
+from multiturn.models.native.library_cache import find, new_build_directory, prune, store
 from multiturn.models.native.prebuilt import PREBUILT, library_key, prebuilt_library
 from multiturn.models.native.variants import Variant, chosen_variant
 
@@ -114,7 +113,8 @@ def built_library(
 
     A prebuilt one is not used with ``$CXX``, which asks for a compiler. If several processes ask
     at once, one compiles and the others wait for it. A damaged file in the cache is compiled again.
-    Where there is no compiler any more, what one made of the same sources before is used.
+    Where there is no compiler any more, what one made of the same sources before is used. A
+    compilation removes libraries that were not used for a month.
 
     Args:
         sources: of the library; by default those of the decoder.
@@ -134,24 +134,24 @@ def built_library(
         prebuilt = prebuilt_library(library_key(digest, FLAGS, variant), variant)
         if prebuilt is not None:
             return prebuilt
-    directory = app_dirs().models.parent / "native"
+    directory = app_dirs().kernels
     failure: EngineError | None = None
     for compiler in find_compilers():
         flags = (*compiler_flags(compiler, sources, variant), *extra_flags)
-        key = _key(digest, compiler, flags, sources.for_xla)
-        path = directory / f"{_prefix(sources, variant, digest)}{key}.so"
-        if _is_intact(path):
+        path = _path(compiler, flags, sources, variant, digest)
+        if find(path):
             return path
         with storage_errors(directory, "writing the native kernels"):
             directory.mkdir(parents=True, exist_ok=True)
         try:
-            with _exclusive(path, announce):
-                if not _is_intact(path):
+            with _exclusive(directory, announce):
+                if not find(path):
                     announce(
                         f"compiling the CPU kernels ({sources.name}, {variant.name}) "
                         f"with {compiler.name}, once"
                     )
                     _compile(compiler, sources.units, flags, path)
+                    prune(directory, keep=path)
         except EngineError as error:
             failure = failure or error
             continue
@@ -180,8 +180,16 @@ def library_is_available() -> bool:
     prefix = _prefix(sources, variant, digest)
     return (
         prebuilt_library(library_key(digest, FLAGS, variant), variant) is not None
-        or _compiled_before(app_dirs().models.parent / "native", prefix) is not None
+        or _compiled_before(app_dirs().kernels, prefix) is not None
     )
+
+
+def _path(
+    compiler: Compiler, flags: Sequence[str], sources: Sources, variant: Variant, digest: str
+) -> Path:
+    """Where the library is that a compiler makes."""
+    key = _key(digest, compiler, flags, sources.for_xla)
+    return app_dirs().kernels / f"{_prefix(sources, variant, digest)}{key}.so"
 
 
 def _prefix(sources: Sources, variant: Variant, digest: str) -> str:
@@ -191,7 +199,7 @@ def _prefix(sources: Sources, variant: Variant, digest: str) -> str:
 
 def _compiled_before(directory: Path, prefix: str) -> Path | None:
     """A library that some compiler made, for when there is no compiler any more."""
-    return next((path for path in directory.glob(f"{prefix}*.so") if _is_intact(path)), None)
+    return next((path for path in directory.glob(f"{prefix}*.so") if find(path)), None)
 
 
 def compiler_flags(compiler: Compiler, sources: Sources, variant: Variant) -> tuple[str, ...]:
@@ -211,14 +219,21 @@ def native_status(announce: Announce = no_announcement) -> NativeStatus:
         variant = _variant_of(path)
     except MultiturnError as error:
         return NativeStatus(False, f"the native kernels do not run: {error.what}", error.fix)
-    origin = "prebuilt" if path.parent == PREBUILT else f"compiled by {_first_line()}"
     size = path.stat().st_size / 1e3
-    return NativeStatus(True, f"native kernels for {variant}, {size:.0f} kB, {origin}")
+    return NativeStatus(True, f"native kernels for {variant}, {size:.0f} kB, {_origin(path)}")
 
 
-def _first_line() -> str:
-    compiler = find_compiler()
-    return compiler.version.partition("\n")[0] if compiler else "a compiler"
+def _origin(path: Path) -> str:
+    """Where the decoder's library comes from, for people."""
+    if path.parent == PREBUILT:
+        return "prebuilt"
+    sources, variant = decoder_sources(), chosen_variant()
+    digest = sources.digest()
+    for compiler in find_compilers():
+        flags = compiler_flags(compiler, sources, variant)
+        if path == _path(compiler, flags, sources, variant, digest):
+            return f"compiled by {compiler.version.partition(chr(10))[0]}"
+    return "compiled by a compiler that was here before"
 
 
 def _variant_of(path: Path) -> str:
@@ -250,20 +265,11 @@ def _key(digest: str, compiler: Compiler, flags: Sequence[str], for_xla: bool) -
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
 
 
-def _is_intact(path: Path) -> bool:
-    """Whether the file has its checksum. Loading a truncated library would crash the process."""
-    try:
-        checksum = path.with_suffix(".sha256").read_text(encoding="ascii").strip()
-        return sha256_file(path) == checksum
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
 @contextmanager
-def _exclusive(path: Path, announce: Announce) -> Iterator[None]:
-    """Hold the lock of a library; says so if another process has it."""
-    lock = FileLock(f"{path}.lock")
-    with storage_errors(path, "writing the native kernels"):
+def _exclusive(directory: Path, announce: Announce) -> Iterator[None]:
+    """Hold the lock of the libraries; says so if another process has it."""
+    lock = FileLock(directory / "compiling.lock")
+    with storage_errors(directory, "writing the native kernels"):
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -278,10 +284,8 @@ def _exclusive(path: Path, announce: Announce) -> Iterator[None]:
 def _compile(compiler: Compiler, units: Sequence[Path], flags: Sequence[str], path: Path) -> None:
     with (
         storage_errors(path, "writing the native kernels"),
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as directory,
+        new_build_directory(path.parent) as directory,
     ):
         output = Path(directory) / "kernels.so"
         compile_library(compiler, units, flags, output)
-        data = output.read_bytes()
-        write_atomically(path, data, mode=0o755)
-        write_atomically(path.with_suffix(".sha256"), hashlib.sha256(data).hexdigest())
+        store(path, output.read_bytes())

@@ -45,7 +45,7 @@ def remembered_seconds(
     }
     key = {**machine, **{name: str(value) for name, value in question.items()}}
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:20]
-    path = app_dirs().models.parent / "native" / "measured" / f"{kind}-{name}.json"
+    path = app_dirs().kernels / "measured" / f"{kind}-{name}.json"
     found = _read(path)
     if found is None:
         found = measure()
