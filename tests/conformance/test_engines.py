@@ -37,7 +37,6 @@ from multiturn.text.truncation import PublishedRule, StopStrings
 pytestmark = pytest.mark.real
 
 PROMPT = "# Import libraries.\n\nimport numpy as np\n\n# Assign the list [1, 2, 3] to x\n"
-SECOND = PROMPT + "x = [1, 2, 3]\n\n# Print the sum of x\n"
 WINDOW = 512
 FEW = 8
 """Tokens that an engine may read again although it has read them before."""

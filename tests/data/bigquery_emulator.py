@@ -20,7 +20,6 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-DATASET = "bigquery-public-data.github_repos"
 COLUMNS = {
     "files": "repo_name VARCHAR, ref VARCHAR, path VARCHAR, mode BIGINT, id VARCHAR, "
     "symlink_target VARCHAR",

@@ -40,7 +40,6 @@ pytestmark = pytest.mark.real
 PROGRAMS = Path(__file__).parents[1] / "conformance" / "programs"
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "hostile"
 COLLIDING = 2**61 - 1
-MEBIBYTE = 1 << 20
 
 MEASURE = """
 import json, sys, time

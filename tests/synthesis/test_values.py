@@ -9,13 +9,7 @@ import pytest
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 from multiturn.synthesis.execution import run_program
-from multiturn.synthesis.values import (
-    MAX_NAMES,
-    READ_VALUES,
-    changed_values,
-    values_from,
-    values_text,
-)
+from multiturn.synthesis.values import MAX_NAMES, READ_VALUES, changed_values, values_from
 
 pytestmark = pytest.mark.real
 
@@ -103,4 +97,3 @@ def test_what_changed():
     after = (("x", "1"), ("y", "3"), ("z", "4"))
     assert changed_values(before, after) == (("y", "3"), ("z", "4"))
     assert changed_values(None, after) == changed_values(before, None) == ()
-    assert values_text(after) == "x = 1\ny = 3\nz = 4"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["MAX_NAMES", "READ_VALUES", "changed_values", "values_from", "values_text"]
+__all__ = ["MAX_NAMES", "READ_VALUES", "changed_values", "values_from"]
 
 MAX_NAMES = 100
 MAX_CHARACTERS = 200
@@ -92,8 +92,3 @@ def changed_values(
         return ()
     known = dict(before)
     return tuple((name, text) for name, text in after if known.get(name) != text)
-
-
-def values_text(values: tuple[tuple[str, str], ...] | None) -> str:
-    """The values as one line per name, for a prompt."""
-    return "\n".join(f"{name} = {text}" for name, text in values or ())
