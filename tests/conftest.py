@@ -45,8 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     A run in the background ignores Ctrl-C, and so would every program that a test starts.
 
-    The threads of llama.cpp, of XLA and of the kernels wait for each other in a loop, so two
-    processes with a thread for each core would take many times as long as one after the other.
+    The threads of llama.cpp and of XLA wait for each other in a loop, so two processes with a
+    thread for each core would take many times as long as one after the other.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

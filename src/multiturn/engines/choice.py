@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from multiturn.engines.protocol import EngineName
 from multiturn.models.native.build import library_is_available
-from multiturn.models.native.variants import chosen_variant
+from multiturn.models.native.variants import CPU_VARIABLE, chosen_variant, runnable_variants
 
 __all__ = ["EngineChoice", "choose_engine", "has_accelerator"]
 
@@ -42,6 +42,8 @@ def choose_engine(*, is_gguf: bool) -> EngineChoice:
     variant = chosen_variant()
     if variant.name == "portable" and llama and is_gguf:
         # Its kernels for such processors are written by hand; ours are what the compiler makes.
+        if len(runnable_variants()) > 1:
+            return EngineChoice("llama.cpp", f"{CPU_VARIABLE} asks for the portable kernels")
         return EngineChoice("llama.cpp", "the processor lacks AVX2, FMA and F16C, or dot products")
     if library_is_available():
         return EngineChoice("native", f"its kernels run here, as {variant.name}")
