@@ -16,8 +16,8 @@ from multiturn.report.analysis.arms import (
     gold_prefix_figures,
     stop_rule_effects,
 )
-from multiturn.report.pages.sections import sentence_of
-from multiturn.report.records.columns import read_records
+from multiturn.report.pages.sections.arms import sentence_of
+from multiturn.report.records.read import read_records
 from multiturn.report.statistics.contrasts import Conclusion
 from tests.report.make_runs import sample, write_run
 

@@ -56,7 +56,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from multiturn.apps.cli.report.problems import problem_texts
     from multiturn.report.make import make_report
     from multiturn.report.pages.render import write_report
-    from multiturn.report.records.columns import read_records
+    from multiturn.report.records.read import read_records
 
     place = tmp_path_factory.mktemp("report")
     hostile = (

@@ -16,13 +16,11 @@ from multiturn.report.analysis.error_rules import KINDS, classify, turn_of_line
 from multiturn.report.analysis.errors import classified_failures
 from multiturn.report.analysis.labels import agreement, read_labels, write_label_sample
 from multiturn.report.analysis.safety import check_programs
-from multiturn.report.analysis.scaling import PAPER, ScalingPoint, fit_power_law, parameters_of
 from multiturn.report.make import make_report
 from multiturn.report.pages.render import to_html, to_markdown, write_report
 from multiturn.report.problem_texts import CaseTexts
-from multiturn.report.records.columns import read_records
+from multiturn.report.records.read import read_records
 from multiturn.report.records.sample_lines import full_line
-from multiturn.report.statistics.clusters import Interval
 from tests.report.make_runs import sample, step, write_run
 
 CASE = CaseTexts(
@@ -143,38 +141,6 @@ def test_dangerous_programs_are_found() -> None:
     assert rules[1] is not None
     assert "B602" in rules[1]
     assert rules[2:] == [{"B105"}, set(), set(), None, set()]
-
-
-def test_a_power_law_needs_four_sizes_of_one_family() -> None:
-    def points(count: int, family: str = "f") -> list[ScalingPoint]:
-        return [
-            ScalingPoint(
-                family=family, model=str(n), parameters=10.0 ** (6 + n),
-                value=Interval(0.01 * 2.0**n),
-            )
-            for n in range(count)
-        ]  # fmt: skip
-
-    assert fit_power_law(points(3)) == []
-    assert fit_power_law([*points(3), *points(3, "g")]) == []
-    (law,) = fit_power_law(points(5))
-    assert law.exponent.estimate == pytest.approx(0.30103, abs=1e-5)
-    none = ScalingPoint(family="f", model="x", parameters=1e12, value=Interval(0.0))
-    assert fit_power_law([*points(3), none]) == []
-
-
-def test_the_papers_figures_are_marked() -> None:
-    assert len(PAPER) == 12
-    assert all("2203.13474" in point.source for point in PAPER)
-    assert all("the paper's" in point.family for point in PAPER)
-
-
-@pytest.mark.parametrize(
-    ("name", "size"),
-    [("qwen2.5-coder-1.5b", 1.5e9), ("codegen-350M-mono", 350e6), ("gpt-4", None), ("b12", None)],
-)
-def test_sizes_are_read_from_names(name: str, size: float | None) -> None:
-    assert parameters_of(name) == size
 
 
 @pytest.mark.parametrize("passed", [True, False])

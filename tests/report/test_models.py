@@ -12,7 +12,7 @@ pytest.importorskip("statsmodels", reason="the extra `report` is not installed")
 from multiturn.report.analysis.models import leaderboards, side_by_side
 from multiturn.report.make import make_model_cards, make_report
 from multiturn.report.pages.render import to_markdown
-from multiturn.report.records.columns import read_records
+from multiturn.report.records.read import read_records
 from multiturn.report.statistics.contrasts import Conclusion
 from tests.report.make_runs import sample, write_run
 

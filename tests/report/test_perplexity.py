@@ -14,8 +14,8 @@ from multiturn.benchmarks.perplexity import SCHEMA, SCORES
 from multiturn.report.analysis.perplexity import perplexity_ratios, run_perplexities
 from multiturn.report.make import make_report
 from multiturn.report.pages.render import to_markdown
-from multiturn.report.records.columns import read_records
 from multiturn.report.records.perplexity_lines import read_perplexities
+from multiturn.report.records.read import read_records
 from tests.report.make_runs import sample, write_run
 
 

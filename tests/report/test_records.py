@@ -15,7 +15,8 @@ pytest.importorskip("msgspec", reason="the extra `report` is not installed")
 
 from multiturn.benchmarks.runner.results import read_run
 from multiturn.report.analysis.rates import group_rates, run_rates
-from multiturn.report.records.columns import Records, read_records
+from multiturn.report.records.columns import Records
+from multiturn.report.records.read import read_records
 from multiturn.report.records.run_facts import read_run_facts
 from tests.report.make_runs import sample, step, write_run
 

@@ -225,6 +225,25 @@ def test_holm_is_that_of_r() -> None:
     assert holm([0.04]) == [0.04]
 
 
+@given(st.lists(st.none() | st.floats(0, 1), max_size=12))
+def test_holm_is_that_of_statsmodels(values: list[float | None]) -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    known = [p for p in values if p is not None]
+    expected = iter(multipletests(known, method="holm")[1] if known else ())
+    wanted = [None if p is None else pytest.approx(float(next(expected))) for p in values]
+    assert holm(values) == wanted
+
+
+def test_a_comparison_collects_no_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """statsmodels does so for each family: 80 milliseconds in a process with a report's modules."""
+    collected: list[int] = []
+    monkeypatch.setattr("gc.collect", lambda generation=2: collected.append(generation))
+    found = contrast([clusters([3, 2, 3], [3] * 3), clusters([1, 1, 3], [3] * 3)])
+    holm([found.p_value, 0.3])
+    assert collected == []
+
+
 def test_power_is_that_of_r() -> None:
     # R: power.t.test(delta = 0.5, power = 0.8, type = "paired")$n is 33.37.
     assert problems_needed(1, 0.5) == 34

@@ -85,11 +85,11 @@ def test_runs_without_a_difference_are_called_tied_at_the_nominal_rate(problems:
     assert share(tied, seed=problems + 2) == pytest.approx(95, abs=2)
 
 
-@pytest.mark.slow
-def test_a_family_without_a_difference_is_called_tied_as_a_family() -> None:
+@pytest.mark.parametrize("problems", PROBLEMS)
+def test_a_family_without_a_difference_is_called_tied_as_a_family(problems: int) -> None:
     def tied(draw: np.random.Generator) -> bool:
-        cases = draw.integers(5, 9, 40)
-        rates = draw.beta(1, 2, 40)
+        cases = draw.integers(5, 9, problems)
+        rates = draw.beta(1, 2, problems)
         arms = [simulated(draw, rates, cases) for _ in range(4)]
         found = [contrast([arms[0], other], flips=9) for other in arms[1:]]
         adjusted = holm([each.p_value for each in found])
@@ -97,20 +97,22 @@ def test_a_family_without_a_difference_is_called_tied_as_a_family() -> None:
             conclude(each, p) is Conclusion.TIED for each, p in zip(found, adjusted, strict=True)
         )
 
-    assert share(tied, seed=4) >= 93
+    # Holm's correction is conservative where comparisons share an arm.
+    assert 93 <= share(tied, seed=4) <= 98.5
 
 
-@pytest.mark.slow
-def test_a_detectable_difference_is_found_four_times_in_five() -> None:
-    draw = np.random.default_rng(0)
-    problems, effect, found, promised = 60, 0.12, 0, []
-    for _ in range(RUNS):
+@pytest.mark.parametrize(("problems", "effect"), [(10, 0.3), (30, 0.17), (60, 0.12), (120, 0.085)])
+def test_a_detectable_difference_is_found_four_times_in_five(problems: int, effect: float) -> None:
+    """A difference that is a little larger than what the design promises to find."""
+    promised = []
+
+    def found(draw: np.random.Generator) -> bool:
         cases = draw.integers(5, 9, problems)
         rates = draw.beta(1, 2, problems) * (1 - effect)
         cells = [simulated(draw, rates + effect, cases), simulated(draw, rates, cases)]
         result = contrast(cells, flips=9)
         promised.append(result.detectable)
-        found += conclude(result, result.p_value) is Conclusion.BETTER
-    # The difference that is promised to be found in 80 % of the runs, found in so many more.
-    assert float(np.median(np.array(promised, float))) < effect
-    assert found / RUNS > 0.8
+        return conclude(result, result.p_value) is Conclusion.BETTER
+
+    assert share(found, seed=0) > 80
+    assert 0.8 * effect < float(np.median(np.array(promised, float))) < effect

@@ -2,29 +2,25 @@
 
 As in the paper, a prompt is scored in its context: below the program that the model had written by
 then. Reference code is scored below the prompts of the arm and the reference code before it. Scores
-go to `SCORES` in the directory of the run, a line for each sample, and are resumable: each line is
-on disk before the next sample is scored.
+go to `SCORES` in the directory of the run, a line for each sample (`runner.side_file`).
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from multiturn.benchmarks.arms.layout import SEPARATOR, header_text
 from multiturn.benchmarks.interchange.replay import replay
 from multiturn.benchmarks.loaders.tasks import ProblemTask
 from multiturn.benchmarks.problem_set import Problem
-from multiturn.benchmarks.runner.directory import lock_of
 from multiturn.benchmarks.runner.results import SavedRun
 from multiturn.benchmarks.runner.samples import Sample
+from multiturn.benchmarks.runner.side_file import open_side_file
 from multiturn.benchmarks.solver import Generate
-from multiturn.core.errors import InputError, storage_errors
+from multiturn.core.errors import InputError
 from multiturn.engines.protocol import EngineInfo, Scorer
 
 __all__ = ["SCHEMA", "SCORES", "TextScore", "score_run", "score_sample"]
@@ -122,23 +118,16 @@ def score_run(
         "model": info.model,
         "weights_sha256": info.weights_sha256,
     }
-    file = run.path / SCORES
-    lock = lock_of(run.path)
-    try:
-        done = _resume(file, about, fresh=fresh)
-        left = [sample for sample in run.samples if (sample.item.id, sample.sample) not in done]
-        total = len(run.samples)
-        with storage_errors(file, "saving the scores"), file.open("a", encoding="ascii") as out:
-            for number, sample in enumerate(left):
-                listen(total - len(left) + number, total)
-                scores = score_sample(scorer, task, run, sample)
-                out.write(_line(sample, scores))
-                out.flush()
-                os.fsync(out.fileno())
-        listen(total, total)
-        return len(left)
-    finally:
-        lock.release()
+    total = len(run.samples)
+    with open_side_file(
+        run.path / SCORES, about, fresh=fresh, mismatch="the run has scores of another engine"
+    ) as scores:
+        left = [sample for sample in run.samples if sample.key not in scores.done]
+        for number, sample in enumerate(left):
+            listen(total - len(left) + number, total)
+            scores.add([(sample.key, _line(score_sample(scorer, task, run, sample)))])
+    listen(total, total)
+    return len(left)
 
 
 def _asked(
@@ -178,33 +167,11 @@ def _score(scorer: Scorer, text: str, given: str) -> TextScore:
     return TextScore(len(logprobs), -math.fsum(logprobs), len(text.encode("utf-8", "replace")))
 
 
-def _line(sample: Sample, scores: Mapping[str, Sequence[TextScore]]) -> str:
-    line: dict[str, Any] = {"item": sample.item.id, "sample": sample.sample}
-    for name, found in scores.items():
-        line[name] = [
+def _line(scores: Mapping[str, Sequence[TextScore]]) -> dict[str, Any]:
+    return {
+        name: [
             {"tokens": each.tokens, "nats": round(each.nats, 6), "bytes": each.bytes}
             for each in found
         ]
-    return json.dumps(line) + "\n"
-
-
-def _resume(file: Path, about: Mapping[str, Any], *, fresh: bool) -> set[tuple[str, int]]:
-    """The samples that have scores; a half-written last line is cut off."""
-    header = json.dumps(about) + "\n"
-    with storage_errors(file, "reading the scores"):
-        if fresh or not file.exists() or not file.read_bytes():
-            file.write_text(header, encoding="ascii")
-            return set()
-        data = file.read_bytes()
-        complete = data[: data.rfind(b"\n") + 1]
-        first, *lines = complete.split(b"\n")[:-1] or [b""]
-        if first + b"\n" != header.encode():
-            raise InputError(
-                "the run has scores of another engine",
-                got=str(file),
-                fix="score it with the same engine, or drop these scores with --fresh",
-            )
-        if len(complete) < len(data):
-            with file.open("r+b") as out:
-                out.truncate(len(complete))
-        return {(line["item"], line["sample"]) for line in map(json.loads, lines)}
+        for name, found in scores.items()
+    }

@@ -6,25 +6,27 @@ from collections.abc import Callable, Mapping, Sequence
 
 from multiturn.report.analysis.error_rules import KINDS
 from multiturn.report.analysis.errors import classified_failures, error_counts
+from multiturn.report.analysis.first_turns import read_variable_records
 from multiturn.report.analysis.labels import LabelKey, agreement
+from multiturn.report.analysis.model_sizes import ModelSizes
+from multiturn.report.analysis.overlaps import OverlapFindings
+from multiturn.report.analysis.perplexity import run_perplexities
 from multiturn.report.analysis.rates import run_rates
 from multiturn.report.analysis.safety import safety_rates
 from multiturn.report.pages.document import ReportDocument
 from multiturn.report.pages.failures import failure_pages
-from multiturn.report.pages.model_card import card_file_name, to_model_card
-from multiturn.report.pages.model_sections import leaderboard_section, side_by_side_section
-from multiturn.report.pages.perplexity_section import perplexity_section
-from multiturn.report.pages.sections import (
-    arms_section,
-    errors_section,
-    groups_section,
-    rates_section,
-    runs_section,
-    safety_section,
-    scaling_section,
-    summary_of,
-    turns_section,
-)
+from multiturn.report.pages.model_card import card_file_names, to_model_card
+from multiturn.report.pages.sections.arms import arms_section
+from multiturn.report.pages.sections.errors import errors_section
+from multiturn.report.pages.sections.models import leaderboard_section, side_by_side_section
+from multiturn.report.pages.sections.overlaps import overlaps_section
+from multiturn.report.pages.sections.perplexity import perplexity_section
+from multiturn.report.pages.sections.rates import groups_section, rates_section
+from multiturn.report.pages.sections.runs import runs_section
+from multiturn.report.pages.sections.safety import safety_section
+from multiturn.report.pages.sections.scaling import scaling_section
+from multiturn.report.pages.sections.summary import summary_of
+from multiturn.report.pages.sections.turns import first_turns_section, single_turns_section
 from multiturn.report.problem_texts import ProblemTexts
 from multiturn.report.records.columns import Records
 
@@ -40,6 +42,8 @@ def make_report(
     failures: int = 200,
     safety: bool = True,
     labels: Mapping[LabelKey, str] | None = None,
+    sizes: ModelSizes | None = None,
+    overlaps: OverlapFindings | None = None,
     listen: Callable[[str], None] = lambda _step: None,
 ) -> ReportDocument:
     """Analyse records.
@@ -53,10 +57,17 @@ def make_report(
         failures: at most how many failures the page shows.
         safety: whether to check programs with bandit.
         labels: failures labelled by hand, from `read_labels`.
+        sizes: parameters and training tokens of models that neither names nor publications give.
+        overlaps: of a search in a training corpus, from `find_overlaps`.
         listen: receives the name of each step as it begins.
+
+    Raises:
+        StorageError: a file beside the samples of a run cannot be read.
     """
     listen("pass rates")
     rates = run_rates(records, ks)
+    perplexities = run_perplexities(records)
+    variables = read_variable_records(records)
     listen("comparisons")
     arms, comparisons = arms_section(records)
     listen("errors")
@@ -64,7 +75,8 @@ def make_report(
     sections = [
         side_by_side_section(records),
         arms,
-        turns_section(records),
+        first_turns_section(records, variables),
+        single_turns_section(records),
         rates_section(records, rates, ks),
         leaderboard_section(records),
         groups_section(records),
@@ -73,30 +85,18 @@ def make_report(
             error_counts(records, found),
             None if labels is None else agreement(records, found, labels),
         ),
-        scaling_section(records, rates),
-        perplexity_section(records),
+        scaling_section(records, rates, perplexities, sizes or ModelSizes()),
+        perplexity_section(records, perplexities),
     ]
     if safety:
         listen("safety")
         sections.append(safety_section(safety_rates(records)))
-    sections.append(runs_section(records))
-    notices = [f"{each.run}: {each.text}" if each.run else each.text for each in records.notices]
-    unknown = {
-        run.task
-        for run in records.runs
-        if not any(sha256 == run.problems_sha256 for sha256, _, _ in texts)
-    }
-    notices += [
-        f"the texts of the problems of {task} are not known here: failures are shown without "
-        f"prompts "
-        "and expected values"
-        for task in sorted(unknown)
-    ]
-    shown = failure_pages(records, found, texts, count=failures)
+    sections += [overlaps_section(overlaps), runs_section(records)]
+    shown = failure_pages(records, found, texts, variables, count=failures)
     return ReportDocument(
         title=title,
         summary=tuple(summary_of(comparisons, rates, records)),
-        notices=tuple(notices),
+        notices=tuple(_notices(records, texts)),
         sections=tuple(section for section in sections if section is not None),
         failures=shown,
         failures_of=sum(records.failed),
@@ -107,5 +107,16 @@ def make_report(
 def make_model_cards(records: Records) -> dict[str, str]:
     """A model card for each model of the records, by the name of its file."""
     rates = run_rates(records, ())
-    models = dict.fromkeys(run.model for run in records.runs)
-    return {card_file_name(model): to_model_card(records, rates, model) for model in models}
+    files = card_file_names(run.model for run in records.runs)
+    return {file: to_model_card(records, rates, model) for model, file in files.items()}
+
+
+def _notices(records: Records, texts: ProblemTexts) -> list[str]:
+    found = [f"{each.run}: {each.text}" if each.run else each.text for each in records.notices]
+    known = {sha256 for sha256, _, _ in texts}
+    unknown = {run.task for run in records.runs if run.problems_sha256 not in known}
+    return found + [
+        f"the texts of the problems of {task} are not known here: failures are shown without "
+        "prompts and expected values"
+        for task in sorted(unknown)
+    ]

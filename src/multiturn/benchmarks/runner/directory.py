@@ -8,6 +8,8 @@
     verdicts.N.jsonl       verdicts that rejudging number N, from 0, has replaced
     rejudged.jsonl         one line for each rejudging: the oracles, and how much it changed
     turns.partial.jsonl    generations of unfinished samples (`GenerationCache`)
+    perplexity.jsonl       scores of prompts and references (`side_file`)
+    variables.jsonl        where programs go wrong (`side_file`)
     lock                   held by the process that uses the directory
 
 A kill can come at any moment. A torn line of the partial file is dropped and its sample repeated.

@@ -18,7 +18,7 @@ from multiturn.core.errors import InputError
 from multiturn.core.records import read_record, to_plain
 from multiturn.sandbox.oracles.verdicts import Verdict
 
-__all__ = ["SampleKey", "Sample", "read_sample", "sample_of", "to_line"]
+__all__ = ["SampleKey", "Sample", "read_sample", "sample_of", "to_line", "without_addresses"]
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 
@@ -69,13 +69,18 @@ def sample_of(
     )
 
 
+def without_addresses(text: str) -> str:
+    """A message without the addresses of objects, which differ each time the same program runs."""
+    return _ADDRESS.sub("0x...", text)
+
+
 def _without_addresses(verdict: Verdict) -> Verdict:
     outcome = verdict.outcome
     if outcome is not None and outcome.error is not None:
-        outcome = replace(outcome, error=_ADDRESS.sub("0x...", outcome.error))
+        outcome = replace(outcome, error=without_addresses(outcome.error))
     difference = verdict.difference
     if difference is not None:
-        difference = _ADDRESS.sub("0x...", difference)
+        difference = without_addresses(difference)
     return replace(verdict, difference=difference, outcome=outcome)
 
 

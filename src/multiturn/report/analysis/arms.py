@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,26 +51,28 @@ _SINGLE = ("concat", "prose")
 _ORDER = ("turns", "listed", "concat", "prose", "feedback", "shuffled")
 
 
-_ArmRunsKey = tuple[int, str, str, float, int | None, str]
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What must be equal in both arms of a comparison."""
+
+    problem_set: int
+    model: str
+    truncation: str
+    temperature: float
+    top_p: float
+    budget: int | None
+    oracle: str
+    """The first of the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArmRuns:
     """The runs that a mean is taken over: they differ at most in their seeds."""
 
-    problem_set: int
-    model: str
-    truncation: str
-    temperature: float
-    budget: int | None
+    conditions: Conditions
     arm: str
     runs: tuple[int, ...]
     max_new_tokens: tuple[int | None, ...]
-
-    @property
-    def conditions(self) -> tuple[object, ...]:
-        """What must be equal in both arms of a comparison."""
-        return (self.problem_set, self.model, self.truncation, self.temperature, self.budget)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,10 @@ class ArmComparison:
     """Where generated text ended, in both."""
     temperature: float
     """In both."""
+    top_p: float
+    """In both."""
+    budget: int | None
+    """Maximum of new tokens of a sample, in both; None if unlimited."""
     first: str
     """An arm."""
     second: str
@@ -140,7 +146,7 @@ class GoldPrefixFigures:
     chained: float
     """Expected pass rate of all turns if each passed like a single one, independently."""
     turns: float
-    """Pass rate of the arm `turns` on the same problems."""
+    """Pass rate of the arm `turns` on the same cases."""
     cost: Contrast
     """Of earlier mistakes: `chained` minus `turns`."""
 
@@ -151,20 +157,28 @@ def arm_runs_of(records: Records) -> list[ArmRuns]:
     For an arm with a single prompt, `next_prompt` cuts what `parse` cuts: such runs stand for
     both, unless both were run.
     """
-    groups: dict[_ArmRunsKey, list[int]] = {}
+    groups: dict[tuple[Conditions, str], list[int]] = {}
     sets = {key: number for number, key in enumerate(records.problem_sets)}
     for number, run in enumerate(records.runs):
         # A run without samples has no problem set.
         place = sets.get((run.task, run.problems_sha256))
         if place is not None:
-            key = (place, run.model, run.truncation, run.temperature, run.budget, run.arm)
-            groups.setdefault(key, []).append(number)
-    for key in list(groups):
-        if key[5] in _SINGLE and key[2] == "parse":
-            groups.setdefault((*key[:2], "next_prompt", *key[3:]), groups[key])
+            conditions = Conditions(
+                place, run.model, run.truncation, run.temperature, run.top_p, run.budget,
+                run.oracles[0],
+            )  # fmt: skip
+            groups.setdefault((conditions, run.arm), []).append(number)
+    for (conditions, arm), runs in list(groups.items()):
+        if arm in _SINGLE and conditions.truncation == "parse":
+            groups.setdefault((replace(conditions, truncation="next_prompt"), arm), runs)
     return [
-        ArmRuns(*key, tuple(runs), tuple({records.runs[each].max_new_tokens for each in runs}))
-        for key, runs in groups.items()
+        ArmRuns(
+            conditions,
+            arm,
+            tuple(runs),
+            tuple({records.runs[each].max_new_tokens for each in runs}),
+        )
+        for (conditions, arm), runs in groups.items()
     ]
 
 
@@ -216,11 +230,9 @@ def stop_rule_effects(
     by_conditions = {(cell.conditions, cell.arm): cell for cell in arm_runs_of(records)}
     found = []
     for first, second in _pairs(by_conditions.values()):
-        if first.arm != "turns" or first.truncation != truncations[0]:
+        if first.arm != "turns" or first.conditions.truncation != truncations[0]:
             continue
-        there = (
-            first.problem_set, first.model, truncations[1], first.temperature, first.budget,
-        )  # fmt: skip
+        there = replace(first.conditions, truncation=truncations[1])
         others = [by_conditions.get((there, arm)) for arm in (first.arm, second.arm)]
         if others[0] is None or others[1] is None:
             continue
@@ -233,9 +245,9 @@ def stop_rule_effects(
         a, b, c, d = (float(mean or 0) for mean in means)
         found.append(
             StopRuleEffect(
-                task=records.problem_sets[first.problem_set][0], model=first.model,
-                first=first.arm, second=second.arm, truncations=truncations,
-                differences=(a - b, c - d), found=effect,
+                task=records.problem_sets[first.conditions.problem_set][0],
+                model=first.conditions.model, first=first.arm, second=second.arm,
+                truncations=truncations, differences=(a - b, c - d), found=effect,
             )
         )  # fmt: skip
     return found
@@ -251,25 +263,28 @@ def gold_prefix_figures(records: Records) -> list[GoldPrefixFigures]:
         )
         if cell.arm != "gold_prefix" or turns is None:
             continue
-        chained = _chained(records, totals, cell)
-        every = np.ones(len(records.items), bool)
-        in_turns = totals.clusters(turns.runs, every)
+        chained, cases = _chained(records, totals, cell)
+        same_cases = np.array([(item.problem, item.case) in cases for item in records.items], bool)
+        in_turns = totals.clusters(turns.runs, same_cases)
         cost = contrast([chained, in_turns])
-        single = totals.clusters(cell.runs, every)
+        single = totals.clusters(cell.runs, np.ones(len(records.items), bool))
         if chained.mean is None or in_turns.mean is None:
             continue
         found.append(
             GoldPrefixFigures(
-                task=records.problem_sets[cell.problem_set][0], model=cell.model,
-                truncation=cell.truncation, single=clustered_interval(single),
-                chained=chained.mean, turns=in_turns.mean, cost=cost,
+                task=records.problem_sets[cell.conditions.problem_set][0],
+                model=cell.conditions.model, truncation=cell.conditions.truncation,
+                single=clustered_interval(single), chained=chained.mean, turns=in_turns.mean,
+                cost=cost,
             )
         )  # fmt: skip
     return found
 
 
-def _chained(records: Records, totals: ItemTotals, cell: ArmRuns) -> Clusters:
-    """The product of the pass rates of a case's turns, by problem."""
+def _chained(
+    records: Records, totals: ItemTotals, cell: ArmRuns
+) -> tuple[Clusters, Set[tuple[int, int]]]:
+    """The product of the pass rates of a case's turns, by problem; and the cases that have one."""
     rates = totals.rates(cell.runs)
     chains: dict[tuple[int, int], list[float]] = {}
     for number in np.flatnonzero(~np.isnan(rates)):
@@ -281,16 +296,17 @@ def _chained(records: Records, totals: ItemTotals, cell: ArmRuns) -> Clusters:
         for key, chain in chains.items()
         if len(chain) == (records.problems[key[0]].turns or len(chain))
     }
-    return cluster_totals(
+    data = cluster_totals(
         np.array([problem for problem, _ in full], dtype=np.int64),
         np.array(list(full.values())),
         len(records.problems),
     )
+    return data, full.keys()
 
 
 def _pairs(cells: Iterable[ArmRuns]) -> list[tuple[ArmRuns, ArmRuns]]:
     """Pairs of arms under the same conditions; `turns` comes first."""
-    groups: dict[tuple[object, ...], list[ArmRuns]] = {}
+    groups: dict[Conditions, list[ArmRuns]] = {}
     for cell in cells:
         if cell.arm in _ORDER:
             groups.setdefault(cell.conditions, []).append(cell)
@@ -305,15 +321,12 @@ def _pooled(records: Records) -> list[tuple[list[ArmRuns], list[ArmRuns]]]:
     """Pairs of arms over all models that have both under otherwise the same conditions."""
     groups: dict[tuple[object, ...], list[tuple[ArmRuns, ArmRuns]]] = {}
     for first, second in _pairs(arm_runs_of(records)):
-        key = (
-            first.problem_set, first.truncation, first.temperature, first.budget,
-            first.arm, second.arm,
-        )  # fmt: skip
+        key = (replace(first.conditions, model=POOLED), first.arm, second.arm)
         groups.setdefault(key, []).append((first, second))
     return [
         ([first for first, _ in pairs], [second for _, second in pairs])
         for pairs in groups.values()
-        if len({first.model for first, _ in pairs}) > 1
+        if len({first.conditions.model for first, _ in pairs}) > 1
     ]
 
 
@@ -367,13 +380,16 @@ def _compare(
     if found.interval.estimate is None:
         return None
     first, second = firsts[0], seconds[0]
+    conditions = first.conditions
     spread = spread_of(found)
     tokens = [_mean_tokens(totals, side, items) for side in (firsts, seconds)]
     return ArmComparison(
-        task=records.problem_sets[first.problem_set][0],
-        model=first.model if len(firsts) == 1 else POOLED,
-        truncation=first.truncation,
-        temperature=first.temperature,
+        task=records.problem_sets[conditions.problem_set][0],
+        model=conditions.model if len(firsts) == 1 else POOLED,
+        truncation=conditions.truncation,
+        temperature=conditions.temperature,
+        top_p=conditions.top_p,
+        budget=conditions.budget,
         first=first.arm,
         second=second.arm,
         group=group,
@@ -401,7 +417,7 @@ def _same_budget(first: ArmRuns, second: ArmRuns) -> bool:
 
     The maximum of a single answer is by default that of all turns together.
     """
-    if first.budget is not None:
+    if first.conditions.budget is not None:
         return True
     return first.max_new_tokens == second.max_new_tokens == (None,)
 
@@ -423,7 +439,10 @@ def _welch(records: Records, totals: ItemTotals, first: ArmRuns, second: ArmRuns
 def _adjusted(found: list[ArmComparison]) -> list[ArmComparison]:
     families: dict[tuple[object, ...], list[int]] = {}
     for index, each in enumerate(found):
-        key = (each.task, each.truncation, each.temperature, each.first == "turns")
+        key = (
+            each.task, each.truncation, each.temperature, each.top_p, each.budget,
+            each.first == "turns",
+        )  # fmt: skip
         families.setdefault(key, []).append(index)
     result = list(found)
     for indexes in families.values():

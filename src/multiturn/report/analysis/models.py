@@ -71,23 +71,17 @@ class SideBySide:
 def leaderboards(records: Records) -> list[LeaderboardRow]:
     """The models that were run under the same conditions, best first; boards need two models."""
     totals = item_totals(records)
-    boards: dict[tuple[str, str, str, str, float, int | None], dict[str, list[int]]] = {}
+    boards: dict[tuple[object, ...], dict[str, list[int]]] = {}
     for number, run in enumerate(records.runs):
         if run.arm in _ARMS and totals.samples[number].sum():
-            key = (
-                run.task,
-                run.problems_sha256,
-                run.arm,
-                run.truncation,
-                run.temperature,
-                run.budget,
-            )
+            name = f"{run.task}, {run.arm}, {run.truncation}, T {run.temperature:g}"
+            name += "" if run.budget is None else f", budget {run.budget}"
+            key = (name, run.problems_sha256, run.top_p, run.oracles[0])
             boards.setdefault(key, {}).setdefault(run.model, []).append(number)
     found = []
-    for key, models in boards.items():
+    for (name, *_), models in boards.items():
         if len(models) > 1:
-            name = f"{key[0]}, {key[2]}, {key[3]}, T {key[4]:g}"
-            found += _board(totals, name, models)
+            found += _board(totals, str(name), models)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +105,7 @@ def run_perplexities(records: Records) -> list[RunPerplexity]:
     return found
 
 
-def perplexity_ratios(records: Records, found: list[RunPerplexity]) -> list[PerplexityRatio]:
+def perplexity_ratios(records: Records, found: Sequence[RunPerplexity]) -> list[PerplexityRatio]:
     """Every arm against `turns` under the same conditions, over the problems of both."""
     ratios = []
     for one in found:

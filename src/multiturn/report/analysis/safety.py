@@ -92,7 +92,6 @@ def safety_rates(
     """The rate of unsafe programs by model, among the programs that the records retained."""
     programs = records.programs if programs is None else programs
     checked = check_programs([sample.line.program for sample in programs])
-    names = {key.id: number for number, key in enumerate(records.problems)}
     models: dict[str, list[int]] = {}
     for number, sample in enumerate(programs):
         models.setdefault(records.runs[sample.run].model, []).append(number)
@@ -100,9 +99,7 @@ def safety_rates(
     for model, numbers in sorted(models.items()):
         readable = [number for number in numbers if checked[number] is not None]
         unsafe = np.array([bool(checked[number]) for number in readable], dtype=np.float64)
-        problems = np.array(
-            [names[programs[number].line.item.problem] for number in readable], dtype=np.int64
-        )
+        problems = np.array([programs[number].problem for number in readable], dtype=np.int64)
         rules = Counter(
             rule for number in readable for rule in {each.rule for each in checked[number] or ()}
         )
@@ -111,7 +108,7 @@ def safety_rates(
                 model=model,
                 checked=len(readable),
                 unreadable=len(numbers) - len(readable),
-                unsafe=clustered_interval(cluster_totals(problems, unsafe, len(names))),
+                unsafe=clustered_interval(cluster_totals(problems, unsafe, len(records.problems))),
                 rules=dict(sorted(rules.items(), key=lambda rule: (-rule[1], rule[0]))),
             )
         )

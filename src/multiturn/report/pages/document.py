@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-from multiturn.report.statistics.clusters import Interval
 
 __all__ = [
     "DataTable",
@@ -17,12 +14,14 @@ __all__ = [
     "Figure",
     "ReportDocument",
     "Section",
-    "interval_text",
-    "percent_text",
-    "points_text",
+    "TableCell",
+    "Value",
+    "table_of",
 ]
 
 Value = str | int | float | None
+TableCell = tuple[str, Value] | Value
+"""A value, or its text and its value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +84,8 @@ class FailureStep:
     note: str
     wrong: bool
     """Whether the failure shows here."""
+    differs: bool = False
+    """Whether the variables differ from those of the reference from here on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,8 @@ class FailurePage:
     program: str
     steps: tuple[FailureStep, ...]
     reference: str
+    difference: str = ""
+    """Where the variables first differ from those of the reference; empty if not recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,56 +139,13 @@ class ReportDocument:
         return found + [figure.data for section in self.sections for figure in section.figures]
 
 
-def percent_text(share: float | None, digits: int = 1) -> str:
-    """A share as a percentage.
-
-    Example:
-        >>> percent_text(0.125), percent_text(None)
-        ('12.5', 'undefined')
-    """
-    return "undefined" if share is None else f"{100 * share:.{digits}f}"
-
-
-def interval_text(found: Interval) -> str:
-    """A share with its interval, in percent.
-
-    Example:
-        >>> interval_text(Interval(0.125, 0.05, 0.3)), interval_text(Interval(0.5))
-        ('12.5 (5.0 to 30.0)', '50.0 (no interval)')
-    """
-    if found.estimate is None:
-        return "undefined"
-    if found.low is None or found.high is None:
-        return f"{percent_text(found.estimate)} (no interval)"
-    return f"{percent_text(found.estimate)} ({_plain(found.low)} to {_plain(found.high)})"
-
-
-def points_text(found: Interval) -> str:
-    """A difference with its interval, in percentage points, with its sign."""
-    if found.estimate is None:
-        return "undefined"
-    text = f"{_signed(found.estimate)}"
-    if found.low is None or found.high is None:
-        return f"{text} (no interval)"
-    return f"{text} ({_signed(found.low)} to {_signed(found.high)})"
-
-
-def _plain(share: float) -> str:
-    return re.sub(r"^-(0\.0*)$", r"\1", percent_text(share))
-
-
-def _signed(share: float) -> str:
-    text = _plain(share)
-    return text if text.startswith("-") or float(text) == 0 else f"+{text}"
-
-
 def table_of(
     name: str,
     caption: str,
     columns: Sequence[str],
-    rows: Sequence[Sequence[tuple[str, Value] | Value]],
+    rows: Sequence[Sequence[TableCell]],
 ) -> DataTable:
-    """A table from cells; a cell is a value, or its text and its value."""
+    """A table from cells."""
     texts, values = [], []
     for row in rows:
         pairs = [cell if isinstance(cell, tuple) else (_text(cell), cell) for cell in row]

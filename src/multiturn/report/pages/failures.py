@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 from multiturn.report.analysis.error_rules import KINDS, ClassifiedError
 from multiturn.report.analysis.errors import case_of
+from multiturn.report.analysis.first_turns import VariableRecords
 from multiturn.report.pages.document import FailurePage, FailureStep
 from multiturn.report.problem_texts import CaseTexts, ProblemTexts
 from multiturn.report.records.columns import Records, RetainedSample
 from multiturn.report.records.sample_lines import FullLine, VerdictPart
+from multiturn.report.records.variable_lines import REASONS, VariableLine
 
 __all__ = ["failure_pages"]
 
@@ -23,6 +25,7 @@ def failure_pages(
     records: Records,
     found: Sequence[tuple[RetainedSample, ClassifiedError]],
     texts: ProblemTexts,
+    variables: VariableRecords,
     *,
     count: int = 200,
 ) -> tuple[FailurePage, ...]:
@@ -32,6 +35,7 @@ def failure_pages(
         records: of the runs.
         found: the failures with their kinds.
         texts: of the problems, as far as they are known.
+        variables: where the variables first differ, as far as it was recorded.
         count: at most how many.
     """
     groups: dict[tuple[int, str], list[tuple[RetainedSample, ClassifiedError]]] = {}
@@ -47,12 +51,20 @@ def failure_pages(
     chosen = chosen[:count]
     chosen.sort(key=lambda pair: (pair[0].run, list(KINDS).index(pair[1].kind)))
     return tuple(
-        _page(records, sample, error, case_of(records, sample, texts)) for sample, error in chosen
-    )
+        _page(
+            records, sample, error, case_of(records, sample, texts),
+            variables.get(sample.run, {}).get((sample.line.item.id, sample.line.sample)),
+        )
+        for sample, error in chosen
+    )  # fmt: skip
 
 
 def _page(
-    records: Records, sample: RetainedSample, error: ClassifiedError, case: CaseTexts | None
+    records: Records,
+    sample: RetainedSample,
+    error: ClassifiedError,
+    case: CaseTexts | None,
+    variable: VariableLine | None,
 ) -> FailurePage:
     line, run = sample.line, records.runs[sample.run]
     verdict = sample.verdict(run.oracles[0])
@@ -66,32 +78,64 @@ def _page(
         verdict=_verdict_text(verdict),
         expected="" if case is None else repr(case.gold),
         program=_limited(line.program),
-        steps=tuple(_steps(line, case, error.turn)),
+        steps=tuple(_steps(line, case, error.turn, None if variable is None else variable.turn)),
         reference="" if case is None else _limited("\n".join(case.references)),
+        difference="" if variable is None else _limited(_difference_text(variable)),
     )
 
 
-def _steps(line: FullLine, case: CaseTexts | None, wrong: int | None) -> list[FailureStep]:
+def _steps(
+    line: FullLine, case: CaseTexts | None, wrong: int | None, differs: int | None
+) -> list[FailureStep]:
+    """The generations, each with the prompt of its turn.
+
+    Args:
+        line: the sample.
+        case: of its problem.
+        wrong: the generation in which the failure shows.
+        differs: the turn in which the variables first differ.
+    """
     prompts: Sequence[str] = case.prompts if case is not None else ()
     found = []
     for number, step in enumerate(line.steps):
         note = f"{step.new_tokens} tokens, {step.finish_reason.replace('_', ' ')}"
         if step.cut_by:
             note += f", cut at {step.cut_by}"
-        if line.item.turn is not None:
-            prompt = prompts[line.item.turn] if line.item.turn < len(prompts) else ""
-        elif len(line.steps) == 1:
+        if step.chosen is False:
+            note += ", not in the program"
+        turn = _turn_of(line, number)
+        if turn is None:
             # A single answer is to all turns; its wording depends on the arm.
             prompt = "\n".join(prompts)
         else:
-            prompt = prompts[number] if number < len(prompts) else ""
+            prompt = prompts[turn] if turn < len(prompts) else ""
         found.append(
             FailureStep(
                 prompt=prompt, text=_limited(step.text), note=note,
                 wrong=number == wrong and len(line.steps) > 1,
+                differs=turn is not None and turn == differs and step.chosen is not False,
             )
         )  # fmt: skip
     return found
+
+
+def _turn_of(line: FullLine, number: int) -> int | None:
+    """The turn that a generation writes; None if it writes all."""
+    if line.item.turn is not None:
+        return line.item.turn
+    turn = line.steps[number].turn
+    if turn is not None:
+        return turn
+    return None if len(line.steps) == 1 else number
+
+
+def _difference_text(variable: VariableLine) -> str:
+    text = REASONS[variable.reason]
+    if variable.turn is not None:
+        text = f"turn {variable.turn + 1}: {text}"
+    if variable.name:
+        text += f": {variable.name}"
+    return f"{text}: {variable.detail}" if variable.detail else text
 
 
 def _verdict_text(verdict: VerdictPart | None) -> str:

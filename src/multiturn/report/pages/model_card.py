@@ -7,22 +7,37 @@ missing, in the template's words.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import yaml
 
 from multiturn.report.analysis.rates import RunRates
-from multiturn.report.pages.document import interval_text
+from multiturn.report.pages.cells import interval_text
 from multiturn.report.records.columns import Records
 
-__all__ = ["card_file_name", "to_model_card"]
+__all__ = ["card_file_names", "to_model_card"]
 
 _MISSING = "[More Information Needed]"
 
 
-def card_file_name(model: str) -> str:
-    """The name of a model's card."""
-    return re.sub(r"[^\w.-]+", "-", model).strip(".-") + ".md"
+def card_file_names(models: Iterable[str]) -> dict[str, str]:
+    """The name of each model's card; no two are the same where case does not count.
+
+    Example:
+        >>> card_file_names(["a/b", "A b", "a/b"])
+        {'a/b': 'a-b.md', 'A b': 'A-b-2.md'}
+    """
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for model in dict.fromkeys(models):
+        stem = re.sub(r"[^\w.-]+", "-", model).strip(".-")[:100] or "model"
+        name, number = f"{stem}.md", 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{stem}-{number}.md"
+        taken.add(name.lower())
+        found[model] = name
+    return found
 
 
 def to_model_card(records: Records, rates: Sequence[RunRates], model: str) -> str:

@@ -84,12 +84,10 @@ def interval_plot(points: Sequence[Point], axis: str, *, name: str, zero: bool =
                 continue
             number = series.index(point.series)
             y = labels.index(point.label) + (number - (len(series) - 1) / 2) * gap
-            colour = _SERIES[number % len(_SERIES)]
+            colour, marker = _look(number)
             if point.low is not None and point.high is not None:
                 axes.plot([point.low, point.high], [y, y], color=colour, linewidth=2)
-            axes.plot(
-                [point.value], [y], _MARKERS[number % len(_MARKERS)], color=colour, markersize=6
-            )
+            axes.plot([point.value], [y], marker, color=colour, markersize=6)
         if zero:
             axes.axvline(0, color=_INK, linewidth=1)
         axes.set_yticks(range(len(labels)), [_row_label(label) for label in labels])
@@ -97,7 +95,7 @@ def interval_plot(points: Sequence[Point], axis: str, *, name: str, zero: bool =
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(axis)
-        _legend(figure, axes, series)
+        _legend(figure, series)
     return _finished(out, name)
 
 
@@ -113,13 +111,13 @@ def bar_plot(points: Sequence[Point], axis: str, *, name: str) -> str:
                 continue
             number = series.index(point.series)
             y = labels.index(point.label) + (number - (len(series) - 1) / 2) * gap
-            axes.barh([y], [point.value], gap, color=_SERIES[number % len(_SERIES)])
+            axes.barh([y], [point.value], gap, color=_look(number)[0])
         axes.set_yticks(range(len(labels)), [_row_label(label) for label in labels])
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(axis)
-        _legend(figure, axes, series)
+        _legend(figure, series)
     return _finished(out, name)
 
 
@@ -148,15 +146,12 @@ def scatter_plot(
             if point.value is None:
                 continue
             number = series.index(point.series)
-            colour = _SERIES[number % len(_SERIES)]
+            colour, marker = _look(number)
             if point.low is not None and point.high is not None:
                 axes.plot([point.x, point.x], [point.low, point.high], color=colour, linewidth=2)
-            axes.plot(
-                [point.x], [point.value], _MARKERS[number % len(_MARKERS)], color=colour,
-                markersize=7,
-            )  # fmt: skip
+            axes.plot([point.x], [point.value], marker, color=colour, markersize=7)
         for of, xs, ys in lines:
-            axes.plot(xs, ys, color=_SERIES[series.index(of) % len(_SERIES)], linewidth=1)
+            axes.plot(xs, ys, color=_look(series.index(of))[0], linewidth=1)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda x, _place: f"{x:.3g}".replace("e+", "e"))
         if log_y:
@@ -164,7 +159,7 @@ def scatter_plot(
         axes.grid()
         axes.set_xlabel(x_axis)
         axes.set_ylabel(y_axis)
-        _legend(figure, axes, series)
+        _legend(figure, series)
     return _finished(out, name)
 
 
@@ -186,22 +181,19 @@ def _figure(height: float, name: str) -> Iterator[tuple[Any, Any, io.StringIO]]:
             figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
 
 
-def _legend(figure: Any, axes: Any, series: Sequence[str]) -> None:
+def _look(number: int) -> tuple[str, str]:
+    """The colour and the marker of a series; no two of the first 36 have both alike."""
+    marker = _MARKERS[(number + number // len(_SERIES)) % len(_MARKERS)]
+    return _SERIES[number % len(_SERIES)], marker
+
+
+def _legend(figure: Any, series: Sequence[str]) -> None:
     if len(series) < 2:
         return
     from matplotlib.lines import Line2D
 
-    marks = [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker=_MARKERS[n % len(_MARKERS)],
-            color=_SERIES[n % len(_SERIES)],
-        )
-        for n in range(len(series))
-    ]
-    del axes
+    looks = [_look(number) for number in range(len(series))]
+    marks = [Line2D([], [], linestyle="", marker=marker, color=colour) for colour, marker in looks]
     figure.legend(
         marks, [_shortened(each, 36) for each in series], loc="outside lower left", ncols=1
     )

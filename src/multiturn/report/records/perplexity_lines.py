@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from multiturn.core.errors import storage_errors
+from multiturn.report.records.side_lines import read_side_lines
 
 __all__ = ["PerplexityLine", "read_perplexities"]
 
@@ -28,36 +28,23 @@ class PerplexityLine:
 def read_perplexities(path: Path) -> list[PerplexityLine] | None:
     """The scores of a run; None if it has none, or they have another schema.
 
-    A half-written last line and lines that are no scores do not count; of repeated ones the first
-    does.
-
     Raises:
         StorageError: the file cannot be read.
     """
-    file = path / _FILE
-    if not file.exists():
-        return None
-    with storage_errors(file, "reading the scores"):
-        first, *lines = file.read_bytes().split(b"\n")[:-1] or [b""]
-    try:
-        if json.loads(first)["schema"] != _SCHEMA:
-            return None
-    except (ValueError, KeyError, TypeError):
-        return None
-    found: dict[tuple[str, int], PerplexityLine] = {}
-    for line in lines:
-        try:
-            data = json.loads(line)
-            key = (str(data["item"]), int(data["sample"]))
-            one = PerplexityLine(*key, _total(data["prompts"]), _total(data["references"]))
-        except (ValueError, KeyError, TypeError):
-            continue
-        found.setdefault(key, one)
-    return list(found.values())
+    found = read_side_lines(path / _FILE, _SCHEMA, _line)
+    return None if found is None else list(found.values())
+
+
+def _line(data: dict[str, Any]) -> PerplexityLine:
+    return PerplexityLine(
+        str(data["item"]), int(data["sample"]), _total(data["prompts"]), _total(data["references"])
+    )
 
 
 def _total(scores: list[dict[str, Any]]) -> tuple[float, float, float]:
     tokens, nats, size = (
         sum(float(each[name]) for each in scores) for name in ("tokens", "nats", "bytes")
     )
+    if not all(map(math.isfinite, (tokens, nats, size))) or tokens < 0 or size < 0:
+        raise ValueError("a score is out of range")
     return tokens, nats, size

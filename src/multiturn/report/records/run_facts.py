@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import codecs
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+import msgspec
 
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.text.truncation_names import EARLIER_TRUNCATIONS
 
-__all__ = ["RUN_RECORD", "RunFacts", "find_run_directories", "read_run_facts"]
+__all__ = [
+    "RUN_RECORD",
+    "RunFacts",
+    "directories_without_record",
+    "find_run_directories",
+    "read_run_facts",
+]
 
 RUN_RECORD = "run.json"
 
 _SCHEMA = "multiturn.bench/1"
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Number = Annotated[float, msgspec.Meta(ge=0)]
+_Oracles = Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +73,8 @@ class RunFacts:
     """How programs were isolated."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of software and oracles."""
+    mark: str = ""
+    """Part of the label that tells it from another run's; empty if it is unique without."""
 
     @property
     def expected(self) -> int:
@@ -73,31 +88,101 @@ class RunFacts:
             f"{self.task} {self.model} {self.arm} {self.truncation} T {self.temperature:g}"
             + (f" seed {self.seed}" if self.seed else "")
             + (f" budget {self.budget}" if self.budget else "")
+            + (f" ({self.mark})" if self.mark else "")
         )
+
+    @property
+    def conditions(self) -> tuple[object, ...]:
+        """What its samples depend on: another run with the same gives the same samples."""
+        return (
+            self.task, self.problems_sha256, self.model, self.weights_sha256, self.arm,
+            self.truncation, self.temperature, self.top_p, self.seed, self.budget,
+            self.max_new_tokens,
+        )  # fmt: skip
 
     def oracle_version(self, oracle: str) -> str:
         """The version of an oracle; 1 if the record has none."""
         return self.versions.get(f"oracle {oracle}", "1")
 
 
-def find_run_directories(places: list[Path]) -> tuple[Path, ...]:
+def find_run_directories(places: Sequence[Path]) -> tuple[Path, ...]:
     """The directories of runs in and below some places, each once.
+
+    Args:
+        places: runs, directories of runs, or records of runs.
 
     Raises:
         InputError: a place has none.
     """
     found: dict[Path, None] = {}
     for place in places:
-        there = sorted(record.parent for record in place.rglob(RUN_RECORD))
+        if place.is_file() and place.name == RUN_RECORD:
+            there = [place.parent]
+        else:
+            there = sorted(record.parent for record in place.rglob(RUN_RECORD) if record.is_file())
         if not there:
             raise InputError(
-                "there is no saved run here",
+                "there is no saved run here" if place.exists() else "there is no such directory",
                 got=str(place),
                 fix="name a run, or the directory that was given as --out",
             )
         for path in there:
             found.setdefault(path.resolve(), None)
     return tuple(found)
+
+
+def directories_without_record(places: Sequence[Path]) -> tuple[Path, ...]:
+    """Directories with samples of a run whose record is missing."""
+    found: dict[Path, None] = {}
+    for place in places:
+        for file in sorted(place.rglob("samples*.jsonl*")):
+            if not (file.parent / RUN_RECORD).is_file():
+                found.setdefault(file.parent.resolve(), None)
+    return tuple(found)
+
+
+@dataclass(slots=True)
+class _Settings:
+    truncation: str
+    budget: int | None = None
+    max_new_tokens: int | None = None
+
+
+@dataclass(slots=True)
+class _Sampling:
+    n: _Count
+    temperature: _Number
+    top_p: _Number = 1.0
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class _Engine:
+    engine: str = ""
+    model: str = ""
+    weights_sha256: str | None = None
+
+
+@dataclass(slots=True)
+class _RunRecord:
+    """The record of `multiturn.benchmarks`, as far as it is read."""
+
+    task: str
+    problems_sha256: str
+    items: _Count
+    oracles: _Oracles
+    model: str
+    arm: str
+    settings: _Settings
+    sampling: _Sampling
+    engine: _Engine
+    rung: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _SchemaOnly:
+    schema: str
 
 
 def read_run_facts(path: Path) -> RunFacts:
@@ -112,11 +197,10 @@ def read_run_facts(path: Path) -> RunFacts:
     """
     file = path / RUN_RECORD
     with storage_errors(file, "reading the record of the run"):
-        text = file.read_bytes()
+        text = file.read_bytes().removeprefix(codecs.BOM_UTF8)
     try:
-        data = json.loads(text)
-        schema = data["schema"]
-    except (ValueError, KeyError, TypeError) as error:
+        schema = msgspec.json.decode(text, type=_SchemaOnly).schema
+    except _UNREADABLE as error:
         raise InputError(f"{file} is not the record of a run") from error
     if schema != _SCHEMA:
         raise InputError(
@@ -126,35 +210,36 @@ def read_run_facts(path: Path) -> RunFacts:
             fix="use a version of multiturn that is at least as new as the run",
         )
     try:
-        return _facts(path, data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{file} lacks what a report needs: {error!r}") from error
+        return _facts(path, msgspec.json.decode(text, type=_RunRecord))
+    except _UNREADABLE as error:
+        raise InputError(f"{file} lacks what a report needs: {error}") from error
 
 
-def _facts(path: Path, data: Mapping[str, Any]) -> RunFacts:
-    settings, sampling, engine = data["settings"], data["sampling"], data["engine"]
-    truncation = str(settings["truncation"])
-    oracles = tuple(str(name) for name in data["oracles"])
-    if not oracles:
-        raise ValueError("no oracle")
+def _facts(path: Path, data: _RunRecord) -> RunFacts:
+    truncation = data.settings.truncation
     return RunFacts(
         path=path,
-        task=str(data["task"]),
-        problems_sha256=str(data["problems_sha256"]),
-        model=str(data["model"]),
-        arm=str(data["arm"]),
-        truncation=EARLIER_TRUNCATIONS.get(truncation, truncation),
-        temperature=float(sampling["temperature"]),
-        top_p=float(sampling.get("top_p", 1.0)),
-        seed=int(sampling.get("seed", 0)),
-        samples_per_item=int(sampling["n"]),
-        items=int(data["items"]),
-        oracles=oracles,
-        budget=settings.get("budget"),
-        max_new_tokens=settings.get("max_new_tokens"),
-        engine=str(engine.get("engine", "")),
-        weights=str(engine.get("model", "")),
-        weights_sha256=engine.get("weights_sha256"),
-        isolation=str(data.get("rung", "")),
-        versions={str(k): str(v) for k, v in data.get("versions", {}).items()},
+        task=_shown(data.task),
+        problems_sha256=data.problems_sha256,
+        model=_shown(data.model),
+        arm=_shown(data.arm),
+        truncation=_shown(EARLIER_TRUNCATIONS.get(truncation, truncation)),
+        temperature=data.sampling.temperature,
+        top_p=data.sampling.top_p,
+        seed=data.sampling.seed,
+        samples_per_item=data.sampling.n,
+        items=data.items,
+        oracles=tuple(dict.fromkeys(data.oracles)),
+        budget=data.settings.budget,
+        max_new_tokens=data.settings.max_new_tokens,
+        engine=data.engine.engine,
+        weights=data.engine.model,
+        weights_sha256=data.engine.weights_sha256,
+        isolation=data.rung,
+        versions=data.versions,
     )
+
+
+def _shown(name: str) -> str:
+    """A name that pages can show: in one line, and without control characters."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import io
 import json
 import lzma
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, cast
 
 import msgspec
 
@@ -16,8 +19,11 @@ from multiturn.core.errors import InputError, storage_errors
 
 __all__ = ["COMPLETE_FILES", "PARTIAL_FILE", "FullLine", "LightLine", "SampleLines", "full_line"]
 
-COMPLETE_FILES = ("samples.jsonl", "samples.jsonl.xz")
+COMPLETE_FILES = ("samples.jsonl", "samples.jsonl.xz", "samples.jsonl.gz")
 PARTIAL_FILE = "samples.partial.jsonl"
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
+"""Larger than any count, and a sum of them fits 64 bits."""
 
 
 @dataclass(slots=True)
@@ -26,10 +32,10 @@ class ItemPart:
 
     id: str
     problem: str
-    case: int = 0
-    turn: int | None = None
+    case: _Count = 0
+    turn: _Count | None = None
     category: str | None = None
-    turns: int | None = None
+    turns: _Count | None = None
     difficulty: str | None = None
 
 
@@ -57,8 +63,8 @@ class LightStep:
 
     cut_by: str | None = None
     finish_reason: str = ""
-    prompt_tokens: int = 0
-    new_tokens: int = 0
+    prompt_tokens: _Count = 0
+    new_tokens: _Count = 0
 
 
 @dataclass(slots=True)
@@ -67,6 +73,10 @@ class FullStep(LightStep):
 
     text: str = ""
     raw_text: str = ""
+    turn: _Count | None = None
+    """The turn, for arms that generate several texts for one."""
+    chosen: bool | None = None
+    """Whether this text is the one in the program; None if there is only one."""
 
 
 @dataclass(slots=True)
@@ -74,7 +84,7 @@ class LightLine:
     """A sample without its texts, which are skipped and never built."""
 
     item: ItemPart
-    sample: int
+    sample: _Count
     verdicts: dict[str, VerdictPart]
     steps: list[LightStep]
 
@@ -84,7 +94,7 @@ class FullLine:
     """A sample."""
 
     item: ItemPart
-    sample: int
+    sample: _Count
     verdicts: dict[str, VerdictPart]
     steps: list[FullStep]
     program: str
@@ -111,7 +121,7 @@ def _decoded(decoder: Any, line: bytes) -> Any:
     """
     try:
         return decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         if b"\\ud" not in line.lower():
             raise ValueError(str(error)) from error
     # A model may write half a character, which records hold as an escape.
@@ -132,6 +142,7 @@ class SampleLines:
     Attributes:
         file: the file that is read; None if the run has no sample.
         complete: whether it is the file of a complete run.
+        others: names of files that look like samples and are not read.
         torn: whether the last line is half-written, as after a crash.
         unreadable: how many other lines are no samples.
         first_unreadable: the number of the first of them, from 1.
@@ -143,13 +154,15 @@ class SampleLines:
     torn: bool = False
     unreadable: int = 0
     first_unreadable: int | None = None
+    others: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in (*COMPLETE_FILES, PARTIAL_FILE):
-            if (self.path / name).exists():
+            if (self.path / name).is_file():
                 self.file = self.path / name
                 self.complete = name != PARTIAL_FILE
                 return
+        self.others = tuple(sorted(each.name for each in self.path.glob("samples*")))
 
     def __iter__(self) -> Iterator[tuple[LightLine, bytes]]:
         """The samples, each with its line.
@@ -165,6 +178,8 @@ class SampleLines:
             try:
                 for line in file:
                     number += 1
+                    if number == 1:
+                        line = line.removeprefix(codecs.BOM_UTF8)
                     if not line.endswith(b"\n"):
                         # Even if it is complete JSON: a number at its end may lack digits.
                         self.torn = True
@@ -174,7 +189,7 @@ class SampleLines:
                     except ValueError:
                         self.unreadable += 1
                         self.first_unreadable = self.first_unreadable or number
-            except (lzma.LZMAError, EOFError) as error:
+            except (lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError) as error:
                 raise InputError(
                     f"{self.file} is damaged after {number} lines: {error}",
                     fix="restore the file, or leave this run out",
@@ -183,6 +198,8 @@ class SampleLines:
     def _open(self) -> BinaryIO:
         if self.file is None:
             raise ValueError("no file")
-        if self.file.suffix == ".xz":
-            return cast(BinaryIO, io.BufferedReader(lzma.open(self.file, "rb"), 1 << 20))
+        openers: dict[str, Any] = {".xz": lzma.open, ".gz": gzip.open}
+        opener = openers.get(self.file.suffix)
+        if opener is not None:
+            return cast(BinaryIO, io.BufferedReader(opener(self.file, "rb"), 1 << 20))
         return self.file.open("rb", buffering=1 << 20)

@@ -257,19 +257,20 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         p_values: None for tests that could not be made; they do not count.
 
     References:
-        Holm, Scand. J. Stat. 6 (1979); statsmodels' `multipletests`.
+        Holm, Scand. J. Stat. 6 (1979). statsmodels' `multipletests` gives the same, but collects
+        garbage at every call, which takes longer than the rest of a comparison.
 
     Example:
         >>> holm([0.01, None, 0.04, 0.03])
         [0.03, None, 0.06, 0.06]
     """
-    known = [p for p in p_values if p is not None]
-    if not known:
-        return list(p_values)
-    from statsmodels.stats.multitest import multipletests
-
-    adjusted = iter(float(p) for p in multipletests(known, method="holm")[1])
-    return [None if p is None else next(adjusted) for p in p_values]
+    order = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, place) in enumerate(order):
+        largest = max(largest, min(1.0, p * (len(order) - rank)))
+        adjusted[place] = largest
+    return adjusted
 
 
 def conclude(found: Contrast, p_value: float | None, *, level: float = 0.05) -> Conclusion:

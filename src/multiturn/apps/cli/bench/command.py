@@ -32,6 +32,7 @@ from multiturn.apps.cli.bench.rejudge import rejudge_runs
 from multiturn.apps.cli.bench.scoring import refuse_other_options, score_samples
 from multiturn.apps.cli.bench.settings import resolve_bench_settings
 from multiturn.apps.cli.bench.show import document, show_by, show_runs
+from multiturn.apps.cli.bench.variables import variables
 from multiturn.apps.cli.bench.view import ProgressView, duration
 from multiturn.apps.cli.error_report import INTERRUPTED, say
 from multiturn.apps.cli.interrupts import answering_ctrl_c, stopped_by_ctrl_c
@@ -260,6 +261,7 @@ def rejudge_saved(
 
 
 app.command("score")(score)
+app.command("variables")(variables)
 
 
 def _run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -49,6 +50,38 @@ def report(
     label_count: Annotated[
         int, typer.Option("--label-count", metavar="COUNT", help="How many failures to label.")
     ] = 150,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(
+            "--corpus",
+            metavar="DIR",
+            help="A corpus (`multiturn data build`): search it for the generated code.",
+        ),
+    ] = None,
+    overlap_tokens: Annotated[
+        int,
+        typer.Option(
+            "--overlap-tokens",
+            metavar="COUNT",
+            help="Tokens from which an overlap with the corpus counts.",
+        ),
+    ] = 40,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parameters",
+            metavar="MODEL=COUNT",
+            help="Parameters of a model whose name does not state them. May be repeated.",
+        ),
+    ] = None,
+    training_tokens: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--training-tokens",
+            metavar="MODEL=COUNT",
+            help="Tokens that a model was trained on. May be repeated.",
+        ),
+    ] = None,
     cards: Annotated[
         bool, typer.Option("--cards", help="Also write a model card for each model, into cards/.")
     ] = False,
@@ -64,6 +97,10 @@ def report(
     if failures < 0:
         raise InputError("--failures is out of range", got=failures, allowed="0 or more")
     ks = [int(each) for each in numbers(k or ["1,10,100"], "--k")]
+    sizes = {
+        option: _counts(given or [], option)
+        for option, given in (("--parameters", parameters), ("--training-tokens", training_tokens))
+    }
     if any(each < 1 for each in ks):
         raise InputError("--k is out of range", got=min(ks), allowed="whole numbers from 1")
     with require_extra("report", purpose="a report"):
@@ -73,9 +110,16 @@ def report(
 
         from multiturn.apps.cli.report.problems import problem_texts
         from multiturn.report.analysis.labels import read_labels, write_label_sample
+        from multiturn.report.analysis.model_sizes import ModelSizes
+        from multiturn.report.analysis.overlaps import MIN_TOKENS, OverlapFindings, find_overlaps
         from multiturn.report.make import make_model_cards, make_report
         from multiturn.report.pages.render import write_report
-        from multiturn.report.records.columns import read_records
+        from multiturn.report.records.read import read_records
+
+    if overlap_tokens < MIN_TOKENS:
+        raise InputError(
+            "--overlap-tokens is out of range", got=overlap_tokens, allowed=f"{MIN_TOKENS} or more"
+        )
 
     def progress(text: str) -> None:
         if sys.stderr.isatty():
@@ -86,9 +130,21 @@ def report(
         count = write_label_sample(records, label_count, label_sample)
         print(f'{label_sample}: {count} failures; write a kind of error into each "label"')
         return
+    texts = problem_texts(records)
+    overlaps: OverlapFindings | None = None
+    if corpus is not None:
+        with require_extra("data", purpose="searching a corpus"):
+            import pyarrow  # noqa: F401 - fail before the report is made
+
+        overlaps = find_overlaps(
+            records, corpus, texts, threshold=overlap_tokens,
+            listen=lambda count: progress(f"{count:,} documents"),
+        )  # fmt: skip
     document = make_report(
-        records, problem_texts(records), title=title, ks=ks, failures=failures, safety=safety,
-        labels=None if labels is None else read_labels(labels), listen=progress,
+        records, texts, title=title, ks=ks, failures=failures, safety=safety,
+        labels=None if labels is None else read_labels(labels),
+        sizes=ModelSizes(parameters=sizes["--parameters"], tokens=sizes["--training-tokens"]),
+        overlaps=overlaps, listen=progress,
     )  # fmt: skip
     written = write_report(document, out)
     if cards:
@@ -103,3 +159,22 @@ def report(
         f"{written[0]}: {len(records.run):,} samples of {len(records.runs):,} runs; also "
         f"{written[1].name} and {len(written) - 2} tables in data/"
     )
+
+
+def _counts(given: list[str], option: str) -> dict[str, float]:
+    """The counts of models, as in ``MODEL=1.5e9``.
+
+    Raises:
+        InputError: an entry is not of that form.
+    """
+    found = {}
+    for entry in given:
+        model, sign, text = entry.rpartition("=")
+        try:
+            count = float(text)
+        except ValueError:
+            count = math.nan
+        if not sign or not model or not 0 < count < math.inf:
+            raise InputError(f"{option} is not of its form", got=entry, allowed="MODEL=COUNT")
+        found[model] = count
+    return found

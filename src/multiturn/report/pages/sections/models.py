@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from multiturn.report.analysis.models import differing_conditions, leaderboards, side_by_side
-from multiturn.report.pages.document import (
-    Section,
+from multiturn.report.pages.cells import (
+    in_percent,
     interval_text,
-    percent_text,
+    percent_cell,
+    points_cell,
     points_text,
-    table_of,
+    share_cell,
+    signed_text,
 )
+from multiturn.report.pages.document import Section, table_of
 from multiturn.report.records.columns import Records
 from multiturn.report.statistics.contrasts import Conclusion
 
@@ -34,9 +37,8 @@ def leaderboard_section(records: Records) -> Section | None:
         [
             [
                 row.board, row.rank, row.model,
-                (interval_text(row.rate), row.rate.estimate),
-                ("", None) if row.behind is None
-                else (points_text(row.behind.interval), row.behind.interval.estimate),
+                share_cell(row.rate),
+                ("", None) if row.behind is None else points_cell(row.behind.interval),
                 "leader" if row.behind is None else words[row.conclusion],
             ]
             for row in rows
@@ -80,9 +82,8 @@ def side_by_side_section(records: Records) -> Section | None:
         [
             [
                 pair.problem, pair.items,
-                (percent_text(pair.first), 100 * pair.first),
-                (percent_text(pair.second), 100 * pair.second),
-                (f"{100 * (pair.first - pair.second):+.1f}", 100 * (pair.first - pair.second)),
+                percent_cell(pair.first), percent_cell(pair.second),
+                (signed_text(pair.first - pair.second), in_percent(pair.first - pair.second)),
             ]
             for pair in found.problems
         ],

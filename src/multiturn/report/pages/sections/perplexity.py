@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from multiturn.report.analysis.perplexity import perplexity_ratios, run_perplexities
+from collections.abc import Sequence
+
+from multiturn.report.analysis.perplexity import RunPerplexity, perplexity_ratios
+from multiturn.report.pages.cells import plain_cell
 from multiturn.report.pages.document import DataTable, Section, table_of
 from multiturn.report.records.columns import Records
-from multiturn.report.statistics.clusters import Interval
 
 __all__ = ["perplexity_section"]
 
 
-def perplexity_section(records: Records) -> Section:
+def perplexity_section(records: Records, found: Sequence[RunPerplexity]) -> Section:
     """Perplexities of prompts and references; says so if no run has scores."""
-    found = run_perplexities(records)
     if not found:
         return Section(
             name="perplexity",
@@ -28,10 +29,10 @@ def perplexity_section(records: Records) -> Section:
             [
                 records.runs[each.run].task, records.runs[each.run].model,
                 records.runs[each.run].arm, records.runs[each.run].truncation, each.part,
-                each.samples, _cell(each.perplexity),
+                each.samples, plain_cell(each.perplexity),
                 ("", None) if each.bits_per_byte is None
                 else (f"{each.bits_per_byte:.3f}", each.bits_per_byte),
-                _cell(each.passed), _cell(each.failed), _cell(each.ratio),
+                plain_cell(each.passed), plain_cell(each.failed), plain_cell(each.ratio),
             ]
             for each in found
         ],
@@ -45,7 +46,10 @@ def perplexity_section(records: Records) -> Section:
                 "Perplexity of an arm divided by that of turns, paired by problem",
                 ["Set", "Model", "Truncation", "Arm", "Of", "Ratio to turns"],
                 [
-                    [each.task, each.model, each.truncation, each.arm, each.part, _cell(each.ratio)]
+                    [
+                        each.task, each.model, each.truncation, each.arm, each.part,
+                        plain_cell(each.ratio),
+                    ]
                     for each in ratios
                 ],
             )
@@ -60,11 +64,3 @@ def perplexity_section(records: Records) -> Section:
         ),
         tables=tuple(tables),
     )
-
-
-def _cell(found: Interval) -> tuple[str, float | None]:
-    if found.estimate is None:
-        return "undefined", None
-    if found.low is None or found.high is None:
-        return f"{found.estimate:.2f} (no interval)", found.estimate
-    return f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f})", found.estimate
