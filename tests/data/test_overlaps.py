@@ -31,7 +31,7 @@ def test_the_longest_overlap_and_its_source() -> None:
     (found,) = search.longest
     assert found is not None
     assert found.text == "for i in range(9):\n    total += i"
-    assert (found.tokens, found.document, found.licence) == (13, "src:long.py", "MIT")
+    assert (found.tokens, found.document, found.licence) == (12, "src:long.py", "MIT")
     assert len(found.sha256) == 64
 
 

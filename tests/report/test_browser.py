@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -68,6 +69,15 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [sample(f"<b>p{n}</b>", program=hostile, **text) for n in range(3)]
     write_run(
         place / "runs" / "hostile", lines, model="<script>window.broken=1</script>" + "model-" * 15
+    )
+    header = {"schema": "multiturn.bench-variables/1"}
+    differing = [
+        {"item": f"<b>p{n}</b>/0", "sample": 0, "turn": n, "reason": "value",
+         "name": hostile[:60], "detail": hostile}
+        for n in range(3)
+    ]  # fmt: skip
+    (place / "runs" / "hostile" / "variables.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in [header, *differing])
     )
     own = ROOT / "docs" / "results" / "multi-turn" / "own" / "qwen2.5-coder-0.5b"
     records = read_records([own, place / "runs"], max_failures=400)

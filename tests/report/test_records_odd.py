@@ -47,7 +47,7 @@ def test_gzip_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keep", [0, 1, 5, 20, 60, -1])
 def test_a_cut_gzip_is_left_out(tmp_path: Path, keep: int) -> None:
-    write_run(tmp_path / "a", HALF)
+    write_run(tmp_path / "a", HALF, arm="a")
     write_run(tmp_path / "b", HALF * 9, arm="concat", file="samples.jsonl.gz",
               edit=lambda data: gzip.compress(data)[:keep])  # fmt: skip
     records = read_records([tmp_path])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multiturn.benchmarks.metrics import pass_at_k
@@ -225,6 +225,7 @@ def test_holm_is_that_of_r() -> None:
     assert holm([0.04]) == [0.04]
 
 
+@settings(max_examples=20)  # each collects garbage in statsmodels
 @given(st.lists(st.none() | st.floats(0, 1), max_size=12))
 def test_holm_is_that_of_statsmodels(values: list[float | None]) -> None:
     from statsmodels.stats.multitest import multipletests

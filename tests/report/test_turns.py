@@ -50,7 +50,7 @@ def test_failures_are_counted_by_their_first_turn(tmp_path: Path) -> None:
     assert found.reasons == {"value": 1, "raised": 1, "syntax": 1, "none": 1}
     assert (found.passed, found.passed_differing) == (2, 1)
     text = to_markdown(make_report(records, {}, safety=False))
-    assert "of 2 samples that passed, 1 have a variable" in text
+    assert "in 1 of 2 samples that passed, a variable differs" in text
     assert "| 5 | 4 | 0 | 2 | 1 |" in text
 
 

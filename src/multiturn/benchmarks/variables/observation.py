@@ -120,7 +120,7 @@ def _read(value: object) -> TurnVariables:
             except EncodingError:
                 continue
         turns.append(None if encoded is None else values)
-        unknown.append(frozenset(encoded or ()) - values.keys())
+        unknown.append(frozenset(name for name in encoded or () if name not in values))
     return TurnVariables(
         turns=tuple(turns), unknown=tuple(unknown), turn=report.turn, reason=report.reason,
         error=report.error,

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 POOLED = "all models"
-"""Stands for the model in comparisons over the samples of several."""
+"""Stands for the model in comparisons over the samples of all that have both arms."""
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -83,6 +83,8 @@ class ArmComparison:
     """The problem set."""
     model: str
     """The model, or `POOLED`."""
+    models: tuple[str, ...]
+    """All models that it is over."""
     truncation: str
     """Where generated text ended, in both."""
     temperature: float
@@ -386,6 +388,7 @@ def _compare(
     return ArmComparison(
         task=records.problem_sets[conditions.problem_set][0],
         model=conditions.model if len(firsts) == 1 else POOLED,
+        models=tuple(each.conditions.model for each in firsts),
         truncation=conditions.truncation,
         temperature=conditions.temperature,
         top_p=conditions.top_p,

@@ -71,7 +71,7 @@ class SideBySide:
 def leaderboards(records: Records) -> list[LeaderboardRow]:
     """The models that were run under the same conditions, best first; boards need two models."""
     totals = item_totals(records)
-    boards: dict[tuple[object, ...], dict[str, list[int]]] = {}
+    boards: dict[tuple[str, str, float, str], dict[str, list[int]]] = {}
     for number, run in enumerate(records.runs):
         if run.arm in _ARMS and totals.samples[number].sum():
             name = f"{run.task}, {run.arm}, {run.truncation}, T {run.temperature:g}"
@@ -81,7 +81,7 @@ def leaderboards(records: Records) -> list[LeaderboardRow]:
     found = []
     for (name, *_), models in boards.items():
         if len(models) > 1:
-            found += _board(totals, str(name), models)
+            found += _board(totals, name, models)
     return found
 
 

@@ -26,6 +26,9 @@ __all__ = ["MIN_TOKENS", "FoundOverlap", "OverlapFindings", "OverlapRates", "fin
 MIN_TOKENS = 16
 """Of an overlap that is shown; shorter ones are idioms of the language."""
 
+MIN_NAMES = 5
+"""Different names in it: rows of numbers are no copies."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlapRates:
@@ -105,7 +108,9 @@ def find_overlaps(
         if found.references
     }
     groups = [*written, *references.values()]
-    search = OverlapSearch([text for group in groups for text in group], MIN_TOKENS)
+    search = OverlapSearch(
+        [text for group in groups for text in group], MIN_TOKENS, min_names=MIN_NAMES
+    )
     documents = size = 0
     for document in find_documents(corpus, DocumentQuery()):
         search.add(document)

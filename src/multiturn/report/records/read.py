@@ -17,6 +17,7 @@ import numpy as np
 
 from multiturn.core.errors import InputError
 from multiturn.report.records.columns import (
+    ABSENT,
     JUDGEMENTS,
     BoolArray,
     IntArray,
@@ -75,10 +76,9 @@ def read_records(
             facts.append(read_run_facts(path))
         except InputError as error:
             notices.append(Notice(str(path), f"left out: {error}"))
-    facts = _with_unique_labels(
-        sorted(facts, key=lambda each: (each.task, each.model, each.arm, each.truncation,
-                                        each.label, str(each.path)))
-    )  # fmt: skip
+    facts.sort(
+        key=lambda each: (each.task, each.model, each.arm, each.truncation, each.label, each.path)
+    )
     index, columns = Index(), GrowingColumns()
     read: list[_ReadRun] = []
     for run in facts:
@@ -96,11 +96,13 @@ def read_records(
         original = next((other for other in read if one.is_copy_of(other)), None)
         if original is not None:
             columns.truncate(before)
-            notices.append(Notice(run.label, f"left out: a copy of {original.run.label}"))
+            notices.append(Notice(str(run.path), f"left out: a copy of {original.run.path}"))
             continue
         read.append(one)
     if not read:
         raise InputError("no run can be read", got=notices[0].text if notices else None)
+    for one, run in zip(read, _with_unique_labels([each.run for each in read]), strict=True):
+        one.run = run
     return _records(index, columns, read, notices)
 
 
@@ -177,12 +179,13 @@ def _records(
                     found.append(RetainedSample(number, problem, full_line(line)))
         return found
 
+    nothing = np.full(len(first), ABSENT)
     failures: list[RetainedSample] = []
     programs: list[RetainedSample] = []
     failed, complete = [], []
     for number, each in enumerate(read):
         mine = run_numbers == number
-        verdicts = judged.get(each.run.oracles[0], np.zeros(0, np.int64))[mine & valid]
+        verdicts = judged.get(each.run.oracles[0], nothing)[mine & valid]
         failures += retained(each.failures, number)
         programs += retained(each.programs, number)
         failed.append(int((verdicts != 0).sum()))

@@ -177,7 +177,7 @@ class _RunRecord:
     sampling: _Sampling
     engine: _Engine
     rung: str = ""
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -236,7 +236,7 @@ def _facts(path: Path, data: _RunRecord) -> RunFacts:
         weights=data.engine.model,
         weights_sha256=data.engine.weights_sha256,
         isolation=data.rung,
-        versions=data.versions,
+        versions={name: str(version) for name, version in data.versions.items()},
     )
 
 

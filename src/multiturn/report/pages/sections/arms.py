@@ -91,7 +91,7 @@ def sentence_of(each: ArmComparison, *, conditions: bool = False) -> str:
         under += f" at T {each.temperature:g}, top-p {each.top_p:g}"
         under += "" if each.budget is None else f", budget {each.budget}"
     text = (
-        f"{each.model} on {each.task} under {under}: {word}, "
+        f"{_models_text(each)} on {each.task} under {under}: {word}, "
         f"{points_text(each.found.interval)} points over {each.found.problems} problems"
     )
     if each.p_adjusted is not None:
@@ -103,6 +103,10 @@ def sentence_of(each: ArmComparison, *, conditions: bool = False) -> str:
             "five"
         )
     return f"{text}."
+
+
+def _models_text(each: ArmComparison) -> str:
+    return each.model if len(each.models) == 1 else f"{len(each.models)} models together"
 
 
 def _figures(found: Sequence[ArmComparison]) -> list[Figure]:

@@ -21,7 +21,13 @@ def errors_section(
 ) -> Section:
     """Kinds of errors by run, and how far the rules agree with labels of a person."""
     if not counts:
-        return Section(name="errors", title="Why programs fail", paragraphs=("No sample failed.",))
+        failed = sum(records.failed)
+        text = f"{failed:,} samples failed; none has a readable program."
+        return Section(
+            name="errors",
+            title="Why programs fail",
+            paragraphs=(text if failed else "No sample failed.",),
+        )
     used = [kind for kind in KINDS if any(kind in each.kinds for each in counts)]
     rows: list[list[TableCell]] = []
     for each in counts:

@@ -23,8 +23,8 @@ def overlaps_section(found: OverlapFindings | None) -> Section:
     ]
     rows: list[list[TableCell]] = [
         [
-            each.tokens, each.model, each.item, _shortened(each.text), each.document,
-            each.licence or "unknown", each.sha256[:12],
+            each.tokens, each.model, each.item, each.document, each.licence or "unknown",
+            each.sha256[:12], _shortened(each.text),
         ]
         for each in found.longest
     ]  # fmt: skip
@@ -35,7 +35,7 @@ def overlaps_section(found: OverlapFindings | None) -> Section:
         ),
         table_of(
             "longest-overlaps", "The longest overlaps, with their sources",
-            ["Tokens", "Model", "Item", "Text", "Document", "Licence", "SHA-256"], rows,
+            ["Tokens", "Model", "Item", "Document", "Licence", "SHA-256", "Text"], rows,
         ),
     ]  # fmt: skip
     return Section(

@@ -35,8 +35,7 @@ def first_turns_section(records: Records, variables: VariableRecords) -> Section
     if checked:
         differing = sum(each.passed_differing for each in found)
         sentences.append(
-            f"As a check: of {checked:,} samples that passed, {differing:,} have a variable that "
-            "differs."
+            f"As a check: in {differing:,} of {checked:,} samples that passed, a variable differs."
         )
     missing, without = runs_without_variables(records, variables)
     if missing:
