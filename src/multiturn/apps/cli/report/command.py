@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -104,7 +105,9 @@ def report(
     if any(each < 1 for each in ks):
         raise InputError("--k is out of range", got=min(ks), allowed="whole numbers from 1")
     with require_extra("report", purpose="a report"):
-        import bandit  # noqa: F401 - fail before the records are read
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of bandit's libraries about each other
+            import bandit  # noqa: F401 - fail before the records are read
         import matplotlib  # noqa: F401
         import statsmodels  # noqa: F401
 
