@@ -1,0 +1,152 @@
+"""Runs the application on a socket until it is asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import uvicorn
+
+from multiturn.apps.server.application import create_app
+from multiturn.apps.server.connections import bounded_protocol, raise_descriptor_limit
+from multiturn.apps.server.resources import ServerResources
+from multiturn.apps.server.settings import ServerSettings
+from multiturn.core.errors import InputError
+
+__all__ = ["HttpServer", "bind"]
+
+_BACKLOG = 2048
+
+
+def bind(settings: ServerSettings) -> socket.socket:
+    """The socket that the server listens at; the system refuses connections until it serves.
+
+    Raises:
+        InputError: the address is not of this machine, or the port is in use.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise InputError(
+            f"the server cannot listen there ({error.strerror or error})", got=settings.host,
+            fix="name an address of this machine with --host",
+        ) from error  # fmt: skip
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise InputError(
+            f"the server cannot listen there ({error.strerror or error})",
+            got=f"{settings.host}:{settings.port}",
+            fix="take another port with --port, or 0 for a free one",
+        ) from error
+    return listener
+
+
+class HttpServer:
+    """Serves an application on one socket.
+
+    Args:
+        resources: of the application.
+        listener: bound; closed when the server stops.
+        log_level: of uvicorn.
+        on_ready: called when requests are accepted.
+    """
+
+    def __init__(
+        self,
+        resources: ServerResources,
+        listener: socket.socket,
+        *,
+        log_level: str = "warning",
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        settings = resources.settings
+        raise_descriptor_limit(settings.max_connections)
+        self._listener = listener
+        self._server = _Server(
+            uvicorn.Config(
+                create_app(resources),
+                http=bounded_protocol(settings),
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_level=log_level,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                backlog=_BACKLOG,
+                timeout_graceful_shutdown=int(settings.stop_seconds) + 5,
+            ),
+            resources,
+            on_ready,
+        )
+
+    @property
+    def address(self) -> str:
+        """The URL of the server, without a path."""
+        host, port = self._listener.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def run(self) -> None:
+        """Serve until `stop` is called, or a signal asks for it. Requests in flight finish."""
+        asyncio.run(self._server.serve(sockets=[self._listener]))
+
+    def stop(self) -> None:
+        """Ask the server to stop. Any thread may call it."""
+        self._server.ask_to_stop()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, whose application knows when it is asked to stop."""
+
+    def __init__(
+        self, config: uvicorn.Config, resources: ServerResources, on_ready: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._resources = resources
+        self._on_ready = on_ready
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        self._on_ready()
+
+    def ask_to_stop(self) -> None:
+        """Begin to stop."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has stopped already
+                self._loop.call_soon_threadsafe(self._resources.stopping.set)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop gracefully at the first signal, and at once at the second."""
+        del sig, frame
+        if self.should_exit:
+            self.force_exit = True
+        self.ask_to_stop()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle signals here; uvicorn would raise them again after it has stopped."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in signals}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,116 @@
+"""Real servers with a real small engine, on a port of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
+
+from multiturn.apps.server.resources import ServerResources
+from multiturn.apps.server.serving import HttpServer, bind
+from multiturn.apps.server.settings import ServerSettings
+from multiturn.engines.native.loader import open_native
+from multiturn.engines.protocol import Engine
+from multiturn.engines.scripted import ScriptedEngine
+from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.protocol import Sandbox
+from multiturn.synthesis.store import SessionStore
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<{{ message.role }}>{{ message.content }}</{{ message.role }}>"
+    "{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningServer:
+    """A server in a thread of this process."""
+
+    url: str
+    token: str
+    resources: ServerResources
+    server: HttpServer
+
+    def client(self, **options: Any) -> httpx.Client:
+        """A client that sends the token."""
+        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+        return httpx.Client(
+            base_url=self.url, headers=headers, trust_env=False, timeout=120, **options
+        )
+
+
+@pytest.fixture(scope="module")
+def tiny_engine(tiny_gguf: Callable[..., Path], module_home: Path) -> Iterator[Engine]:
+    """The native engine with a small random model and a chat template."""
+    del module_home
+    path = tiny_gguf(context=2048, metadata={"tokenizer.chat_template": CHAT_TEMPLATE})
+    with open_native(path, threads=1, slots=16) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """The sandbox of this machine."""
+    with open_sandbox(workers=1) as sandbox:
+        yield sandbox
+
+
+@contextlib.contextmanager
+def running(
+    engine: Engine, sandbox: Sandbox, store: SessionStore | None = None, **settings: Any
+) -> Iterator[RunningServer]:
+    """A server over an engine; it has stopped when the block ends."""
+    with contextlib.ExitStack() as stack:
+        store = store or stack.enter_context(SessionStore.in_memory())
+        # Tests send more requests than a person.
+        usual = ServerSettings(port=0, requests_per_second=1e5, request_burst=100_000)
+        resources = ServerResources(
+            engine=engine,
+            model="tiny",
+            sandbox=sandbox,
+            store=store,
+            settings=replace(usual, **settings),
+        )
+        ready = threading.Event()
+        server = HttpServer(resources, bind(resources.settings), on_ready=ready.set)
+        thread = threading.Thread(target=server.run, name="test-server", daemon=True)
+        thread.start()
+        try:
+            assert ready.wait(60)
+            yield RunningServer(
+                url=server.address,
+                token=resources.settings.token,
+                resources=resources,
+                server=server,
+            )
+        finally:
+            server.stop()
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def server(tiny_engine: Engine, sandbox: Sandbox) -> Iterator[RunningServer]:
+    """A server with the small model, for all tests of a module."""
+    with running(tiny_engine, sandbox) as found:
+        yield found
+
+
+@pytest.fixture
+def serving(sandbox: Sandbox) -> Iterator[Callable[..., RunningServer]]:
+    """Starts servers over scripted engines: `serving(script, max_waiting=1)`."""
+    with contextlib.ExitStack() as stack:
+
+        def start(script: Any, *, engine_settings: Any = None, **settings: Any) -> RunningServer:
+            engine = stack.enter_context(ScriptedEngine(script, settings=engine_settings))
+            return stack.enter_context(running(engine, sandbox, **settings))
+
+        yield start
