@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import math
 
-from multiturn.engines.protocol import Completion, FinishReason, Timings
+from multiturn.engines.protocol import Completion, FinishReason, Timings, TokenLogprob
 from multiturn.text.truncation import Cut, StopRule
 
 __all__ = ["Continuation"]
@@ -30,23 +30,33 @@ class Continuation:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._raw = ""
         self._emitted = 0
-        self._token_ends: list[int] = []  # in bytes, for each token
+        self._token_starts: list[int] = []  # in characters, for each token
         self._logprobs: list[float] = []
+        self._tops: list[tuple[tuple[int, float], ...]] = []
+        self._taken = 0
 
-    def add(self, token: int, piece: bytes, logprob: float = math.nan) -> str:
+    def add(
+        self,
+        token: int,
+        piece: bytes,
+        logprob: float = math.nan,
+        top: tuple[tuple[int, float], ...] = (),
+    ) -> str:
         """Add one token.
 
         Args:
             token: its id.
             piece: its bytes.
             logprob: its natural log-probability, where known.
+            top: the most likely tokens at its place, with theirs.
 
         Returns:
             The text that the stop rule can no longer cut; often empty.
         """
         self.tokens.append(token)
-        self._token_ends.append((self._token_ends[-1] if self._token_ends else 0) + len(piece))
+        self._token_starts.append(len(self._raw))
         self._logprobs.append(logprob)
+        self._tops.append(top)
         return self._grow(self._decoder.decode(piece))
 
     def set_token(self, place: int, token: int, logprob: float = math.nan) -> None:
@@ -64,6 +74,16 @@ class Continuation:
             return rest
         return rest + self._emit_up_to(len(self._raw))
 
+    def take_tokens(self) -> tuple[TokenLogprob, ...]:
+        """The tokens that begin in the text returned so far, without those already taken."""
+        start = self._taken
+        while self._taken < len(self.tokens) and self._token_starts[self._taken] < self._emitted:
+            self._taken += 1
+        return tuple(
+            TokenLogprob(self.tokens[place], self._logprobs[place], self._tops[place])
+            for place in range(start, self._taken)
+        )
+
     @property
     def text(self) -> str:
         """The text so far, up to the cut."""
@@ -77,6 +97,8 @@ class Continuation:
         cached_tokens: int,
         timings: Timings,
         logprobs: bool,
+        top_logprobs: bool = False,
+        prompt_logprobs: tuple[TokenLogprob, ...] | None = None,
     ) -> Completion:
         """The record of this continuation, after `finish`.
 
@@ -91,10 +113,12 @@ class Continuation:
             finish_reason=FinishReason.STOP if self.cut else reason,
             tokens=tuple(self.tokens),
             logprobs=tuple(self._logprobs) if logprobs else None,
-            text_tokens=self._tokens_covering(text),
+            text_tokens=sum(start < len(text) for start in self._token_starts),
             prompt_tokens=prompt_tokens,
             cached_tokens=cached_tokens,
             timings=timings,
+            top_logprobs=tuple(self._tops) if top_logprobs else None,
+            prompt_logprobs=prompt_logprobs,
         )
 
     def _grow(self, characters: str) -> str:
@@ -111,7 +135,3 @@ class Continuation:
         certain = self._raw[self._emitted : max(end, self._emitted)]
         self._emitted += len(certain)
         return certain
-
-    def _tokens_covering(self, text: str) -> int:
-        size = len(text.encode("utf-8"))
-        return sum(start < size for start in [0, *self._token_ends][: len(self.tokens)])

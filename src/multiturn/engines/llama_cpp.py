@@ -29,7 +29,7 @@ from multiturn.engines.protocol import (
     Request,
     Timings,
 )
-from multiturn.engines.validation import check_open, check_text, check_window
+from multiturn.engines.validation import check_features, check_open, check_text, check_window
 from multiturn.hub.formats.gguf import GGUFHeader, read_gguf_header
 from multiturn.hub.llama_cpp_library import import_xllamacpp
 from multiturn.hub.llama_options import ServerOptions, quantized_cache_fits
@@ -193,6 +193,7 @@ class LlamaCppEngine(Closing):
     def stream(self, request: Request, *, cancel: Flag | None = None) -> Iterator[Event]:
         """Generate the continuations one after another. See `Engine.stream`."""
         started = time.perf_counter()
+        check_features(request, self._info)
         prompt = self._tokenize(request.prompt, request.parse_special)
         check_window(len(prompt), request.max_tokens, self._info.context_window)
         return self._stream(request, prompt, cancel or Flag(), started)

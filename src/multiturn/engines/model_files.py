@@ -7,7 +7,7 @@ from pathlib import Path
 
 from multiturn.core.errors import InputError, ModelFileError
 from multiturn.engines.notices import NoticeListener
-from multiturn.engines.protocol import EngineInfo
+from multiturn.engines.protocol import EngineInfo, Feature
 from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.resolve_model import model_tokenizer
 from multiturn.models.config import DecoderConfig
@@ -69,6 +69,7 @@ def engine_info(
     slots: int,
     adapter: Path | None,
     weights_sha256: str | None,
+    features: frozenset[Feature] = frozenset(),
 ) -> EngineInfo:
     """What results record about an engine that loaded the files at `path`.
 
@@ -90,6 +91,7 @@ def engine_info(
         bos_token=_text(tokenizer, tokenizer.before) if bos_text is None else bos_text,
         eos_token=_text(tokenizer, tokenizer.end_of_text),
         slots=slots,
+        features=features,
     )
 
 

@@ -10,7 +10,14 @@ from threading import Event as Flag
 
 from multiturn.core.errors import MultiturnError
 from multiturn.engines.continuation import Continuation
-from multiturn.engines.protocol import Delta, Event, FinishReason, Request, Timings
+from multiturn.engines.protocol import (
+    Delta,
+    Event,
+    FinishReason,
+    Request,
+    Timings,
+    TokenLogprob,
+)
 
 __all__ = ["PendingRequest"]
 
@@ -43,7 +50,8 @@ class PendingRequest:
     def write(self, continuation: Continuation, text: str) -> None:
         """Emit new text of a continuation, if there is any."""
         if text:
-            self.events.put(Delta(continuation.index, text))
+            tokens = continuation.take_tokens() if self.request.logprobs else ()
+            self.events.put(Delta(continuation.index, text, tokens))
 
     def complete(
         self,
@@ -52,6 +60,7 @@ class PendingRequest:
         *,
         cached_tokens: int,
         first_token_time: float,
+        prompt_logprobs: tuple[TokenLogprob, ...] | None = None,
     ) -> None:
         """End a continuation, and emit its last text and its completion.
 
@@ -60,6 +69,7 @@ class PendingRequest:
             reason: why it ended.
             cached_tokens: prompt tokens that needed no prefill.
             first_token_time: by `time.perf_counter`; NaN where there was no token.
+            prompt_logprobs: of the prompt's tokens, where they are requested of this continuation.
         """
         self.write(continuation, continuation.finish())
         now = time.perf_counter()
@@ -71,6 +81,8 @@ class PendingRequest:
                 cached_tokens=cached_tokens,
                 timings=Timings(first - self.started, now - self.started),
                 logprobs=self.request.logprobs,
+                top_logprobs=self.request.logprobs and self.request.top_logprobs > 0,
+                prompt_logprobs=prompt_logprobs,
             )
         )
 

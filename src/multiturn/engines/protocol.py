@@ -12,10 +12,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from threading import Event as Flag
 from types import TracebackType
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
-from multiturn.engines.sampling_parameters import check_sampling
+from multiturn.core.errors import InputError
+from multiturn.engines.sampling_parameters import check_logit_bias, check_sampling
 from multiturn.text.truncation import KeepAll, StopRule
+
+if TYPE_CHECKING:
+    from multiturn.text.tokenizers import Tokenizer
 
 __all__ = [
     "ENGINES",
@@ -25,11 +29,14 @@ __all__ = [
     "EngineInfo",
     "EngineName",
     "Event",
+    "Feature",
     "FinishReason",
     "Request",
     "Score",
     "Scorer",
     "Timings",
+    "TokenLogprob",
+    "TokenizerOwner",
     "UNKNOWN_TOKEN",
     "generate",
 ]
@@ -45,6 +52,10 @@ ENGINES: tuple[EngineName, ...] = ("auto", "native", "llama.cpp", "jax")
 
 UNKNOWN_TOKEN = -1
 """Stands in `Completion.tokens` for a token whose id is not known; see `EngineInfo.token_ids`."""
+
+
+Feature = Literal["prompt_tokens", "top_logprobs", "prompt_logprobs", "logit_bias"]
+"""A field of `Request` that not every engine supports; see `EngineInfo.features`."""
 
 
 class FinishReason(Enum):
@@ -81,9 +92,17 @@ class Request:
         parse_special: whether special tokens in the prompt are parsed, as a rendered chat
             template needs.
         session: requests of the same session share their cached prefix.
+        prompt_tokens: the prompt as token ids, in place of `prompt`, which is then empty. Nothing
+            is added to them.
+        top_logprobs: with `logprobs`, of how many of the most likely tokens at each place the
+            log-probabilities are reported too.
+        prompt_logprobs: whether the completion of continuation 0 has the log-probabilities of the
+            prompt's tokens. The prompt is then prefilled without the prefix cache.
+        logit_bias: (token, value) pairs; each value is added to the token's logit before
+            sampling. Reported log-probabilities are those of the model without it.
 
     Raises:
-        InputError: a sampling parameter is out of range.
+        InputError: a sampling parameter is out of range, or there are two prompts.
     """
 
     prompt: str
@@ -98,9 +117,27 @@ class Request:
     logprobs: bool = False
     parse_special: bool = False
     session: str | None = None
+    prompt_tokens: tuple[int, ...] | None = None
+    top_logprobs: int = 0
+    prompt_logprobs: bool = False
+    logit_bias: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         check_sampling(self)
+        check_logit_bias(self.logit_bias)
+        if self.prompt and self.prompt_tokens is not None:
+            raise InputError("the prompt is given as text and as tokens", fix="give one of them")
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """What it needs that not every engine supports."""
+        used: dict[Feature, bool] = {
+            "prompt_tokens": self.prompt_tokens is not None,
+            "top_logprobs": self.logprobs and self.top_logprobs > 0,
+            "prompt_logprobs": self.prompt_logprobs,
+            "logit_bias": bool(self.logit_bias),
+        }
+        return frozenset(name for name, needed in used.items() if needed)
 
     def temperature_of(self, index: int) -> float:
         """The temperature of continuation `index`, from 0."""
@@ -120,6 +157,18 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """The log-probability of one token."""
+
+    token: int
+    """Its id."""
+    logprob: float
+    """Natural, before temperature and top-p; NaN where it is unknown, as for a first token."""
+    top: tuple[tuple[int, float], ...] = ()
+    """The most likely tokens at its place with theirs, best first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """New text of continuation `index`, in complete characters.
 
@@ -131,6 +180,9 @@ class Delta:
     """Of the continuation, from 0."""
     text: str
     """The new text."""
+    tokens: tuple[TokenLogprob, ...] = ()
+    """The tokens that begin in it, if the request asks for log-probabilities and the engine knows
+    them as it generates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +212,10 @@ class Completion:
     """How many prompt tokens needed no prefill."""
     timings: Timings
     """Seconds to the first token and in total."""
+    top_logprobs: tuple[tuple[tuple[int, float], ...], ...] | None = None
+    """The most likely tokens at the place of each of `tokens`; None where not requested."""
+    prompt_logprobs: tuple[TokenLogprob, ...] | None = None
+    """Of the prompt's tokens, in continuation 0, where they were requested."""
 
     @property
     def mean_logprob(self) -> float | None:
@@ -198,6 +254,8 @@ class EngineInfo:
     """Whether completions have the ids of their tokens. If not, each is `UNKNOWN_TOKEN`, and their
     number is the server's count, or after a cut the number of pieces that arrived, which is at
     most the number of decoded tokens."""
+    features: frozenset[Feature] = frozenset()
+    """What it supports beyond the usual; it refuses a request that needs others."""
 
 
 @runtime_checkable
@@ -225,6 +283,7 @@ class Engine(Protocol):
         Raises:
             ContextOverflowError: prompt and `max_tokens` do not fit `info.context_window`.
                 Raised before decoding starts; a prompt is never truncated silently.
+            InputError: the request needs a feature that the engine lacks.
             EngineError: the engine failed.
         """
         ...
@@ -241,6 +300,16 @@ class Engine(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+@runtime_checkable
+class TokenizerOwner(Protocol):
+    """An engine that tokenizes in this process."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Of the model; any thread may use it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ the options of the command line are described from them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from multiturn.core.errors import InputError
 from multiturn.core.ranges import Range, check_ranges
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "SAMPLING_RANGES",
     "SESSION_RANGES",
     "SESSION_SEEDS",
+    "check_logit_bias",
     "check_sampling",
 ]
 
@@ -27,6 +29,7 @@ SAMPLING_RANGES: Mapping[str, Range] = {
     "top_k": Range(0, low_means="off"),
     "max_tokens": Range(1),
     "seed": Range(0, 2**31 - 1),
+    "top_logprobs": Range(0, 1000, low_means="off"),
 }
 """For a request to an engine."""
 
@@ -49,3 +52,21 @@ def check_sampling(record: object, ranges: Mapping[str, Range] = SAMPLING_RANGES
         InputError: a value is out of its range.
     """
     check_ranges(record, ranges)
+
+
+_LOGIT_BIASES = Range(-100, 100)
+
+
+def check_logit_bias(pairs: Iterable[tuple[int, float]]) -> None:
+    """Check the values that are added to logits.
+
+    Raises:
+        InputError: one is out of its range.
+    """
+    for token, value in pairs:
+        if value not in _LOGIT_BIASES:
+            raise InputError(
+                f"the logit bias of token {token} is out of range",
+                got=value,
+                allowed=str(_LOGIT_BIASES),
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from threading import Event as Flag
 
 from multiturn.core.closing import Closing
@@ -12,7 +12,7 @@ from multiturn.core.errors import InputError
 from multiturn.engines.pending_request import PendingRequest
 from multiturn.engines.protocol import Completion, EngineInfo, Event, Request, Score
 from multiturn.engines.scheduler_thread import SchedulerThread
-from multiturn.engines.validation import check_open, check_text, check_window
+from multiturn.engines.validation import check_features, check_open, check_text, check_window
 from multiturn.text.tokenizers import Tokenizer
 
 __all__ = ["ScheduledEngine", "token_bytes_of"]
@@ -40,13 +40,25 @@ class ScheduledEngine(Closing):
         """What is loaded."""
         return self._info
 
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Of the model; any thread may use it."""
+        return self._tokenizer
+
     def count_tokens(self, text: str, *, parse_special: bool = False) -> int:
         """The number of tokens of `text` as a prompt, the model's start token included."""
         return len(self._tokenize(text, parse_special))
 
     def stream(self, request: Request, *, cancel: Flag | None = None) -> Iterator[Event]:
         """Generate all continuations together. See `Engine.stream`."""
-        prompt = self._tokenize(request.prompt, request.parse_special)
+        check_features(request, self._info)
+        if request.prompt_tokens is None:
+            prompt = self._tokenize(request.prompt, request.parse_special)
+        else:
+            check_open(self._closed)
+            prompt = list(request.prompt_tokens)
+            self._check_ids(prompt)
+        self._check_ids(token for token, _ in request.logit_bias)
         check_window(len(prompt), request.max_tokens, self._info.context_window)
         return self._stream(PendingRequest(request, prompt, cancel or Flag()))
 
@@ -67,6 +79,19 @@ class ScheduledEngine(Closing):
         """Free the model. Safe to call twice."""
         self._closed = True
         self._finalizer()
+
+    def _check_ids(self, tokens: Iterable[int]) -> None:
+        """Refuse ids that the vocabulary lacks.
+
+        Raises:
+            InputError: it lacks one.
+        """
+        size = self._tokenizer.size
+        for token in tokens:
+            if not 0 <= token < size:
+                raise InputError(
+                    "the token id is not in the vocabulary", got=token, allowed=f"0 to {size - 1}"
+                )
 
     def _tokenize(self, text: str, parse_special: bool) -> list[int]:
         check_open(self._closed)

@@ -31,7 +31,7 @@ from multiturn.engines.protocol import (
     Request,
     Timings,
 )
-from multiturn.engines.validation import check_open, check_text, check_window
+from multiturn.engines.validation import check_features, check_open, check_text, check_window
 
 __all__ = ["Script", "ScriptLine", "ScriptSettings", "ScriptedEngine", "read_script"]
 
@@ -163,6 +163,7 @@ class ScriptedEngine(Closing):
     def stream(self, request: Request, *, cancel: Flag | None = None) -> Iterator[Event]:
         """The scripted continuations, token by token in lockstep. See `Engine.stream`."""
         check_open(self._closed)
+        check_features(request, self._info)
         check_text(request.prompt)
         prompt = _pieces(request.prompt, request.parse_special)
         check_window(len(prompt), request.max_tokens, self._settings.context_window)
@@ -192,7 +193,8 @@ class ScriptedEngine(Closing):
                 else:
                     delta = continuation.finish()
                 if delta:
-                    yield Delta(index, delta)
+                    tokens = continuation.take_tokens() if request.logprobs else ()
+                    yield Delta(index, delta, tokens)
                 if reason is not None:
                     del writing[index]
                     total = time.perf_counter() - started

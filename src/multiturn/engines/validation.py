@@ -3,8 +3,30 @@
 from __future__ import annotations
 
 from multiturn.core.errors import ContextOverflowError, EngineError, InputError
+from multiturn.engines.protocol import EngineInfo, Request
 
-__all__ = ["check_open", "check_text", "check_window"]
+__all__ = ["check_features", "check_open", "check_text", "check_window"]
+
+_FEATURES = {
+    "prompt_tokens": "a prompt given as token ids",
+    "top_logprobs": "log-probabilities of tokens other than the sampled ones",
+    "prompt_logprobs": "log-probabilities of a prompt's tokens",
+    "logit_bias": "a logit bias",
+}
+
+
+def check_features(request: Request, info: EngineInfo) -> None:
+    """Refuse a request that the engine cannot answer as it is.
+
+    Raises:
+        InputError: the request needs a feature that the engine lacks.
+    """
+    for feature in sorted(request.features - info.features):
+        raise InputError(
+            f"this engine does not support {_FEATURES[feature]}",
+            got=info.engine,
+            fix="open the model with the native engine, or leave it out",
+        )
 
 
 def check_text(text: str, *, what: str = "the prompt") -> None:

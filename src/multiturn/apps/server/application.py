@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 
 from multiturn import __version__
 from multiturn.apps.server.access import OPEN_PATHS, AccessMiddleware
+from multiturn.apps.server.clients import ClientLeftError
 from multiturn.apps.server.errors import ErrorAnswer, add_error_handlers
+from multiturn.apps.server.metrics import MetricsMiddleware
+from multiturn.apps.server.rate_limit import RateLimitMiddleware
 from multiturn.apps.server.resources import ServerResources
-from multiturn.apps.server.routers import health
+from multiturn.apps.server.routers import chat, completions, front, health, metrics, models
 from multiturn.apps.server.security_headers import SecurityHeadersMiddleware
 
 __all__ = ["ROUTERS", "create_app"]
 
-ROUTERS = (health.router,)
+ROUTERS = (
+    front.router,
+    models.router,
+    completions.router,
+    chat.router,
+    health.router,
+    metrics.router,
+)
 """Of all endpoints."""
 
 _REFUSALS = {
@@ -45,19 +55,27 @@ def create_app(resources: ServerResources) -> FastAPI:
     )
     app.state.resources = resources
     add_error_handlers(app)
+    app.add_exception_handler(ClientLeftError, _to_no_one)
     for router in ROUTERS:
         app.include_router(router)
     # The last one added is the first that a request passes.
+    app.add_middleware(RateLimitMiddleware, settings=resources.settings)
     app.add_middleware(AccessMiddleware, settings=resources.settings)
     app.add_middleware(SecurityHeadersMiddleware)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.add_middleware(MetricsMiddleware, metrics=resources.metrics)
+    # Making the document takes as long as some answers, so it is made before the first.
+    app.openapi_schema = _openapi(app)
     return app
+
+
+async def _to_no_one(request: Request, error: Exception) -> Response:
+    """The client has left; the status is for the metrics."""
+    del request, error
+    return Response(status_code=499)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document, with every refusal in the shape that it has here."""
-    if app.openapi_schema:
-        return app.openapi_schema
     document = get_openapi(
         title=app.title, version=app.version, summary=app.summary, routes=app.routes
     )
@@ -79,5 +97,4 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             operation["security"] = [{"token": []}]
             for status, why in _REFUSALS.items():
                 answers.setdefault(status, {"description": why, "content": shape})
-    app.openapi_schema = document
     return document

@@ -25,6 +25,7 @@ def bounded_protocol(settings: ServerSettings) -> type[H11Protocol]:
 
         _deadline: asyncio.TimerHandle | None = None
         _waits_since = 0.0
+        _unread: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -44,9 +45,24 @@ def bounded_protocol(settings: ServerSettings) -> type[H11Protocol]:
             super().on_response_complete()
             self._waits_since = self.loop.time()
 
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._unread = self.loop.call_later(settings.write_seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self._read()
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()
+            self._read()
             super().connection_lost(exc)
+
+        def _read(self) -> None:
+            """The client reads again, or is gone."""
+            if self._unread is not None:
+                self._unread.cancel()
+                self._unread = None
 
         def _reads_request(self) -> bool:
             """Whether a request, or the rest of one, is yet to arrive."""

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from fastapi import Request
+from fastapi import Request as HttpRequest
 
+from multiturn.apps.server.admission import Admission
+from multiturn.apps.server.generation import Generation
+from multiturn.apps.server.metrics import GenerationMetrics, Metrics
 from multiturn.apps.server.settings import ServerSettings
-from multiturn.engines.protocol import Engine
+from multiturn.engines.protocol import Engine, Request
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.records import SessionSettings
 from multiturn.synthesis.store import SessionStore
 
 __all__ = ["ServerResources", "resources_of"]
+
+_MAX_THREADS = 1024
+"""They wait for the engine, so they cost little. One is started when a call needs it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +36,9 @@ class ServerResources:
         settings: of the server.
         session_settings: of new sessions.
         stopping: set when the server is asked to stop; what waits is refused from then on.
+        admission: decides which calls use the engine now.
+        metrics: what the server counts and measures.
+        threads: wait for the engine.
     """
 
     engine: Engine
@@ -37,9 +48,51 @@ class ServerResources:
     settings: ServerSettings = field(default_factory=ServerSettings)
     session_settings: SessionSettings = field(default_factory=SessionSettings)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    admission: Admission = field(init=False)
+    metrics: Metrics = field(init=False)
+    threads: ThreadPoolExecutor = field(init=False)
+    _generations: set[Generation] = field(init=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.admission = Admission(self.engine.info.slots, self.settings.max_waiting)
+        self.metrics = Metrics(self.admission)
+        self.threads = ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="multiturn-call")
+
+    @property
+    def model_id(self) -> str:
+        """The name by which clients ask for the model: that of a file without its directory."""
+        return self.model.rstrip("/").rpartition("/")[2] or self.model
+
+    def generate(self, requests: Sequence[Request]) -> Generation:
+        """A call of the engine; it begins when it is entered. Belongs to the event loop."""
+        generation = Generation(
+            self.engine,
+            requests,
+            admission=self.admission,
+            threads=self.threads,
+            max_buffered_bytes=self.settings.max_buffered_bytes,
+            listener=GenerationMetrics(self.metrics),
+        )
+        self._generations.add(generation)
+        generation.on_end(lambda: self._generations.discard(generation))
+        return generation
+
+    def stop(self) -> None:
+        """Refuse new calls and those that wait; end the others after `stop_seconds`.
+
+        Belongs to the event loop.
+        """
+        if not self.stopping.is_set():
+            self.stopping.set()
+            self.admission.stop()
+            asyncio.get_running_loop().call_later(self.settings.stop_seconds, self._stop_running)
+
+    def _stop_running(self) -> None:
+        for generation in list(self._generations):
+            generation.stop()
 
 
-def resources_of(request: Request) -> ServerResources:
+def resources_of(request: HttpRequest) -> ServerResources:
     """The resources of the application that answers a request: a dependency of endpoints."""
     found = request.app.state.resources
     assert isinstance(found, ServerResources)

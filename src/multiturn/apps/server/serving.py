@@ -14,6 +14,7 @@ import uvicorn
 
 from multiturn.apps.server.application import create_app
 from multiturn.apps.server.connections import bounded_protocol, raise_descriptor_limit
+from multiturn.apps.server.loop_watch import watch_loop
 from multiturn.apps.server.resources import ServerResources
 from multiturn.apps.server.settings import ServerSettings
 from multiturn.core.errors import InputError
@@ -120,15 +121,23 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         self._loop = asyncio.get_running_loop()
+        self._watch = asyncio.create_task(watch_loop(self._resources.metrics))
         await super().startup(sockets)
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Wait for what is in flight, and stop."""
+        try:
+            await super().shutdown(sockets)
+        finally:
+            self._watch.cancel()
 
     def ask_to_stop(self) -> None:
         """Begin to stop."""
         self.should_exit = True
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # it has stopped already
-                self._loop.call_soon_threadsafe(self._resources.stopping.set)
+                self._loop.call_soon_threadsafe(self._resources.stop)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop gracefully at the first signal, and at once at the second."""

@@ -30,7 +30,7 @@ from multiturn.engines.protocol import (
     Request,
     Timings,
 )
-from multiturn.engines.validation import check_open, check_text, check_window
+from multiturn.engines.validation import check_features, check_open, check_text, check_window
 
 __all__ = ["HttpEngine"]
 
@@ -93,6 +93,7 @@ class HttpEngine(Closing):
     def stream(self, request: Request, *, cancel: Flag | None = None) -> Iterator[Event]:
         """Generate all continuations concurrently. See `Engine.stream`."""
         started = time.perf_counter()
+        check_features(request, self._info)
         prompt_tokens, prompt = self._count(request.prompt, request.parse_special)
         exact = self._info.exact_counts
         # An upper bound proves nothing; the server refuses a prompt that is too long.

@@ -104,6 +104,7 @@ def open_jax(
         slots=slots,
         adapter=adapter,
         weights_sha256=weights_sha256,
+        features=frozenset({"prompt_tokens"}),
     )
     return JaxEngine(backend, weights, tokenizer, info, cache_bytes=cache_bytes)
 

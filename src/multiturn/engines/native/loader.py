@@ -17,6 +17,7 @@ from multiturn.engines.native.engine import NativeEngine
 from multiturn.engines.native.packing import pack
 from multiturn.engines.native.precision import fastest_precision
 from multiturn.engines.notices import NoticeListener, ignore_notice
+from multiturn.engines.protocol import Feature
 from multiturn.hub.checkpoints.reading import Checkpoint, open_checkpoint
 from multiturn.hub.checkpoints.stored_arrays import stored_arrays
 from multiturn.models.native.arrays import GGML_TYPES
@@ -82,6 +83,7 @@ def open_native(
         slots=slots,
         adapter=adapter,
         weights_sha256=weights_sha256,
+        features=frozenset(get_args(Feature)),
     )
     return NativeEngine(decoder, tokenizer, info, cache_bytes=cache_bytes, speculate=speculate)
 

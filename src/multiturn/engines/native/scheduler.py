@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -20,10 +19,12 @@ from multiturn.engines.common_prefix import common_prefix_length
 from multiturn.engines.native.model import Array, Model
 from multiturn.engines.native.prefix_cache import Cached, CachedTokens, PrefixCache
 from multiturn.engines.native.prompt_lookup import PromptLookup
+from multiturn.engines.native.sampler import Sampler
 from multiturn.engines.native.sequence import Sequence
 from multiturn.engines.native.speculation import MAX_ROWS, Acceptance, StepCost, draft_sizes
+from multiturn.engines.native.step_row import StepRow
 from multiturn.engines.pending_request import PendingRequest
-from multiturn.engines.protocol import FinishReason
+from multiturn.engines.protocol import FinishReason, TokenLogprob
 from multiturn.engines.scheduler_thread import SchedulerThread
 from multiturn.models.native.decoder import ForwardRow
 
@@ -44,31 +45,11 @@ _ALONE = _PrefillLimits(64, 512, 0.5)
 _BESIDE_DECODE = _PrefillLimits(32, 128, 0.2)
 """Other sequences wait for the end of the step to decode their next token."""
 
-_LOGITS_AT_ONCE = 64
-"""Rows of logits in memory: a row has a megabyte where the vocabulary is large."""
+_SCORED_AT_ONCE = 64
+"""Tokens of a text that are scored at once, while others wait."""
 
 _MIN_SHARED_TOKENS = 16
 """A prompt waits for another one's prefill if both share at least so many tokens."""
-
-_WANTED: tuple[Literal["none", "last", "all"], ...] = ("none", "last", "all")
-"""By the number of samples of a row: none, one, or one at each token."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """What one step computes of one sequence.
-
-    Attributes:
-        sequence: whose.
-        tokens: the next ones of the sequence, then drafted ones.
-        drafted: how many of them are drafted.
-        samples: at how many of the last tokens the next one is sampled; 0 within a prompt.
-    """
-
-    sequence: Sequence
-    tokens: list[int]
-    drafted: int
-    samples: int
 
 
 class Scheduler(SchedulerThread):
@@ -104,7 +85,7 @@ class Scheduler(SchedulerThread):
         self._end_tokens = frozenset(end_tokens)
         self._token_bytes = token_bytes
         self._cache = PrefixCache(cache_bytes)
-        self._logits: Array | None = None
+        self._sampler = Sampler(model)
         self._prefill_seconds: float | None = None
         """Of a prompt token, a running mean."""
         self._speculate = speculate
@@ -131,7 +112,7 @@ class Scheduler(SchedulerThread):
         self._unfinished.clear()
         self._prompts.clear()
         self._cache.clear()
-        self._logits = None
+        self._sampler.free()
         self._model.close()
 
     def _loop(self) -> None:
@@ -177,22 +158,28 @@ class Scheduler(SchedulerThread):
         deferred: deque[Sequence] = deque()
         while self._waiting and len(self._active) < self._slots:
             sequence = self._waiting.popleft()
-            # The last token of a prompt is always computed, because the next one depends on it.
-            tokens = sequence.tokens[:-1]
-            session = sequence.pending.request.session
-            own = self._prompts.get(sequence.pending)
-            in_use: tuple[Cached, ...] = (*self._prompts.values(), *self._active)
-            if own is not None:
-                in_use = (own, *in_use)
-            cached, length = self._cache.find(tokens, session, in_use)
-            if self._should_wait(tokens, length):
+            if not sequence.scores_prompt and not self._reuse_prefix(sequence):
                 deferred.append(sequence)
                 continue
-            sequence.cached_tokens = length
-            if cached is not None:
-                sequence.cache = cached.cache.fork(length)
             self._active.append(sequence)
         self._waiting = deferred + self._waiting
+
+    def _reuse_prefix(self, sequence: Sequence) -> bool:
+        """Take the cached part of a prompt; False if it should wait for a longer one."""
+        # The last token of a prompt is always computed, because the next one depends on it.
+        tokens = sequence.tokens[:-1]
+        session = sequence.pending.request.session
+        own = self._prompts.get(sequence.pending)
+        in_use: tuple[Cached, ...] = (*self._prompts.values(), *self._active)
+        if own is not None:
+            in_use = (own, *in_use)
+        cached, length = self._cache.find(tokens, session, in_use)
+        if self._should_wait(tokens, length):
+            return False
+        sequence.cached_tokens = length
+        if cached is not None:
+            sequence.cache = cached.cache.fork(length)
+        return True
 
     def _should_wait(self, tokens: list[int], cached: int) -> bool:
         """Whether a prompt should wait until a running prefill has computed more of its prefix.
@@ -215,22 +202,20 @@ class Scheduler(SchedulerThread):
         rows = self._rows()
         decoding = all(row.sequence.remaining == 1 for row in rows)
         started = self._clock()
-        hidden = self._forward(rows)
-        found: list[tuple[list[int], list[float]]] = []
+        hidden = self._score_prompts(rows, self._forward(rows))
         samples = [row for row in rows if row.samples]
-        if samples:
-            found = self._sample(samples, hidden)
+        found = self._sampler.sample(samples, hidden) if samples else []
         tokens, seconds = sum(len(row.tokens) for row in rows), self._clock() - started
         if decoding:
             self._cost.observe(tokens, seconds)
         else:
             usual = self._prefill_seconds or seconds / tokens
             self._prefill_seconds = usual + 0.3 * (seconds / tokens - usual)
-        for row, (sampled, logprobs) in zip(samples, found, strict=True):
+        for row, sampled in zip(samples, found, strict=True):
             if row.sequence.pending in self._unfinished:
-                self._process(row, sampled, logprobs)
+                self._process(row, sampled)
 
-    def _rows(self) -> list[_Row]:
+    def _rows(self) -> list[StepRow]:
         """What the next step computes."""
         decoding = [sequence for sequence in self._active if sequence.remaining == 1]
         rows = []
@@ -243,11 +228,14 @@ class Scheduler(SchedulerThread):
                 budget -= count
                 start = sequence.cache.length
                 tokens = sequence.tokens[start : start + count]
-                rows.append(_Row(sequence, tokens, 0, int(count == sequence.remaining)))
+                scored = 0
+                if sequence.scores_prompt:
+                    scored = min(count, sequence.prompt_length - 1 - start)
+                rows.append(StepRow(sequence, tokens, 0, int(count == sequence.remaining), scored))
         drafts = self._drafts(decoding) if not rows else [[]] * len(decoding)
         for sequence, draft in zip(decoding, drafts, strict=True):
             tokens = [sequence.tokens[-1], *draft]
-            rows.append(_Row(sequence, tokens, len(draft), len(tokens)))
+            rows.append(StepRow(sequence, tokens, len(draft), len(tokens)))
         return rows
 
     def _prefill_budget(self, limits: _PrefillLimits) -> int:
@@ -270,66 +258,41 @@ class Scheduler(SchedulerThread):
             sequence.lookup = PromptLookup(sequence.tokens, self._acceptance.observe)
         return sequence.lookup
 
-    def _forward(self, rows: list[_Row]) -> Array:
-        """The states at the sampled tokens of all rows."""
+    def _forward(self, rows: list[StepRow]) -> Array:
+        """The states of all rows that are sampled or scored."""
         return self._model.forward(
-            [
-                ForwardRow(row.tokens, row.sequence.cache, _WANTED[min(row.samples, 2)])
-                for row in rows
-            ]
+            [ForwardRow(row.tokens, row.sequence.cache, row.wanted) for row in rows]
         )
 
-    def _sample(self, rows: list[_Row], hidden: Array) -> list[tuple[list[int], list[float]]]:
-        """The tokens sampled for each row, and their log-probabilities."""
-        temperature: list[float] = []
-        top_p: list[float] = []
-        top_k: list[int] = []
-        uniforms: list[float] = []
-        want_logprobs: list[bool] = []
+    def _score_prompts(self, rows: list[StepRow], hidden: Array) -> Array:
+        """Score tokens of prompts, and return the states at which tokens are sampled."""
+        if not any(row.scored for row in rows):
+            return hidden
+        start, sampled = 0, []
         for row in rows:
-            request, count = row.sequence.pending.request, row.samples
-            # The position of the next token is the number of tokens before it.
-            position = row.sequence.cache.length - count + 1
-            temperature += [row.sequence.temperature] * count
-            top_p += [request.top_p] * count
-            top_k += [request.top_k] * count
-            want_logprobs += [request.logprobs] * count
-            if row.sequence.temperature > 0:
-                uniforms += row.sequence.uniforms(position, count)
-            else:
-                uniforms += [0.0] * count
-        tokens: list[int] = []
-        logprobs: list[float] = []
-        for start in range(0, len(hidden), _LOGITS_AT_ONCE):
-            part = slice(start, start + _LOGITS_AT_ONCE)
-            some, theirs = self._model.sample(
-                self._unembed(hidden[part]),
-                temperature=temperature[part],
-                top_p=top_p[part],
-                top_k=top_k[part],
-                uniforms=uniforms[part],
-                want_logprobs=want_logprobs[part],
-            )
-            tokens += some.tolist()
-            logprobs += theirs.tolist()
-        found, end = [], 0
-        for row in rows:
-            end += row.samples
-            part = slice(end - row.samples, end)
-            found.append((tokens[part], logprobs[part]))
-        return found
+            if row.scored:
+                sequence = row.sequence
+                following = sequence.cache.length - len(row.tokens) + 1
+                sequence.prompt_logprobs += self._sampler.score(
+                    hidden[start : start + row.scored],
+                    sequence.tokens[following : following + row.scored],
+                    top=sequence.pending.request.top_logprobs,
+                )
+            start += row.states
+            sampled += range(start - row.samples, start)
+        return hidden[np.array(sampled, np.intp)]
 
-    def _process(self, row: _Row, tokens: list[int], logprobs: list[float]) -> None:
+    def _process(self, row: StepRow, sampled: list[TokenLogprob]) -> None:
         """Append the sampled tokens up to the first one that differs from the draft."""
         sequence, draft = row.sequence, row.tokens[len(row.tokens) - row.drafted :]
         if len(sequence.tokens) == sequence.prompt_length:
             self._hold_prompt(sequence)
-        agreed = next((i for i in range(len(draft)) if draft[i] != tokens[i]), len(draft))
+        agreed = next((i for i in range(len(draft)) if draft[i] != sampled[i].token), len(draft))
         reason = None
-        for token, logprob in zip(tokens[: agreed + 1], logprobs, strict=False):
-            piece = b"" if token in self._end_tokens else self._token_bytes(token)
+        for each in sampled[: agreed + 1]:
+            piece = b"" if each.token in self._end_tokens else self._token_bytes(each.token)
             try:
-                reason = sequence.append(token, piece, logprob, self._end_tokens)
+                reason = sequence.append(each, piece, self._end_tokens)
             except Exception as error:  # a stop rule is the caller's code
                 self._fail(sequence.pending, error)
                 return
@@ -379,34 +342,13 @@ class Scheduler(SchedulerThread):
         self._remove(lambda other: other is pending)
         pending.events.put(error)
 
-    def _unembed(self, hidden: Array) -> Array:
-        """Logits, in memory that the next call reuses: fresh memory would cost page faults."""
-        if self._logits is None or len(self._logits) < len(hidden):
-            self._logits = self._model.unembed(hidden)
-            return self._logits
-        return self._model.unembed(hidden, self._logits[: len(hidden)])
-
     def _score(self, tokens: list[int]) -> list[float]:
         """See `score`."""
         cache = self._model.new_cache()
         found: list[float] = []
-        for start in range(0, len(tokens) - 1, _LOGITS_AT_ONCE):
-            chunk = tokens[start : min(start + _LOGITS_AT_ONCE, len(tokens) - 1)]
+        for start in range(0, len(tokens) - 1, _SCORED_AT_ONCE):
+            chunk = tokens[start : min(start + _SCORED_AT_ONCE, len(tokens) - 1)]
             hidden = self._model.forward([ForwardRow(chunk, cache, "all")])
-            following = np.array(tokens[start + 1 : start + 1 + len(chunk)])
-            found += self._logprobs(self._unembed(hidden), following).tolist()
+            following = tokens[start + 1 : start + 1 + len(chunk)]
+            found += [each.logprob for each in self._sampler.score(hidden, following)]
         return found
-
-    def _logprobs(self, logits: Array, tokens: Array) -> Array:
-        """The log-probability of one given token of each row."""
-        rows = len(logits)
-        best, logprobs = self._model.sample(
-            logits,
-            temperature=[0.0] * rows,
-            top_p=[1.0] * rows,
-            top_k=[0] * rows,
-            uniforms=[0.0] * rows,
-            want_logprobs=[True] * rows,
-        )
-        each = np.arange(rows)
-        return logits[each, tokens].astype(np.float64) - logits[each, best] + logprobs

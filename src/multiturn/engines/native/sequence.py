@@ -12,7 +12,7 @@ from multiturn.engines.continuation import Continuation
 from multiturn.engines.native.draws import uniform_draws
 from multiturn.engines.native.prompt_lookup import PromptLookup
 from multiturn.engines.pending_request import PendingRequest
-from multiturn.engines.protocol import FinishReason
+from multiturn.engines.protocol import FinishReason, TokenLogprob
 from multiturn.models.native.paged_cache import PagedCache
 
 __all__ = ["Sequence"]
@@ -31,11 +31,12 @@ class Sequence:
         cache: keys and values of the leading tokens.
         cached_tokens: prompt tokens that needed no prefill.
         lookup: finds drafts; None where there are none.
+        prompt_logprobs: of the prompt's tokens as far as they are scored.
     """
 
     __slots__ = (
         "_draws", "_draws_start", "_first_token_time", "cache", "cached_tokens", "continuation",
-        "lookup", "pending", "prompt_length", "temperature", "tokens",
+        "lookup", "pending", "prompt_length", "prompt_logprobs", "temperature", "tokens",
     )  # fmt: skip
 
     def __init__(self, pending: PendingRequest, index: int, cache: PagedCache) -> None:
@@ -47,9 +48,15 @@ class Sequence:
         self.cache = cache
         self.cached_tokens = 0
         self.lookup: PromptLookup | None = None
+        self.prompt_logprobs: list[TokenLogprob] = []
         self._draws = np.zeros(0, np.float32)
         self._draws_start = 0
         self._first_token_time = math.nan
+
+    @property
+    def scores_prompt(self) -> bool:
+        """Whether the tokens of its prompt are scored: by the first continuation of a request."""
+        return self.pending.request.prompt_logprobs and self.continuation.index == 0
 
     @property
     def remaining(self) -> int:
@@ -72,15 +79,17 @@ class Sequence:
         return found
 
     def append(
-        self, token: int, piece: bytes, logprob: float, end_tokens: Container[int]
+        self, sampled: TokenLogprob, piece: bytes, end_tokens: Container[int]
     ) -> FinishReason | None:
         """Add a decoded token, and emit its text. Returns why the sequence ended, if it did."""
+        token = sampled.token
         if math.isnan(self._first_token_time):
             self._first_token_time = time.perf_counter()
         self.tokens.append(token)
         if self.lookup is not None:
             self.lookup.append(token)
-        self.pending.write(self.continuation, self.continuation.add(token, piece, logprob))
+        text = self.continuation.add(token, piece, sampled.logprob, sampled.top)
+        self.pending.write(self.continuation, text)
         if self.continuation.cut is not None:
             return FinishReason.STOP
         if token in end_tokens:
@@ -96,4 +105,11 @@ class Sequence:
             reason,
             cached_tokens=self.cached_tokens,
             first_token_time=self._first_token_time,
+            prompt_logprobs=self._all_prompt_logprobs() if self.scores_prompt else None,
         )
+
+    def _all_prompt_logprobs(self) -> tuple[TokenLogprob, ...]:
+        """Nothing stands before the first token, so its log-probability is unknown."""
+        unknown = [TokenLogprob(token, math.nan) for token in self.tokens[: self.prompt_length]]
+        scored = self.prompt_logprobs
+        return (unknown[0], *scored, *unknown[1 + len(scored) :])

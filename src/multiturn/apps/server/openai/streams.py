@@ -1,0 +1,74 @@
+"""Chunks of an answer, as they are generated."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from typing import Any, Protocol
+
+from multiturn.apps.server.errors import ApiError, as_api_error
+from multiturn.apps.server.event_stream import DONE, event
+from multiturn.apps.server.generation import Generation
+from multiturn.apps.server.openai.envelope import Envelope, usage_of
+from multiturn.core.errors import MultiturnError
+from multiturn.engines.protocol import Completion, Delta
+
+__all__ = ["ChunkShape", "stream_chunks"]
+
+_log = logging.getLogger(__name__)
+
+
+class ChunkShape(Protocol):
+    """The choices of the chunks of one kind of completion."""
+
+    kind: str
+    """Of object."""
+    no_text: bool
+    """Whether new tokens are left out."""
+
+    def on_delta(self, number: int, delta: Delta) -> list[dict[str, Any]]:
+        """The choices of the chunks for new text of a request; each goes into a chunk."""
+        ...
+
+    def on_completion(self, number: int, completion: Completion) -> list[dict[str, Any]]:
+        """Those for the end of a text."""
+        ...
+
+
+async def stream_chunks(
+    generation: Generation, shape: ChunkShape, envelope: Envelope, *, include_usage: bool
+) -> AsyncGenerator[bytes, None]:
+    """The events of a stream, the last of which is `DONE`, or an error.
+
+    Args:
+        generation: started.
+        shape: of the chunks.
+        envelope: around their choices.
+        include_usage: whether a last chunk has the numbers of tokens.
+    """
+    fields = envelope.fields(shape.kind)
+    usage: dict[str, Any] = {"usage": None} if include_usage else {}
+    completions: list[Completion] = []
+    try:
+        async for number, found in generation:
+            if isinstance(found, Delta):
+                choices = shape.on_delta(number, found)
+            else:
+                completions.append(found)
+                choices = shape.on_completion(number, found)
+            for choice in choices:
+                yield event({**fields, "choices": [choice], **usage})
+    except ApiError as error:
+        yield event(error.body)
+        return
+    except MultiturnError as error:
+        yield event(as_api_error(error).body)
+        return
+    except Exception:
+        _log.exception("a bug in a stream")
+        yield event(ApiError(500, "a bug in the server; its log has the traceback").body)
+        return
+    if include_usage:
+        found_usage = usage_of(completions, no_text=shape.no_text).model_dump()
+        yield event({**fields, "choices": [], "usage": found_usage})
+    yield DONE
