@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ import httpx
 import pytest
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
+
+sys.path.insert(0, str(Path(__file__).parent))  # several modules use the stepping engine
 
 from multiturn.apps.server.resources import ServerResources
 from multiturn.apps.server.serving import HttpServer, bind
@@ -51,7 +54,16 @@ class RunningServer:
 def tiny_engine(tiny_gguf: Callable[..., Path], module_home: Path) -> Iterator[Engine]:
     """The native engine with a small random model and a chat template."""
     del module_home
-    path = tiny_gguf(context=2048, metadata={"tokenizer.chat_template": CHAT_TEMPLATE})
+    path = tiny_gguf(
+        context=2048,
+        vocabulary=310,
+        metadata={"tokenizer.chat_template": CHAT_TEMPLATE},
+        tokens={
+            300: ("<|fim_prefix|>", 3),
+            301: ("<|fim_suffix|>", 3),
+            302: ("<|fim_middle|>", 3),
+        },
+    )
     with open_native(path, threads=1, slots=16) as engine:
         yield engine
 
@@ -106,11 +118,13 @@ def server(tiny_engine: Engine, sandbox: Sandbox) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def serving(sandbox: Sandbox) -> Iterator[Callable[..., RunningServer]]:
-    """Starts servers over scripted engines: `serving(script, max_waiting=1)`."""
+    """Starts servers over an engine or a script: `serving(script, max_waiting=1)`."""
     with contextlib.ExitStack() as stack:
 
-        def start(script: Any, *, engine_settings: Any = None, **settings: Any) -> RunningServer:
-            engine = stack.enter_context(ScriptedEngine(script, settings=engine_settings))
+        def start(engine: Any, **settings: Any) -> RunningServer:
+            if not isinstance(engine, Engine):
+                engine = ScriptedEngine(engine)
+            stack.enter_context(engine)
             return stack.enter_context(running(engine, sandbox, **settings))
 
         yield start

@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "synth": "Run a specification file without interaction.",
     "run": "Run one program in the sandbox.",
     "bench": "Measure models on multi-turn problems and on HumanEval.",
+    "serve": "Serve the model and the sessions over HTTP.",
     "report": "Report on saved benchmark runs: pages, tables and figures.",
     "sessions": "List, show, export and delete saved sessions.",
     "models": "List, pull and remove models.",

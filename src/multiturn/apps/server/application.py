@@ -14,7 +14,15 @@ from multiturn.apps.server.errors import ErrorAnswer, add_error_handlers
 from multiturn.apps.server.metrics import MetricsMiddleware
 from multiturn.apps.server.rate_limit import RateLimitMiddleware
 from multiturn.apps.server.resources import ServerResources
-from multiturn.apps.server.routers import chat, completions, front, health, metrics, models
+from multiturn.apps.server.routers import (
+    chat,
+    completions,
+    front,
+    health,
+    metrics,
+    models,
+    tokens,
+)
 from multiturn.apps.server.security_headers import SecurityHeadersMiddleware
 
 __all__ = ["ROUTERS", "create_app"]
@@ -24,6 +32,7 @@ ROUTERS = (
     models.router,
     completions.router,
     chat.router,
+    tokens.router,
     health.router,
     metrics.router,
 )
@@ -64,7 +73,8 @@ def create_app(resources: ServerResources) -> FastAPI:
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=resources.metrics)
     # Making the document takes as long as some answers, so it is made before the first.
-    app.openapi_schema = _openapi(app)
+    document = _openapi(app)
+    app.openapi = lambda: document  # type: ignore[method-assign]
     return app
 
 

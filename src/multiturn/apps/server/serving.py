@@ -61,6 +61,9 @@ class HttpServer:
         listener: bound; closed when the server stops.
         log_level: of uvicorn.
         on_ready: called when requests are accepted.
+
+    Attributes:
+        on_ready: as given.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class HttpServer:
     ) -> None:
         settings = resources.settings
         raise_descriptor_limit(settings.max_connections)
+        self.on_ready = on_ready
         self._listener = listener
         self._server = _Server(
             uvicorn.Config(
@@ -89,13 +93,14 @@ class HttpServer:
                 timeout_graceful_shutdown=int(settings.stop_seconds) + 5,
             ),
             resources,
-            on_ready,
+            lambda: self.on_ready(),
         )
 
     @property
     def address(self) -> str:
-        """The URL of the server, without a path."""
+        """The URL of the server for this machine, without a path."""
         host, port = self._listener.getsockname()[:2]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def run(self) -> None:

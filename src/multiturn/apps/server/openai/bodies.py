@@ -17,6 +17,7 @@ __all__ = [
     "SamplingBody",
     "StreamOptions",
     "TextPart",
+    "Token",
 ]
 
 MAX_TOP_LOGPROBS = 20
@@ -104,6 +105,8 @@ class ChatMessage(_Strict):
     """Text; None only of the assistant."""
     name: str | None = None
     """Ignored."""
+    type: Literal["text", "message"] | None = None
+    """Not in OpenAI's API, but lm-eval sends it. Ignored."""
     refusal: None = None
     """As this server answers it."""
 
