@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from multiturn.apps.server.openai.bodies import ChatBody, CompletionBody
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: (
@@ -20,30 +22,7 @@ JSON = st.recursive(
     ),
     max_leaves=10,
 )
-NAMES = st.sampled_from(
-    [
-        "model",
-        "prompt",
-        "suffix",
-        "max_tokens",
-        "temperature",
-        "top_p",
-        "top_k",
-        "n",
-        "best_of",
-        "stream",
-        "stream_options",
-        "logprobs",
-        "top_logprobs",
-        "echo",
-        "stop",
-        "seed",
-        "logit_bias",
-        "messages",
-        "user",
-        "tools",
-    ]
-)
+NAMES = st.sampled_from([*CompletionBody.model_fields, *ChatBody.model_fields])
 GOOD = {
     "prompt": st.sampled_from(["x", ["x", "y"], [1, 2], [[1], [2, 3]]]),
     "messages": st.just([{"role": "user", "content": "x"}]),

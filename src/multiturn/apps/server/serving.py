@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import threading
@@ -76,6 +77,8 @@ class HttpServer:
     ) -> None:
         settings = resources.settings
         raise_descriptor_limit(settings.max_connections)
+        # Long prompts are tokenized as batches of one, for which threads of their own are a loss.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         self.on_ready = on_ready
         self._listener = listener
         self._server = _Server(
