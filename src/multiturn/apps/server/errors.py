@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,6 +40,9 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,80}")
+_TYPES_TRIED = frozenset({"str", "int", "float", "bool", "list", "dict"})
 
 _TYPES = {
     401: "authentication_error",
@@ -166,17 +170,36 @@ async def _on_multiturn_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
-    """Name the first wrong parameter. The answer does not repeat what was sent."""
+    """Name a wrong parameter. The answer does not repeat what was sent."""
     del request
     assert isinstance(error, RequestValidationError)
     faults: Sequence[Mapping[str, Any]] = error.errors()
-    first = faults[0]
-    place = [str(each) for each in first["loc"][1:]]
-    name = ".".join(place) or None
-    message = f"{first['msg']}" if name is None else f"{name}: {first['msg']}"
-    if first["type"] == "json_invalid":
-        name, message = None, f"the body is not valid JSON: {first['ctx']['error']}"
+    # Of a parameter with several types, the one that nearly fits says more.
+    fault = min(faults, key=lambda each: str(each["type"]).endswith("_type"))
+    name = _parameter(fault["loc"][1:])
+    message = f"{fault['msg']}" if name is None else f"{name}: {fault['msg']}"
+    if fault["type"] == "unknown_parameter":
+        name = _parameter([*fault["loc"][1:], fault["ctx"]["key"]])
+        message = str(fault["msg"])
+    if fault["type"] == "json_invalid":
+        name, message = None, f"the body is not valid JSON: {fault['ctx']['error']}"
     return error_response(ApiError(400, message, param=name, code="invalid_value"))
+
+
+def _parameter(place: Sequence[str | int]) -> str | None:
+    """The name of a parameter by its place, without the types that were tried.
+
+    Example:
+        >>> _parameter(("messages", 0, "content", "list[TextPart]", 1, "text"))
+        'messages[0].content[1].text'
+    """
+    name = ""
+    for part in place:
+        if isinstance(part, int):
+            name += f"[{part}]"
+        elif _NAME.fullmatch(part) and part not in _TYPES_TRIED:
+            name += f".{part}" if name else part
+    return name or None
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

@@ -61,7 +61,7 @@ class ServerSettings:
     port: int = 8000
     host_names: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
-    max_body_bytes: int = 4 << 20
+    max_body_bytes: int = 1 << 20
     max_waiting: int = 64
     max_connections: int = 512
     max_choices: int = 128

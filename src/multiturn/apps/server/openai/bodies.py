@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 __all__ = [
     "ChatBody",
@@ -16,6 +17,7 @@ __all__ = [
     "CompletionBody",
     "SamplingBody",
     "StreamOptions",
+    "StrictBody",
     "TextPart",
     "Token",
 ]
@@ -23,17 +25,33 @@ __all__ = [
 MAX_TOP_LOGPROBS = 20
 _MAX_STOPS = 16
 _MAX_BIASES = 4096
+_MAX_PROMPTS = 1024
 
 Token = Annotated[int, Field(ge=0, lt=2**31)]
 Zero = Annotated[float, Field(ge=0, le=0)]
 StopText = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
-class _Strict(BaseModel):
+class StrictBody(BaseModel):
+    """A body whose unknown parameters are refused."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_first_unknown(cls, data: Any) -> Any:
+        """Pydantic would name all, which takes long where someone sends a hundred thousand."""
+        for key in data if isinstance(data, dict) else ():
+            if key not in cls.model_fields:
+                raise PydanticCustomError(
+                    "unknown_parameter",
+                    "this server does not know the parameter {name}",
+                    {"name": ascii(key)[:80], "key": key},
+                )
+        return data
 
-class StreamOptions(_Strict):
+
+class StreamOptions(StrictBody):
     """What a stream has besides text."""
 
     include_usage: bool | None = None
@@ -42,7 +60,7 @@ class StreamOptions(_Strict):
     """Chunks are never padded."""
 
 
-class SamplingBody(_Strict):
+class SamplingBody(StrictBody):
     """What both kinds of completion share."""
 
     model: str
@@ -57,7 +75,9 @@ class SamplingBody(_Strict):
     """Not in OpenAI's API: sample from so many tokens; 0 and -1 are off."""
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     """The same request with the same seed gives the same text; random by default."""
-    stop: StopText | Annotated[list[StopText], Field(max_length=_MAX_STOPS)] | None = None
+    stop: (
+        StopText | Annotated[list[StopText], Field(fail_fast=True, max_length=_MAX_STOPS)] | None
+    ) = None
     """The text ends before the first of these."""
     stream: bool | None = None
     """Whether the answer comes as server-sent events."""
@@ -71,12 +91,23 @@ class SamplingBody(_Strict):
     """Not supported: 0 or nothing."""
     user: str | None = None
     """Ignored."""
+    prompt_cache_key: Annotated[str, Field(max_length=256)] | None = None
+    """Requests with the same key share the cached prefix of their prompts."""
 
 
 class CompletionBody(SamplingBody):
     """A request to continue a text."""
 
-    prompt: str | list[str] | list[Token] | list[list[Token]]
+    # One fault of a long list is enough; finding all would take seconds.
+    prompt: (
+        str
+        | Annotated[list[str], Field(fail_fast=True, max_length=_MAX_PROMPTS)]
+        | Annotated[list[Token], Field(fail_fast=True)]
+        | Annotated[
+            list[Annotated[list[Token], Field(fail_fast=True)]],
+            Field(fail_fast=True, max_length=_MAX_PROMPTS),
+        ]
+    )
     """A text or several, or token ids of one or several."""
     suffix: str | None = None
     """What follows the inserted text, where the model can fill in the middle."""
@@ -90,18 +121,18 @@ class CompletionBody(SamplingBody):
     """Generate so many, and answer with the `n` whose tokens are likeliest on average."""
 
 
-class TextPart(_Strict):
+class TextPart(StrictBody):
     """A part of a message."""
 
     type: Literal["text"]
     text: str
 
 
-class ChatMessage(_Strict):
+class ChatMessage(StrictBody):
     """A message of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart] | None = None
+    content: str | Annotated[list[TextPart], Field(fail_fast=True)] | None = None
     """Text; None only of the assistant."""
     name: str | None = None
     """Ignored."""
@@ -111,7 +142,7 @@ class ChatMessage(_Strict):
     """As this server answers it."""
 
 
-class ResponseFormat(_Strict):
+class ResponseFormat(StrictBody):
     """The form of the answer."""
 
     type: Literal["text"]
@@ -120,7 +151,7 @@ class ResponseFormat(_Strict):
 class ChatBody(SamplingBody):
     """A request to continue a conversation, in the format of the model's own template."""
 
-    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    messages: Annotated[list[ChatMessage], Field(fail_fast=True, min_length=1)]
     """The conversation so far."""
     max_tokens: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     """New tokens of each answer, at most; by default what the context window leaves, up to 4096."""

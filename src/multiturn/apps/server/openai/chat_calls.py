@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from multiturn.apps.server.errors import ApiError
 from multiturn.apps.server.openai.bodies import ChatBody, ChatMessage
 from multiturn.apps.server.openai.sampling import (
+    cache_session,
     check_model,
     check_stream_options,
     sampling_options,
@@ -83,10 +84,17 @@ def chat_call(resources: ServerResources, body: ChatBody) -> ChatCall:
         stop=stop_rule(body),
         logprobs=bool(body.logprobs),
         top_logprobs=body.top_logprobs or 0,
+        session=cache_session(body.prompt_cache_key or _beginning(body)),
         **sampling_options(body),
     )
     tokenizer = tokenizer_for(resources, "text of a token", "logprobs") if body.logprobs else None
     return ChatCall(request=request, tokenizer=tokenizer)
+
+
+def _beginning(body: ChatBody) -> str:
+    """What all requests of a conversation share: the messages up to the first of the user."""
+    first = next((n for n, each in enumerate(body.messages) if each.role == "user"), 0)
+    return repr([_message(each) for each in body.messages[: first + 1]])
 
 
 def _message(message: ChatMessage) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from multiturn.apps.server.errors import ApiError
 from multiturn.apps.server.openai.bodies import CompletionBody
 from multiturn.apps.server.openai.fill_in_middle import MIDDLE_STOPS, middle_prompt
 from multiturn.apps.server.openai.sampling import (
+    cache_session,
     check_model,
     check_stream_options,
     sampling_options,
@@ -90,6 +91,7 @@ def completion_call(resources: ServerResources, body: CompletionBody) -> Complet
             logprobs=body.logprobs is not None or generated > n,
             top_logprobs=body.logprobs or 0,
             prompt_logprobs=bool(body.echo) and body.logprobs is not None,
+            session=cache_session(body.prompt_cache_key),
             # Equal prompts get texts of their own.
             seed=(seed + number * generated) % 2**31,
             **options,

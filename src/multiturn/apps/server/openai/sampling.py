@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from typing import Any
 
@@ -12,7 +13,14 @@ from multiturn.engines.protocol import TokenizerOwner
 from multiturn.text.tokenizers import Tokenizer
 from multiturn.text.truncation import KeepAll, StopRule, StopStrings
 
-__all__ = ["check_model", "check_stream_options", "sampling_options", "stop_rule", "tokenizer_for"]
+__all__ = [
+    "cache_session",
+    "check_model",
+    "check_stream_options",
+    "sampling_options",
+    "stop_rule",
+    "tokenizer_for",
+]
 
 _SEEDS = 2**31
 
@@ -60,6 +68,14 @@ def sampling_options(body: SamplingBody) -> dict[str, Any]:
         "seed": (secrets.randbits(31) if body.seed is None else body.seed) % _SEEDS,
         "logit_bias": _logit_bias(body),
     }
+
+
+def cache_session(key: str | None) -> str | None:
+    """The session of the engine whose prefixes a request may reuse."""
+    if key is None:
+        return None
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"api-{digest[:32]}"
 
 
 def stop_rule(body: SamplingBody, *more: str) -> StopRule:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from multiturn.apps.server.openai.bodies import Token
+from multiturn.apps.server.openai.bodies import StrictBody, Token
 
 __all__ = ["Detokenize", "Detokenized", "Tokenize", "Tokenized", "TokenizerInfo"]
 
 
-class Tokenize(BaseModel):
+class Tokenize(StrictBody):
     """A text to tokenize."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     prompt: str
     model: str | None = None
@@ -34,12 +32,10 @@ class Tokenized(BaseModel):
     """Tokens of the context window."""
 
 
-class Detokenize(BaseModel):
+class Detokenize(StrictBody):
     """Tokens of a text."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    tokens: Annotated[list[Token], Field(max_length=1 << 20)]
+    tokens: Annotated[list[Token], Field(fail_fast=True, max_length=1 << 20)]
     model: str | None = None
 
 
