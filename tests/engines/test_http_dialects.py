@@ -94,7 +94,7 @@ def test_everything_not_asked_for_is_switched_off_by_name() -> None:
     def body(kind, request: Request = REQUEST) -> dict:
         return completion_body(kind, HttpSettings(), "m", request, 2, [1, 2])
 
-    for kind in ("llama.cpp", "vllm", "sglang", "other"):
+    for kind in ("multiturn", "llama.cpp", "vllm", "sglang", "other"):
         sent = body(kind)
         assert (sent["seed"], sent["stream"], sent["prompt"]) == (9, True, [1, 2])
         assert "stop" not in sent and "n" not in sent

@@ -9,6 +9,8 @@ import pytest
 
 from multiturn.engines.protocol import Request, generate
 
+pytestmark = pytest.mark.real
+
 MESSAGES = [
     {"role": "system", "content": "def f"},
     {"role": "user", "content": "return x"},

@@ -10,6 +10,8 @@ import pytest
 
 from multiturn.engines.protocol import Request, generate
 
+pytestmark = pytest.mark.real
+
 PROMPT = "def f(x):\n    return x\nimport numpy as np\n"
 
 

@@ -12,6 +12,8 @@ import httpx
 import pytest
 from stepping import SteppingEngine
 
+pytestmark = pytest.mark.real
+
 COMPLETIONS = "/v1/completions"
 
 

@@ -17,6 +17,8 @@ from multiturn.engines.http.settings import HttpSettings
 from multiturn.engines.protocol import Delta, Request, generate
 from multiturn.text.truncation import StopStrings
 
+pytestmark = pytest.mark.real
+
 PROMPT = "def f(x):\n    return x\nimport numpy as np\n"
 
 
@@ -109,8 +111,19 @@ class TestOwnEngine:
             assert theirs.raw_text == ours.raw_text
             assert theirs.finish_reason == ours.finish_reason
             assert theirs.prompt_tokens == ours.prompt_tokens
-            assert ours.mean_logprob is not None and theirs.mean_logprob is not None
-            assert theirs.mean_logprob == pytest.approx(ours.mean_logprob, abs=0.2)
+            count = ours.text_tokens
+            assert theirs.tokens[:count] == ours.tokens[:count]
+            assert theirs.mean_logprob == pytest.approx(ours.mean_logprob, abs=1e-9)
+
+    def test_it_knows_the_model(self, server: Any, remote_engine: Any) -> None:
+        ours, theirs = server.resources.engine.info, remote_engine.info
+        for name in ("context_window", "chat_template", "bos_token", "eos_token", "slots"):
+            assert getattr(theirs, name) == getattr(ours, name)
+        assert theirs.exact_counts and theirs.token_ids
+        for text in ("", "def f(x):", "<|fim_prefix|>", "\u00e9" * 3):
+            for special in (False, True):
+                counted = server.resources.engine.count_tokens(text, parse_special=special)
+                assert remote_engine.count_tokens(text, parse_special=special) == counted
 
     def test_the_stop_rule_ends_the_generation(self, server: Any, remote_engine: Any) -> None:
         request = Request(prompt=PROMPT, temperature=0, max_tokens=200)

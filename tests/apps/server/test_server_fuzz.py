@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from multiturn.apps.server.openai.bodies import ChatBody, CompletionBody
 
+pytestmark = pytest.mark.real
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: (

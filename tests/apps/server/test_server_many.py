@@ -16,6 +16,8 @@ from stepping import SteppingEngine
 
 from multiturn.engines.protocol import FinishReason
 
+pytestmark = pytest.mark.real
+
 COMPLETIONS = "/v1/completions"
 
 

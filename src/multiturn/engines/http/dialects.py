@@ -58,6 +58,10 @@ def completion_body(
                 "cache_prompt": request.session is not None,
                 "timings_per_token": True,
             }
+        case "multiturn":
+            body |= {"top_k": request.top_k, "return_token_ids": True}
+            if request.session is not None:
+                body["prompt_cache_key"] = request.session
         case "vllm" | "sglang":
             body |= {"top_k": request.top_k or -1, "min_p": 0.0, "repetition_penalty": 1.0}
             if kind == "vllm":
@@ -82,4 +86,4 @@ def messages(settings: HttpSettings, prompt: str) -> list[dict[str, str]]:
 
 def returns_token_ids(kind: ServerKind) -> bool:
     """Whether such servers report token ids."""
-    return kind in ("llama.cpp", "vllm")
+    return kind in ("multiturn", "llama.cpp", "vllm")

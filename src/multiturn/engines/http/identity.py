@@ -26,7 +26,12 @@ _WINDOWS = (
 )
 """Names of the context window in the model lists of servers."""
 
-_OWNERS: dict[str, ServerKind] = {"llamacpp": "llama.cpp", "vllm": "vllm", "sglang": "sglang"}
+_OWNERS: dict[str, ServerKind] = {
+    "multiturn": "multiturn",
+    "llamacpp": "llama.cpp",
+    "vllm": "vllm",
+    "sglang": "sglang",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,20 @@ async def identify(connection: Connection, settings: HttpSettings) -> Identity:
             chat_template=props.get("chat_template") if settings.api == "completions" else None,
             bos_token=props.get("bos_token") or "",
             eos_token=props.get("eos_token") or "",
+        )
+    if kind == "multiturn":
+        found = await _optional(connection.get(f"{root}/tokenizer_info", seconds=_SECONDS))
+        info = found if isinstance(found, dict) else {}
+        return Identity(
+            kind=kind,
+            version=entry.get("version"),
+            model=model,
+            context=context,
+            slots=_positive(entry.get("slots")),
+            tokenizes=bool(info),
+            chat_template=info.get("chat_template") if settings.api == "completions" else None,
+            bos_token=info.get("bos_token") or "",
+            eos_token=info.get("eos_token") or "",
         )
     version = tokens = None
     if kind in ("vllm", "sglang"):
@@ -147,8 +166,10 @@ async def tokenize(
         if doubled and len(tokens) > 1 and tokens[0] == tokens[1]:
             del tokens[0]
         return tokens
-    body = {"model": identity.model}
+    body: dict[str, Any] = {"model": identity.model}
     body |= {"prompt": text} if chat is None else {"messages": chat}
+    if identity.kind == "multiturn" and chat is None:
+        body["parse_special"] = parse_special
     answer = await connection.post(f"{root}/tokenize", body, seconds=_SECONDS)
     return cast(list[int], _part(answer, "tokens", list))
 

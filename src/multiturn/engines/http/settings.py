@@ -12,7 +12,7 @@ from multiturn.core.retry import RetryPolicy
 __all__ = ["Api", "HttpSettings", "HttpTimeouts", "ServerKind"]
 
 Api = Literal["completions", "chat"]
-ServerKind = Literal["llama.cpp", "vllm", "sglang", "other"]
+ServerKind = Literal["multiturn", "llama.cpp", "vllm", "sglang", "other"]
 
 _POSITIVE = Range(0, above=True)
 _RETRY = RetryPolicy(attempts=8)

@@ -36,6 +36,10 @@ class ModelEntry(BaseModel):
     owned_by: str = "multiturn"
     context_window: int
     """Not in OpenAI's API: tokens of prompt and continuation together."""
+    slots: int
+    """Not in OpenAI's API: continuations that are generated at once."""
+    version: str
+    """Not in OpenAI's API: of the server."""
 
 
 class ModelList(BaseModel):
@@ -80,6 +84,8 @@ class CompletionChoice(BaseModel):
     index: int
     logprobs: CompletionLogprobs | None = None
     finish_reason: Finish | None = None
+    token_ids: list[int] | None = None
+    """Of the new text, with `return_token_ids`."""
 
 
 class CompletionAnswer(BaseModel):
@@ -134,6 +140,8 @@ class ChatChoice(BaseModel):
     message: ChatMessageAnswer
     logprobs: ChatLogprobs | None = None
     finish_reason: Finish
+    token_ids: list[int] | None = None
+    """Of the message, with `return_token_ids`."""
 
 
 class ChatAnswer(BaseModel):

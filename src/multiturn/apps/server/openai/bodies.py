@@ -89,6 +89,8 @@ class SamplingBody(StrictBody):
     """Not supported: 0 or nothing."""
     frequency_penalty: Zero | None = None
     """Not supported: 0 or nothing."""
+    return_token_ids: bool | None = None
+    """Not in OpenAI's API: whether choices have `token_ids`, as vLLM's have."""
     user: str | None = None
     """Ignored."""
     prompt_cache_key: Annotated[str, Field(max_length=256)] | None = None

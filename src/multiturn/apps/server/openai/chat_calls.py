@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from multiturn.apps.server.errors import ApiError
@@ -19,7 +20,7 @@ from multiturn.engines.protocol import Request
 from multiturn.synthesis.chat_template import ChatTemplate
 from multiturn.text.tokenizers import Tokenizer
 
-__all__ = ["ChatCall", "chat_call"]
+__all__ = ["ChatCall", "chat_call", "chat_prompt"]
 
 _MAX_TOKENS = 4096
 """Of an answer by default: a small model may never end one."""
@@ -32,10 +33,12 @@ class ChatCall:
     Attributes:
         request: of all answers.
         tokenizer: of the model, where the answer names tokens.
+        ids: whether the answer has the ids of its tokens.
     """
 
     request: Request
     tokenizer: Tokenizer | None
+    ids: bool
 
 
 def chat_call(resources: ServerResources, body: ChatBody) -> ChatCall:
@@ -63,15 +66,7 @@ def chat_call(resources: ServerResources, body: ChatBody) -> ChatCall:
             code="invalid_value",
         )
     engine, info = resources.engine, resources.engine.info
-    if info.chat_template is None:
-        raise ApiError(
-            400,
-            f"the model {resources.model_id!r} has no chat template; use /v1/completions",
-            param="model",
-            code="model_has_no_chat",
-        )
-    template = ChatTemplate(info.chat_template, info.bos_token, info.eos_token)
-    prompt = template.render([_message(message) for message in body.messages])
+    prompt = chat_prompt(resources, body.messages)
     max_tokens = body.max_completion_tokens or body.max_tokens
     if max_tokens is None:
         left = info.context_window - engine.count_tokens(prompt, parse_special=True)
@@ -82,13 +77,32 @@ def chat_call(resources: ServerResources, body: ChatBody) -> ChatCall:
         n=n,
         max_tokens=max_tokens,
         stop=stop_rule(body),
-        logprobs=bool(body.logprobs),
+        logprobs=bool(body.logprobs or body.return_token_ids),
         top_logprobs=body.top_logprobs or 0,
         session=cache_session(body.prompt_cache_key or _beginning(body)),
         **sampling_options(body),
     )
     tokenizer = tokenizer_for(resources, "text of a token", "logprobs") if body.logprobs else None
-    return ChatCall(request=request, tokenizer=tokenizer)
+    return ChatCall(request=request, tokenizer=tokenizer, ids=bool(body.return_token_ids))
+
+
+def chat_prompt(resources: ServerResources, messages: Sequence[ChatMessage]) -> str:
+    """A conversation in the format of the model's chat template, up to the next answer.
+
+    Raises:
+        ApiError: the model has no template, or a message no content.
+        ModelFileError: the template fails.
+    """
+    info = resources.engine.info
+    if info.chat_template is None:
+        raise ApiError(
+            400,
+            f"the model {resources.model_id!r} has no chat template; use /v1/completions",
+            param="model",
+            code="model_has_no_chat",
+        )
+    template = ChatTemplate(info.chat_template, info.bos_token, info.eos_token)
+    return template.render([_message(message) for message in messages])
 
 
 def _beginning(body: ChatBody) -> str:

@@ -39,6 +39,7 @@ def chat_answer(
                 if tokenizer is None
                 else chat_logprobs(tokens_of(completion), tokenizer),
                 finish_reason=finish_of(completion),
+                token_ids=list(completion.tokens[: completion.text_tokens]) if call.ids else None,
             )
             for completion in completions
         ],
@@ -58,6 +59,7 @@ class ChatChunks:
 
     def __init__(self, call: ChatCall) -> None:
         self._tokenizer = call.tokenizer
+        self._ids = call.ids
         self._begun: set[int] = set()
 
     def on_delta(self, number: int, delta: Delta) -> list[dict[str, Any]]:
@@ -66,10 +68,10 @@ class ChatChunks:
         logprobs = None
         if self._tokenizer is not None:
             logprobs = chat_logprobs(delta.tokens, self._tokenizer).model_dump()
-        return [
-            *self._begin(delta.index),
-            _choice(delta.index, {"content": delta.text}, logprobs=logprobs),
-        ]
+        choice = _choice(delta.index, {"content": delta.text}, logprobs=logprobs)
+        if self._ids:
+            choice["token_ids"] = [each.token for each in delta.tokens]
+        return [*self._begin(delta.index), choice]
 
     def on_completion(self, number: int, completion: Completion) -> list[dict[str, Any]]:
         """The end of an answer."""

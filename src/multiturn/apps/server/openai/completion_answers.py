@@ -77,7 +77,14 @@ def completion_choice(
         index=number * call.n + place,
         logprobs=logprobs,
         finish_reason="length" if call.no_text else finish_of(completion),
+        token_ids=_ids(call, completion),
     )
+
+
+def _ids(call: CompletionCall, completion: Completion) -> list[int] | None:
+    if not call.ids:
+        return None
+    return [] if call.no_text else list(completion.tokens[: completion.text_tokens])
 
 
 def tokens_of(completion: Completion) -> list[TokenLogprob]:

@@ -36,6 +36,7 @@ class CompletionCall:
         top: how many likely tokens the answer names at each place; None without log-probabilities.
         no_text: whether only the prompt is wanted.
         tokenizer: of the model, where the answer names tokens.
+        ids: whether the answer has the ids of its tokens.
     """
 
     requests: tuple[Request, ...]
@@ -44,6 +45,7 @@ class CompletionCall:
     top: int | None
     no_text: bool
     tokenizer: Tokenizer | None
+    ids: bool
 
 
 def completion_call(resources: ServerResources, body: CompletionBody) -> CompletionCall:
@@ -88,7 +90,7 @@ def completion_call(resources: ServerResources, body: CompletionBody) -> Complet
             n=generated,
             max_tokens=max(1, max_tokens),
             stop=stop,
-            logprobs=body.logprobs is not None or generated > n,
+            logprobs=body.logprobs is not None or generated > n or bool(body.return_token_ids),
             top_logprobs=body.logprobs or 0,
             prompt_logprobs=bool(body.echo) and body.logprobs is not None,
             session=cache_session(body.prompt_cache_key),
@@ -105,6 +107,7 @@ def completion_call(resources: ServerResources, body: CompletionBody) -> Complet
         top=body.logprobs,
         no_text=max_tokens == 0,
         tokenizer=tokenizer,
+        ids=bool(body.return_token_ids),
     )
 
 

@@ -38,7 +38,10 @@ class CompletionChunks:
         index = number * self._call.n + delta.index
         choices = self._begin(number, index)
         if not self.no_text:
-            choices.append(_choice(index, delta.text, self._logprobs(index, delta)))
+            choice = _choice(index, delta.text, self._logprobs(index, delta))
+            if self._call.ids:
+                choice["token_ids"] = [each.token for each in delta.tokens]
+            choices.append(choice)
         return choices
 
     def on_completion(self, number: int, completion: Completion) -> list[dict[str, Any]]:

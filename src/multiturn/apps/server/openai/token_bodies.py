@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from multiturn.apps.server.openai.bodies import StrictBody, Token
+from multiturn.apps.server.openai.bodies import ChatMessage, StrictBody, Token
 
 __all__ = ["Detokenize", "Detokenized", "Tokenize", "Tokenized", "TokenizerInfo"]
 
@@ -14,13 +14,17 @@ __all__ = ["Detokenize", "Detokenized", "Tokenize", "Tokenized", "TokenizerInfo"
 class Tokenize(StrictBody):
     """A text to tokenize."""
 
-    prompt: str
+    prompt: str | None = None
+    """Either a text ..."""
+    messages: Annotated[list[ChatMessage], Field(fail_fast=True, min_length=1)] | None = None
+    """... or a conversation, in the format of the model's chat template."""
     model: str | None = None
     """From `/v1/models`; the server has only one."""
     add_special_tokens: bool = True
     """Whether the tokens have those that the model expects around a prompt."""
     parse_special: bool = True
-    """Whether the names of special tokens are those tokens; otherwise they are ordinary text."""
+    """Whether the names of special tokens are those tokens; otherwise they are ordinary text. Those
+    of a chat template always are."""
 
 
 class Tokenized(BaseModel):

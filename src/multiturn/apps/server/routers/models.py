@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
+from multiturn import __version__
 from multiturn.apps.server.openai.answers import ModelEntry, ModelList
 from multiturn.apps.server.openai.sampling import check_model
 from multiturn.apps.server.resources import ServerResources, resources_of
@@ -40,4 +41,6 @@ def _entry(resources: ServerResources) -> ModelEntry:
         id=resources.model_id,
         created=_STARTED,
         context_window=resources.engine.info.context_window,
+        slots=resources.engine.info.slots,
+        version=__version__,
     )

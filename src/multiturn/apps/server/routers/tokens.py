@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
+from multiturn.apps.server.errors import ApiError
+from multiturn.apps.server.openai.chat_calls import chat_prompt
 from multiturn.apps.server.openai.sampling import check_model, tokenizer_for
 from multiturn.apps.server.openai.token_bodies import (
     Detokenize,
@@ -26,12 +28,22 @@ Resources = Annotated[ServerResources, Depends(resources_of)]
 
 @router.post("/tokenize")
 async def tokenize(body: Tokenize, resources: Resources) -> Tokenized:
-    """The tokens of a text, as `/v1/completions` takes them."""
+    """The tokens of a text or a conversation, as `/v1/completions` takes them."""
     if body.model is not None:
         check_model(resources, body.model)
     tokenizer = tokenizer_for(resources, "way to tokenize", "prompt")
+    if (body.prompt is None) == (body.messages is None):
+        raise ApiError(
+            400, "give either a prompt or messages", param="prompt", code="invalid_value"
+        )
     encode = tokenizer.encode_prompt if body.add_special_tokens else tokenizer.encode
-    tokens = await asyncio.to_thread(encode, body.prompt, parse_special=body.parse_special)
+
+    def encoded() -> list[int]:
+        if body.messages is None:
+            return encode(body.prompt or "", parse_special=body.parse_special)
+        return encode(chat_prompt(resources, body.messages), parse_special=True)
+
+    tokens = await asyncio.to_thread(encoded)
     window = resources.engine.info.context_window
     return Tokenized(tokens=tokens, count=len(tokens), max_model_len=window)
 
