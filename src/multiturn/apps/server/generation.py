@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from threading import Event as Flag
 from threading import Lock
@@ -90,11 +90,6 @@ class Generation:
         self._called = time.perf_counter()
         self._began = self._called
         self._has_text = False
-        self._on_end: list[Callable[[], None]] = []
-
-    def on_end(self, action: Callable[[], None]) -> None:
-        """Call `action` when the engine is done with it."""
-        self._on_end.append(action)
 
     async def start(self) -> None:
         """Wait for a turn at the engine, begin, and wait for the first event.
@@ -103,11 +98,7 @@ class Generation:
             ApiError: the call is refused.
             MultiturnError: the engine refuses it.
         """
-        try:
-            await self._admission.enter(self._weight)
-        except BaseException:
-            self._finish()
-            raise
+        await self._admission.enter(self._weight)
         self._began = time.perf_counter()
         loop = asyncio.get_running_loop()
         self._open = len(self._requests)
@@ -209,7 +200,6 @@ class Generation:
         if not self._open:
             self._admission.leave(self._weight, time.perf_counter() - self._began)
             self._listener.on_end(self._outcome)
-            self._finish()
 
     def _buffer(self, number: int, event: Event) -> None:
         if isinstance(event, Completion):
@@ -225,10 +215,6 @@ class Generation:
             self._items.clear()
             message = "the client reads more slowly than the model writes; it was cut off"
             self._end_early("slow_reader", ApiError(503, message, code="slow_reader"))
-
-    def _finish(self) -> None:
-        for action in self._on_end:
-            action()
 
 
 def _size(event: Event) -> int:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from weakref import WeakSet
 
 from fastapi import Request as HttpRequest
 
@@ -51,7 +52,7 @@ class ServerResources:
     admission: Admission = field(init=False)
     metrics: Metrics = field(init=False)
     threads: ThreadPoolExecutor = field(init=False)
-    _generations: set[Generation] = field(init=False, default_factory=set)
+    _generations: WeakSet[Generation] = field(init=False, default_factory=WeakSet)
 
     def __post_init__(self) -> None:
         self.admission = Admission(self.engine.info.slots, self.settings.max_waiting)
@@ -74,7 +75,6 @@ class ServerResources:
             listener=GenerationMetrics(self.metrics),
         )
         self._generations.add(generation)
-        generation.on_end(lambda: self._generations.discard(generation))
         return generation
 
     def stop(self) -> None:
