@@ -42,6 +42,7 @@ _REFUSALS = {
     "400": "The request is wrong; the message says how.",
     "401": "There is no token, or a wrong one.",
     "403": "A page elsewhere sent the request, or to another name of this machine.",
+    "404": "There is no such thing here.",
     "413": "The body is too large.",
     "429": "There are too many requests; Retry-After says when to come back.",
     "503": "The engine or another part failed, or the server is stopping.",
