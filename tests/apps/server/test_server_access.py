@@ -26,7 +26,7 @@ def test_health_needs_no_token_and_everything_else_does(server: Any) -> None:
     "headers",
     [
         {"Authorization": "Bearer wrong"},
-        {"Authorization": "Bearer "},
+        {"Authorization": "Bearer"},
         {"Authorization": "Basic wrong"},
         {"Cookie": "multiturn-80=x"},
         {"Cookie": "\x01; =; multiturn"},

@@ -73,9 +73,10 @@ class TestOpenAI:
         answer = openai_client.chat.completions.create(**options)
         assert answer.choices[0].message.role == "assistant"
         assert answer.choices[0].logprobs.content[0].top_logprobs
-        with openai_client.chat.completions.stream(**options) as stream:
-            final = stream.get_final_completion()
-        assert final.choices[0].message.content == answer.choices[0].message.content
+        chunks = list(openai_client.chat.completions.create(**options, stream=True))
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        assert text == answer.choices[0].message.content
+        assert chunks[-1].choices[0].finish_reason == answer.choices[0].finish_reason
 
     def test_errors(self, openai_client: Any, server: Any) -> None:
         openai = pytest.importorskip("openai")
@@ -163,12 +164,13 @@ def test_simon_willisons_llm(server: Any, tmp_path: Path) -> None:
         expected = done.stdout
 
 
-def test_lm_eval_scores_as_the_engine_does(server: Any) -> None:
+def test_lm_eval_scores_as_the_engine_does(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("lm_eval", reason="lm-eval is not installed")
     pytest.importorskip("aiohttp", reason="lm-eval's API models are not installed")
     from lm_eval.api.instance import Instance
     from lm_eval.models.openai_completions import LocalCompletionsAPI
 
+    monkeypatch.setenv("OPENAI_API_KEY", server.token)
     model = LocalCompletionsAPI(
         model="tiny", base_url=f"{server.url}/v1/completions", auth_token=server.token,
         tokenizer_backend="auto", num_concurrent=4, max_retries=1,

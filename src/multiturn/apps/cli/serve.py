@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -98,8 +99,9 @@ def serve(
         origins=tuple(origin or ()),
         max_waiting=max_waiting,
         stop_seconds=stop_seconds,
-        **({"token": token} if token else {}),
     )
+    if token:
+        server_settings = replace(server_settings, token=token)
     console = console_for()
     at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     # Bound first: that a port is in use is known before a model is loaded.

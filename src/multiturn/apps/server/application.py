@@ -23,7 +23,6 @@ from multiturn.apps.server.routers import (
     models,
     tokens,
 )
-from multiturn.apps.server.security_headers import SecurityHeadersMiddleware
 
 __all__ = ["ROUTERS", "create_app"]
 
@@ -71,7 +70,6 @@ def create_app(resources: ServerResources) -> FastAPI:
     # The last one added is the first that a request passes.
     app.add_middleware(RateLimitMiddleware, settings=resources.settings)
     app.add_middleware(AccessMiddleware, settings=resources.settings)
-    app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=resources.metrics)
     # Making the document takes as long as some answers, so it is made before the first.
     document = _openapi(app)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from typing import Any
+from typing import Any, cast
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from multiturn.apps.server.settings import ServerSettings
 
@@ -66,7 +66,7 @@ def bounded_protocol(settings: ServerSettings) -> type[H11Protocol]:
 
         def _reads_request(self) -> bool:
             """Whether a request, or the rest of one, is yet to arrive."""
-            cycle = self.cycle
+            cycle = cast(RequestResponseCycle | None, self.cycle)  # None before the first request
             return cycle is None or cycle.response_complete or cycle.more_body
 
         def _await_request(self) -> None:

@@ -179,7 +179,7 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     name = _parameter(fault["loc"][1:])
     message = f"{fault['msg']}" if name is None else f"{name}: {fault['msg']}"
     if fault["type"] == "unknown_parameter":
-        name = _parameter([*fault["loc"][1:], fault["ctx"]["key"]])
+        name = _parameter([*fault["loc"][1:], fault["ctx"]["name"].strip("'")])
         message = str(fault["msg"])
     if fault["type"] == "json_invalid":
         name, message = None, f"the body is not valid JSON: {fault['ctx']['error']}"

@@ -82,6 +82,8 @@ class Generation:
         self._posted: list[tuple[int, Event | BaseException | None]] = []
         self._items: deque[Item] = deque()
         self._buffered = 0
+        """Bytes that threads have posted and the client has not read."""
+        self._overflowed = False
         self._arrived = asyncio.Event()
         self._open = 0
         """Threads that have not ended."""
@@ -124,7 +126,6 @@ class Generation:
         if not self._items:
             raise StopAsyncIteration
         number, event = self._items.popleft()
-        self._buffered -= _size(event)
         if isinstance(event, Delta):
             event = self._joined(number, event)
         return number, event
@@ -144,15 +145,17 @@ class Generation:
             await self._arrived.wait()
 
     def _joined(self, number: int, delta: Delta) -> Delta:
-        text, tokens = [delta.text], list(delta.tokens)
+        text, tokens, size = [delta.text], list(delta.tokens), _size(delta)
         while self._items:
             other, event = self._items[0]
             if other != number or not isinstance(event, Delta) or event.index != delta.index:
                 break
             self._items.popleft()
-            self._buffered -= _size(event)
+            size += _size(event)
             text.append(event.text)
             tokens += event.tokens
+        with self._lock:
+            self._buffered -= size
         if len(text) == 1:
             return delta
         return Delta(delta.index, "".join(text), tuple(tokens))
@@ -180,6 +183,11 @@ class Generation:
         """Hand an item to the event loop. One wake-up serves all items that wait for it."""
         with self._lock:
             self._posted.append((number, item))
+            if isinstance(item, Delta):
+                self._buffered += _size(item)
+                if self._buffered > self._max_buffered_bytes:
+                    self._overflowed = True
+                    self._cancel.set()
             if len(self._posted) > 1:
                 return
         with contextlib.suppress(RuntimeError):  # the loop has ended
@@ -189,6 +197,10 @@ class Generation:
         """Take what the threads posted, on the event loop."""
         with self._lock:
             posted, self._posted = self._posted, []
+        if self._overflowed and self._fault is None:
+            self._items.clear()
+            message = "the client reads more slowly than the model writes; it was cut off"
+            self._end_early("slow_reader", ApiError(503, message, code="slow_reader"))
         for number, item in posted:
             if item is None:
                 self._open -= 1
@@ -210,14 +222,7 @@ class Generation:
             self._has_text = True
             self._listener.on_first_token(time.perf_counter() - self._called)
         self._items.append((number, event))
-        self._buffered += _size(event)
-        if self._buffered > self._max_buffered_bytes:
-            self._items.clear()
-            message = "the client reads more slowly than the model writes; it was cut off"
-            self._end_early("slow_reader", ApiError(503, message, code="slow_reader"))
 
 
-def _size(event: Event) -> int:
-    if isinstance(event, Delta):
-        return len(event.text) + _EVENT_BYTES * (1 + len(event.tokens))
-    return _EVENT_BYTES
+def _size(delta: Delta) -> int:
+    return len(delta.text) + _EVENT_BYTES * (1 + len(delta.tokens))

@@ -16,6 +16,7 @@ from multiturn.engines.protocol import Completion
 __all__ = ["GenerationMetrics", "Metrics", "MetricsMiddleware"]
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _LAG_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 
 
@@ -121,6 +122,6 @@ class MetricsMiddleware:
         finally:
             # A client chooses the path and the method, so they must not name a metric.
             route = getattr(scope.get("route"), "path", "none")
-            method = scope["method"] if route != "none" else "other"
+            method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.requests.labels(method, route, status).inc()
             self._metrics.request_seconds.labels(route).observe(time.perf_counter() - started)

@@ -166,11 +166,11 @@ async def tokenize(
         if doubled and len(tokens) > 1 and tokens[0] == tokens[1]:
             del tokens[0]
         return tokens
-    body: dict[str, Any] = {"model": identity.model}
-    body |= {"prompt": text} if chat is None else {"messages": chat}
+    sent: dict[str, Any] = {"model": identity.model}
+    sent |= {"prompt": text} if chat is None else {"messages": chat}
     if identity.kind == "multiturn" and chat is None:
-        body["parse_special"] = parse_special
-    answer = await connection.post(f"{root}/tokenize", body, seconds=_SECONDS)
+        sent["parse_special"] = parse_special
+    answer = await connection.post(f"{root}/tokenize", sent, seconds=_SECONDS)
     return cast(list[int], _part(answer, "tokens", list))
 
 

@@ -90,8 +90,8 @@ class Sampler:
                 if place.logprobs:
                     unbiased[number] = logits[number].copy()
                 # A token may be named twice; a sum with `+=` would count it once.
-                tokens, values = zip(*place.bias, strict=True)
-                np.add.at(logits[number], np.array(tokens), np.array(values, np.float32))
+                biased, values = zip(*place.bias, strict=True)
+                np.add.at(logits[number], np.array(biased), np.array(values, np.float32))
         tokens, logprobs = self._model.sample(
             logits,
             temperature=[place.temperature for place in places],

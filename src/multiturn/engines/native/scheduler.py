@@ -268,7 +268,8 @@ class Scheduler(SchedulerThread):
         """Score tokens of prompts, and return the states at which tokens are sampled."""
         if not any(row.scored for row in rows):
             return hidden
-        start, sampled = 0, []
+        start = 0
+        sampled: list[int] = []
         for row in rows:
             if row.scored:
                 sequence = row.sequence

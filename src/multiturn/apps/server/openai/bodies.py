@@ -46,7 +46,7 @@ class StrictBody(BaseModel):
                 raise PydanticCustomError(
                     "unknown_parameter",
                     "this server does not know the parameter {name}",
-                    {"name": ascii(key)[:80], "key": key},
+                    {"name": ascii(key)[:80]},
                 )
         return data
 
