@@ -21,7 +21,7 @@ from multiturn.apps.server.admission import Admission
 from multiturn.apps.server.errors import ApiError
 from multiturn.engines.protocol import Completion, Delta, Engine, Event, Request
 
-__all__ = ["Generation", "GenerationListener"]
+__all__ = ["EngineCall", "GenerationListener"]
 
 _EVENT_BYTES = 200
 """About what an event takes besides its text."""
@@ -43,7 +43,7 @@ class GenerationListener:
         """It has ended: ``completed``, ``cancelled``, ``slow_reader``, ``stopped``, ``failed``."""
 
 
-class Generation:
+class EngineCall:
     """The continuations of some requests, as an asynchronous iterator over their events.
 
     `start` begins it, `close` cancels what is unfinished. Belongs to one event loop.

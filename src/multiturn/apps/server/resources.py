@@ -11,7 +11,7 @@ from weakref import WeakSet
 from fastapi import Request as HttpRequest
 
 from multiturn.apps.server.admission import Admission
-from multiturn.apps.server.generation import Generation
+from multiturn.apps.server.generation import EngineCall
 from multiturn.apps.server.metrics import GenerationMetrics, Metrics
 from multiturn.apps.server.settings import ServerSettings
 from multiturn.engines.protocol import Engine, Request
@@ -52,7 +52,7 @@ class ServerResources:
     admission: Admission = field(init=False)
     metrics: Metrics = field(init=False)
     threads: ThreadPoolExecutor = field(init=False)
-    _generations: WeakSet[Generation] = field(init=False, default_factory=WeakSet)
+    _generations: WeakSet[EngineCall] = field(init=False, default_factory=WeakSet)
 
     def __post_init__(self) -> None:
         self.admission = Admission(self.engine.info.slots, self.settings.max_waiting)
@@ -64,9 +64,9 @@ class ServerResources:
         """The name by which clients ask for the model: that of a file without its directory."""
         return self.model.rstrip("/").rpartition("/")[2] or self.model
 
-    def generate(self, requests: Sequence[Request]) -> Generation:
+    def generate(self, requests: Sequence[Request]) -> EngineCall:
         """A call of the engine; it begins when it is entered. Belongs to the event loop."""
-        generation = Generation(
+        generation = EngineCall(
             self.engine,
             requests,
             admission=self.admission,

@@ -16,10 +16,10 @@ import uvicorn
 from multiturn.apps.server.application import create_app
 from multiturn.apps.server.connections import bounded_protocol, raise_descriptor_limit
 from multiturn.apps.server.loop_watch import watch_loop
+from multiturn.apps.server.outermost import OutermostMiddleware
 from multiturn.apps.server.resources import ServerResources
 from multiturn.apps.server.security_headers import SecurityHeadersMiddleware
 from multiturn.apps.server.settings import ServerSettings
-from multiturn.apps.server.too_large import TooLargeMiddleware
 from multiturn.core.errors import InputError
 
 __all__ = ["HttpServer", "bind"]
@@ -85,7 +85,7 @@ class HttpServer:
         self._listener = listener
         self._server = _Server(
             uvicorn.Config(
-                SecurityHeadersMiddleware(TooLargeMiddleware(create_app(resources))),
+                SecurityHeadersMiddleware(OutermostMiddleware(create_app(resources))),
                 http=bounded_protocol(settings),
                 loop="asyncio",
                 ws="none",

@@ -17,7 +17,7 @@ __all__ = [
     "CompletionChoice",
     "CompletionLogprobs",
     "Finish",
-    "ModelEntry",
+    "ServedModel",
     "ModelList",
     "PromptTokensDetails",
     "Usage",
@@ -26,7 +26,7 @@ __all__ = [
 Finish = Literal["stop", "length"]
 
 
-class ModelEntry(BaseModel):
+class ServedModel(BaseModel):
     """A model."""
 
     id: str
@@ -46,7 +46,7 @@ class ModelList(BaseModel):
     """The models of the server."""
 
     object: Literal["list"] = "list"
-    data: list[ModelEntry]
+    data: list[ServedModel]
 
 
 class PromptTokensDetails(BaseModel):

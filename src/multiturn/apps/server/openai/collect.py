@@ -16,7 +16,7 @@ async def collect(
     """The completions of each request, by index.
 
     Raises:
-        ApiError, MultiturnError: see `Generation`.
+        ApiError, MultiturnError: see `EngineCall`.
     """
     found: list[list[Completion]] = [[] for _ in requests]
     generation = resources.generate(requests)

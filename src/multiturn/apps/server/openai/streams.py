@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from multiturn.apps.server.errors import ApiError, as_api_error
 from multiturn.apps.server.event_stream import DONE, event
-from multiturn.apps.server.generation import Generation
+from multiturn.apps.server.generation import EngineCall
 from multiturn.apps.server.openai.envelope import Envelope, usage_of
 from multiturn.core.errors import MultiturnError
 from multiturn.engines.protocol import Completion, Delta
@@ -36,7 +36,7 @@ class ChunkShape(Protocol):
 
 
 async def stream_chunks(
-    generation: Generation, shape: ChunkShape, envelope: Envelope, *, include_usage: bool
+    generation: EngineCall, shape: ChunkShape, envelope: Envelope, *, include_usage: bool
 ) -> AsyncGenerator[bytes, None]:
     """The events of a stream, the last of which is `DONE`, or an error.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from multiturn import __version__
-from multiturn.apps.server.openai.answers import ModelEntry, ModelList
+from multiturn.apps.server.openai.answers import ModelList, ServedModel
 from multiturn.apps.server.openai.sampling import check_model
 from multiturn.apps.server.resources import ServerResources, resources_of
 
@@ -30,14 +30,14 @@ async def list_models(
 @router.get("/models/{model:path}")
 async def retrieve_model(
     model: str, resources: Annotated[ServerResources, Depends(resources_of)]
-) -> ModelEntry:
+) -> ServedModel:
     """A model by its id."""
     check_model(resources, model)
     return _entry(resources)
 
 
-def _entry(resources: ServerResources) -> ModelEntry:
-    return ModelEntry(
+def _entry(resources: ServerResources) -> ServedModel:
+    return ServedModel(
         id=resources.model_id,
         created=_STARTED,
         context_window=resources.engine.info.context_window,

@@ -1,4 +1,4 @@
-"""The refusal of a body that is too large, in the shape of every other one."""
+"""Around the framework: what it answers by itself, and bugs that are answered already."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from multiturn.apps.server.errors import ApiError, error_response
 
-__all__ = ["TooLargeMiddleware"]
+__all__ = ["OutermostMiddleware"]
 
 
-class TooLargeMiddleware:
-    """Replaces the framework's own answer, a line of text that it sends around the application.
+class OutermostMiddleware:
+    """Gives refusals of large bodies the usual shape, and leaves connections open after bugs.
+
+    The framework refuses such a body with a line of text. After a bug it answers 500 and raises the
+    exception once more, upon which the connection would be closed, perhaps under the next request.
 
     Args:
         app: the application.
@@ -24,10 +27,10 @@ class TooLargeMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        replaced = False
+        replaced = complete = False
 
         async def send_or_replace(message: MutableMapping[str, Any]) -> None:
-            nonlocal replaced
+            nonlocal replaced, complete
             if message["type"] == "http.response.start" and message["status"] == 413:
                 headers = dict(message.get("headers", ()))
                 replaced = not headers.get(b"content-type", b"").startswith(b"application/json")
@@ -36,5 +39,10 @@ class TooLargeMiddleware:
                     await error_response(error)(scope, receive, send)
             if not replaced:
                 await send(message)
+            complete = message["type"] == "http.response.body" and not message.get("more_body")
 
-        await self._app(scope, receive, send_or_replace)
+        try:
+            await self._app(scope, receive, send_or_replace)
+        except Exception:
+            if not complete:
+                raise
