@@ -7,25 +7,28 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
-
-sys.path.insert(0, str(Path(__file__).parent))  # several modules use the stepping engine
-
-from multiturn.apps.server.resources import ServerResources
-from multiturn.apps.server.serving import HttpServer, bind
-from multiturn.apps.server.settings import ServerSettings
 from multiturn.engines.native.loader import open_native
 from multiturn.engines.protocol import Engine
 from multiturn.engines.scripted import ScriptedEngine
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.store import SessionStore
+
+sys.path.insert(0, str(Path(__file__).parent))  # several modules use the stepping engine
+
+if find_spec("fastapi") is None:  # the extra `serve` is not installed
+    collect_ignore_glob = ["test_*.py"]
+else:
+    from multiturn.apps.server.resources import ServerResources
+    from multiturn.apps.server.serving import HttpServer, bind
+    from multiturn.apps.server.settings import ServerSettings
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<{{ message.role }}>{{ message.content }}</{{ message.role }}>"
