@@ -47,6 +47,11 @@ ROWS: dict[str, tuple[str, str]] = {
         "loop",
         "style=comment,comment_stop=next_comment,n=1,retries=0,align=true",
     ),
+    "chat, demonstrated": ("loop", "style=chat,n=1,retries=0,demonstrate=true"),
+    "comment, demonstrated": (
+        "loop",
+        "style=comment,comment_stop=next_comment,n=1,retries=0,demonstrate=true",
+    ),
     "chat, recap": ("loop", "style=chat,n=1,retries=0,shown=recap"),
     "chat, values": ("loop", "style=chat,n=1,retries=0,shown=values"),
     "comment, values": (
@@ -76,12 +81,16 @@ def main() -> None:
     parser.add_argument("split", choices=("dev", "test"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", action="append")
-    parser.add_argument("--rows", default="", help="names, separated by semicolons")
+    parser.add_argument(
+        "--rows", default="", help="names, or options of the loop, separated by semicolons"
+    )
     parser.add_argument("--cases", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="only read saved runs")
     parser.add_argument("--write", type=Path, help="write the table there")
     said, more = parser.parse_known_args()  # more: options of `multiturn bench own`
     rows = [name.strip() for name in said.rows.split(";") if name.strip()] or list(ROWS)
+    if strange := [name for name in rows if name not in ROWS and "=" not in name]:
+        parser.error(f"no such row: {'; '.join(strange)}; allowed: {'; '.join(ROWS)}")
     pages = []
     for model in said.model or MODELS:
         found = {}
@@ -101,7 +110,7 @@ def main() -> None:
 
 def run(name: str, model: str, place: Path, said: argparse.Namespace, more: list[str]) -> None:
     """Run one row to its end, or the rest of it; each has a directory and the engine alone."""
-    arm, options = ROWS[name]
+    arm, options = ROWS.get(name, ("loop", name))
     command = [str(Path(sys.executable).with_name("multiturn")), "bench", "own", "--model", model]
     command += ["--split", said.split, "--cases", str(said.cases), "--out", str(place)]
     command += ["--arm", arm, *more]

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from multiturn.synthesis.alignment import align_step, names_asked_for, names_made
+from multiturn.synthesis.alignment import (
+    align_step,
+    missing_names,
+    names_asked_for,
+    names_made,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +41,12 @@ def test_names_in_a_prompt(prompt, names):
         # A print that is missing.
         ("Print the sum of x.", "sum(x)", ["x"], "print(sum(x))"),
         ("Then print it.", "x = 3\nx", [], "print(x)"),
+        # A value in the wrong form.
+        ("Print a list of x and y.", "print(x, sum(y))", ["x", "y"], "print([x, sum(y)])"),
+        ("Finally, print the list of both.", "print(x, y)  # 3 4", ["x", "y"], "print([x, y])"),
+        # A value that is computed in vain.
+        ('Sort "x".', "sorted(x)", ["x"], "x = sorted(x)"),
+        ('Sort "t" by value.', "t.sort_values(by='a')", ["t"], "t = t.sort_values(by='a')"),
     ],
 )
 def test_what_is_completed(prompt, code, known, aligned):
@@ -57,6 +68,12 @@ def test_what_is_completed(prompt, code, known, aligned):
         ("Print the sum of x.", "print(sum(x))", ["x"]),
         ("Print x.", "def show():\n    print(x)\nshow()", ["x"]),
         ("Sort x.", "sorted(x)", ["x"]),  # nothing is asked for by name
+        ("Print x and y.", "print(x, y)", ["x", "y"]),
+        ("Print a list of x and y.", "print(*x)", ["x"]),
+        ("Print a list of x and y.", "print(x, y, sep=',')", ["x", "y"]),
+        ("Print a list of names.", "print('names:', x)", ["x"]),
+        ('Sort "x".', "x.sort()", ["x"]),
+        ('Sort "x".', "y.copy()", ["x", "y"]),
         ('Store it in "y".', "y = = 3", []),
         ('Store it in "y".', "", []),
     ],
@@ -71,3 +88,19 @@ def test_the_names_of_a_program():
     )
     assert names_made(source) == ["np", "path", "x", "y", "f", "A"]
     assert names_made("x = = 1") == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "before", "names"),
+    [
+        ('Store the largest of "x" in "top".', "best = max(x)", "x = [1]", ("top",)),
+        ('Store the largest of "x" in "top".', "top = max(x)", "x = [1]", ()),
+        ('Define a function "twice" of n.', "def double(n):\n    return 2 * n", "", ("twice",)),
+        ('Make a dictionary "ages" with the key "ann".', 'ages = {"ann": 1}', "", ()),
+        ('Print "yes" if x is even, and "no" if not.', "print('yes' if x else 'no')", "x = 1", ()),
+        ('Store it in "y".', "y = = 1", "", ()),
+        ('Store it in "y".', "", "", ("y",)),
+    ],
+)
+def test_names_that_a_step_lacks(prompt, code, before, names):
+    assert missing_names(prompt, code, before) == names

@@ -11,8 +11,10 @@ from multiturn.core.errors import InputError
 from multiturn.core.records import read_record, to_plain
 from multiturn.engines.scripted import ScriptedEngine, ScriptSettings
 from multiturn.synthesis.checks import checks_from
+from multiturn.synthesis.demonstration import DEMONSTRATION, NEW_PROGRAM
 from multiturn.synthesis.events import CandidateWritten, Retrying, TurnSaved
 from multiturn.synthesis.loop import Synthesizer
+from multiturn.synthesis.program_text import program_text
 from multiturn.synthesis.records import Sampling, SessionSettings
 from multiturn.synthesis.strategy import Strategy
 
@@ -112,6 +114,29 @@ def test_a_failure_is_resampled_without_feedback(write):
     assert "undefined" in requests[1].prompt.removeprefix(requests[0].prompt)
 
 
+def test_a_step_that_lacks_what_was_asked_for_is_written_again(write):
+    script = {"Store": ["total = 1\n", "y = 2\n"], "Print": ["z = 3\n", "print(3)\n"]}
+    prompts = ['Store it in "y".', "Print it."]
+    turn, events, requests = write(script, prompts, retries=1, asked=True)
+    assert [e.failure for e in events if isinstance(e, Retrying)] == [
+        "it does not make y",
+        "it does not print what it should",
+    ]
+    assert "y = 2" in requests[2].prompt
+    assert (turn.code, turn.choice.lacks) == ("print(3)", ())
+    turn, events, _ = write(script, prompts, retries=1)
+    assert turn.code == "z = 3"
+    assert not any(isinstance(event, Retrying) for event in events)
+
+
+def test_a_candidate_that_lacks_what_was_asked_for_ranks_behind(write):
+    answers = ["x = 1\n", "x = 1 + 0\n", "y = 2\n"]
+    options = {"n": 3, "choose": "values", "asked": True}
+    turn, _, _ = write({"Store": answers}, ['Store it in "y".'], **options)
+    assert turn.code == "y = 2"
+    assert [candidate.lacks for candidate in turn.candidates] == [("y",), ("y",), ()]
+
+
 @pytest.mark.parametrize("chat", [False, True])
 def test_the_prompt_shows_a_recap_or_the_values(write, chat):
     script = {"Set x": "x = [1, 2]\n", "Print": "print(x)\n"}
@@ -123,6 +148,34 @@ def test_the_prompt_shows_a_recap_or_the_values(write, chat):
     values = write(script, turns, chat=chat, shown="values")[2][1].prompt
     assert "x = [1, 2]" in values[values.index("The variables now:") :]
     assert "The variables now" not in write(script, turns, chat=chat, shown="values")[2][0].prompt
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_a_demonstration_stands_before_the_session(write, chat):
+    script = {"Set x": "x = 1\n", "Print": "print(x)\n"}
+    turns = ["Set x.", "Print x."]
+    requests = write(script, turns, chat=chat, demonstrate=True)[2]
+    first, second = (request.prompt for request in requests)
+    places = [first.index(part) for part in (DEMONSTRATION[0][0], NEW_PROGRAM, "Set x.")]
+    assert places == sorted(places)
+    shared = first[: places[-1] + len("Set x.")]
+    assert second.startswith(shared)  # so the engine has it in its cache
+    turn, _, requests = write(script, turns, chat=chat)
+    assert NEW_PROGRAM not in requests[0].prompt
+    assert turn.choice.run.stdout == "1\n"
+
+
+def test_the_demonstration_runs_and_does_what_it_says():
+    names: dict[str, object] = {}
+    exec(program_text("", DEMONSTRATION), names)
+    assert (names["days"], names["place"]) == ([14, 25, 9], 2)
+
+
+def test_an_import_that_a_step_forgets_is_added(write):
+    turn, _, _ = write({"Set": "y = math.sqrt(4)\n"}, ["Set y."], align=True)
+    assert turn.code == "import math\ny = math.sqrt(4)"
+    assert turn.choice.aligned
+    assert turn.choice.finished
 
 
 def test_notes_are_no_part_of_the_history(write):

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 
 from multiturn.synthesis.parsing import parse_module
 
-__all__ = ["align_step", "names_asked_for", "names_made"]
+__all__ = ["align_step", "asks_to_print", "missing_names", "names_asked_for", "names_made"]
 
 _QUOTED = re.compile(r"""["'`\u201c\u2018]([A-Za-z_]\w*)(?:\([^()"'`]*\))?["'`\u201d\u2019]""")
 _CALLED = re.compile(
     r"\b(?:named|called|name it|call it|function|method|class|variable|as)\s+([A-Za-z_]\w*)"
     r"(?=\s*\()|\b(?:named|called)\s+([A-Za-z_]\w*)\b"
 )
+_ASKS_TO_PRINT_A_LIST = re.compile(r"^\W*(?:then\s+|finally,?\s+)?print\s+(?:a|the)\s+list\b", re.I)
 _ASKS_TO_PRINT = re.compile(r"^\W*(?:then\s+|finally,?\s+)?print\b", re.IGNORECASE)
 
 
@@ -64,21 +65,69 @@ def align_step(prompt: str, code: str, known: Sequence[str]) -> str:
     made = _names_made(tree)
     missing = [name for name in names_asked_for(prompt) if name not in made and name not in known]
     last = tree.body[-1]
-    bare = isinstance(last, ast.Expr) and not _is_print(last.value) and _is_value(last.value)
-    if _ASKS_TO_PRINT.match(prompt) and bare and not _prints(tree):
-        return _replaced(code, last, f"print({ast.unparse(last.value)})")  # type: ignore[attr-defined]
+    value = last.value if isinstance(last, ast.Expr) else None
+    if _ASKS_TO_PRINT_A_LIST.match(prompt) and value is not None and _prints_several(value):
+        listed = ast.unparse(ast.List(value.args, ast.Load()))  # type: ignore[attr-defined]
+        return _replaced(code, last, f"print({listed})")
+    bare = value is not None and not _is_print(value) and _is_value(value)
+    if value is None or not bare:
+        return _renamed(prompt, code, tree, missing, known)
+    if asks_to_print(prompt) and not _prints(tree):
+        return _replaced(code, last, f"print({ast.unparse(value)})")
+    if made:
+        return _renamed(prompt, code, tree, missing, known)
+    if len(missing) == 1:
+        return _replaced(code, last, f"{missing[0]} = {ast.unparse(value)}")
+    changed = _receiver(value)
+    if not missing and changed in known and changed in names_asked_for(prompt):
+        return _replaced(code, last, f"{changed} = {ast.unparse(value)}")
+    return code
+
+
+def _renamed(
+    prompt: str, code: str, tree: ast.Module, missing: Sequence[str], known: Sequence[str]
+) -> str:
+    """The step, with the one new name that it makes bound to the one that was asked for too."""
     if len(missing) != 1:
         return code
-    if bare and not made:
-        return _replaced(code, last, f"{missing[0]} = {ast.unparse(last.value)}")  # type: ignore[attr-defined]
     others = [
         name
-        for name in made
+        for name in _names_made(tree)
         if name not in known and name not in names_asked_for(prompt) and name not in _imported(tree)
     ]
     if len(others) == 1 and not _is_loop_variable(tree, others[0]):
         return f"{code.rstrip()}\n{missing[0]} = {others[0]}"
     return code
+
+
+def missing_names(prompt: str, code: str, before: str) -> tuple[str, ...]:
+    """The names that a prompt asks for and the program with the step does not make.
+
+    A quoted word that the step has as a text, such as a key or an answer, is no missing name.
+    Code that does not parse lacks nothing: it fails anyway.
+
+    Args:
+        prompt: what the step was to do.
+        code: the step.
+        before: the program before it.
+
+    Example:
+        >>> missing_names('Store the sum of "x" in "total".', "t = sum(x)", "x = [1]")
+        ('total',)
+        >>> missing_names('Print "yes" if "x" is 1.', "print('yes')", "x = 1")
+        ()
+    """
+    tree = parse_module(code)
+    if tree is None:
+        return ()
+    made = {*_names_made(tree), *names_made(before)}
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    return tuple(name for name in names_asked_for(prompt) if name not in made and name not in texts)
+
+
+def asks_to_print(prompt: str) -> bool:
+    """Whether a prompt begins by asking for a print."""
+    return _ASKS_TO_PRINT.match(prompt) is not None
 
 
 def _replaced(code: str, statement: ast.stmt, by: str) -> str:
@@ -139,6 +188,32 @@ def _is_print(node: ast.expr) -> bool:
     return (
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     )
+
+
+def _prints_several(node: ast.expr) -> bool:
+    """Whether it is a print of two or more values, each as it is."""
+    return (
+        _is_print(node)
+        and isinstance(node, ast.Call)
+        and len(node.args) > 1
+        and not node.keywords
+        and not any(isinstance(each, ast.Starred | ast.JoinedStr) for each in node.args)
+        and not any(
+            isinstance(each, ast.Constant) and isinstance(each.value, str) for each in node.args
+        )
+    )
+
+
+def _receiver(node: ast.expr) -> str | None:
+    """The variable that a value without an effect is computed from: of a method, or of a sort."""
+    if not isinstance(node, ast.Call):
+        return None
+    match node.func:
+        case ast.Attribute(value=ast.Name(id=name)):
+            return name
+        case ast.Name(id="sorted"):
+            return next((each.id for each in node.args if isinstance(each, ast.Name)), None)
+    return None
 
 
 def _prints(tree: ast.Module) -> bool:

@@ -104,7 +104,7 @@ class CandidateWriter:
                     raise
                 break  # the feedback does not fit beside the history
             best = found.best()
-            if best.good or attempt == max_retries:
+            if (best.good and not best.lacks) or attempt == max_retries:
                 break
             message = failure_feedback(best, request.examples)
             if strategy.retry == "feedback":
@@ -181,7 +181,8 @@ class CandidateWriter:
                     feed.add(self._run(request, index, candidate, stop))
                     yield CandidateWritten(index, candidate)
                 else:
-                    ran = found.set_run(event.candidate, event.execution)
+                    lacks = request.lacks(event.candidate.text, event.execution.run)
+                    ran = found.set_run(event.candidate, event.execution, lacks)
                     yield CandidateRan(event.index, ran, event.program)
         except ContextOverflowError as error:
             raise _overflow(error) from error

@@ -7,14 +7,22 @@ from dataclasses import dataclass, replace
 from threading import Event as Flag
 
 from multiturn.engines.protocol import Completion, FinishReason
-from multiturn.synthesis.alignment import align_step, names_made
+from multiturn.synthesis.alignment import align_step, asks_to_print, missing_names, names_made
 from multiturn.synthesis.execution import Execution
 from multiturn.synthesis.expectations import absent_name
+from multiturn.synthesis.missing_imports import add_imports
 from multiturn.synthesis.notes import prompt_notes
 from multiturn.synthesis.program_text import program_text
 from multiturn.synthesis.prompts import FinishedTurn, PromptStyle
 from multiturn.synthesis.ranking import agreement, best_candidate
-from multiturn.synthesis.records import Candidate, Example, GenerationInfo, Sampling, Session
+from multiturn.synthesis.records import (
+    Candidate,
+    Example,
+    GenerationInfo,
+    ProgramRun,
+    Sampling,
+    Session,
+)
 from multiturn.synthesis.strategy import Choice, Strategy
 from multiturn.synthesis.trimming import longest_parsing_prefix, parses
 
@@ -34,6 +42,8 @@ class TurnRequest:
     cancel: Flag | None
     values: tuple[tuple[str, str], ...] | None = None
     """The values before the step, if known."""
+    printed: str | None = None
+    """What the program printed before the step, if known."""
     checks: tuple[Example, ...] = ()
     """Checks of the step that the model wrote."""
 
@@ -58,6 +68,14 @@ class TurnRequest:
         """The program so far with `code` as this step."""
         steps = [(step.prompt, step.code) for step in self.history]
         return program_text(self.session.header, [*steps, (self.prompt, code)])
+
+    def lacks(self, code: str, run: ProgramRun) -> tuple[str, ...]:
+        """What the prompt asks for and a step does not do; see `Candidate.lacks`."""
+        if not self.strategy.asked:
+            return ()
+        names = missing_names(self.prompt, code, self.program_before)
+        silent = asks_to_print(self.prompt) and run.stdout == self.printed
+        return (*names, "print") if silent else names
 
 
 @dataclass(slots=True)
@@ -98,7 +116,9 @@ class DistinctCandidates:
         self._entries.append(_Entry(index, candidate, is_new=True, copies=1))
         return None
 
-    def set_run(self, candidate: Candidate, ran: Execution) -> Candidate:
+    def set_run(
+        self, candidate: Candidate, ran: Execution, lacks: tuple[str, ...] = ()
+    ) -> Candidate:
         """Record the run of the program with `candidate`; returns the candidate with it."""
         (entry,) = [each for each in self._entries if each.candidate.same_code(candidate)]
         done = replace(
@@ -106,6 +126,7 @@ class DistinctCandidates:
             run=ran.run,
             examples_passed=ran.examples_passed,
             checks_passed=ran.checks_passed,
+            lacks=lacks,
         )
         entry.candidate = _with_run_of(entry.candidate, done)
         return done
@@ -144,6 +165,7 @@ def _with_run_of(candidate: Candidate, other: Candidate) -> Candidate:
         run=other.run,
         examples_passed=other.examples_passed,
         checks_passed=other.checks_passed,
+        lacks=other.lacks,
     )
 
 
@@ -164,7 +186,9 @@ def make_candidate(
         shorter = longest_parsing_prefix(request.program("").rstrip("\n") + "\n", text)
         text, trimmed = (shorter, True) if shorter.strip() else (text, False)
     if request.strategy.align:
-        complete = align_step(request.prompt, text, names_made(request.program_before))
+        before = request.program_before
+        complete = align_step(request.prompt, text, names_made(before))
+        complete = add_imports(complete, before)
         aligned, text = complete != text, complete
     return Candidate(
         text=text,
@@ -197,5 +221,8 @@ def failure_feedback(candidate: Candidate, examples: Sequence[Example]) -> str:
             if absent is not None:
                 return f"it does not make {absent}"
             return f"the value of {example.expression} is not what it should be"
+    if candidate.lacks and candidate.good:
+        names = " and ".join(name for name in candidate.lacks if name != "print")
+        return f"it does not make {names}" if names else "it does not print what it should"
     last = candidate.run.stdout.rstrip().split("\n")[-1][:200]
     return f"it printed {last!r}, which is not right" if last else "it printed nothing"

@@ -118,6 +118,7 @@ class Synthesizer:
             style=self._style(session),
             history=_steps(session.path()),
             values=_values_after(session.turn),
+            printed=_printed_by(session.turn),
             prompt=validate_turn(prompt, verbatim=verbatim),
             examples=tuple(examples),
             sampling=sampling or session.settings.sampling,
@@ -249,11 +250,13 @@ class Synthesizer:
     ) -> TurnRequest:
         """The request for more candidates of a turn."""
         unused = turn.first_unused_seed - sampling.seed
+        before = None if turn.parent is None else session.find(turn.parent)
         return TurnRequest(
             session=session,
             style=self._style(session),
             history=_steps(session.path(turn.id)[:-1]),
-            values=_values_after(None if turn.parent is None else session.find(turn.parent)),
+            values=_values_after(before),
+            printed=_printed_by(before),
             prompt=turn.prompt,
             examples=turn.examples,
             sampling=sampling.with_seed_offset(max(unused, 0)),
@@ -261,8 +264,7 @@ class Synthesizer:
         )
 
     def _style(self, session: Session) -> PromptStyle:
-        stop = session.settings.strategy.comment_stop
-        return choose_style(self.engine.info, session.style, stop)
+        return choose_style(self.engine.info, session.style, session.settings.strategy)
 
     # The phases of a turn, each a generator of events.
 
@@ -366,3 +368,10 @@ def _values_after(turn: Turn | None) -> tuple[tuple[str, str], ...] | None:
     if turn is None:
         return ()
     return None if turn.choice.run is None else turn.choice.run.values
+
+
+def _printed_by(turn: Turn | None) -> str | None:
+    """What the program printed up to a turn; nothing before the first."""
+    if turn is None:
+        return ""
+    return None if turn.choice.run is None else turn.choice.run.stdout

@@ -10,9 +10,10 @@ from multiturn.core.errors import InputError
 from multiturn.engines.protocol import EngineInfo
 from multiturn.synthesis.chat_template import ChatTemplate
 from multiturn.synthesis.defaults import loop_defaults
+from multiturn.synthesis.demonstration import DEMONSTRATION, NEW_PROGRAM
 from multiturn.synthesis.program_text import as_comment, program_text
 from multiturn.synthesis.records import StyleName
-from multiturn.synthesis.strategy import CommentStop
+from multiturn.synthesis.strategy import Strategy
 from multiturn.synthesis.trimming import strip_repeated_history
 from multiturn.text.truncation import FenceEnd, NextComment, PublishedRule, StopRule
 
@@ -98,6 +99,7 @@ class CommentStyle:
     name: StyleName = "comment"
     parse_special: bool = False
     stop: StopRule = field(default_factory=PublishedRule)
+    demonstrate: bool = False
 
     def render(
         self,
@@ -110,6 +112,8 @@ class CommentStyle:
         """The program so far and the turn; a failed attempt follows as a comment."""
         done = program_text(header, [(step.prompt, step.code) for step in history])
         text = done + ("\n" if history else "")
+        if self.demonstrate:
+            text = f"{program_text('', DEMONSTRATION)}\n\n# {NEW_PROGRAM}\n\n{text}"
         text += as_comment(notes) if notes else ""
         text += as_comment(prompt)
         if failure is not None:
@@ -148,6 +152,7 @@ class ChatStyle:
     name: StyleName = "chat"
     parse_special: bool = True
     stop: StopRule = field(default_factory=FenceEnd)
+    demonstrate: bool = False
 
     def render(
         self,
@@ -159,9 +164,15 @@ class ChatStyle:
     ) -> str:
         """The conversation so far and an open answer; it includes a failed attempt and feedback."""
         messages = [("system", _instructions(header))]
-        for step in history:
-            messages += [("user", step.prompt), ("assistant", _fenced(step.code))]
-        messages.append(("user", f"{notes}\n{prompt}" if notes else prompt))
+        steps = [(step.prompt, step.code) for step in history]
+        requests = [*(request for request, _ in steps), f"{notes}\n{prompt}" if notes else prompt]
+        if self.demonstrate:
+            requests[0] = f"{NEW_PROGRAM}\n{requests[0]}"
+            for request, code in DEMONSTRATION:
+                messages += [("user", request), ("assistant", _fenced(code))]
+        for request, (_, code) in zip(requests, steps, strict=False):
+            messages += [("user", request), ("assistant", _fenced(code))]
+        messages.append(("user", requests[-1]))
         if failure is not None:
             messages += [
                 ("assistant", _fenced(failure.code)),
@@ -183,7 +194,7 @@ class ChatStyle:
 def choose_style(
     info: EngineInfo,
     wanted: Literal["auto", "comment", "chat"] = "auto",
-    comment_stop: CommentStop = "published",
+    strategy: Strategy | None = None,
 ) -> PromptStyle:
     """The style of that name; ``auto`` is what was best for the model (`loop_defaults`).
 
@@ -196,9 +207,11 @@ def choose_style(
     """
     if wanted == "auto":
         wanted = loop_defaults(info.model).style or "auto"
+    strategy = strategy or Strategy()
     if wanted == "comment" or (wanted == "auto" and not info.chat_template):
-        return CommentStyle(stop=PublishedRule() if comment_stop == "published" else NextComment())
-    return ChatStyle(chat_template_of(info))
+        stop = PublishedRule() if strategy.comment_stop == "published" else NextComment()
+        return CommentStyle(stop=stop, demonstrate=strategy.demonstrate)
+    return ChatStyle(chat_template_of(info), demonstrate=strategy.demonstrate)
 
 
 def chat_template_of(info: EngineInfo) -> ChatTemplate:

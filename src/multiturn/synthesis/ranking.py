@@ -11,18 +11,19 @@ from multiturn.synthesis.strategy import Choice
 __all__ = ["agreement", "best_candidate", "rank"]
 
 
-def rank(candidate: Candidate) -> tuple[bool, int, int, bool, float]:
+def rank(candidate: Candidate) -> tuple[bool, int, int, int, bool, float]:
     """A sort key; the best candidate has the highest.
 
     A program that runs without an error comes first, then the number of examples that hold, then
-    that of checks that pass, then complete steps before those whose unfinished end was cut, then
-    mean log-probability.
+    that of checks that pass, then how little it lacks of what the prompt asks for, then complete
+    steps before those whose unfinished end was cut, then mean log-probability.
     """
     logprob = candidate.mean_logprob
     return (
         candidate.finished,
         sum(candidate.examples_passed),
         candidate.checks_passed,
+        -len(candidate.lacks),
         not candidate.trimmed,
         logprob if logprob is not None and math.isfinite(logprob) else float("-inf"),
     )
@@ -33,12 +34,13 @@ def best_candidate(candidates: Sequence[Candidate], choose: Choice = "likely") -
 
     Args:
         candidates: at least one.
-        choose: what decides among those that finished and pass as many examples and checks.
+        choose: what decides among those that finished, pass as many examples and checks, and
+            lack as little.
     """
 
     def key(index: int) -> tuple[object, ...]:
-        finished, examples, checks, *rest = rank(candidates[index])
-        return finished, examples, checks, agreement(candidates, index, choose), *rest
+        finished, examples, checks, lacks, *rest = rank(candidates[index])
+        return finished, examples, checks, lacks, agreement(candidates, index, choose), *rest
 
     return max(range(len(candidates)), key=key)
 

@@ -246,6 +246,9 @@ class Candidate:
     """How many of the checks that the model wrote for the step pass."""
     aligned: bool = field(default=False, metadata=absent_if_default())
     """Whether the step was completed by a name or a print that the prompt asks for."""
+    lacks: tuple[str, ...] = field(default=(), metadata=absent_if_default())
+    """Names that the prompt asks for and the program does not make, and ``print`` where a print
+    is asked for; only with `Strategy.asked`."""
 
     def same_code(self, other: Candidate) -> bool:
         """Whether both are the same step, but for blank space around it."""

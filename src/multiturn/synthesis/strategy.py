@@ -36,14 +36,19 @@ class Strategy:
     shown: Shown = "turns"
     """What the prompt shows beside the turns: nothing, a list of all earlier requests
     (``recap``), or the values of the variables so far (``values``)."""
+    demonstrate: bool = False
+    """Whether a short session of another program stands before the person's own in the prompt."""
     comment_stop: CommentStop = "published"
     """Where a step of the comment style ends: by the published rule, which also cuts at a second
     ``print`` or ``def``, or where the model begins another step."""
     extract: bool = True
     """Whether repeated code, fences and unfinished ends are removed from an answer."""
     align: bool = False
-    """Whether a step that misses a name that was asked for, or its print, is completed where
-    there is one way to do so (see `alignment`)."""
+    """Whether a step that misses a name that was asked for, its print, or an import is completed
+    where there is one way to do so (see `alignment` and `missing_imports`)."""
+    asked: bool = False
+    """Whether a step that lacks a name, or a print, that its prompt asks for counts as failed: it
+    ranks behind the others, and is written again where the session allows retries."""
     checks: int = 0
     """How many checks the model writes for the step; candidates that pass more of them are
     better."""

@@ -67,7 +67,7 @@ LoopVariants = Annotated[
         "--with",
         metavar="NAME=VALUE,...",
         help="Options of the arms loop and chat: n, other_temperature, style, retries, choose, "
-        "agree, retry, shown, comment_stop, extract, align, checks, examples "
+        "agree, retry, shown, demonstrate, comment_stop, extract, align, asked, checks, examples "
         "(docs/benchmarks.md). May be repeated: each is a run of its own.",
     ),
 ]
