@@ -248,6 +248,7 @@ class TestOptions:
             ("agree=2", "agree in what they print"),
             ("other_temperature=warm", "is a number"),
             ("retries=11", "out of range"),
+            ("max_tokens=0", "out of range"),
         ],
     )
     def test_what_is_refused(self, text, message):

@@ -30,6 +30,8 @@ class LoopOptions:
     """Candidates per turn."""
     other_temperature: float | None = None
     """Of all candidates but the first; None for the default of a session."""
+    max_tokens: int | None = None
+    """New tokens of a candidate at most; None for the maximum of the problem."""
     retries: int = RETRIES
     """How often a turn is written again when all its candidates fail."""
     examples: Examples = "none"
@@ -41,6 +43,10 @@ class LoopOptions:
     def __post_init__(self) -> None:
         if not 1 <= self.n <= 1000:
             raise InputError("n is out of range", got=self.n, allowed="1 to 1000")
+        if self.max_tokens is not None and not 1 <= self.max_tokens <= 100_000:
+            raise InputError(
+                "max_tokens is out of range", got=self.max_tokens, allowed="1 to 100,000"
+            )
         if not 0 <= self.retries <= 10:
             raise InputError("retries is out of range", got=self.retries, allowed="0 to 10")
         if self.other_temperature is not None and not 0 <= self.other_temperature <= 10:

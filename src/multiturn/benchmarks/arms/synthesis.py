@@ -123,7 +123,9 @@ class _Sample:
             temperature=facts.temperature,
             other_temperature=other_temperature(facts.temperature) if others is None else others,
             top_p=facts.top_p,
-            max_tokens=self._settings.max_new_tokens or self._problem.max_gen_length,
+            max_tokens=(
+                self._settings.max_new_tokens or options.max_tokens or self._problem.max_gen_length
+            ),
         )
         return SessionSettings(
             style=options.style,

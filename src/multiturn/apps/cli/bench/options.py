@@ -66,9 +66,9 @@ LoopVariants = Annotated[
     typer.Option(
         "--with",
         metavar="NAME=VALUE,...",
-        help="Options of the arms loop and chat: n, other_temperature, style, retries, choose, "
-        "agree, retry, shown, demonstrate, comment_stop, extract, align, asked, checks, examples "
-        "(docs/benchmarks.md). May be repeated: each is a run of its own.",
+        help="Options of the arms loop and chat: n, other_temperature, max_tokens, style, retries, "
+        "choose, agree, retry, shown, demonstrate, comment_stop, extract, align, asked, checks, "
+        "examples (docs/benchmarks.md). May be repeated: each is a run of its own.",
     ),
 ]
 Samples = Annotated[
