@@ -39,6 +39,13 @@ def test_help_answers_at_once() -> None:
     assert min(seconds) < 0.3
 
 
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "multiturn", "--version"], capture_output=True, text=True
+    )
+    assert done.stdout == f"multiturn {__version__}\n"
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; from multiturn.apps.cli.main import run; run(['--help']); "
