@@ -14,10 +14,11 @@ import argparse
 import ast
 import json
 import os
-import platform
 import statistics
 from pathlib import Path
 from typing import Any
+
+from peers.machine import describe_machine
 
 from multiturn.engines.native.engine import NativeEngine
 from multiturn.engines.native.loader import open_native
@@ -78,7 +79,7 @@ def main() -> None:
             "schema": "multiturn.bench-speculation/1",
             "engine": drafting.info.engine,
             "model": drafting.info.model,
-            "machine": {"processor": platform.processor(), "load": os.getloadavg()},
+            "machine": describe_machine(None),
             "threads": options.threads,
             "kinds": {},
         }
