@@ -179,13 +179,6 @@ MT_INLINE Words rounded_bits(Floats x) {
   return bits + 0x7fff + ((bits >> 16) & 1);
 }
 
-MT_INLINE float max_of_lanes(Floats x) {
-  Floats y =
-      max(x, __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-  y = max(y, __builtin_shufflevector(y, y, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
-  return std::max(std::max(y[0], y[1]), std::max(y[2], y[3]));
-}
-
 // Turns the scores of one query with `count` positions of a block into weights relative to the
 // greatest score so far, and rescales what was summed with an earlier one. The weights replace the
 // scores, or go to `narrow` if that is not null.
@@ -199,23 +192,24 @@ MT_INLINE void softmax_block(float* scores, int count, float& maximum, float* to
   for (int p = 0; p < kBlockPanels; ++p) {
     x[p] = load(scores + p * kLanes);
     if (count < kBlockPositions)
-      x[p] = kLane < broadcast(static_cast<float>(count - p * kLanes)) ? x[p] : broadcast(kMasked);
+      x[p] = where_greater(broadcast(static_cast<float>(count - p * kLanes)), kLane, x[p],
+                           broadcast(kMasked));
     maxima = max(maxima, x[p]);
   }
-  const float greatest = max_of_lanes(maxima);
+  const float greatest = reduce_max(maxima);
   Floats added = load(total);
   if (greatest != maximum) {
     const float change = maximum - greatest;
     const float factor = change > kNothing ? power_of_two<false>(broadcast(change))[0] : 0.0f;
-    added *= factor;
-    for (int h = 0; h < padded_head; h += kLanes) store(sums + h, load(sums + h) * factor);
+    added *= broadcast(factor);
+    for (int h = 0; h < padded_head; h += kLanes) store(sums + h, load(sums + h) * broadcast(factor));
     maximum = greatest;
   }
 #pragma GCC unroll 4
   for (int p = 0; p < kBlockPanels; ++p) {
-    const Floats below = x[p] - greatest;
+    const Floats below = x[p] - broadcast(greatest);
     Floats weight = power_of_two<kNarrow>(below);
-    weight = below > broadcast(kNothing) ? weight : Floats{};
+    weight = where_greater(below, broadcast(kNothing), weight, Floats{});
     if constexpr (kNarrow) {
       const Words bits = rounded_bits(weight);
       weight = reinterpret_cast<Floats>(bits & 0xffff0000u);
@@ -400,7 +394,7 @@ void set_query(QueryTile& tile, int row, const float* query, float scale,
       x = load(query + h);
     else
       for (int lane = 0; h + lane < layout.head_dim; ++lane) x[lane] = query[h + lane];
-    x *= scale;
+    x *= broadcast(scale);
     if constexpr (!std::is_same_v<T, float>) {
       const Words bits = bfloat16_bits(x);
       x = reinterpret_cast<Floats>(bits << 16);
@@ -434,7 +428,7 @@ void attend(QueryTile& tile, const uint64_t* blocks, size_t keys_at, size_t valu
   for (int r = 0; r < tile.rows; ++r) {
     float* sums = tile.sums.data() + static_cast<size_t>(r) * layout.padded_head;
     const float inverse = 1.0f / reduce_sum(load(tile.totals[r]));
-    for (int h = 0; h < layout.padded_head; h += kLanes) store(sums + h, load(sums + h) * inverse);
+    for (int h = 0; h < layout.padded_head; h += kLanes) store(sums + h, load(sums + h) * broadcast(inverse));
   }
 }
 

@@ -20,7 +20,7 @@ void normalize(const float* x, const std::vector<float>& scale, const std::vecto
   Floats squares = {};
   int d = 0;
   for (; d + kLanes <= width; d += kLanes) {
-    const Floats difference = load(x + d) - mean;
+    const Floats difference = load(x + d) - broadcast(mean);
     squares += difference * difference;
   }
   float rest = 0;

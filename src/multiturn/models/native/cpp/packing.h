@@ -241,7 +241,7 @@ class PackedWeights {
         group.scale = half_to_float(to_half(scale));
         const float inverse = group.scale > 0 ? 1.0f / group.scale : 0.0f;
         const auto codes = [inverse](Floats values) {
-          const Floats rounded = round_to_nearest(values * inverse);
+          const Floats rounded = round_to_nearest(values * broadcast(inverse));
           const Floats limited = min(max(rounded, broadcast(-127)), broadcast(127));
           return __builtin_convertvector(__builtin_convertvector(limited, Ints) + 128, Bytes);
         };
@@ -349,13 +349,15 @@ class PackedActivations {
     float scale = reduce_max(max(abs(x), abs(y))) / 127.0f;
     if (scale < 1e-30f) scale = 0;  // its inverse could be infinite
     const float inverse = scale > 0 ? 1.0f / scale : 0.0f;
-    const Ints first = __builtin_convertvector(round_to_nearest(x * inverse), Ints);
-    const Ints second = __builtin_convertvector(round_to_nearest(y * inverse), Ints);
-    *reinterpret_cast<Bytes*>(to) = __builtin_convertvector(first, Bytes);
-    *reinterpret_cast<Bytes*>(to + kLanes) = __builtin_convertvector(second, Bytes);
+    const Ints first = __builtin_convertvector(round_to_nearest(x * broadcast(inverse)), Ints);
+    const Ints second = __builtin_convertvector(round_to_nearest(y * broadcast(inverse)), Ints);
+    store_bytes(to, first);
+    store_bytes(to + kLanes, second);
+    int32_t lanes[kLanes];
     const Ints both = first + second;
+    std::memcpy(lanes, &both, sizeof both);
     int32_t sum = 0;
-    for (int lane = 0; lane < kLanes; ++lane) sum += both[lane];
+    for (const int32_t lane : lanes) sum += lane;
     scales_.data()[at] = scale;
     sums_.data()[at] = sum;
     scaled_sums_.data()[at] = scale * static_cast<float>(sum);

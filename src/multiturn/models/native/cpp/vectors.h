@@ -52,8 +52,6 @@ typedef uint16_t NativeHalves __attribute__((vector_size(kNativeBytes / 2), alig
 constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
 constexpr int round_up(int a, int multiple) { return ceil_div(a, multiple) * multiple; }
 
-MT_INLINE Floats broadcast(float x) { return Floats{} + x; }
-
 MT_INLINE Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
 
 MT_INLINE void store(float* to, Floats x) { *reinterpret_cast<Floats*>(to) = x; }
@@ -63,14 +61,58 @@ MT_INLINE Floats load(const Bfloat16* from) {
   return reinterpret_cast<Floats>(__builtin_convertvector(halves, Words) << 16);
 }
 
+// The native vectors of a vector of sixteen. GCC compares vectors that are wider than the machine's
+// one number at a time, so comparisons are written for these.
+struct Parts {
+  NativeFloats at[kLanes / kNativeLanes];
+};
+
+MT_INLINE Parts parts_of(Floats x) {
+  Parts parts;
+  std::memcpy(&parts, &x, sizeof x);
+  return parts;
+}
+
+MT_INLINE Floats joined(const Parts& parts) {
+  Floats x;
+  std::memcpy(&x, &parts, sizeof x);
+  return x;
+}
+
+MT_INLINE Floats broadcast(float x) {
+  Parts parts;
+  for (NativeFloats& part : parts.at) part = NativeFloats{} + x;
+  return joined(parts);
+}
+
+// x where a > b, and y elsewhere.
+MT_INLINE Floats where_greater(Floats a, Floats b, Floats x, Floats y) {
+  const Parts first = parts_of(a), second = parts_of(b), yes = parts_of(x), no = parts_of(y);
+  Parts found;
+#pragma GCC unroll 4
+  for (int part = 0; part < kLanes / kNativeLanes; ++part)
+    found.at[part] = first.at[part] > second.at[part] ? yes.at[part] : no.at[part];
+  return joined(found);
+}
+
+// All bits where x is a NaN, none elsewhere.
+MT_INLINE Words nan_mask(Floats x) {
+  Parts parts = parts_of(x);
+#pragma GCC unroll 4
+  for (NativeFloats& part : parts.at) {
+    const NativeInts is_nan = part != part;
+    part = reinterpret_cast<NativeFloats>(is_nan);
+  }
+  return reinterpret_cast<Words>(joined(parts));
+}
+
 // The bits of x as bfloat16: rounded to nearest, ties to even, as XLA does. A NaN stays a NaN.
 MT_INLINE Words bfloat16_bits(Floats x) {
   const Words bits = reinterpret_cast<Words>(x);
   const Words rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
   const Words quiet_nan = (bits >> 16) | 0x40;
-  const Ints is_nan = x != x;
-  const Words nan_mask = reinterpret_cast<Words>(is_nan);
-  return (nan_mask & quiet_nan) | (~nan_mask & rounded);
+  const Words mask = nan_mask(x);
+  return (mask & quiet_nan) | (~mask & rounded);
 }
 
 MT_INLINE void store(Bfloat16* to, Floats x) {
@@ -132,23 +174,11 @@ MT_INLINE NativeFloats load_halves(const void* from) {
 #endif
 }
 
-// a * b + c, rounded once if the processor has the instruction.
-MT_INLINE Floats fma(Floats a, Floats b, Floats c) {
-#if defined(__AVX512F__)
-  return reinterpret_cast<Floats>(_mm512_fmadd_ps(
-      reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
-#elif defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-  for (int lane = 0; lane < kLanes; ++lane) c[lane] = __builtin_fmaf(a[lane], b[lane], c[lane]);
-  return c;
-#else
-  return a * b + c;
-#endif
-}
-
 // a * b + c, rounded once on every processor.
 MT_INLINE NativeFloats fused(NativeFloats a, NativeFloats b, NativeFloats c) {
 #if defined(__AVX512F__)
-  return fma(a, b, c);
+  return reinterpret_cast<NativeFloats>(_mm512_fmadd_ps(
+      reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b), reinterpret_cast<__m512>(c)));
 #elif defined(__FMA__) && defined(__AVX2__)
   return reinterpret_cast<NativeFloats>(_mm256_fmadd_ps(
       reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b), reinterpret_cast<__m256>(c)));
@@ -160,6 +190,20 @@ MT_INLINE NativeFloats fused(NativeFloats a, NativeFloats b, NativeFloats c) {
   for (int lane = 0; lane < kNativeLanes; ++lane)
     c[lane] = __builtin_fmaf(a[lane], b[lane], c[lane]);
   return c;
+#endif
+}
+
+// a * b + c, rounded once if the processor has the instruction.
+MT_INLINE Floats fma(Floats a, Floats b, Floats c) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__AVX512F__)
+  const Parts first = parts_of(a), second = parts_of(b);
+  Parts sums = parts_of(c);
+#pragma GCC unroll 4
+  for (int part = 0; part < kLanes / kNativeLanes; ++part)
+    sums.at[part] = fused(first.at[part], second.at[part], sums.at[part]);
+  return joined(sums);
+#else
+  return a * b + c;
 #endif
 }
 
@@ -189,26 +233,53 @@ constexpr int tile_vectors() {
 
 MT_INLINE Floats fma(Floats a, float b, Floats c) { return fma(a, broadcast(b), c); }
 
-MT_INLINE Floats max(Floats a, Floats b) { return a > b ? a : b; }
+MT_INLINE Floats max(Floats a, Floats b) { return where_greater(a, b, a, b); }
 
-MT_INLINE Floats min(Floats a, Floats b) { return a < b ? a : b; }
+MT_INLINE Floats min(Floats a, Floats b) { return where_greater(b, a, a, b); }
 
 MT_INLINE Floats abs(Floats x) {
   return reinterpret_cast<Floats>(reinterpret_cast<Words>(x) & 0x7fffffffu);
 }
 
-// Both reductions combine the lanes in one fixed order, so equal inputs give equal bits.
+typedef float Eight __attribute__((vector_size(32), aligned(4), may_alias));
+typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
+
+// `join` of the halves of a vector, of the halves of that, and so on: one order on every processor,
+// so equal inputs give equal bits.
+template <class Join>
+MT_INLINE float reduce(Floats x, Join join) {
+  Eight eights[2];
+  std::memcpy(eights, &x, sizeof x);
+  const Eight eight = join(eights[0], eights[1]);
+  Four fours[2];
+  std::memcpy(fours, &eight, sizeof eight);
+  const Four four = join(fours[0], fours[1]);
+  float lanes[4];
+  std::memcpy(lanes, &four, sizeof four);
+  return join(join(lanes[0], lanes[2]), join(lanes[1], lanes[3]));
+}
+
 MT_INLINE float reduce_sum(Floats x) {
-  for (int half = kLanes / 2; half > 0; half /= 2)
-    for (int lane = 0; lane < half; ++lane) x[lane] += x[lane + half];
-  return x[0];
+  return reduce(x, [](auto a, auto b) { return a + b; });
 }
 
 MT_INLINE float reduce_max(Floats x) {
-  for (int half = kLanes / 2; half > 0; half /= 2)
-    for (int lane = 0; lane < half; ++lane)
-      x[lane] = x[lane] > x[lane + half] ? x[lane] : x[lane + half];
-  return x[0];
+  return reduce(x, [](auto a, auto b) { return a > b ? a : b; });
+}
+
+// Stores sixteen integers from -128 to 127 as bytes.
+MT_INLINE void store_bytes(int8_t* to, Ints x) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  __m256i halves[2];
+  std::memcpy(halves, &x, sizeof x);
+  const __m256i shorts =
+      _mm256_permute4x64_epi64(_mm256_packs_epi32(halves[0], halves[1]), _MM_SHUFFLE(3, 1, 2, 0));
+  const __m128i bytes =
+      _mm_packs_epi16(_mm256_castsi256_si128(shorts), _mm256_extracti128_si256(shorts, 1));
+  std::memcpy(to, &bytes, sizeof bytes);
+#else
+  *reinterpret_cast<Bytes*>(to) = __builtin_convertvector(x, Bytes);
+#endif
 }
 
 // Rounds to the nearest integer, for |x| < 2^22.
