@@ -202,7 +202,8 @@ MT_INLINE void softmax_block(float* scores, int count, float& maximum, float* to
     const float change = maximum - greatest;
     const float factor = change > kNothing ? power_of_two<false>(broadcast(change))[0] : 0.0f;
     added *= broadcast(factor);
-    for (int h = 0; h < padded_head; h += kLanes) store(sums + h, load(sums + h) * broadcast(factor));
+    for (int h = 0; h < padded_head; h += kLanes)
+      store(sums + h, load(sums + h) * broadcast(factor));
     maximum = greatest;
   }
 #pragma GCC unroll 4
@@ -428,7 +429,8 @@ void attend(QueryTile& tile, const uint64_t* blocks, size_t keys_at, size_t valu
   for (int r = 0; r < tile.rows; ++r) {
     float* sums = tile.sums.data() + static_cast<size_t>(r) * layout.padded_head;
     const float inverse = 1.0f / reduce_sum(load(tile.totals[r]));
-    for (int h = 0; h < layout.padded_head; h += kLanes) store(sums + h, load(sums + h) * broadcast(inverse));
+    for (int h = 0; h < layout.padded_head; h += kLanes)
+      store(sums + h, load(sums + h) * broadcast(inverse));
   }
 }
 
