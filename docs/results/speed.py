@@ -95,7 +95,8 @@ def decode_section(runs: list[Record]) -> list[str]:
             for run in runs
             for found in run["bounds"].values()
         ]
-        lines.append(f"| bound of the machine, weights in {dtype} | {' | '.join(cells)} |")
+        of = ", of memory alone" if dtype == "int8" else ""
+        lines.append(f"| bound of the machine, weights in {dtype}{of} | {' | '.join(cells)} |")
     return [*lines, "", *settings(runs), ""]
 
 

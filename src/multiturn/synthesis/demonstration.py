@@ -1,8 +1,8 @@
 """A short session that the prompt shows before a person's own, as a demonstration of the form.
 
-A small model follows what it sees more than what it is told: that a step stores its result under
-the name that was asked for, uses what is there, leaves functions as they are, and prints only when
-asked to. The program is this project's own and is never run.
+A small model imitates an example better than it follows instructions: that a step stores its result
+under the name that was asked for, uses what is there, leaves functions as they are, and prints only
+when asked to. The program is this project's own and is never run.
 """
 
 from __future__ import annotations
