@@ -31,8 +31,6 @@ BITS = {
 MAX_ERROR = {"float32": 1e-6, "bfloat16": 4e-3, "int8": 0.01, "int4": 0.01}
 """Relative to the greatest result; those of integers are the error of rounded activations."""
 
-# -march=armv8.2-a+i8mm is not a variant, but its instructions are in the sources.
-ARM = ("armv8-a", "armv8.2-a+dotprod", "armv8.2-a+i8mm")
 SHORT = ("avx2",)
 
 
@@ -72,12 +70,12 @@ def test_all_variants_compute_the_same_bits(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processor", ARM)
-def test_arm_computes_the_bits_of_x86(processor: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("variant", variants.variants_of("aarch64"), ids=lambda each: each.name)
+def test_arm_computes_the_bits_of_x86(variant: variants.Variant, tmp_path: Path) -> None:
     if not has("aarch64-linux-gnu-g++") or not has("qemu-aarch64-static"):
         pytest.skip("Debian's g++-aarch64-linux-gnu and qemu-user-static are not here")
     program = tmp_path / "harness"
-    command = ["aarch64-linux-gnu-g++", *FLAGS, "-static", f"-march={processor}", str(HARNESS)]
+    command = ["aarch64-linux-gnu-g++", *FLAGS, *variant.flags(), "-static", str(HARNESS)]
     subprocess.run([*command, "-o", str(program)], check=True)
     check(program, "qemu-aarch64-static")
 

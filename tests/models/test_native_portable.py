@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from multiturn.models.native import build
-from multiturn.models.native.variants import runnable_variants, variant_named
+from multiturn.models.native.variants import (
+    Variant,
+    runnable_variants,
+    variant_named,
+    variants_of,
+)
 
 HARNESS = Path(__file__).parent / "native_harness.cc"
 CPP = Path(build.__file__).parent / "cpp"
@@ -46,13 +51,14 @@ def test_no_access_is_out_of_bounds_and_no_behaviour_undefined(tmp_path: Path) -
 
 
 @pytest.mark.timeout(3000)
-def test_aarch64_computes_the_bits_of_avx2(tmp_path: Path) -> None:
-    """Both fuse multiplication and addition, and neither has dot products of bfloat16 or int8."""
+@pytest.mark.parametrize("variant", variants_of("aarch64"), ids=lambda each: each.name)
+def test_aarch64_computes_the_bits_of_avx2(variant: Variant, tmp_path: Path) -> None:
+    """Both fuse multiplication and addition, and integers are exact."""
     compiler, emulator = "aarch64-linux-gnu-g++", shutil.which("qemu-aarch64-static")
     if shutil.which(compiler) is None or emulator is None:
         pytest.skip("Debian's g++-aarch64-linux-gnu and qemu-user-static are not here")
     if "avx2" not in {each.name for each in runnable_variants()}:
         pytest.skip("a processor without AVX2")
-    arm = compiled(tmp_path, [compiler], "-O1", "-static")
+    arm = compiled(tmp_path, [compiler], "-O1", "-static", *variant.flags())
     x86 = compiled(tmp_path / "x86", ["g++"], "-O1", *variant_named("avx2").flags())
     assert hashes(emulator, str(arm)) == hashes(str(x86))

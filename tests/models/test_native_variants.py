@@ -57,6 +57,7 @@ KNOWN = {
     "AVX2 without FMA": ("x86_64", "sse2 avx avx2 f16c", "portable"),
     "first aarch64": ("aarch64", ARM, "portable"),
     "aarch64 with dot products": ("aarch64", f"{ARM} asimddp", "neon-dotprod portable"),
+    "Graviton 3": ("aarch64", f"{ARM} asimddp sve i8mm bf16", "neon-i8mm neon-dotprod portable"),
     "riscv64": ("riscv64", "", "portable"),
 }
 
@@ -144,8 +145,10 @@ def test_flags_name_every_instruction_set_and_no_machine() -> None:
     assert flags["x86_64", "avx-vnni"][:-1] == (
         "-march=x86-64", "-mavx2", "-mfma", "-mf16c", "-mavxvnni",
     )  # fmt: skip
-    assert flags["aarch64", "neon-dotprod"][0] == "-march=armv8-a+dotprod"
+    assert flags["aarch64", "neon-dotprod"][0] == "-march=armv8.2-a+lse+dotprod"
+    assert flags["aarch64", "portable"][0] == "-march=armv8-a"
+    assert flags["aarch64", "neon-i8mm"][0] == "-march=armv8.2-a+lse+dotprod+i8mm"
     assert not any("native" in flag for each in flags.values() for flag in each)
     zig = {(each.architecture, each.name): each.flags(zig=True) for each in VARIANTS}
     assert zig["x86_64", "avx2"][:2] == ("-march=x86_64", "-mavx2")
-    assert zig["aarch64", "neon-dotprod"][0] == "-mcpu=generic+dotprod"
+    assert zig["aarch64", "neon-dotprod"][0] == "-mcpu=generic+lse+dotprod"

@@ -65,7 +65,9 @@ class Variant:
             first = "-march=x86_64" if zig else "-march=x86-64"
             return (first, *(f"-m{option}" for option in self.options), define)
         if self.architecture == "aarch64":
-            first = "-mcpu=generic" if zig else "-march=armv8-a"
+            # g++ has the intrinsics of dot products from the second revision on.
+            revision = "armv8.2-a" if self.options else "armv8-a"
+            first = "-mcpu=generic" if zig else f"-march={revision}"
             return ("+".join((first, *self.options)), define)
         return (define,)
 
@@ -85,6 +87,7 @@ _AMX = _AVX512_BF16 | {
     "amx-int8": "amx_int8",
     "amx-bf16": "amx_bf16",
 }
+_NEON_DOTPROD = {"lse": "atomics", "dotprod": "asimddp"}
 
 
 def _variant(name: str, architecture: str, features: dict[str, str]) -> Variant:
@@ -99,7 +102,8 @@ VARIANTS: tuple[Variant, ...] = (
     _variant("avx-vnni", "x86_64", _AVX_VNNI),
     _variant("avx2", "x86_64", _AVX2),
     _variant("portable", "x86_64", {}),
-    _variant("neon-dotprod", "aarch64", {"dotprod": "asimddp"}),
+    _variant("neon-i8mm", "aarch64", _NEON_DOTPROD | {"i8mm": "i8mm"}),
+    _variant("neon-dotprod", "aarch64", _NEON_DOTPROD),
     _variant("portable", "aarch64", {}),
 )
 """All variants; those of one architecture from the best to the plainest."""
