@@ -102,6 +102,26 @@ def test_several_models_are_pooled(tmp_path: Path) -> None:
     assert pooled.samples == 160
 
 
+def test_each_model_counts_the_same(tmp_path: Path) -> None:
+    """One has nine times the samples of the other."""
+    for model, samples, shares in (("a-1b", 9, (12, 10)), ("b-7b", 1, (18, 4))):
+        for arm, passed in zip(("turns", "concat"), shares, strict=True):
+            lines = [
+                sample(f"p{n}", number=each, passed=n < passed)
+                for n in range(20)
+                for each in range(samples)
+            ]
+            write_run(tmp_path / model / arm, lines, model=model, arm=arm)
+    found = by_arms(compare_arms(read_records([tmp_path])), POOLED)["turns concat"]
+    assert found.found.interval.estimate == pytest.approx((0.1 + 0.7) / 2)
+    assert found.models == ("a-1b", "b-7b")
+    assert found.found.problems == 20
+    assert sentence_of(found).startswith("2 models together on own")
+    assert found.bootstrap is not None
+    assert found.bootstrap.low is not None
+    assert found.bootstrap.low < 0.4
+
+
 def test_runs_with_other_seeds_are_one_arm_and_tested_by_welch(tmp_path: Path) -> None:
     for seed, (turns, concat) in enumerate([(10, 4), (11, 5), (12, 3)]):
         runs(tmp_path, {"turns": turns, "concat": concat}, sampling={"seed": seed})

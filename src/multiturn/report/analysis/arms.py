@@ -187,6 +187,7 @@ def arm_runs_of(records: Records) -> list[ArmRuns]:
 def compare_arms(records: Records) -> list[ArmComparison]:
     """Every pair of arms under the same conditions, by model and over all models.
 
+    Over all models it is the mean of their differences, over the problems that all have.
     `gold_prefix` is left out, since its items are single turns. Holm's family is all comparisons
     of `turns` on a problem set under a truncation; the other pairs are a second family.
     """
@@ -239,7 +240,7 @@ def stop_rule_effects(
         if others[0] is None or others[1] is None:
             continue
         cells = [first, second, others[0], others[1]]
-        data = _shared_clusters(totals, [[cell] for cell in cells], None)
+        data = [each for (each,) in _shared_clusters(totals, [[cell] for cell in cells], None)]
         effect = contrast(data, (1, -1, -1, 1))
         means = [each.mean for each in data]
         if effect.interval.estimate is None or any(mean is None for mean in means):
@@ -347,25 +348,30 @@ def _shared_items(
 
 def _shared_clusters(
     totals: ItemTotals, cells: Sequence[Sequence[ArmRuns]], among: BoolArray | None
-) -> list[Clusters]:
-    """Passes by problem of each side, of items that every model has on all sides."""
+) -> list[list[Clusters]]:
+    """Passes by problem of each side and model, of the items that a model has on all sides."""
     items = _shared_items(totals, cells, among)
-    found = []
-    for side in cells:
-        parts = [totals.clusters(cell.runs, each) for cell, each in zip(side, items, strict=True)]
-        found.append(Clusters(sum(p.sums for p in parts), sum(p.counts for p in parts)))  # type: ignore[arg-type]
-    return found
+    return [
+        [totals.clusters(cell.runs, each) for cell, each in zip(side, items, strict=True)]
+        for side in cells
+    ]
 
 
 def _mean_tokens(
     totals: ItemTotals, side: Sequence[ArmRuns], items: Sequence[BoolArray]
 ) -> tuple[float, float]:
-    """Mean prompt and new tokens of a sample."""
-    sums = [
-        sum(float(column[list(c.runs)].sum(0)[i].sum()) for c, i in zip(side, items, strict=True))
-        for column in (totals.samples, totals.prompt_tokens, totals.new_tokens)
-    ]
-    return sums[1] / sums[0], sums[2] / sums[0]
+    """Mean prompt and new tokens of a sample; each model counts the same."""
+    means = []
+    for cell, chosen in zip(side, items, strict=True):
+        samples, prompt, new = (
+            float(column[list(cell.runs)].sum(0)[chosen].sum())
+            for column in (totals.samples, totals.prompt_tokens, totals.new_tokens)
+        )
+        means.append((prompt / samples, new / samples))
+    return (
+        sum(prompt for prompt, _ in means) / len(means),
+        sum(new for _, new in means) / len(means),
+    )
 
 
 def _compare(
@@ -377,8 +383,10 @@ def _compare(
     group: str,
 ) -> ArmComparison | None:
     items = _shared_items(totals, [firsts, seconds], among)
-    data = _shared_clusters(totals, [firsts, seconds], among)
-    found = contrast(data, flips=999 if group else 9_999)
+    data = [each for side in _shared_clusters(totals, [firsts, seconds], among) for each in side]
+    # Each model counts the same, however many samples it has.
+    weights = [sign / len(firsts) for sign in (1, -1) for _ in firsts]
+    found = contrast(data, weights, flips=999 if group else 9_999)
     if found.interval.estimate is None:
         return None
     first, second = firsts[0], seconds[0]
@@ -397,7 +405,7 @@ def _compare(
         second=second.arm,
         group=group,
         found=found,
-        bootstrap=None if group else bootstrap_interval(_compact(data), (1, -1), resamples=2_000),
+        bootstrap=None if group else bootstrap_interval(_compact(data), weights, resamples=2_000),
         p_adjusted=found.p_value,
         p_welch=_welch(records, totals, first, second) if len(firsts) == 1 and not group else None,
         conclusion=conclude(found, found.p_value),

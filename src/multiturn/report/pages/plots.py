@@ -155,7 +155,12 @@ def scatter_plot(
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda x, _place: f"{x:.3g}".replace("e+", "e"))
         if log_y:
+            from matplotlib.ticker import LogLocator, NullLocator
+
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_major_formatter(lambda y, _place: f"{y:g}")
         axes.grid()
         axes.set_xlabel(x_axis)
         axes.set_ylabel(y_axis)

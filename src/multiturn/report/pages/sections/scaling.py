@@ -43,7 +43,7 @@ def scaling_section(
     sentences = [
         "Figures marked as the paper's are of the published benchmark with 40 samples a case, and "
         "were not measured here. A power law is fitted to families of at least four sizes, and to "
-        "no others."
+        "no others. Both axes are logarithmic, unless a figure is 0."
     ]
     tables, figures = [], []
     for name, title, scale, points, paper in (
@@ -63,7 +63,7 @@ def scaling_section(
             marks = [_mark(each, size, scale) for each in every if (size := each.size(axis))]
             svg = scatter_plot(
                 marks, words, "passed, %" if scale == 100 else "perplexity",
-                name=f"{name}-{axis}-plot", log_y=scale == 1,
+                name=f"{name}-{axis}-plot", log_y=all(mark.value for mark in marks),
                 lines=[_curve(law, marks, scale) for law in laws],
             )  # fmt: skip
             figures.append(figure_of(f"{name}-{axis}-plot", f"{title} against {words}", marks, svg))
