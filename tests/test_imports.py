@@ -1,7 +1,7 @@
 """Every name that tests, benchmarks, tools and recipes take from this repository is there.
 
 A slow test, or a program in a string that a test starts, is not run for days; a name that it
-imports may have moved long since. Reading the sources shows that in a few seconds, and loads nothing.
+imports may have moved long since. Reading the sources shows that in seconds, and loads nothing.
 """
 
 from __future__ import annotations
