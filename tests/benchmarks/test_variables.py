@@ -21,10 +21,13 @@ from multiturn.benchmarks.task import ArmSettings
 from multiturn.benchmarks.variables.differences import (
     VARIABLE_ARMS,
     VARIABLES,
+    first_difference,
     record_first_differences,
     turns_of,
 )
+from multiturn.benchmarks.variables.observation import TurnVariables
 from multiturn.core.errors import InputError
+from multiturn.sandbox.encoding import FrameData, Opaque
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
 
@@ -119,6 +122,48 @@ def test_programs_are_compared_turn_by_turn(sandbox: Sandbox, tmp_path: Path) ->
     ):
         assert [line["turn"], line["reason"], line["name"]] == expected, (name, line)
     assert found[len(NO_DIFFERENCE)]["detail"] == "got 2, expected 3"
+
+
+FRAME = FrameData(("a", "b"), (0, 1), ("int64", "float64"), ((1, 2), (0.5, float("nan"))))
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "same"),
+    [
+        (replace(FRAME, dtypes=("float64", "object"), items=((1.0, 2.0), FRAME.items[1])), FRAME,
+         True),
+        (replace(FRAME, items=((1, 3), FRAME.items[1])), FRAME, False),
+        (replace(FRAME, index=(1, 2)), FRAME, False), (replace(FRAME, columns=("b", "a")), FRAME,
+                                                       False),
+        ([1, 2], FRAME, False), (FRAME, [1, 2], False),
+        (Opaque("function"), Opaque("type"), True), (3, Opaque("function"), False),
+        (Opaque("map"), [1], False), (float("nan"), float("nan"), True), (True, 1, False),
+        ({1, 2}, [1, 2], True), ({"a": 1}, {"a": 1.0000000001}, True), ("1", 1, False),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_values_are_compared_as_by_the_strict_oracle(
+    got: object, expected: object, same: bool
+) -> None:
+    found = TurnVariables(turns=({"x": got},), unknown=(frozenset(),))
+    one = first_difference(found, TurnVariables(turns=({"x": expected},)), [["x"]])
+    assert one.reason == ("none" if same else "value")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        TurnVariables(turns=()), TurnVariables(error="the process was ended"),
+        TurnVariables(turns=({},), unknown=(frozenset({"x"}),)),
+        TurnVariables(turns=(None,), unknown=(frozenset(),)),
+        TurnVariables(turns=(), turn=-3, reason="raised"),
+        TurnVariables(turns=({"x": 1},) * 9, unknown=(frozenset(),) * 9, turn=900, reason="raised"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_records_that_a_program_has_spoilt(found: TurnVariables) -> None:
+    one = first_difference(found, TurnVariables(turns=({"x": 1},)), [["x"]])
+    assert one.reason in ("none", "unknown", "raised")
 
 
 def test_a_process_that_dies_is_unknown(sandbox: Sandbox, tmp_path: Path) -> None:

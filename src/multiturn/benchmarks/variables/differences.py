@@ -21,7 +21,7 @@ from multiturn.benchmarks.runner.samples import Sample, without_addresses
 from multiturn.benchmarks.runner.side_file import open_side_file
 from multiturn.benchmarks.variables.observation import TurnsToRun, TurnVariables, observe_turns
 from multiturn.core.errors import InputError
-from multiturn.sandbox.encoding import Opaque
+from multiturn.sandbox.encoding import FrameData, Opaque
 from multiturn.sandbox.oracles.compare import difference, exactly, values_equal
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.program_text import as_comment, verbatim_comment
@@ -297,7 +297,14 @@ def _lines(text: str) -> int:
 def _same(got: object, expected: object) -> bool:
     if isinstance(expected, Opaque):
         return isinstance(got, Opaque)
-    return values_equal(got, expected) or exactly(got, expected)
+    return values_equal(_cells(got), _cells(expected)) or exactly(got, expected)
+
+
+def _cells(value: object) -> object:
+    """A data frame by its labels and cells: the types of columns do not count, as elsewhere."""
+    if isinstance(value, FrameData):
+        return [list(value.columns), list(value.index), [list(items) for items in value.items]]
+    return value
 
 
 def _line(found: FirstDifference) -> Mapping[str, Any]:
