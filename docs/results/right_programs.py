@@ -134,7 +134,7 @@ def table(model: str, runs: dict[str, SavedRun]) -> str:
         own = clusters(saved)
         rate, costs = clustered_interval(own), run_costs(saved)
         away = "-"
-        if base is not None and name != BASELINE:
+        if base is not None and name != BASELINE and len(own.counts) == len(base.counts):
             found = contrast([own, base]).interval
             away = ends(found.estimate, found.low, found.high, sign="+")
         strict = ends(rate.estimate, rate.low, rate.high)

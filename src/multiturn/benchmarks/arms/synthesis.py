@@ -32,7 +32,8 @@ from multiturn.synthesis.defaults import loop_defaults, other_temperature
 from multiturn.synthesis.events import TurnSaved
 from multiturn.synthesis.loop import Synthesizer
 from multiturn.synthesis.program_text import program_text
-from multiturn.synthesis.records import Example, Sampling, Session, SessionSettings
+from multiturn.synthesis.prompts import choose_style
+from multiturn.synthesis.records import Example, Sampling, Session, SessionSettings, StyleName
 from multiturn.synthesis.store import SessionStore
 
 __all__ = ["CHAT", "LOOP", "SynthesisArm"]
@@ -101,7 +102,8 @@ class _Sample:
         steps: list[Generation] = []
         with SessionStore.in_memory() as store:
             synthesizer = Synthesizer(engine, sandbox, store)
-            session = synthesizer.new_session(self._session_settings(facts))
+            style = choose_style(engine.info, self._options.style).name
+            session = synthesizer.new_session(self._session_settings(facts, style))
             for number, prompt in enumerate(self._filled.prompts):
                 if engine.exhausted:
                     break
@@ -115,8 +117,11 @@ class _Sample:
                 steps += _generations(number, engine, first, session)
         return Solution(program=session.program(), steps=tuple(steps))
 
-    def _session_settings(self, facts: SolverContext) -> SessionSettings:
+    def _session_settings(self, facts: SolverContext, style: StyleName) -> SessionSettings:
         options = self._options
+        header = header_text(self._problem, self._settings.header)
+        if style == "chat" and self._settings.header == "published":
+            header = ""  # as in a session: the model imports what it needs
         others = options.other_temperature
         sampling = Sampling(
             n=options.n,
@@ -129,7 +134,7 @@ class _Sample:
         )
         return SessionSettings(
             style=options.style,
-            header=header_text(self._problem, self._settings.header) or "none",
+            header=header or "none",
             sampling=sampling,
             retries=options.retries,
             limits=LIMITS,
