@@ -193,6 +193,7 @@ def test_chat_is_one_sample_in_chat_form(tmp_path, sandbox):
         run_specs([spec], opened, sandbox)
     (first, _) = read_run(spec.place).samples
     assert len(first.steps) == 3
+    assert "import" not in first.program.partition("\n")[0]  # a chat has no header
     with engine() as opened, pytest.raises(InputError, match="no chat template"):
         (spec,) = specs(tmp_path / "none", opened, sandbox, CHAT, problems=1)
         run_specs([spec], opened, sandbox)
