@@ -77,7 +77,7 @@ def main() -> None:
     ):
         result: dict[str, Any] = {
             "schema": "multiturn.bench-speculation/1",
-            "engine": drafting.info.engine,
+            "engine": f"{drafting.info.engine}, {drafting.info.kernels}",
             "model": drafting.info.model,
             "machine": describe_machine(None),
             "threads": options.threads,

@@ -93,7 +93,8 @@ def main() -> None:
                 engines[engine] = Synthesizer(opened, sandbox, store)
         for engine, count in options.ways:
             info = engines[engine].engine.info
-            way = {"engine": info.engine, "candidates": count, "turns": []}
+            engine_name = f"{info.engine}, {info.kernels}" if info.kernels else info.engine
+            way = {"engine": engine_name, "candidates": count, "turns": []}
             result["ways"][_name(engine, count)] = way
         for number in range(options.sessions):
             _take_sessions(options, engines, result, seed=1000 * number)

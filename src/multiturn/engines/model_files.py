@@ -69,6 +69,7 @@ def engine_info(
     slots: int,
     adapter: Path | None,
     weights_sha256: str | None,
+    kernels: str = "",
     features: frozenset[Feature] = frozenset(),
 ) -> EngineInfo:
     """What results record about an engine that loaded the files at `path`.
@@ -91,6 +92,7 @@ def engine_info(
         bos_token=_text(tokenizer, tokenizer.before) if bos_text is None else bos_text,
         eos_token=_text(tokenizer, tokenizer.end_of_text),
         slots=slots,
+        kernels=kernels,
         features=features,
     )
 

@@ -254,6 +254,8 @@ class EngineInfo:
     """Whether completions have the ids of their tokens. If not, each is `UNKNOWN_TOKEN`, and their
     number is the server's count, or after a cut the number of pieces that arrived, which is at
     most the number of decoded tokens."""
+    kernels: str = ""
+    """What computes, where that changes no text: ``int4 avx2``. Records do not compare it."""
     features: frozenset[Feature] = frozenset()
     """What it supports beyond the usual; it refuses a request that needs others."""
 

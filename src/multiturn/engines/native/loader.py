@@ -78,14 +78,27 @@ def open_native(
     info = engine_info(
         path,
         tokenizer,
-        engine=f"native {precision} {decoder.variant}",
+        engine=_engine_name(precision, decoder.variant),
         context=context,
         slots=slots,
         adapter=adapter,
         weights_sha256=weights_sha256,
+        kernels=f"{precision} {decoder.variant}",
         features=frozenset(get_args(Feature)),
     )
     return NativeEngine(decoder, tokenizer, info, cache_bytes=cache_bytes, speculate=speculate)
+
+
+def _engine_name(precision: Precision, variant: str) -> str:
+    """What the bits of a text depend on.
+
+    Both integer precisions compute the same numbers, on every processor that rounds a product and
+    its addition once (tests/engines/test_native_variants_agree.py), so that a run may go on on
+    another machine, or where the faster precision was found to be the other one.
+    """
+    if precision in ("int8", "int4") and variant != "portable":
+        return "native int8"
+    return f"native {precision} {variant}"
 
 
 def load_decoder(

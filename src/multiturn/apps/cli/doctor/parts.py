@@ -137,7 +137,8 @@ def check_writing(settings: Settings) -> Check:
         room = engine.info.context_window - engine.count_tokens(prompt)
         request = Request(prompt=prompt, max_tokens=max(1, min(16, room)), temperature=0)
         done = generate(engine, request)[0]
-        by = engine.info.engine
+        info = engine.info
+        by = f"{info.engine} ({info.kernels})" if info.kernels else info.engine
     rate = len(done.tokens) / max(done.timings.total - done.timings.to_first_token, 1e-6)
     if not done.text.strip():
         return Check(
