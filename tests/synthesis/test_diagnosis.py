@@ -186,13 +186,20 @@ class TestExpectations:
         )
         assert absent_name(read_expectation("tax(1) == 2"), choice.run) is None
 
-    def test_a_turn_that_others_follow_is_not_changed(self, write, store):
-        synthesizer, session = write(("Set x.", "x = 1\n"), ("Print x.", "print(x)\n"))
-        after = last(synthesizer.expect(session, read_expectation("x == 1"), turn_id=1))
-        assert len(after.turns) == 3
-        assert after.find(1).examples == ()
-        assert after.turn.examples == (Example(expected=1, expression="x"),)
+    def test_the_code_of_a_turn_that_others_follow_is_not_changed(self, write, store):
+        synthesizer, session = write(
+            ("Set x.", ["x = 1\n", "x = 2\n"]), ("Print x.", "print(x)\n"), n=2
+        )
+        chosen = session.find(1).code
+        value = int(chosen[-1])
+        after = last(synthesizer.expect(session, read_expectation(f"x == {value}"), turn_id=1))
+        assert after.find(1).examples == (Example(expected=value, expression="x"),)
+        assert len(after.turns) == 2 and after.current == session.current
         assert store.load(session.id) == after
+        other = last(synthesizer.expect(session, read_expectation(f"x == {3 - value}"), turn_id=1))
+        assert len(other.turns) == 3
+        assert other.find(1).code == chosen and other.turn.code != chosen
+        assert store.load(session.id).turn == other.turn
 
 
 class TestRepair:

@@ -12,6 +12,7 @@
     │   └── RetriesExhaustedError    it failed after its own retries
     ├── SandboxUnavailableError  programs cannot be isolated on this machine
     ├── StoreError               the session store is broken, or not one of ours
+    ├── ConflictError            another program or window changed it in the meantime
     ├── StorageError             the disk is full, or a path is not writable
     └── MissingDependencyError   an optional package is not installed
 
@@ -28,6 +29,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = [
+    "ConflictError",
     "ContextOverflowError",
     "EngineError",
     "HashMismatchError",
@@ -135,6 +137,10 @@ class SandboxUnavailableError(MultiturnError):
 
 class StoreError(MultiturnError):
     """The session store cannot be read or written."""
+
+
+class ConflictError(MultiturnError):
+    """Another program or window changed the same thing in the meantime."""
 
 
 class StorageError(MultiturnError):

@@ -94,6 +94,7 @@ class Synthesizer:
         sampling: Sampling | None = None,
         examples: Sequence[Example] = (),
         verbatim: bool = False,
+        later: Sequence[int] = (),
         cancel: Flag | None = None,
     ) -> Iterator[LoopEvent]:
         """Write the next step after the current turn.
@@ -104,6 +105,7 @@ class Synthesizer:
             sampling: for this turn only; by default that of the session.
             examples: what the step must give; they rank candidates and trigger retries.
             verbatim: keep blank space at the ends of the prompt.
+            later: as in `Turn`.
             cancel: set it from any thread to stop soon; `TurnCancelled` is the last event.
                 Closing the iterator discards the turn as well.
 
@@ -124,7 +126,7 @@ class Synthesizer:
             sampling=sampling or session.settings.sampling,
             cancel=cancel,
         )
-        return self._take_turn(request)
+        return self._take_turn(request, later)
 
     def retry(
         self,
@@ -180,7 +182,12 @@ class Synthesizer:
         return self._retry(request, turn, FailedAttempt(turn.code, message))
 
     def expect(
-        self, session: Session, example: Example, *, turn_id: int | None = None
+        self,
+        session: Session,
+        example: Example,
+        *,
+        turn_id: int | None = None,
+        cancel: Flag | None = None,
     ) -> Iterator[LoopEvent]:
         """Add an example to a turn, run its candidates with it, and choose the best.
 
@@ -188,21 +195,65 @@ class Synthesizer:
             InputError: there is no turn yet.
         """
         turn = _turn_at(session, turn_id, "to expect something of")
-        return self._expect(session, replace(turn, examples=(*turn.examples, example)))
+        return self._expect(session, replace(turn, examples=(*turn.examples, example)), cancel)
 
-    def apply_again(self, session: Session, turns: Sequence[Turn]) -> Iterator[LoopEvent]:
-        """Add turns after the current one, with the code that they have, and run each."""
-        for turn in turns:
-            candidate = replace(turn.choice, run=None, examples_passed=(), copies=1)
+    def expect_no_longer(
+        self,
+        session: Session,
+        number: int,
+        *,
+        turn_id: int | None = None,
+        cancel: Flag | None = None,
+    ) -> Iterator[LoopEvent]:
+        """Remove example `number`, from 1, of a turn; else like `expect`.
+
+        Raises:
+            InputError: there is no such example.
+        """
+        turn = _turn_at(session, turn_id, "to expect something of")
+        if not 1 <= number <= len(turn.examples):
+            raise InputError(
+                "there is no such example", got=number, allowed=f"1 to {len(turn.examples)}"
+            )
+        examples = (*turn.examples[: number - 1], *turn.examples[number:])
+        return self._expect(session, replace(turn, examples=examples), cancel)
+
+    def apply_again(
+        self,
+        session: Session,
+        turns: Sequence[Turn],
+        *,
+        later: Sequence[int] = (),
+        cancel: Flag | None = None,
+    ) -> Iterator[LoopEvent]:
+        """Add turns after the current one, with the code that they have, and run each.
+
+        Until they are added they are `Session.stale`, as the turns `later` are after them.
+        """
+        for place, turn in enumerate(turns):
+            written = replace(turn.choice, run=None, examples_passed=(), copies=1)
             program = _program(session, session.path(), turn.prompt, turn.code)
-            candidate = yield from self._run_candidate(session, turn, 0, candidate, program)
+            candidate = yield from self._run_candidate(session, turn, 0, written, program, cancel)
+            if candidate is None:
+                yield TurnCancelled()
+                return
             session = self.store.add_turn(
-                session, turn.prompt, [candidate], chosen=0, examples=turn.examples
+                session,
+                turn.prompt,
+                [candidate],
+                chosen=0,
+                examples=turn.examples,
+                later=(*(each.id for each in turns[place + 1 :]), *later),
             )
             yield _saved(session)
 
     def edit(
-        self, session: Session, code: str, *, turn_id: int | None = None
+        self,
+        session: Session,
+        code: str,
+        *,
+        turn_id: int | None = None,
+        cancel: Flag | None = None,
     ) -> Iterator[LoopEvent]:
         """Add the person's own code as a candidate of the turn, run it, and choose it.
 
@@ -211,7 +262,53 @@ class Synthesizer:
                 characters.
         """
         turn = _turn_at(session, turn_id, "to edit")
-        return self._edit(session, turn, validate_code(code))
+        return self._edit(session, turn, validate_code(code), cancel)
+
+    def reword(
+        self,
+        session: Session,
+        prompt: str,
+        code: str,
+        *,
+        turn_id: int | None = None,
+        cancel: Flag | None = None,
+    ) -> Iterator[LoopEvent]:
+        """Put a turn with another prompt and the person's own code in place of a turn.
+
+        The turn stays as a branch, and the turns after it are `Session.stale`.
+
+        Raises:
+            InputError: as `take_turn` and `edit`.
+        """
+        turn = _turn_at(session, turn_id, "to reword")
+        prompt, code = validate_turn(prompt), validate_code(code)
+        return self._reword(session, turn, prompt, code, cancel)
+
+    def rewrite(
+        self,
+        session: Session,
+        prompt: str | None = None,
+        *,
+        turn_id: int | None = None,
+        sampling: Sampling | None = None,
+        cancel: Flag | None = None,
+    ) -> Iterator[LoopEvent]:
+        """Write a turn in place of another one, from another prompt if there is one.
+
+        The turn stays as a branch, and the turns after it are `Session.stale`.
+
+        Raises:
+            InputError: there is no turn yet; and what `take_turn` raises.
+        """
+        turn = _turn_at(session, turn_id, "to write again")
+        return self.take_turn(
+            session.at(turn.parent),
+            turn.prompt if prompt is None else prompt,
+            sampling=sampling,
+            examples=turn.examples,
+            later=session.following(turn.id),
+            cancel=cancel,
+        )
 
     def pick(self, session: Session, number: int, *, turn_id: int | None = None) -> Session:
         """Choose candidate `number`, from 1.
@@ -268,7 +365,7 @@ class Synthesizer:
 
     # The phases of a turn, each a generator of events.
 
-    def _take_turn(self, request: TurnRequest) -> Iterator[LoopEvent]:
+    def _take_turn(self, request: TurnRequest, later: Sequence[int]) -> Iterator[LoopEvent]:
         found = yield from self._writer.write(request)
         if found is None:
             yield TurnCancelled()
@@ -279,6 +376,7 @@ class Synthesizer:
             found.new,
             chosen=found.chosen() or 0,
             examples=request.examples,
+            later=later,
         )
         yield _saved(session)
 
@@ -296,44 +394,88 @@ class Synthesizer:
             chosen=found.chosen(),
             repeated=found.repeated,
         )
-        if failure is not None and not turn.choice.good and session.turn is not None:
+        saved = _changed(session, turn)
+        if failure is not None and not turn.choice.good:
             # A repair that made it worse is there to be looked at, and the code stays.
-            best = best_candidate(session.turn.candidates, request.strategy.choose)
-            session = self.store.choose(session, session.turn.id, best)
-        yield _saved(session)
+            best = best_candidate(saved.candidates, request.strategy.choose)
+            session = self.store.choose(session, saved.id, best)
+            saved = _changed(session, saved)
+        yield TurnSaved(session, saved)
 
-    def _edit(self, session: Session, turn: Turn, code: str) -> Iterator[LoopEvent]:
+    def _edit(
+        self, session: Session, turn: Turn, code: str, cancel: Flag | None
+    ) -> Iterator[LoopEvent]:
         index = len(turn.candidates)
-        candidate = Candidate(text=code, raw_text=code, origin="person")
+        written = Candidate(text=code, raw_text=code, origin="person")
         program = _program(session, session.path(turn.id)[:-1], turn.prompt, code)
-        candidate = yield from self._run_candidate(session, turn, index, candidate, program)
+        candidate = yield from self._run_candidate(session, turn, index, written, program, cancel)
+        if candidate is None:
+            yield TurnCancelled()
+            return
         yield _saved(self.store.add_candidates(session, turn.id, [candidate], chosen=0))
 
+    def _reword(
+        self, session: Session, turn: Turn, prompt: str, code: str, cancel: Flag | None
+    ) -> Iterator[LoopEvent]:
+        written = Candidate(text=code, raw_text=code, origin="person")
+        program = _program(session, session.path(turn.id)[:-1], prompt, code)
+        candidate = yield from self._run_candidate(session, turn, 0, written, program, cancel)
+        if candidate is None:
+            yield TurnCancelled()
+            return
+        yield _saved(
+            self.store.add_turn(
+                session.at(turn.parent),
+                prompt,
+                [candidate],
+                chosen=0,
+                examples=turn.examples,
+                later=session.following(turn.id),
+            )
+        )
+
     def _run_candidate(
-        self, session: Session, turn: Turn, index: int, candidate: Candidate, program: str
-    ) -> Generator[LoopEvent, None, Candidate]:
-        """Run a program with a candidate that is there already; returns it with its run."""
+        self,
+        session: Session,
+        turn: Turn,
+        index: int,
+        candidate: Candidate,
+        program: str,
+        cancel: Flag | None,
+    ) -> Generator[LoopEvent, None, Candidate | None]:
+        """Run a program with a candidate that is there already.
+
+        Returns:
+            The candidate with its run; None if cancelled.
+        """
         yield CandidateWritten(index, candidate)
-        for ran in run_programs(self.sandbox, [program], turn.examples, session.settings.limits):
+        limits = session.settings.limits
+        for ran in run_programs(self.sandbox, [program], turn.examples, limits, cancel):
             candidate = _with_run(candidate, ran)
+        if candidate.run is None or _is_set(cancel):
+            return None
         yield CandidateRan(index, candidate, program)
         return candidate
 
-    def _expect(self, session: Session, turn: Turn) -> Iterator[LoopEvent]:
+    def _expect(self, session: Session, turn: Turn, cancel: Flag | None) -> Iterator[LoopEvent]:
         before = session.path(turn.id)[:-1]
         programs = [
             _program(session, before, turn.prompt, candidate.text) for candidate in turn.candidates
         ]
         candidates = list(turn.candidates)
         limits = session.settings.limits
-        for ran in run_programs(self.sandbox, programs, turn.examples, limits):
+        for ran in run_programs(self.sandbox, programs, turn.examples, limits, cancel):
             candidates[ran.index] = _with_run(candidates[ran.index], ran)
             yield CandidateRan(ran.index, candidates[ran.index], programs[ran.index])
+        if _is_set(cancel):
+            yield TurnCancelled()
+            return
         chosen = turn.chosen
         if not candidates[chosen].good:  # a person's choice stays where it is right
             chosen = best_candidate(candidates, session.settings.strategy.choose)
         turn = replace(turn, candidates=tuple(candidates), chosen=chosen)
-        yield _saved(self.store.revise(session, turn))
+        session = self.store.revise(session, turn)
+        yield TurnSaved(session, _changed(session, turn))
 
 
 def _turn_at(session: Session, turn_id: int | None, purpose: str) -> Turn:
@@ -342,6 +484,12 @@ def _turn_at(session: Session, turn_id: int | None, purpose: str) -> Turn:
     if session.turn is None:
         raise InputError(f"there is no turn {purpose}", fix="say what the first step should do")
     return session.turn
+
+
+def _changed(session: Session, turn: Turn) -> Turn:
+    """A turn after a change: itself in the program so far, or the copy at its end."""
+    path = session.path()
+    return next((each for each in path if each.id == turn.id), path[-1])
 
 
 def _saved(session: Session) -> TurnSaved:
@@ -375,3 +523,7 @@ def _printed_by(turn: Turn | None) -> str | None:
     if turn is None:
         return ""
     return None if turn.choice.run is None else turn.choice.run.stdout
+
+
+def _is_set(flag: Flag | None) -> bool:
+    return flag is not None and flag.is_set()

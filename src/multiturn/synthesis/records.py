@@ -299,6 +299,8 @@ class Turn:
     """What must hold after this turn."""
     created_at: str = ""
     """UTC, ISO 8601."""
+    later: tuple[int, ...] = field(default=(), metadata=absent_if_default())
+    """Ids of the turns that followed the turn which this one replaces; see `Session.stale`."""
 
     @property
     def choice(self) -> Candidate:
@@ -360,11 +362,32 @@ class Session:
     """UTC, ISO 8601."""
     updated_at: str = ""
     """UTC, ISO 8601."""
+    version: int = 0
+    """How often it was changed."""
 
     @property
     def turn(self) -> Turn | None:
         """The current turn."""
         return None if self.current is None else self.turns[self.current]
+
+    @property
+    def stale(self) -> tuple[Turn, ...]:
+        """The turns that followed an earlier version of the current turn, in order.
+
+        Their code was written for another program. They are stale until they follow the current
+        turn, or another turn does.
+        """
+        turn = self.turn
+        if turn is None or self.children(turn.id):
+            return ()
+        return tuple(self.turns[each] for each in turn.later if each in self.turns)
+
+    def following(self, turn_id: int) -> tuple[int, ...]:
+        """The ids of the turns after `turn_id` in the program so far, stale ones included."""
+        path = [turn.id for turn in self.path()]
+        if turn_id not in path:
+            return ()
+        return (*path[path.index(turn_id) + 1 :], *(turn.id for turn in self.stale))
 
     def find(self, turn_id: int) -> Turn:
         """The turn with that id.

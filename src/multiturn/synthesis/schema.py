@@ -53,6 +53,39 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX turns_by_parent ON turns (session, parent)",
     ),
+    (
+        "ALTER TABLE sessions ADD COLUMN version INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE sessions ADD COLUMN deleted_at TEXT",
+        "ALTER TABLE sessions ADD COLUMN last_event INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE turns ADD COLUMN later TEXT NOT NULL DEFAULT '[]'",
+        """
+        CREATE TABLE jobs (
+            session TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+            id TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            request TEXT NOT NULL,
+            state TEXT NOT NULL,
+            error TEXT,
+            saves INTEGER NOT NULL,
+            owner TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            PRIMARY KEY (session, id)
+        ) STRICT
+        """,
+        "CREATE UNIQUE INDEX one_job_at_once ON jobs (session) WHERE state = 'running'",
+        """
+        CREATE TABLE job_events (
+            session TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            job TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            data TEXT NOT NULL,
+            PRIMARY KEY (session, number),
+            FOREIGN KEY (session, job) REFERENCES jobs (session, id) ON DELETE CASCADE
+        ) STRICT
+        """,
+        "CREATE INDEX job_events_by_job ON job_events (session, job)",
+    ),
 )
 """Entry k has the statements that migrate version k to version k + 1. Never edit a released entry:
 add another."""

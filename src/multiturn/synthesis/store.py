@@ -1,11 +1,13 @@
 """The session store: one SQLite file that survives kills, full disks and concurrent processes.
 
 Write-ahead logging with `synchronous=FULL` puts a commit on disk before it returns. Each change is
-one transaction, candidates are only ever added, and a turn that others follow is never changed.
+one transaction, candidates are only ever added, and the code of a turn that others follow is never
+changed.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import secrets
 import sqlite3
@@ -13,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -44,10 +46,18 @@ from multiturn.synthesis.store_errors import (
     move_aside,
     primary_code,
 )
+from multiturn.synthesis.store_lists import (
+    SessionMatch,
+    SessionSummary,
+    list_sessions,
+    search_sessions,
+)
 from multiturn.synthesis.store_rows import (
     as_json,
     count_copies,
     insert_candidates,
+    insert_numbered_turn,
+    insert_session,
     insert_turn,
     now,
     read_turns,
@@ -57,27 +67,8 @@ from multiturn.synthesis.store_rows import (
 __all__ = ["SessionStore", "SessionSummary", "move_aside"]
 
 BUSY_SECONDS = 15.0
+_MEMORY = Path(":memory:")
 MAX_NAME_CHARACTERS = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionSummary:
-    """An entry in the list of sessions."""
-
-    id: str
-    """Of the session."""
-    name: str
-    """Of the session."""
-    model: str
-    """Name or path of the model."""
-    turns: int
-    """Number of turns."""
-    last_prompt: str
-    """The prompt of the current turn."""
-    created_at: str
-    """UTC, ISO 8601."""
-    updated_at: str
-    """UTC, ISO 8601."""
 
 
 class SessionStore(Closing):
@@ -97,6 +88,7 @@ class SessionStore(Closing):
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or app_dirs().sessions
         self._lock = threading.RLock()
+        self._job: tuple[str, str] | None = None
         with storage_errors(self.path, "opening the store of sessions"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             check_magic(self.path)
@@ -114,7 +106,12 @@ class SessionStore(Closing):
     @classmethod
     def in_memory(cls) -> SessionStore:
         """A store that ends with this object, for sessions that nothing resumes."""
-        return cls(Path(":memory:"))
+        return cls(_MEMORY)
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the store ends with this object."""
+        return self.path == _MEMORY
 
     def create(
         self,
@@ -149,11 +146,22 @@ class SessionStore(Closing):
                 created_at=time_now,
                 updated_at=time_now,
             )
-            self._connection.execute(
-                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?)",
-                (session.id, name, model, style, header, as_json(settings), time_now, time_now),
-            )
+            insert_session(self._connection, session)
         return session
+
+    def insert(self, session: Session) -> Session:
+        """Add a session that was read from a file, with all its turns; gives it an id of its own.
+
+        Raises:
+            InputError: the name is empty, too long, or has unprintable characters.
+        """
+        _check_name(session.name)
+        session = replace(session, id=secrets.token_hex(4), updated_at=now(), version=0)
+        with self._changing():
+            insert_session(self._connection, session)
+            for turn in sorted(session.turns.values(), key=lambda turn: turn.id):
+                insert_numbered_turn(self._connection, session.id, turn)
+            return self._touch(session, current=session.current)
 
     def load(self, session_id: str) -> Session:
         """The session with exactly that id.
@@ -162,7 +170,9 @@ class SessionStore(Closing):
             UnknownNameError: there is no such session.
         """
         with self._reading():
-            row = self._one("SELECT * FROM sessions WHERE id = ?", session_id)
+            row = self._one(
+                "SELECT * FROM sessions WHERE id = ? AND deleted_at IS NULL", session_id
+            )
             if row is None:
                 raise UnknownNameError("session", session_id, self._names())
             turns = self._turns(session_id)
@@ -179,6 +189,7 @@ class SessionStore(Closing):
                 current=row["current"],
                 created_at=row["created_at"],
                 updated_at=row["updated_at"],
+                version=row["version"],
             )
 
     def find(self, name: str) -> Session:
@@ -191,11 +202,15 @@ class SessionStore(Closing):
         with self._reading():
             latest_first = "ORDER BY updated_at DESC, rowid DESC"
             row = self._one(
-                f"SELECT id FROM sessions WHERE id = ?1 OR name = ?1 {latest_first}", name
+                "SELECT id FROM sessions WHERE (id = ?1 OR name = ?1) AND deleted_at IS NULL "
+                f"{latest_first}",
+                name,
             )
             if row is None:
                 matches = self._all(
-                    "SELECT id FROM sessions WHERE substr(id, 1, length(?1)) = ?1", name
+                    "SELECT id FROM sessions "
+                    "WHERE substr(id, 1, length(?1)) = ?1 AND deleted_at IS NULL",
+                    name,
                 )
                 if not name or not matches:
                     raise UnknownNameError("session", name, self._names())
@@ -210,26 +225,23 @@ class SessionStore(Closing):
                 row = matches[0]
             return self.load(row["id"])
 
-    def list(self) -> tuple[SessionSummary, ...]:
-        """All sessions, the most recently used first."""
+    def list(self, *, deleted: bool = False) -> tuple[SessionSummary, ...]:
+        """All sessions, or those that can be restored, the most recently used first."""
         with self._reading():
-            rows = self._all(
-                """
-                SELECT id, name, model, created_at, updated_at,
-                    (SELECT count(*) FROM turns WHERE session = sessions.id) AS turns,
-                    (SELECT prompt FROM turns
-                     WHERE session = sessions.id AND id = sessions.current) AS last_prompt
-                FROM sessions ORDER BY updated_at DESC, rowid DESC
-                """
-            )
-        return tuple(
-            SessionSummary(**{**dict(row), "last_prompt": row["last_prompt"] or ""}) for row in rows
-        )
+            return list_sessions(self._connection, deleted=deleted)
+
+    def search(self, words: str) -> tuple[SessionMatch, ...]:
+        """The sessions with `words` in their name, a prompt or the code, whatever the case."""
+        with self._reading():
+            return search_sessions(self._connection, words)
 
     def latest(self) -> Session | None:
         """The most recently used session."""
         with self._reading():
-            row = self._one("SELECT id FROM sessions ORDER BY updated_at DESC, rowid DESC")
+            row = self._one(
+                "SELECT id FROM sessions WHERE deleted_at IS NULL "
+                "ORDER BY updated_at DESC, rowid DESC"
+            )
             return None if row is None else self.load(row["id"])
 
     def delete(self, session_id: str) -> None:
@@ -243,6 +255,47 @@ class SessionStore(Closing):
                 "DELETE FROM sessions WHERE id = ?", (session_id,)
             ).rowcount:
                 raise UnknownNameError("session", session_id, self._names())
+
+    def mark_deleted(self, session_id: str) -> None:
+        """Hide a session from all other methods, until `restore`.
+
+        Raises:
+            UnknownNameError: there is no such session.
+        """
+        self._mark(session_id, now(), "deleted_at IS NULL")
+
+    def restore(self, session_id: str) -> None:
+        """Undo `mark_deleted`.
+
+        Raises:
+            UnknownNameError: no deleted session has this id.
+        """
+        self._mark(session_id, None, "deleted_at IS NOT NULL")
+
+    def purge(self, before: str) -> int:
+        """Remove the sessions that were marked as deleted before a time; returns how many."""
+        with self._changing():
+            return self._connection.execute(
+                "DELETE FROM sessions WHERE deleted_at < ?", (before,)
+            ).rowcount
+
+    def _mark(self, session_id: str, deleted_at: str | None, condition: str) -> None:
+        with self._changing():
+            if not self._connection.execute(
+                "UPDATE sessions SET deleted_at = ?, version = version + 1 "
+                f"WHERE id = ? AND {condition}",
+                (deleted_at, session_id),
+            ).rowcount:
+                raise UnknownNameError("session", session_id, self._names())
+
+    def for_job(self, session_id: str, job_id: str) -> SessionStore:
+        """The same store, where each saved change is also counted in `Job.saves`.
+
+        Both are one transaction, so that it is known of a job that was interrupted what it saved.
+        """
+        view = copy.copy(self)
+        view._job = (session_id, job_id)
+        return view
 
     def update(self, session: Session) -> Session:
         """Save the name, model, style, header and settings of a session, but not its turns."""
@@ -275,8 +328,9 @@ class SessionStore(Closing):
         *,
         chosen: int,
         examples: Sequence[Example] = (),
+        later: Sequence[int] = (),
     ) -> Session:
-        """Add a turn after the current one and move to it."""
+        """Add a turn after the current one and move to it; `later` as in `Turn`."""
         with self._changing():
             turn = insert_turn(
                 self._connection,
@@ -288,6 +342,7 @@ class SessionStore(Closing):
                     candidates=tuple(candidates),
                     chosen=chosen,
                     examples=tuple(examples),
+                    later=tuple(later),
                 ),
             )
             return self._touch(session.with_turn(turn), current=turn.id)
@@ -303,14 +358,15 @@ class SessionStore(Closing):
     ) -> Session:
         """Add candidates to a turn and choose one of them, by its index in `candidates`.
 
-        A turn that others follow is never changed: a copy of it (a branch) gets the candidates,
-        and the session moves to the copy.
+        The code of a turn that others follow is never changed: a copy of it (a branch) gets the
+        candidates, and the session moves to the copy. The turns that followed are `Session.stale`.
 
         Args:
             session: of the turn.
             turn_id: of the turn.
             candidates: the new ones.
-            chosen: None, where there are no new ones, leaves the choice.
+            chosen: None, where there are no new ones, leaves the choice, and the session where it
+                is.
             repeated: how often candidates of the turn were written again, by their index; this is
                 counted in the turn itself.
         """
@@ -319,7 +375,7 @@ class SessionStore(Closing):
             if repeated:
                 turn = count_copies(self._connection, session.id, turn, repeated)
             if chosen is None:
-                return self._touch(session.with_turn(turn), current=turn.id)
+                return self._unmoved(session, turn)
             first = len(turn.candidates)
             turn = replace(turn, candidates=(*turn.candidates, *candidates), chosen=first + chosen)
             return self._put(session, turn, first_new=first)
@@ -329,12 +385,14 @@ class SessionStore(Closing):
         with self._changing():
             turn = self._stored_turn(session.id, turn_id)
             if turn.chosen == chosen:
-                return self._touch(session.with_turn(turn), current=turn.id)
+                return self._unmoved(session, turn)
             turn = replace(turn, chosen=chosen)
             return self._put(session, turn, first_new=len(turn.candidates))
 
     def revise(self, session: Session, turn: Turn) -> Session:
         """Save a turn with other examples, runs of its candidates, and choice.
+
+        Branches like `add_candidates` where the choice is another.
 
         Raises:
             InputError: candidates were added to the turn in the meantime.
@@ -345,11 +403,11 @@ class SessionStore(Closing):
                 raise InputError(
                     "another process added candidates to the turn", fix="open it again"
                 )
-            if self._has_followers(session, turn):
-                turn = insert_turn(self._connection, session.id, turn)
-            else:
-                revise_turn(self._connection, session.id, turn)
-            return self._touch(session.with_turn(turn), current=turn.id)
+            if stored.chosen != turn.chosen and self._has_followers(session, turn):
+                turn = self._branch(session, turn)
+                return self._touch(session.with_turn(turn), current=turn.id)
+            revise_turn(self._connection, session.id, turn)
+            return self._unmoved(session, turn)
 
     def check(self) -> None:
         """Check the integrity of the file.
@@ -430,7 +488,8 @@ class SessionStore(Closing):
         return self._connection.execute(query, values).fetchall()
 
     def _names(self) -> Any:
-        return [row["name"] for row in self._all("SELECT name FROM sessions")]
+        rows = self._all("SELECT name FROM sessions WHERE deleted_at IS NULL")
+        return [row["name"] for row in rows]
 
     def _turns(self, session_id: str, only: int | None = None) -> tuple[Turn, ...]:
         with as_damaged(self.path):
@@ -446,7 +505,7 @@ class SessionStore(Closing):
     def _put(self, session: Session, turn: Turn, *, first_new: int) -> Session:
         """Save a changed turn: in place if nothing follows it, else as a branch."""
         if self._has_followers(session, turn):
-            turn = insert_turn(self._connection, session.id, turn)
+            turn = self._branch(session, turn)
         else:
             self._connection.execute(
                 "UPDATE turns SET chosen = ? WHERE session = ? AND id = ?",
@@ -454,6 +513,16 @@ class SessionStore(Closing):
             )
             insert_candidates(self._connection, session.id, turn, first=first_new)
         return self._touch(session.with_turn(turn), current=turn.id)
+
+    def _branch(self, session: Session, turn: Turn) -> Turn:
+        """A copy of a turn, which nothing follows yet."""
+        turn = replace(turn, later=session.following(turn.id))
+        return insert_turn(self._connection, session.id, turn)
+
+    def _unmoved(self, session: Session, turn: Turn) -> Session:
+        """The session with a turn as it is in the file; moves only to a turn of another branch."""
+        at = session.current if turn.id in {each.id for each in session.path()} else turn.id
+        return self._touch(session.with_turn(turn).at(at), current=at)
 
     def _has_followers(self, session: Session, turn: Turn) -> bool:
         query = "SELECT 1 FROM turns WHERE session = ? AND parent = ?"
@@ -464,11 +533,18 @@ class SessionStore(Closing):
         columns["updated_at"] = time_now
         assignments = ", ".join(f"{column} = :{column}" for column in columns)
         changed = self._connection.execute(
-            f"UPDATE sessions SET {assignments} WHERE id = :id", {**columns, "id": session.id}
+            f"UPDATE sessions SET {assignments}, version = version + 1 "
+            "WHERE id = :id AND deleted_at IS NULL",
+            {**columns, "id": session.id},
         ).rowcount
         if not changed:
             raise deleted_elsewhere()
-        return replace(session, updated_at=time_now)
+        if self._job is not None:
+            self._connection.execute(
+                "UPDATE jobs SET saves = saves + 1 WHERE session = ? AND id = ?", self._job
+            )
+        version = self._one("SELECT version FROM sessions WHERE id = ?", session.id)["version"]
+        return replace(session, updated_at=time_now, version=version)
 
 
 def _check_name(name: str) -> None:

@@ -9,12 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from multiturn.core.records import read_record, to_plain
-from multiturn.synthesis.records import Candidate, Example, Turn
+from multiturn.synthesis.records import Candidate, Example, Session, Turn
 
 __all__ = [
     "as_json",
     "count_copies",
     "insert_candidates",
+    "insert_numbered_turn",
+    "insert_session",
     "insert_turn",
     "now",
     "read_turns",
@@ -48,12 +50,37 @@ def read_turns(
     return tuple(_turn(row, candidates[row["id"]]) for row in rows)
 
 
+def insert_session(connection: sqlite3.Connection, session: Session) -> None:
+    """Write a new session without its turns."""
+    connection.execute(
+        "INSERT INTO sessions (id, name, model, style, header, settings, created_at, updated_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            session.id,
+            session.name,
+            session.model,
+            session.style,
+            session.header,
+            as_json(session.settings),
+            session.created_at,
+            session.updated_at,
+        ),
+    )
+
+
 def insert_turn(connection: sqlite3.Connection, session_id: str, turn: Turn) -> Turn:
     """Write a new turn with all its candidates; returns it with its id and time."""
     last = connection.execute("SELECT max(id) FROM turns WHERE session = ?", (session_id,))
     turn = replace(turn, id=(last.fetchone()[0] or 0) + 1, created_at=now())
+    insert_numbered_turn(connection, session_id, turn)
+    return turn
+
+
+def insert_numbered_turn(connection: sqlite3.Connection, session_id: str, turn: Turn) -> None:
+    """Write a turn that has its id and time already."""
     connection.execute(
-        "INSERT INTO turns VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO turns (session, id, parent, prompt, examples, chosen, created_at, later) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             session_id,
             turn.id,
@@ -62,10 +89,10 @@ def insert_turn(connection: sqlite3.Connection, session_id: str, turn: Turn) -> 
             as_json(turn.examples),
             turn.chosen,
             turn.created_at,
+            as_json(turn.later),
         ),
     )
     insert_candidates(connection, session_id, turn, first=0)
-    return turn
 
 
 def insert_candidates(
@@ -134,4 +161,5 @@ def _turn(row: sqlite3.Row, candidates: list[Candidate]) -> Turn:
         chosen=row["chosen"],
         examples=read_record(json.loads(row["examples"]), tuple[Example, ...], where=where),
         created_at=row["created_at"],
+        later=read_record(json.loads(row["later"]), tuple[int, ...], where=where),
     )

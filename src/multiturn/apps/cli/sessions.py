@@ -20,13 +20,12 @@ from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
 from multiturn.synthesis.export import export_session
 from multiturn.synthesis.records import Session
+from multiturn.synthesis.session_file import SCHEMA, session_document
 from multiturn.synthesis.store import SessionStore, move_aside
 
 __all__ = ["app"]
 
 app = typer.Typer(rich_markup_mode=None, help="List, show, export and delete saved sessions.")
-
-SCHEMA = "multiturn.sessions/1"
 
 Name = Annotated[
     str, typer.Argument(metavar="SESSION", help="A session's id, a prefix of it, or its name.")
@@ -74,7 +73,7 @@ def show(
     session = _find(name)
     console = console_for()
     if as_json:
-        print(json.dumps(_document(session), indent=2))
+        print(json.dumps(session_document(session), indent=2))
     elif tree:
         show_tree(console, session)
     elif code and not sys.stdout.isatty():
@@ -142,13 +141,3 @@ def move_store_aside() -> None:
 def _find(name: str) -> Session:
     with SessionStore() as store:
         return store.find(name)
-
-
-def _document(session: Session) -> dict[str, object]:
-    return {
-        "schema": SCHEMA,
-        "version": __version__,
-        "session": {**to_plain(session), "turns": [to_plain(t) for t in session.turns.values()]},
-        "path": [turn.id for turn in session.path()],
-        "program": session.program(),
-    }

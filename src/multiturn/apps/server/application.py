@@ -15,13 +15,17 @@ from multiturn.apps.server.metrics import MetricsMiddleware
 from multiturn.apps.server.rate_limit import RateLimitMiddleware
 from multiturn.apps.server.resources import ServerResources
 from multiturn.apps.server.routers import (
+    about,
     chat,
     completions,
     front,
     health,
+    jobs,
     metrics,
     models,
+    sessions,
     tokens,
+    turns,
 )
 
 __all__ = ["ROUTERS", "create_app"]
@@ -32,6 +36,10 @@ ROUTERS = (
     completions.router,
     chat.router,
     tokens.router,
+    about.router,
+    sessions.router,
+    turns.router,
+    jobs.router,
     health.router,
     metrics.router,
 )

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from multiturn.core.errors import (
+    ConflictError,
     ContextOverflowError,
     EngineError,
     HubError,
@@ -56,6 +57,7 @@ _STATUSES: tuple[tuple[type[MultiturnError], int, str | None], ...] = (
     (ContextOverflowError, 400, "context_length_exceeded"),
     (UnknownNameError, 404, "not_found"),
     (InputError, 400, None),
+    (ConflictError, 409, "conflict"),
     (MissingDependencyError, 501, "not_installed"),
     (SandboxUnavailableError, 503, "sandbox_unavailable"),
     (StoreError, 503, "store_unavailable"),

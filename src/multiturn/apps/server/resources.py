@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Lock
 from weakref import WeakSet
 
 from fastapi import Request as HttpRequest
 
 from multiturn.apps.server.admission import Admission
+from multiturn.apps.server.errors import ApiError
 from multiturn.apps.server.generation import EngineCall
 from multiturn.apps.server.metrics import GenerationMetrics, Metrics
+from multiturn.apps.server.sessions.service import SessionService
 from multiturn.apps.server.settings import ServerSettings
 from multiturn.engines.protocol import Engine, Request
 from multiturn.sandbox.protocol import Sandbox
@@ -53,6 +56,8 @@ class ServerResources:
     metrics: Metrics = field(init=False)
     threads: ThreadPoolExecutor = field(init=False)
     _generations: WeakSet[EngineCall] = field(init=False, default_factory=WeakSet)
+    _lock: Lock = field(init=False, default_factory=Lock)
+    _sessions: SessionService | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.admission = Admission(self.engine.info.slots, self.settings.max_waiting)
@@ -63,6 +68,39 @@ class ServerResources:
     def model_id(self) -> str:
         """The name by which clients ask for the model: that of a file without its directory."""
         return self.model.rstrip("/").rpartition("/")[2] or self.model
+
+    @property
+    def sessions(self) -> SessionService:
+        """The sessions of the store, opened when they are first used.
+
+        Raises:
+            ApiError: the store is in memory, where nothing survives the server.
+        """
+        with self._lock:
+            if self._sessions is None:
+                if self.store.is_in_memory:
+                    raise ApiError(501, "this server keeps no sessions", code="no_sessions")
+                self._sessions = SessionService(
+                    self.engine,
+                    self.sandbox,
+                    self.store,
+                    model=self.model,
+                    settings=self.session_settings,
+                    max_sessions=self.settings.max_sessions,
+                    max_waiting=self.settings.max_waiting,
+                )
+            return self._sessions
+
+    def close_sessions(self) -> None:
+        """Let the turns that are being written finish for `stop_seconds`; interrupt the others.
+
+        Blocks.
+        """
+        with self._lock:
+            sessions, self._sessions = self._sessions, None
+        if sessions is not None:
+            sessions.stop(self.settings.stop_seconds)
+            sessions.close()
 
     def generate(self, requests: Sequence[Request]) -> EngineCall:
         """A call of the engine; it begins when it is entered. Belongs to the event loop."""
@@ -85,6 +123,8 @@ class ServerResources:
         if not self.stopping.is_set():
             self.stopping.set()
             self.admission.stop()
+            if self._sessions is not None:
+                self._sessions.refuse_jobs()
             asyncio.get_running_loop().call_later(self.settings.stop_seconds, self._stop_running)
 
     def _stop_running(self) -> None:

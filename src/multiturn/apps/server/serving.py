@@ -83,6 +83,7 @@ class HttpServer:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         self.on_ready = on_ready
         self._listener = listener
+        self._resources = resources
         self._server = _Server(
             uvicorn.Config(
                 SecurityHeadersMiddleware(OutermostMiddleware(create_app(resources))),
@@ -110,7 +111,10 @@ class HttpServer:
 
     def run(self) -> None:
         """Serve until `stop` is called, or a signal asks for it. Requests in flight finish."""
-        asyncio.run(self._server.serve(sockets=[self._listener]))
+        try:
+            asyncio.run(self._server.serve(sockets=[self._listener]))
+        finally:
+            self._resources.close_sessions()
 
     def stop(self) -> None:
         """Ask the server to stop. Any thread may call it."""

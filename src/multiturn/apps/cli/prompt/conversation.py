@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -29,6 +28,7 @@ from multiturn.core.errors import InputError, MultiturnError
 from multiturn.synthesis.events import LoopEvent, TurnSaved
 from multiturn.synthesis.expectations import describe_example, read_expectation
 from multiturn.synthesis.export import export_session
+from multiturn.synthesis.operations import Operations, retry_sampling, turn_in_program
 from multiturn.synthesis.prompts import choose_style
 from multiturn.synthesis.records import Candidate, Example, Session, Turn
 
@@ -84,11 +84,11 @@ class Conversation:
         session = self.session or self.app.synthesizer.new_session(session_settings(self.settings))
         try:
             with stopped_by_ctrl_c() as cancel:
-                events = self.app.synthesizer.take_turn(
+                events = self._operations.take_turn(
                     session, words, examples=self._expected, cancel=cancel
                 )
                 done = self._follow(events, session.settings.sampling.n, _printed(session.turn))
-            if done:
+            if done is not None:
                 self._expected = []
         finally:
             if self.session is None:  # the first turn was not saved: delete the empty session
@@ -106,26 +106,17 @@ class Conversation:
         Without `turn_id` it is the current step. The steps after an earlier one follow with the
         code that they have.
         """
-        session, turn, later = self._at(turn_id)
-        sampling = session.settings.sampling.for_retry()
-        if count is not None:
-            sampling = replace(sampling, n=count)
-        if temperature is not None:
-            sampling = sampling.with_one_temperature(temperature)
-        if sampling.repeats:
-            raise InputError(
-                "temperature 0 would give the same code again",
-                fix="use a higher one: /retry 1 0.8; or rephrase the step after /undo",
-            )
+        session, turn = self._step(turn_id)
+        sampling = retry_sampling(session, count, temperature)
         first = len(turn.candidates)
         with stopped_by_ctrl_c() as cancel:
-            events = self.app.synthesizer.retry(
-                session, turn_id=turn.id, sampling=sampling, cancel=cancel
+            events = self._operations.retry(
+                session, count, temperature, turn_id=turn.id, cancel=cancel
             )
             done = self._follow(events, sampling.n, _printed(_parent(session, turn)), first=first)
-        if done:
-            self._note_repetition(first, "/retry 3 1")
-            self._apply_again(later)
+        if done is not None:
+            self._note_repetition(done, first, "/retry 3 1")
+            self._follow_again(earlier=turn_id is not None)
 
     def repair(self, turn_id: int | None = None) -> None:
         """Write a step again with what is wrong in the prompt.
@@ -133,21 +124,15 @@ class Conversation:
         Without `turn_id` it is the current step; an earlier one is repaired by the error of the
         current one, and the steps after it follow with the code that they have.
         """
-        session, turn, later = self._at(turn_id)
-        _, last = self._here()
-        message = None
-        if later and not last.choice.finished:
-            message = f"after it, a later step {last.choice.describe()}"
-        elif turn.choice.good:
-            message = "it runs, but it does not do what was asked for"
+        session, turn = self._step(turn_id)
         first = len(turn.candidates)
         with stopped_by_ctrl_c() as cancel:
-            events = self.app.synthesizer.repair(session, message, turn_id=turn.id, cancel=cancel)
+            events = self._operations.repair(session, turn_id=turn.id, cancel=cancel)
             count = session.settings.sampling.n
             done = self._follow(events, count, _printed(_parent(session, turn)), first=first)
-        if done:
-            self._note_repetition(first, "/retry")
-            self._apply_again(later)
+        if done is not None:
+            self._note_repetition(done, first, "/retry")
+            self._follow_again(earlier=turn_id is not None)
 
     def expect(self, words: str) -> None:
         """Say what a step must give: the current one, or with ``next`` before it the next one."""
@@ -159,7 +144,7 @@ class Conversation:
             self._say(f"expected of the next step: {described}")
             return
         session, turn = self._here()
-        events = self.app.synthesizer.expect(session, example)
+        events = self._operations.expect(session, example)
         before = _printed(_parent(session, turn))
         self._follow(events, 0, before, on_screen=turn.choice)
         _, now = self._here()
@@ -173,7 +158,7 @@ class Conversation:
             show_candidates(self.console, turn)
             self._say("/pick NUMBER chooses one")
             return
-        self.session = self.app.synthesizer.pick(session, number)
+        self.session = self._operations.pick(session, number)
         self._show_current()
 
     def edit(self, change: Callable[[str], str | None]) -> None:
@@ -187,7 +172,7 @@ class Conversation:
         if code is None or code.strip() == turn.code.strip():
             self._say("no change")
             return
-        events = self.app.synthesizer.edit(session, code)
+        events = self._operations.edit(session, code=code)
         self._follow(events, 0, _printed(_parent(session, turn)))
 
     def undo(self) -> None:
@@ -306,38 +291,25 @@ class Conversation:
             self._resumed = self.session if resumed else self._resumed
         self._say(f"{name} writes the next turn", style="green")
 
-    def _at(self, turn_id: int | None) -> tuple[Session, Turn, tuple[Turn, ...]]:
-        """A step of the program so far, and the steps after it.
+    @property
+    def _operations(self) -> Operations:
+        return Operations(self.app.synthesizer)
 
-        Raises:
-            InputError: the turn is not part of the program.
-        """
-        session, turn = self._here()
-        path = session.path()
-        if turn_id is None:
-            return session, turn, ()
-        for place, each in enumerate(path):
-            if each.id == turn_id:
-                return session, each, path[place + 1 :]
-        raise InputError(
-            "this turn is not part of the program so far",
-            got=turn_id,
-            allowed=", ".join(str(each.id) for each in path),
-            fix="/show tree shows all turns, /branch goes to one",
-        )
+    def _step(self, turn_id: int | None) -> tuple[Session, Turn]:
+        """The session, and a step of the program so far."""
+        session = self._begun()
+        return session, turn_in_program(session, turn_id)
 
-    def _note_repetition(self, before: int, instead: str) -> None:
-        _, now = self._here()
-        if len(now.candidates) == before:
+    def _note_repetition(self, saved: TurnSaved, before: int, instead: str) -> None:
+        if len(saved.turn.candidates) == before:
             self._say(f"the same code again; try {instead}, or rephrase the step")
 
-    def _apply_again(self, later: Sequence[Turn]) -> None:
+    def _follow_again(self, *, earlier: bool) -> None:
         """Let the steps after a changed one follow it."""
-        for turn in later:
+        while earlier and self.session is not None and self.session.stale:
             session, before = self._here()
-            self._say(f"again: {one_line(turn.prompt, max_length=70)}")
-            events = self.app.synthesizer.apply_again(session, [turn])
-            self._follow(events, 0, _printed(before))
+            self._say(f"again: {one_line(session.stale[0].prompt, max_length=70)}")
+            self._follow(self._operations.follow_again(session), 0, _printed(before))
 
     def _follow(
         self,
@@ -347,8 +319,8 @@ class Conversation:
         *,
         first: int = 0,
         on_screen: Candidate | None = None,
-    ) -> bool:
-        """Show events; returns whether they ended with a saved turn."""
+    ) -> TurnSaved | None:
+        """Show events; returns the last one if it is that of a saved turn."""
         view = TurnView(
             self.console,
             candidates=candidates,
@@ -357,9 +329,10 @@ class Conversation:
             on_screen=on_screen,
         )
         ended = view.show(events)
-        if isinstance(ended, TurnSaved):
-            self.session = ended.session
-        return isinstance(ended, TurnSaved)
+        if not isinstance(ended, TurnSaved):
+            return None
+        self.session = ended.session
+        return ended
 
     def _begun(self) -> Session:
         if self.session is None:
