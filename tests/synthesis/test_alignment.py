@@ -9,6 +9,7 @@ from multiturn.synthesis.alignment import (
     missing_names,
     names_asked_for,
     names_made,
+    unused_names,
 )
 
 
@@ -104,3 +105,20 @@ def test_the_names_of_a_program():
 )
 def test_names_that_a_step_lacks(prompt, code, before, names):
     assert missing_names(prompt, code, before) == names
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "known", "names"),
+    [
+        ('Make "lost", the numbers not in "pages".', "lost = [3, 4]", ["pages"], ("pages",)),
+        ('Join "a" and "b" as "c".', "c = a", ["a", "b"], ()),
+        ('Join "a" and "b" as "c".', "c = 'xy'", ["a", "b"], ("a", "b")),
+        ('Set "x" to 5.', "x = 5", ["x"], ()),
+        ('Print "x".', "print(3)", ["x"], ("x",)),
+        ('Make a list "x" of 1 and 2.', "x = [1, 2]", ["y"], ()),
+        ('Define "f" that adds "x".', "def f(n):\n    return n + x", ["x"], ()),
+        ('Print "x".', "print(", ["x"], ()),
+    ],
+)
+def test_names_that_a_step_should_use(prompt, code, known, names):
+    assert unused_names(prompt, code, known) == names

@@ -129,6 +129,14 @@ def test_a_step_that_lacks_what_was_asked_for_is_written_again(write):
     assert not any(isinstance(event, Retrying) for event in events)
 
 
+def test_a_result_that_was_not_computed_is_written_again(write):
+    script = {"Make": "x = [2, 3]\n", "Store": ["total = 5\n", "total = sum(x)\n"]}
+    prompts = ["Make x.", 'Store the sum of "x" in "total".']
+    turn, events, _ = write(script, prompts, retries=1, asked=True)
+    assert [e.failure for e in events if isinstance(e, Retrying)] == ["it does not use x"]
+    assert turn.code == "total = sum(x)"
+
+
 def test_a_candidate_that_lacks_what_was_asked_for_ranks_behind(write):
     answers = ["x = 1\n", "x = 1 + 0\n", "y = 2\n"]
     options = {"n": 3, "choose": "values", "asked": True}

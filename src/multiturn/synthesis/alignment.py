@@ -14,7 +14,14 @@ from collections.abc import Sequence
 
 from multiturn.synthesis.parsing import parse_module
 
-__all__ = ["align_step", "asks_to_print", "missing_names", "names_asked_for", "names_made"]
+__all__ = [
+    "align_step",
+    "asks_to_print",
+    "missing_names",
+    "names_asked_for",
+    "names_made",
+    "unused_names",
+]
 
 _QUOTED = re.compile(r"""["'`\u201c\u2018]([A-Za-z_]\w*)(?:\([^()"'`]*\))?["'`\u201d\u2019]""")
 _CALLED = re.compile(
@@ -123,6 +130,31 @@ def missing_names(prompt: str, code: str, before: str) -> tuple[str, ...]:
     made = {*_names_made(tree), *names_made(before)}
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     return tuple(name for name in names_asked_for(prompt) if name not in made and name not in texts)
+
+
+def unused_names(prompt: str, code: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The names of the program that a prompt refers to, if a step touches none of them.
+
+    Such a step does not compute what was asked for: a small model likes to write down a result
+    that it has worked out by itself.
+
+    Args:
+        prompt: what the step was to do.
+        code: the step.
+        known: the names that the program had before.
+
+    Example:
+        >>> unused_names('Store the sum of "x" in "total".', "total = 6", ["x"])
+        ('x',)
+        >>> unused_names('Store the sum of "x" in "total".', "total = sum(x)", ["x"])
+        ()
+    """
+    tree = parse_module(code)
+    if tree is None:
+        return ()
+    touched = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    named = [name for name in names_asked_for(prompt) if name in known]
+    return () if touched.intersection(named) else tuple(named)
 
 
 def asks_to_print(prompt: str) -> bool:

@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from threading import Event as Flag
 
 from multiturn.engines.protocol import Completion, FinishReason
-from multiturn.synthesis.alignment import align_step, asks_to_print, missing_names, names_made
+from multiturn.synthesis.alignment import (
+    align_step,
+    asks_to_print,
+    missing_names,
+    names_made,
+    unused_names,
+)
 from multiturn.synthesis.execution import Execution
 from multiturn.synthesis.expectations import absent_name
 from multiturn.synthesis.missing_imports import add_imports
@@ -73,9 +79,12 @@ class TurnRequest:
         """What the prompt asks for and a step does not do; see `Candidate.lacks`."""
         if not self.strategy.asked:
             return ()
-        names = missing_names(self.prompt, code, self.program_before)
-        silent = asks_to_print(self.prompt) and run.stdout == self.printed
-        return (*names, "print") if silent else names
+        before = self.program_before
+        parts = list(missing_names(self.prompt, code, before))
+        parts += (f"use of {name}" for name in unused_names(self.prompt, code, names_made(before)))
+        if asks_to_print(self.prompt) and run.stdout == self.printed:
+            parts.append("print")
+        return tuple(parts)
 
 
 @dataclass(slots=True)
@@ -222,7 +231,16 @@ def failure_feedback(candidate: Candidate, examples: Sequence[Example]) -> str:
                 return f"it does not make {absent}"
             return f"the value of {example.expression} is not what it should be"
     if candidate.lacks and candidate.good:
-        names = " and ".join(name for name in candidate.lacks if name != "print")
-        return f"it does not make {names}" if names else "it does not print what it should"
+        return _what_it_lacks(candidate.lacks)
     last = candidate.run.stdout.rstrip().split("\n")[-1][:200]
     return f"it printed {last!r}, which is not right" if last else "it printed nothing"
+
+
+def _what_it_lacks(parts: Sequence[str]) -> str:
+    used = [part.removeprefix("use of ") for part in parts if part.startswith("use of ")]
+    made = [part for part in parts if part != "print" and not part.startswith("use of ")]
+    if made:
+        return f"it does not make {' and '.join(made)}"
+    if "print" in parts:
+        return "it does not print what it should"
+    return f"it does not use {' and '.join(used)}"

@@ -247,8 +247,9 @@ class Candidate:
     aligned: bool = field(default=False, metadata=absent_if_default())
     """Whether the step was completed by a name or a print that the prompt asks for."""
     lacks: tuple[str, ...] = field(default=(), metadata=absent_if_default())
-    """Names that the prompt asks for and the program does not make, and ``print`` where a print
-    is asked for; only with `Strategy.asked`."""
+    """Of what the prompt asks for: names that the program does not make; ``use of NAME``, where
+    the step touches no name of the program that the prompt refers to; ``print``, where nothing is
+    printed. Only with `Strategy.asked`."""
 
     def same_code(self, other: Candidate) -> bool:
         """Whether both are the same step, but for blank space around it."""

@@ -47,8 +47,9 @@ class Strategy:
     """Whether a step that misses a name that was asked for, its print, or an import is completed
     where there is one way to do so (see `alignment` and `missing_imports`)."""
     asked: bool = False
-    """Whether a step that lacks a name, or a print, that its prompt asks for counts as failed: it
-    ranks behind the others, and is written again where the session allows retries."""
+    """Whether a step counts as failed that lacks a name or a print that its prompt asks for, or
+    uses none of the names that its prompt refers to: it ranks behind the others, and is written
+    again where the session allows retries."""
     checks: int = 0
     """How many checks the model writes for the step; candidates that pass more of them are
     better."""
