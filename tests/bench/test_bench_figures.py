@@ -31,9 +31,14 @@ def test_decoding_is_bound_by_memory_for_one_and_by_products_for_many(model: Any
         "operations_per_second": {"float32": 2e10, "bfloat16": 8e10},
     }
     one = decode.bounds(model, 1, measured)
-    assert one == {"float32": pytest.approx(1000), "bfloat16": pytest.approx(2000)}
+    assert one == {
+        "float32": pytest.approx(1000), "bfloat16": pytest.approx(2000), "int8": pytest.approx(4000)
+    }  # fmt: skip
     many = decode.bounds(model, 1000, measured)
-    assert many == {"float32": pytest.approx(1e4), "bfloat16": pytest.approx(4e4)}
+    # Nothing here multiplies in int8, so that memory alone bounds it.
+    assert many == {
+        "float32": pytest.approx(1e4), "bfloat16": pytest.approx(4e4), "int8": pytest.approx(4e6)
+    }  # fmt: skip
 
 
 def test_the_table_says_what_failed(model: Any) -> None:
@@ -49,7 +54,12 @@ def test_the_table_says_what_failed(model: Any) -> None:
     result = {
         "model": "m",
         "machine": {"processor": "P", "instructions": ["avx2"], "capped_to": "avx2"},
-        "bounds": {"1": {"tokens_per_second": {"float32": 100.0}}},
+        "bounds": {
+            "1": {
+                "tokens_per_second": {"float32": 100.0, "bfloat16": 200.0, "int8": 400.0},
+                "operations_per_second": {"float32": 1e9, "bfloat16": 1e9},
+            }
+        },
         "peers": {
             "a": {"title": "A", "cases": [case]},
             "b": {"title": "B", "failed": "not installed: b"},

@@ -233,8 +233,7 @@ def _instructions(header: str) -> str:
         "You write a Python program step by step. Each message asks for the next step. "
         "Answer with the code of that step only, in one Python code block. "
         "It is added to the end of the program so far, so use its variables and functions and "
-        "do not repeat its code. Compute results with code from the variables of the program; "
-        "never work them out yourself. Print only what the step asks to print."
+        "do not repeat its code. Print only what the step asks to print."
     )
     if header:
         text += f" The program begins with:\n{_fenced(header.strip())}"
