@@ -90,6 +90,8 @@ def page(browser: Any, report: Path, request: pytest.FixtureRequest) -> Iterator
     context = browser.new_context(
         viewport={"width": request.param, "height": 800}, bypass_csp=True, color_scheme="light"
     )
+    # A busy machine may take minutes; a page that never loads ends with the time of the test.
+    context.set_default_timeout(600_000)
     opened = context.new_page()
     faults: list[str] = []
     requests: list[str] = []
@@ -219,6 +221,7 @@ def test_data_can_be_downloaded(page: Any) -> None:
 
 def test_the_page_is_complete_without_scripts(browser: Any, report: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(600_000)
     opened = context.new_page()
     opened.goto(report.as_uri())
     assert opened.locator("details.failure").count() > 10
