@@ -93,8 +93,8 @@ def _engine_name(precision: Precision, variant: str) -> str:
     """What the bits of a text depend on.
 
     Both integer precisions compute the same numbers, on every processor that rounds a product and
-    its addition once (tests/engines/test_native_variants_agree.py), so that a run may go on on
-    another machine, or where the faster precision was found to be the other one.
+    its addition once (tests/engines/test_native_variants_agree.py), so that a run may be
+    continued on another machine, or where the faster precision was found to be the other one.
     """
     if precision in ("int8", "int4") and variant != "portable":
         return "native int8"
