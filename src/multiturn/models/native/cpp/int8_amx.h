@@ -16,7 +16,7 @@
 namespace mt {
 
 constexpr int kAmxRows = 16;
-constexpr int kAmxGroups = 8;    // unpacked at a time
+constexpr int kAmxGroups = 4;    // at a time: their sums, 16 KB, stay in the first cache
 constexpr int kAmxMinRows = 64;  // with fewer, dpbusd is as fast or faster (measured)
 
 // Linux gives a process the registers of AMX only if it asks. If it refuses, dpbusd does the work.
@@ -26,8 +26,8 @@ inline bool amx_allowed() {
   return allowed;
 }
 
-// Configures the tiles of this thread while it lives: sums in 0 to 3, activations in 4 and 5,
-// weights in 6 and 7.
+// Configures the tiles of this thread while it lives: sums in 0 to 3, activations in 4, weights in
+// 6 and 7.
 class AmxTiles {
  public:
   AmxTiles() {
@@ -46,7 +46,7 @@ class AmxTiles {
 };
 
 struct alignas(64) AmxBlock {
-  int8_t codes[kAmxGroups][kGroupSteps * kStepBytes];
+  int8_t codes[kAmxGroups][kPanelVectors][kGroupSteps][kNativeBytes];
   float scales[kAmxGroups][kPanel], minima[kAmxGroups][kPanel];
 
   void unpack(const uint8_t* data, int groups, const PackedWeights::Format& format) {
@@ -58,7 +58,7 @@ struct alignas(64) AmxBlock {
         if (format.minima)
           *reinterpret_cast<NativeFloats*>(minima[g] + n) = load_halves(data + kScaleBytes + 2 * n);
       }
-      for (int v = 0; v < kPanelNativeVectors; ++v)
+      for (int v = 0; v < kPanelVectors; ++v)
         for (int pair = 0; pair < kGroupSteps / 2; ++pair) {
           NativeInts even, odd;
           const uint8_t* from = data + format.header_bytes();
@@ -66,71 +66,110 @@ struct alignas(64) AmxBlock {
             load_codes<Codes::kNibbles>(from, pair, v, even, odd);
           else
             load_codes<Codes::kUpTo255>(from, pair, v, even, odd);
-          auto* to =
-              reinterpret_cast<Codes64*>(codes[g] + 2 * pair * kStepBytes + v * kNativeBytes);
+          auto* to = reinterpret_cast<Codes64*>(codes[g][v][2 * pair]);
           to[0] = reinterpret_cast<Codes64>(even) - zero;
-          to[kStepBytes / sizeof(Codes64)] = reinterpret_cast<Codes64>(odd) - zero;
+          to[1] = reinterpret_cast<Codes64>(odd) - zero;
         }
     }
   }
 };
 
-// The sums of a group, 16 rows times 16 outputs, by way of tile `sum`.
-#define MT_AMX_GROUP(sum, activations, weights)                                             \
-  asm volatile("tilezero %%tmm" #sum "\n\ttileloadd (%0,%1,1), %%tmm" #activations          \
-               "\n\ttileloadd (%2,%3,1), %%tmm" #weights "\n\ttdpbssd %%tmm" #weights       \
-               ", %%tmm" #activations ", %%tmm" #sum "\n\ttilestored %%tmm" #sum            \
-               ", (%4,%5,1)" ::"r"(rows),                                                   \
-               "r"(row_bytes), "r"(codes), "r"(static_cast<size_t>(kStepBytes)), "r"(sums), \
-               "r"(sizeof(int32_t) * kLanes)                                                \
-               : "memory")
+// The sums of each group: 16 rows times the 64 outputs of a panel.
+typedef int32_t AmxSums[kAmxGroups * kPanelVectors][kAmxRows][kLanes];
 
-MT_INLINE void amx_group(int tile, const int8_t* rows, size_t row_bytes, const int8_t* codes,
-                         int32_t* sums) {
-  switch (tile % 4) {
-    case 0: MT_AMX_GROUP(0, 4, 6); break;
-    case 1: MT_AMX_GROUP(1, 5, 7); break;
-    case 2: MT_AMX_GROUP(2, 4, 6); break;
-    default: MT_AMX_GROUP(3, 5, 7);
+#define MT_AMX_STORE(tile, sums)                                                                 \
+  asm volatile("tilestored %%tmm" #tile ", (%0,%1,1)" ::"r"(sums), "r"(sizeof(int32_t) * kLanes) \
+               : "memory")
+#define MT_AMX_LOAD(tile, from, row_bytes) \
+  asm volatile("tileloadd (%0,%1,1), %%tmm" #tile::"r"(from), "r"(row_bytes) : "memory")
+#define MT_AMX_MULTIPLY(sum, weights, codes)                      \
+  asm volatile("tilezero %%tmm" #sum::);                          \
+  MT_AMX_LOAD(weights, codes, static_cast<size_t>(kNativeBytes)); \
+  asm volatile("tdpbssd %%tmm" #weights ", %%tmm4, %%tmm" #sum::)
+
+// 16 rows of activations times G groups of a panel. A result arrives long after its product began,
+// so each tile of sums is stored only when the fourth product after it needs the tile.
+template <int G>
+MT_INLINE void amx_products(const AmxBlock& block, const int8_t* rows, size_t row_bytes,
+                            AmxSums& sums) {
+#pragma GCC unroll 4
+  for (int g = 0; g < G; ++g) {
+    int32_t (*before)[kAmxRows][kLanes] = &sums[(g - 1) * kPanelVectors];
+    if (g > 0) MT_AMX_STORE(0, before[0]);
+    MT_AMX_LOAD(4, rows + g * kGroup, row_bytes);
+    MT_AMX_MULTIPLY(0, 6, block.codes[g][0]);
+    if (g > 0) MT_AMX_STORE(1, before[1]);
+    MT_AMX_MULTIPLY(1, 7, block.codes[g][1]);
+    if (g > 0) MT_AMX_STORE(2, before[2]);
+    MT_AMX_MULTIPLY(2, 6, block.codes[g][2]);
+    if (g > 0) MT_AMX_STORE(3, before[3]);
+    MT_AMX_MULTIPLY(3, 7, block.codes[g][3]);
+  }
+  int32_t (*last)[kAmxRows][kLanes] = &sums[(G - 1) * kPanelVectors];
+  MT_AMX_STORE(0, last[0]);
+  MT_AMX_STORE(1, last[1]);
+  MT_AMX_STORE(2, last[2]);
+  MT_AMX_STORE(3, last[3]);
+}
+#undef MT_AMX_MULTIPLY
+#undef MT_AMX_LOAD
+#undef MT_AMX_STORE
+
+// Scales the sums of G groups and adds them to the results of 16 rows, four at a time: theirs fit
+// the registers, and the scale of a row's activations is read once for the 64 outputs.
+template <bool Minima, int G>
+MT_INLINE void amx_add(const AmxBlock& block, const AmxSums& sums, const float* row_scales,
+                       const float* row_sums, size_t row_groups, bool first, float* out) {
+  constexpr int kRows = 4;
+  for (int row = 0; row < kAmxRows; row += kRows, out += kRows * kPanel) {
+    NativeFloats totals[kRows][kPanelVectors];
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < kPanelVectors; ++v)
+        totals[r][v] = first ? NativeFloats{} : load(out + r * kPanel + v * kLanes);
+#pragma GCC unroll 4
+    for (int g = 0; g < G; ++g) {
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) {
+        const auto scale = NativeFloats{} + row_scales[(row + r) * row_groups + g];
+#pragma GCC unroll 4
+        for (int v = 0; v < kPanelVectors; ++v) {
+          const auto sum =
+              *reinterpret_cast<const NativeInts*>(sums[g * kPanelVectors + v][row + r]);
+          totals[r][v] = fused(__builtin_convertvector(sum, NativeFloats),
+                               load(block.scales[g] + v * kLanes) * scale, totals[r][v]);
+        }
+      }
+      if constexpr (Minima) {
+#pragma GCC unroll 4
+        for (int r = 0; r < kRows; ++r) {
+          const auto sum = NativeFloats{} + row_sums[(row + r) * row_groups + g];
+#pragma GCC unroll 4
+          for (int v = 0; v < kPanelVectors; ++v)
+            totals[r][v] = fused(load(block.minima[g] + v * kLanes), sum, totals[r][v]);
+        }
+      }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < kPanelVectors; ++v) store(out + r * kPanel + v * kLanes, totals[r][v]);
   }
 }
-#undef MT_AMX_GROUP
 
-// 16 rows of activations, from `row` on, times vector v of `groups` unpacked groups.
-template <bool Minima>
-inline void amx_tile(const AmxBlock& block, int first_group, int groups,
-                     const PackedActivations& all, int row, int v, float* out) {
-  const auto* rows = reinterpret_cast<const int8_t*>(all.row(row)) + first_group * kGroup;
-  const size_t row_bytes = all.row_words() * kWordBytes, row_groups = all.row_groups();
-  const float* row_scales = all.scales(row) + first_group;
-  const float* row_sums = all.scaled_sums(row) + first_group;
-  // All groups first: the results of a tile arrive long after its product began.
-  alignas(64) int32_t sums[kAmxGroups][kAmxRows][kLanes];
-#pragma GCC unroll 8
-  for (int g = 0; g < kAmxGroups; ++g)
-    if (g < groups)
-      amx_group(g, rows + g * kGroup, row_bytes, block.codes[g] + v * kNativeBytes, sums[g][0]);
-  NativeFloats totals[kAmxRows];
-#pragma GCC unroll 16
-  for (int r = 0; r < kAmxRows; ++r)
-    totals[r] = first_group > 0 ? load(out + r * kPanel + v * kLanes) : NativeFloats{};
-  for (int g = 0; g < groups; ++g) {
-    const NativeFloats scale = load(block.scales[g] + v * kLanes);
-#pragma GCC unroll 16
-    for (int r = 0; r < kAmxRows; ++r) {
-      const auto sum = *reinterpret_cast<const NativeInts*>(sums[g][r]);
-      totals[r] = fused(__builtin_convertvector(sum, NativeFloats),
-                        scale * row_scales[r * row_groups + g], totals[r]);
-    }
-    if constexpr (Minima) {
-      const NativeFloats minimum = load(block.minima[g] + v * kLanes);
-#pragma GCC unroll 16
-      for (int r = 0; r < kAmxRows; ++r)
-        totals[r] = fused(minimum, NativeFloats{} + row_sums[r * row_groups + g], totals[r]);
-    }
+// The first `rows` rows of activations, which fill tiles, times G unpacked groups.
+template <bool Minima, int G>
+inline void amx_gemm_block(const AmxBlock& block, int first_group, const PackedActivations& all,
+                           int rows, float* out) {
+  alignas(64) AmxSums sums;
+  for (int row = 0; row < rows; row += kAmxRows) {
+    const auto* words = reinterpret_cast<const int8_t*>(all.row(row));
+    amx_products<G>(block, words + first_group * kGroup, all.row_words() * kWordBytes, sums);
+    amx_add<Minima, G>(block, sums, all.scales(row) + first_group,
+                       all.scaled_sums(row) + first_group, all.row_groups(), first_group == 0,
+                       out + static_cast<size_t>(row) * kPanel);
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < kAmxRows; ++r) store(out + r * kPanel + v * kLanes, totals[r]);
 }
 
 // As int8_gemm_panel, for as many rows as fill tiles. Returns how many.
@@ -145,14 +184,13 @@ inline int amx_gemm_panel(const PackedActivations& activations, int rows,
   for (int begin = 0; begin < weights.groups(); begin += kAmxGroups) {
     const int groups = std::min(kAmxGroups, weights.groups() - begin);
     block.unpack(panel.data + begin * format.group_bytes(), groups, format);
-    for (int row = 0; row < full; row += kAmxRows)
-      for (int v = 0; v < kPanelVectors; ++v) {
-        float* to = out + static_cast<size_t>(row) * kPanel;
-        if (format.minima)
-          amx_tile<true>(block, begin, groups, activations, row, v, to);
-        else
-          amx_tile<false>(block, begin, groups, activations, row, v, to);
-      }
+    with_constant<kAmxGroups>(groups, [&](auto constant) {
+      constexpr int G = decltype(constant)::value;
+      if (format.minima)
+        amx_gemm_block<true, G>(block, begin, activations, full, out);
+      else
+        amx_gemm_block<false, G>(block, begin, activations, full, out);
+    });
   }
   return full;
 }
