@@ -16,7 +16,8 @@
 namespace mt {
 
 constexpr int kAmxRows = 16;
-constexpr int kAmxGroups = 4;    // at a time: their sums, 16 KB, stay in the first cache
+constexpr int kAmxGroups = 8;    // unpacked at a time, 16 KB
+constexpr int kAmxSummed = 4;    // groups whose sums are in memory at a time, 16 KB
 constexpr int kAmxMinRows = 64;  // with fewer, dpbusd is as fast or faster (measured)
 
 // Linux gives a process the registers of AMX only if it asks. If it refuses, dpbusd does the work.
@@ -75,7 +76,7 @@ struct alignas(64) AmxBlock {
 };
 
 // The sums of each group: 16 rows times the 64 outputs of a panel.
-typedef int32_t AmxSums[kAmxGroups * kPanelVectors][kAmxRows][kLanes];
+typedef int32_t AmxSums[kAmxSummed * kPanelVectors][kAmxRows][kLanes];
 
 #define MT_AMX_STORE(tile, sums)                                                                 \
   asm volatile("tilestored %%tmm" #tile ", (%0,%1,1)" ::"r"(sums), "r"(sizeof(int32_t) * kLanes) \
@@ -90,20 +91,20 @@ typedef int32_t AmxSums[kAmxGroups * kPanelVectors][kAmxRows][kLanes];
 // 16 rows of activations times G groups of a panel. A result arrives long after its product began,
 // so each tile of sums is stored only when the fourth product after it needs the tile.
 template <int G>
-MT_INLINE void amx_products(const AmxBlock& block, const int8_t* rows, size_t row_bytes,
+MT_INLINE void amx_products(const AmxBlock& block, int at, const int8_t* rows, size_t row_bytes,
                             AmxSums& sums) {
 #pragma GCC unroll 4
   for (int g = 0; g < G; ++g) {
-    int32_t (*before)[kAmxRows][kLanes] = &sums[(g - 1) * kPanelVectors];
+    int32_t (*before)[kAmxRows][kLanes] = &sums[std::max(0, g - 1) * kPanelVectors];
     if (g > 0) MT_AMX_STORE(0, before[0]);
     MT_AMX_LOAD(4, rows + g * kGroup, row_bytes);
-    MT_AMX_MULTIPLY(0, 6, block.codes[g][0]);
+    MT_AMX_MULTIPLY(0, 6, block.codes[at + g][0]);
     if (g > 0) MT_AMX_STORE(1, before[1]);
-    MT_AMX_MULTIPLY(1, 7, block.codes[g][1]);
+    MT_AMX_MULTIPLY(1, 7, block.codes[at + g][1]);
     if (g > 0) MT_AMX_STORE(2, before[2]);
-    MT_AMX_MULTIPLY(2, 6, block.codes[g][2]);
+    MT_AMX_MULTIPLY(2, 6, block.codes[at + g][2]);
     if (g > 0) MT_AMX_STORE(3, before[3]);
-    MT_AMX_MULTIPLY(3, 7, block.codes[g][3]);
+    MT_AMX_MULTIPLY(3, 7, block.codes[at + g][3]);
   }
   int32_t (*last)[kAmxRows][kLanes] = &sums[(G - 1) * kPanelVectors];
   MT_AMX_STORE(0, last[0]);
@@ -118,7 +119,7 @@ MT_INLINE void amx_products(const AmxBlock& block, const int8_t* rows, size_t ro
 // Scales the sums of G groups and adds them to the results of 16 rows, four at a time: theirs fit
 // the registers, and the scale of a row's activations is read once for the 64 outputs.
 template <bool Minima, int G>
-MT_INLINE void amx_add(const AmxBlock& block, const AmxSums& sums, const float* row_scales,
+MT_INLINE void amx_add(const AmxBlock& block, int at, const AmxSums& sums, const float* row_scales,
                        const float* row_sums, size_t row_groups, bool first, float* out) {
   constexpr int kRows = 4;
   for (int row = 0; row < kAmxRows; row += kRows, out += kRows * kPanel) {
@@ -138,7 +139,7 @@ MT_INLINE void amx_add(const AmxBlock& block, const AmxSums& sums, const float* 
           const auto sum =
               *reinterpret_cast<const NativeInts*>(sums[g * kPanelVectors + v][row + r]);
           totals[r][v] = fused(__builtin_convertvector(sum, NativeFloats),
-                               load(block.scales[g] + v * kLanes) * scale, totals[r][v]);
+                               load(block.scales[at + g] + v * kLanes) * scale, totals[r][v]);
         }
       }
       if constexpr (Minima) {
@@ -147,7 +148,7 @@ MT_INLINE void amx_add(const AmxBlock& block, const AmxSums& sums, const float* 
           const auto sum = NativeFloats{} + row_sums[(row + r) * row_groups + g];
 #pragma GCC unroll 4
           for (int v = 0; v < kPanelVectors; ++v)
-            totals[r][v] = fused(load(block.minima[g] + v * kLanes), sum, totals[r][v]);
+            totals[r][v] = fused(load(block.minima[at + g] + v * kLanes), sum, totals[r][v]);
         }
       }
     }
@@ -158,18 +159,21 @@ MT_INLINE void amx_add(const AmxBlock& block, const AmxSums& sums, const float* 
   }
 }
 
-// The first `rows` rows of activations, which fill tiles, times G unpacked groups.
-template <bool Minima, int G>
-inline void amx_gemm_block(const AmxBlock& block, int first_group, const PackedActivations& all,
-                           int rows, float* out) {
+// The first `rows` rows of activations, which fill tiles, times `groups` unpacked groups.
+template <bool Minima>
+inline void amx_gemm_block(const AmxBlock& block, int first_group, int groups,
+                           const PackedActivations& all, int rows, float* out) {
   alignas(64) AmxSums sums;
-  for (int row = 0; row < rows; row += kAmxRows) {
-    const auto* words = reinterpret_cast<const int8_t*>(all.row(row));
-    amx_products<G>(block, words + first_group * kGroup, all.row_words() * kWordBytes, sums);
-    amx_add<Minima, G>(block, sums, all.scales(row) + first_group,
-                       all.scaled_sums(row) + first_group, all.row_groups(), first_group == 0,
-                       out + static_cast<size_t>(row) * kPanel);
-  }
+  for (int row = 0; row < rows; row += kAmxRows, out += kAmxRows * kPanel)
+    for (int at = 0; at < groups; at += kAmxSummed)
+      with_constant<kAmxSummed>(groups - at, [&](auto constant) {
+        constexpr int G = decltype(constant)::value;
+        const int group = first_group + at;
+        const auto* words = reinterpret_cast<const int8_t*>(all.row(row));
+        amx_products<G>(block, at, words + group * kGroup, all.row_words() * kWordBytes, sums);
+        amx_add<Minima, G>(block, at, sums, all.scales(row) + group, all.scaled_sums(row) + group,
+                           all.row_groups(), group == 0, out);
+      });
 }
 
 // As int8_gemm_panel, for as many rows as fill tiles. Returns how many.
@@ -184,13 +188,10 @@ inline int amx_gemm_panel(const PackedActivations& activations, int rows,
   for (int begin = 0; begin < weights.groups(); begin += kAmxGroups) {
     const int groups = std::min(kAmxGroups, weights.groups() - begin);
     block.unpack(panel.data + begin * format.group_bytes(), groups, format);
-    with_constant<kAmxGroups>(groups, [&](auto constant) {
-      constexpr int G = decltype(constant)::value;
-      if (format.minima)
-        amx_gemm_block<true, G>(block, begin, activations, full, out);
-      else
-        amx_gemm_block<false, G>(block, begin, activations, full, out);
-    });
+    if (format.minima)
+      amx_gemm_block<true>(block, begin, groups, activations, full, out);
+    else
+      amx_gemm_block<false>(block, begin, groups, activations, full, out);
   }
   return full;
 }

@@ -284,10 +284,8 @@ MT_INLINE void store_bytes(int8_t* to, Ints x) {
 
 // Rounds to the nearest integer, for |x| < 2^22.
 MT_INLINE Floats round_to_nearest(Floats x) {
-  const Floats magic = broadcast(12582912.0f);
-  Floats shifted = x + magic;
-  asm volatile("" : "+m"(shifted));  // stops the compiler from simplifying x + magic - magic
-  return shifted - magic;
+  constexpr float kMagic = 12582912.0f;  // adding it leaves no bits for a fraction
+  return (x + kMagic) - kMagic;
 }
 
 // e^x to about one unit in the last place, with the polynomial of Cephes' expf.
