@@ -10,6 +10,7 @@ import pytest
 
 from multiturn.core.errors import EngineError, SandboxUnavailableError
 from multiturn.core.records import read_record, to_plain
+from multiturn.engines.protocol import Completion
 from multiturn.engines.scripted import ScriptedEngine, ScriptSettings
 from multiturn.synthesis.candidates import DistinctCandidates
 from multiturn.synthesis.events import (
@@ -84,7 +85,7 @@ def test_the_first_runs_while_the_others_are_written(sandbox, store):
     def stream(request, *, cancel=None):
         for event in real_stream(request, cancel=cancel):
             yield event
-            if getattr(event, "tokens", None) is not None and event.index == 0:
+            if isinstance(event, Completion) and event.index == 0:
                 assert ran.wait(60)
 
     engine.stream = stream
