@@ -139,7 +139,7 @@ def test_it_is_an_engine_and_says_what_is_loaded(engine: Engine) -> None:
 
 @pytest.mark.parametrize("stop", [PublishedRule(), StopStrings(("]", "\n\n"))], ids=["rule", "str"])
 def test_deltas_join_to_the_text_and_each_continuation_ends_once(engine: Engine, stop) -> None:
-    request = Request(prompt=PROMPT, n=3, temperature=0.8, max_tokens=24, stop=stop, logprobs=True)
+    request = Request(prompt=PROMPT, n=3, temperature=0.8, max_tokens=16, stop=stop, logprobs=True)
     events = list(engine.stream(request))
     done = {completion.index: completion for completion in completions(events)}
     assert len(completions(events)) == 3 and set(done) == {0, 1, 2}
@@ -176,33 +176,33 @@ def test_the_longest_continuation_has_exactly_max_tokens(engine: Engine) -> None
 
 
 def test_a_request_says_the_same_whatever_was_asked_before(engine: Engine) -> None:
-    request = Request(prompt=PROMPT, n=3, temperature=0.9, max_tokens=8, seed=5)
+    request = Request(prompt=PROMPT, n=3, temperature=0.9, max_tokens=6, seed=5)
     before = said(engine, request)
     generate(engine, Request(prompt="def other():\n", n=2, max_tokens=9, session="other"))
     assert said(engine, request) == before
 
 
 def test_continuation_i_is_sampled_with_seed_plus_i(engine: Engine) -> None:
-    request = Request(prompt=PROMPT, n=3, temperature=0.9, max_tokens=8, seed=5)
+    request = Request(prompt=PROMPT, n=3, temperature=0.9, max_tokens=6, seed=5)
     together = said(engine, request)
     assert len(set(together)) > 1
     for i in range(3):
-        alone = Request(prompt=PROMPT, temperature=0.9, max_tokens=8, seed=5 + i)
+        alone = Request(prompt=PROMPT, temperature=0.9, max_tokens=6, seed=5 + i)
         assert said(engine, alone) == [together[i]]
 
 
 def test_the_first_continuation_may_have_a_temperature_of_its_own(engine: Engine) -> None:
     request = Request(
-        prompt=PROMPT, n=3, temperature=0.9, first_temperature=0, max_tokens=8, seed=5
+        prompt=PROMPT, n=3, temperature=0.9, first_temperature=0, max_tokens=6, seed=5
     )
     greedy, *others = said(engine, request)
-    assert [greedy] == said(engine, Request(prompt=PROMPT, temperature=0, max_tokens=8))
+    assert [greedy] == said(engine, Request(prompt=PROMPT, temperature=0, max_tokens=6))
     for i, other in enumerate(others, start=1):
-        alone = Request(prompt=PROMPT, temperature=0.9, max_tokens=8, seed=5 + i)
+        alone = Request(prompt=PROMPT, temperature=0.9, max_tokens=6, seed=5 + i)
         assert said(engine, alone) == [other]
-    hot = Request(prompt=PROMPT, temperature=0, first_temperature=0.9, max_tokens=8, seed=5)
+    hot = Request(prompt=PROMPT, temperature=0, first_temperature=0.9, max_tokens=6, seed=5)
     assert said(engine, hot) == said(
-        engine, Request(prompt=PROMPT, temperature=0.9, max_tokens=8, seed=5)
+        engine, Request(prompt=PROMPT, temperature=0.9, max_tokens=6, seed=5)
     )
 
 
@@ -211,7 +211,7 @@ def test_greedy_continuations_do_not_depend_on_the_seed(engine: Engine) -> None:
         text
         for seed in (0, 9)
         for text, _ in said(
-            engine, Request(prompt=PROMPT, n=2, temperature=0, max_tokens=12, seed=seed)
+            engine, Request(prompt=PROMPT, n=2, temperature=0, max_tokens=8, seed=seed)
         )
     }
     assert len(texts) == 1
