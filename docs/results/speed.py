@@ -28,7 +28,7 @@ processor has beyond AVX2, by answers of its `cpuid`.
     python bench/decode.py --counts N [--cap avx2] --setting native=int8 \\
         --peers native,llama,llama-server,openvino --out bench/results/decode[-avx2]-N.json
     python bench/prefill.py [--cap avx2] --setting native=int8 \\
-        --peers native,llama,openvino --out bench/results/prefill[-avx2].json
+        --peers native,openvino --out bench/results/prefill[-avx2].json
     python bench/turn_latency.py [--cap avx2] --out bench/results/turn_latency[-avx2].json
     python bench/speculation.py --out bench/results/speculation.json
 
