@@ -105,8 +105,9 @@ ENGINES: dict[str, tuple[str, Callable[[Path], Engine]]] = {
     "jax-xla": ("smollm2", open_xla),
     "llama_cpp-default": ("default_model", open_llama),
 }
-# In tests/engines/test_own_engines.py with small models too: XLA, and every precision.
-SLOW = {"llama_cpp-default", "jax-xla", "native-float32"}
+# In tests/engines/test_own_engines.py with small models too: XLA, and every precision. The HTTP
+# engine is tested with other servers in tests/engines and tests/apps/server.
+SLOW = {"llama_cpp-default", "jax-xla", "native-float32", "http"}
 PARAMS = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in ENGINES]
 
 
