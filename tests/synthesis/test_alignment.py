@@ -104,7 +104,7 @@ def test_the_names_of_a_program():
     ],
 )
 def test_names_that_a_step_lacks(prompt, code, before, names):
-    assert missing_names(prompt, code, before) == names
+    assert missing_names(prompt, code, names_made(before)) == names
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,9 @@ _CALLED = re.compile(
     r"\b(?:named|called|name it|call it|function|method|class|variable|as)\s+([A-Za-z_]\w*)"
     r"(?=\s*\()|\b(?:named|called)\s+([A-Za-z_]\w*)\b"
 )
-_ASKS_TO_PRINT_A_LIST = re.compile(r"^\W*(?:then\s+|finally,?\s+)?print\s+(?:a|the)\s+list\b", re.I)
-_ASKS_TO_PRINT = re.compile(r"^\W*(?:then\s+|finally,?\s+)?print\b", re.IGNORECASE)
+_ASKS_TO_PRINT = re.compile(
+    r"^\W*(?:then\s+|finally,?\s+)?print\b(?P<a_list>\s+(?:a|the)\s+list\b)?", re.IGNORECASE
+)
 
 
 def names_asked_for(prompt: str) -> tuple[str, ...]:
@@ -73,13 +74,14 @@ def align_step(prompt: str, code: str, known: Sequence[str]) -> str:
     missing = [name for name in names_asked_for(prompt) if name not in made and name not in known]
     last = tree.body[-1]
     value = last.value if isinstance(last, ast.Expr) else None
-    if _ASKS_TO_PRINT_A_LIST.match(prompt) and value is not None and _prints_several(value):
+    asked = _ASKS_TO_PRINT.match(prompt)
+    if asked and asked["a_list"] and value is not None and _prints_several(value):
         listed = ast.unparse(ast.List(value.args, ast.Load()))  # type: ignore[attr-defined]
         return _replaced(code, last, f"print({listed})")
     bare = value is not None and not _is_print(value) and _is_value(value)
     if value is None or not bare:
         return _renamed(prompt, code, tree, missing, known)
-    if asks_to_print(prompt) and not _prints(tree):
+    if asked and not _prints(tree):
         return _replaced(code, last, f"print({ast.unparse(value)})")
     if made:
         return _renamed(prompt, code, tree, missing, known)
@@ -107,7 +109,7 @@ def _renamed(
     return code
 
 
-def missing_names(prompt: str, code: str, before: str) -> tuple[str, ...]:
+def missing_names(prompt: str, code: str, known: Sequence[str]) -> tuple[str, ...]:
     """The names that a prompt asks for and the program with the step does not make.
 
     A quoted word that the step has as a text, such as a key or an answer, is no missing name.
@@ -116,18 +118,18 @@ def missing_names(prompt: str, code: str, before: str) -> tuple[str, ...]:
     Args:
         prompt: what the step was to do.
         code: the step.
-        before: the program before it.
+        known: the names that the program had before.
 
     Example:
-        >>> missing_names('Store the sum of "x" in "total".', "t = sum(x)", "x = [1]")
+        >>> missing_names('Store the sum of "x" in "total".', "t = sum(x)", ["x"])
         ('total',)
-        >>> missing_names('Print "yes" if "x" is 1.', "print('yes')", "x = 1")
+        >>> missing_names('Print "yes" if "x" is 1.', "print('yes')", ["x"])
         ()
     """
     tree = parse_module(code)
     if tree is None:
         return ()
-    made = {*_names_made(tree), *names_made(before)}
+    made = {*_names_made(tree), *known}
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     return tuple(name for name in names_asked_for(prompt) if name not in made and name not in texts)
 

@@ -28,6 +28,7 @@ from multiturn.synthesis.records import (
     ProgramRun,
     Sampling,
     Session,
+    Turn,
 )
 from multiturn.synthesis.strategy import Choice, Strategy
 from multiturn.synthesis.trimming import longest_parsing_prefix, parses
@@ -46,10 +47,8 @@ class TurnRequest:
     examples: tuple[Example, ...]
     sampling: Sampling
     cancel: Flag | None
-    values: tuple[tuple[str, str], ...] | None = None
-    """The values before the step, if known."""
-    printed: str | None = None
-    """What the program printed before the step, if known."""
+    previous: Turn | None = None
+    """The turn before the step; None for the first."""
     checks: tuple[Example, ...] = ()
     """Checks of the step that the model wrote."""
 
@@ -61,7 +60,7 @@ class TurnRequest:
     @property
     def notes(self) -> str:
         """What the prompt shows beside the turns."""
-        return prompt_notes(self.strategy.shown, self.history, self.values)
+        return prompt_notes(self.strategy.shown, self.history, self._values_before)
 
     @property
     def program_before(self) -> str:
@@ -69,6 +68,27 @@ class TurnRequest:
         return program_text(
             self.session.header, [(step.prompt, step.code) for step in self.history]
         )
+
+    @property
+    def names_before(self) -> list[str]:
+        """The names that the program binds without this step."""
+        return names_made(self.program_before)
+
+    @property
+    def _values_before(self) -> tuple[tuple[str, str], ...] | None:
+        """The values before the step; None if they are not known."""
+        if self.previous is None:
+            return ()
+        run = self.previous.choice.run
+        return None if run is None else run.values
+
+    @property
+    def _printed_before(self) -> str | None:
+        """What the program printed before the step; None if it is not known."""
+        if self.previous is None:
+            return ""
+        run = self.previous.choice.run
+        return None if run is None else run.stdout
 
     def program(self, code: str) -> str:
         """The program so far with `code` as this step."""
@@ -79,10 +99,10 @@ class TurnRequest:
         """What the prompt asks for and a step does not do; see `Candidate.lacks`."""
         if not self.strategy.asked:
             return ()
-        before = self.program_before
-        parts = list(missing_names(self.prompt, code, before))
-        parts += (f"use of {name}" for name in unused_names(self.prompt, code, names_made(before)))
-        if asks_to_print(self.prompt) and run.stdout == self.printed:
+        known = self.names_before
+        parts = list(missing_names(self.prompt, code, known))
+        parts += (f"use of {name}" for name in unused_names(self.prompt, code, known))
+        if asks_to_print(self.prompt) and run.stdout == self._printed_before:
             parts.append("print")
         return tuple(parts)
 
@@ -195,9 +215,8 @@ def make_candidate(
         shorter = longest_parsing_prefix(request.program("").rstrip("\n") + "\n", text)
         text, trimmed = (shorter, True) if shorter.strip() else (text, False)
     if request.strategy.align:
-        before = request.program_before
-        complete = align_step(request.prompt, text, names_made(before))
-        complete = add_imports(complete, before)
+        complete = align_step(request.prompt, text, request.names_before)
+        complete = add_imports(complete, request.program_before)
         aligned, text = complete != text, complete
     return Candidate(
         text=text,

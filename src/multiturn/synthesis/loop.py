@@ -119,8 +119,7 @@ class Synthesizer:
             session=session,
             style=self._style(session),
             history=_steps(session.path()),
-            values=_values_after(session.turn),
-            printed=_printed_by(session.turn),
+            previous=session.turn,
             prompt=validate_turn(prompt, verbatim=verbatim),
             examples=tuple(examples),
             sampling=sampling or session.settings.sampling,
@@ -347,13 +346,11 @@ class Synthesizer:
     ) -> TurnRequest:
         """The request for more candidates of a turn."""
         unused = turn.first_unused_seed - sampling.seed
-        before = None if turn.parent is None else session.find(turn.parent)
         return TurnRequest(
             session=session,
             style=self._style(session),
             history=_steps(session.path(turn.id)[:-1]),
-            values=_values_after(before),
-            printed=_printed_by(before),
+            previous=None if turn.parent is None else session.find(turn.parent),
             prompt=turn.prompt,
             examples=turn.examples,
             sampling=sampling.with_seed_offset(max(unused, 0)),
@@ -509,20 +506,6 @@ def _program(session: Session, before: Sequence[Turn], prompt: str, code: str) -
 
 def _with_run(candidate: Candidate, ran: Execution) -> Candidate:
     return replace(candidate, run=ran.run, examples_passed=ran.examples_passed)
-
-
-def _values_after(turn: Turn | None) -> tuple[tuple[str, str], ...] | None:
-    """The values that a turn left; none before the first."""
-    if turn is None:
-        return ()
-    return None if turn.choice.run is None else turn.choice.run.values
-
-
-def _printed_by(turn: Turn | None) -> str | None:
-    """What the program printed up to a turn; nothing before the first."""
-    if turn is None:
-        return ""
-    return None if turn.choice.run is None else turn.choice.run.stdout
 
 
 def _is_set(flag: Flag | None) -> bool:

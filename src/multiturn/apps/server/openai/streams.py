@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Protocol
 
-from multiturn.apps.server.errors import ApiError, as_api_error
-from multiturn.apps.server.event_stream import DONE, event
-from multiturn.apps.server.generation import EngineCall
-from multiturn.apps.server.openai.envelope import Envelope, usage_of
-from multiturn.core.errors import MultiturnError
-from multiturn.engines.protocol import Completion, Delta
+from fastapi import Request as HttpRequest
 
-__all__ = ["ChunkShape", "stream_chunks"]
+from multiturn.apps.server.clients import while_connected
+from multiturn.apps.server.errors import ApiError, as_api_error
+from multiturn.apps.server.event_stream import DONE, EventStream, event
+from multiturn.apps.server.generation import EngineCall
+from multiturn.apps.server.openai.bodies import StreamOptions
+from multiturn.apps.server.openai.envelope import Envelope, usage_of
+from multiturn.apps.server.resources import ServerResources
+from multiturn.core.errors import MultiturnError
+from multiturn.engines.protocol import Completion, Delta, Request
+
+__all__ = ["ChunkShape", "stream_answer", "stream_chunks"]
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +38,31 @@ class ChunkShape(Protocol):
     def on_completion(self, number: int, completion: Completion) -> list[dict[str, Any]]:
         """Those for the end of a text."""
         ...
+
+
+async def stream_answer(
+    request: HttpRequest,
+    resources: ServerResources,
+    requests: Sequence[Request],
+    shape: ChunkShape,
+    envelope: Envelope,
+    options: StreamOptions | None,
+) -> EventStream:
+    """Begin to generate, and answer with the chunks.
+
+    Args:
+        request: of the client; the generation ends with its connection.
+        resources: of the server.
+        requests: of the engine.
+        shape: of the chunks.
+        envelope: around their choices.
+        options: of the stream.
+    """
+    generation = resources.generate(requests)
+    await while_connected(request.receive, generation.start())
+    include_usage = options is not None and bool(options.include_usage)
+    chunks = stream_chunks(generation, shape, envelope, include_usage=include_usage)
+    return EventStream(chunks, close=generation.close)
 
 
 async def stream_chunks(

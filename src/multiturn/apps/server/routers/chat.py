@@ -8,14 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from multiturn.apps.server.clients import while_connected
-from multiturn.apps.server.event_stream import EventStream
 from multiturn.apps.server.openai.answers import ChatAnswer
 from multiturn.apps.server.openai.bodies import ChatBody
 from multiturn.apps.server.openai.chat_calls import chat_call
 from multiturn.apps.server.openai.chat_chunks import ChatChunks, chat_answer
 from multiturn.apps.server.openai.collect import collect
 from multiturn.apps.server.openai.envelope import Envelope
-from multiturn.apps.server.openai.streams import stream_chunks
+from multiturn.apps.server.openai.streams import stream_answer
 from multiturn.apps.server.resources import ServerResources, resources_of
 from multiturn.apps.server.routers.completions import STREAMED
 
@@ -36,13 +35,6 @@ async def create_chat_completion(
     if not body.stream:
         (found,) = await while_connected(request.receive, collect(resources, [call.request]))
         return chat_answer(call, envelope, found)
-    generation = resources.generate([call.request])
-    await while_connected(request.receive, generation.start())
-    options = body.stream_options
-    chunks = stream_chunks(
-        generation,
-        ChatChunks(call),
-        envelope,
-        include_usage=options is not None and bool(options.include_usage),
+    return await stream_answer(
+        request, resources, [call.request], ChatChunks(call), envelope, body.stream_options
     )
-    return EventStream(chunks, close=generation.close)

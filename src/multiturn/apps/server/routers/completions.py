@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from multiturn.apps.server.clients import while_connected
-from multiturn.apps.server.event_stream import EventStream
 from multiturn.apps.server.openai.answers import CompletionAnswer
 from multiturn.apps.server.openai.bodies import CompletionBody
 from multiturn.apps.server.openai.collect import collect
@@ -16,7 +15,7 @@ from multiturn.apps.server.openai.completion_answers import completion_answer
 from multiturn.apps.server.openai.completion_calls import completion_call
 from multiturn.apps.server.openai.completion_chunks import CompletionChunks
 from multiturn.apps.server.openai.envelope import Envelope
-from multiturn.apps.server.openai.streams import stream_chunks
+from multiturn.apps.server.openai.streams import stream_answer
 from multiturn.apps.server.resources import ServerResources, resources_of
 
 __all__ = ["router"]
@@ -43,13 +42,6 @@ async def create_completion(
     if not body.stream:
         found = await while_connected(request.receive, collect(resources, call.requests))
         return completion_answer(call, envelope, found)
-    generation = resources.generate(call.requests)
-    await while_connected(request.receive, generation.start())
-    options = body.stream_options
-    chunks = stream_chunks(
-        generation,
-        CompletionChunks(call),
-        envelope,
-        include_usage=options is not None and bool(options.include_usage),
+    return await stream_answer(
+        request, resources, call.requests, CompletionChunks(call), envelope, body.stream_options
     )
-    return EventStream(chunks, close=generation.close)
