@@ -7,7 +7,7 @@
 // | __AVXVNNI__                            | dpbusd, 256 bits                | avx-vnni          |
 // | __AVX512BW__ or __AVX2__               | maddubs (codes up to 31), madd  | avx512, avx2      |
 // | __SSE2__                               | madd                            | portable          |
-// | __ARM_FEATURE_MATMUL_INT8              | usdot                           | neon-dotprod+i8mm |
+// | __ARM_FEATURE_MATMUL_INT8              | usdot                           | neon-i8mm         |
 // | __ARM_FEATURE_DOTPROD                  | sdot                            | neon-dotprod      |
 // | none of them                           | plain vectors                   | portable          |
 #pragma once
