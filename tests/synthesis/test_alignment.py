@@ -6,6 +6,7 @@ import pytest
 
 from multiturn.synthesis.alignment import (
     align_step,
+    asks_to_print,
     missing_names,
     names_asked_for,
     names_made,
@@ -42,6 +43,9 @@ def test_names_in_a_prompt(prompt, names):
         # A print that is missing.
         ("Print the sum of x.", "sum(x)", ["x"], "print(sum(x))"),
         ("Then print it.", "x = 3\nx", [], "print(x)"),
+        ("Count the odd ones and print the count.", "n = odd(x)", ["x"], "n = odd(x)\nprint(n)"),
+        ("Sort x, then print it.", "y = sorted(x)", ["x"], "print(y)"),
+        ("Add 1 to x. Print x.", "x + 1", ["x"], "print(x + 1)"),
         # A value in the wrong form.
         ("Print a list of x and y.", "print(x, sum(y))", ["x", "y"], "print([x, sum(y)])"),
         ("Finally, print the list of both.", "print(x, y)  # 3 4", ["x", "y"], "print([x, y])"),
@@ -122,3 +126,21 @@ def test_names_that_a_step_lacks(prompt, code, before, names):
 )
 def test_names_that_a_step_should_use(prompt, code, known, names):
     assert unused_names(prompt, code, known) == names
+
+
+@pytest.mark.parametrize(
+    ("prompt", "asks"),
+    [
+        ("Print x.", True),
+        ("Finally, print x.", True),
+        ("Sort x and print it.", True),
+        ("Sort x; then print it.", True),
+        ("Sort x, and finally print it.", True),
+        ("Write a function that sorts a list and print what it gives for x.", False),
+        ("Define a method to print x.", False),
+        ("Remove what was to be printed.", False),
+        ("Count the blueprint pages.", False),
+    ],
+)
+def test_prompts_that_ask_for_a_print(prompt, asks):
+    assert asks_to_print(prompt) == asks

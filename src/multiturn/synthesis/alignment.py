@@ -29,8 +29,11 @@ _CALLED = re.compile(
     r"(?=\s*\()|\b(?:named|called)\s+([A-Za-z_]\w*)\b"
 )
 _ASKS_TO_PRINT = re.compile(
-    r"^\W*(?:then\s+|finally,?\s+)?print\b(?P<a_list>\s+(?:a|the)\s+list\b)?", re.IGNORECASE
+    r"(?:^\W*|[.;:,]\s+|\band\s+)(?:and\s+|then\s+|finally,?\s+)*"
+    r"print\b(?P<a_list>\s+(?:a|the)\s+list\b)?",
+    re.IGNORECASE,
 )
+_DEFINES = re.compile(r"\b(?:function|method|class)\b", re.IGNORECASE)
 
 
 def names_asked_for(prompt: str) -> tuple[str, ...]:
@@ -66,6 +69,9 @@ def align_step(prompt: str, code: str, known: Sequence[str]) -> str:
         twice = double
         >>> print(align_step("Print the sum of x.", "sum(x)", ["x"]))
         print(sum(x))
+        >>> print(align_step("Sum x and print the sum.", "s = sum(x)", ["x"]))
+        s = sum(x)
+        print(s)
     """
     tree = parse_module(code)
     if tree is None or not tree.body:
@@ -74,13 +80,17 @@ def align_step(prompt: str, code: str, known: Sequence[str]) -> str:
     missing = [name for name in names_asked_for(prompt) if name not in made and name not in known]
     last = tree.body[-1]
     value = last.value if isinstance(last, ast.Expr) else None
-    asked = _ASKS_TO_PRINT.match(prompt)
+    asked = _print_asked_for(prompt)
     if asked and asked["a_list"] and value is not None and _prints_several(value):
         listed = ast.unparse(ast.List(value.args, ast.Load()))  # type: ignore[attr-defined]
         return _replaced(code, last, f"print({listed})")
     bare = value is not None and not _is_print(value) and _is_value(value)
     if value is None or not bare:
-        return _renamed(prompt, code, tree, missing, known)
+        renamed = _renamed(prompt, code, tree, missing, known)
+        stored = _stored(last)
+        if asked and stored and renamed == code and not _prints(tree):
+            return f"{code.rstrip()}\nprint({stored})"
+        return renamed
     if asked and not _prints(tree):
         return _replaced(code, last, f"print({ast.unparse(value)})")
     if made:
@@ -160,8 +170,22 @@ def unused_names(prompt: str, code: str, known: Sequence[str]) -> tuple[str, ...
 
 
 def asks_to_print(prompt: str) -> bool:
-    """Whether a prompt begins by asking for a print."""
-    return _ASKS_TO_PRINT.match(prompt) is not None
+    """Whether a prompt asks for a print by the step itself, not by a function that it defines.
+
+    Example:
+        >>> asks_to_print("Count the odd ones and print the count.")
+        True
+        >>> asks_to_print("Write a function that takes a name, and print it there.")
+        False
+    """
+    return _print_asked_for(prompt) is not None
+
+
+def _print_asked_for(prompt: str) -> re.Match[str] | None:
+    found = _ASKS_TO_PRINT.match(prompt)
+    if found is None and not _DEFINES.search(prompt):
+        found = _ASKS_TO_PRINT.search(prompt)
+    return found
 
 
 def _replaced(code: str, statement: ast.stmt, by: str) -> str:
@@ -236,6 +260,14 @@ def _prints_several(node: ast.expr) -> bool:
             isinstance(each, ast.Constant) and isinstance(each.value, str) for each in node.args
         )
     )
+
+
+def _stored(statement: ast.stmt) -> str | None:
+    """The one variable that a statement sets."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name
+    return None
 
 
 def _receiver(node: ast.expr) -> str | None:

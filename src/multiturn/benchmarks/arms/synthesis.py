@@ -137,7 +137,6 @@ class _Sample:
             header=header or "none",
             sampling=sampling,
             retries=options.retries,
-            limits=LIMITS,
             strategy=options.strategy,
         )
 
