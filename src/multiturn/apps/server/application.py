@@ -18,11 +18,11 @@ from multiturn.apps.server.routers import (
     about,
     chat,
     completions,
-    front,
     health,
     jobs,
     metrics,
     models,
+    page,
     sessions,
     tokens,
     turns,
@@ -31,7 +31,7 @@ from multiturn.apps.server.routers import (
 __all__ = ["ROUTERS", "create_app"]
 
 ROUTERS = (
-    front.router,
+    page.router,
     models.router,
     completions.router,
     chat.router,

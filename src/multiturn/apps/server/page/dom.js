@@ -1,0 +1,74 @@
+// Elements, made without markup: text of programs and people is only ever text.
+
+export function element(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name === "class") made.className = value;
+    else if (name === "value") made.value = value;
+    else made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+export function button(text, action, properties = {}) {
+  return element("button", { type: "button", onclick: action, ...properties }, text);
+}
+
+export const byId = (id) => document.getElementById(id);
+
+// A dialog that closes with Escape, gives the focus back, and leaves the page when it is closed.
+export function dialog(title, ...content) {
+  const before = document.activeElement;
+  const heading = element("h2", { id: "dialog-title" }, title);
+  const made = element(
+    "dialog",
+    { "aria-labelledby": "dialog-title" },
+    element("div", { class: "dialog-head" }, heading, button("Close", () => made.close(), { class: "plain" })),
+    ...content,
+  );
+  made.addEventListener("close", () => {
+    made.remove();
+    if (before?.isConnected) before.focus();
+  });
+  document.body.append(made);
+  made.showModal();
+  return made;
+}
+
+// Asks for one text; resolves to it, or to null.
+export function ask(title, { value = "", rows = 1, label = title, save = "Save", hint = "" } = {}) {
+  return new Promise((resolve) => {
+    const field = element(rows > 1 ? "textarea" : "input", {
+      id: "asked", rows: rows > 1 ? rows : null, value, spellcheck: "false", class: rows > 1 ? "code" : null,
+      "aria-describedby": hint ? "asked-hint" : null,
+    });
+    let answer = null;
+    const form = element(
+      "form",
+      { onsubmit: (event) => { event.preventDefault(); answer = field.value; box.close(); } },
+      element("label", { for: "asked" }, label),
+      field,
+      hint ? element("p", { class: "quiet", id: "asked-hint" }, hint) : null,
+      element("div", { class: "row" }, element("button", { class: "primary" }, save)),
+    );
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+    });
+    const box = dialog(title, form);
+    box.addEventListener("close", () => resolve(answer));
+    field.focus();
+    if (rows === 1) field.select();
+  });
+}
+
+export function note(text, { action = null, label = "Undo", seconds = 8, bad = false } = {}) {
+  const line = element("p", { class: bad ? "note bad" : "note" }, text);
+  const remove = () => line.remove();
+  if (action) line.append(" ", button(label, () => { remove(); action(); }));
+  line.append(button("×", remove, { class: "plain", "aria-label": "Dismiss" }));
+  byId("notes").append(line);
+  setTimeout(remove, seconds * 1000);
+}
