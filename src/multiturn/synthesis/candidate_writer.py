@@ -35,7 +35,7 @@ from multiturn.synthesis.feed import Feed
 from multiturn.synthesis.prompts import FailedAttempt
 from multiturn.synthesis.records import Candidate, Example, GenerationInfo, Sampling
 
-__all__ = ["CandidateWriter"]
+__all__ = ["CandidateWriter", "engine_request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class CandidateWriter:
         )
         sampling = replace(request.sampling, n=1)
         try:
-            events = self._engine.stream(_engine_request(request, prompt, sampling))
+            events = self._engine.stream(engine_request(request, prompt, sampling))
             written = [event for event in events if isinstance(event, Completion)]
         except ContextOverflowError:
             return ()
@@ -163,8 +163,8 @@ class CandidateWriter:
         feed: Feed[Event | _Ran] = Feed(request.cancel)
         writing: Thread | None = None
         try:
-            engine_request = _engine_request(request, prompt, request.sampling)
-            stream = self._engine.stream(engine_request, cancel=stop)
+            wanted = engine_request(request, prompt, request.sampling)
+            stream = self._engine.stream(wanted, cancel=stop)
             writing = feed.add(stream)
             for event in feed:
                 if isinstance(event, Delta):
@@ -235,7 +235,8 @@ def _waves(request: TurnRequest) -> Iterator[TurnRequest]:
         yield replace(request, sampling=one if offset == 0 else one.with_one_temperature(others))
 
 
-def _engine_request(request: TurnRequest, prompt: str, sampling: Sampling) -> Request:
+def engine_request(request: TurnRequest, prompt: str, sampling: Sampling) -> Request:
+    """The request to the engine for the candidates of a step."""
     others = sampling.other_temperature
     return Request(
         prompt=prompt,

@@ -104,6 +104,12 @@ def opened(browser: Any, url: str, *, width: int, token: str, **options: Any) ->
     return context, page
 
 
+def is_fault(said: Any) -> bool:
+    """Whether a message of the console is one; refusals of the server are told to the person."""
+    is_refusal = "Failed to load resource" in said.text and "/api/" in said.location["url"]
+    return said.type == "error" and not is_refusal
+
+
 @pytest.fixture(params=[NARROW, WIDE], ids=["phone", "desk"])
 def person(
     browser: Any, server: RunningServer, session: SessionClient, request: pytest.FixtureRequest
@@ -112,7 +118,7 @@ def person(
     faults: list[str] = []
     requests: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("console", lambda said: faults.append(said.text) if is_fault(said) else None)
     page.on("request", lambda asked: requests.append(asked.url))
     page.goto(f"{server.url}/#{session.id}")
     page.locator("#rename", has_text="sums").wait_for()
@@ -234,6 +240,68 @@ def test_a_turn_is_cancelled_and_retried(person: Person) -> None:
     person.page.locator("#job").get_by_role("button", name="Retry").focus()
     person.press("Enter")
     person.page.locator("#turns > .turn").wait_for()
+
+
+def test_an_answer_may_be_slower_than_its_events(person: Person, session: SessionClient) -> None:
+    """The turn is saved before the page hears that it was begun."""
+
+    def answer_late(route: Any) -> None:
+        answer = route.fetch()
+        session.ended(answer.json()["id"])
+        until(person.page, "document.querySelectorAll('#turns > .turn').length > 0")
+        route.fulfill(response=answer)
+
+    person.page.route("**/turns", answer_late)
+    person.write("Set x to 2.")
+    person.page.unroute("**/turns")
+    person.write("Double x.")
+    assert person.outputs() == ["5\n"]
+    assert not person.page.locator("#job").is_visible()
+
+
+def test_what_was_written_survives_a_reload_and_a_refusal(
+    person: Person, session: SessionClient
+) -> None:
+    person.press("n")
+    person.page.keyboard.type("Set x to 2.")
+    person.page.reload()
+    until(person.page, "document.querySelector('#prompt').value === 'Set x to 2.'")
+    person.press("n", "Control+Enter")
+    person.page.locator("#turns > .turn").wait_for()
+    assert person.page.locator("#prompt").input_value() == ""
+    person.press("Escape", "e")
+    person.page.locator("dialog #asked").wait_for()
+    person.page.route("**/edit", lambda route: route.fulfill(
+        status=503, json={"error": {"message": "the server is stopping"}},
+    ))  # fmt: skip
+    person.press("Control+A")
+    person.page.keyboard.insert_text("x = 8")
+    person.press("Control+Enter")
+    person.wait_for_text("dialog .error", "the server is stopping")
+    person.page.unroute("**/edit")
+    assert person.page.locator("dialog #asked").input_value() == "x = 8"
+    person.press("Control+Enter")
+    person.wait_for_text("#turns > .turn pre.code", "x = 8")
+
+
+def test_a_view_takes_the_place_of_the_notebook(person: Person) -> None:
+    page = person.page
+    page.evaluate(
+        "import('/page/views.js').then(({ addView }) => addView({ name: 'runs', title: 'Runs',"
+        " key: 'v', show(place, rest) { place.append('at ' + rest); return () => {"
+        " window.left = (window.left ?? 0) + 1; }; } }))"
+    )
+    person.press("Escape", "v")
+    page.locator("#view", has_text="at").wait_for()
+    assert page.url.endswith("#runs")
+    assert not page.locator("#prompt").is_visible()
+    assert page.get_by_role("button", name="Runs").get_attribute("aria-pressed") == "true"
+    page.evaluate("location.hash = 'runs/a%20b'")
+    page.locator("#view", has_text="at a b").wait_for()
+    person.press("v")
+    page.locator("#prompt").wait_for()
+    assert page.evaluate("window.left") == 2
+    assert page.title().startswith("sums")
 
 
 def test_two_tabs_show_the_same(person: Person, session: SessionClient) -> None:
@@ -396,4 +464,6 @@ def test_the_page_is_small_and_brings_nothing_from_elsewhere() -> None:
         ):
             assert forbidden not in text, file.name
     index = (PAGE / "index.html").read_text()
+    for file in PAGE.glob("*.js"):
+        assert f"/page/{file.name}" in index  # it is loaded at once, not after another module
     assert not re.search(r"<script(?![^>]*src=)|style=|\son\w+=", index)

@@ -9,7 +9,9 @@ export class ApiError extends Error {
 }
 
 function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
 }
 
 async function send(method, path, { body, version, key } = {}) {
@@ -21,7 +23,10 @@ async function send(method, path, { body, version, key } = {}) {
     let answer;
     try {
       answer = await fetch(path, {
-        method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store",
+        method,
+        headers,
+        body: body === undefined ? undefined : JSON.stringify(body),
+        cache: "no-store",
       });
     } catch {
       if (attempt < 3 && (method === "GET" || key)) {

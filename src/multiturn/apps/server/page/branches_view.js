@@ -19,13 +19,18 @@ function lengthOf(tree, id) {
 export function showBranches(session, goTo) {
   const { tree, current } = session.view;
   const found = ends(tree);
-  const label = (turn) => `${turn.good ? "✓" : "✗"} ${lengthOf(tree, turn.id)} turns, to ${turn.id}: ${turn.prompt.split("\n")[0].slice(0, 60)}`;
+  const label = (turn) =>
+    `${turn.good ? "✓" : "✗"} ${lengthOf(tree, turn.id)} turns, to ${turn.id}: ${turn.prompt.split("\n")[0].slice(0, 60)}`;
   const select = (name, chosen) =>
     element(
       "label",
       {},
       `${name} `,
-      element("select", {}, tree.map((turn) => element("option", { value: turn.id, selected: turn.id === chosen }, label(turn)))),
+      element(
+        "select",
+        {},
+        tree.map((turn) => element("option", { value: turn.id, selected: turn.id === chosen }, label(turn))),
+      ),
     );
   const others = found.filter((turn) => turn.id !== current);
   const left = select("Left", others.at(-1)?.id ?? tree[0]?.id);
@@ -44,7 +49,19 @@ export function showBranches(session, goTo) {
             "table",
             {},
             element("caption", {}, "Variables that differ"),
-            element("tbody", {}, compared.values.map((each) => element("tr", {}, element("th", { scope: "row" }, each.name), element("td", {}, each.left ?? "—"), element("td", {}, each.right ?? "—")))),
+            element(
+              "tbody",
+              {},
+              compared.values.map((each) =>
+                element(
+                  "tr",
+                  {},
+                  element("th", { scope: "row" }, each.name),
+                  element("td", {}, each.left ?? "—"),
+                  element("td", {}, each.right ?? "—"),
+                ),
+              ),
+            ),
           )
         : "",
     );
@@ -56,12 +73,34 @@ export function showBranches(session, goTo) {
           "ul",
           { class: "list" },
           found.map((turn) =>
-            element("li", {}, button(label(turn), () => { box.close(); goTo(turn.id); }, { "aria-current": turn.id === current ? "true" : null, "data-branch": turn.id })),
+            element(
+              "li",
+              {},
+              button(
+                label(turn),
+                () => {
+                  box.close();
+                  goTo(turn.id);
+                },
+                { "aria-current": turn.id === current ? "true" : null, "data-branch": turn.id },
+              ),
+            ),
           ),
         )
       : element("p", {}, "There is no turn yet."),
-    found.length ? element("div", { class: "row" }, left, right, button("Compare", compare, { class: "primary" })) : "",
-    found.length ? element("div", { class: "row" }, button("To the beginning", () => { box.close(); goTo(null); })) : "",
+    found.length
+      ? element("div", { class: "row" }, left, right, button("Compare", compare, { class: "primary" }))
+      : "",
+    found.length
+      ? element(
+          "div",
+          { class: "row" },
+          button("To the beginning", () => {
+            box.close();
+            goTo(null);
+          }),
+        )
+      : "",
     result,
   );
 }

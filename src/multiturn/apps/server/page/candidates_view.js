@@ -17,17 +17,46 @@ export async function showCandidates(session, turn, pick) {
       detail.all_candidates.map((candidate) =>
         element(
           "article",
-          { class: candidate.number === detail.chosen ? "chosen" : null, "aria-label": `Candidate ${candidate.number}` },
-          element("h3", {}, `Candidate ${candidate.number}`, candidate.number === detail.chosen ? " (chosen)" : ""),
+          {
+            class: candidate.number === detail.chosen ? "chosen" : null,
+            "aria-label": `Candidate ${candidate.number}`,
+          },
+          element(
+            "h3",
+            {},
+            `Candidate ${candidate.number}`,
+            candidate.number === detail.chosen ? " (chosen)" : "",
+          ),
           statusChip(candidate.good, candidate.summary),
           markedAgainst(candidate.code, chosen.code, `Code of candidate ${candidate.number}`),
-          candidate.run?.stdout ? markedAgainst(candidate.run.stdout, chosen.run?.stdout ?? "", `Output of candidate ${candidate.number}`) : element("p", { class: "quiet" }, "no output"),
+          candidate.run?.stdout
+            ? markedAgainst(
+                candidate.run.stdout,
+                chosen.run?.stdout ?? "",
+                `Output of candidate ${candidate.number}`,
+              )
+            : element("p", { class: "quiet" }, "no output"),
           candidate.run?.error ? element("p", { class: "error" }, candidate.run.error) : null,
           element(
             "div",
             { class: "row" },
-            button("Pick", () => { box.close(); pick(turn, candidate.number); }, { disabled: candidate.number === detail.chosen, "data-pick": candidate.number }),
-            element("span", { class: "quiet" }, { model: candidate.copies > 1 ? `written ${candidate.copies} times` : "", repair: "a repair", person: "by hand" }[candidate.origin]),
+            button(
+              "Pick",
+              () => {
+                box.close();
+                pick(candidate.number);
+              },
+              { disabled: candidate.number === detail.chosen, "data-pick": candidate.number },
+            ),
+            element(
+              "span",
+              { class: "quiet" },
+              {
+                model: candidate.copies > 1 ? `written ${candidate.copies} times` : "",
+                repair: "a repair",
+                person: "by hand",
+              }[candidate.origin],
+            ),
           ),
         ),
       ),

@@ -8,7 +8,10 @@ export function diffLines(left, right) {
   const one = left.replace(/\n$/, "").split("\n");
   const other = right.replace(/\n$/, "").split("\n");
   if (one.length * other.length > MAX_CELLS) {
-    return [...one.map((text) => ({ kind: "left", text })), ...other.map((text) => ({ kind: "right", text }))];
+    return [
+      ...one.map((text) => ({ kind: "left", text })),
+      ...other.map((text) => ({ kind: "right", text })),
+    ];
   }
   const width = other.length + 1;
   const common = new Uint32Array((one.length + 1) * width);
@@ -28,7 +31,10 @@ export function diffLines(left, right) {
       found.push({ kind: "same", text: one[i] });
       i += 1;
       j += 1;
-    } else if (j >= other.length || (i < one.length && common[(i + 1) * width + j] >= common[i * width + j + 1])) {
+    } else if (
+      j >= other.length ||
+      (i < one.length && common[(i + 1) * width + j] >= common[i * width + j + 1])
+    ) {
       found.push({ kind: "left", text: one[i] });
       i += 1;
     } else {

@@ -20,16 +20,23 @@ export function button(text, action, properties = {}) {
 export const byId = (id) => document.getElementById(id);
 
 // A dialog that closes with Escape, gives the focus back, and leaves the page when it is closed.
+// What is noted while it is open is noted in it, since nothing else can be reached then.
 export function dialog(title, ...content) {
   const before = document.activeElement;
-  const heading = element("h2", { id: "dialog-title" }, title);
   const made = element(
     "dialog",
     { "aria-labelledby": "dialog-title" },
-    element("div", { class: "dialog-head" }, heading, button("Close", () => made.close(), { class: "plain" })),
+    element(
+      "div",
+      { class: "dialog-head" },
+      element("h2", { id: "dialog-title" }, title),
+      button("Close", () => made.close(), { class: "plain" }),
+    ),
     ...content,
+    element("div", { class: "notes", role: "status" }),
   );
   made.addEventListener("close", () => {
+    byId("notes").append(...made.querySelector(":scope > .notes").children);
     made.remove();
     if (before?.isConnected) before.focus();
   });
@@ -38,20 +45,41 @@ export function dialog(title, ...content) {
   return made;
 }
 
-// Asks for one text; resolves to it, or to null.
-export function ask(title, { value = "", rows = 1, label = title, save = "Save", hint = "" } = {}) {
+// Asks for one text; resolves to it, or to null. With `send`, the window stays open until that has
+// taken the text, so that a text is not lost where it fails.
+export function ask(
+  title,
+  { value = "", rows = 1, label = title, save = "Save", hint = "", send = null } = {},
+) {
   return new Promise((resolve) => {
     const field = element(rows > 1 ? "textarea" : "input", {
-      id: "asked", rows: rows > 1 ? rows : null, value, spellcheck: "false", class: rows > 1 ? "code" : null,
+      id: "asked",
+      rows: rows > 1 ? rows : null,
+      value,
+      spellcheck: "false",
+      class: rows > 1 ? "code" : null,
       "aria-describedby": hint ? "asked-hint" : null,
     });
+    const fault = element("p", { class: "error", role: "alert" });
     let answer = null;
+    const submit = async (event) => {
+      event.preventDefault();
+      try {
+        await send?.(field.value);
+      } catch (error) {
+        fault.textContent = error.message;
+        return;
+      }
+      answer = field.value;
+      box.close();
+    };
     const form = element(
       "form",
-      { onsubmit: (event) => { event.preventDefault(); answer = field.value; box.close(); } },
+      { onsubmit: submit },
       element("label", { for: "asked" }, label),
       field,
       hint ? element("p", { class: "quiet", id: "asked-hint" }, hint) : null,
+      fault,
       element("div", { class: "row" }, element("button", { class: "primary" }, save)),
     );
     field.addEventListener("keydown", (event) => {
@@ -67,8 +95,15 @@ export function ask(title, { value = "", rows = 1, label = title, save = "Save",
 export function note(text, { action = null, label = "Undo", seconds = 8, bad = false } = {}) {
   const line = element("p", { class: bad ? "note bad" : "note" }, text);
   const remove = () => line.remove();
-  if (action) line.append(" ", button(label, () => { remove(); action(); }));
+  if (action)
+    line.append(
+      " ",
+      button(label, () => {
+        remove();
+        action();
+      }),
+    );
   line.append(button("×", remove, { class: "plain", "aria-label": "Dismiss" }));
-  byId("notes").append(line);
+  (document.querySelector("dialog[open] > .notes") ?? byId("notes")).append(line);
   setTimeout(remove, seconds * 1000);
 }

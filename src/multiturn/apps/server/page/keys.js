@@ -1,10 +1,21 @@
 // Keys for everything, and the sheet that lists them.
 
 import { byId, dialog, element } from "./dom.js";
+import { allViews, isViewOpen, openView } from "./views.js";
 
-const TURN_ACTIONS = { r: "Retry", f: "Repair", c: "Candidates", e: "Edit code", w: "Edit prompt", x: "Add an example", o: "Expect this output", g: "Branch from here", u: "Undo" };
+const TURN_ACTIONS = {
+  r: "Retry",
+  f: "Repair",
+  c: "Candidates",
+  e: "Edit code",
+  w: "Edit prompt",
+  x: "Add an example",
+  o: "Expect this output",
+  g: "Branch from here",
+  u: "Undo",
+};
 
-export const KEYS = [
+const KEYS = [
   ["n", "write the next step"],
   ["Ctrl+Enter", "send it"],
   ["Esc", "cancel what is being written; close a window"],
@@ -28,8 +39,32 @@ export const KEYS = [
 export function showHelp() {
   dialog(
     "Help",
-    element("p", {}, "Describe one step after the other. Each step's code follows, then what the program so far prints. Retry, pick another candidate, edit, or branch at any turn; later turns are then stale until they run again."),
-    element("table", {}, element("tbody", {}, KEYS.map(([keys, meaning]) => element("tr", {}, element("th", { scope: "row" }, element("kbd", {}, keys)), element("td", {}, meaning))))),
+    element(
+      "p",
+      {},
+      "Describe one step after the other. Each step's code follows, then what the program so far prints. Retry, pick another candidate, edit, or branch at any turn; later turns are then stale until they run again.",
+    ),
+    element(
+      "table",
+      {},
+      element(
+        "tbody",
+        {},
+        [
+          ...KEYS,
+          ...allViews()
+            .filter((view) => view.key)
+            .map((view) => [view.key, view.title]),
+        ].map(([keys, meaning]) =>
+          element(
+            "tr",
+            {},
+            element("th", { scope: "row" }, element("kbd", {}, keys)),
+            element("td", {}, meaning),
+          ),
+        ),
+      ),
+    ),
   );
 }
 
@@ -46,34 +81,43 @@ function move(by) {
 }
 
 export function listenToKeys(actions) {
+  const everywhere = { s: actions.sessions, t: actions.theme, "?": actions.help };
+  const inNotebook = {
+    n: () => byId("prompt").focus(),
+    j: () => move(1),
+    k: () => move(-1),
+    a: () => actions.follow(false),
+    b: actions.branches,
+    p: actions.program,
+    ",": actions.settings,
+    F2: actions.rename,
+  };
+
+  function turnAction(key) {
+    const wanted = TURN_ACTIONS[key];
+    const buttons = [...(focusedTurn()?.querySelectorAll(".actions button") ?? [])];
+    const found = wanted && buttons.find((each) => each.textContent.startsWith(wanted));
+    return found && (() => found.click());
+  }
+
+  function actionOf(key) {
+    const view = allViews().find((each) => each.key === key);
+    if (view) return () => openView(view.name);
+    return everywhere[key] ?? (isViewOpen() ? null : (inNotebook[key] ?? turnAction(key)));
+  }
+
   document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") {
-      actions.cancel();
+      if (!isViewOpen()) actions.cancel();
       document.activeElement?.blur?.();
       return;
     }
-    if (event.key === "F2") {
-      actions.rename();
-      event.preventDefault();
-      return;
-    }
-    if (event.target.closest?.("input, textarea, select")) return;
-    const simple = {
-      n: () => byId("prompt").focus(), j: () => move(1), k: () => move(-1), a: () => actions.follow(false), s: actions.sessions,
-      b: actions.branches, p: actions.program, ",": actions.settings, t: actions.theme, "?": showHelp,
-    }[event.key];
-    if (simple) {
-      event.preventDefault();
-      simple();
-      return;
-    }
-    const wanted = TURN_ACTIONS[event.key];
-    const found = wanted && [...(focusedTurn()?.querySelectorAll(".actions button") ?? [])].find((each) => each.textContent.startsWith(wanted));
-    if (found) {
-      event.preventDefault();
-      found.click();
-    }
+    if (event.key !== "F2" && event.target.closest?.("input, textarea, select")) return;
+    const action = actionOf(event.key);
+    if (!action) return;
+    event.preventDefault();
+    action();
   });
 }
-

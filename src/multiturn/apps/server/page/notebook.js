@@ -46,16 +46,25 @@ export class Notebook {
       element(
         "div",
         { class: "row stale-head" },
-        element("strong", {}, stale.length === 1 ? "1 later turn is stale" : `${stale.length} later turns are stale`),
+        element(
+          "strong",
+          {},
+          stale.length === 1 ? "1 later turn is stale" : `${stale.length} later turns are stale`,
+        ),
         button("Run them again", () => this.actions.follow(false), { class: "primary" }),
         button("Write them again", () => this.actions.follow(true)),
       ),
-      element("ol", { start: before + 1 }, stale.map((turn, index) => turnView(turn, before + index + 1, null))),
+      element(
+        "ol",
+        { start: before + 1 },
+        stale.map((turn, index) => turnView(turn, before + index + 1, null)),
+      ),
     );
   }
 
   showJob({ job }) {
     const place = byId("job");
+    if (job) byId("empty").hidden = true;
     place.hidden = !job;
     this.texts.clear();
     if (!job) {
@@ -63,12 +72,31 @@ export class Notebook {
       return;
     }
     const running = job.state === "running";
-    const states = { running: "is being written", interrupted: "was interrupted: the server ended", cancelled: "was cancelled", failed: "failed", saved: "is saved" };
+    const states = {
+      running: "is being written",
+      interrupted: "was interrupted: the server ended",
+      cancelled: "was cancelled",
+      failed: "failed",
+      saved: "is saved",
+    };
     place.replaceChildren(
       element(
         "div",
         { class: "turn-head" },
-        element("p", { class: "prompt" }, job.prompt ?? { retry: "More candidates", repair: "Repair", expect: "Examples", unexpect: "Examples", edit: "Your code", follow: "Stale turns" }[job.kind] ?? ""),
+        element(
+          "p",
+          { class: "prompt" },
+          job.prompt ??
+            {
+              retry: "More candidates",
+              repair: "Repair",
+              expect: "Examples",
+              unexpect: "Examples",
+              edit: "Your code",
+              follow: "Stale turns",
+            }[job.kind] ??
+            "",
+        ),
         element("span", { class: running ? "chip busy" : "chip bad", role: "status" }, states[job.state]),
         running
           ? button("Cancel", () => this.actions.cancel(), { "aria-keyshortcuts": "Escape" })
@@ -79,25 +107,47 @@ export class Notebook {
       ),
       job.error ? element("p", { class: "error" }, job.error.message) : "",
       ...job.notices.map((text) => element("p", { class: "quiet" }, text)),
-      element("div", { class: "side-by-side" }, job.candidates.map((entry) => this.candidateView(entry, job.candidates.length))),
+      element(
+        "div",
+        { class: "side-by-side" },
+        job.candidates.map((entry) => this.candidateView(entry, job.candidates.length)),
+      ),
     );
   }
 
   candidateView({ index, text, candidate }, count) {
     let code;
     if (candidate) {
-      code = element("pre", { class: "code", tabindex: "0", role: "region", "aria-label": `Code of candidate ${index + 1}` }, highlighted(candidate.code));
+      code = element(
+        "pre",
+        { class: "code", tabindex: "0", role: "region", "aria-label": `Code of candidate ${index + 1}` },
+        highlighted(candidate.code),
+      );
     } else {
       const written = document.createTextNode(text);
       this.texts.set(index, written);
-      code = element("pre", { class: "code writing", tabindex: "0", role: "region", "aria-label": `Code of candidate ${index + 1}` }, written);
+      code = element(
+        "pre",
+        {
+          class: "code writing",
+          tabindex: "0",
+          role: "region",
+          "aria-label": `Code of candidate ${index + 1}`,
+        },
+        written,
+      );
     }
     return element(
       "article",
       {},
       count > 1 ? element("h3", {}, `Candidate ${index + 1}`) : null,
       code,
-      candidate?.run ? [statusChip(candidate.good, candidate.summary), outputView(candidate.run.stdout, { error: candidate.run.error, line: candidate.run.line })] : null,
+      candidate?.run
+        ? [
+            statusChip(candidate.good, candidate.summary),
+            outputView(candidate.run.stdout, { error: candidate.run.error, line: candidate.run.line }),
+          ]
+        : null,
     );
   }
 

@@ -37,7 +37,10 @@ export class ProgramView {
       output.replaceChildren(element("p", { class: "quiet" }, "running…"));
       try {
         const found = await post(`${session.path}/run`);
-        output.replaceChildren(element("p", { class: "quiet" }, `${found.summary}, ${found.isolation}`), ...outputView(found.stdout, { error: found.error, line: found.line, stderr: found.stderr }));
+        output.replaceChildren(
+          element("p", { class: "quiet" }, `${found.summary}, ${found.isolation}`),
+          ...outputView(found.stdout, { error: found.error, line: found.line, stderr: found.stderr }),
+        );
       } catch (error) {
         output.replaceChildren(element("p", { class: "error" }, error.message));
       }
@@ -47,8 +50,25 @@ export class ProgramView {
       note("Copied.");
     };
     place.replaceChildren(
-      element("div", { class: "row" }, element("h2", {}, "Program"), button("Run", run), button("Copy", copy), ...["py", "ipynb", "md", "json"].map((suffix) => element("a", { class: "button", href: `${session.path}/export/${suffix}`, download: "" }, `.${suffix}`))),
-      element("pre", { class: "code", tabindex: "0", role: "region", "aria-label": "The program" }, highlighted(program)),
+      element(
+        "div",
+        { class: "row" },
+        element("h2", {}, "Program"),
+        button("Run", run),
+        button("Copy", copy),
+        ...["py", "ipynb", "md", "json"].map((suffix) =>
+          element(
+            "a",
+            { class: "button", href: `${session.path}/export/${suffix}`, download: "" },
+            `.${suffix}`,
+          ),
+        ),
+      ),
+      element(
+        "pre",
+        { class: "code", tabindex: "0", role: "region", "aria-label": "The program" },
+        highlighted(program),
+      ),
       output,
     );
   }

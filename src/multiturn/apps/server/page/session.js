@@ -3,11 +3,20 @@
 import { get, patch, post, startJob } from "./api.js";
 import { SessionStream } from "./stream.js";
 
+// Dispatches `view` when everything may have changed, `job` when the running job has, `text` when
+// text of it came, `connection` when the stream of events broke or works again, and `deleted`.
 export class OpenSession extends EventTarget {
   constructor(view) {
     super();
     this.take(view);
-    this.stream = new SessionStream(this.path, view.last_event, (kind, data, number) => this.onEvent(kind, data, number));
+    this.stream = new SessionStream(this.path, view.last_event, {
+      onEvent: (kind, data, number) => this.onEvent(kind, data, number),
+      onConnection: (isWorking) => {
+        this.isConnected = isWorking;
+        this.tell("connection");
+      },
+      onRefusal: () => this.reload(),
+    });
   }
 
   static async load(id) {
@@ -23,42 +32,50 @@ export class OpenSession extends EventTarget {
   }
 
   close() {
-    this.closed = true;
+    this.isClosed = true;
     this.stream.close();
   }
 
   take(view) {
     this.view = view;
     this.job = view.job;
-    if (this.stream) this.stream.after = Math.max(this.stream.after, view.last_event);
+    this.isOutdated = false;
+    this.stream?.goOnAfter(view.last_event);
     this.tell("view");
   }
 
-  tell(what) {
-    this.dispatchEvent(new CustomEvent(what));
+  tell(what, detail = undefined) {
+    this.dispatchEvent(new CustomEvent(what, { detail }));
   }
 
-  async reload() {
-    if (this.reloading) {
-      this.again = true;
-      return;
-    }
-    this.reloading = true;
+  // Loads the session. Calls while it loads make it load once more.
+  reload() {
+    this.isOutdated = true;
+    this.loading ??= this.load().finally(() => {
+      this.loading = null;
+    });
+    return this.loading;
+  }
+
+  async load() {
     try {
-      do {
-        this.again = false;
+      while (this.isOutdated && !this.isClosed) {
+        this.isOutdated = false;
         const view = await get(this.path);
-        if (!this.closed) this.take(view);
-      } while (this.again && !this.closed);
+        const isOutdatedAgain = this.isOutdated;
+        if (!this.isClosed) this.take(view);
+        this.isOutdated = isOutdatedAgain;
+      }
     } catch (error) {
+      this.isOutdated = true; // it loads when the stream of events works again
       if (error.status === 404) this.tell("deleted");
-    } finally {
-      this.reloading = false;
+      else this.tell("fault", error);
     }
   }
 
-  // Changes. A refusal because of another window loads the session again.
+  // Sends a change. A refusal because of another window loads the session again.
   async changing(send) {
+    await this.loading; // a change is for the version that is shown
     try {
       return await send();
     } catch (error) {
@@ -69,6 +86,7 @@ export class OpenSession extends EventTarget {
 
   async start(path, body, method) {
     const job = await this.changing(() => startJob(`${this.path}/${path}`, body, this.view.version, method));
+    if (this.endedJob === job.id) return; // its events were faster than the answer
     if (this.job?.id !== job.id) {
       this.job = job;
       this.view.last_event = Math.max(this.view.last_event, job.last_event);
@@ -89,12 +107,12 @@ export class OpenSession extends EventTarget {
     return this.job ? post(`${this.path}/jobs/${this.job.id}/cancel`) : null;
   }
 
-  // Events. The server puts a job together in the same way for a page that loads.
+  // The server puts a job together from its events in the same way, for a page that loads.
   onEvent(kind, data, number) {
     if (number !== null && number <= this.view.last_event) return; // it is in what was loaded
     switch (kind) {
       case "state":
-        if (data.version !== this.view.version && !this.isBusy) this.reload();
+        if (this.isOutdated || (data.version !== this.view.version && !this.isBusy)) this.reload();
         return;
       case "reset":
         this.reload();
@@ -104,12 +122,20 @@ export class OpenSession extends EventTarget {
         return;
       case "started":
         if (this.job?.id !== data.job) {
-          this.job = { id: data.job, kind: data.kind, prompt: data.prompt, turn: data.turn, candidates: [], notices: [] };
+          this.job = {
+            id: data.job,
+            kind: data.kind,
+            prompt: data.prompt,
+            turn: data.turn,
+            candidates: [],
+            notices: [],
+          };
         }
         this.job.state = "running";
         this.tell("job");
         return;
       case "ended":
+        this.endedJob = data.job;
         if (this.job?.id === data.job) this.job.state = data.state;
         this.reload();
         return;
@@ -117,13 +143,17 @@ export class OpenSession extends EventTarget {
         if (this.job?.kind === "follow") this.reload();
         return;
       default:
+        if (this.job?.id === data.job) this.onShown(kind, data);
     }
-    if (this.job?.id !== data.job) return;
+  }
+
+  // What the job shows: text, candidates, notices.
+  onShown(kind, data) {
     if (kind === "text") {
       for (const [index, text] of data.texts) {
         const candidate = this.candidate(index);
         candidate.text += text;
-        this.dispatchEvent(new CustomEvent("text", { detail: { candidate, text } }));
+        this.tell("text", { candidate, text });
       }
       return;
     }

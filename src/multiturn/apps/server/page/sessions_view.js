@@ -4,15 +4,43 @@ import { get, post, remove } from "./api.js";
 import { button, dialog, element, note } from "./dom.js";
 
 export function showSessions(current, open, create) {
-  const search = element("input", { type: "search", id: "search", placeholder: "Search names, prompts and code", "aria-label": "Search names, prompts and code" });
+  const search = element("input", {
+    type: "search",
+    id: "search",
+    placeholder: "Search names, prompts and code",
+    "aria-label": "Search names, prompts and code",
+  });
   const list = element("ul", { class: "list" });
-  const file = element("input", { type: "file", accept: ".json,application/json", hidden: true, onchange: importFile });
+  const file = element("input", {
+    type: "file",
+    accept: ".json,application/json",
+    hidden: true,
+    onchange: importFile,
+  });
   const box = dialog(
     "Sessions",
-    element("div", { class: "row" }, button("New session", () => { box.close(); create(); }, { class: "primary" }), button("Import a file", () => file.click()), file),
+    element(
+      "div",
+      { class: "row" },
+      button(
+        "New session",
+        () => {
+          box.close();
+          create();
+        },
+        { class: "primary" },
+      ),
+      button("Import a file", () => file.click()),
+      file,
+    ),
     search,
     list,
-    element("details", { ontoggle: showDeleted }, element("summary", {}, "Deleted sessions"), element("ul", { class: "list", id: "deleted-sessions" })),
+    element(
+      "details",
+      { ontoggle: showDeleted },
+      element("summary", {}, "Deleted sessions"),
+      element("ul", { class: "list", id: "deleted-sessions" }),
+    ),
   );
   let timer = null;
   search.addEventListener("input", () => {
@@ -30,12 +58,33 @@ export function showSessions(current, open, create) {
     const line = element(
       "li",
       {},
-      button([element("strong", {}, session.name), ` ${session.turns} turns `, element("span", { class: "quiet" }, session.snippet ?? session.last_prompt)], () => { box.close(); open(session.id); }, { class: "wide", "aria-current": session.id === current ? "true" : null }),
-      button("Delete", async () => {
-        await remove(`/api/sessions/${session.id}`);
-        line.remove();
-        note(`Deleted ${session.name}.`, { action: async () => { await post(`/api/sessions/${session.id}/restore`); note(`Restored ${session.name}.`); if (box.isConnected) show(); } });
-      }, { "aria-label": `Delete ${session.name}` }),
+      button(
+        [
+          element("strong", {}, session.name),
+          ` ${session.turns} turns `,
+          element("span", { class: "quiet" }, session.snippet ?? session.last_prompt),
+        ],
+        () => {
+          box.close();
+          open(session.id);
+        },
+        { class: "wide", "aria-current": session.id === current ? "true" : null },
+      ),
+      button(
+        "Delete",
+        async () => {
+          await remove(`/api/sessions/${session.id}`);
+          line.remove();
+          note(`Deleted ${session.name}.`, {
+            action: async () => {
+              await post(`/api/sessions/${session.id}/restore`);
+              note(`Restored ${session.name}.`);
+              if (box.isConnected) show();
+            },
+          });
+        },
+        { "aria-label": `Delete ${session.name}` },
+      ),
     );
     return line;
   }
@@ -44,7 +93,18 @@ export function showSessions(current, open, create) {
     if (!event.target.open) return;
     const { sessions } = await get("/api/sessions?deleted=true");
     event.target.querySelector("ul").replaceChildren(
-      ...sessions.map((session) => element("li", {}, `${session.name} `, button("Restore", async (click) => { await post(`/api/sessions/${session.id}/restore`); click.target.closest("li").remove(); show(); }))),
+      ...sessions.map((session) =>
+        element(
+          "li",
+          {},
+          `${session.name} `,
+          button("Restore", async (click) => {
+            await post(`/api/sessions/${session.id}/restore`);
+            click.target.closest("li").remove();
+            show();
+          }),
+        ),
+      ),
     );
   }
 

@@ -14,7 +14,12 @@ const FIELDS = [
 export function showSettings(session, about, save) {
   const { settings, model, style } = session.view;
   const field = (name, label, value, range) =>
-    element("label", {}, `${label} `, element("input", { type: "number", name, value: value ?? "", ...range }));
+    element(
+      "label",
+      {},
+      `${label} `,
+      element("input", { type: "number", name, value: value ?? "", ...range }),
+    );
   const form = element(
     "form",
     {
@@ -22,7 +27,9 @@ export function showSettings(session, about, save) {
       onsubmit: (event) => {
         event.preventDefault();
         const given = new FormData(form);
-        const sampling = Object.fromEntries(FIELDS.map(([name]) => [name, given.get(name) === "" ? null : Number(given.get(name))]));
+        const sampling = Object.fromEntries(
+          FIELDS.map(([name]) => [name, given.get(name) === "" ? null : Number(given.get(name))]),
+        );
         box.close();
         save({ settings: { sampling, retries: Number(given.get("retries")) } });
       },
@@ -35,9 +42,21 @@ export function showSettings(session, about, save) {
     "Settings",
     form,
     element("h3", {}, "What runs here"),
-    element("p", {}, `${model}, ${style} style; ${about.engine}, context window of ${about.context_window} tokens.`),
-    element("p", {}, `Programs run in the sandbox: ${about.isolation.level}. Isolated: ${about.isolation.covers}.`),
-    element("ul", {}, about.isolation.gaps.map((gap) => element("li", {}, gap))),
+    element(
+      "p",
+      {},
+      `${model}, ${style} style; ${about.engine}, context window of ${about.context_window} tokens.`,
+    ),
+    element(
+      "p",
+      {},
+      `Programs run in the sandbox: ${about.isolation.level}. Isolated: ${about.isolation.covers}.`,
+    ),
+    element(
+      "ul",
+      {},
+      about.isolation.gaps.map((gap) => element("li", {}, gap)),
+    ),
     about.isolation.better ? element("p", {}, `Better: ${about.isolation.better}.`) : "",
   );
 }

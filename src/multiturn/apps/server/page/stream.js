@@ -1,14 +1,30 @@
 // The events of a session. The browser connects again by itself and asks for what follows the last
 // event; a hidden tab does not listen, since a browser allows few connections.
 
-const KINDS = ["started", "step", "text", "candidate", "repeated", "ran", "notice", "turn", "ended", "state", "reset", "deleted"];
+const KINDS = [
+  "started",
+  "step",
+  "text",
+  "candidate",
+  "repeated",
+  "ran",
+  "notice",
+  "turn",
+  "ended",
+  "state",
+  "reset",
+  "deleted",
+];
 const UNNUMBERED = new Set(["state", "reset", "deleted"]);
+const AGAIN_MILLISECONDS = 2000;
 
 export class SessionStream {
-  constructor(path, after, onEvent) {
+  // `handlers`: onEvent(kind, data, number or null), onConnection(isWorking), and onRefusal(), called
+  // when the server answers otherwise than with events, for example after a restart.
+  constructor(path, after, handlers) {
     this.path = path;
     this.after = after;
-    this.onEvent = onEvent;
+    this.handlers = handlers;
     this.source = null;
     this.timer = null;
     this.onVisibility = () => (document.hidden ? this.pause() : this.connect());
@@ -22,18 +38,32 @@ export class SessionStream {
     this.source = source;
     for (const kind of KINDS) {
       source.addEventListener(kind, (event) => {
-        // Events without a number repeat the last one's.
-        const isNumbered = !UNNUMBERED.has(kind);
-        const number = isNumbered ? Number(event.lastEventId) : null;
-        if (isNumbered) this.after = Math.max(this.after, number);
-        this.onEvent(kind, JSON.parse(event.data), number);
+        if (source !== this.source) return;
+        // The browser gives an event without a number that of the one before.
+        const number = UNNUMBERED.has(kind) ? null : Number(event.lastEventId);
+        if (number !== null) this.after = Math.max(this.after, number);
+        this.handlers.onEvent(kind, JSON.parse(event.data), number);
       });
     }
+    source.addEventListener("open", () => this.handlers.onConnection(true));
     source.addEventListener("error", () => {
+      if (source !== this.source) return;
+      this.handlers.onConnection(false);
       if (source.readyState !== EventSource.CLOSED) return; // it connects again by itself
       this.pause();
-      this.timer = setTimeout(() => this.connect(), 2000);
+      this.timer = setTimeout(() => this.connect(), AGAIN_MILLISECONDS);
+      this.handlers.onRefusal();
     });
+  }
+
+  // What was loaded holds the events up to this one. Where later ones have come already, they come
+  // again, since they are not in what was loaded.
+  goOnAfter(number) {
+    const isAhead = this.after > number;
+    this.after = number;
+    if (!isAhead || !this.source) return;
+    this.pause();
+    this.connect();
   }
 
   pause() {

@@ -5,13 +5,25 @@ import { highlighted } from "./highlight.js";
 
 export function outputView(printed, { cut = false, error = null, line = null, stderr = "" } = {}) {
   const parts = [];
-  if (printed) parts.push(element("pre", { class: "output", tabindex: "0", role: "region", "aria-label": "Output" }, printed));
-  if (cut) parts.push(element("p", { class: "quiet" }, "There is more output; Candidates shows all that is stored."));
+  if (printed)
+    parts.push(
+      element("pre", { class: "output", tabindex: "0", role: "region", "aria-label": "Output" }, printed),
+    );
+  if (cut)
+    parts.push(
+      element("p", { class: "quiet" }, "There is more output; Candidates shows all that is stored."),
+    );
   if (error) {
     const place = line ? ` (line ${line} of the program)` : "";
     parts.push(element("p", { class: "error" }, `${error}${place}`));
   } else if (stderr) {
-    parts.push(element("pre", { class: "output stderr", tabindex: "0", role: "region", "aria-label": "Standard error" }, stderr));
+    parts.push(
+      element(
+        "pre",
+        { class: "output stderr", tabindex: "0", role: "region", "aria-label": "Standard error" },
+        stderr,
+      ),
+    );
   }
   return parts;
 }
@@ -30,7 +42,15 @@ function valuesView(values) {
     element(
       "table",
       {},
-      element("thead", {}, element("tr", {}, ["Name", "Value", ""].map((text) => element("th", { scope: "col" }, text)))),
+      element(
+        "thead",
+        {},
+        element(
+          "tr",
+          {},
+          ["Name", "Value", ""].map((text) => element("th", { scope: "col" }, text)),
+        ),
+      ),
       element(
         "tbody",
         {},
@@ -71,7 +91,14 @@ export function turnView(turn, number, actions, { isCurrent = false } = {}) {
   const name = `turn-${turn.id}`;
   return element(
     "li",
-    { class: turn.good ? "turn" : "turn failed", id: name, tabindex: "-1", "data-turn": turn.id, "aria-labelledby": `${name}-prompt`, "aria-current": isCurrent ? "step" : null },
+    {
+      class: turn.good ? "turn" : "turn failed",
+      id: name,
+      tabindex: "-1",
+      "data-turn": turn.id,
+      "aria-labelledby": `${name}-prompt`,
+      "aria-current": isCurrent ? "step" : null,
+    },
     element(
       "div",
       { class: "turn-head" },
@@ -79,8 +106,17 @@ export function turnView(turn, number, actions, { isCurrent = false } = {}) {
       element("p", { class: "prompt", id: `${name}-prompt` }, turn.prompt),
       statusChip(turn.good, turn.summary),
     ),
-    element("pre", { class: "code", tabindex: "0", role: "region", "aria-label": `Code of turn ${number}` }, highlighted(turn.code)),
-    outputView(turn.printed, { cut: turn.printed_cut, error: turn.error, line: turn.line, stderr: turn.stderr }),
+    element(
+      "pre",
+      { class: "code", tabindex: "0", role: "region", "aria-label": `Code of turn ${number}` },
+      highlighted(turn.code),
+    ),
+    outputView(turn.printed, {
+      cut: turn.printed_cut,
+      error: turn.error,
+      line: turn.line,
+      stderr: turn.stderr,
+    }),
     examplesView(turn, actions),
     valuesView(turn.values),
     actions
@@ -94,8 +130,12 @@ export function turnView(turn, number, actions, { isCurrent = false } = {}) {
           button("Edit prompt", () => actions.editPrompt(turn)),
           button("Add an example", () => actions.expect(turn)),
           turn.printed.trim() ? button("Expect this output", () => actions.expectOutput(turn)) : null,
-          isCurrent ? button("Undo", () => actions.undo(turn)) : button("Branch from here", () => actions.branch(turn)),
-          turn.edited ? element("span", { class: "quiet" }, "edited by hand") : element("span", { class: "quiet" }, turn.model ?? ""),
+          isCurrent
+            ? button("Undo", () => actions.undo(turn))
+            : button("Branch from here", () => actions.branch(turn)),
+          turn.edited
+            ? element("span", { class: "quiet" }, "edited by hand")
+            : element("span", { class: "quiet" }, turn.model ?? ""),
         )
       : null,
   );

@@ -33,13 +33,16 @@ from multiturn.apps.server.sessions.requests import (
     NextTurnRequest,
     PickRequest,
     RepairRequest,
+    ReplayRequest,
     RetryRequest,
     RunRequest,
 )
 from multiturn.apps.server.sessions.service import SessionService
 from multiturn.apps.server.sessions.views import (
+    ReplayView,
     SessionView,
     TurnDetail,
+    replay_view,
     session_view,
     turn_detail,
 )
@@ -156,6 +159,14 @@ def pick_candidate(
 ) -> Response:
     """Choose a candidate of a step. After an earlier step, the later ones are stale."""
     return _view(service, service.pick(session_id, turn_id, body.candidate, version=version))
+
+
+@router.post("/turns/{turn_id}/replay", response_model=ReplayView, responses=NOT_FOUND)
+def replay_turn(
+    service: Service, session_id: SessionId, turn_id: TurnId, body: ReplayRequest
+) -> Response:
+    """Repeat a candidate from its record: written and run again. Nothing is saved."""
+    return answer(replay_view(service.replay(session_id, turn_id, body.candidate)))
 
 
 @router.post("/move", response_model=SessionView, responses=CONFLICT)

@@ -18,6 +18,7 @@ __all__ = [
     "NewSessionRequest",
     "PickRequest",
     "RepairRequest",
+    "ReplayRequest",
     "RetryRequest",
     "RunRequest",
     "SessionChangeRequest",
@@ -117,6 +118,13 @@ class PickRequest(Body):
 
     candidate: int
     """Its number, from 1."""
+
+
+class ReplayRequest(Body):
+    """A candidate to repeat."""
+
+    candidate: int | None = None
+    """Its number, from 1; by default the chosen one."""
 
 
 class MoveRequest(Body):

@@ -30,6 +30,7 @@ from multiturn.synthesis.loop import Synthesizer
 from multiturn.synthesis.operations import Operations
 from multiturn.synthesis.owner_lock import OwnerLock, owner_lives
 from multiturn.synthesis.records import ProgramRun, Session, SessionSettings
+from multiturn.synthesis.replay import Replay, replay_candidate
 from multiturn.synthesis.session_file import read_session_document
 from multiturn.synthesis.store import SessionStore
 from multiturn.synthesis.store_lists import SessionMatch, SessionSummary
@@ -214,6 +215,12 @@ class SessionService(Closing):
             session = session.at(turn_id)
         with self._run_slot():
             return self._synthesizer(self.store).run(session)
+
+    def replay(self, session_id: str, turn_id: int, number: int | None = None) -> Replay:
+        """Repeat a candidate of a turn from its record. Nothing is saved."""
+        session = self.load(session_id)
+        with self._run_slot():
+            return replay_candidate(self._engine, self._sandbox, session, turn_id, number)
 
     # Jobs.
 

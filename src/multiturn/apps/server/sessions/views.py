@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from multiturn.apps.server.sessions.candidate_views import CandidateView, View, candidate_view
+from multiturn.apps.server.sessions.candidate_views import (
+    CandidateView,
+    RunView,
+    View,
+    candidate_view,
+    run_view,
+)
 from multiturn.apps.server.sessions.job_views import JobView
 from multiturn.apps.server.sessions.settings_models import SettingsView
 from multiturn.core.records import to_plain
 from multiturn.synthesis.branches import BranchComparison
 from multiturn.synthesis.expectations import describe_example
 from multiturn.synthesis.records import ProgramRun, Session, Turn
+from multiturn.synthesis.replay import Replay
 from multiturn.synthesis.store_lists import SessionMatch, SessionSummary
 from multiturn.synthesis.values import changed_values
 
@@ -24,10 +31,12 @@ __all__ = [
     "TurnDetail",
     "TurnOutline",
     "ProgramTurn",
+    "ReplayView",
     "ValueView",
     "comparison_view",
     "list_entry",
     "match_entry",
+    "replay_view",
     "session_view",
     "turn_detail",
 ]
@@ -175,6 +184,26 @@ class SessionView(View):
     updated_at: str
 
 
+class ReplayView(View):
+    """A candidate that was repeated from its record."""
+
+    candidate: int
+    """Its number, from 1."""
+    same_model: bool | None
+    """Whether the model is the recorded one, by its name and weights; null for edited code."""
+    same_prompt: bool | None
+    """Whether the recorded prompt could be made again, by its hash. A repair's cannot: what was
+    wrong is in no record. The model writes only from the recorded prompt."""
+    same_code: bool | None
+    """Whether the model wrote the recorded code; null if it wrote nothing."""
+    same_output: bool | None
+    """Whether the program with the recorded code ended and printed as recorded."""
+    code: str | None
+    """What the model wrote this time."""
+    run: RunView
+    """Of the program with the recorded code."""
+
+
 class DiffLineView(View):
     """A line of one or both texts."""
 
@@ -279,6 +308,19 @@ def comparison_view(compared: BranchComparison) -> ComparisonView:
             DifferentValue(name=name, left=left, right=right)
             for name, left, right in compared.values
         ],
+    )
+
+
+def replay_view(replay: Replay) -> ReplayView:
+    """The view of a repetition."""
+    return ReplayView(
+        candidate=replay.number,
+        same_model=replay.same_model,
+        same_prompt=replay.same_prompt,
+        same_code=replay.same_code,
+        same_output=replay.same_output,
+        code=replay.code,
+        run=run_view(replay.run),
     )
 
 
