@@ -70,6 +70,7 @@ class SynthesisArm(AllTurns):
         return LoopOptions(
             n=measured.n,
             other_temperature=measured.other_temperature,
+            max_tokens=Sampling().max_tokens,
             retries=measured.retries,
             strategy=measured.strategy,
         )
