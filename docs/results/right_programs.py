@@ -7,7 +7,8 @@ r"""Runs and tabulates how often the loop's programs are right, against its cont
 Choices are made on ``dev``; ``test`` is run once, with the settings chosen there. An interrupted
 run resumes. Each row has the strict pass rate with its 95 % interval clustered by problem, the
 paired difference from `turns` under ``next_prompt``, new tokens and seconds per sample, and how
-the failures failed. ``--rows`` names single rows, ``--table`` only reads saved runs.
+the failures failed. A second table has their causes by the rules of the report. ``--rows`` names
+single rows, ``--table`` only reads saved runs.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ from pathlib import Path
 import numpy as np
 
 from multiturn.apps.cli.bench.figures import scored
+from multiturn.apps.cli.report.problems import problem_texts
 from multiturn.benchmarks.metrics import counts
 from multiturn.benchmarks.runner.costs import run_costs
 from multiturn.benchmarks.runner.results import SavedRun, read_run
 from multiturn.benchmarks.runner.samples import Sample
+from multiturn.report.analysis.error_rules import KINDS
+from multiturn.report.analysis.errors import classified_failures, error_counts
+from multiturn.report.records.read import read_records
 from multiturn.report.statistics.clusters import Clusters, clustered_interval
 from multiturn.report.statistics.contrasts import contrast
 from multiturn.sandbox.outcomes import Status
@@ -57,6 +62,10 @@ ROWS: dict[str, tuple[str, str]] = {
     "comment, values": (
         "loop",
         "style=comment,comment_stop=next_comment,n=1,retries=0,shown=values",
+    ),
+    "chat, aligned, asked, repair 1": (
+        "loop",
+        "style=chat,n=1,retries=1,align=true,asked=true",
     ),
     "chat, repair 1": ("loop", "style=chat,n=1,retries=1"),
     "chat, repair 2": ("loop", "style=chat,n=1,retries=2"),
@@ -101,7 +110,7 @@ def main() -> None:
             records = sorted(place.glob(f"own/{model}/*/run.json"))
             if records:
                 found[name] = read_run(records[0].parent)
-        pages.append(table(model, found))
+        pages += [table(model, found), causes(found)]
     page = "\n\n".join(pages) + "\n"
     if said.write:
         said.write.write_text(page, encoding="utf-8")
@@ -177,6 +186,24 @@ def failures(samples: tuple[Sample, ...]) -> str:
         else:
             kinds[outcome.status.value] += 1
     return ", ".join(f"{kind} {count}" for kind, count in kinds.most_common(5)) or "-"
+
+
+def causes(runs: dict[str, SavedRun]) -> str:
+    """Why the programs of each row failed, in the order of how often, as the report says it."""
+    columns: dict[str, dict[str, int]] = {}
+    for name, saved in runs.items():
+        records = read_records([saved.path])
+        found = error_counts(records, classified_failures(records, problem_texts(records)))
+        columns[name] = found[0].kinds if found else {}
+    kinds = sorted(KINDS, key=lambda kind: -sum(each.get(kind, 0) for each in columns.values()))
+    shown = [kind for kind in kinds if any(kind in each for each in columns.values())]
+    lines = [
+        f"| row | {' | '.join(KINDS[kind] for kind in shown)} |",
+        "|---" * (len(shown) + 1) + "|",
+    ]
+    for name, found in columns.items():
+        lines.append(f"| {name} | {' | '.join(str(found.get(kind, 0)) for kind in shown)} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
