@@ -90,9 +90,9 @@ $(BIN)/python:
 	    echo "error: no pip to be had; fix: see that pip reaches a package index"; exit 2; }
 
 $(RUNTIME): $(BIN)/python pyproject.toml constraints.txt
-	@echo "Installing Multiturn and its CPU engines (270 MB on disk, about half a minute)."
+	@echo "Installing Multiturn and its CPU engines (280 MB on disk, about half a minute)."
 	@$(PIP) install --upgrade --constraint constraints.txt pip
-	@$(PIP) install --constraint constraints.txt --editable '.[llama,native,science]'
+	@$(PIP) install --constraint constraints.txt --editable '.[llama,native,science,languages]'
 	@$(FIND_COMPILER) || { \
 	  echo "Installing a C++ compiler as a package, for the kernels (101 MB, 410 MB on disk)."; \
 	  $(PIP) install --constraint constraints.txt ziglang || \
@@ -102,7 +102,7 @@ $(RUNTIME): $(BIN)/python pyproject.toml constraints.txt
 
 $(DEVELOP): $(RUNTIME)
 	@echo "Installing JAX and what training, corpora and the tests need (1.3 GB on disk, about two minutes)."
-	@$(PIP) install --constraint constraints.txt --editable '.[llama,native,science,jax,train,data,bigquery,cluster,report,serve]' --group dev
+	@$(PIP) install --constraint constraints.txt --editable '.[llama,native,science,languages,jax,train,data,bigquery,cluster,report,serve]' --group dev
 	@touch $@
 
 clean:

@@ -1,31 +1,126 @@
-"""The table of languages: file names and commands for each.
+"""The table of languages: how programs in each are written, stored, compiled and run.
 
-The entries are plain data. Commands are argument lists, not shell text; ``{python}`` stands for
-the interpreter and ``{memory_mib}`` for the memory limit in MiB. The sandbox runs the commands.
+The entries are plain data: no code elsewhere asks which language it has. Commands are argument
+lists, not shell text; ``{python}`` stands for the interpreter and ``{memory_mib}`` for the memory
+limit in MiB. The sandbox runs the commands.
+
+`Grammar` says what the parts of a step are called in the grammar of tree-sitter, and `ProgramLayout` where
+they go in a program; `assembly` puts them there. docs/decisions/0044 has the reasons.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from multiturn.core.errors import UnknownNameError
 
-__all__ = ["LANGUAGES", "Language", "language", "language_of_file"]
+__all__ = ["LANGUAGES", "Grammar", "Language", "ProgramLayout", "language", "language_of_file"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grammar:
+    """The parts of a step, by the names that a grammar of tree-sitter gives them.
+
+    Queries are tree-sitter's.
+
+    Attributes:
+        package: the Python package of the grammar.
+        around: text before and after a step, within which its statements parse.
+        imports: the nodes that go to the top of a program, such as an include.
+        import_item: the node of one item, where an import lists several.
+        import_uses: a query for the uses (``@use``) of what is imported. It is given where the
+            compiler refuses an import without a use: unused ones are then left out.
+        dropped: the nodes that the layout writes itself, such as a package clause.
+        outside: the nodes that go outside `main`, such as functions and types.
+        outside_if: a query for a node that goes outside `main` for what it has (``@outside``).
+        named: a query for the name (``@name``) of a function or a type, and for the parameters
+            (``@parameters``) that it has its name together with. A later one takes the place of an
+            earlier one.
+        main: a query for the body (``@body``) of a `main` function, and for the class
+            (``@class``) around it, if there is one. A step is what is in them.
+        declared: a query for each variable that a statement declares: its name (``@name``) and
+            what makes it a declaration (``@cut``), and its type (``@type``), where that is there.
+        redeclared: what takes the place of ``@cut`` where a variable is declared again, or None
+            where that is no error.
+        redeclare_all: whether it does so in the first declaration too.
+        unset: the nodes of values that only a declaration can have.
+        written: a query for the variables (``@name``) that code sets without reading them, and
+            for those that it makes (``@new``). It is given where the compiler refuses a variable
+            that is never read.
+        static: what a function outside `main` must begin with, if it does not.
+    """
+
+    package: str
+    around: tuple[str, str] = ("", "")
+    imports: frozenset[str] = frozenset()
+    import_item: str = ""
+    import_uses: str = ""
+    dropped: frozenset[str] = frozenset()
+    outside: frozenset[str] = frozenset()
+    outside_if: str = ""
+    named: str = ""
+    main: str = ""
+    declared: str = ""
+    redeclared: str | None = None
+    redeclare_all: bool = False
+    unset: frozenset[str] = frozenset()
+    written: str = ""
+    static: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramLayout:
+    """Where the parts of the steps go in a program.
+
+    Attributes:
+        package: the first line.
+        imports: text before, between and after the items of the imports.
+        outside_around: text around functions and types; `main` is in it too.
+        outside_indent: before each line of a function or a type.
+        main_around: text around the statements.
+        main_indent: before each line of a statement.
+        use: a statement that uses variables, with ``{names}`` and as many ``{blanks}``. It is given
+            where the compiler refuses a variable without a use.
+        known_imports: imports by the name that the program uses, for those that a step forgets.
+    """
+
+    package: str = ""
+    imports: tuple[str, str, str] = ("", "\n", "")
+    outside_around: tuple[str, str] = ("", "")
+    outside_indent: str = ""
+    main_around: tuple[str, str]
+    main_indent: str = "    "
+    use: str = ""
+    known_imports: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
-    """How programs in one language are stored, compiled and run.
+    """How programs in one language are written, stored, compiled and run.
 
     Attributes:
         key: the language's name in configurations and results.
         name: its display name.
+        aliases: other names that people use for it.
         extensions: the extensions of its files with their dots, the usual one first.
         comment: the start of a line comment.
+        comment_escapes: patterns that would end or change a line comment, each with what takes
+            its place.
+        header: the beginning of a program where a person wants none of their own.
+        grammar: how a step is divided; None for Python, which parses itself.
+        layout: where its parts go; None where a program is its steps one after the other.
+        place: what an instruct model must know about the place of a step's code.
+        inspects: whether values of variables can be read and steps are completed: in Python only.
+        prints: a pattern for a statement that does nothing but print.
+        reads_input: a pattern for what reads standard input, which is empty.
         file_name: the file that a program is written to.
         compile_command: the compiler's command line; empty if nothing is compiled.
         run_command: the program's command line, in the directory of the file.
+        error_line: a pattern for the line of the program that failed, in what it prints.
+        error_text: a pattern for the line that names the error, where it is not the usual one.
         tools: the programs that must be installed.
         package: the Debian package of the tools.
         cpu_factor: multiplies the CPU time limit, to allow for the runtime's own work.
@@ -35,23 +130,96 @@ class Language:
 
     key: str
     name: str
+    aliases: tuple[str, ...] = ()
     extensions: tuple[str, ...]
     comment: str
+    comment_escapes: tuple[tuple[str, str], ...] = ()
+    header: str = ""
+    grammar: Grammar | None = None
+    layout: ProgramLayout | None = None
+    place: str = ""
+    inspects: bool = False
+    prints: str = ""
+    reads_input: str = ""
     file_name: str
     compile_command: tuple[str, ...] = ()
     run_command: tuple[str, ...]
+    error_line: str = ""
+    error_text: str = ""
     tools: tuple[str, ...]
     package: str
     cpu_factor: float = 1.0
     limits_address_space: bool = True
 
+    def as_comment(self, prompt: str) -> str:
+        r"""A prompt as comment lines, each ending with a newline.
+
+        Lines after the first that are comments already stay as they are, as in the prompts of the
+        published benchmark; trailing blanks stay too.
+
+        Example:
+            >>> language("python").as_comment("Read the file.\nCount its lines. ")
+            '# Read the file.\n# Count its lines. \n'
+            >>> language("python").as_comment("Write triple(n).\n# triple(2) = 6")
+            '# Write triple(n).\n# triple(2) = 6\n'
+            >>> language("c").as_comment("Keep the path C:\\")
+            '// Keep the path C:\\ .\n'
+        """
+        first, *others = prompt.split("\n")
+        mark = self.comment
+        marked = (
+            line if line.startswith(mark) else f"{mark} {line}" if line else mark
+            for line in others
+        )  # fmt: skip
+        return "".join(f"{self._one_line(line)}\n" for line in (f"{mark} {first}", *marked))
+
+    def _one_line(self, comment: str) -> str:
+        for pattern, replacement in self.comment_escapes:
+            comment = re.sub(pattern, replacement, comment)
+        return comment
+
+
+_C_PARTS = frozenset(
+    {
+        "enum_specifier",
+        "function_definition",
+        "preproc_call",
+        "preproc_def",
+        "preproc_function_def",
+        "preproc_if",
+        "preproc_ifdef",
+        "struct_specifier",
+        "type_definition",
+        "union_specifier",
+    }
+)
+_C_DECLARED = """
+(declaration type: (_) @type @cut declarator: (init_declarator declarator: (identifier) @name))
+(declaration type: (_) @type @cut declarator: (identifier) @name)
+(declaration type: (_) @type declarator: (init_declarator
+    declarator: (pointer_declarator declarator: (identifier) @name)))
+(declaration type: (_) @type declarator: (init_declarator
+    declarator: (array_declarator declarator: (identifier) @name)))
+(declaration type: (_) @type declarator: (array_declarator declarator: (identifier) @name))
+"""
+_C_PROTOTYPE = "(declaration declarator: (function_declarator)) @outside"
+_C_BACKSLASH = ((r"\\\s*$", r"\\ ."),)
+"""A backslash at the end of a line would join the next one to the comment."""
+
+_GO_PACKAGES = (
+    *("bufio", "bytes", "cmp", "container/heap", "container/list", "errors", "fmt", "io", "maps"),
+    *("math", "math/big", "math/bits", "math/rand", "os", "regexp", "slices", "sort", "strconv"),
+    *("strings", "sync", "time", "unicode", "unicode/utf8"),
+)
 
 _TABLE = (
     Language(
         key="python",
         name="Python",
+        aliases=("py",),
         extensions=(".py",),
         comment="#",
+        inspects=True,
         file_name="program.py",
         run_command=("{python}", "-I", "program.py"),
         tools=("{python}",),
@@ -60,8 +228,23 @@ _TABLE = (
     Language(
         key="javascript",
         name="JavaScript",
+        aliases=("js", "node"),
         extensions=(".js", ".mjs", ".cjs"),
         comment="//",
+        comment_escapes=(("[\u2028\u2029]", " "),),
+        header="// JavaScript, run by Node.js.\n\n",
+        grammar=Grammar(
+            package="tree_sitter_javascript",
+            imports=frozenset({"import_statement"}),
+            declared="""
+            (lexical_declaration kind: _ @cut (variable_declarator name: (identifier) @name))
+            """,
+            redeclared="var",
+            redeclare_all=True,
+        ),
+        prints=r"(console\.log|process\.stdout\.write)\(",
+        reads_input=r"process\.stdin|\breadFileSync\(\s*(0|['\"]/dev/stdin)|\breadline\b",
+        error_line=r"program\.js:(\d+)",
         file_name="program.js",
         # The heap limit gives a clear message before the kernel kills the process.
         run_command=("node", "--max-old-space-size={memory_mib}", "program.js"),
@@ -75,6 +258,59 @@ _TABLE = (
         name="Java",
         extensions=(".java",),
         comment="//",
+        # Escapes of characters are read before comments are.
+        comment_escapes=((r"\\u", r"\\ u"),),
+        header="import java.util.*;\nimport java.util.function.*;\nimport java.util.stream.*;\n\n",
+        grammar=Grammar(
+            package="tree_sitter_java",
+            imports=frozenset({"import_declaration"}),
+            dropped=frozenset({"package_declaration"}),
+            outside=frozenset(
+                {
+                    "annotation_type_declaration",
+                    "class_declaration",
+                    "enum_declaration",
+                    "interface_declaration",
+                    "method_declaration",
+                    "record_declaration",
+                }
+            ),
+            outside_if="""
+            (local_variable_declaration (modifiers) @modifiers
+                (#match? @modifiers "static|public|private|protected")) @outside
+            """,
+            named="""
+            (method_declaration name: (identifier) @name
+                parameters: (_) @parameters)
+            (class_declaration name: (identifier) @name)
+            (enum_declaration name: (identifier) @name)
+            (interface_declaration name: (identifier) @name)
+            (record_declaration name: (identifier) @name)
+            """,
+            main="""
+            (class_declaration body: (class_body (method_declaration
+                name: (identifier) @main body: (block) @body)) (#eq? @main "main")) @class
+            (method_declaration name: (identifier) @main body: (block) @body (#eq? @main "main"))
+            """,
+            declared="""
+            (local_variable_declaration type: (_) @type @cut
+                declarator: (variable_declarator name: (identifier) @name))
+            """,
+            redeclared="",
+            unset=frozenset({"array_initializer"}),
+            static="static ",
+        ),
+        layout=ProgramLayout(
+            outside_around=("class Main {", "}"),
+            outside_indent="    ",
+            main_around=("    public static void main(String[] args) throws Exception {", "    }"),
+            main_indent="        ",
+        ),
+        place="Statements are put into main of the class Main, methods and classes beside it, so "
+        "write neither of the two.",
+        prints=r"System\.out\.print",
+        reads_input=r"\bSystem\.in\b",
+        error_line=r"\(Main\.java:(\d+)\)",
         # Java requires the file name of the public class, and judges agree on `Main`.
         file_name="Main.java",
         compile_command=(
@@ -111,6 +347,37 @@ _TABLE = (
         name="C",
         extensions=(".c", ".h"),
         comment="//",
+        comment_escapes=_C_BACKSLASH,
+        header="#include <ctype.h>\n#include <limits.h>\n#include <math.h>\n"
+        "#include <stdbool.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n\n",
+        grammar=Grammar(
+            package="tree_sitter_c",
+            around=("void step() {\n", "\n}\n"),
+            imports=frozenset({"preproc_include"}),
+            outside=_C_PARTS,
+            outside_if=_C_PROTOTYPE,
+            named="""
+            (function_definition declarator: (function_declarator declarator: (identifier) @name))
+            (function_definition declarator: (pointer_declarator
+                declarator: (function_declarator declarator: (identifier) @name)))
+            (preproc_def name: (identifier) @name)
+            (preproc_function_def name: (identifier) @name)
+            (struct_specifier name: (type_identifier) @name)
+            (type_definition declarator: (type_identifier) @name)
+            """,
+            main="""
+            (function_definition
+                declarator: (function_declarator declarator: (identifier) @main)
+                body: (compound_statement) @body (#eq? @main "main"))
+            """,
+            declared=_C_DECLARED,
+            redeclared="",
+            unset=frozenset({"initializer_list"}),
+        ),
+        layout=ProgramLayout(main_around=("int main(void) {", "    return 0;\n}")),
+        place="Statements are put into main, functions and types before it, so do not write main.",
+        prints=r"(printf|puts|putchar)\(",
+        reads_input=r"\bscanf\s*\(|\bgetchar\s*\(|\bstdin\b",
         file_name="program.c",
         compile_command=("gcc", "-std=gnu17", "-O2", "-o", "program", "program.c", "-lm"),
         run_command=("./program",),
@@ -120,8 +387,55 @@ _TABLE = (
     Language(
         key="cpp",
         name="C++",
+        aliases=("c++", "cc", "cxx"),
         extensions=(".cpp", ".cc", ".cxx", ".hpp"),
         comment="//",
+        comment_escapes=_C_BACKSLASH,
+        header="".join(
+            f"#include <{name}>\n"
+            for name in (
+                *("algorithm", "cmath", "deque", "functional", "iomanip", "iostream", "map"),
+                *("numeric", "queue", "set", "sstream", "stack", "string", "tuple"),
+                *("unordered_map", "unordered_set", "utility", "vector"),
+            )
+        )
+        + "using namespace std;\n\n",
+        grammar=Grammar(
+            package="tree_sitter_cpp",
+            around=("void step() {\n", "\n}\n"),
+            imports=frozenset({"preproc_include"}),
+            outside=_C_PARTS
+            | {
+                "alias_declaration",
+                "class_specifier",
+                "concept_definition",
+                "namespace_definition",
+                "template_declaration",
+                "using_declaration",
+            },
+            outside_if=_C_PROTOTYPE,
+            named="""
+            (function_definition declarator: (function_declarator
+                declarator: (identifier) @name parameters: (_) @parameters))
+            (template_declaration (function_definition declarator: (function_declarator
+                declarator: (identifier) @name parameters: (_) @parameters)))
+            (preproc_def name: (identifier) @name)
+            (preproc_function_def name: (identifier) @name)
+            (struct_specifier name: (type_identifier) @name)
+            (class_specifier name: (type_identifier) @name)
+            """,
+            main="""
+            (function_definition
+                declarator: (function_declarator declarator: (identifier) @main)
+                body: (compound_statement) @body (#eq? @main "main"))
+            """,
+            declared=_C_DECLARED,
+            redeclared="",
+        ),
+        layout=ProgramLayout(main_around=("int main() {", "    return 0;\n}")),
+        place="Statements are put into main, functions and types before it, so do not write main.",
+        prints=r"(std::)?cout\b|printf\(",
+        reads_input=r"\bcin\b|\bscanf\s*\(|\bgetchar\s*\(|\bstdin\b",
         file_name="program.cpp",
         compile_command=("g++", "-std=gnu++17", "-O2", "-o", "program", "program.cpp"),
         run_command=("./program",),
@@ -131,8 +445,69 @@ _TABLE = (
     Language(
         key="go",
         name="Go",
+        aliases=("golang",),
         extensions=(".go",),
         comment="//",
+        # A second line may not become a directive, nor the text have a byte order mark.
+        comment_escapes=((r"^//(?=\S)", "// "), ("\ufeff", "")),
+        header='package main\n\nimport "fmt"\n\n',
+        grammar=Grammar(
+            package="tree_sitter_go",
+            around=("", "\n"),
+            imports=frozenset({"import_declaration"}),
+            import_item="import_spec",
+            import_uses="""
+            (selector_expression operand: (identifier) @use)
+            (qualified_type package: (package_identifier) @use)
+            """,
+            dropped=frozenset({"package_clause"}),
+            outside=frozenset(
+                {
+                    "const_declaration",
+                    "function_declaration",
+                    "method_declaration",
+                    "type_declaration",
+                }
+            ),
+            named="""
+            (function_declaration name: (identifier) @name)
+            (method_declaration receiver: (_) @parameters name: (field_identifier) @name)
+            (type_declaration (type_spec name: (type_identifier) @name))
+            (const_declaration (const_spec name: (identifier) @name))
+            """,
+            main="""
+            (function_declaration name: (identifier) @main body: (block) @body
+                (#eq? @main "main"))
+            """,
+            declared="""
+            (short_var_declaration left: (expression_list (identifier) @name) ":=" @cut)
+            (var_declaration (var_spec name: (identifier) @name))
+            """,
+            redeclared="=",
+            written="""
+            (short_var_declaration left: (expression_list (identifier) @name @new))
+            (assignment_statement left: (expression_list (identifier) @name))
+            (range_clause left: (expression_list (identifier) @name @new))
+            (var_spec name: (identifier) @name @new)
+            (parameter_declaration name: (identifier) @name @new)
+            (inc_statement (identifier) @name)
+            (dec_statement (identifier) @name)
+            """,
+        ),
+        layout=ProgramLayout(
+            package="package main",
+            imports=("import (\n\t", "\n\t", "\n)"),
+            main_around=("func main() {", "}"),
+            main_indent="\t",
+            use="{blanks} = {names}",
+            known_imports={path.rpartition("/")[2]: f'"{path}"' for path in _GO_PACKAGES},
+        ),
+        place="Statements are put into main, functions and types before it, and imports to the "
+        "top, so write neither main nor a package clause.",
+        prints=r"fmt\.Print",
+        reads_input=r"\bos\.Stdin\b|\bfmt\.(Scan|Scanln|Scanf)\(",
+        error_line=r"program\.go:(\d+)",
+        error_text=r"^(panic|fatal error): .*$",
         file_name="program.go",
         compile_command=("go", "build", "-o", "program", "program.go"),
         run_command=("./program",),
@@ -146,24 +521,26 @@ _TABLE = (
 LANGUAGES = MappingProxyType({entry.key: entry for entry in _TABLE})
 """Every language, by key."""
 
+_BY_NAME = {name: entry for entry in _TABLE for name in (entry.key, *entry.aliases)}
 
-def language(key: str) -> Language:
+
+def language(name: str) -> Language:
     """The entry of a language.
 
     Args:
-        key: see `Language.key`.
+        name: see `Language.key`; or one of `Language.aliases`, in any case.
 
     Raises:
         UnknownNameError: there is no such language; the message suggests the nearest.
 
     Example:
-        >>> language("cpp").file_name
-        'program.cpp'
+        >>> language("cpp").file_name, language("js").key, language("C++").key
+        ('program.cpp', 'javascript', 'cpp')
     """
     try:
-        return LANGUAGES[key]
+        return _BY_NAME[name.lower()]
     except KeyError:
-        raise UnknownNameError("language", key, LANGUAGES) from None
+        raise UnknownNameError("language", name, LANGUAGES) from None
 
 
 def language_of_file(name: str) -> Language:

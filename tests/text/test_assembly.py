@@ -1,0 +1,151 @@
+"""Programs from steps: where the parts of a step go in each language."""
+
+from __future__ import annotations
+
+import pytest
+
+from multiturn.core.errors import UnknownNameError
+from multiturn.text.languages import LANGUAGES, language
+
+pytest.importorskip("tree_sitter", reason="needs the extra `languages`")
+
+from multiturn.text.assembly import assemble, assemble_program, tidy_step
+from multiturn.text.grammar import longest_parsing_step, step_parses
+from multiturn.text.step_parts import divide
+
+OTHERS = [key for key, entry in LANGUAGES.items() if entry.grammar is not None]
+
+MIXED = {
+    "c": "#include <time.h>\nint twice(int a) { return 2 * a; }\nint main(void) {\n"
+    '    printf("%d\\n", twice(n));\n    return 0;\n}',
+    "cpp": "#include <bitset>\nint twice(int a) { return 2 * a; }\n"
+    "int main() {\n  cout << twice(n) << endl;\n}",
+    "java": "import java.util.List;\npublic class Main {\n    int twice(int a) { return 2 * a; }\n"
+    "    public static void main(String[] args) {\n        System.out.println(twice(n));\n    }\n}",
+    "go": 'package main\n\nimport "fmt"\n\nfunc twice(a int) int { return 2 * a }\n\n'
+    "func main() {\n\tfmt.Println(twice(n))\n}",
+    "javascript": "function twice(a) { return 2 * a; }\nconsole.log(twice(n));",
+}
+FIRST = {
+    "c": "int n = 4;",
+    "cpp": "int n = 4;",
+    "java": "int n = 4;",
+    "go": "n := 4",
+    "javascript": "const n = 4;",
+}
+
+
+def test_a_step_that_is_a_complete_program_is_divided():
+    program = assemble(
+        "c", "#include <stdio.h>\n", [("Set n.", FIRST["c"]), ("Go on.", MIXED["c"])]
+    )
+    assert program == (
+        "#include <stdio.h>\n#include <time.h>\n\n// Go on.\nint twice(int a) { return 2 * a; }\n\n"
+        "int main(void) {\n    // Set n.\n    int n = 4;\n\n    // Go on.\n"
+        '    printf("%d\\n", twice(n));\n    return 0;\n}\n'
+    )
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_a_program_is_one_step_again(key):
+    entry = language(key)
+    steps = [("Set n.", FIRST[key]), ("Print twice n.", MIXED[key])]
+    program = assemble(key, entry.header, steps)
+    assert step_parses(entry, program)
+    assert program.count("// Set n.\n") == 1
+    if entry.layout is not None:
+        assert assemble(key, "", [("", program)]) == program
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_each_line_knows_its_step(key):
+    steps = [("Set n.", FIRST[key]), ("Print twice n.", MIXED[key])]
+    program = assemble_program(language(key), language(key).header, steps)
+    lines = program.text.split("\n")
+    assert len(program.steps) == len(lines) - 1
+    wanted = next(n for n, line in enumerate(lines, 1) if "twice(n)" in line)
+    assert program.step_at(wanted) == 1
+    assert program.step_at(lines.index(next(each for each in lines if "Set n" in each)) + 1) == 0
+    assert program.step_at(0) is None and program.step_at(10_000) is None
+
+
+def test_python_is_its_steps_in_order():
+    program = assemble(
+        "python", "import math\n\n", [("Set n.\nTo 4.", "n = 4\n\n"), ("Print.", "n")]
+    )
+    assert program == "import math\n\n# Set n.\n# To 4.\nn = 4\n\n# Print.\nn\n"
+
+
+def test_what_is_declared_again_is_set():
+    go = assemble("go", "", [("", "x := 1"), ("", "x := 2\nprintln(x)")])
+    assert "x := 1" in go and "x = 2" in go
+    java = assemble("java", "", [("", "int x = 1;"), ("", "int x = 2;")])
+    assert "    x = 2;" in java
+    javascript = assemble("javascript", "", [("", "const x = 1;"), ("", "let x = 2;")])
+    assert "var x = 1;" in javascript and "var x = 2;" in javascript
+    # Another type, or a value that only a declaration can have: the compiler says so.
+    assert "String x" in assemble("java", "", [("", "int x = 1;"), ("", 'String x = "a";')])
+    assert "int[] x" in assemble("java", "", [("", "int[] x = {1};"), ("", "int[] x = {2};")])
+
+
+def test_a_later_function_takes_the_place_of_an_earlier():
+    one, two = "int f(int a) { return 1; }", "int f(int b) { return 2; }"
+    assert one not in assemble("c", "", [("", one), ("", two)])
+    other = "int f(int[] b) { return 2; }"
+    both = assemble("java", "", [("", one), ("", other)])
+    assert one in both and other in both
+
+
+def test_go_imports_what_is_used():
+    program = assemble(
+        "go", 'package main\n\nimport "fmt"\n', [("", 'import "os"\ns := strings.ToUpper("a")')]
+    )
+    assert '"strings"' in program and '"os"' not in program and '"fmt"' not in program
+    assert "_ = s" in program
+
+
+def test_a_text_of_several_lines_stays_as_it_is():
+    code = 'String t = """\n  a\n  b\n  """;'
+    assert code in assemble("java", "", [("Say it.", code)])
+
+
+def test_what_does_not_parse_is_there_for_the_compiler():
+    assert "int x = ;" in assemble("c", "", [("", "int x = ;")])
+
+
+@pytest.mark.parametrize(
+    ("key", "answer", "step"),
+    [
+        ("c", "int main() {\n    int x = 5;", "int x = 5;"),
+        ("c", "int x = 5;\nreturn 0;\n}", "int x = 5;"),
+        ("java", "class A {\n  public static void main(String[] a) {\n    f();\n", "f();"),
+        ("go", "package main\nfunc main() {\n\tx := 5\n}", "x := 5"),
+        ("c", "if (x) {\n    y();\n}", "if (x) {\n    y();\n}"),
+        ("c", "if (x) {", "if (x) {"),
+        ("javascript", "function main() { }\nmain();", "function main() { }\nmain();"),
+    ],
+)
+def test_a_main_around_a_step_is_taken_off(key, answer, step):
+    assert tidy_step(language(key), answer) == step
+
+
+def test_the_longest_beginning_that_parses():
+    code = "int x = 5;\nfor (int i = 0; i < x; i++) {\n    f(i);\n}\nif (x) {\n    g("
+    assert longest_parsing_step(language("c"), code) == code[: code.index("\nif")]
+    assert longest_parsing_step(language("go"), "x := (") == ""
+
+
+def test_languages_have_other_names():
+    assert language("JS").key == "javascript"
+    assert language("c++").key == "cpp"
+    with pytest.raises(UnknownNameError):
+        assemble("rust", "", [])
+
+
+@pytest.mark.parametrize("key", OTHERS)
+@pytest.mark.parametrize(
+    "prompt", ["ends with \\", "C:\\users \\u000a", "a\u2028b", "\ufeffc", "a\n//go:x"]
+)
+def test_a_prompt_is_a_comment_whatever_it_says(key, prompt):
+    parts = divide(language(key), language(key).as_comment(prompt) + FIRST[key])
+    assert parts is not None and len(parts.statements) == 1
