@@ -4,8 +4,8 @@ The entries are plain data: no code elsewhere asks which language it has. Comman
 lists, not shell text; ``{python}`` stands for the interpreter and ``{memory_mib}`` for the memory
 limit in MiB. The sandbox runs the commands.
 
-`Grammar` says what the parts of a step are called in the grammar of tree-sitter, and `ProgramLayout` where
-they go in a program; `assembly` puts them there. docs/decisions/0044 has the reasons.
+`Grammar` says what the parts of a step are called in the grammar of tree-sitter, and
+`ProgramLayout` where they go in a program; `assembly` puts them there.
 """
 
 from __future__ import annotations
