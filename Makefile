@@ -101,7 +101,7 @@ $(RUNTIME): $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(DEVELOP): $(RUNTIME)
-	@echo "Installing JAX and what training, corpora and the tests need (1.3 GB on disk, about two minutes)."
+	@echo "Installing JAX and what training, corpora and the tests need (1.5 GB on disk, about two minutes)."
 	@$(PIP) install --constraint constraints.txt --editable '.[llama,native,science,languages,jax,train,data,bigquery,cluster,report,serve]' --group dev
 	@touch $@
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 from multiturn.core.errors import InputError
@@ -10,6 +11,7 @@ from multiturn.core.errors import InputError
 __all__ = ["check_storable"]
 
 MAX_DEPTH = 64
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def check_storable(data: object, where: str) -> None:
@@ -32,7 +34,7 @@ def check_storable(data: object, where: str) -> None:
         elif isinstance(value, list | tuple):
             waiting += [(each, depth + 1) for each in value]
         elif isinstance(value, str):
-            if any(0xD800 <= ord(character) < 0xE000 for character in value):
+            if not value.isascii() and _SURROGATE.search(value):
                 raise InputError(f"{where} has half a character (a lone surrogate)", got=value)
         elif isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{where} has a number that is not finite", got=value)

@@ -120,3 +120,12 @@ def text_of(events: list[ServerEvent]) -> str:
     return "".join(
         text for event in events if event.kind == "text" for _, text in event.data["texts"]
     )
+
+
+def texts_of(events: list[ServerEvent]) -> dict[int, str]:
+    """The text that was shown of each candidate."""
+    texts: dict[int, str] = {}
+    for event in events:
+        for index, text in event.data["texts"] if event.kind == "text" else ():
+            texts[index] = texts.get(index, "") + text
+    return texts

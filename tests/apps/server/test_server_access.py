@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from multiturn.apps.server.access import OPEN_PATHS
+
 pytestmark = pytest.mark.real
 
 PATH = "/openapi.json"
@@ -20,6 +22,38 @@ def test_health_needs_no_token_and_everything_else_does(server: Any) -> None:
         assert answer.status_code == 401
         assert answer.json()["error"]["code"] == "invalid_api_key"
         assert server.token not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (401, {"Authorization": ""}),
+        (401, {"Authorization": "Bearer aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}),
+        (403, {"Origin": "http://evil.example"}),
+        (403, {"Origin": "null"}),
+        (403, {"Host": "evil.example"}),
+        (403, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}),
+    ],
+)
+def test_no_endpoint_of_the_document_forgets_to_ask(
+    server: Any, status: int, headers: dict[str, str]
+) -> None:
+    """Whatever the body: what may not be sent is refused before it is looked at."""
+    with server.client() as client:
+        paths = client.get(PATH).json()["paths"]
+    asked = 0
+    with server.client(headers=headers) as stranger:
+        for path, operations in paths.items():
+            if path in OPEN_PATHS:
+                continue
+            for method in operations:
+                for name in ("session_id", "turn_id", "job_id", "number", "suffix", "model"):
+                    path = path.replace(f"{{{name}}}", "1")
+                answer = stranger.request(method.upper(), path, content=b"{")
+                assert answer.status_code == status, (method, path)
+                assert "access-control-allow-origin" not in answer.headers
+                asked += 1
+    assert asked > 30
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,19 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from multiturn.synthesis.store import SessionStore
-from tests.apps.server.session_client import ServerEvent, SessionClient, text_of
+from tests.apps.server.session_client import ServerEvent, SessionClient, texts_of
 
 pytestmark = pytest.mark.real
 
@@ -63,60 +67,104 @@ def listen(session: SessionClient, after: int, found: list[ServerEvent]) -> None
         return  # the server was killed
 
 
-def kill_at_random(home: Path, model: str, rounds: int, prompts: list[str], seconds: float) -> int:
-    """Returns how many turns were interrupted."""
+@dataclass(frozen=True)
+class Killed:
+    """A job whose server was killed, and what a client saw before."""
+
+    job: str
+    before: dict[str, Any]
+    """The session when the job began."""
+    shown: list[ServerEvent]
+
+
+WORK: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("turns", {"prompt": "Define a list of the first ten primes.", "sampling": {"n": 2}}),
+    ("turns", {"prompt": "Print their sum."}),
+    ("turns/{}/retry", {"count": 2}),
+    ("turns/{}/edit", {"code": "import time\nfor _ in range(9):\n    time.sleep(0.05)\nprint(1)"}),
+    ("turns/{}/repair", {"message": "It should print the numbers."}),
+)
+
+
+def kill_at_random(home: Path, model: str, kills: int, seconds: float) -> Counter[str]:
+    """Kill servers at work; returns how often a job was saved, interrupted, and finished later."""
     chance = random.Random(20220325)
+    ends: Counter[str] = Counter()
     session_id: str | None = None
-    saved: dict[int, str] = {}
-    interrupted = 0
-    for number in range(rounds):
-        seen: list[ServerEvent] = []
+    killed: Killed | None = None
+    for number in range(kills + 1):
         with process(home, model) as (server, http):
             session = SessionClient(http, session_id)
             session_id = session.id
-            view = session.view()
-            reader = threading.Thread(target=listen, args=(session, view["last_event"], seen))
-            reader.start()
-            job = session.start("turns", {"prompt": prompts[number % len(prompts)]})
-            while not any(event.kind == "text" for event in seen):
-                time.sleep(0.01)
-            time.sleep(chance.uniform(0, seconds))
-            server.kill()
-            assert server.wait() == -signal.SIGKILL
-            reader.join(120)
-        shown = [event for event in seen if event.number is not None]
+            if killed is not None:
+                state = check_nothing_is_lost(session, killed)
+                ends[state] += 1
+                if state == "interrupted" and number % 2:
+                    again = session.ended(session.start(f"jobs/{killed.job}/retry"))
+                    assert again["state"] == "saved", again
+                    ends["finished later"] += 1
+            if number < kills:
+                killed = kill(server, session, WORK[number % len(WORK)], chance.uniform(0, seconds))
         with SessionStore(store_of(home)) as opened:
             opened.check()
-        with process(home, model) as (_server, http):
-            session = SessionClient(http, session_id)
-            view, found = session.view(), session.job(job)
-            with session.events(after=shown[0].number - 1) as events:
-                stored = []
-                for event in events:
-                    if event.number is not None:
-                        stored.append(event)
-                    if event.kind == "ended":
-                        break
-            # What was shown is there, exactly, and at its end what became of it.
-            assert stored[: len(shown)] == shown
-            for event in shown:
-                if event.kind == "turn":
-                    saved[event.data["turn"]] = text_of(shown)
-            if found["state"] == "saved":
-                saved[found["saved_turn"] or view["current"]] = text_of(stored)
-                assert view["job"] is None
-            else:
-                assert found["state"] == "interrupted" and found["can_retry"]
-                assert view["job"] == found
-                assert found["candidates"][0]["text"].startswith(text_of(shown))
-                interrupted += 1
-            ids = {turn["id"] for turn in view["tree"]}
-            assert saved.keys() == ids
-            if found["state"] == "interrupted" and number % 2:
-                again = session.ended(session.start(f"jobs/{job}/retry"))
-                assert again["state"] == "saved"
-                saved[again["saved_turn"]] = ""
-    return interrupted
+    return ends
+
+
+def kill(
+    server: subprocess.Popen[str],
+    session: SessionClient,
+    work: tuple[str, dict[str, Any]],
+    seconds: float,
+) -> Killed:
+    """Kill a server so many seconds after its work on a session shows something."""
+    if len(session.view()["path"]) > 4:
+        session.post("move", {"turn": None})
+    before = session.view()
+    path, body = work
+    if before["current"] is None and "{}" in path:
+        path, body = WORK[0]
+    shown: list[ServerEvent] = []
+    reader = threading.Thread(target=listen, args=(session, before["last_event"], shown))
+    reader.start()
+    job = session.start(path.format(before["current"]), body)
+    while not any(event.kind in ("text", "candidate", "ended") for event in shown):
+        time.sleep(0.01)
+    time.sleep(seconds)
+    programs = psutil.Process(server.pid).children(recursive=True)
+    server.kill()
+    assert server.wait() == -signal.SIGKILL
+    reader.join(120)
+    # Nothing that it started outlives it.
+    assert programs and not psutil.wait_procs(programs, timeout=120)[1]
+    return Killed(job, before, [event for event in shown if event.number is not None])
+
+
+def check_nothing_is_lost(session: SessionClient, killed: Killed) -> str:
+    """What was shown is there, exactly, with what became of it; returns the state of the job."""
+    view, job = session.view(), session.job(killed.job)
+    with session.events(after=killed.shown[0].number - 1) as events:
+        stored = []
+        for event in events:
+            if event.number is not None:
+                stored.append(event)
+            if event.kind == "ended":
+                break
+    assert stored[: len(killed.shown)] == killed.shown
+    known = {turn["id"] for turn in killed.before["tree"]}
+    known |= {event.data["turn"] for event in killed.shown if event.kind == "turn"}
+    ids = {turn["id"] for turn in view["tree"]}
+    assert known <= ids
+    if job["state"] == "saved":
+        assert view["job"] is None
+        return "saved"
+    # Nothing of it is in the program; the page shows it, says why, and can do it again.
+    assert job["state"] == "interrupted" and job["can_retry"]
+    assert view["job"] == job
+    assert view["path"] == killed.before["path"] and view["tree"] == killed.before["tree"]
+    for index, text in texts_of(killed.shown).items():
+        (found,) = [each["text"] for each in job["candidates"] if each["index"] == index]
+        assert found.startswith(text)
+    return "interrupted"
 
 
 def script(place: Path) -> str:
@@ -132,14 +180,15 @@ def script(place: Path) -> str:
 
 
 def test_killed_in_mid_turn_all_that_was_shown_is_there(home: Path, tmp_path: Path) -> None:
-    prompts = ["Set the numbers.", "Again."]
-    assert kill_at_random(home, script(tmp_path), 4, prompts, 0.4) > 0
+    ends = kill_at_random(home, script(tmp_path), 5, 0.4)
+    assert ends["saved"] + ends["interrupted"] == 5
 
 
 @pytest.mark.slow
 def test_killed_fifty_times_with_a_real_model(home: Path, smollm2: Path) -> None:
-    prompts = ["Define a list of the first ten primes.", "Print their sum."]
-    assert kill_at_random(home, str(smollm2), 50, prompts, 3.0) > 0
+    ends = kill_at_random(home, str(smollm2), 50, 3.0)
+    assert ends["saved"] + ends["interrupted"] == 50
+    assert ends["interrupted"] and ends["finished later"], ends
 
 
 def test_a_run_of_stale_turns_that_was_killed_can_be_finished(home: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -48,6 +49,50 @@ def test_a_script_in_a_turn_an_output_and_a_name_is_only_data(http: httpx.Client
         if "export" in path:
             disposition = answer.headers["content-disposition"]
             assert disposition.startswith("attachment; ") and "<" not in disposition
+
+
+@pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n", "\r\r", "\u2028\u2028"])
+def test_a_prompt_cannot_forge_an_event(http: httpx.Client, end: str) -> None:
+    session = SessionClient(http)
+    prompt = f"Show it{end}event: deleted{end[:1]}data: {{}}{end}"
+    answer = session.post("turns", {"prompt": prompt}, headers={"Accept": "text/event-stream"})
+    lines = re.split("\r\n|\n|\r", answer.text)  # as browsers do
+    kinds = {line.partition(": ")[2] for line in lines if line.startswith("event:")}
+    assert answer.status_code == 202 and "ended" in kinds and "deleted" not in kinds
+    assert session.view()["path"][0]["prompt"] == prompt
+
+
+@pytest.mark.parametrize(
+    "words", ["%", "_", "' OR 1=1 --", '"', "\\", "../../etc/passwd", "\u0000", "<script>", "*"]
+)
+def test_words_of_a_search_are_only_words(http: httpx.Client, words: str) -> None:
+    session = SessionClient(http, name="Nothing of it")
+    found = http.get("/api/sessions", params={"search": words})
+    assert found.status_code in (200, 400)
+    if found.status_code == 200:
+        assert session.id not in {each["id"] for each in found.json()["sessions"]}
+
+
+def test_a_session_file_cannot_name_its_place(http: httpx.Client) -> None:
+    session = SessionClient(http, name="Kept")
+    session.turn("One.")
+    document = http.get(f"{session.path}/export/json").json()
+    document["session"] |= {"id": session.id, "name": HOSTILE, "model": "../../etc/passwd"}
+    for place in (session.id, "../../x", "<img src=x>"):
+        document["session"]["id"] = place
+        answer = http.post("/api/sessions/import", json=document)
+        assert answer.status_code == 201, answer.text
+        assert set(answer.json()["id"]) <= set("0123456789abcdef")
+        assert answer.json()["id"] != session.id
+    assert session.view()["name"] == "Kept"
+
+
+@pytest.mark.parametrize("key", ["../../x", "a/b", "a b", "\u00e9", "x" * 65, "%2e%2e"])
+def test_the_name_of_a_request_is_only_a_name(http: httpx.Client, key: str) -> None:
+    session = SessionClient(http)
+    answer = session.post("turns", {"prompt": "One."}, headers={"Idempotency-Key": key.encode()})
+    assert answer.status_code == 400
+    assert session.view()["job"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """Connections that a client opened and does not use: their number and their time are bounded.
 
 uvicorn waits for the first request of a connection without a limit, so that connections that send
-nothing, or a byte now and then, would use up the process's file descriptors.
+nothing, or a byte now and then, would use up the process's file descriptors. It also takes apart
+all that has arrived at once, which may be forty thousand chunks of a byte.
 """
 
 from __future__ import annotations
 
 import asyncio
 import resource
+import time
 from typing import Any, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -15,6 +17,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from multiturn.apps.server.settings import ServerSettings
 
 __all__ = ["bounded_protocol", "raise_descriptor_limit"]
+
+_PART_BYTES = 4096
+_PART_SECONDS = 0.005
 
 
 def bounded_protocol(settings: ServerSettings) -> type[H11Protocol]:
@@ -26,12 +31,35 @@ def bounded_protocol(settings: ServerSettings) -> type[H11Protocol]:
         _deadline: asyncio.TimerHandle | None = None
         _waits_since = 0.0
         _unread: asyncio.TimerHandle | None = None
+        _received = b""
+        """What has arrived and is not taken apart yet; while there is some, no more is read."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             if len(self.connections) > settings.max_connections:
                 self._close_longest_idle()
             self._await_request()
+
+        def data_received(self, data: bytes) -> None:
+            """Take it apart for a moment, and the rest after the others' turn."""
+            goes_on_anyway, self._received = bool(self._received), self._received + data
+            if not goes_on_anyway:
+                self._take_apart()
+
+        def _take_apart(self) -> None:
+            data, at, until = self._received, 0, time.thread_time() + _PART_SECONDS
+            while at < len(data) and not self.transport.is_closing():
+                super().data_received(data[at : at + _PART_BYTES])
+                at += _PART_BYTES
+                if at < len(data) and time.thread_time() > until:
+                    self._received = data[at:]
+                    self.transport.pause_reading()
+                    self.loop.call_soon(self._take_apart)
+                    return
+            if self._received:
+                self._received = b""
+                if not self.flow.read_paused:
+                    self.transport.resume_reading()
 
         def handle_events(self) -> None:
             super().handle_events()

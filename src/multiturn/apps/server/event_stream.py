@@ -14,6 +14,8 @@ from multiturn.apps.server.clients import ClientLeftError, while_connected
 
 __all__ = ["DONE", "EventStream", "event"]
 
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
 DONE = b"data: [DONE]\n\n"
 """What OpenAI's clients take for the end of a stream."""
 
@@ -33,8 +35,7 @@ def event(data: Any, *, name: str | None = None, number: str | None = None) -> b
     lines = [] if number is None else [f"id: {number}"]
     if name is not None:
         lines.append(f"event: {name}")
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    lines.append(f"data: {text}")
+    lines.append(f"data: {_JSON.encode(data)}")
     return ("\n".join(lines) + "\n\n").encode("utf-8", "backslashreplace")
 
 
@@ -42,7 +43,8 @@ class EventStream(Response):
     """An answer that consists of events. If the client leaves, the generator is closed.
 
     Args:
-        events: each as bytes, from `event`. Errors must be events too: the status is sent.
+        events: as bytes, from `event`, one or several at a time. Errors must be events too: the
+            status is sent.
         close: called when nothing is sent any more.
         headers: besides the usual ones.
     """

@@ -21,7 +21,10 @@ from multiturn.apps.server.admission import Admission
 from multiturn.apps.server.errors import ApiError
 from multiturn.engines.protocol import Completion, Delta, Engine, Event, Request
 
-__all__ = ["EngineCall", "GenerationListener"]
+__all__ = ["MAX_EVENTS", "EngineCall", "GenerationListener", "Item"]
+
+MAX_EVENTS = 64
+"""That are taken at once: what is made of them is computed in the event loop."""
 
 _EVENT_BYTES = 200
 """About what an event takes besides its text."""
@@ -44,7 +47,7 @@ class GenerationListener:
 
 
 class EngineCall:
-    """The continuations of some requests, as an asynchronous iterator over their events.
+    """The continuations of some requests, as an asynchronous iterator over lists of their events.
 
     `start` begins it, `close` cancels what is unfinished. Belongs to one event loop.
 
@@ -120,15 +123,21 @@ class EngineCall:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Item:
-        """The next event. Successive deltas of a continuation are joined if several wait."""
+    async def __anext__(self) -> list[Item]:
+        """The events that wait, up to `MAX_EVENTS`; at least one.
+
+        Successive deltas of a continuation are joined.
+        """
         await self._wait()
         if not self._items:
             raise StopAsyncIteration
-        number, event = self._items.popleft()
-        if isinstance(event, Delta):
-            event = self._joined(number, event)
-        return number, event
+        found: list[Item] = []
+        while self._items and len(found) < MAX_EVENTS:
+            number, event = self._items.popleft()
+            if isinstance(event, Delta):
+                event = self._joined(number, event)
+            found.append((number, event))
+        return found
 
     def stop(self) -> None:
         """Cancel it because the server stops; the client learns that it may ask again."""

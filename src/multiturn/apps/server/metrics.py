@@ -60,6 +60,12 @@ class Metrics:
             "multiturn_event_loop_max_lag_seconds", "The longest since the start.",
             registry=registry,
         )  # fmt: skip
+        self.max_loop_busy = Gauge(
+            "multiturn_event_loop_max_busy_seconds",
+            "The longest that the event loop computed before it looked at its connections again, "
+            "in processor time, since the start.",
+            registry=registry,
+        )
         for name, help_text, read in (
             ("multiturn_running_continuations", "Being generated.", lambda: admission.running),
             ("multiturn_waiting_requests", "Waiting for the engine.", lambda: admission.waiting),

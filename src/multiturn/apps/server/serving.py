@@ -15,7 +15,7 @@ import uvicorn
 
 from multiturn.apps.server.application import create_app
 from multiturn.apps.server.connections import bounded_protocol, raise_descriptor_limit
-from multiturn.apps.server.loop_watch import watch_loop
+from multiturn.apps.server.loop_watch import WatchedSelector, watch_loop
 from multiturn.apps.server.outermost import OutermostMiddleware
 from multiturn.apps.server.resources import ServerResources
 from multiturn.apps.server.security_headers import SecurityHeadersMiddleware
@@ -67,7 +67,10 @@ class HttpServer:
 
     Attributes:
         on_ready: as given.
+        selector: of the event loop, once it runs.
     """
+
+    selector: WatchedSelector
 
     def __init__(
         self,
@@ -112,7 +115,11 @@ class HttpServer:
     def run(self) -> None:
         """Serve until `stop` is called, or a signal asks for it. Requests in flight finish."""
         try:
-            asyncio.run(self._server.serve(sockets=[self._listener]))
+            self.selector = WatchedSelector(self._resources.metrics.max_loop_busy.set)
+            with asyncio.Runner(
+                loop_factory=lambda: asyncio.SelectorEventLoop(self.selector)
+            ) as runner:
+                runner.run(self._server.serve(sockets=[self._listener]))
         finally:
             self._resources.close_sessions()
 

@@ -56,6 +56,7 @@ class ChatChunks:
 
     kind = "chat.completion.chunk"
     no_text = False
+    in_one_piece = False
 
     def __init__(self, call: ChatCall) -> None:
         self._tokenizer = call.tokenizer

@@ -22,9 +22,10 @@ async def collect(
     generation = resources.generate(requests)
     try:
         await generation.start()
-        async for number, event in generation:
-            if isinstance(event, Completion):
-                found[number].append(event)
+        async for events in generation:
+            for number, event in events:
+                if isinstance(event, Completion):
+                    found[number].append(event)
     finally:
         generation.close()
     return [sorted(each, key=lambda completion: completion.index) for each in found]

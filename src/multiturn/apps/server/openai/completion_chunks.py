@@ -28,12 +28,12 @@ class CompletionChunks:
         self._offsets: dict[int, TokenOffsets] = {}
         self._prompts: dict[int, tuple[TokenLogprob, ...]] = {}
         # The log-probabilities of a prompt come with its first completion.
-        self._complete_only = call.echoes is not None and call.top is not None
+        self.in_one_piece = call.echoes is not None and call.top is not None
         self._early: list[tuple[int, Completion]] = []
 
     def on_delta(self, number: int, delta: Delta) -> list[dict[str, Any]]:
         """New text; before it the prompt, if that is echoed."""
-        if self._complete_only:
+        if self.in_one_piece:
             return []
         index = number * self._call.n + delta.index
         choices = self._begin(number, index)
@@ -46,7 +46,7 @@ class CompletionChunks:
 
     def on_completion(self, number: int, completion: Completion) -> list[dict[str, Any]]:
         """The end of a text."""
-        if self._complete_only:
+        if self.in_one_piece:
             return self._complete(number, completion)
         index = number * self._call.n + completion.index
         finish = "length" if self.no_text else finish_of(completion)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from fastapi import Request as HttpRequest
 from multiturn.apps.server.clients import while_connected
 from multiturn.apps.server.errors import ApiError, as_api_error
 from multiturn.apps.server.event_stream import DONE, EventStream, event
-from multiturn.apps.server.generation import EngineCall
+from multiturn.apps.server.generation import MAX_EVENTS, EngineCall, Item
 from multiturn.apps.server.openai.bodies import StreamOptions
 from multiturn.apps.server.openai.envelope import Envelope, usage_of
 from multiturn.apps.server.resources import ServerResources
@@ -28,6 +29,8 @@ class ChunkShape(Protocol):
 
     kind: str
     """Of object."""
+    in_one_piece: bool
+    """Whether a text comes complete, at its end, so that its chunk is large."""
     no_text: bool
     """Whether new tokens are left out."""
 
@@ -68,7 +71,7 @@ async def stream_answer(
 async def stream_chunks(
     generation: EngineCall, shape: ChunkShape, envelope: Envelope, *, include_usage: bool
 ) -> AsyncGenerator[bytes, None]:
-    """The events of a stream, the last of which is `DONE`, or an error.
+    """The events of a stream, several at a time; the last one is `DONE`, or an error.
 
     Args:
         generation: started.
@@ -79,15 +82,28 @@ async def stream_chunks(
     fields = envelope.fields(shape.kind)
     usage: dict[str, Any] = {"usage": None} if include_usage else {}
     completions: list[Completion] = []
-    try:
-        async for number, found in generation:
+
+    def chunks_of(items: list[Item]) -> bytes:
+        chunks = []
+        for number, found in items:
             if isinstance(found, Delta):
                 choices = shape.on_delta(number, found)
             else:
                 completions.append(found)
                 choices = shape.on_completion(number, found)
-            for choice in choices:
-                yield event({**fields, "choices": [choice], **usage})
+            chunks += [event({**fields, "choices": [choice], **usage}) for choice in choices]
+        return b"".join(chunks)
+
+    try:
+        async for items in generation:
+            if shape.in_one_piece:
+                data = await asyncio.to_thread(chunks_of, items)
+            else:
+                data = chunks_of(items)
+            if data:
+                yield data
+            if len(items) == MAX_EVENTS:
+                await asyncio.sleep(0)  # others first: more of this wait already
     except ApiError as error:
         yield event(error.body)
         return

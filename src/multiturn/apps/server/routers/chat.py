@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from multiturn.apps.server.clients import while_connected
+from multiturn.apps.server.large_bodies import LargeBodyRoute, json_answer
 from multiturn.apps.server.openai.answers import ChatAnswer
 from multiturn.apps.server.openai.bodies import ChatBody
 from multiturn.apps.server.openai.chat_calls import chat_call
@@ -20,7 +21,7 @@ from multiturn.apps.server.routers.completions import STREAMED
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["OpenAI"])
+router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=LargeBodyRoute)
 
 
 @router.post("/chat/completions", responses=STREAMED, response_model=ChatAnswer)
@@ -28,13 +29,13 @@ async def create_chat_completion(
     body: ChatBody,
     request: Request,
     resources: Annotated[ServerResources, Depends(resources_of)],
-) -> Response | ChatAnswer:
+) -> Response:
     """Answer a conversation in the format of the model's chat template."""
     call = await asyncio.to_thread(chat_call, resources, body)
     envelope = Envelope.new("chatcmpl", resources)
     if not body.stream:
         (found,) = await while_connected(request.receive, collect(resources, [call.request]))
-        return chat_answer(call, envelope, found)
+        return await json_answer(lambda: chat_answer(call, envelope, found))
     return await stream_answer(
         request, resources, [call.request], ChatChunks(call), envelope, body.stream_options
     )

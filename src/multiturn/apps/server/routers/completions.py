@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from multiturn.apps.server.clients import while_connected
+from multiturn.apps.server.large_bodies import LargeBodyRoute, json_answer
 from multiturn.apps.server.openai.answers import CompletionAnswer
 from multiturn.apps.server.openai.bodies import CompletionBody
 from multiturn.apps.server.openai.collect import collect
@@ -20,7 +21,7 @@ from multiturn.apps.server.resources import ServerResources, resources_of
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["OpenAI"])
+router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=LargeBodyRoute)
 
 STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
@@ -35,13 +36,13 @@ async def create_completion(
     body: CompletionBody,
     request: Request,
     resources: Annotated[ServerResources, Depends(resources_of)],
-) -> Response | CompletionAnswer:
+) -> Response:
     """Continue a text, or several."""
     call = await asyncio.to_thread(completion_call, resources, body)
     envelope = Envelope.new("cmpl", resources)
     if not body.stream:
         found = await while_connected(request.receive, collect(resources, call.requests))
-        return completion_answer(call, envelope, found)
+        return await json_answer(lambda: completion_answer(call, envelope, found))
     return await stream_answer(
         request, resources, call.requests, CompletionChunks(call), envelope, body.stream_options
     )

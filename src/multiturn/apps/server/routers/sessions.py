@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from multiturn.apps.server.large_bodies import LargeBodyRoute
 from multiturn.apps.server.sessions.http import (
     CONFLICT,
     NOT_FOUND,
@@ -37,7 +38,7 @@ from multiturn.synthesis.session_file import session_document
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/sessions", tags=["sessions"])
+router = APIRouter(prefix="/api/sessions", tags=["sessions"], route_class=LargeBodyRoute)
 
 _EXPORT_TYPES = {
     "py": "text/x-python; charset=utf-8",
@@ -135,7 +136,9 @@ def restore_session(service: Service, session_id: SessionId) -> Response:
         200: {
             "description": "The file, as an attachment.",
             "content": {
-                kind.partition(";")[0]: {"schema": {"type": "string"}}
+                kind.partition(";")[0]: {
+                    "schema": {"type": "object" if kind.endswith("json") else "string"}
+                }
                 for kind in _EXPORT_TYPES.values()
             },
         },
@@ -174,7 +177,8 @@ def compare_branches(
 
 def _import(service: SessionService, content: bytes) -> Response:
     try:
-        document = json.loads(content)
+        # A function in Python lets other threads work in the middle of a large file.
+        document = json.loads(content, object_hook=lambda entry: entry)
     except (ValueError, RecursionError) as error:
         raise InputError(f"the session file is not JSON ({error})") from error
     return _view(service, service.add(document), status=201)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
 from multiturn.apps.server.errors import ApiError
+from multiturn.apps.server.large_bodies import LargeBodyRoute, json_answer
 from multiturn.apps.server.openai.chat_calls import chat_prompt
 from multiturn.apps.server.openai.sampling import check_model, tokenizer_for
 from multiturn.apps.server.openai.token_bodies import (
@@ -21,13 +21,13 @@ from multiturn.apps.server.resources import ServerResources, resources_of
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["tokens"])
+router = APIRouter(tags=["tokens"], route_class=LargeBodyRoute)
 
 Resources = Annotated[ServerResources, Depends(resources_of)]
 
 
-@router.post("/tokenize")
-async def tokenize(body: Tokenize, resources: Resources) -> Tokenized:
+@router.post("/tokenize", response_model=Tokenized)
+async def tokenize(body: Tokenize, resources: Resources) -> Response:
     """The tokens of a text or a conversation, as `/v1/completions` takes them."""
     if body.model is not None:
         check_model(resources, body.model)
@@ -38,23 +38,24 @@ async def tokenize(body: Tokenize, resources: Resources) -> Tokenized:
         )
     encode = tokenizer.encode_prompt if body.add_special_tokens else tokenizer.encode
 
-    def encoded() -> list[int]:
+    def tokenized() -> Tokenized:
         if body.messages is None:
-            return encode(body.prompt or "", parse_special=body.parse_special)
-        return encode(chat_prompt(resources, body.messages), parse_special=True)
+            tokens = encode(body.prompt or "", parse_special=body.parse_special)
+        else:
+            tokens = encode(chat_prompt(resources, body.messages), parse_special=True)
+        window = resources.engine.info.context_window
+        return Tokenized(tokens=tokens, count=len(tokens), max_model_len=window)
 
-    tokens = await asyncio.to_thread(encoded)
-    window = resources.engine.info.context_window
-    return Tokenized(tokens=tokens, count=len(tokens), max_model_len=window)
+    return await json_answer(tokenized)
 
 
-@router.post("/detokenize")
-async def detokenize(body: Detokenize, resources: Resources) -> Detokenized:
+@router.post("/detokenize", response_model=Detokenized)
+async def detokenize(body: Detokenize, resources: Resources) -> Response:
     """The text of tokens; what is no text becomes U+FFFD."""
     if body.model is not None:
         check_model(resources, body.model)
     tokenizer = tokenizer_for(resources, "way to detokenize", "tokens")
-    return Detokenized(prompt=await asyncio.to_thread(tokenizer.decode, body.tokens))
+    return await json_answer(lambda: Detokenized(prompt=tokenizer.decode(body.tokens)))
 
 
 @router.get("/tokenizer_info")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
+from multiturn.apps.server.large_bodies import LargeBodyRoute
 from multiturn.apps.server.sessions.candidate_views import RunView, run_view
 from multiturn.apps.server.sessions.http import (
     CONFLICT,
@@ -50,7 +51,7 @@ from multiturn.synthesis.records import Session
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/api/sessions/{session_id}", tags=["turns"])
+router = APIRouter(prefix="/api/sessions/{session_id}", tags=["turns"], route_class=LargeBodyRoute)
 
 
 @router.post("/turns", status_code=202, response_model=JobView, responses=JOB)

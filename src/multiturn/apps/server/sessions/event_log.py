@@ -14,6 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -60,11 +61,12 @@ class _Recent:
         while self._characters > _MAX_RECENT_CHARACTERS:
             self._characters -= len(self._events.popleft().data)
 
-    def after(self, number: int) -> tuple[JobEvent, ...] | None:
-        """The events after a number; None if not all of them are here."""
+    def after(self, number: int, max_count: int) -> tuple[JobEvent, ...] | None:
+        """The next events after a number; None if they are not here."""
         if not self._events or self._events[0].number > number + 1:
             return None
-        return tuple(event for event in self._events if event.number > number)
+        start = max(number + 1 - self._events[0].number, 0)
+        return tuple(islice(self._events, start, start + max_count))
 
 
 class Listener:
@@ -129,11 +131,11 @@ class EventLog(Closing):
         self._arrived.put(_End(job, state, error, done))
         done.wait()
 
-    def recent(self, session_id: str, after: int) -> tuple[JobEvent, ...] | None:
-        """The events after a number, if all of them are in memory."""
+    def recent(self, session_id: str, after: int, *, max_count: int) -> tuple[JobEvent, ...] | None:
+        """The next events after a number, if they are in memory."""
         with self._lock:
             found = self._recent.get(session_id)
-            return None if found is None else found.after(after)
+            return None if found is None else found.after(after, max_count)
 
     @contextmanager
     def listen(self, session_id: str) -> Iterator[Listener]:

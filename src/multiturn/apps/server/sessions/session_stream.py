@@ -28,7 +28,8 @@ STATE_KINDS = {
 """The events without a number."""
 
 PING_SECONDS = 15.0
-_MAX_EVENTS = 500
+_MAX_EVENTS = 200
+"""That are sent at once."""
 
 
 async def session_stream(
@@ -39,7 +40,7 @@ async def session_stream(
     job_id: str | None = None,
     stopping: asyncio.Event | None = None,
 ) -> AsyncGenerator[bytes, None]:
-    """The events of a session.
+    """The events of a session, several at a time.
 
     Args:
         service: of the session.
@@ -55,14 +56,12 @@ async def session_stream(
             while stopping is None or not stopping.is_set():
                 if listener.take():
                     try:
-                        found, last_event = await run_in_threadpool(
-                            service.jobs.position, session_id
-                        )
+                        now, last_event = await run_in_threadpool(service.jobs.position, session_id)
                     except MultiturnError:
                         yield event({}, name="deleted")
                         return
-                    if found != version and job_id is None:
-                        version = found
+                    if now != version and job_id is None:
+                        version = now
                         yield event({"version": version}, name="state")
                     if after is None:
                         after = last_event
@@ -70,7 +69,7 @@ async def session_stream(
                         yield event({}, name="reset")
                         after = last_event
                 assert after is not None
-                events = service.log.recent(session_id, after)
+                events = service.log.recent(session_id, after, max_count=_MAX_EVENTS)
                 if events is None or (not events and last_event > after):
                     events = await run_in_threadpool(
                         service.jobs.events, session_id, after=after, max_count=_MAX_EVENTS
@@ -78,15 +77,22 @@ async def session_stream(
                     if not events and last_event > after:
                         yield event({}, name="reset")
                         after = last_event
+                found, is_over = [], False
                 for each in events:
                     if each.number > after + 1 and job_id is None:
-                        yield event({}, name="reset")
+                        found.append(event({}, name="reset"))
                     after = each.number
                     if job_id in (None, each.job):
-                        yield _numbered(each)
-                        if job_id is not None and each.kind == "ended":
-                            return
+                        found.append(_numbered(each))
+                        is_over = job_id is not None and each.kind == "ended"
+                        if is_over:
+                            break
+                if found:
+                    yield b"".join(found)
+                if is_over:
+                    return
                 if events:
+                    await asyncio.sleep(0)  # others first: more may wait already
                     continue
                 if not await listener.wait(PING_SECONDS):
                     yield b": ping\n\n"

@@ -1,0 +1,1 @@
+"""Servers under load: what `server.py` measures, and what it measures with."""
