@@ -90,7 +90,8 @@ _UNTRACED = 0x00800000
 _THREAD_FLAGS = (0x003D0F00, 0x007D0F00)
 """What the C library starts a thread with: glibc's and musl's flags, and no others. A thread
 without CLONE_FILES would have a table of files of its own, beyond the limit on open files."""
-_GO_THREAD_FLAGS = 0x00050F00
+_GO_THREAD_FLAGS = (0x00050F00, 0x000D0F00)
+"""What Go's runtime starts a thread with; the second with CLONE_SETTLS, as on x86-64."""
 
 # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_OFD_GETLK, F_GETLEASE,
 # F_DUPFD_CLOEXEC, F_GETPIPE_SZ, F_GET_SEALS. None of F_SETOWN and F_SETSIG (signals to others),
@@ -157,7 +158,7 @@ def _rules(wanted: SeccompFilter) -> dict[str, _Guard]:
     ipc, me = wanted.ipc_fd, wanted.pid
     instead = _TRAP if wanted.emulated else _ERRNO | errno.EPERM
     not_ipc, mine = (ipc,), (me,)
-    go = (_GO_THREAD_FLAGS,) if wanted.processes else ()
+    go = _GO_THREAD_FLAGS if wanted.processes else ()
     plain_flags = _Arg(2, (0,), mask=0xFFFFFFFF & ~_MESSAGE_FLAGS)
     packet_flags = _Arg(3, (0,), mask=0xFFFFFFFF & ~_MESSAGE_FLAGS)
     rules = {
