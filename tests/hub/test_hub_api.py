@@ -157,7 +157,7 @@ def test_an_empty_repository(repository, fetch):
     tree = f"/api/models/Salesforce/codegen-350M-mono/tree/{COMMIT}"
     repository.files[tree] = b"[]"
     del repository.links[tree]
-    with pytest.raises(NetworkError, match="none of the model's files"):
+    with pytest.raises(NetworkError, match="none of the files"):
         fetch()
 
 

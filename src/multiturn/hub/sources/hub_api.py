@@ -24,28 +24,37 @@ from multiturn.hub.sources.transport import reason_of, status_reason
 __all__ = ["list_repository"]
 
 
-def list_repository(hub: Hub, repository: HubRepository) -> DownloadManifest:
+def list_repository(hub: Hub, repository: HubRepository, *, folder: str = "") -> DownloadManifest:
     """Ask the hub for the commit and the files of a repository.
+
+    Args:
+        hub: how to reach it.
+        repository: a model, or a data set as ``datasets/OWNER/NAME``.
+        folder: the folder of the files; the top one by default.
 
     Raises:
         SourceFailedError: the hub does not answer or its answer is invalid, or the repository
             has none of the requested files.
     """
-    base = f"{hub.endpoint}/api/models/{quote(repository.repository)}"
+    name = repository.repository
+    path = name if name.startswith("datasets/") else f"models/{name}"
+    base = f"{hub.endpoint}/api/{quote(path)}"
     with hub_client(hub) as client:
         info, _ = _get_json(client, hub, f"{base}/revision/{quote(repository.revision, safe='')}")
         commit = info.get("sha") if isinstance(info, dict) else None
         if not isinstance(commit, str) or not commit.isalnum():
             raise SourceFailedError("its answer names no commit")
         files: list[ManifestFile] = []
-        url: str | None = f"{base}/tree/{commit}"
+        inside = f"/{quote(folder)}" if folder else ""
+        url: str | None = f"{base}/tree/{commit}{inside}"
         while url is not None:
             page, url = _get_json(client, hub, url)
             if not isinstance(page, list):
                 raise SourceFailedError("its list of files is invalid")
-            files += [file for item in page if (file := _read_item(item, repository)) is not None]
+            read = (_read_item(item, repository, folder) for item in page)
+            files += [file for file in read if file is not None]
     if not files:
-        raise SourceFailedError("it has none of the model's files")
+        raise SourceFailedError("it has none of the files")
     return DownloadManifest(repository.repository, commit, tuple(files))
 
 
@@ -66,7 +75,7 @@ def _get_json(client: httpx.Client, hub: Hub, url: str) -> tuple[object, str | N
         raise SourceFailedError("its answer is not JSON") from error
 
 
-def _read_item(item: object, repository: HubRepository) -> ManifestFile | None:
+def _read_item(item: object, repository: HubRepository, folder: str) -> ManifestFile | None:
     """One entry of the listing; None if it was not requested."""
     match item:
         case {"type": "file", "path": str(path), "size": int(size), "oid": str(oid)}:
@@ -75,6 +84,7 @@ def _read_item(item: object, repository: HubRepository) -> ManifestFile | None:
             return None
         case _:
             raise SourceFailedError("its list of files is invalid")
+    path = path.removeprefix(f"{folder}/") if folder else path
     if not any(fnmatch.fnmatchcase(path, pattern) for pattern in repository.patterns):
         return None
     try:

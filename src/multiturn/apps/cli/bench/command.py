@@ -16,6 +16,7 @@ import typer
 from multiturn.apps.cli import options
 from multiturn.apps.cli.bench import options as bench_options
 from multiturn.apps.cli.bench.engines import info_with_hash, open_bench_engine
+from multiturn.apps.cli.bench.export import export
 from multiturn.apps.cli.bench.figures import run_label
 from multiturn.apps.cli.bench.grid import (
     check_names,
@@ -58,6 +59,7 @@ _HELP = {
     "own": "Run this project's multi-turn problems.",
     "mtpb": "Run the published Multi-Turn Programming Benchmark.",
     "humaneval": "Run HumanEval.",
+    "multipl-e": "Run HumanEval in another language, as MultiPL-E translates it.",
 }
 _MORE = """
 
@@ -76,6 +78,7 @@ def _command(benchmark: str) -> Callable[..., None]:
     def run(
         call: typer.Context,
         model: bench_options.Models = None,
+        language: bench_options.LanguageOption = None,
         arm: bench_options.Arms = None,
         variants: bench_options.LoopVariants = None,
         truncation: bench_options.Truncations = None,
@@ -131,6 +134,7 @@ def _command(benchmark: str) -> Callable[..., None]:
             score_samples(
                 benchmark,
                 samples,
+                language=language,
                 file=file,
                 any_hash=any_hash,
                 fresh=fresh,
@@ -167,6 +171,7 @@ def _command(benchmark: str) -> Callable[..., None]:
             tasks = open_tasks(
                 benchmark,
                 words(arm or []),
+                language=language,
                 path=file,
                 any_hash=any_hash,
                 limits=settings.limits,
@@ -262,6 +267,7 @@ def rejudge_saved(
 
 app.command("score")(score)
 app.command("variables")(variables)
+app.command("export")(export)
 
 
 def _run(

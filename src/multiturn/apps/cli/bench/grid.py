@@ -42,6 +42,7 @@ def open_tasks(
     benchmark: str,
     arms: Sequence[str],
     *,
+    language: str | None = None,
     path: Path | None,
     any_hash: bool,
     limits: Mapping[str, Any] | None = None,
@@ -50,7 +51,13 @@ def open_tasks(
     """The benchmark under each arm; under its default arm if none is named."""
     return tuple(
         open_task(
-            benchmark, arm=arm, path=path, any_hash=any_hash, limits=limits, progress=progress
+            benchmark,
+            arm=arm,
+            language=language,
+            path=path,
+            any_hash=any_hash,
+            limits=limits,
+            progress=progress,
         )
         for arm in (arms or (None,))
     )

