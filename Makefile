@@ -102,7 +102,7 @@ $(RUNTIME): $(BIN)/python pyproject.toml constraints.txt
 
 $(DEVELOP): $(RUNTIME)
 	@echo "Installing JAX and what training, corpora and the tests need (1.5 GB on disk, about two minutes)."
-	@$(PIP) install --constraint constraints.txt --editable '.[llama,native,science,languages,jax,train,data,bigquery,cluster,report,serve]' --group dev
+	@$(PIP) install --constraint constraints.txt --editable '.[llama,native,science,languages,jax,train,data,bigquery,cluster,report,serve,notebook]' --group dev
 	@touch $@
 
 clean:

@@ -1,3 +1,5 @@
+from .apps.notebook.extension import load_ipython_extension as load_ipython_extension
+from .apps.notebook.extension import unload_ipython_extension as unload_ipython_extension
 from .benchmarks.api import run_benchmark as run_benchmark
 from .benchmarks.runner.config import SampleSettings as SampleSettings
 from .benchmarks.runner.config import Selection as Selection
@@ -43,6 +45,7 @@ __all__ = [
     "Example",
     "export",
     "Limits",
+    "load_ipython_extension",
     "load_model",
     "LoadedModel",
     "MultiturnError",
@@ -62,4 +65,5 @@ __all__ = [
     "train",
     "TrainConfig",
     "TurnSaved",
+    "unload_ipython_extension",
 ]

@@ -51,6 +51,9 @@ class TurnRequest:
     """The turn before the step; None for the first."""
     checks: tuple[Example, ...] = ()
     """Checks of the step that the model wrote."""
+    variables: tuple[tuple[str, str], ...] | None = None
+    """Variables outside the program that the prompt shows, whatever the strategy; None for those
+    of the program, as the strategy wants."""
 
     @property
     def strategy(self) -> Strategy:
@@ -60,6 +63,8 @@ class TurnRequest:
     @property
     def notes(self) -> str:
         """What the prompt shows beside the turns."""
+        if self.variables is not None:
+            return prompt_notes("values", self.history, self.variables)
         return prompt_notes(self.strategy.shown, self.history, self._values_before)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from threading import Event as Flag
 
@@ -49,16 +49,26 @@ class Synthesizer:
         sandbox: runs the program so far.
         store: saves the sessions.
         model: the name or path to open the model again; recorded in sessions.
+        variables: gives names and values outside the program, such as those of a notebook's
+            kernel, that the prompt of each step shows; or None where it shows what
+            `Strategy.shown` says.
     """
 
     def __init__(
-        self, engine: Engine, sandbox: Sandbox, store: SessionStore, *, model: str | None = None
+        self,
+        engine: Engine,
+        sandbox: Sandbox,
+        store: SessionStore,
+        *,
+        model: str | None = None,
+        variables: Callable[[], tuple[tuple[str, str], ...] | None] = lambda: None,
     ) -> None:
         self.engine = engine
         self.sandbox = sandbox
         self.store = store
         self.model = model or engine.info.model
         self._writer = CandidateWriter(engine, sandbox)
+        self._variables = variables
 
     def new_session(
         self, settings: SessionSettings | None = None, *, name: str | None = None
@@ -124,6 +134,7 @@ class Synthesizer:
             examples=tuple(examples),
             sampling=sampling or session.settings.sampling,
             cancel=cancel,
+            variables=self._variables(),
         )
         return self._take_turn(request, later)
 
@@ -246,6 +257,31 @@ class Synthesizer:
             )
             yield _saved(session)
 
+    def append(
+        self,
+        session: Session,
+        prompt: str,
+        code: str,
+        *,
+        examples: Sequence[Example] = (),
+        cancel: Flag | None = None,
+    ) -> Iterator[LoopEvent]:
+        """Add the person's own step after the current turn, and run the program with it.
+
+        Raises:
+            InputError: a text is empty, too long, or has control characters.
+        """
+        code = validate_code(code)
+        turn = Turn(
+            id=0,
+            parent=session.current,
+            prompt=validate_turn(prompt),
+            candidates=(Candidate(text=code, raw_text=code, origin="person"),),
+            chosen=0,
+            examples=tuple(examples),
+        )
+        return self.apply_again(session, [turn], cancel=cancel)
+
     def edit(
         self,
         session: Session,
@@ -355,6 +391,7 @@ class Synthesizer:
             examples=turn.examples,
             sampling=sampling.with_seed_offset(max(unused, 0)),
             cancel=cancel,
+            variables=self._variables(),
         )
 
     def _style(self, session: Session) -> PromptStyle:

@@ -48,6 +48,22 @@ class Operations:
             session, prompt, examples=examples, sampling=sampling, cancel=cancel
         )
 
+    def append(
+        self,
+        session: Session,
+        prompt: str,
+        code: str,
+        *,
+        examples: Sequence[Example] = (),
+        cancel: Flag | None = None,
+    ) -> Iterator[LoopEvent]:
+        """Add a step with the person's own code.
+
+        Raises:
+            InputError: a text is empty, too long, or has control characters.
+        """
+        return self._synthesizer.append(session, prompt, code, examples=examples, cancel=cancel)
+
     def retry(
         self,
         session: Session,

@@ -1,14 +1,15 @@
 """The values that a program leaves in its variables, as short text.
 
 They are read inside the sandbox, at the end of the same run: an expression that cannot fail
-describes every global name that the program has made.
+describes every global name that the program has made. `read_values` does the same here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["MAX_NAMES", "READ_VALUES", "changed_values", "values_from"]
+__all__ = ["MAX_NAMES", "READ_VALUES", "changed_values", "read_values", "values_from"]
 
 MAX_NAMES = 100
 MAX_CHARACTERS = 200
@@ -67,6 +68,20 @@ READ_VALUES = (
     "names['read'](space))[1])(__import__('builtins').globals(), {})"
 )
 """The expression for `Program.result`."""
+
+
+def read_values(namespace: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The names of a namespace of this process and their values, as `READ_VALUES` gives them.
+
+    Describing a value may run code of its class.
+
+    Example:
+        >>> read_values({"x": 2, "_hidden": 3})
+        (('x', '2'),)
+    """
+    names: dict[str, Any] = {}
+    exec(_READER, names)
+    return values_from(names["read"](namespace)) or ()
 
 
 def values_from(value: object) -> tuple[tuple[str, str], ...] | None:
