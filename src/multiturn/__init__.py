@@ -2,7 +2,7 @@
 
 The package follows the CodeGen paper (Nijkamp et al., arXiv 2203.13474); imports go down only:
 
-    apps          the command line and the prompt
+    apps          the command line, the prompt, the server and the notebook
     benchmarks    problem sets, arms, oracles, pass@k, the resumable runner
     synthesis     turns, sessions, the loop, the store
     jaxformer     training (the paper's name): the step, meshes, exact resume, LoRA
