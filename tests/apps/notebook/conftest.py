@@ -28,7 +28,7 @@ SCRIPT = [
     {"when": "Break", "answers": ["prices.clear()\nmean = undefined\n"]},
     {"when": "Corrected:", "answers": ["mean = 7\n"]},
     {"when": "Count the rows", "answers": ["rows = len(table)\nprint(rows)\n"]},
-    {"when": "table = DataFrame of 2 x 1: price (float64)", "answers": ["seen = 'frame'\n"]},
+    {"when": "table = Counter({'a': 2, 'b': 1})", "answers": ["seen = 'counts'\n"]},
     {"when": "Set x", "answers": ["x = 2\nprint(x)\n"]},
 ]
 

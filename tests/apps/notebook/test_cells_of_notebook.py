@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiturn.apps.notebook.arguments import read_manage, read_turn
-from multiturn.apps.notebook.carried import MAX_BYTES, CarriedValues
+from multiturn.apps.notebook.carried import MAX_BYTES, CarriedValues, CarryingSandbox
 from multiturn.apps.notebook.cells import (
     OWN_PROMPT,
     cell_text,
@@ -21,6 +21,8 @@ from multiturn.apps.notebook.cells import (
 )
 from multiturn.apps.notebook.variables import describe_variables
 from multiturn.core.errors import InputError
+from multiturn.sandbox.open import open_sandbox
+from multiturn.sandbox.protocol import Program
 from multiturn.synthesis.program_text import as_comment
 
 
@@ -136,6 +138,18 @@ def test_carried_values_arrive_and_others_are_named() -> None:
     carried.drop("data")
     carried.drop("ast")
     assert carried.before("x = 1") == "x = 1"
+
+
+@pytest.mark.real
+def test_a_table_arrives_in_the_sandbox() -> None:
+    pd = pytest.importorskip("pandas")
+    carried = CarriedValues()
+    carried.take(["table"], {"table": pd.DataFrame({"price": [1.5, 2.5]})})
+    with CarryingSandbox(open_sandbox(workers=1), carried) as sandbox:
+        found = sandbox.run(Program(source="# Add up.\nprint(table.price.sum())"))
+        assert found.stdout == b"4.0\n", found
+        found = sandbox.run(Program(source="# Fail.\n\nraise ValueError"))
+        assert found.outcome.line == 3
 
 
 def test_what_the_notebook_defines_itself_is_not_carried() -> None:
