@@ -96,12 +96,15 @@ def test_what_a_cell_read_from_a_file_is_known_to_the_model_and_the_sandbox(
     notebook: Notebook, tmp_path: Path
 ) -> None:
     (tmp_path / "text").write_text("aba")
-    cell = f"from collections import Counter\ntable = Counter(open('{tmp_path}/text').read())"
+    cell = (
+        "from collections import Counter\nfrom pathlib import Path\n"
+        f"table = Counter(Path('{tmp_path}/text').read_text())"
+    )
     notebook.run(cell)
     shown = notebook.run("%%turn --run\nCount the rows of the table.")
     assert "steps get the value of table from the kernel" in shown
     assert notebook.shell.user_ns["rows"] == 2
-    assert notebook.steps[0][1].startswith("from collections import Counter\n# table = Counter(")
+    assert "Path\n# table = Counter(" in notebook.steps[0][1]
     # The model sees the value: the script answers to it.
     notebook.run("%%turn\nWhat is it?")
     assert notebook.steps[-1] == ("What is it?", "seen = 'counts'")
