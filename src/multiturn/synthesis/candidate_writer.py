@@ -91,14 +91,13 @@ class CandidateWriter:
             first = len(known) + attempt * n
             again = replace(request, sampling=request.sampling.with_seed_offset(attempt * n))
             try:
-                for offset, wave in enumerate(_waves(again)):
+                for wave in _waves(again):
                     if strategy.agree and found.agreeing() >= strategy.agree:
                         break
-                    completed = yield from self._write_and_run(
-                        wave, failure, found, first=first + offset
-                    )
+                    completed = yield from self._write_and_run(wave, failure, found, first=first)
                     if not completed:
                         return None
+                    first += wave.sampling.n
             except ContextOverflowError:
                 if failure is None or attempt == 0:
                     raise
@@ -222,17 +221,17 @@ class CandidateWriter:
 
 
 def _waves(request: TurnRequest) -> Iterator[TurnRequest]:
-    """The request in the parts that are written one after the other."""
-    sampling = request.sampling
-    if not request.strategy.agree:
+    """The request in the parts that are written one after the other, `agree` candidates each."""
+    sampling, size = request.sampling, request.strategy.agree
+    if not size:
         yield request
         return
     others = (
         sampling.temperature if sampling.other_temperature is None else sampling.other_temperature
     )
-    for offset in range(sampling.n):
-        one = replace(sampling.with_seed_offset(offset), n=1)
-        yield replace(request, sampling=one if offset == 0 else one.with_one_temperature(others))
+    for offset in range(0, sampling.n, size):
+        part = replace(sampling.with_seed_offset(offset), n=min(size, sampling.n - offset))
+        yield replace(request, sampling=part.with_one_temperature(others) if offset else part)
 
 
 def engine_request(request: TurnRequest, prompt: str, sampling: Sampling) -> Request:

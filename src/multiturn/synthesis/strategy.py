@@ -28,7 +28,7 @@ class Strategy:
     """What decides among candidates that are equally good: their log-probability, or how many
     print the same (``output``), or leave the same values in the variables (``values``)."""
     agree: int = 0
-    """Write candidates one after the other until so many agree in what `choose` compares, `n` at
+    """Write so many candidates at a time until as many agree in what `choose` compares, `n` at
     most; 0 writes all at once."""
     retry: Literal["feedback", "resample"] = "feedback"
     """What follows when all candidates fail: the step again with the failure in the prompt, or
