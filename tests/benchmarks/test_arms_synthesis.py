@@ -130,7 +130,7 @@ def test_candidates_and_attempts_are_recorded(tmp_path, sandbox):
     (found,) = run(tmp_path, sandbox, loops=({"n": 3, "retries": 1},), n=2)
     assert found.complete
     assert found.path.name == "loop.n=3,retries=1.t0.2"
-    assert found.config.settings.loop == LoopOptions(n=3, retries=1)
+    assert found.config.settings.loop == LoopOptions(n=3, retries=1, max_tokens=256)
     assert len(found.samples) == 8
     for sample in found.samples:
         turns = {step.turn for step in sample.steps}

@@ -90,18 +90,28 @@ def test_equal_code_counts_as_often_as_it_was_written(write):
     assert (turn.code, turn.choice.copies) == ("print(2)", 2)
 
 
-def test_candidates_come_one_by_one_until_they_agree(write):
-    answers = ["print(2)\n", "print(1 + 1)\n", "print(3)\n", "print(4)\n"]
-    turn, events, requests = write({"Print": answers}, ["Print it."], n=4, choose="output", agree=2)
-    assert [request.n for request in requests] == [1, 1]
+def test_candidates_come_several_at_a_time_until_as_many_agree(write):
+    answers = ["print(2)\n", "print(3)\n", "print(1 + 1)\n", "print(4)\n", "print(5)\n"]
+    turn, events, requests = write({"Print": answers}, ["Print it."], n=5, choose="output", agree=2)
+    assert [request.n for request in requests] == [2, 2]
     assert [request.temperature_of(0) for request in requests] == [0.2, 0.8]
-    assert [event.index for event in events if isinstance(event, CandidateWritten)] == [0, 1]
+    assert requests[0].temperature_of(1) == requests[1].temperature_of(1) == 0.8
+    written = sorted(event.index for event in events if isinstance(event, CandidateWritten))
+    assert written == [0, 1, 2, 3]
     assert turn.choice.run.stdout == "2\n"
-    # Without an agreement all are written.
+    # Where the first ones agree they are enough.
     _, _, requests = write(
-        {"Print": [f"print({k})\n" for k in range(3)]}, ["Print it."], n=3, choose="output", agree=2
+        {"Print": ["print(2)\n", "print(1 + 1)\n"]},
+        ["Print it."], n=5, choose="output", agree=2,
+    )  # fmt: skip
+    assert [request.n for request in requests] == [2]
+    # Without an agreement all are written, each with a seed of its own.
+    _, _, requests = write(
+        {"Print": [f"print({k})\n" for k in range(5)]}, ["Print it."], n=5, choose="output", agree=2
     )
-    assert len({request.seed for request in requests}) == 3
+    assert [request.n for request in requests] == [2, 2, 1]
+    seeds = [request.seed + index for request in requests for index in range(request.n)]
+    assert len(set(seeds)) == 5
 
 
 def test_a_failure_is_resampled_without_feedback(write):
