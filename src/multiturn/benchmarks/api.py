@@ -27,6 +27,7 @@ def run_benchmark(
     model: str,
     out: Path = Path("runs"),
     arms: Sequence[str] = (),
+    language: str | None = None,
     settings: ArmSettings | None = None,
     sampling: SampleSettings | None = None,
     selection: Selection | None = None,
@@ -40,13 +41,15 @@ def run_benchmark(
     Every finished sample is on disk; after an interruption the same call continues.
 
     Args:
-        benchmark: ``own``, this project's problems; ``mtpb``, the published ones; ``humaneval``.
+        benchmark: ``own``, this project's problems; ``mtpb``, the published ones; ``humaneval``;
+            ``multipl-e``.
         engine: generates text.
         sandbox: runs the programs.
         model: names the model in the records and in the directory below `out`.
         out: the directory of runs.
         arms: ways of prompting, from `multiturn.benchmarks.arms.registry.ARMS`; by default the
             usual arm of the benchmark.
+        language: of the programs of ``own`` (Python by default) or ``multipl-e``.
         settings: truncation, header and budgets.
         sampling: samples per item, temperature, nucleus and seed.
         selection: which cases and problems to run; all by default.
@@ -83,7 +86,8 @@ def run_benchmark(
                 print(sum(sample.verdicts["strict"].passed for sample in run.samples))
     """
     tasks = tuple(
-        open_task(benchmark, arm=arm, path=file, any_hash=any_hash) for arm in (arms or (None,))
+        open_task(benchmark, arm=arm, language=language, path=file, any_hash=any_hash)
+        for arm in (arms or (None,))
     )
     grid = Grid(
         tasks=tasks,

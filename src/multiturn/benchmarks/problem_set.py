@@ -17,7 +17,8 @@ from typing import Literal, cast, get_args
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.records import read_record, to_plain
 from multiturn.synthesis.published_format import PublishedProblem
-from multiturn.text.format_template import fill_code, format_template
+from multiturn.text.format_template import format_template
+from multiturn.text.literals import fill_code_in, shown
 
 __all__ = [
     "CATEGORIES",
@@ -103,6 +104,10 @@ class Problem:
     """Variables of each case."""
     outputs: tuple[object, ...]
     """The expected value of each case."""
+    language: str = "python"
+    """Key of the language of the references."""
+    helper: str = ""
+    """Code above every program in another language than Python: what prints a value as JSON."""
 
     @property
     def header(self) -> str:
@@ -115,10 +120,13 @@ class Problem:
         Raises:
             InputError: a variable is missing.
         """
+        seen = {name: shown(self.language, value) for name, value in variables.items()}
         return FilledProblem(
-            prompts=tuple(format_template(turn.prompt, variables) for turn in self.turns),
-            references=tuple(fill_code(turn.reference, variables) for turn in self.turns),
-            single=format_template(self.single, variables),
+            prompts=tuple(format_template(turn.prompt, seen) for turn in self.turns),
+            references=tuple(
+                fill_code_in(self.language, turn.reference, variables) for turn in self.turns
+            ),
+            single=format_template(self.single, seen),
         )
 
 

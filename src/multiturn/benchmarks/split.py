@@ -10,13 +10,24 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-__all__ = ["SPLIT_BENCHMARK", "Split", "SplitName", "part_of"]
+__all__ = ["SPLIT_BENCHMARK", "Split", "SplitName", "has_parts", "part_of"]
 
 Split = Literal["dev", "test"]
 SplitName = Literal["dev", "test", "all"]
 
 SPLIT_BENCHMARK = "own"
 """The only benchmark with parts; the published ones are never used to choose."""
+
+
+def has_parts(task: str) -> bool:
+    """Whether a task has parts, by its name: the own problems, in any language.
+
+    Example:
+        >>> has_parts("own"), has_parts("own-java"), has_parts("mtpb")
+        (True, True, False)
+    """
+    return task == SPLIT_BENCHMARK or task.startswith(f"{SPLIT_BENCHMARK}-")
+
 
 _SALT = "198768"
 # Of 200,000 numbers the one that parts the 124 problems best: in every category, every

@@ -13,28 +13,35 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from multiturn.benchmarks.problem_set import FilledProblem, Package, Problem, header
 from multiturn.benchmarks.task import HeaderStyle
 from multiturn.core.errors import InputError
 from multiturn.synthesis.parsing import parse_module
+from multiturn.synthesis.program_text import verbatim_comment
+from multiturn.text.assembly import assemble
+from multiturn.text.languages import language
 
 __all__ = [
     "NEXT_TURN",
     "SEPARATOR",
+    "comment_of",
     "fill_case",
+    "finished_program",
     "header_text",
     "imports_of",
-    "unlisted_item",
+    "next_turn",
+    "require_python",
     "require_references",
+    "unlisted_item",
 ]
 
 SEPARATOR = "\n\n"
 """Follows every completion."""
 
 NEXT_TURN = re.compile(f"(?<={SEPARATOR})# ")
-"""The beginning of a turn after the program so far."""
+"""The beginning of a turn after a Python program so far."""
 
 _ALWAYS: tuple[Package, ...] = ("numpy",)
 _COMMENT = "# Import libraries.\n\n"
@@ -44,10 +51,14 @@ def header_text(problem: Problem, style: HeaderStyle) -> str:
     r"""The beginning of the program.
 
     ``published`` imports numpy for every problem, like the published sampler, and whatever else
-    the problem needs; ``packages`` only what it needs.
+    the problem needs; ``packages`` only what it needs. In another language than Python both are the
+    header of the language and the function that prints a value.
     """
     if style == "none":
         return ""
+    entry = language(problem.language)
+    if entry.grammar is not None:
+        return f"{entry.header}{problem.helper}{SEPARATOR}"
     packages: Iterable[Package] = problem.packages
     if style == "published":
         packages = (*_ALWAYS, *(package for package in packages if package not in _ALWAYS))
@@ -55,8 +66,40 @@ def header_text(problem: Problem, style: HeaderStyle) -> str:
     return f"{_COMMENT}{imports}{SEPARATOR}" if imports else ""
 
 
-def unlisted_item(count: int) -> re.Pattern[str]:
+def comment_of(problem: Problem, prompt: str) -> str:
+    """A prompt as a comment in the language of a problem."""
+    entry = language(problem.language)
+    return verbatim_comment(prompt) if entry.grammar is None else entry.as_comment(prompt)
+
+
+def finished_program(problem: Problem, text: str, header: str, steps: Sequence[str]) -> str:
+    """The program that is judged.
+
+    In Python that is the text itself. In other languages the parts of the steps go where the
+    language wants them: imports to the top, functions and types outside `main`.
+
+    Args:
+        problem: has the language.
+        text: what the model has read and written.
+        header: the beginning of the text, as `header_text` gives it.
+        steps: the rest: the comment and the code of each step.
+    """
+    if language(problem.language).grammar is None:
+        return text
+    return assemble(problem.language, header, [("", step) for step in steps])
+
+
+def next_turn(problem: Problem) -> re.Pattern[str]:
+    """Matches the beginning of a turn after the program so far, in the language of a problem."""
+    return re.compile(f"(?<={SEPARATOR}){re.escape(language(problem.language).comment)} ")
+
+
+def unlisted_item(count: int, comment: str = "#") -> re.Pattern[str]:
     r"""Matches the beginning of an item beyond the end of a numbered list in a comment.
+
+    Args:
+        count: the items of the list.
+        comment: the start of a line comment.
 
     Example:
         >>> opening = unlisted_item(3)
@@ -64,7 +107,7 @@ def unlisted_item(count: int) -> re.Pattern[str]:
         (True, False)
     """
     known = "|".join(str(number) for number in range(1, count + 1))
-    return re.compile(rf"^# (?!(?:{known})\. )\d{{1,4}}\. ", re.MULTILINE)
+    return re.compile(rf"^{re.escape(comment)} (?!(?:{known})\. )\d{{1,4}}\. ", re.MULTILINE)
 
 
 def fill_case(problem: Problem, case: int) -> FilledProblem:
@@ -102,6 +145,20 @@ def require_references(problem: Problem, arm: str) -> None:
             f"the problem {problem.id} has no reference solutions, which the arm {arm} needs",
             fix="choose another arm, or the project's own problem set",
         )
+
+
+def require_python(problem: Problem, arm: str) -> None:
+    """Check that the programs of a problem are in Python.
+
+    Raises:
+        InputError: they are not.
+    """
+    entry = language(problem.language)
+    if entry.grammar is not None:
+        raise InputError(
+            f"the arm {arm} is for Python alone", got=entry.name,
+            fix="choose another arm, such as turns",
+        )  # fmt: skip
 
 
 def imports_of(code: str) -> str:

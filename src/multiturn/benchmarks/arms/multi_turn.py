@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from multiturn.benchmarks.arms.all_turns import AllTurns
 from multiturn.benchmarks.arms.feedback import outcome_comment
 from multiturn.benchmarks.arms.layout import (
-    NEXT_TURN,
     SEPARATOR,
+    comment_of,
     fill_case,
+    finished_program,
     header_text,
     imports_of,
+    next_turn,
+    require_python,
     require_references,
 )
 from multiturn.benchmarks.arms.prompter import Prompter
@@ -21,7 +24,6 @@ from multiturn.benchmarks.problem_set import Problem
 from multiturn.benchmarks.solver import Solution, Solver
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError
-from multiturn.synthesis.program_text import verbatim_comment
 
 __all__ = ["Feedback", "GoldPrefix", "Shuffled", "Turns"]
 
@@ -83,6 +85,11 @@ class Feedback(AllTurns):
 
     name: str = "feedback"
 
+    def turns(self, problem: Problem) -> Sequence[int | None]:
+        """All turns at once."""
+        require_python(problem, self.name)
+        return AllTurns.turns(self, problem)
+
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None
     ) -> Solver:
@@ -129,30 +136,41 @@ class GoldPrefix:
     def _solver(self, problem: Problem, case: int, settings: ArmSettings, turn: int) -> Solver:
         case_filled = fill_case(problem, case)
         references = case_filled.references
-        program = header_text(problem, settings.header)
-        for prompt, reference in zip(case_filled.prompts[:turn], references, strict=False):
-            program += verbatim_comment(prompt) + reference + SEPARATOR
-        specification = verbatim_comment(case_filled.prompts[turn])
-        program += specification
-        prompter = Prompter(settings, problem.max_gen_length)
-        program += (yield from prompter.answer(program, specification, NEXT_TURN)) + SEPARATOR
+        header = header_text(problem, settings.header)
+        steps = [
+            comment_of(problem, prompt) + reference
+            for prompt, reference in zip(case_filled.prompts[:turn], references, strict=False)
+        ]
+        program = header + "".join(step + SEPARATOR for step in steps)
+        specification = comment_of(problem, case_filled.prompts[turn])
+        prompter = Prompter(settings, problem.max_gen_length, language=problem.language)
+        answer = yield from prompter.answer(
+            program + specification, specification, next_turn(problem)
+        )
+        steps.append(specification + answer)
+        program += steps[-1] + SEPARATOR
         # Later references may use what this one imports, although no prompt mentions it.
-        rest = (imports_of(references[turn]), *references[turn + 1 :])
-        program += SEPARATOR.join(part for part in rest if part)
+        rest = [part for part in (imports_of(references[turn]), *references[turn + 1 :]) if part]
+        program = finished_program(problem, program + SEPARATOR.join(rest), header, [*steps, *rest])
         return Solution(program=program, steps=tuple(prompter.steps))
 
 
 def _multi_turn(
     problem: Problem, prompts: Sequence[str], settings: ArmSettings, *, feedback: bool = False
 ) -> Solver:
-    program = header_text(problem, settings.header)
-    prompter = Prompter(settings, problem.max_gen_length)
+    header = program = header_text(problem, settings.header)
+    steps: list[str] = []
+    prompter = Prompter(settings, problem.max_gen_length, language=problem.language)
     for number, prompt in enumerate(prompts):
         if prompter.exhausted:
             break
         if feedback and number:
             program += outcome_comment((yield from prompter.execute(program)))
-        specification = verbatim_comment(prompt)
-        program += specification
-        program += (yield from prompter.answer(program, specification, NEXT_TURN)) + SEPARATOR
+        specification = comment_of(problem, prompt)
+        answer = yield from prompter.answer(
+            program + specification, specification, next_turn(problem)
+        )
+        steps.append(specification + answer)
+        program += steps[-1] + SEPARATOR
+    program = finished_program(problem, program, header, steps)
     return Solution(program=program, steps=tuple(prompter.steps))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 
-from multiturn.benchmarks.arms.truncation import TruncationRule, truncation_for
+from multiturn.benchmarks.arms.truncation import truncation_for
+from multiturn.benchmarks.arms.truncation_rule import TruncationRule
 from multiturn.benchmarks.solver import Action, Execute, Generate, Generation, Reply
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.engines.protocol import Completion
@@ -20,10 +21,14 @@ class Prompter:
     Args:
         settings: of the arm.
         default_max_tokens: maximum new tokens of a generation, unless the settings give one.
+        language: key of the language of the programs.
     """
 
-    def __init__(self, settings: ArmSettings, default_max_tokens: int) -> None:
+    def __init__(
+        self, settings: ArmSettings, default_max_tokens: int, *, language: str = "python"
+    ) -> None:
         self._settings = settings
+        self._language = language
         self._max_tokens = settings.max_new_tokens or default_max_tokens
         self._budget_left = settings.budget
         self.steps: list[Generation] = []
@@ -43,7 +48,9 @@ class Prompter:
             specification: the comment.
             next_step: matches the beginning of a further step; see `truncation_for`.
         """
-        rule = truncation_for(self._settings.truncation, program, specification, next_step)
+        rule = truncation_for(
+            self._settings.truncation, program, specification, next_step, language=self._language
+        )
         return (yield from self.generate(program, rule))
 
     def generate(

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from multiturn.benchmarks.arms.all_turns import AllTurns
 from multiturn.benchmarks.arms.layout import (
     SEPARATOR,
+    comment_of,
     fill_case,
+    finished_program,
     header_text,
     unlisted_item,
 )
@@ -18,7 +20,7 @@ from multiturn.benchmarks.problem_set import Problem
 from multiturn.benchmarks.solver import Solution, Solver
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError
-from multiturn.synthesis.program_text import verbatim_comment
+from multiturn.text.languages import language
 
 __all__ = ["Concat", "Listed", "Prose"]
 
@@ -38,7 +40,7 @@ class Concat(AllTurns):
         """One generation."""
         del turn
         prompts = fill_case(problem, case).prompts
-        return _single_turn(problem, verbatim_comment(" ".join(prompts)), settings)
+        return _single_turn(problem, comment_of(problem, " ".join(prompts)), settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,14 @@ class Listed(AllTurns):
         del turn
         prompts = fill_case(problem, case).prompts
         listed = "".join(
-            verbatim_comment(f"{number}. {prompt}") for number, prompt in enumerate(prompts, 1)
+            comment_of(problem, f"{number}. {prompt}") for number, prompt in enumerate(prompts, 1)
         )
-        return _single_turn(problem, listed, settings, unlisted_item(len(prompts)))
+        return _single_turn(
+            problem,
+            listed,
+            settings,
+            unlisted_item(len(prompts), language(problem.language).comment),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ class Prose(AllTurns):
         """One generation."""
         del turn
         self.turns(problem)
-        return _single_turn(problem, verbatim_comment(fill_case(problem, case).single), settings)
+        return _single_turn(problem, comment_of(problem, fill_case(problem, case).single), settings)
 
 
 def _single_turn(
@@ -90,8 +97,12 @@ def _single_turn(
     settings: ArmSettings,
     next_step: re.Pattern[str] | None = None,
 ) -> Solver:
-    program = header_text(problem, settings.header) + specification
+    header = header_text(problem, settings.header)
     # As many tokens as all turns together.
-    prompter = Prompter(settings, problem.max_gen_length * len(problem.turns))
-    program += (yield from prompter.answer(program, specification, next_step)) + SEPARATOR
+    tokens = problem.max_gen_length * len(problem.turns)
+    prompter = Prompter(settings, tokens, language=problem.language)
+    step = specification + (
+        yield from prompter.answer(header + specification, specification, next_step)
+    )
+    program = finished_program(problem, header + step + SEPARATOR, header, [step])
     return Solution(program=program, steps=tuple(prompter.steps))

@@ -12,7 +12,12 @@ from typing import Any
 
 from multiturn.benchmarks.arms.all_turns import AllTurns
 from multiturn.benchmarks.arms.bridge import ActionEngine, ActionSandbox, AskFor, Bridge, asked
-from multiturn.benchmarks.arms.layout import fill_case, header_text, require_references
+from multiturn.benchmarks.arms.layout import (
+    fill_case,
+    header_text,
+    require_python,
+    require_references,
+)
 from multiturn.benchmarks.arms.options import LoopOptions
 from multiturn.benchmarks.oracles.observation import LIMITS
 from multiturn.benchmarks.problem_set import FilledProblem, Problem
@@ -50,6 +55,11 @@ class SynthesisArm(AllTurns):
 
     name: str
     options: LoopOptions | None = None
+
+    def turns(self, problem: Problem) -> Sequence[int | None]:
+        """All turns at once."""
+        require_python(problem, self.name)
+        return AllTurns.turns(self, problem)
 
     def solver(
         self, problem: Problem, case: int, settings: ArmSettings, *, turn: int | None = None

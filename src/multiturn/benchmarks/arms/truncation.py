@@ -10,11 +10,13 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
+from multiturn.benchmarks.arms.grammar_truncation import truncation_by_grammar
+from multiturn.benchmarks.arms.truncation_rule import StopRuleOnly, TruncationRule
 from multiturn.benchmarks.task import Truncation
 from multiturn.synthesis.parsing import parse_module
 from multiturn.synthesis.trimming import longest_parsing_prefix
+from multiturn.text.languages import language as language_named
 from multiturn.text.truncation import AnyOf, Cut, KeepAll, PublishedRule, StopRule, StopStrings
 
 __all__ = [
@@ -22,8 +24,6 @@ __all__ = [
     "ParseTruncation",
     "NextPrompt",
     "RepeatedSpecification",
-    "TruncationRule",
-    "StopRuleOnly",
     "truncation_for",
 ]
 
@@ -34,21 +34,13 @@ END_OF_TEXT = "<|endoftext|>"
 FENCE = "```"
 
 
-class TruncationRule(Protocol):
-    """Ends one piece of generated text."""
-
-    @property
-    def stop(self) -> StopRule:
-        """Ends the text as it arrives."""
-        ...
-
-    def finish(self, text: str) -> tuple[str, str | None]:
-        """The final text, given the text after the stop rule, and the reason of a further cut."""
-        ...
-
-
 def truncation_for(
-    name: Truncation, context: str, specification: str, next_step: re.Pattern[str] | None = None
+    name: Truncation,
+    context: str,
+    specification: str,
+    next_step: re.Pattern[str] | None = None,
+    *,
+    language: str = "python",
 ) -> TruncationRule:
     """The truncation of that name for a text that continues `context`.
 
@@ -58,22 +50,15 @@ def truncation_for(
         specification: the comment that the text answers.
         next_step: matches the beginning of a step after the last one in the prompt;
             ``next_prompt`` ends the text there. None for an arm with a single prompt.
+        language: key of the language of the program.
     """
+    entry = language_named(language)
+    if entry.grammar is not None and name != "none":
+        return truncation_by_grammar(name, entry, specification, next_step)
     if name in ("parse", "next_prompt"):
         next_prompt = next_step if name == "next_prompt" else None
         return ParseTruncation(context, specification, next_prompt)
     return StopRuleOnly(PublishedRule() if name == "published" else KeepAll())
-
-
-@dataclass(frozen=True, slots=True)
-class StopRuleOnly:
-    """A stop rule without a further cut."""
-
-    stop: StopRule
-
-    def finish(self, text: str) -> tuple[str, str | None]:
-        """The text unchanged."""
-        return text, None
 
 
 @dataclass(frozen=True, slots=True)

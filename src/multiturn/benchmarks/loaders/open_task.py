@@ -10,7 +10,11 @@ from typing import Any
 from multiturn.benchmarks.arms.registry import arm_named
 from multiturn.benchmarks.loaders.human_eval import fetch_human_eval, read_human_eval
 from multiturn.benchmarks.loaders.published import fetch_published, read_published
-from multiturn.benchmarks.loaders.task_names import language_of_option, read_task_name
+from multiturn.benchmarks.loaders.task_names import (
+    language_of_option,
+    read_task_name,
+    task_name,
+)
 from multiturn.benchmarks.loaders.tasks import (
     HUMAN_EVAL_ARMS,
     HUMAN_EVAL_LIMITS,
@@ -20,10 +24,9 @@ from multiturn.benchmarks.loaders.tasks import (
 from multiturn.benchmarks.multipl_e.problems import fetch_multipl_e, read_multipl_e
 from multiturn.benchmarks.multipl_e.task import COMPLETION, MULTIPL_E_LIMITS, MultiplETask
 from multiturn.benchmarks.oracles.observation import LIMITS
-from multiturn.benchmarks.problem_set import own_problems, own_problems_path
+from multiturn.benchmarks.own_languages import own_problems_in, own_sha256
 from multiturn.benchmarks.task import Task
-from multiturn.core.errors import InputError, UnknownNameError, storage_errors
-from multiturn.core.files import sha256_file
+from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.hub.progress import ProgressListener, silent
 
 __all__ = ["BENCHMARKS", "open_task"]
@@ -50,8 +53,8 @@ def open_task(
         arm: one of `multiturn.benchmarks.arms.registry.ARMS`; ``turns`` by default.
             HumanEval has its own: ``completion``, ``chat``, ``chat_evalplus``. MultiPL-E has
             ``completion`` alone.
-        language: of the programs of ``multipl-e``: a key of the table of languages, or the
-            ending of its files, such as ``js``.
+        language: of the programs of ``own`` (Python by default) or ``multipl-e``: a name of the
+            table of languages, such as ``js``.
         path: the file of ``mtpb``, ``humaneval`` or ``multipl-e``; downloaded by default.
         any_hash: accept a file at `path` other than the published one. MultiPL-E has several
             published files, so any is accepted; its hash is part of the record of a run.
@@ -102,6 +105,11 @@ def open_task(
         return ProblemTask(problems, chosen, name=name, sha256=sha256, limits=judged)
     if path is not None:
         raise InputError("the own problems come with the package", got=path, fix="leave out path")
-    with storage_errors(own_problems_path(), "reading the problem set"):
-        sha256 = sha256_file(own_problems_path())
-    return ProblemTask(own_problems(), chosen, name=name, sha256=sha256, limits=judged)
+    assert chosen_language is not None
+    return ProblemTask(
+        own_problems_in(chosen_language),
+        chosen,
+        name=task_name(name, chosen_language),
+        sha256=own_sha256(chosen_language),
+        limits=judged,
+    )

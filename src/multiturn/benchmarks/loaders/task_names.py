@@ -43,7 +43,7 @@ def language_of_option(benchmark: str, text: str | None) -> str | None:
 
     Args:
         benchmark: its name.
-        text: a language, or the ending of its files, such as ``js``; None for the default.
+        text: a language by any of its names, such as ``js``; None for the default.
 
     Raises:
         InputError: the benchmark has no choice of language, or none was named and it has no
@@ -66,11 +66,4 @@ def language_of_option(benchmark: str, text: str | None) -> str | None:
                 fix="name it with --language",
             )
         return PER_LANGUAGE[benchmark]
-    return _named(text)
-
-
-def _named(text: str) -> str:
-    for entry in LANGUAGES.values():
-        if text in (entry.key, *(extension[1:] for extension in entry.extensions)):
-            return entry.key
     return language(text).key

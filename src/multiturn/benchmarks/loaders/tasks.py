@@ -14,9 +14,15 @@ from multiturn.benchmarks.arms.layout import fill_case
 from multiturn.benchmarks.arms.options import LoopOptions
 from multiturn.benchmarks.arms.prompter import Prompter
 from multiturn.benchmarks.arms.synthesis import SynthesisArm
-from multiturn.benchmarks.arms.truncation import ParseTruncation, StopRuleOnly, TruncationRule
+from multiturn.benchmarks.arms.truncation import ParseTruncation
+from multiturn.benchmarks.arms.truncation_rule import StopRuleOnly, TruncationRule
 from multiturn.benchmarks.loaders.human_eval import HumanEvalProblem
-from multiturn.benchmarks.oracles.answers import ORACLES, judge_answer
+from multiturn.benchmarks.oracles.answers import (
+    ORACLES,
+    PRINTED_ORACLES,
+    judge_answer,
+    judge_printed,
+)
 from multiturn.benchmarks.oracles.observation import LIMITS
 from multiturn.benchmarks.problem_set import Problem
 from multiturn.benchmarks.solver import DescribeRun, Solution, Solver, SolverContext
@@ -27,6 +33,7 @@ from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
 from multiturn.sandbox.protocol import Limits, Sandbox
 from multiturn.synthesis.parsing import parse_module
 from multiturn.synthesis.prompts import chat_template_of
+from multiturn.text.languages import language
 from multiturn.text.truncation import FenceEnd, KeepAll, StopStrings
 
 __all__ = [
@@ -59,7 +66,7 @@ class ProblemTask:
     """A set of multi-turn problems under one arm.
 
     Args:
-        problems: in the order of their items.
+        problems: in the order of their items, all in the same language.
         arm: the way of prompting.
         name: of the set.
         sha256: of its file.
@@ -68,8 +75,6 @@ class ProblemTask:
     Raises:
         InputError: a problem lacks what the arm needs, or a case lacks a variable.
     """
-
-    oracles = ORACLES
 
     def __init__(
         self,
@@ -80,6 +85,8 @@ class ProblemTask:
         sha256: str,
         limits: Limits = LIMITS,
     ) -> None:
+        in_python = all(language(each.language).grammar is None for each in problems)
+        self.oracles = ORACLES if in_python else PRINTED_ORACLES
         self.name, self.problems_sha256 = name, sha256
         self.arm = arm.name
         self._arm, self.limits = arm, limits
@@ -104,8 +111,13 @@ class ProblemTask:
         return self._arm.solver(self._problem(item), item.case, settings, turn=item.turn)
 
     def judge(self, item: Item, program: str, sandbox: Sandbox) -> Mapping[str, Verdict]:
-        """The verdicts of both oracles, from one run."""
-        gold = self._problem(item).outputs[item.case]
+        """The verdicts of the oracles, from one run."""
+        problem = self._problem(item)
+        gold = problem.outputs[item.case]
+        if self.oracles == PRINTED_ORACLES:
+            return judge_printed(
+                sandbox, program, gold, language=problem.language, limits=self.limits
+            )
         return judge_answer(sandbox, program, gold, limits=self.limits)
 
     def _problem(self, item: Item) -> Problem:

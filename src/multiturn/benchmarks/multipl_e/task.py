@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from multiturn.benchmarks.arms.prompter import Prompter
-from multiturn.benchmarks.arms.truncation import END_OF_TEXT, StopRuleOnly
+from multiturn.benchmarks.arms.truncation import END_OF_TEXT
+from multiturn.benchmarks.arms.truncation_rule import StopRuleOnly
 from multiturn.benchmarks.multipl_e.problems import MultiplEProblem
 from multiturn.benchmarks.multipl_e.programs import runnable
 from multiturn.benchmarks.solver import Solution, Solver

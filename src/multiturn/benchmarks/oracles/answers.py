@@ -10,11 +10,14 @@ from multiturn.benchmarks.oracles.observation import LIMITS, ObservedRun, observ
 from multiturn.benchmarks.oracles.strict import strict
 from multiturn.sandbox.oracles.compare import difference
 from multiturn.sandbox.oracles.verdicts import Judgement, Verdict
-from multiturn.sandbox.protocol import Limits, Sandbox
+from multiturn.sandbox.protocol import Limits, Program, Sandbox
 
-__all__ = ["ORACLES", "judge_answer"]
+__all__ = ["ORACLES", "PRINTED_ORACLES", "judge_answer", "judge_printed"]
 
 ORACLES = ("strict", "legacy")
+
+PRINTED_ORACLES = ("strict",)
+"""In other languages than Python: the published scorer is for Python alone."""
 
 
 def judge_answer(
@@ -37,6 +40,31 @@ def judge_answer(
     kind = "null" if gold is None else type(gold).__name__
     observed = observe(sandbox, source, kind, limits)
     return {"strict": strict(observed, gold), "legacy": _legacy(observed, gold)}
+
+
+def judge_printed(
+    sandbox: Sandbox, source: str, gold: object, *, language: str, limits: Limits = LIMITS
+) -> dict[str, Verdict]:
+    """Run a program of another language than Python once and judge what it printed.
+
+    Args:
+        sandbox: builds and runs it.
+        source: the program.
+        gold: the value that it must print, as JSON has it.
+        language: a key of the table of languages.
+        limits: of the run.
+
+    Returns:
+        ``strict``: what was printed last is the gold value, in the notation of JSON or any other
+        that docs/benchmarks.md names.
+
+    Raises:
+        InputError: the language's tools are not installed.
+        SandboxUnavailableError: the sandbox failed.
+    """
+    run = sandbox.run(Program(source=source, language=language), limits)
+    observed = ObservedRun(outcome=run.outcome, judged=True, stdout=run.stdout_text)
+    return {"strict": strict(observed, gold)}
 
 
 def _legacy(observed: ObservedRun, gold: object) -> Verdict:

@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import Any
 
 from multiturn.benchmarks.oracles.versions import ORACLE_VERSIONS, version_key
-from multiturn.benchmarks.split import SPLIT_BENCHMARK, SplitName, part_of
+from multiturn.benchmarks.split import SPLIT_BENCHMARK, SplitName, has_parts, part_of
 from multiturn.benchmarks.task import EARLIER_TRUNCATIONS, ArmSettings, Item, Task
 from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
@@ -178,7 +178,7 @@ def describe_run(
     Raises:
         InputError: nothing is selected, or a part of a benchmark that has none.
     """
-    if selection.split != "all" and task.name != SPLIT_BENCHMARK:
+    if selection.split != "all" and not has_parts(task.name):
         raise InputError(
             f"the benchmark {task.name} is not parted",
             got=f"split {selection.split}",

@@ -14,6 +14,7 @@ from multiturn.apps.cli.bench.engines import info_with_hash, open_bench_engine
 from multiturn.apps.cli.screen import console_for
 from multiturn.apps.cli.settings import resolve_settings
 from multiturn.benchmarks.loaders.open_task import open_task
+from multiturn.benchmarks.loaders.task_names import read_task_name
 from multiturn.benchmarks.loaders.tasks import ProblemTask
 from multiturn.benchmarks.perplexity import score_run
 from multiturn.benchmarks.runner.results import find_runs, read_run
@@ -59,7 +60,7 @@ def score(
             task = open_task(
                 config.task,
                 arm=config.arm,
-                path=None if config.task == "own" else file,
+                path=None if read_task_name(config.task)[0] == "own" else file,
                 any_hash=any_hash,
             )
             if not isinstance(task, ProblemTask) or task.problems_sha256 != config.problems_sha256:

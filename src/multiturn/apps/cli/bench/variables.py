@@ -64,7 +64,7 @@ def variables(
 def _why_not(run: SavedRun) -> str | None:
     """Why the programs of a run cannot be compared with references; None if they can."""
     if run.config.task != "own":
-        return f"not applicable: {run.config.task} has no reference solutions"
+        return f"not applicable: {run.config.task} has no reference solutions in Python"
     if run.config.arm not in VARIABLE_ARMS:
         return f"not applicable: programs of the arm {run.config.arm} have no turns of their own"
     if _task_of(run).problems_sha256 != run.config.problems_sha256:
