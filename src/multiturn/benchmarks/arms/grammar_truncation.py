@@ -108,8 +108,8 @@ class GrammarTruncation:
         """The answer without an opening fence, and without a tail that does not parse."""
         fence = _FENCE.search(text)
         answer = text if fence is None else text[fence.end() :].partition("\n")[2]
-        kept = longest_parsing_step(self.entry, answer)
-        return kept, "unparsable tail" if kept != answer.rstrip() else None
+        parsed = longest_parsing_step(self.entry, answer)
+        return parsed, "unparsable tail" if parsed != answer.rstrip() else None
 
 
 def _has_code(text: str, comment: str) -> bool:
