@@ -105,8 +105,7 @@ def test_requests_made_from_the_document_break_nothing(
     each_gets = -(-count // len(operations))
     statuses: Counter[int] = Counter()
     with requests.Session() as sender:
-        # A connection that is kept may be closed for idleness just when the next request comes.
-        sender.headers |= {"Authorization": f"Bearer {server.token}", "Connection": "close"}
+        sender.headers["Authorization"] = f"Bearer {server.token}"
         for operation in operations:  # pools and caches fill
             fuzz(server, sender, program, operation, min(each_gets, 20), Counter())
         with no_leaks(megabytes=200):
@@ -165,11 +164,15 @@ def send(
     statuses: Counter[int],
 ) -> None:
     """Send a request, and hold the answer against the document."""
+    # A connection that is kept may be closed for idleness just when the next request comes.
     wanted = case.as_transport_kwargs(base_url=server.url)
+    wanted["headers"]["Connection"] = "close"
     try:
         answer = sender.request(**wanted, stream=True, timeout=120)
     except (requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL, UnicodeError):
         reject()  # no client can send it
+    except requests.exceptions.ConnectionError as error:
+        raise AssertionError(case.as_curl_command()) from error
     with answer:
         statuses[answer.status_code] += 1
         assert answer.status_code < 500, (case.as_curl_command(), answer.text)

@@ -12,9 +12,10 @@ from starlette.types import Receive, Scope, Send
 
 from multiturn.apps.server.clients import ClientLeftError, while_connected
 
-__all__ = ["DONE", "EventStream", "event"]
+__all__ = ["DONE", "EventStream", "event", "json_text"]
 
-_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+json_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+"""Plain data as JSON on one line. (`json.dumps` would make an encoder for each call.)"""
 
 DONE = b"data: [DONE]\n\n"
 """What OpenAI's clients take for the end of a stream."""
@@ -35,7 +36,7 @@ def event(data: Any, *, name: str | None = None, number: str | None = None) -> b
     lines = [] if number is None else [f"id: {number}"]
     if name is not None:
         lines.append(f"event: {name}")
-    lines.append(f"data: {_JSON.encode(data)}")
+    lines.append(f"data: {json_text(data)}")
     return ("\n".join(lines) + "\n\n").encode("utf-8", "backslashreplace")
 
 

@@ -154,20 +154,20 @@ class EngineCall:
             await self._arrived.wait()
 
     def _joined(self, number: int, delta: Delta) -> Delta:
-        text, tokens, size = [delta.text], list(delta.tokens), _size(delta)
+        more: list[Delta] = []
         while self._items:
             other, event = self._items[0]
             if other != number or not isinstance(event, Delta) or event.index != delta.index:
                 break
             self._items.popleft()
-            size += _size(event)
-            text.append(event.text)
-            tokens += event.tokens
+            more.append(event)
         with self._lock:
-            self._buffered -= size
-        if len(text) == 1:
+            self._buffered -= _size(delta) + sum(map(_size, more))
+        if not more:  # as usual
             return delta
-        return Delta(delta.index, "".join(text), tuple(tokens))
+        every = (delta, *more)
+        tokens = tuple(token for each in every for token in each.tokens)
+        return Delta(delta.index, "".join(each.text for each in every), tokens)
 
     def _end_early(self, outcome: str, fault: BaseException | None) -> None:
         if self._fault is None and self._open:

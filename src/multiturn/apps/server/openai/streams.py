@@ -11,7 +11,7 @@ from fastapi import Request as HttpRequest
 
 from multiturn.apps.server.clients import while_connected
 from multiturn.apps.server.errors import ApiError, as_api_error
-from multiturn.apps.server.event_stream import DONE, EventStream, event
+from multiturn.apps.server.event_stream import DONE, EventStream, event, json_text
 from multiturn.apps.server.generation import MAX_EVENTS, EngineCall, Item
 from multiturn.apps.server.openai.bodies import StreamOptions
 from multiturn.apps.server.openai.envelope import Envelope, usage_of
@@ -80,7 +80,9 @@ async def stream_chunks(
         include_usage: whether a last chunk has the numbers of tokens.
     """
     fields = envelope.fields(shape.kind)
-    usage: dict[str, Any] = {"usage": None} if include_usage else {}
+    # Equal in all chunks, of which there is one for each token.
+    start = f'data: {json_text(fields)[:-1]},"choices":['
+    end = '],"usage":null}\n\n' if include_usage else "]}\n\n"
     completions: list[Completion] = []
 
     def chunks_of(items: list[Item]) -> bytes:
@@ -91,8 +93,8 @@ async def stream_chunks(
             else:
                 completions.append(found)
                 choices = shape.on_completion(number, found)
-            chunks += [event({**fields, "choices": [choice], **usage}) for choice in choices]
-        return b"".join(chunks)
+            chunks += [start + json_text(choice) + end for choice in choices]
+        return "".join(chunks).encode("utf-8", "backslashreplace")
 
     try:
         async for items in generation:
