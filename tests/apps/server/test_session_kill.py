@@ -31,10 +31,12 @@ COMMAND = Path(sys.executable).with_name("multiturn")
 
 
 @contextmanager
-def process(home: Path, model: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+def process(
+    home: Path, model: str, port: int = 0
+) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """A `multiturn serve` of its own, and a client of it."""
     started = subprocess.Popen(
-        [COMMAND, "serve", "--model", model, "--port", "0", "--stop-seconds", "0"],
+        [COMMAND, "serve", "--model", model, "--port", str(port), "--stop-seconds", "0"],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "MULTITURN_HOME": str(home), "MULTITURN_SERVER_TOKEN": TOKEN},
@@ -167,13 +169,16 @@ def check_nothing_is_lost(session: SessionClient, killed: Killed) -> str:
     return "interrupted"
 
 
-def script(place: Path) -> str:
+def script(place: Path, seconds_per_token: float = 0.002) -> str:
     path = place / "script.jsonl"
     code = "".join(f"a{number} = {number}\n" for number in range(40))
     path.write_text(
         "\n".join(
             json.dumps(line)
-            for line in ({"settings": {"seconds_per_token": 0.002}}, {"answers": [code]})
+            for line in (
+                {"settings": {"seconds_per_token": seconds_per_token}},
+                {"answers": [code]},
+            )
         )
     )
     return f"scripted:{path}"

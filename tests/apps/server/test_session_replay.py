@@ -19,8 +19,13 @@ pytestmark = pytest.mark.real
 
 
 @pytest.fixture(scope="module")
-def server(sandbox: Sandbox) -> Iterator[RunningServer]:
-    with ScriptedEngine(SCRIPT) as engine, running(engine, sandbox) as server:
+def server(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    path = tmp_path_factory.mktemp("store") / "sessions.sqlite3"
+    with (
+        SessionStore(path) as store,
+        ScriptedEngine(SCRIPT) as engine,
+        running(engine, sandbox, store) as server,
+    ):
         yield server
 
 
@@ -70,8 +75,8 @@ def test_a_repair_is_not_written_since_its_prompt_is_in_no_record(session: Sessi
 
 
 def test_a_difference_is_said(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Another model wrote the turn, and the program's output is random."""
-    script = {"Set x": "import random\nx = random.random()\nprint(x)\n"}
+    """Another model wrote the turn, and the program prints what time it is."""
+    script = {"Set x": "import time\nx = time.time_ns()\nprint(x)\n"}
     with SessionStore(tmp_path / "sessions.sqlite3") as store:
         with (
             ScriptedEngine(script, model="one") as engine,
@@ -92,13 +97,14 @@ def test_a_difference_is_said(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_a_model_that_samples_writes_the_same(
-    tiny_gguf: Callable[..., Path], home: Path, sandbox: Sandbox
+    tiny_gguf: Callable[..., Path], home: Path, tmp_path: Path, sandbox: Sandbox
 ) -> None:
     """Each candidate alone, as it was written among others."""
     del home
     with (
+        SessionStore(tmp_path / "sessions.sqlite3") as store,
         open_native(tiny_gguf(context=2048, vocabulary=310), threads=1, slots=4) as engine,
-        running(engine, sandbox) as server,
+        running(engine, sandbox, store) as server,
         server.client() as http,
     ):
         session = SessionClient(http)

@@ -46,7 +46,11 @@ export async function showCandidates(session, turn, pick) {
                 box.close();
                 pick(candidate.number);
               },
-              { disabled: candidate.number === detail.chosen, "data-pick": candidate.number },
+              {
+                disabled: candidate.number === detail.chosen,
+                "data-pick": candidate.number,
+                "aria-label": `Pick candidate ${candidate.number}`,
+              },
             ),
             element(
               "span",

@@ -65,14 +65,21 @@ export function diffView(lines, label) {
   );
 }
 
-// One text, with the lines marked that the other does not have.
+// One text, with the lines marked that the other does not have; a screen reader hears it too.
 export function markedAgainst(text, other, label) {
   const lines = diffLines(other, text).filter(({ kind }) => kind !== "left");
+  const line = ({ kind, text: content }) =>
+    kind === "right"
+      ? element(
+          "span",
+          { class: "line differs" },
+          element("span", { class: "spoken" }, "differs: "),
+          `${content}\n`,
+        )
+      : element("span", { class: "line" }, `${content}\n`);
   return element(
     "pre",
     { class: "code", tabindex: "0", role: "region", "aria-label": label },
-    lines.map(({ kind, text: line }) =>
-      element("span", { class: kind === "right" ? "line differs" : "line" }, `${line}\n`),
-    ),
+    lines.map(line),
   );
 }

@@ -45,51 +45,66 @@ export function dialog(title, ...content) {
   return made;
 }
 
-// Asks for one text; resolves to it, or to null. With `send`, the window stays open until that has
-// taken the text, so that a text is not lost where it fails.
-export function ask(
-  title,
-  { value = "", rows = 1, label = title, save = "Save", hint = "", send = null } = {},
-) {
-  return new Promise((resolve) => {
-    const field = element(rows > 1 ? "textarea" : "input", {
-      id: "asked",
-      rows: rows > 1 ? rows : null,
-      value,
-      spellcheck: "false",
-      class: rows > 1 ? "code" : null,
-      "aria-describedby": hint ? "asked-hint" : null,
-    });
-    const fault = element("p", { class: "error", role: "alert" });
-    let answer = null;
-    const submit = async (event) => {
-      event.preventDefault();
-      try {
-        await send?.(field.value);
-      } catch (error) {
-        fault.textContent = error.message;
-        return;
-      }
-      answer = field.value;
-      box.close();
-    };
-    const form = element(
-      "form",
-      { onsubmit: submit },
-      element("label", { for: "asked" }, label),
-      field,
-      hint ? element("p", { class: "quiet", id: "asked-hint" }, hint) : null,
-      fault,
-      element("div", { class: "row" }, element("button", { class: "primary" }, save)),
-    );
-    field.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
-    });
-    const box = dialog(title, form);
-    box.addEventListener("close", () => resolve(answer));
-    field.focus();
-    if (rows === 1) field.select();
+function plainField({ value, rows, hint, submit }) {
+  const isLong = rows > 1;
+  const field = element(isLong ? "textarea" : "input", {
+    id: "asked",
+    rows: isLong ? rows : null,
+    value,
+    spellcheck: "false",
+    class: isLong ? "code" : null,
+    "aria-describedby": hint ? "asked-hint" : null,
   });
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit();
+  });
+  const focus = () => {
+    field.focus();
+    if (!isLong) field.select();
+  };
+  return { element: field, text: () => field.value, focus };
+}
+
+// Asks for one text; resolves to it, or to null. With `send`, the window stays open until that has
+// taken the text, so that a text is not lost where it fails. `editor` makes another field than a
+// plain one: from {value, label, submit} to {element, text(), focus()}.
+export async function ask(title, options = {}) {
+  const {
+    value = "",
+    rows = 1,
+    label = title,
+    save = "Save",
+    hint = "",
+    send = null,
+    editor = null,
+  } = options;
+  const submit = () => form.requestSubmit();
+  const field = editor ? await editor({ value, label, submit }) : plainField({ value, rows, hint, submit });
+  const fault = element("p", { class: "error", role: "alert" });
+  let answer = null;
+  const take = async (event) => {
+    event.preventDefault();
+    try {
+      await send?.(field.text());
+    } catch (error) {
+      fault.textContent = error.message;
+      return;
+    }
+    answer = field.text();
+    box.close();
+  };
+  const form = element(
+    "form",
+    { onsubmit: take },
+    editor ? null : element("label", { for: "asked" }, label),
+    field.element,
+    hint ? element("p", { class: "quiet", id: "asked-hint" }, hint) : null,
+    fault,
+    element("div", { class: "row" }, element("button", { class: "primary" }, save)),
+  );
+  const box = dialog(title, form);
+  field.focus();
+  return new Promise((resolve) => box.addEventListener("close", () => resolve(answer)));
 }
 
 export function note(text, { action = null, label = "Undo", seconds = 8, bad = false } = {}) {

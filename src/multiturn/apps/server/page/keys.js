@@ -11,6 +11,7 @@ const TURN_ACTIONS = {
   w: "Edit prompt",
   x: "Add an example",
   o: "Expect this output",
+  i: "Record",
   g: "Branch from here",
   u: "Undo",
 };
@@ -25,6 +26,7 @@ const KEYS = [
   ["c", "its candidates side by side"],
   ["e, w", "edit its code, its prompt"],
   ["x, o", "add an example; expect what it printed"],
+  ["i", "its record, and a replay from it"],
   ["g, u", "branch from the turn; undo the last one"],
   ["a", "run the stale turns again"],
   ["s", "sessions"],

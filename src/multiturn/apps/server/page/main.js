@@ -1,5 +1,6 @@
 // Puts the page together.
 
+import { announce } from "./announce.js";
 import { get, post, remove } from "./api.js";
 import { ask, byId, note } from "./dom.js";
 import { showBranches } from "./branches_view.js";
@@ -48,15 +49,7 @@ const actions = {
         reporting((turn) => session.change("move", { turn })),
       ),
   ),
-  settings: reporting(
-    () =>
-      session &&
-      showSettings(
-        session,
-        about,
-        reporting((change) => session.update(change)),
-      ),
-  ),
+  settings: reporting(() => session && showSettings(session, about, (change) => session.update(change))),
   program: () => program.toggle(),
   theme: changeTheme,
   help: showHelp,
@@ -82,6 +75,7 @@ function showSession() {
   if (!byId("notebook-columns").hidden) document.title = `${session.view.name} — Multiturn`;
   notebook.show(session);
   program.show(session);
+  announce(session);
 }
 
 function showConnection(error = null) {

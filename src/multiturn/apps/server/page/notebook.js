@@ -110,12 +110,12 @@ export class Notebook {
       element(
         "div",
         { class: "side-by-side" },
-        job.candidates.map((entry) => this.candidateView(entry, job.candidates.length)),
+        job.candidates.map((entry) => this.candidateView(entry, job.candidates.length, running)),
       ),
     );
   }
 
-  candidateView({ index, text, candidate }, count) {
+  candidateView({ index, text, candidate }, count, running) {
     let code;
     if (candidate) {
       code = element(
@@ -129,7 +129,7 @@ export class Notebook {
       code = element(
         "pre",
         {
-          class: "code writing",
+          class: running ? "code writing" : "code",
           tabindex: "0",
           role: "region",
           "aria-label": `Code of candidate ${index + 1}`,

@@ -56,7 +56,7 @@ export class ProgramView {
         element("h2", {}, "Program"),
         button("Run", run),
         button("Copy", copy),
-        ...["py", "ipynb", "md", "json"].map((suffix) =>
+        ...["py", "ipynb", "md", "jsonl", "json"].map((suffix) =>
           element(
             "a",
             { class: "button", href: `${session.path}/export/${suffix}`, download: "" },

@@ -2,6 +2,10 @@
 
 import { get, post, remove } from "./api.js";
 import { button, dialog, element, note } from "./dom.js";
+import { reporting } from "./report_errors.js";
+
+const MAX_LISTED = 200;
+const SEARCH_AFTER_MILLISECONDS = 150;
 
 export function showSessions(current, open, create) {
   const search = element("input", {
@@ -37,76 +41,83 @@ export function showSessions(current, open, create) {
     list,
     element(
       "details",
-      { ontoggle: showDeleted },
+      { ontoggle: (event) => showDeleted(event.target) },
       element("summary", {}, "Deleted sessions"),
       element("ul", { class: "list", id: "deleted-sessions" }),
     ),
   );
   let timer = null;
+  let asked = 0;
   search.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(show, 150);
+    timer = setTimeout(show, SEARCH_AFTER_MILLISECONDS);
   });
 
-  async function show() {
-    const { sessions } = await get(`/api/sessions?limit=200&search=${encodeURIComponent(search.value)}`);
+  const show = reporting(async () => {
+    asked += 1;
+    const number = asked;
+    const words = encodeURIComponent(search.value);
+    const { sessions, total } = await get(`/api/sessions?limit=${MAX_LISTED}&search=${words}`);
+    if (number !== asked) return; // another search was begun meanwhile
     list.replaceChildren(...sessions.map(entry));
     if (!sessions.length) list.append(element("li", { class: "quiet" }, "None."));
-  }
+    if (total > sessions.length) {
+      list.append(element("li", { class: "quiet" }, `${total - sessions.length} more; search for them.`));
+    }
+  });
+
+  const restore = reporting(async (session) => {
+    await post(`/api/sessions/${session.id}/restore`);
+    note(`Restored ${session.name}.`);
+    if (box.isConnected) show();
+    if (session.id === current) open(session.id);
+  });
+
+  const discard = reporting(async (session) => {
+    await remove(`/api/sessions/${session.id}`);
+    note(`Deleted ${session.name}.`, { action: () => restore(session), seconds: 20 });
+    search.focus(); // the button is gone
+    await show();
+  });
 
   function entry(session) {
-    const line = element(
+    const go = () => {
+      box.close();
+      open(session.id);
+    };
+    return element(
       "li",
       {},
       button(
         [
           element("strong", {}, session.name),
-          ` ${session.turns} turns `,
+          ` ${session.turns === 1 ? "1 turn" : `${session.turns} turns`} `,
           element("span", { class: "quiet" }, session.snippet ?? session.last_prompt),
         ],
-        () => {
-          box.close();
-          open(session.id);
-        },
+        go,
         { class: "wide", "aria-current": session.id === current ? "true" : null },
       ),
-      button(
-        "Delete",
-        async () => {
-          await remove(`/api/sessions/${session.id}`);
-          line.remove();
-          note(`Deleted ${session.name}.`, {
-            action: async () => {
-              await post(`/api/sessions/${session.id}/restore`);
-              note(`Restored ${session.name}.`);
-              if (box.isConnected) show();
-            },
-          });
-        },
-        { "aria-label": `Delete ${session.name}` },
-      ),
+      button("Delete", () => discard(session), { "aria-label": `Delete ${session.name}` }),
     );
-    return line;
   }
 
-  async function showDeleted(event) {
-    if (!event.target.open) return;
+  const showDeleted = reporting(async (details) => {
+    if (!details.open) return;
     const { sessions } = await get("/api/sessions?deleted=true");
-    event.target.querySelector("ul").replaceChildren(
-      ...sessions.map((session) =>
-        element(
-          "li",
-          {},
-          `${session.name} `,
-          button("Restore", async (click) => {
-            await post(`/api/sessions/${session.id}/restore`);
-            click.target.closest("li").remove();
-            show();
-          }),
-        ),
-      ),
-    );
-  }
+    const line = (session) => {
+      const again = async () => {
+        await restore(session);
+        await showDeleted(details);
+      };
+      return element(
+        "li",
+        {},
+        `${session.name} `,
+        button("Restore", again, { "aria-label": `Restore ${session.name}` }),
+      );
+    };
+    details.querySelector("ul").replaceChildren(...sessions.map(line));
+  });
 
   async function importFile() {
     try {

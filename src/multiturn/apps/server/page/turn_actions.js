@@ -1,8 +1,10 @@
 // What a person can do with a turn. Each action takes the turn; `session()` is the open one.
 
 import { showCandidates } from "./candidates_view.js";
+import { codeEditor } from "./code_editor.js";
 import { EXAMPLE_HINT } from "./composer.js";
 import { ask, note } from "./dom.js";
+import { showRecord } from "./record_view.js";
 import { reporting } from "./report_errors.js";
 
 export function turnActions(session) {
@@ -19,9 +21,10 @@ export function turnActions(session) {
     editCode: reporting((turn) =>
       ask("Edit code", {
         value: turn.code,
-        rows: 14,
+        label: `Code of the step: ${turn.prompt}`,
         save: "Run it",
-        hint: "Ctrl+Enter runs it",
+        hint: "Ctrl+Enter runs it. Tab indents; after Ctrl+M it moves on.",
+        editor: codeEditor,
         send: async (code) => {
           if (code.trim() !== turn.code.trim()) await session().start(`turns/${turn.id}/edit`, { code });
         },
@@ -53,6 +56,7 @@ export function turnActions(session) {
     unexpect: reporting((turn, example) =>
       session().start(`turns/${turn.id}/examples/${example.number}`, undefined, "DELETE"),
     ),
+    record: reporting((turn) => showRecord(session(), turn)),
     branch: reporting((turn) => session().change("move", { turn: turn.id })),
     undo: reporting(async (turn) => {
       await session().change("move", { turn: turn.parent });

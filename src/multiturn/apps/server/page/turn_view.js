@@ -3,11 +3,15 @@
 import { button, element } from "./dom.js";
 import { highlighted } from "./highlight.js";
 
-export function outputView(printed, { cut = false, error = null, line = null, stderr = "" } = {}) {
+export function outputView(printed, { cut = false, error = null, line = null, stderr = "", of = "" } = {}) {
   const parts = [];
   if (printed)
     parts.push(
-      element("pre", { class: "output", tabindex: "0", role: "region", "aria-label": "Output" }, printed),
+      element(
+        "pre",
+        { class: "output", tabindex: "0", role: "region", "aria-label": `Output${of}` },
+        printed,
+      ),
     );
   if (cut)
     parts.push(
@@ -20,7 +24,7 @@ export function outputView(printed, { cut = false, error = null, line = null, st
     parts.push(
       element(
         "pre",
-        { class: "output stderr", tabindex: "0", role: "region", "aria-label": "Standard error" },
+        { class: "output stderr", tabindex: "0", role: "region", "aria-label": `Standard error${of}` },
         stderr,
       ),
     );
@@ -116,6 +120,7 @@ export function turnView(turn, number, actions, { isCurrent = false } = {}) {
       error: turn.error,
       line: turn.line,
       stderr: turn.stderr,
+      of: ` of turn ${number}`,
     }),
     examplesView(turn, actions),
     valuesView(turn.values),
@@ -130,12 +135,16 @@ export function turnView(turn, number, actions, { isCurrent = false } = {}) {
           button("Edit prompt", () => actions.editPrompt(turn)),
           button("Add an example", () => actions.expect(turn)),
           turn.printed.trim() ? button("Expect this output", () => actions.expectOutput(turn)) : null,
+          button("Record", () => actions.record(turn)),
           isCurrent
             ? button("Undo", () => actions.undo(turn))
             : button("Branch from here", () => actions.branch(turn)),
-          turn.edited
-            ? element("span", { class: "quiet" }, "edited by hand")
-            : element("span", { class: "quiet" }, turn.model ?? ""),
+          element(
+            "span",
+            { class: "quiet" },
+            turn.edited ? "edited by hand" : (turn.model ?? ""),
+            turn.isolation ? ` · ran in ${turn.isolation}` : "",
+          ),
         )
       : null,
   );

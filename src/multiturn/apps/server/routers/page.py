@@ -34,13 +34,15 @@ class _File:
 @cache
 def _files() -> Mapping[str, _File]:
     """All files of the page by their names: no other name leads anywhere."""
+    place = files("multiturn.apps.server") / "page"
     found = {}
-    for file in (files("multiturn.apps.server") / "page").iterdir():
-        kind = _TYPES.get("." + file.name.rpartition(".")[2])
-        if kind is not None:
-            content = file.read_bytes()
-            tag = hashlib.sha256(content).hexdigest()[:20]
-            found[file.name] = _File(content, kind, f'"{tag}"')
+    for before, part in (("", place), ("vendor/", place / "vendor")):
+        for file in part.iterdir():
+            kind = _TYPES.get("." + file.name.rpartition(".")[2])
+            if kind is not None:
+                content = file.read_bytes()
+                tag = hashlib.sha256(content).hexdigest()[:20]
+                found[before + file.name] = _File(content, kind, f'"{tag}"')
     return found
 
 
@@ -50,7 +52,7 @@ def front(request: Request) -> Response:
     return _answer(request, "index.html")
 
 
-@router.get("/page/{name}")
+@router.get("/page/{name:path}")
 def page_file(request: Request, name: str) -> Response:
     """A part of the page."""
     return _answer(request, name)
