@@ -157,7 +157,6 @@ def test_a_connection_that_is_lost_in_mid_generation(browser: Any, stepping: Ste
             engine.release(10)
             person.wait_for_text("#connection", "connection lost")
             assert page.locator("#job pre").text_content().strip() == before
-            person.press("n")
             person.type("Add 1.")  # meanwhile, one writes on
             proxy.repair()
             page.locator("#connection").wait_for(state="hidden")

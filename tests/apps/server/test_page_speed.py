@@ -60,7 +60,7 @@ def test_the_first_load_is_small_and_soon_interactive(
     try:
         page = context.new_page()
         asked: list[Any] = []
-        page.on("request", asked.append)
+        page.on("request", lambda request: asked.append(request))
         worked = processor_seconds(context, page)
         before = worked()
         page.goto(f"{server.url}/?token={server.token}#{session.id}")
