@@ -58,9 +58,13 @@ class LoopDefaults:
     """How candidates are written and chosen."""
 
 
-MEASURED: Mapping[str, LoopDefaults] = {}
-"""What was best on the dev problems, by the letters and digits that a model's name contains, such
-as ``qwen25coder05b``."""
+_BY_VALUES = Strategy(choose="values", align=True, asked=True)
+
+MEASURED: Mapping[str, LoopDefaults] = {
+    "qwen25coder05b": LoopDefaults(style="chat", n=8, retries=1, strategy=_BY_VALUES),
+    "qwen25coder15b": LoopDefaults(style="chat", n=4, retries=1, strategy=_BY_VALUES),
+}
+"""What was best on the dev problems, by the letters and digits that a model's name contains."""
 
 
 def loop_defaults(model: str) -> LoopDefaults:
