@@ -110,7 +110,7 @@ def _c(programs: Sequence[str]) -> str:
         top=r"^#include .*\n",
         names=r"^(?:static )?(?!return\b|else\b)[A-Za-z_][\w ]*?[ *]+(\w+)\([^;{]*\{"
         r"|^typedef (?:struct|enum) ?\w* ?\{[^}]*\} (\w+);|^#define (\w+)",
-        call='    printf("\\x1e%d\\n", {number});\n    main_{number}();\n'
+        call='    printf("\\x1e%d\\n", {number});\n    fflush(stdout);\n    main_{number}();\n'
         '    printf("\\x1f");\n    fflush(stdout);\n',
         main="int main(void) {{\n{calls}    return 0;\n}}\n",
     )
