@@ -61,7 +61,7 @@ def test_auto_means_the_measured_style():
 
 def test_the_arm_loop_runs_with_them():
     assert LOOP.options_for("some-teller-0.5b") == LoopOptions(
-        n=3, other_temperature=0.9, retries=2, strategy=BEST.strategy
+        n=3, other_temperature=0.9, max_tokens=256, retries=2, strategy=BEST.strategy
     )
-    assert LOOP.options_for("other") == LoopOptions()
+    assert LOOP.options_for("other") == LoopOptions(max_tokens=256)  # as in a session
     assert CHAT.options_for("some-teller-0.5b") == CHAT.options
