@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from multiturn.apps.cli.bench.settings import resolve_bench_settings
 from multiturn.apps.cli.session_settings import session_settings
 from multiturn.apps.cli.settings import resolve_settings
 from multiturn.benchmarks.arms.options import LoopOptions
@@ -65,3 +66,11 @@ def test_the_arm_loop_runs_with_them():
     )
     assert LOOP.options_for("other") == LoopOptions(max_tokens=256)  # as in a session
     assert CHAT.options_for("some-teller-0.5b") == CHAT.options
+
+
+def test_a_benchmark_draws_one_sample_of_each_item_all_the_same(monkeypatch):
+    settings = resolve_bench_settings({"model": "some-teller-0.5b"})
+    assert settings.n == 1
+    monkeypatch.setenv("MULTITURN_N", "5")
+    assert resolve_bench_settings({"model": "some-teller-0.5b"}).n == 5
+    assert resolve_bench_settings({"model": "some-teller-0.5b"}, n=2).n == 2
