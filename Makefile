@@ -1,6 +1,7 @@
 # Starts from a bare machine with Python 3.11 or newer, pip and make.
 #
-#   make demo    set up, fetch the default model, write a program with it in turns
+#   make demo    set up, fetch the default model, write a program with it in turns;
+#                in another language with LANGUAGE=js, go, java, c or cpp
 #   make quick   set up, pass the tests that take a moment: at each save
 #   make test    set up, pass the tests
 #   make check   all that CI runs
@@ -16,7 +17,8 @@ DEVELOP := $(VENV)/.develop-ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FIND_COMPILER := $(BIN)/python -c 'import sys; \
   from multiturn.models.native.compilers import find_compiler; sys.exit(find_compiler() is None)'
-SPECIFICATION ?= examples/demo.yaml
+LANGUAGE ?= python
+SPECIFICATION ?= $(if $(filter python,$(LANGUAGE)),examples/demo.yaml,examples/languages/demo.yaml)
 QUICK := $(addprefix tests/,core text synthesis benchmarks sandbox engines) $(wildcard tests/test_*.py)
 CPP := $(shell find src bench tests -name '*.cc' -o -name '*.h')
 CPP_FLAGS = -std=c++20 -Wno-psabi -isystem $(shell $(BIN)/python -c 'import jax.ffi; print(jax.ffi.include_dir())')
@@ -24,10 +26,10 @@ CPP_FLAGS = -std=c++20 -Wno-psabi -isystem $(shell $(BIN)/python -c 'import jax.
 .PHONY: help demo setup quick test check format static slow docs wheel parity lock clean
 
 help:
-	@sed -n '3,9s/^#   //p' Makefile
+	@sed -n '3,10s/^#   //p' Makefile
 
 demo: $(RUNTIME)
-	@$(BIN)/multiturn synth $(SPECIFICATION) --demo
+	@$(BIN)/multiturn synth $(SPECIFICATION) --language $(LANGUAGE) --demo
 
 setup: $(DEVELOP)
 

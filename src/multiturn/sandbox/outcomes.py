@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from multiturn.core.records import absent_if_default
 from multiturn.sandbox.isolation import IsolationLevel
 
 __all__ = ["Outcome", "RunResult", "Status"]
@@ -53,6 +54,8 @@ class Outcome:
     """Name of the signal, e.g. ``SIGSEGV``."""
     exit_code: int | None = None
     """The exit code, where the program left early."""
+    compiling: bool = field(default=False, metadata=absent_if_default())
+    """Whether it ended in the compiler, before the program began."""
 
     @property
     def finished(self) -> bool:
@@ -66,7 +69,18 @@ class Outcome:
             >>> Outcome(Status.RAISED, error="ValueError: no", line=3).describe()
             'raised ValueError: no (line 3)'
         """
-        text = {
+        text = self._compiler_words() if self.compiling else self._program_words()
+        return f"{text} (line {self.line})" if self.line else text
+
+    def _compiler_words(self) -> str:
+        return {
+            Status.TIMED_OUT_CPU: "does not compile in time",
+            Status.TIMED_OUT_WALL: "does not compile in time",
+            Status.OUT_OF_MEMORY: "needs too much memory to compile",
+        }.get(self.status, f"does not compile: {(self.error or '').removeprefix('error: ')}")
+
+    def _program_words(self) -> str:
+        return {
             Status.FINISHED: "finished",
             Status.RAISED: f"raised {self.error}",
             Status.SYNTAX_ERROR: f"does not parse: {self.error}",
@@ -77,7 +91,6 @@ class Outcome:
             Status.TOO_MUCH_OUTPUT: "printed too much",
             Status.KILLED: f"was ended by {self.signal}",
         }[self.status]
-        return f"{text} (line {self.line})" if self.line else text
 
 
 @dataclass(frozen=True, slots=True)

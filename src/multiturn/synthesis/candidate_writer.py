@@ -17,6 +17,7 @@ from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.candidates import (
     DistinctCandidates,
     TurnRequest,
+    failing_line,
     failure_feedback,
     make_candidate,
 )
@@ -83,7 +84,7 @@ class CandidateWriter:
         """
         strategy = request.strategy
         found = DistinctCandidates(known, strategy.choose)
-        if strategy.checks:
+        if strategy.checks and request.language.inspects:
             request = replace(request, checks=self._checks(request))
         max_retries = request.session.settings.retries
         n = request.sampling.n
@@ -105,7 +106,8 @@ class CandidateWriter:
             best = found.best()
             if (best.good and not best.lacks) or attempt == max_retries:
                 break
-            message = failure_feedback(best, request.examples)
+            line = failing_line(request.assembly(best.text), best.run)
+            message = failure_feedback(best, request.examples, line)
             if strategy.retry == "feedback":
                 failure = FailedAttempt(best.text, message)
             yield Retrying(attempt + 1, max_retries, message)
@@ -197,7 +199,13 @@ class CandidateWriter:
         program = request.program(candidate.text)
         limits = request.session.settings.limits
         for execution in run_programs(
-            self._sandbox, [program], request.examples, limits, stop, checks=request.checks
+            self._sandbox,
+            [program],
+            request.examples,
+            limits,
+            stop,
+            checks=request.checks,
+            written_in=request.language,
         ):
             yield _Ran(index, candidate, program, execution)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Event as Flag
@@ -14,11 +15,10 @@ from multiturn.synthesis.alignment import (
     names_made,
     unused_names,
 )
-from multiturn.synthesis.execution import Execution
+from multiturn.synthesis.execution import READS_INPUT, Execution
 from multiturn.synthesis.expectations import absent_name
 from multiturn.synthesis.missing_imports import add_imports
 from multiturn.synthesis.notes import prompt_notes
-from multiturn.synthesis.program_text import program_text
 from multiturn.synthesis.prompts import FinishedTurn, PromptStyle
 from multiturn.synthesis.ranking import agreement, best_candidate
 from multiturn.synthesis.records import (
@@ -31,9 +31,17 @@ from multiturn.synthesis.records import (
     Turn,
 )
 from multiturn.synthesis.strategy import Choice, Strategy
-from multiturn.synthesis.trimming import longest_parsing_prefix, parses
+from multiturn.synthesis.trimming import finished_part
+from multiturn.text.assembly import Assembly, tidy_step
+from multiturn.text.languages import Language
 
-__all__ = ["DistinctCandidates", "TurnRequest", "failure_feedback", "make_candidate"]
+__all__ = [
+    "DistinctCandidates",
+    "TurnRequest",
+    "failing_line",
+    "failure_feedback",
+    "make_candidate",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +69,11 @@ class TurnRequest:
         return self.session.settings.strategy
 
     @property
+    def language(self) -> Language:
+        """The language of the program."""
+        return self.session.language
+
+    @property
     def notes(self) -> str:
         """What the prompt shows beside the turns."""
         if self.variables is not None:
@@ -70,9 +83,7 @@ class TurnRequest:
     @property
     def program_before(self) -> str:
         """The program without this step."""
-        return program_text(
-            self.session.header, [(step.prompt, step.code) for step in self.history]
-        )
+        return self.session.program_of([(step.prompt, step.code) for step in self.history]).text
 
     @property
     def names_before(self) -> list[str]:
@@ -97,12 +108,16 @@ class TurnRequest:
 
     def program(self, code: str) -> str:
         """The program so far with `code` as this step."""
+        return self.assembly(code).text
+
+    def assembly(self, code: str) -> Assembly:
+        """Like `program`, with the lines of each step."""
         steps = [(step.prompt, step.code) for step in self.history]
-        return program_text(self.session.header, [*steps, (self.prompt, code)])
+        return self.session.program_of([*steps, (self.prompt, code)])
 
     def lacks(self, code: str, run: ProgramRun) -> tuple[str, ...]:
         """What the prompt asks for and a step does not do; see `Candidate.lacks`."""
-        if not self.strategy.asked:
+        if not self.strategy.asked or not self.language.inspects:
             return ()
         known = self.names_before
         parts = list(missing_names(self.prompt, code, known))
@@ -211,15 +226,12 @@ def make_candidate(
     text = request.style.clean(done.text, request.history) if extract else done.text.strip("\n")
     unfinished = done.finish_reason is FinishReason.LENGTH or done.cut_by is not None
     trimmed = aligned = False
-    if (
-        extract
-        and unfinished
-        and request.session.settings.trim == "parses"
-        and not parses(request.program(text))
-    ):
-        shorter = longest_parsing_prefix(request.program("").rstrip("\n") + "\n", text)
-        text, trimmed = (shorter, True) if shorter.strip() else (text, False)
-    if request.strategy.align:
+    if extract:
+        text = tidy_step(request.language, text)
+    if extract and unfinished and request.session.settings.trim == "parses":
+        shorter = finished_part(request.language, request.program, text)
+        text, trimmed = (text, False) if shorter is None else (shorter, True)
+    if request.strategy.align and request.language.inspects:
         complete = align_step(request.prompt, text, request.names_before)
         complete = add_imports(complete, request.program_before)
         aligned, text = complete != text, complete
@@ -242,12 +254,30 @@ def make_candidate(
     )
 
 
-def failure_feedback(candidate: Candidate, examples: Sequence[Example]) -> str:
+def failing_line(program: Assembly, run: ProgramRun | None) -> str:
+    """The text of the line that failed, where its number tells the model nothing.
+
+    That is so where the steps are not in the program as the model has written them.
+    """
+    line = None if run is None else run.outcome.line
+    if line is None or program.in_order or not 1 <= line <= program.text.count("\n"):
+        return ""
+    return program.text.split("\n")[line - 1].strip()
+
+
+def failure_feedback(
+    candidate: Candidate, examples: Sequence[Example], failing_line: str = ""
+) -> str:
     """What went wrong, for the model; without the expected value, which it would just print."""
     if not candidate.text.strip():
         return "there was no code"
     if candidate.run is None or not candidate.finished:
-        return candidate.describe()
+        wrong = candidate.describe()
+        if failing_line:
+            wrong = f"{re.sub(r' [(]line [0-9]+[)]', '', wrong)}, at `{failing_line}`"
+        if candidate.run is not None and READS_INPUT in candidate.run.notes:
+            wrong += f"; {READS_INPUT}"
+        return wrong
     for example, examples_passed in zip(examples, candidate.examples_passed, strict=True):
         if not examples_passed and example.expression is not None:
             absent = absent_name(example, candidate.run)

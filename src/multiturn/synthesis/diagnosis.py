@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from multiturn.synthesis.alignment import names_asked_for, names_made
 from multiturn.synthesis.parsing import parse_module
-from multiturn.synthesis.program_text import program_text
 from multiturn.synthesis.records import Session, Turn
 from multiturn.synthesis.values import changed_values
 
@@ -42,9 +41,11 @@ class ErrorSource:
 
 
 def step_effects(session: Session, turn: Turn) -> StepEffects:
-    """What the chosen code of a turn did, compared with the turn before."""
+    """What the chosen code of a turn did, compared with the turn before; in Python only."""
     path = session.path(turn.id)
     run = turn.choice.run
+    if not session.language.inspects:
+        return StepEffects((), False, ())
     before = path[-2].choice.run if len(path) > 1 else None
     repeated = tuple(
         earlier.id for earlier in path[:-1] if _shares_statement(earlier.code, turn.code)
@@ -87,11 +88,10 @@ def error_source(session: Session, turn: Turn) -> ErrorSource | None:
 def _turn_at_line(session: Session, path: Sequence[Turn], line: int | None) -> Turn | None:
     if line is None:
         return None
-    for count in range(1, len(path) + 1):
-        steps = [(turn.prompt, turn.code) for turn in path[:count]]
-        if line <= program_text(session.header, steps).count("\n"):
-            return path[count - 1]
-    return None
+    if line <= session.header.count("\n"):
+        return path[0]
+    step = session.assembly(path[-1].id).step_at(line)
+    return None if step is None else path[step]
 
 
 def _that_lacks(name: str, earlier: Sequence[Turn]) -> ErrorSource | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event as Flag
 
 from multiturn.sandbox.oracles.compare import values_equal
@@ -11,10 +12,15 @@ from multiturn.sandbox.oracles.printed import printed_matches
 from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 from multiturn.synthesis.feed import Feed
+from multiturn.synthesis.program_text import PYTHON
 from multiturn.synthesis.records import Example, ProgramRun
 from multiturn.synthesis.values import READ_VALUES
+from multiturn.text.languages import Language
 
-__all__ = ["Execution", "output_matches", "run_program", "run_programs"]
+__all__ = ["READS_INPUT", "Execution", "output_matches", "run_program", "run_programs"]
+
+READS_INPUT = "the program reads its standard input, which is empty"
+"""The note of a run."""
 
 Results = Iterator[tuple[int, RunResult]]
 
@@ -31,9 +37,12 @@ class Execution:
     """How many checks hold."""
 
 
-def run_program(sandbox: Sandbox, source: str, limits: Limits) -> ProgramRun:
+def run_program(
+    sandbox: Sandbox, source: str, limits: Limits, written_in: Language = PYTHON
+) -> ProgramRun:
     """Run one program."""
-    return ProgramRun.from_result(sandbox.run(_program(source, READ_VALUES), limits))
+    result = sandbox.run(_program(source, written_in, READ_VALUES), limits)
+    return _run_of(result, source, written_in)
 
 
 def run_programs(
@@ -44,6 +53,7 @@ def run_programs(
     cancel: Flag | None = None,
     *,
     checks: Sequence[Example] = (),
+    written_in: Language = PYTHON,
 ) -> Iterator[Execution]:
     """Run programs in parallel and check the examples; yields each as it finishes.
 
@@ -52,12 +62,15 @@ def run_programs(
     programs are left to their limits.
     """
     for index, result in _until_cancelled(
-        sandbox.run_many((_program(source, READ_VALUES), limits) for source in sources), cancel
+        sandbox.run_many((_program(source, written_in, READ_VALUES), limits) for source in sources),
+        cancel,
     ):
         passed: list[bool] = []
         if result.outcome.finished:
             tests = (*examples, *checks)
-            values = _values(sandbox, sources[index], tests, limits, cancel)
+            values = {}
+            if written_in.inspects:
+                values = _values(sandbox, sources[index], tests, limits, cancel)
             for number, example in enumerate(tests):
                 if example.expression is None:
                     passed.append(output_matches(result.stdout_text, example.expected))
@@ -69,7 +82,7 @@ def run_programs(
             passed = [False] * len(examples)
         yield Execution(
             index,
-            ProgramRun.from_result(result),
+            _run_of(result, sources[index], written_in),
             tuple(passed[: len(examples)]),
             sum(passed[len(examples) :]),
         )
@@ -87,10 +100,23 @@ def output_matches(stdout: str, expected: object) -> bool:
     return (expected == "" and not stdout) or printed_matches(stdout, expected)
 
 
-def _program(source: str, result: str | None = None) -> Program:
+def _program(source: str, written_in: Language, result: str) -> Program:
     # One seed for all runs: a program with random numbers prints the same when it runs again
     # with the next step.
-    return Program(source=source, result=result, seed=0)
+    return Program(
+        source=source,
+        language=written_in.key,
+        result=result if written_in.inspects else None,
+        seed=0,
+    )
+
+
+def _run_of(result: RunResult, source: str, written_in: Language) -> ProgramRun:
+    """The record of a run; it notes that a program reads input, which is empty."""
+    run = ProgramRun.from_result(result)
+    if written_in.reads_input and re.search(written_in.reads_input, source):
+        run = replace(run, notes=(*run.notes, READS_INPUT))
+    return run
 
 
 def _values(
@@ -108,7 +134,7 @@ def _values(
     ]
     if not expressions:
         return {}
-    programs = ((_program(source, expression), limits) for _, expression in expressions)
+    programs = ((_program(source, PYTHON, expression), limits) for _, expression in expressions)
     return {
         expressions[at][0]: result.value
         for at, result in _until_cancelled(sandbox.run_many(programs), cancel)

@@ -7,22 +7,29 @@ import builtins
 
 from multiturn.core.errors import InputError
 from multiturn.synthesis.parsing import parse_module
+from multiturn.synthesis.program_text import PYTHON
 from multiturn.synthesis.records import Example, ProgramRun
 from multiturn.synthesis.values import MAX_NAMES
+from multiturn.text.languages import Language
 
 __all__ = ["absent_name", "describe_example", "read_expectation"]
 
 MAX_CHARACTERS = 10_000
 
 
-def read_expectation(words: str) -> Example:
+def read_expectation(words: str, written_in: Language = PYTHON) -> Example:
     """The example that some words stand for.
 
     ``NAME == VALUE`` compares a variable, or any expression, with a value; another comparison,
     call or condition must be true; everything else is what the program prints at its end.
 
+    Args:
+        words: what a person wrote.
+        written_in: the language of the program. Conditions are for Python: of a program in another
+            language only what it prints can be compared.
+
     Raises:
-        InputError: there are no words, or too many.
+        InputError: there are no words, or too many; or a condition for another language.
 
     Example:
         >>> read_expectation("total == 51.3")
@@ -49,12 +56,19 @@ Example(expected='Hello there', expression=None))
         tree = ast.parse(words, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Example(expected=words)
+    is_condition = isinstance(tree, ast.Compare | ast.Call | ast.BoolOp | ast.UnaryOp)
+    if is_condition and not written_in.inspects:
+        raise InputError(
+            f"a condition cannot be checked in {written_in.name}, only what the program prints",
+            got=words,
+            fix="write what it prints, a text in quotes",
+        )
     match tree:
         case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
             known, value = _literal(ast.unparse(right))
             if known:
                 return Example(expected=value, expression=ast.unparse(left))
-    if isinstance(tree, ast.Compare | ast.Call | ast.BoolOp | ast.UnaryOp):
+    if is_condition:
         return Example(expected=True, expression=f"bool({words})")
     return Example(expected=words)
 

@@ -1,4 +1,4 @@
-"""Exports programs: Python, notebook, Markdown, or the format of the published benchmark."""
+"""Exports programs: source, notebook, Markdown, or the format of the published benchmark."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from multiturn.core.files import write_atomically
 from multiturn.synthesis.published_format import PublishedProblem, published_line, published_prompt
 from multiturn.synthesis.records import ProgramRun, Session
 from multiturn.synthesis.specification import Specification
+from multiturn.text.languages import LANGUAGES
 
 __all__ = [
     "EXPORTERS",
     "export_session",
+    "export_text",
     "to_markdown",
     "to_notebook",
-    "to_python",
     "to_published",
+    "to_source",
     "write_specifications",
 ]
 
 
-def to_python(session: Session) -> str:
+def to_source(session: Session) -> str:
     """The program so far, exactly as it ran, with the turns as comments."""
     return session.program()
 
@@ -65,11 +67,11 @@ def to_markdown(session: Session) -> str:
     """A document: each turn, its code, and the new output of the program."""
     parts = [f"# {session.name}\n", f"Written with {session.model}.\n"]
     if session.header.strip():
-        parts.append(_block(session.header.strip(), "python"))
+        parts.append(_block(session.header.strip(), session.language.key))
     for number, (turn, printed) in enumerate(_steps_with_output(session), start=1):
         parts.append(f"## Turn {number}\n")
         parts.append(_markdown_quoted(turn.prompt) + "\n")
-        parts.append(_block(turn.code, "python"))
+        parts.append(_block(turn.code, session.language.key))
         run = turn.choice.run
         if printed:
             parts.append("Printed:\n\n" + _block(printed.rstrip("\n"), "text"))
@@ -108,12 +110,39 @@ def to_published(session: Session) -> str:
 
 
 EXPORTERS: dict[str, Callable[[Session], str]] = {
-    ".py": to_python,
+    **{suffix: to_source for entry in LANGUAGES.values() for suffix in entry.extensions},
     ".ipynb": to_notebook,
     ".md": to_markdown,
     ".jsonl": to_published,
 }
 """By the suffix of the file."""
+
+_OF_PYTHON = (".ipynb", ".jsonl")
+"""The formats that have Python programs only."""
+
+
+def export_text(session: Session, path: Path) -> str:
+    """The current path of a session in the format of `path`'s suffix.
+
+    Raises:
+        InputError: there is no such format for the program's language, or nothing to export.
+    """
+    entry, suffix = session.language, path.suffix.lower()
+    allowed = [*entry.extensions, ".ipynb", ".md", ".jsonl"]
+    if not entry.inspects:
+        allowed = [each for each in allowed if each not in _OF_PYTHON]
+    if suffix not in allowed:
+        near = [] if suffix in EXPORTERS else nearest(path.suffix, allowed, max_count=1)
+        programs = "programs" if entry.inspects else f"{entry.name} programs"
+        raise InputError(
+            f"{programs} cannot be exported in this format",
+            got=path.name,
+            allowed=", ".join(allowed),
+            fix=f"did you mean {path.with_suffix(near[0]).name!r}?" if near else "use one of these",
+        )
+    if session.current is None:
+        raise InputError("there is no program yet", fix="say what the first step should do")
+    return EXPORTERS[suffix](session)
 
 
 def export_session(session: Session, path: Path) -> None:
@@ -121,24 +150,14 @@ def export_session(session: Session, path: Path) -> None:
 
     Args:
         session: the session.
-        path: ends in .py, .ipynb, .md or .jsonl.
+        path: ends in an extension of the program's language, or in .md; for Python also in .ipynb
+            or .jsonl.
 
     Raises:
-        InputError: the suffix is not in `EXPORTERS`, or there is nothing to export.
+        InputError: there is no such format for the program's language, or nothing to export.
         StorageError: the file cannot be written.
     """
-    exporter = EXPORTERS.get(path.suffix.lower())
-    if exporter is None:
-        near = nearest(path.suffix, EXPORTERS, max_count=1)
-        raise InputError(
-            "programs cannot be exported in this format",
-            got=path.name,
-            allowed=", ".join(EXPORTERS),
-            fix=f"did you mean {path.with_suffix(near[0]).name!r}?" if near else "use one of these",
-        )
-    if session.current is None:
-        raise InputError("there is no program yet", fix="say what the first step should do")
-    write_atomically(path, exporter(session))
+    write_atomically(path, export_text(session, path))
 
 
 def write_specifications(path: Path, specifications: tuple[Specification, ...]) -> None:

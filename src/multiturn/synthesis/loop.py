@@ -10,7 +10,7 @@ from multiturn.core.errors import InputError
 from multiturn.engines.protocol import Engine
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.candidate_writer import CandidateWriter
-from multiturn.synthesis.candidates import TurnRequest, failure_feedback
+from multiturn.synthesis.candidates import TurnRequest, failing_line, failure_feedback
 from multiturn.synthesis.events import (
     CandidateRan,
     CandidateWritten,
@@ -20,7 +20,6 @@ from multiturn.synthesis.events import (
 )
 from multiturn.synthesis.execution import Execution, run_program, run_programs
 from multiturn.synthesis.headers import resolve_header
-from multiturn.synthesis.program_text import program_text
 from multiturn.synthesis.prompts import FailedAttempt, FinishedTurn, PromptStyle, choose_style
 from multiturn.synthesis.ranking import best_candidate
 from multiturn.synthesis.records import (
@@ -34,6 +33,7 @@ from multiturn.synthesis.records import (
 )
 from multiturn.synthesis.store import SessionStore
 from multiturn.synthesis.turn_text import validate_code, validate_turn
+from multiturn.text.languages import language
 
 __all__ = ["Synthesizer"]
 
@@ -76,12 +76,14 @@ class Synthesizer:
         """A new session; resolves the style and the header for this model and sandbox.
 
         Raises:
-            InputError: the model does not support the style, the header does not run, or the
-                name is invalid.
+            InputError: the model does not support the style, the header does not run, the tools
+                of the language are not installed, or the name is invalid.
+            MissingDependencyError: the package of the language's grammar is not installed.
         """
         settings = settings or SessionSettings()
         style = choose_style(self.engine.info, settings.style)
-        header = resolve_header(settings.header, style.name, self.sandbox)
+        written_in = language(settings.language)
+        header = resolve_header(settings.header, style.name, self.sandbox, written_in)
         return self.store.create(
             name=name, model=self.model, style=style.name, header=header, settings=settings
         )
@@ -185,7 +187,9 @@ class Synthesizer:
             InputError: there is no turn yet; and what `take_turn` raises.
         """
         turn = _turn_at(session, turn_id, "to repair")
-        message = message or failure_feedback(turn.choice, turn.examples)
+        message = message or failure_feedback(
+            turn.choice, turn.examples, failing_line(session.assembly(turn.id), turn.choice.run)
+        )
         if sampling is None:
             sampling = session.settings.sampling.for_retry()
         request = self._again(session, turn, sampling, cancel)
@@ -375,7 +379,9 @@ class Synthesizer:
 
     def run(self, session: Session) -> ProgramRun:
         """Run the program so far again."""
-        return run_program(self.sandbox, session.program(), session.settings.limits)
+        return run_program(
+            self.sandbox, session.program(), session.settings.limits, session.language
+        )
 
     def _again(
         self, session: Session, turn: Turn, sampling: Sampling, cancel: Flag | None
@@ -395,7 +401,9 @@ class Synthesizer:
         )
 
     def _style(self, session: Session) -> PromptStyle:
-        return choose_style(self.engine.info, session.style, session.settings.strategy)
+        return choose_style(
+            self.engine.info, session.style, session.settings.strategy, session.language
+        )
 
     # The phases of a turn, each a generator of events.
 
@@ -484,7 +492,9 @@ class Synthesizer:
         """
         yield CandidateWritten(index, candidate)
         limits = session.settings.limits
-        for ran in run_programs(self.sandbox, [program], turn.examples, limits, cancel):
+        for ran in run_programs(
+            self.sandbox, [program], turn.examples, limits, cancel, written_in=session.language
+        ):
             candidate = _with_run(candidate, ran)
         if candidate.run is None or _is_set(cancel):
             return None
@@ -498,7 +508,9 @@ class Synthesizer:
         ]
         candidates = list(turn.candidates)
         limits = session.settings.limits
-        for ran in run_programs(self.sandbox, programs, turn.examples, limits, cancel):
+        for ran in run_programs(
+            self.sandbox, programs, turn.examples, limits, cancel, written_in=session.language
+        ):
             candidates[ran.index] = _with_run(candidates[ran.index], ran)
             yield CandidateRan(ran.index, candidates[ran.index], programs[ran.index])
         if _is_set(cancel):
@@ -538,7 +550,7 @@ def _steps(turns: Sequence[Turn]) -> tuple[FinishedTurn, ...]:
 def _program(session: Session, before: Sequence[Turn], prompt: str, code: str) -> str:
     """The program of some turns and one more step."""
     steps = [(turn.prompt, turn.code) for turn in before]
-    return program_text(session.header, [*steps, (prompt, code)])
+    return session.program_of([*steps, (prompt, code)]).text
 
 
 def _with_run(candidate: Candidate, ran: Execution) -> Candidate:

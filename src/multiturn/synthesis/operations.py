@@ -121,7 +121,8 @@ class Operations:
             InputError: the turn is not part of the program so far, or there are no words.
         """
         turn = turn_in_program(session, turn_id)
-        example = read_expectation(expected) if isinstance(expected, str) else expected
+        entry = session.language
+        example = read_expectation(expected, entry) if isinstance(expected, str) else expected
         return self._synthesizer.expect(session, example, turn_id=turn.id, cancel=cancel)
 
     def expect_no_longer(

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["as_comment", "program_text", "verbatim_comment"]
+from multiturn.text.assembly import assemble_program
+from multiturn.text.languages import Language, language
+
+__all__ = ["PYTHON", "as_comment", "program_text", "verbatim_comment"]
+
+PYTHON = language("python")
 
 
 def as_comment(prompt: str) -> str:
-    r"""A prompt as Python comment lines, each ending with a newline.
-
-    Lines after the first that are comments already stay as they are, as in the prompts of the
-    published benchmark; trailing blanks stay too.
+    r"""A prompt as Python comment lines; see `Language.as_comment`.
 
     Example:
         >>> as_comment("Read the file.\nCount its lines. ")
         '# Read the file.\n# Count its lines. \n'
-        >>> as_comment("Write triple(n).\n# triple(2) = 6")
-        '# Write triple(n).\n# triple(2) = 6\n'
     """
-    first, *others = prompt.split("\n")
-    marked = (line if line.startswith("#") else f"# {line}" if line else "#" for line in others)
-    return "".join(f"{line}\n" for line in (f"# {first}", *marked))
+    return PYTHON.as_comment(prompt)
 
 
 def verbatim_comment(prompt: str) -> str:
@@ -34,7 +32,12 @@ def verbatim_comment(prompt: str) -> str:
     return f"# {prompt}\n"
 
 
-def program_text(header: str, steps: Sequence[tuple[str, str]]) -> str:
-    """The program of some (prompt, code) steps."""
-    parts = [f"{as_comment(prompt)}{code.rstrip()}\n" for prompt, code in steps]
-    return header + "\n".join(parts)
+def program_text(
+    header: str, steps: Sequence[tuple[str, str]], written_in: Language = PYTHON
+) -> str:
+    """The program of some (prompt, code) steps.
+
+    Raises:
+        MissingDependencyError: the package of the language's grammar is not installed.
+    """
+    return assemble_program(written_in, header, steps).text

@@ -11,10 +11,12 @@ from multiturn.engines.protocol import EngineInfo
 from multiturn.synthesis.chat_template import ChatTemplate
 from multiturn.synthesis.defaults import loop_defaults
 from multiturn.synthesis.demonstration import DEMONSTRATION, NEW_PROGRAM
-from multiturn.synthesis.program_text import as_comment, program_text
+from multiturn.synthesis.program_text import PYTHON
 from multiturn.synthesis.records import StyleName
 from multiturn.synthesis.strategy import Strategy
-from multiturn.synthesis.trimming import strip_repeated_history
+from multiturn.synthesis.trimming import strip_repeated_history, strip_repeated_steps
+from multiturn.text.assembly import steps_in_order
+from multiturn.text.languages import Language
 from multiturn.text.truncation import FenceEnd, NextComment, PublishedRule, StopRule
 
 __all__ = [
@@ -100,6 +102,7 @@ class CommentStyle:
     parse_special: bool = False
     stop: StopRule = field(default_factory=PublishedRule)
     demonstrate: bool = False
+    written_in: Language = PYTHON
 
     def render(
         self,
@@ -110,10 +113,12 @@ class CommentStyle:
         notes: str = "",
     ) -> str:
         """The program so far and the turn; a failed attempt follows as a comment."""
-        done = program_text(header, [(step.prompt, step.code) for step in history])
-        text = done + ("\n" if history else "")
+        as_comment = self.written_in.as_comment
+        steps = [(step.prompt, step.code) for step in history]
+        text = steps_in_order(self.written_in, header, steps) + ("\n" if history else "")
         if self.demonstrate:
-            text = f"{program_text('', DEMONSTRATION)}\n\n# {NEW_PROGRAM}\n\n{text}"
+            shown = steps_in_order(self.written_in, "", DEMONSTRATION)
+            text = f"{shown}\n\n{as_comment(NEW_PROGRAM)}\n{text}"
         text += as_comment(notes) if notes else ""
         text += as_comment(prompt)
         if failure is not None:
@@ -153,6 +158,7 @@ class ChatStyle:
     parse_special: bool = True
     stop: StopRule = field(default_factory=FenceEnd)
     demonstrate: bool = False
+    written_in: Language = PYTHON
 
     def render(
         self,
@@ -163,19 +169,20 @@ class ChatStyle:
         notes: str = "",
     ) -> str:
         """The conversation so far and an open answer; it includes a failed attempt and feedback."""
-        messages = [("system", _instructions(header))]
+        fenced = self._fenced
+        messages = [("system", self._instructions(header))]
         steps = [(step.prompt, step.code) for step in history]
         requests = [*(request for request, _ in steps), f"{notes}\n{prompt}" if notes else prompt]
         if self.demonstrate:
             requests[0] = f"{NEW_PROGRAM}\n{requests[0]}"
             for request, code in DEMONSTRATION:
-                messages += [("user", request), ("assistant", _fenced(code))]
+                messages += [("user", request), ("assistant", fenced(code))]
         for request, (_, code) in zip(requests, steps, strict=False):
-            messages += [("user", request), ("assistant", _fenced(code))]
+            messages += [("user", request), ("assistant", fenced(code))]
         messages.append(("user", requests[-1]))
         if failure is not None:
             messages += [
-                ("assistant", _fenced(failure.code)),
+                ("assistant", fenced(failure.code)),
                 (
                     "user",
                     f"That was wrong: {failure.message}\n"
@@ -183,18 +190,39 @@ class ChatStyle:
                     "It takes the place of your last answer.",
                 ),
             ]
-        return self.template.render(messages) + f"{FENCE}python\n"
+        return self.template.render(messages) + f"{FENCE}{self.written_in.key}\n"
 
     def clean(self, text: str, history: Sequence[FinishedTurn]) -> str:
         """The text without surrounding blank lines and without repeating the program so far."""
         code = text.rstrip().lstrip("\n")
-        return strip_repeated_history(code, [step.code for step in history])
+        done = [step.code for step in history]
+        if self.written_in.grammar is not None:
+            return strip_repeated_steps(self.written_in, code, done)
+        return strip_repeated_history(code, done)
+
+    def _instructions(self, header: str) -> str:
+        name, place = self.written_in.name, self.written_in.place
+        text = (
+            f"You write a {name} program step by step. Each message asks for the next step. "
+            f"Answer with the code of that step only, in one {name} code block. "
+            "It is added to the end of the program so far, so use its variables and functions and "
+            "do not repeat its code. Print only what the step asks to print."
+        )
+        if place:
+            text += f" {place}"
+        if header:
+            text += f" The program begins with:\n{self._fenced(header.strip())}"
+        return text
+
+    def _fenced(self, code: str) -> str:
+        return f"{FENCE}{self.written_in.key}\n{code}\n{FENCE}"
 
 
 def choose_style(
     info: EngineInfo,
     wanted: Literal["auto", "comment", "chat"] = "auto",
     strategy: Strategy | None = None,
+    written_in: Language = PYTHON,
 ) -> PromptStyle:
     """The style of that name; ``auto`` is what was best for the model (`loop_defaults`).
 
@@ -208,10 +236,13 @@ def choose_style(
     if wanted == "auto":
         wanted = loop_defaults(info.model).style or "auto"
     strategy = strategy or Strategy()
+    demonstrate = strategy.demonstrate and written_in.inspects  # what it shows is Python
     if wanted == "comment" or (wanted == "auto" and not info.chat_template):
-        stop = PublishedRule() if strategy.comment_stop == "published" else NextComment()
-        return CommentStyle(stop=stop, demonstrate=strategy.demonstrate)
-    return ChatStyle(chat_template_of(info), demonstrate=strategy.demonstrate)
+        # The published rule is for Python: it knows `print` and `def`.
+        published = strategy.comment_stop == "published" and written_in.inspects
+        stop = PublishedRule() if published else NextComment(mark=written_in.comment)
+        return CommentStyle(stop=stop, demonstrate=demonstrate, written_in=written_in)
+    return ChatStyle(chat_template_of(info), demonstrate=demonstrate, written_in=written_in)
 
 
 def chat_template_of(info: EngineInfo) -> ChatTemplate:
@@ -226,22 +257,6 @@ def chat_template_of(info: EngineInfo) -> ChatTemplate:
             fix="use the comment style, or an instruct model",
         )
     return ChatTemplate(info.chat_template, info.bos_token, info.eos_token)
-
-
-def _instructions(header: str) -> str:
-    text = (
-        "You write a Python program step by step. Each message asks for the next step. "
-        "Answer with the code of that step only, in one Python code block. "
-        "It is added to the end of the program so far, so use its variables and functions and "
-        "do not repeat its code. Print only what the step asks to print."
-    )
-    if header:
-        text += f" The program begins with:\n{_fenced(header.strip())}"
-    return text
-
-
-def _fenced(code: str) -> str:
-    return f"{FENCE}python\n{code}\n{FENCE}"
 
 
 def _indented(code: str) -> str:

@@ -8,7 +8,7 @@ All records are frozen. A change gives a new record, after the store has saved i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
@@ -25,9 +25,10 @@ from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.outcomes import Outcome, RunResult
 from multiturn.sandbox.protocol import Limits
 from multiturn.synthesis.defaults import CANDIDATES, RETRY_TEMPERATURE, TEMPERATURE
-from multiturn.synthesis.program_text import program_text
 from multiturn.synthesis.strategy import Strategy
 from multiturn.synthesis.values import values_from
+from multiturn.text.assembly import Assembly, assemble_program
+from multiturn.text.languages import Language, language
 
 __all__ = [
     "Candidate",
@@ -100,10 +101,11 @@ class SessionSettings:
     style: Literal["auto", "comment", "chat"] = "auto"
     """How the model is prompted; ``auto`` depends on the model (docs/decisions/0007)."""
     header: str = "auto"
-    """The beginning of the program: ``auto``, ``numpy``, ``none``, or Python text. ``auto`` is the
-    paper's numpy import in the comment style if the sandbox has numpy, and nothing otherwise."""
+    """The beginning of the program: ``auto``, ``numpy``, ``none``, or its text. In Python ``auto``
+    is the paper's numpy import in the comment style if the sandbox has numpy, and nothing
+    otherwise; in another language it is what most programs import."""
     language: str = "python"
-    """Only ``python``."""
+    """The language of the program: a key of the table of languages, or another name for one."""
     sampling: Sampling = field(default_factory=Sampling)
     """How candidates are sampled."""
     retries: int = 0
@@ -120,8 +122,7 @@ class SessionSettings:
     """How candidates are written and chosen."""
 
     def __post_init__(self) -> None:
-        if self.language != "python":
-            raise InputError("sessions write Python", got=self.language, allowed="python")
+        object.__setattr__(self, "language", language(self.language).key)
         if not 0 <= self.retries <= 10:
             raise InputError("retries is out of range", got=self.retries, allowed="0 to 10")
 
@@ -352,7 +353,7 @@ class Session:
     style: StyleName
     """The prompt style."""
     header: str
-    """Python text, empty or ending with a newline, at the start of every program."""
+    """Text of the program's language, empty or ending with a newline, at its start."""
     settings: SessionSettings
     """The settings of the session."""
     turns: Mapping[int, Turn] = field(default_factory=lambda: MappingProxyType({}))
@@ -365,6 +366,11 @@ class Session:
     """UTC, ISO 8601."""
     version: int = 0
     """How often it was changed."""
+
+    @property
+    def language(self) -> Language:
+        """The language of the program."""
+        return language(self.settings.language)
 
     @property
     def turn(self) -> Turn | None:
@@ -425,7 +431,19 @@ class Session:
 
     def program(self, turn_id: int | None = None) -> str:
         """The program so far, up to `turn_id` (the current turn by default)."""
-        return program_text(self.header, [(turn.prompt, turn.code) for turn in self.path(turn_id)])
+        return self.assembly(turn_id).text
+
+    def assembly(self, turn_id: int | None = None) -> Assembly:
+        """Like `program`, with the lines of each turn."""
+        return self.program_of([(turn.prompt, turn.code) for turn in self.path(turn_id)])
+
+    def program_of(self, steps: Sequence[tuple[str, str]]) -> Assembly:
+        """The program of some prompts, each with its code, in this session's language.
+
+        Raises:
+            MissingDependencyError: the package of the language's grammar is not installed.
+        """
+        return assemble_program(self.language, self.header, steps)
 
     def at(self, turn_id: int | None) -> Session:
         """The session at another turn, which must exist; does not affect the store."""

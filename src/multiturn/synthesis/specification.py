@@ -15,6 +15,7 @@ from multiturn.synthesis.parsing import parse_expression
 from multiturn.synthesis.records import Example
 from multiturn.synthesis.turn_text import validate_turn
 from multiturn.text.format_template import fill_names, format_template
+from multiturn.text.languages import language
 
 __all__ = [
     "ABSENT",
@@ -111,7 +112,7 @@ class Specification:
     id: str = ""
     """Label."""
     language: str = "python"
-    """Only ``python``."""
+    """A key of the table of languages, or another name for one."""
     header: str = "auto"
     """As in `SessionSettings`."""
     max_tokens: int | None = None
@@ -134,8 +135,8 @@ class Specification:
                 got=len(self.turns),
                 allowed=f"up to {MAX_TURNS}",
             )
-        if self.language != "python":
-            raise InputError("programs are written in Python", got=self.language, allowed="python")
+        object.__setattr__(self, "language", language(self.language).key)
+        self.check_language(self.language)
         check_sampling(self)
         if self.cases and self.expect is not ABSENT:
             raise InputError(
@@ -147,6 +148,21 @@ class Specification:
                 fix="give each case an 'expect' for the complete program",
             )
         self.fill()
+
+    def check_language(self, key: str) -> None:
+        """Refuse examples that are expressions where values cannot be read.
+
+        Raises:
+            InputError: there is one.
+        """
+        entry = language(key)
+        expressions = [each for turn in self.templates for each in turn.examples]
+        if expressions and not entry.inspects:
+            raise InputError(
+                f"the values of a {entry.name} program cannot be read, only what it prints",
+                got=f"the example {expressions[0]}",
+                fix="use 'expect' instead of 'examples'",
+            )
 
     @property
     def templates(self) -> tuple[TurnTemplate, ...]:

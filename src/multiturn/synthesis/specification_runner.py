@@ -9,6 +9,7 @@ from threading import Event as Flag
 from multiturn.core.errors import InputError, truncate_repr
 from multiturn.synthesis.events import LoopEvent, TurnCancelled, TurnSaved
 from multiturn.synthesis.loop import Synthesizer
+from multiturn.synthesis.program_text import PYTHON
 from multiturn.synthesis.records import Example, ProgramRun, Session, SessionSettings, Turn
 from multiturn.synthesis.specification import ABSENT, FilledCase, Specification
 
@@ -108,7 +109,8 @@ def run_specification(
         synthesizer: engine, sandbox and store to use.
         specification: what to write.
         case: which of its cases, from 1.
-        settings: the header and max_tokens of the specification override these.
+        settings: the language, the header and max_tokens of the specification override these,
+            where it has others than the defaults.
         attempts: maximum number of attempts, each from the first turn, until the program meets
             the expectations. Each attempt has its own seeds and its own session.
         cancel: stops soon; the last event is then `TurnCancelled`, without a result.
@@ -121,6 +123,7 @@ def run_specification(
     if not 1 <= case <= len(cases):
         raise InputError("there is no such case", got=case, allowed=f"1 to {len(cases)}")
     settings = _settings(specification, settings or SessionSettings())
+    specification.check_language(settings.language)
     if attempts < 1:
         raise InputError("attempts is out of range", got=attempts, allowed="1 or more")
     if attempts > 1 and settings.sampling.repeats:
@@ -169,7 +172,9 @@ def _attempts(
 
 
 def _settings(specification: Specification, settings: SessionSettings) -> SessionSettings:
-    """The settings with the header and max_tokens of the specification."""
+    """The settings with the language, the header and max_tokens of the specification."""
+    if specification.language != PYTHON.key:
+        settings = replace(settings, language=specification.language)
     if specification.header != "auto":
         settings = replace(settings, header=specification.header)
     if specification.max_tokens is not None:

@@ -3,15 +3,49 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Callable
 
 from multiturn.synthesis.parsing import parse_module, syntax_error_line
+from multiturn.text.grammar import longest_parsing_step, step_parses
+from multiturn.text.languages import Language
+from multiturn.text.step_parts import divide
 
-__all__ = ["longest_parsing_prefix", "parses", "strip_repeated_history"]
+__all__ = [
+    "finished_part",
+    "longest_parsing_prefix",
+    "parses",
+    "strip_repeated_history",
+    "strip_repeated_steps",
+]
 
 
 def parses(source: str) -> bool:
     """Whether `source` is Python."""
     return parse_module(source) is not None
+
+
+def finished_part(written_in: Language, program: Callable[[str], str], text: str) -> str | None:
+    """The longest beginning of an unfinished step that parses.
+
+    Args:
+        written_in: the language.
+        program: the program so far with a step at its end.
+        text: the step.
+
+    Returns:
+        None if the step parses as it is, or nothing of it does.
+
+    Raises:
+        MissingDependencyError: the package of the language's grammar is not installed.
+    """
+    if written_in.grammar is not None:
+        shorter = None if step_parses(written_in, text) else longest_parsing_step(written_in, text)
+    elif parses(program(text)):
+        return None
+    else:
+        shorter = longest_parsing_prefix(program("").rstrip("\n") + "\n", text)
+    return shorter if shorter is not None and shorter.strip() else None
 
 
 def longest_parsing_prefix(before: str, text: str) -> str:
@@ -71,6 +105,48 @@ def strip_repeated_history(text: str, history: list[str]) -> str:
     if end_before > start:  # two statements on one line: leave them alone
         return text
     return "\n".join(lines[end_before:]).strip("\n")
+
+
+def strip_repeated_steps(written_in: Language, text: str, history: list[str]) -> str:
+    """Like `strip_repeated_history`, for a language that has a grammar.
+
+    Raises:
+        MissingDependencyError: the package of the grammar is not installed.
+    """
+    known, written = _statements(written_in, "\n".join(history)), _statements(written_in, text)
+    if not known or not written:
+        return text
+    at = 0
+    for statement, _, needed in known:
+        if at < len(written) and written[at][0] == statement:
+            at += 1
+        elif needed:
+            return text
+    if at == len(written):
+        if written[-1][2] or at == 1:
+            return text
+        at -= 1
+    if at == 0:
+        return text
+    return text.encode()[written[at - 1][1] :].decode().strip("\n")
+
+
+def _statements(written_in: Language, code: str) -> list[tuple[str, int, bool]]:
+    """The parts of a step: the text of each, where it ends, and whether a repetition has it."""
+    parts = divide(written_in, code)
+    if parts is None or parts.unwrapped:
+        return []
+    offset = len(written_in.grammar.around[0].encode()) if written_in.grammar else 0
+    imports = written_in.grammar.imports if written_in.grammar else frozenset()
+    return [
+        (
+            re.sub(r"\s+", "", text := node.text.decode()),
+            node.end_byte - offset,
+            node.type not in imports and re.match(written_in.prints, text) is None,
+        )
+        for node in parts.tree.nodes
+        if node.is_named
+    ]
 
 
 def _same(one: ast.stmt, other: ast.stmt) -> bool:

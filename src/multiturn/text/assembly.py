@@ -52,6 +52,8 @@ class Assembly:
     text: str
     steps: tuple[int | None, ...]
     """For each line the index of its step, or None."""
+    in_order: bool = False
+    """Whether the program is its steps one after the other."""
 
     def step_at(self, line: int) -> int | None:
         """The index of the step of a line, from 1; None if it is of no step."""
@@ -109,7 +111,7 @@ def _in_order(entry: Language, header: str, steps: Sequence[tuple[str, str]]) ->
         part = f"{comment}{code.rstrip()}\n" if number == 0 else f"\n{comment}{code.rstrip()}\n"
         text += part
         lines += [number] * part.count("\n")
-    return Assembly(text, tuple(lines))
+    return Assembly(text, tuple(lines), in_order=True)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,14 @@ from typing import Any
 from multiturn.core.errors import MissingDependencyError
 from multiturn.text.languages import Grammar, Language
 
-__all__ = ["Query", "StepTree", "longest_parsing_step", "parse_step", "step_parses"]
+__all__ = [
+    "Query",
+    "StepTree",
+    "grammar_is_here",
+    "longest_parsing_step",
+    "parse_step",
+    "step_parses",
+]
 
 MAX_CODE_CHARACTERS = 400_000
 """Longer code is not parsed: it counts as code that does not parse."""
@@ -66,6 +73,15 @@ def parse_step(entry: Language, code: str) -> StepTree | None:
             return None
         nodes = nodes[0].child_by_field_name("body").children[1:-1]
     return StepTree(source, tuple(nodes))
+
+
+def grammar_is_here(entry: Language) -> bool:
+    """Whether the packages of a language's grammar are installed."""
+    try:
+        _grammar(_grammar_of(entry).package)
+    except MissingDependencyError:
+        return False
+    return True
 
 
 def step_parses(entry: Language, code: str) -> bool:

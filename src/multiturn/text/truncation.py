@@ -163,11 +163,13 @@ class NextComment:
 
     end_of_text: str = "<|endoftext|>"
     """The end-of-text string."""
+    mark: str = "#"
+    """The start of a comment."""
 
     @property
     def lookahead(self) -> int:
         """One less than the longest stop."""
-        return max(len(self.end_of_text), len("\n\n#")) - 1
+        return max(len(self.end_of_text), len(f"\n\n{self.mark}")) - 1
 
     def find(self, text: str) -> Cut | None:
         """The earlier of the two."""
@@ -175,11 +177,13 @@ class NextComment:
         end = text.find(self.end_of_text)
         if end >= 0:
             cuts.append(Cut(end, "end of text"))
-        code = re.search(r"^[^#\s]", text, re.MULTILINE)
+        mark = re.escape(self.mark)
+        # A line that begins like a comment may still become one.
+        code = re.search(rf"^(?!{mark})\S(?=[\s\S]{{{len(self.mark) - 1}}})", text, re.MULTILINE)
         if code is not None:
-            comment = re.compile(r"\n[ \t]*\n#").search(text, code.start())
+            comment = re.compile(rf"\n[ \t]*\n{mark}").search(text, code.start())
             if comment is not None:
-                cuts.append(Cut(comment.end() - 1, "own step"))
+                cuts.append(Cut(comment.end() - len(self.mark), "own step"))
         return min(cuts, key=lambda cut: cut.position) if cuts else None
 
 

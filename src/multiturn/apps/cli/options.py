@@ -8,6 +8,7 @@ import typer
 
 from multiturn.apps.cli import settings
 from multiturn.engines.protocol import EngineName
+from multiturn.text.languages import LANGUAGES
 
 __all__ = [
     "Context",
@@ -16,6 +17,7 @@ __all__ = [
     "Header",
     "History",
     "Json",
+    "Language",
     "MaxTokens",
     "MemoryMib",
     "Model",
@@ -100,6 +102,15 @@ Retries = Annotated[
         "--retries",
         metavar="COUNT",
         help="How often to rewrite a turn whose program fails, with the error in the prompt.",
+    ),
+]
+Language = Annotated[
+    str | None,
+    typer.Option(
+        "--language",
+        "-l",
+        metavar="|".join(LANGUAGES),
+        help="What the program is written in; also js, c++ and the like.",
     ),
 ]
 Header = Annotated[

@@ -38,19 +38,25 @@ def console_for(stream: TextIO | None = None) -> Console:
     )
 
 
-def highlighted(code: str) -> Text:
-    """Highlighted Python code, without leading and trailing blank lines."""
-    text = _lexed(neutralize(code).strip("\n"))
+def highlighted(code: str, lexer: str = "python") -> Text:
+    """Highlighted code, without leading and trailing blank lines."""
+    text = _lexed(neutralize(code).strip("\n"), lexer)
     text.rstrip()
     return text
 
 
-def show_code(console: Console, code: str) -> None:
-    """Print code, indented; or a note that there is none."""
+def show_code(console: Console, code: str, lexer: str = "python") -> None:
+    """Print code, indented; or a note that there is none.
+
+    Args:
+        console: where it appears.
+        code: the code.
+        lexer: the language, as Pygments calls it: a key of the table of languages.
+    """
     if not code.strip():
         console.print(Text("    (no code)", style="dim"))
         return
-    for line in highlighted(code).split("\n", allow_blank=True):
+    for line in highlighted(code, lexer).split("\n", allow_blank=True):
         line.rstrip()
         console.print(Text(" " * INDENT).append_text(line) if line.plain else Text())
 
@@ -63,8 +69,9 @@ class CodeStream:
     back works. Without a terminal only complete lines are written.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, lexer: str = "python") -> None:
         self._console = console
+        self._lexer = lexer
         self._text = ""
         self._shown_lines = 0
         self._live = console.is_terminal and not console.is_dumb_terminal
@@ -76,7 +83,7 @@ class CodeStream:
         *complete, partial = self._text.split("\n")
         if len(complete) > self._shown_lines:
             self._erase()
-            coloured = _lexed(self._text).split("\n", allow_blank=True)
+            coloured = _lexed(self._text, self._lexer).split("\n", allow_blank=True)
             for line in coloured[self._shown_lines : len(complete)]:
                 self._console.print(Text(" " * INDENT).append_text(line))
             self._shown_lines = len(complete)
@@ -88,7 +95,7 @@ class CodeStream:
     def close(self) -> None:
         """Finish the last line. Trailing blank lines that are already shown stay."""
         self._erase()
-        lines = _lexed(self._text).split("\n", allow_blank=True)
+        lines = _lexed(self._text, self._lexer).split("\n", allow_blank=True)
         rest = lines[self._shown_lines : len(self._text.split("\n"))]
         for line in rest:
             if line.plain.strip():
@@ -162,8 +169,8 @@ def show_output(console: Console, text: str, *, style: str = "") -> None:
         console.print(Text("  │ ", style="dim").append(shown, style=style))
 
 
-def _lexed(code: str) -> Text:
-    return Syntax(code, "python", theme=_THEME, background_color="default").highlight(code)
+def _lexed(code: str, lexer: str) -> Text:
+    return Syntax(code, lexer, theme=_THEME, background_color="default").highlight(code)
 
 
 def _cut(text: str, room: int) -> str:

@@ -20,6 +20,7 @@ _OPTIONS = {
     "max_tokens": options.MaxTokens,
     "seed": options.Seed,
     "retries": options.Retries,
+    "language": options.Language,
     "header": options.Header,
     "history": options.History,
     "context": options.Context,

@@ -38,6 +38,7 @@ def session_settings(settings: Settings) -> SessionSettings:
     return SessionSettings(
         style=settings.style,
         header=settings.header,
+        language=settings.language,
         sampling=sampling_of(settings),
         retries=settings.retries,
         history=settings.history,

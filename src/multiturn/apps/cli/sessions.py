@@ -79,7 +79,7 @@ def show(
     elif code and not sys.stdout.isatty():
         print(session.program(), end="")
     elif code:
-        show_code(console, session.program())
+        show_code(console, session.program(), session.language.key)
     else:
         title = Text(f"{neutralize(session.name)} ", style="bold")
         title.append(f"{session.id}, {neutralize(session.model)}, {session.style}", style="dim")

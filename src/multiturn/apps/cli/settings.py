@@ -28,6 +28,7 @@ from multiturn.synthesis.defaults import (
     LoopDefaults,
     loop_defaults,
 )
+from multiturn.text.languages import language
 
 __all__ = ["SETTING_RANGES", "Resolved", "SettingOrigin", "Settings", "resolve_settings"]
 
@@ -64,7 +65,9 @@ class Settings:
         max_tokens: maximum number of new tokens per turn.
         seed: of the sampler; the same seed gives the same program on the same machine.
         retries: how often to rewrite a turn that fails, with the error in the prompt.
-        header: code before the first turn: the published header that imports numpy, or none.
+        language: what programs are written in: a key of the table of languages, or another name.
+        header: code before the first turn: the published header that imports numpy, or none. In
+            another language than Python, auto imports what most programs use.
         history: if the program outgrows the context window, refuse the turn, or drop the oldest
             turns from the prompt and report it.
         context: tokens of the context window.
@@ -85,6 +88,7 @@ class Settings:
     max_tokens: int = 256
     seed: int = 0
     retries: int = RETRIES
+    language: str = "python"
     header: Header = "auto"
     history: History = "whole"
     context: int | None = None
@@ -100,6 +104,7 @@ class Settings:
             raise InputError(
                 "the setting model is empty", allowed="a name or the path of a GGUF file"
             )
+        object.__setattr__(self, "language", language(self.language).key)
         check_ranges(self, SETTING_RANGES, what="the setting ")
 
 

@@ -48,7 +48,7 @@ def introduce(console: Console, specification: Specification, settings: Settings
 def say_what_next(console: Console, result: SpecificationResult, file: Path) -> None:
     """Show the complete program, its output, and what to try next."""
     console.print(Text("\nThe finished program", style="bold"))
-    show_code(console, result.program)
+    show_code(console, result.program, result.session.language.key)
     console.print(Text("Its output", style="bold"))
     show_output(console, result.run.stdout)
     console.print(Text("\nWhat to try next", style="bold"))

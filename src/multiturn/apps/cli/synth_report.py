@@ -79,9 +79,10 @@ def write_programs(
     paths = []
     for number, result in enumerate(results, start=1):
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", result.name).strip("-.") or f"program-{number}"
-        path = out / f"{name}-case{result.case}.py"
+        suffix = result.session.language.extensions[0]
+        path = out / f"{name}-case{result.case}{suffix}"
         if path in paths:
-            path = out / f"{name}-case{result.case}-{number}.py"
+            path = out / f"{name}-case{result.case}-{number}{suffix}"
         export_session(result.session, path)
         paths.append(path)
     return paths

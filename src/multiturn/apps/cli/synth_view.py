@@ -41,6 +41,7 @@ class SynthView:
         self._name = ""
         self._candidates = 1
         self._before = ""
+        self._lexer = ""
         self._turn: TurnView | None = None
 
     def begin(self, program: ProgramToWrite) -> None:
@@ -69,6 +70,7 @@ class SynthView:
         match event:
             case AttemptBegun():
                 self._candidates = event.session.settings.sampling.n
+                self._lexer = event.session.language.key
                 self._before = ""
                 if event.attempt > 1:
                     self._status.clear()
@@ -97,7 +99,11 @@ class SynthView:
         number = Text(f"{event.number}/{event.of}> ", style="bold cyan")
         self._console.print(number.append(neutralize(event.prompt), style="bold"))
         self._turn = TurnView(
-            self._console, candidates=self._candidates, before=self._before, pickable=False
+            self._console,
+            candidates=self._candidates,
+            before=self._before,
+            pickable=False,
+            lexer=self._lexer,
         )
 
     def _show_result(self, result: SpecificationResult) -> None:

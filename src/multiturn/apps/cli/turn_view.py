@@ -54,6 +54,7 @@ class TurnView:
         pickable: whether the user can choose another candidate. If so, all are listed;
             otherwise they are only counted.
         on_screen: the candidate whose code the user has seen.
+        lexer: the language, as Pygments calls it.
     """
 
     def __init__(
@@ -65,12 +66,14 @@ class TurnView:
         before: str = "",
         pickable: bool = True,
         on_screen: Candidate | None = None,
+        lexer: str = "python",
     ) -> None:
         self._console = console
+        self._lexer = lexer
         self._pickable = pickable
         self._candidates = candidates
         self._before = before
-        self._stream = CodeStream(console)
+        self._stream = CodeStream(console, lexer)
         self._status = StatusLine(console)
         self._begin(first, on_screen)
 
@@ -155,7 +158,7 @@ class TurnView:
                 self._say(f"{lines} removed: {why}")
         else:
             self._status.clear()
-            show_code(self._console, candidate.text)
+            show_code(self._console, candidate.text, self._lexer)
         self._on_screen = candidate
 
     def _show_first_run(self) -> None:
@@ -199,7 +202,7 @@ class TurnView:
         if self._on_screen is None or not self._on_screen.same_code(turn.choice):
             if self._on_screen is not None:
                 self._say(f"candidate {turn.chosen + 1} is better:")
-            show_code(self._console, turn.code)
+            show_code(self._console, turn.code, event.session.language.key)
             self._run_on_screen = None
         if self._run_on_screen is None:
             show_candidate(self._console, event.session, turn, before=self._before)
@@ -309,7 +312,7 @@ def _summary(candidate: Candidate) -> str:
 def show_turn(console: Console, session: Session, turn: Turn, *, before: str = "") -> None:
     """Show a finished turn: its prompt, code and run."""
     console.print(Text(f"{turn.id}> ", style="bold cyan").append(neutralize(turn.prompt), "bold"))
-    show_code(console, turn.code)
+    show_code(console, turn.code, session.language.key)
     show_candidate(console, session, turn, before=before)
     show_effects(console, session, turn, commands=False)
 

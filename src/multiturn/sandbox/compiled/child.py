@@ -58,6 +58,10 @@ class BuildAndRun:
     commands: tuple[Command, ...]
     environment: Mapping[str, str]
     readable: tuple[str, ...]
+    error_line: str = ""
+    """A pattern for the line that failed, in what the program prints; see `Language`."""
+    error_text: str = ""
+    """A pattern for the line that names the error."""
 
 
 class BuildAndRunChild(Child):
@@ -65,18 +69,25 @@ class BuildAndRunChild(Child):
 
     Args:
         limits: what the program may use.
+        build: how the program is built and run.
         process: the interpreter, with pipes for its output.
         control_pipe: closing it kills all that was started.
         report: where the process reports, a line of JSON for each event.
     """
 
     def __init__(
-        self, limits: Limits, process: subprocess.Popen[bytes], control_pipe: int, report: int
+        self,
+        limits: Limits,
+        build: BuildAndRun,
+        process: subprocess.Popen[bytes],
+        control_pipe: int,
+        report: int,
     ) -> None:
         assert process.stdout is not None and process.stderr is not None
         stdout, stderr = process.stdout.fileno(), process.stderr.fileno()
         super().__init__(limits, stdout, stderr, COMPILE_LIMITS.wall_seconds)
         self.events: list[dict[str, Any]] = []
+        self._build = build
         self._process = process
         self._control_pipe: int | None = control_pipe
         self._report = report
@@ -145,9 +156,12 @@ class BuildAndRunChild(Child):
         return bool(data)
 
     def _outcome(self, last: dict[str, Any] | None) -> Outcome:
-        if self.kill_reason is not None or last is None:
-            return Outcome(self.kill_reason or Status.KILLED)
         stderr = self.stderr.content
+        compiling = [event["begins"] for event in self.events if "begins" in event] == ["compile"]
+        if compiling and self.kill_reason is Status.TOO_MUCH_OUTPUT:
+            return _compile_error(stderr)  # its first errors are there
+        if self.kill_reason is not None or last is None:
+            return Outcome(self.kill_reason or Status.KILLED, compiling=compiling)
         code = os.waitstatus_to_exitcode(last["status"])
         if last["ends"] == "compile" and code != 0:
             return _compile_error(stderr)
@@ -160,17 +174,35 @@ class BuildAndRunChild(Child):
             return Outcome(Status.OUT_OF_MEMORY, error=_error_line(stderr))
         if killed is not None:
             return killed
-        error = _error_line(stderr) or f"exit code {code}"
-        return Outcome(Status.RAISED, error=error, exit_code=code)
+        text = stderr.decode(errors="replace")
+        named = _found(self._build.error_text, text)
+        at = _found(self._build.error_line, text)
+        return Outcome(
+            Status.RAISED,
+            error=(named[0][:2000] if named else _error_line(stderr)) or f"exit code {code}",
+            line=int(at[1]) if at else None,
+            exit_code=code,
+        )
+
+
+def _found(pattern: str, text: str) -> re.Match[str] | None:
+    return re.search(pattern, text, re.MULTILINE) if pattern else None
 
 
 def _compile_error(stderr: bytes) -> Outcome:
-    """The first error of a compiler, which has the form ``file:line: ...``."""
+    """The first error of a compiler, which has the form ``file:line: ...``, or of a linker."""
     text = stderr.decode(errors="replace")
-    found = re.search(r"^[^\s:]+:(\d+)(?::\d+)?: (.*error.*)$", text, re.MULTILINE)
-    if found is None:
-        return Outcome(Status.SYNTAX_ERROR, error=_error_line(stderr) or "it does not compile")
-    return Outcome(Status.SYNTAX_ERROR, error=found[2][:2000], line=int(found[1]))
+    error, line = _error_line(stderr) or "the compiler says nothing", None
+    found = re.search(r"^[^\s:]+:(\d{1,9})(?::\d+)?: (?!warning:|note:)(\S.*)$", text, re.MULTILINE)
+    if found is not None:
+        error, line = found[2], int(found[1])
+        # javac names the symbol below.
+        symbol = re.search(r"^  symbol: +(.*)$", text[found.end() :], re.MULTILINE)
+        if symbol is not None and error.endswith("cannot find symbol"):
+            error += f": {symbol[1]}"
+    elif (unlinked := re.search(r"undefined reference to .*$", text, re.MULTILINE)) is not None:
+        error = unlinked[0]
+    return Outcome(Status.SYNTAX_ERROR, error=error[:2000], line=line, compiling=True)
 
 
 def _error_line(stderr: bytes) -> str:
@@ -238,6 +270,6 @@ def started(
         stack.callback(process.wait)
         stack.callback(process.kill)
         stack.enter_context(process)
-        child = BuildAndRunChild(limits, process, control_end, report)
+        child = BuildAndRunChild(limits, build, process, control_end, report)
         stack.callback(child.close)
         yield child

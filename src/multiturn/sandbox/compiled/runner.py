@@ -24,7 +24,7 @@ from multiturn.sandbox.protocol import Limits, Program
 from multiturn.sandbox.supervisor.child import retried
 from multiturn.text.languages import LANGUAGES, Language, language
 
-__all__ = ["LanguageRunner", "LanguageSupport", "available_languages"]
+__all__ = ["LanguageRunner", "LanguageSupport", "available_languages", "require_tools"]
 
 SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
 """Where tools are looked for. Programs do not see what is in a home directory."""
@@ -72,6 +72,21 @@ def _support(entry: Language) -> LanguageSupport:
     return LanguageSupport(entry, tuple(missing))
 
 
+def require_tools(entry: Language) -> None:
+    """Check that programs of a language can be run here.
+
+    Raises:
+        InputError: its tools are not installed; says how to install them.
+    """
+    support = _support(entry)
+    if support.missing:
+        raise InputError(
+            f"{entry.name} programs cannot be run here: not installed",
+            got=", ".join(support.missing),
+            fix=support.fix,
+        )
+
+
 class LanguageRunner:
     """Builds and runs programs of languages other than Python.
 
@@ -103,20 +118,21 @@ class LanguageRunner:
             SandboxUnavailableError: the sandbox failed, and running again did not help.
         """
         entry = language(program.language)
-        support = _support(entry)
-        if support.missing:
-            raise InputError(
-                f"{entry.name} programs cannot be run here: not installed",
-                got=", ".join(support.missing),
-                fix=support.fix,
-            )
+        require_tools(entry)
         if program.result is not None:
             raise InputError(
                 "only Python programs hand back a variable", got=program.language,
                 fix="compare what the program prints",
             )  # fmt: skip
         commands = tuple(_commands(entry, limits))
-        build = BuildAndRun(entry.file_name, commands, _environment(), _readable())
+        build = BuildAndRun(
+            entry.file_name,
+            commands,
+            _environment(),
+            _readable(),
+            error_line=entry.error_line,
+            error_text=entry.error_text,
+        )
 
         def attempt(retries: int, notes: tuple[str, ...]) -> RunResult:
             with started(self._isolation, self._provider, build, program, limits) as child:

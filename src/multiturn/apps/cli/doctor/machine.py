@@ -13,7 +13,8 @@ from multiturn import __version__
 from multiturn.apps.cli.doctor.check import Check, State
 from multiturn.core.app_dirs import app_dirs
 from multiturn.core.memory import available_memory
-from multiturn.text.languages import LANGUAGES
+from multiturn.sandbox.compiled.runner import available_languages
+from multiturn.text.grammar import grammar_is_here
 
 __all__ = ["check_disk", "check_languages", "check_machine", "check_python", "check_terminal"]
 
@@ -118,19 +119,29 @@ def check_terminal() -> Check:
 
 
 def check_languages() -> Check:
-    """Toolchains of the languages that `multiturn run` knows."""
-    here, absent = [], []
-    for language in LANGUAGES.values():
-        tools = [tool for tool in language.tools if not tool.startswith("{")]
-        if all(shutil.which(tool) for tool in tools):
-            here.append(language.name)
-        else:
-            absent.append(f"{language.name} (package {language.package})")
+    """Toolchains and grammars of the languages that programs can be written in."""
+    supported = available_languages()
+    here = [each.language.name for each in supported if each.works]
+    details = [
+        f"{each.language.name}: not installed: {', '.join(each.missing)}; {each.fix}"
+        for each in supported
+        if not each.works
+    ]
+    absent = [
+        each.language.name
+        for each in supported
+        if each.language.grammar is not None and not grammar_is_here(each.language)
+    ]
+    if absent:
+        details.append(
+            f"without a grammar, so not for programs in turns: {', '.join(absent)}; "
+            "pip install 'multiturn[languages]'"
+        )
     return Check(
         name="languages",
         state="works",
         found=f"can run {', '.join(here)}",
-        details=(f"not installed: {', '.join(absent)}",) if absent else (),
+        details=tuple(details),
     )
 
 

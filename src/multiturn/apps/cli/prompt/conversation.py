@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -25,12 +26,14 @@ from multiturn.apps.cli.turn_view import (
     show_turn,
 )
 from multiturn.core.errors import InputError, MultiturnError
+from multiturn.sandbox.compiled.runner import require_tools
 from multiturn.synthesis.events import LoopEvent, TurnSaved
 from multiturn.synthesis.expectations import describe_example, read_expectation
 from multiturn.synthesis.export import export_session
 from multiturn.synthesis.operations import Operations, retry_sampling, turn_in_program
 from multiturn.synthesis.prompts import choose_style
 from multiturn.synthesis.records import Candidate, Example, Session, Turn
+from multiturn.text.languages import LANGUAGES, Language, language
 
 __all__ = ["Conversation"]
 
@@ -137,7 +140,8 @@ class Conversation:
     def expect(self, words: str) -> None:
         """Say what a step must give: the current one, or with ``next`` before it the next one."""
         about_next = words.split(maxsplit=1)[:1] == ["next"]
-        example = read_expectation(words.strip().removeprefix("next") if about_next else words)
+        words = words.strip().removeprefix("next") if about_next else words
+        example = read_expectation(words, self._language)
         described = one_line(describe_example(example), max_length=90)
         if about_next or self.session is None or self.session.turn is None:
             self._expected.append(example)
@@ -205,7 +209,7 @@ class Conversation:
         """Show the program, ``tree``, ``turns``, or one turn by its number."""
         session = self._begun()
         if not what:
-            show_code(self.console, session.program())
+            show_code(self.console, session.program(), session.language.key)
         elif what == "tree":
             show_tree(self.console, session)
         elif what == "turns":
@@ -276,7 +280,7 @@ class Conversation:
             info = self.app.engine.info
             self._say(
                 f"{info.model}, {info.engine}, context window of {info.context_window} tokens, "
-                f"{choose_style(info, self.settings.style).name} style"
+                f"{choose_style(info, self.settings.style).name} style, {self._language.name}"
             )
             return
         self.app.use_model(
@@ -290,6 +294,31 @@ class Conversation:
             self.session = self.app.synthesizer.adopt(self.session)
             self._resumed = self.session if resumed else self._resumed
         self._say(f"{name} writes the next turn", style="green")
+
+    def language(self, name: str = "") -> None:
+        """Choose the language of the program before the first turn, or show which one it is."""
+        if not name:
+            others = ", ".join(each for each in LANGUAGES if each != self._language.key)
+            self._say(f"{self._language.name}; before the first turn also {others}")
+            return
+        if self.session is not None and self.session.turns:
+            raise InputError(
+                "the language of a program stays after the first turn",
+                got=name,
+                fix="/open new starts another program",
+            )
+        entry = language(name)
+        require_tools(entry)
+        self.settings = replace(self.settings, language=entry.key)
+        self.session = self._resumed = None
+        self._expected = []
+        self._say(f"the program will be written in {entry.name}", style="green")
+        if not entry.inspects:
+            self._say("the values of its variables are not shown: that is for Python only")
+
+    @property
+    def _language(self) -> Language:
+        return language(self.settings.language) if self.session is None else self.session.language
 
     @property
     def _operations(self) -> Operations:
@@ -327,6 +356,7 @@ class Conversation:
             first=first,
             before=before,
             on_screen=on_screen,
+            lexer=self._language.key,
         )
         ended = view.show(events)
         if not isinstance(ended, TurnSaved):
@@ -350,7 +380,7 @@ class Conversation:
 
     def _show_current(self) -> None:
         session, turn = self._here()
-        show_code(self.console, turn.code)
+        show_code(self.console, turn.code, session.language.key)
         before = _printed(_parent(session, turn))
         show_candidate(self.console, session, turn, before=before)
         show_effects(self.console, session, turn, commands=True)

@@ -137,6 +137,10 @@ def _model(conversation: Conversation, rest: str, _change: Change) -> None:
     conversation.model(rest)
 
 
+def _language(conversation: Conversation, rest: str, _change: Change) -> None:
+    conversation.language(rest)
+
+
 def _help(conversation: Conversation, _rest: str, _change: Change) -> None:
     print_help(conversation)
 
@@ -188,10 +192,18 @@ COMMANDS: dict[str, SlashCommand] = {
         SlashCommand(
             "show", "[WHAT]", "show the program; or tree, turns, or a turn's number", _show
         ),
-        SlashCommand("save", "FILE", "save the program as .py, .ipynb, .md or .jsonl", _save),
+        SlashCommand(
+            "save",
+            "FILE",
+            "save the program as .py, .ipynb, .md or .jsonl, or .js and so on",
+            _save,
+        ),
         SlashCommand("sessions", "", "list the saved sessions", _sessions),
         SlashCommand("open", "ID", "open a saved session, or start a `new` one", _open),
         SlashCommand("model", "[NAME]", "show the model, or change it", _model),
+        SlashCommand(
+            "language", "[NAME]", "show the language, or choose it before the first turn", _language
+        ),
         SlashCommand("help", "", "show this list", _help),
         SlashCommand("quit", "", "leave", _quit),
     )

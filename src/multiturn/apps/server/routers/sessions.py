@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -32,7 +33,7 @@ from multiturn.apps.server.sessions.views import (
     session_view,
 )
 from multiturn.core.errors import InputError, UnknownNameError
-from multiturn.synthesis.export import EXPORTERS
+from multiturn.synthesis.export import EXPORTERS, export_text, to_source
 from multiturn.synthesis.records import Session
 from multiturn.synthesis.session_file import session_document
 
@@ -41,6 +42,11 @@ __all__ = ["router"]
 router = APIRouter(prefix="/api/sessions", tags=["sessions"], route_class=LargeBodyRoute)
 
 _EXPORT_TYPES = {
+    **{
+        suffix.removeprefix("."): "text/plain; charset=utf-8"
+        for suffix, exporter in EXPORTERS.items()
+        if exporter is to_source
+    },
     "py": "text/x-python; charset=utf-8",
     "ipynb": "application/x-ipynb+json",
     "md": "text/markdown; charset=utf-8",
@@ -145,16 +151,17 @@ def restore_session(service: Service, session_id: SessionId) -> Response:
     },
 )
 def export_session(service: Service, session_id: SessionId, suffix: str) -> Response:
-    """The program as a `py`, `ipynb`, `md` or `jsonl` file, or the session as `json`."""
+    """The program as a `py`, `ipynb`, `md` or `jsonl` file, or the session as `json`.
+
+    A program in another language is a file of that language, or `md`.
+    """
     if suffix not in _EXPORT_TYPES:
         raise UnknownNameError("format", suffix, _EXPORT_TYPES)
     session = service.load(session_id)
     if suffix == "json":
         text = json.dumps(session_document(session), indent=1) + "\n"
-    elif session.current is None:
-        raise InputError("there is no program yet", fix="say what the first step should do")
     else:
-        text = EXPORTERS[f".{suffix}"](session)
+        text = export_text(session, Path(f"program.{suffix}"))
     return Response(
         text.encode("utf-8", "replace"),
         headers={
