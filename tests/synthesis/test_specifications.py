@@ -107,7 +107,7 @@ def test_several_documents_lists_and_lines():
         ("turns: ['{x!r}']\nvariables: {x: 1}", "is not paired"),
         ("turns: [3]", r"turns\[0\]: expected text or a mapping, got a whole number 3"),
         ("turns: x", "turns: expected a list, got text"),
-        ("turns: [a]\nlanguage: rust", "programs are written in Python"),
+        ("turns: [a]\nlanguage: rust", "unknown language"),
         ("turns: [a]\nmax_tokens: 0", "max_tokens is out of range"),
         ("turns: [a]\nmax_tokens: many", "max_tokens: expected a whole number"),
         ("turns: [a]\nexpect: 1\ncases: [{expect: 1}]", "'expect' and 'cases' exclude each other"),

@@ -17,7 +17,7 @@ from multiturn.text.languages import Grammar, Language
 __all__ = [
     "Query",
     "StepTree",
-    "grammar_is_here",
+    "require_grammar",
     "longest_parsing_step",
     "parse_step",
     "step_parses",
@@ -75,13 +75,13 @@ def parse_step(entry: Language, code: str) -> StepTree | None:
     return StepTree(source, tuple(nodes))
 
 
-def grammar_is_here(entry: Language) -> bool:
-    """Whether the packages of a language's grammar are installed."""
-    try:
-        _grammar(_grammar_of(entry).package)
-    except MissingDependencyError:
-        return False
-    return True
+def require_grammar(entry: Language) -> None:
+    """Check that the packages of a language's grammar are installed.
+
+    Raises:
+        MissingDependencyError: one is not.
+    """
+    _grammar(_grammar_of(entry).package)
 
 
 def step_parses(entry: Language, code: str) -> bool:

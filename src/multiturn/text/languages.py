@@ -31,6 +31,7 @@ class Grammar:
         around: text before and after a step, within which its statements parse.
         imports: the nodes that go to the top of a program, such as an include.
         import_item: the node of one item, where an import lists several.
+        import_alone: an import of one such item.
         import_uses: a query for the uses (``@use``) of what is imported. It is given where the
             compiler refuses an import without a use: unused ones are then left out.
         dropped: the nodes that the layout writes itself, such as a package clause.
@@ -57,6 +58,7 @@ class Grammar:
     around: tuple[str, str] = ("", "")
     imports: frozenset[str] = frozenset()
     import_item: str = ""
+    import_alone: str = "{item}"
     import_uses: str = ""
     dropped: frozenset[str] = frozenset()
     outside: frozenset[str] = frozenset()
@@ -205,6 +207,11 @@ _C_DECLARED = """
 _C_PROTOTYPE = "(declaration declarator: (function_declarator)) @outside"
 _C_BACKSLASH = ((r"\\\s*$", r"\\ ."),)
 """A backslash at the end of a line would join the next one to the comment."""
+
+_C_PLACE = (
+    "Statements are put into main, functions and types before it, so do not write main. "
+    "End each line that is printed with a newline."
+)
 
 _GO_PACKAGES = (
     *("bufio", "bytes", "cmp", "container/heap", "container/list", "errors", "fmt", "io", "maps"),
@@ -375,7 +382,7 @@ _TABLE = (
             unset=frozenset({"initializer_list"}),
         ),
         layout=ProgramLayout(main_around=("int main(void) {", "    return 0;\n}")),
-        place="Statements are put into main, functions and types before it, so do not write main.",
+        place=_C_PLACE,
         prints=r"(printf|puts|putchar)\(",
         reads_input=r"\bscanf\s*\(|\bgetchar\s*\(|\bstdin\b",
         file_name="program.c",
@@ -433,7 +440,7 @@ _TABLE = (
             redeclared="",
         ),
         layout=ProgramLayout(main_around=("int main() {", "    return 0;\n}")),
-        place="Statements are put into main, functions and types before it, so do not write main.",
+        place=_C_PLACE,
         prints=r"(std::)?cout\b|printf\(",
         reads_input=r"\bcin\b|\bscanf\s*\(|\bgetchar\s*\(|\bstdin\b",
         file_name="program.cpp",
@@ -456,6 +463,7 @@ _TABLE = (
             around=("", "\n"),
             imports=frozenset({"import_declaration"}),
             import_item="import_spec",
+            import_alone="import {item}",
             import_uses="""
             (selector_expression operand: (identifier) @use)
             (qualified_type package: (package_identifier) @use)

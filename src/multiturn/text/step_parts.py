@@ -38,6 +38,8 @@ class StepParts:
     """The parts of a step in order."""
 
     tree: StepTree
+    import_alone: str
+    """An import of one item."""
     parts: list[StepPart] = field(default_factory=list)
     statements: list[Any] = field(default_factory=list)
     """The nodes of the statements."""
@@ -61,7 +63,13 @@ class StepParts:
 
     def flat(self) -> str:
         """The parts as one text."""
-        return "\n".join(map(self.text, self.parts)).strip("\n")
+        texts = [
+            self.import_alone.format(item=self.text(part))
+            if part.kind == "import"
+            else self.text(part)
+            for part in self.parts
+        ]
+        return "\n".join(texts).strip("\n")
 
     def _pieces(self, start: int, end: int) -> Iterator[str]:
         for first, last, replacement in sorted(self.edits):
@@ -121,7 +129,9 @@ def divide(entry: Language, code: str) -> StepParts | None:
     tree = parse_step(entry, code)
     if tree is None or entry.grammar is None:
         return None
-    divider = _Divider(entry.grammar, queries_of(entry), StepParts(tree))
+    divider = _Divider(
+        entry.grammar, queries_of(entry), StepParts(tree, entry.grammar.import_alone)
+    )
     divider.add(tree.nodes)
     return divider.found
 

@@ -20,10 +20,13 @@ from multiturn.engines.protocol import Engine
 from multiturn.hub.downloads import pull
 from multiturn.hub.progress import human_size
 from multiturn.hub.registry import REGISTRY, ModelEntry
+from multiturn.sandbox.compiled.runner import require_tools
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.loop import Synthesizer
 from multiturn.synthesis.store import SessionStore
+from multiturn.text.grammar import require_grammar
+from multiturn.text.languages import language
 
 __all__ = ["AppContext", "open_model", "open_app_context"]
 
@@ -72,7 +75,15 @@ def open_app_context(
         settings: which model, which isolation.
         console: shows progress.
         ask: ask before a download.
+
+    Raises:
+        InputError: the tools of the language are not installed.
+        MissingDependencyError: its grammar is not.
     """
+    entry = language(settings.language)
+    if entry.grammar is not None:
+        require_tools(entry)
+        require_grammar(entry)
     with SessionStore() as store, open_sandbox(unsafe=settings.unsafe) as sandbox:
         app = AppContext(
             store, sandbox, open_model(settings, settings.model, console, ask=ask), settings.model

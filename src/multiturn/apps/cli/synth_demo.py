@@ -53,10 +53,12 @@ def say_what_next(console: Console, result: SpecificationResult, file: Path) -> 
     show_output(console, result.run.stdout)
     console.print(Text("\nWhat to try next", style="bold"))
     command = "multiturn" if _on_path() else ".venv/bin/multiturn"
+    entry = result.session.language
+    chosen = "" if entry.inspects else f" --language {entry.key}"
     for line, why in (
         (command, "write your own, turn by turn"),
         (f"{command} --session {result.session.id}", "continue this program"),
-        (f"{command} synth {file} --demo --seed 7", "the same turns, other code"),
+        (f"{command} synth {file}{chosen} --demo --seed 7", "the same turns, other code"),
         (f"{command} doctor", "what works on this machine"),
         (f"{command} --help", "all commands"),
     ):

@@ -159,7 +159,7 @@ class BuildAndRunChild(Child):
         stderr = self.stderr.content
         compiling = [event["begins"] for event in self.events if "begins" in event] == ["compile"]
         if compiling and self.kill_reason is Status.TOO_MUCH_OUTPUT:
-            return _compile_error(stderr)  # its first errors are there
+            return _compile_error(stderr, "the compiler printed too much")
         if self.kill_reason is not None or last is None:
             return Outcome(self.kill_reason or Status.KILLED, compiling=compiling)
         code = os.waitstatus_to_exitcode(last["status"])
@@ -189,10 +189,13 @@ def _found(pattern: str, text: str) -> re.Match[str] | None:
     return re.search(pattern, text, re.MULTILINE) if pattern else None
 
 
-def _compile_error(stderr: bytes) -> Outcome:
-    """The first error of a compiler, which has the form ``file:line: ...``, or of a linker."""
+def _compile_error(stderr: bytes, otherwise: str = "") -> Outcome:
+    """The first error of a compiler, which has the form ``file:line: ...``, or of a linker.
+
+    Without one it is `otherwise`, or else the last line.
+    """
     text = stderr.decode(errors="replace")
-    error, line = _error_line(stderr) or "the compiler says nothing", None
+    error, line = otherwise or _error_line(stderr) or "the compiler says nothing", None
     found = re.search(r"^[^\s:]+:(\d{1,9})(?::\d+)?: (?!warning:|note:)(\S.*)$", text, re.MULTILINE)
     if found is not None:
         error, line = found[2], int(found[1])

@@ -12,9 +12,11 @@ from pathlib import Path
 from multiturn import __version__
 from multiturn.apps.cli.doctor.check import Check, State
 from multiturn.core.app_dirs import app_dirs
+from multiturn.core.errors import MissingDependencyError
 from multiturn.core.memory import available_memory
 from multiturn.sandbox.compiled.runner import available_languages
-from multiturn.text.grammar import grammar_is_here
+from multiturn.text.grammar import require_grammar
+from multiturn.text.languages import Language
 
 __all__ = ["check_disk", "check_languages", "check_machine", "check_python", "check_terminal"]
 
@@ -130,7 +132,7 @@ def check_languages() -> Check:
     absent = [
         each.language.name
         for each in supported
-        if each.language.grammar is not None and not grammar_is_here(each.language)
+        if each.language.grammar is not None and not _has_grammar(each.language)
     ]
     if absent:
         details.append(
@@ -143,6 +145,14 @@ def check_languages() -> Check:
         found=f"can run {', '.join(here)}",
         details=tuple(details),
     )
+
+
+def _has_grammar(entry: Language) -> bool:
+    try:
+        require_grammar(entry)
+    except MissingDependencyError:
+        return False
+    return True
 
 
 def _cpu_flags() -> list[str]:

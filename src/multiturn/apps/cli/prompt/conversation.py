@@ -33,6 +33,7 @@ from multiturn.synthesis.export import export_session
 from multiturn.synthesis.operations import Operations, retry_sampling, turn_in_program
 from multiturn.synthesis.prompts import choose_style
 from multiturn.synthesis.records import Candidate, Example, Session, Turn
+from multiturn.text.grammar import require_grammar
 from multiturn.text.languages import LANGUAGES, Language, language
 
 __all__ = ["Conversation"]
@@ -308,7 +309,9 @@ class Conversation:
                 fix="/open new starts another program",
             )
         entry = language(name)
-        require_tools(entry)
+        if entry.grammar is not None:
+            require_tools(entry)
+            require_grammar(entry)
         self.settings = replace(self.settings, language=entry.key)
         self.session = self._resumed = None
         self._expected = []
