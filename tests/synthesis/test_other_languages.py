@@ -77,7 +77,8 @@ def take(
 ) -> Session:
     if not HERE[key]:
         pytest.skip(f"{key} is not installed")
-    engine = ScriptedEngine({prompt: code for prompt, code, _ in steps})
+    # Of the last one what no language writes otherwise.
+    engine = ScriptedEngine({prompt.partition(" \\")[0]: code for prompt, code, _ in steps})
     with SessionStore(path) as store:
         synthesizer = Synthesizer(engine, sandbox, store)
         settings = SessionSettings(language=key, sampling=Sampling(n=1))
@@ -200,6 +201,8 @@ def test_only_what_is_printed_can_be_expected():
     assert read_expectation("'a == b'", entry) == Example(expected="a == b")
     with pytest.raises(InputError, match="only what the program prints"):
         read_expectation("total == 42", entry)
+    with pytest.raises(InputError, match="only what it prints"):
+        Example(expected=1, expression="x").check_language(entry)
     turn = TurnTemplate(prompt="Set x.", examples={"x": 1})
     with pytest.raises(InputError, match="only what it prints"):
         Specification(turns=(turn,), language="go")

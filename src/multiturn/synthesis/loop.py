@@ -122,11 +122,14 @@ class Synthesizer:
                 Closing the iterator discards the turn as well.
 
         Raises:
-            InputError: the turn is empty, too long, or has control characters.
+            InputError: the turn is empty, too long, or has control characters; or an example has
+                an expression, and the language's values cannot be read.
             ContextOverflowError: the history does not fit the context window; names the options.
             EngineError, SandboxUnavailableError, StoreError, StorageError: the engine, the
                 sandbox or the store failed. The stored session is unchanged.
         """
+        for example in examples:
+            example.check_language(session.language)
         request = TurnRequest(
             session=session,
             style=self._style(session),
@@ -209,6 +212,7 @@ class Synthesizer:
             InputError: there is no turn yet.
         """
         turn = _turn_at(session, turn_id, "to expect something of")
+        example.check_language(session.language)
         return self._expect(session, replace(turn, examples=(*turn.examples, example)), cancel)
 
     def expect_no_longer(

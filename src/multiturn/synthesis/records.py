@@ -140,6 +140,19 @@ class Example:
     expression: str | None = None
     """A Python expression; None for the output."""
 
+    def check_language(self, written_in: Language) -> None:
+        """Refuse an expression where values cannot be read.
+
+        Raises:
+            InputError: it has one.
+        """
+        if self.expression is not None and not written_in.inspects:
+            raise InputError(
+                f"the values of a {written_in.name} program cannot be read, only what it prints",
+                got=self.expression,
+                fix="expect what it prints",
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramRun:

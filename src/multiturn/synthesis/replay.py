@@ -12,7 +12,6 @@ from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.candidate_writer import engine_request
 from multiturn.synthesis.candidates import TurnRequest, make_candidate
 from multiturn.synthesis.execution import run_program
-from multiturn.synthesis.program_text import program_text
 from multiturn.synthesis.prompts import FinishedTurn, choose_style
 from multiturn.synthesis.records import Candidate, GenerationInfo, ProgramRun, Session, Turn
 
@@ -90,14 +89,14 @@ def replay_candidate(
         if prompt is not None:
             code = _write(engine, request, prompt, generation)
     steps = [(each.prompt, each.code) for each in session.path(turn_id)[:-1]]
-    program = program_text(session.header, [*steps, (turn.prompt, candidate.text)])
+    program = session.program_of([*steps, (turn.prompt, candidate.text)]).text
     return Replay(
         number=number,
         candidate=candidate,
         same_model=same_model,
         same_prompt=same_prompt,
         code=code,
-        run=run_program(sandbox, program, session.settings.limits),
+        run=run_program(sandbox, program, session.settings.limits, session.language),
     )
 
 
@@ -115,7 +114,9 @@ def _request(
         sampling = sampling.with_one_temperature(sampling.other_temperature)
     return TurnRequest(
         session=session,
-        style=choose_style(engine.info, generation.style, session.settings.strategy),
+        style=choose_style(
+            engine.info, generation.style, session.settings.strategy, session.language
+        ),
         history=tuple(FinishedTurn(each.prompt, each.code) for each in session.path(turn.id)[:-1]),
         previous=None if turn.parent is None else session.find(turn.parent),
         prompt=turn.prompt,

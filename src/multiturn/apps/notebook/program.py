@@ -111,7 +111,8 @@ class NotebookProgram:
         self._set(line)
         match line.command, *line.arguments:
             case ["program"]:
-                show_code(self._console, self._here().program())
+                session = self._here()
+                show_code(self._console, session.program(), session.language.key)
             case ["turns"]:
                 self._show_turns()
             case ["undo"]:
@@ -344,7 +345,8 @@ class NotebookProgram:
 
     def _change(self, line: TurnLine, prompt: str | None, place: int | None) -> int | None:
         """Write or change a step; returns its place, or None if that was stopped."""
-        session, examples = self._here(), [read_expectation(words) for words in line.expect]
+        session = self._here()
+        examples = [read_expectation(words, session.language) for words in line.expect]
         path = session.path()
         if place is None and (line.changes or (prompt is None and examples)):
             place = path.index(turn_in_program(session))

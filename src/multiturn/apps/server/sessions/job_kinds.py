@@ -14,6 +14,7 @@ from multiturn.synthesis.expectations import read_expectation
 from multiturn.synthesis.operations import Operations
 from multiturn.synthesis.records import Example, Session
 from multiturn.synthesis.storable import check_storable
+from multiturn.text.languages import Language
 
 __all__ = ["JobKind", "example_from", "job_events", "planned_saves"]
 
@@ -43,7 +44,9 @@ def job_events(
             return operations.take_turn(
                 session,
                 request["prompt"],
-                examples=[example_from(each) for each in request.get("examples", ())],
+                examples=[
+                    example_from(each, session.language) for each in request.get("examples", ())
+                ],
                 sampling=changed_sampling(session.settings.sampling, request.get("sampling")),
                 cancel=cancel,
             )
@@ -58,7 +61,7 @@ def job_events(
         case "repair":
             return operations.repair(session, request.get("message"), turn_id=turn, cancel=cancel)
         case "expect":
-            example = example_from(request["example"])
+            example = example_from(request["example"], session.language)
             return operations.expect(session, example, turn_id=turn, cancel=cancel)
         case "unexpect":
             number = request["number"]
@@ -77,8 +80,8 @@ def job_events(
             return _follow(operations, session, first, write=write, cancel=cancel)
 
 
-def example_from(data: Mapping[str, Any]) -> Example:
-    """The example that a client means.
+def example_from(data: Mapping[str, Any], written_in: Language) -> Example:
+    """The example that a client means, for a program in a language.
 
     Raises:
         InputError: there is none, or it is said in two ways.
@@ -88,7 +91,7 @@ def example_from(data: Mapping[str, Any]) -> Example:
     if words is not None:
         if "expected" in data or "expression" in data:
             raise InputError("an example has words, or a value and an expression")
-        return read_expectation(words)
+        return read_expectation(words, written_in)
     if "expected" not in data and "expression" not in data:
         raise InputError("what is expected?", fix="give words, or a value")
     return Example(expected=data.get("expected"), expression=data.get("expression"))
