@@ -27,6 +27,7 @@ if find_spec("fastapi") is None:  # the extra `serve` is not installed
     collect_ignore_glob = ["test_*.py"]
 else:
     from multiturn.apps.server.resources import ServerResources
+    from multiturn.apps.server.runs.library import RunLibrary
     from multiturn.apps.server.serving import HttpServer, bind
     from multiturn.apps.server.settings import ServerSettings
 
@@ -80,7 +81,11 @@ def sandbox() -> Iterator[Sandbox]:
 
 @contextlib.contextmanager
 def running(
-    engine: Engine, sandbox: Sandbox, store: SessionStore | None = None, **settings: Any
+    engine: Engine,
+    sandbox: Sandbox,
+    store: SessionStore | None = None,
+    runs: RunLibrary | None = None,
+    **settings: Any,
 ) -> Iterator[RunningServer]:
     """A server over an engine; it has stopped when the block ends."""
     with contextlib.ExitStack() as stack:
@@ -93,6 +98,7 @@ def running(
             sandbox=sandbox,
             store=store,
             settings=replace(usual, **settings),
+            runs=runs,
         )
         ready = threading.Event()
         server = HttpServer(resources, bind(resources.settings), on_ready=ready.set)

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,6 +70,12 @@ def serve(
             "--stop-seconds", metavar="SECONDS", help="How long requests may finish when it stops."
         ),
     ] = 30.0,
+    runs: Annotated[
+        Path | None,
+        typer.Option(
+            "--runs", metavar="DIR", help="Show the benchmark runs in this directory in the page."
+        ),
+    ] = None,
     flags: dict[str, object],
 ) -> None:
     """Serve the model and the sessions over HTTP, to programs and to a browser.
@@ -89,6 +96,7 @@ def serve(
         import prometheus_client  # noqa: F401 - fail before the model is loaded
 
         from multiturn.apps.server.resources import ServerResources
+        from multiturn.apps.server.runs.library import RunLibrary
         from multiturn.apps.server.serving import HttpServer, bind
         from multiturn.apps.server.settings import ServerSettings, is_loopback
     token = os.environ.get(TOKEN_VARIABLE)
@@ -102,6 +110,7 @@ def serve(
     )
     if token:
         server_settings = replace(server_settings, token=token)
+    library = RunLibrary(runs) if runs is not None else None
     console = console_for()
     at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     # Bound first: that a port is in use is known before a model is loaded.
@@ -116,6 +125,7 @@ def serve(
             store=context.store,
             settings=server_settings,
             session_settings=session_settings(settings),
+            runs=library,
         )
         if not is_loopback(host):
             note(

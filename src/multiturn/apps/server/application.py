@@ -23,6 +23,7 @@ from multiturn.apps.server.routers import (
     metrics,
     models,
     page,
+    runs,
     sessions,
     tokens,
     turns,
@@ -40,6 +41,7 @@ ROUTERS = (
     sessions.router,
     turns.router,
     jobs.router,
+    runs.router,
     health.router,
     metrics.router,
 )

@@ -15,6 +15,7 @@ from multiturn.apps.server.admission import Admission
 from multiturn.apps.server.errors import ApiError
 from multiturn.apps.server.generation import EngineCall
 from multiturn.apps.server.metrics import GenerationMetrics, Metrics
+from multiturn.apps.server.runs.library import RunLibrary
 from multiturn.apps.server.sessions.service import SessionService
 from multiturn.apps.server.settings import ServerSettings
 from multiturn.engines.protocol import Engine, Request
@@ -39,6 +40,7 @@ class ServerResources:
         store: saves sessions.
         settings: of the server.
         session_settings: of new sessions.
+        runs: saved benchmark runs that the page shows; None for no such view.
         stopping: set when the server is asked to stop; what waits is refused from then on.
         admission: decides which calls use the engine now.
         metrics: what the server counts and measures.
@@ -51,6 +53,7 @@ class ServerResources:
     store: SessionStore
     settings: ServerSettings = field(default_factory=ServerSettings)
     session_settings: SessionSettings = field(default_factory=SessionSettings)
+    runs: RunLibrary | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     admission: Admission = field(init=False)
     metrics: Metrics = field(init=False)

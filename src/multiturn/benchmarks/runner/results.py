@@ -15,7 +15,15 @@ from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.lines import split_lines
 from multiturn.core.records import read_record
 
-__all__ = ["PACKED", "SavedRun", "find_runs", "read_run", "samples_file", "decompressed"]
+__all__ = [
+    "PACKED",
+    "SavedRun",
+    "find_runs",
+    "read_run",
+    "read_run_config",
+    "samples_file",
+    "decompressed",
+]
 
 PACKED = f"{COMPLETE}.xz"
 """A complete file of samples, compressed for archiving."""
@@ -69,16 +77,26 @@ def read_run(path: Path) -> SavedRun:
         InputError: the record or a sample is invalid; names the file and the line.
         StorageError: a file cannot be read.
     """
-    with storage_errors(path / CONFIG, "reading the record of the run"):
-        text = (path / CONFIG).read_bytes()
-    try:
-        config = read_record(json.loads(text), RunConfig, where=str(path / CONFIG))
-    except ValueError as error:
-        raise InputError(f"{path / CONFIG} is no JSON: {error}") from error
+    config = read_run_config(path)
     file = samples_file(path)
     complete = file.name != PARTIAL
     samples = tuple(_samples(file, complete))
     return SavedRun(path=path, config=config, samples=samples, complete=complete)
+
+
+def read_run_config(path: Path) -> RunConfig:
+    """Read the record of the run in a directory.
+
+    Raises:
+        InputError: it is invalid; names the file.
+        StorageError: it cannot be read.
+    """
+    with storage_errors(path / CONFIG, "reading the record of the run"):
+        text = (path / CONFIG).read_bytes()
+    try:
+        return read_record(json.loads(text), RunConfig, where=str(path / CONFIG))
+    except ValueError as error:
+        raise InputError(f"{path / CONFIG} is no JSON: {error}") from error
 
 
 def samples_file(path: Path) -> Path:

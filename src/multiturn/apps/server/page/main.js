@@ -8,6 +8,7 @@ import { Composer } from "./composer.js";
 import { listenToKeys, showHelp } from "./keys.js";
 import { Notebook } from "./notebook.js";
 import { ProgramView } from "./program_view.js";
+import { addRunsView } from "./runs_view.js";
 import { OpenSession } from "./session.js";
 import { showSessions } from "./sessions_view.js";
 import { showSettings } from "./settings_view.js";
@@ -164,5 +165,6 @@ if (about) {
   byId("isolation").textContent = `sandbox: ${about.isolation.level}`;
   byId("isolation").title = about.isolation.covers;
   if (about.isolation.better) byId("isolation").classList.add("warn");
+  if (about.runs) addRunsView();
   followAddress();
 }

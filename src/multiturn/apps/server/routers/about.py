@@ -46,6 +46,8 @@ class AboutView(View):
     isolation: IsolationView
     settings: SettingsView  # type: ignore[valid-type]
     """Of new sessions."""
+    runs: bool
+    """Whether the server shows saved benchmark runs."""
 
 
 @router.get("/about")
@@ -66,4 +68,5 @@ def about(resources: Annotated[ServerResources, Depends(resources_of)]) -> About
             better=None if notes is None else notes.better,
         ),
         settings=SettingsView.model_validate(to_plain(resources.session_settings)),
+        runs=resources.runs is not None,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,11 +25,19 @@ from multiturn.core.errors import ConflictError, InputError, MultiturnError
 from multiturn.engines.protocol import Engine
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.branches import BranchComparison, compare_branches
+from multiturn.synthesis.events import TurnSaved
 from multiturn.synthesis.jobs import Job, JobStore
 from multiturn.synthesis.loop import Synthesizer
 from multiturn.synthesis.operations import Operations
 from multiturn.synthesis.owner_lock import OwnerLock, owner_lives
-from multiturn.synthesis.records import ProgramRun, Session, SessionSettings
+from multiturn.synthesis.records import (
+    Candidate,
+    Example,
+    ProgramRun,
+    Session,
+    SessionSettings,
+    Turn,
+)
 from multiturn.synthesis.replay import Replay, replay_candidate
 from multiturn.synthesis.session_file import read_session_document
 from multiturn.synthesis.store import SessionStore
@@ -42,6 +50,7 @@ _log = logging.getLogger(__name__)
 _KEEP_DELETED = timedelta(days=30)
 _LOCKS = 64
 _RUN_SLOT_SECONDS = 10.0
+_MAX_NAME = 200
 _SETTINGS_THAT_STAY = ("style", "header", "language")
 
 
@@ -123,6 +132,45 @@ class SessionService(Closing):
         settings = changed_settings(self._settings, change)
         with self._run_slot():  # a header of one's own runs
             return self._synthesizer(self.store).new_session(settings, name=name)
+
+    def add_written(
+        self,
+        name: str,
+        header: str,
+        turns: Sequence[tuple[str, str]],
+        *,
+        expected: Example | None = None,
+    ) -> Session:
+        """Add a session of turns that a model wrote elsewhere; each runs here.
+
+        Args:
+            name: of the session; shortened if it is too long.
+            header: of the program.
+            turns: prompts and code.
+            expected: of the last turn.
+        """
+        self._check_room()
+        name = "".join(each if each.isprintable() else " " for each in name)[:_MAX_NAME]
+        with self._run_slot():
+            synthesizer = self._synthesizer(self.store)
+            settings = replace(self._settings, header="none", language="python")
+            session = synthesizer.new_session(settings, name=name)
+            session = self.store.update(replace(session, header=header))
+            written = [
+                Turn(
+                    id=0,
+                    parent=None,
+                    prompt=prompt,
+                    candidates=(Candidate(text=code, raw_text=code),),
+                    chosen=0,
+                    examples=(expected,) if expected and number == len(turns) else (),
+                )
+                for number, (prompt, code) in enumerate(turns, start=1)
+            ]
+            for event in synthesizer.apply_again(session, written):
+                if isinstance(event, TurnSaved):
+                    session = event.session
+        return session
 
     def add(self, document: object) -> Session:
         """Add the session of a session file.
