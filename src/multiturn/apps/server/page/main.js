@@ -15,7 +15,7 @@ import { showSettings } from "./settings_view.js";
 import { changeTheme, restoreTheme } from "./theme.js";
 import { reporting } from "./report_errors.js";
 import { turnActions } from "./turn_actions.js";
-import { addressedSession, showAddressed } from "./views.js";
+import { addressedSession, isViewOpen, showAddressed } from "./views.js";
 
 let session = null;
 let about = null;
@@ -133,8 +133,13 @@ const openAddressed = reporting(async () => {
     if (addressedSession()) note("There is no such session.", { bad: true });
   }
   const { sessions } = await get("/api/sessions?limit=1");
-  if (sessions.length) await open(sessions[0].id);
-  else await create();
+  if (sessions.length) {
+    await open(sessions[0].id);
+    return;
+  }
+  const made = await post("/api/sessions");
+  if (isViewOpen()) await open(made.id);
+  else goTo(made.id);
 });
 
 function followAddress() {
