@@ -224,11 +224,12 @@ def run_summary(run: OpenRun) -> RunSummary:
 def _figures(oracle: str, at: int, entries: Sequence[IndexEntry]) -> OracleFigures:
     labels = Counter(entry.labels[at] for entry in entries)
     passed = labels.pop("", 0)
+    by_frequency = sorted(labels.items(), key=lambda each: (-each[1], each[0]))
     return OracleFigures(
         oracle=oracle,
         samples=len(entries),
         passed=passed,
-        labels=[LabelCount(label=label, samples=count) for label, count in labels.most_common()],
+        labels=[LabelCount(label=label, samples=count) for label, count in by_frequency],
     )
 
 
