@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_program_that_ends_the_process_ends_no_other(key, sandbox: Sandbox):
     right = program_of(problem, problem.inputs[0])
     programs = [right, "process.exit(3);", right] if key == "javascript" else [right, right]
     ended = run_all(sandbox, key, programs)
-    assert [each.printed.strip() for each in (ended[0], ended[-1])] == ["[3,2]", "[3,2]"]
+    assert [json.loads(each.printed) for each in (ended[0], ended[-1])] == [[3, 2], [3, 2]]
     assert batch(key, programs)
 
 
