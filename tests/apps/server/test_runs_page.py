@@ -14,7 +14,7 @@ from multiturn.engines.scripted import ScriptedEngine
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.store import SessionStore
 from tests.apps.server.conftest import RunningServer, running
-from tests.apps.server.test_page import is_fault, opened, photograph
+from tests.apps.server.page_person import opened, photograph
 from tests.apps.server.test_runs_api import runs
 from tests.report.test_browser import AXE, NARROW, WIDE, browser
 
@@ -42,7 +42,7 @@ def page(browser: Any, server: RunningServer, request: pytest.FixtureRequest) ->
     context, page = opened(browser, server.url, width=request.param, token=server.token)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda said: faults.append(said.text) if is_fault(said) else None)
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
     page.locator("#show-runs").wait_for()
     yield page
     overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
