@@ -34,6 +34,24 @@ from multiturn.report.statistics.clusters import Clusters, clustered_interval
 from multiturn.report.statistics.contrasts import contrast
 from multiturn.sandbox.outcomes import Status
 
+INTRODUCTION = """# Right programs
+
+How often the loop that people use, `multiturn` and `multiturn synth` with their default settings
+(`loop`), writes a program that prints the right answer, beside one sample of the paper's comments
+(`turns`, cut where the model writes what the arm would write next) and one in chat form (`chat`).
+The project's own problems, half `test`, two cases each, temperature 0.2; what was chosen and why
+is in [decision 0007](../decisions/0007-prompt-styles.md), which has the half `dev`. Each row of
+`test` was run once. This page is rebuilt from the saved runs by
+
+    python docs/results/right_programs.py test --out docs/results/right-programs --table \\
+        --write docs/results/right-programs.md
+
+and without `--table` the command makes the runs. Intervals are clustered by problem, differences
+are from `turns` and paired. New tokens are of all candidates and repairs. Seconds are of a sample
+among many that share the engine, on two threads of a Xeon (AVX-512, VNNI, AMX) that other
+programs used too: they compare rows and are no speed. The second table counts why programs
+failed, by the rules of the [report](../report.md)."""
+
 MODELS = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
 BASELINE = "turns"
 
@@ -110,8 +128,9 @@ def main() -> None:
             records = sorted(place.glob(f"own/{model}/*/run.json"))
             if records:
                 found[name] = read_run(records[0].parent)
-        pages += [table(model, found), causes(found)]
-    page = "\n\n".join(pages) + "\n"
+        if found:
+            pages += [table(model, found), causes(found)]
+    page = "\n\n".join([INTRODUCTION, *pages]) + "\n"
     if said.write:
         said.write.write_text(page, encoding="utf-8")
     print(page)
