@@ -248,9 +248,13 @@ def test_an_answer_may_be_slower_than_its_events(person: Person, session: Sessio
         session.ended(answer.json()["id"])
         until(person.page, "document.querySelectorAll('#turns > .turn').length > 0")
         route.fulfill(response=answer)
+        answered.append(True)
 
+    answered: list[bool] = []
     person.page.route("**/turns", answer_late)
     person.write("Set x to 2.")
+    while not answered:
+        person.page.wait_for_timeout(20)
     person.page.unroute("**/turns")
     person.write("Double x.")
     assert person.outputs() == ["5\n"]

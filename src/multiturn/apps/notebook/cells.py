@@ -84,7 +84,7 @@ def split_cell(code: str) -> tuple[str, str]:
     r"""The prompt and the code of a person's cell: the comment at its beginning, and the rest.
 
     Example:
-        >>> split_cell("# Load the prices.\\nprices = [1, 2]")
+        >>> split_cell("# Load the prices.\nprices = [1, 2]")
         ('Load the prices.', 'prices = [1, 2]')
         >>> split_cell("prices = [1, 2]")
         ('From the notebook:', 'prices = [1, 2]')
