@@ -64,4 +64,4 @@ def clear_output(shell: Shell) -> None:
     if in_kernel(shell):
         from IPython.display import clear_output
 
-        clear_output(wait=True)
+        clear_output(wait=True)  # type: ignore[no-untyped-call]
