@@ -207,10 +207,11 @@ class TurnView:
         if self._run_on_screen is None:
             show_candidate(self._console, event.session, turn, before=self._before)
         show_effects(self._console, event.session, turn, commands=self._pickable)
-        if len(turn.candidates) > 1 and self._pickable:
+        several = len(turn.candidates) > 1 and self._pickable
+        if several and (self._first or turn.choice.origin == "person"):  # they want to compare
             show_candidates(self._console, turn)
         elif turn.written > 1:
-            self._say(_counted(turn))
+            self._say(_counted(turn) + ("; /pick lists them" if several else ""))
 
     def _say(self, text: str, *, style: str = "dim") -> None:
         self._console.print(Text(f"  {neutralize(text)}", style=style))
