@@ -195,6 +195,11 @@ _C_PARTS = frozenset(
         "union_specifier",
     }
 )
+_C_MAIN = """
+(function_definition
+    declarator: (function_declarator declarator: (identifier) @main)
+    body: (compound_statement) @body (#eq? @main "main"))
+"""
 _C_DECLARED = """
 (declaration type: (_) @type @cut declarator: (init_declarator declarator: (identifier) @name))
 (declaration type: (_) @type @cut declarator: (identifier) @name)
@@ -372,11 +377,7 @@ _TABLE = (
             (struct_specifier name: (type_identifier) @name)
             (type_definition declarator: (type_identifier) @name)
             """,
-            main="""
-            (function_definition
-                declarator: (function_declarator declarator: (identifier) @main)
-                body: (compound_statement) @body (#eq? @main "main"))
-            """,
+            main=_C_MAIN,
             declared=_C_DECLARED,
             redeclared="",
             unset=frozenset({"initializer_list"}),
@@ -431,11 +432,7 @@ _TABLE = (
             (struct_specifier name: (type_identifier) @name)
             (class_specifier name: (type_identifier) @name)
             """,
-            main="""
-            (function_definition
-                declarator: (function_declarator declarator: (identifier) @main)
-                body: (compound_statement) @body (#eq? @main "main"))
-            """,
+            main=_C_MAIN,
             declared=_C_DECLARED,
             redeclared="",
         ),

@@ -128,11 +128,14 @@ class Resolved:
         return not self.origins[name].is_default
 
 
-def resolve_settings(flags: Mapping[str, object] | None = None) -> Resolved:
+def resolve_settings(
+    flags: Mapping[str, object] | None = None, *, for_loop: bool = True
+) -> Resolved:
     """The settings from the command line, the environment, config.toml and the defaults.
 
     Args:
         flags: the options of the command line by name; None for those not given.
+        for_loop: whether defaults that were measured for the loop of a turn apply.
 
     Raises:
         InputError: a value is not allowed; the message names its source.
@@ -159,7 +162,8 @@ def resolve_settings(flags: Mapping[str, object] | None = None) -> Resolved:
         # Read each value on its own first, so that an error names its source.
         read_record({name: values[name]}, Settings, where=origins[name].text)
     model = values.get("model", DEFAULT_MODEL)
-    measured, usual = loop_defaults(str(model)), LoopDefaults()
+    usual = LoopDefaults()
+    measured = loop_defaults(str(model)) if for_loop else usual
     for name in ("n", "temperature", "other_temperature", "retries"):
         value = getattr(measured, name)
         if origins[name].is_default and value != getattr(usual, name):

@@ -208,7 +208,7 @@ class TurnView:
             show_candidate(self._console, event.session, turn, before=self._before)
         show_effects(self._console, event.session, turn, commands=self._pickable)
         several = len(turn.candidates) > 1 and self._pickable
-        if several and (self._first or turn.choice.origin == "person"):  # they want to compare
+        if several and (self._first or turn.edited):  # they want to compare
             show_candidates(self._console, turn)
         elif turn.written > 1:
             self._say(_counted(turn) + ("; /pick lists them" if several else ""))

@@ -12,9 +12,10 @@ import pickle
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from types import ModuleType, TracebackType
-from typing import Any, Self
+from types import ModuleType
+from typing import Any
 
+from multiturn.core.closing import Closing
 from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Limits, Program, ProgramSession, Sandbox
@@ -109,7 +110,7 @@ def _why(error: Exception) -> str:
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
-class CarryingSandbox:
+class CarryingSandbox(Closing):
     """A sandbox whose programs begin with carried values.
 
     Args:
@@ -152,14 +153,3 @@ class CarryingSandbox:
     def close(self) -> None:
         """Close the sandbox."""
         self._sandbox.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -7,7 +7,7 @@ the time limit of a program, apply unless the user sets another.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -114,8 +114,8 @@ def resolve_bench_settings(
     here |= {"max_tokens": max_new_tokens, "header": header}
     # These options override the environment and config.toml, and have their own ranges.
     given = {name: getattr(Settings(), name) for name, value in here.items() if value is not None}
-    resolved = resolve_settings({**flags, **given})
-    settings = _without_loop_defaults(resolved)
+    resolved = resolve_settings({**flags, **given}, for_loop=False)  # n counts samples here
+    settings = resolved.settings
     origins = {
         name: origin.text
         for name, origin in resolved.origins.items()
@@ -133,17 +133,6 @@ def resolve_bench_settings(
         origins=origins,
         values={name: getattr(settings, name) for name in origins},
     )
-
-
-def _without_loop_defaults(resolved: Resolved) -> Settings:
-    """The settings without those that were measured for the loop: here `n` counts samples."""
-    usual = Settings()
-    unset = {
-        name: getattr(usual, name)
-        for name in ("n", "temperature", "other_temperature", "retries")
-        if not resolved.is_set(name)
-    }
-    return replace(resolved.settings, **unset)
 
 
 def _temperatures(values: list[str] | None, otherwise: float) -> tuple[float, ...]:
