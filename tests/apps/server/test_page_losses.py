@@ -241,12 +241,17 @@ def test_a_change_for_an_older_state_is_refused_and_the_newer_one_shown(
 
 
 def test_an_answer_may_be_slower_than_its_events(person: Person, session: SessionClient) -> None:
-    """The turn is saved before the page hears that it was begun."""
+    """The turn is saved before the page hears that it was begun.
+
+    What is written until then stays.
+    """
 
     def answer_late(route: Any) -> None:
         answer = route.fetch()
         session.ended(answer.json()["id"])
         until(person.page, "document.querySelectorAll('#turns > .turn').length > 0")
+        person.press("Escape", "n", "Control+End")
+        person.type("Double")
         route.fulfill(response=answer)
         answered.append(True)
 
@@ -256,7 +261,9 @@ def test_an_answer_may_be_slower_than_its_events(person: Person, session: Sessio
     while not answered:
         person.page.wait_for_timeout(20)
     person.page.unroute("**/turns")
-    person.write("Double x.")
+    until(person.page, "document.querySelector('#prompt').value === 'Double'")
+    person.write(" x.")
+    assert person.turns()[-1] == "Double x."
     assert person.outputs() == ["5\n"]
     assert not person.page.locator("#job").is_visible()
 

@@ -45,36 +45,44 @@ export class Composer {
   async send() {
     const prompt = byId("prompt").value;
     if (!prompt.trim() || !this.session || this.session.isBusy || this.isSending) return;
+    const { session, draftName, examples } = this;
     this.isSending = true;
     try {
       const sampling = { n: Number(byId("count").value) || 1 };
       const isSent = await this.write({
         prompt,
-        examples: this.examples.map((words) => ({ words })),
+        examples: examples.map((words) => ({ words })),
         sampling,
       });
       if (!isSent) return;
-      byId("prompt").value = "";
-      this.examples = [];
-      this.keep();
-      this.showExamples();
+      if (this.session === session) this.takeAway(prompt, examples);
+      else localStorage.removeItem(draftName);
     } finally {
       this.isSending = false;
     }
     byId("job").scrollIntoView({ block: "nearest" });
   }
 
+  // Clears what was sent; what was written while the answer was on its way stays.
+  takeAway(prompt, examples) {
+    const written = byId("prompt").value;
+    byId("prompt").value = written.startsWith(prompt) ? written.slice(prompt.length).trimStart() : written;
+    this.examples = this.examples.filter((words) => !examples.includes(words));
+    this.keep();
+    this.showExamples();
+  }
+
   async addExample() {
     const words = await ask("Add an example", { hint: EXAMPLE_HINT, label: "What must the next step give?" });
     if (!words?.trim()) return;
-    this.examples.push(words.trim());
+    this.examples = [...this.examples, words.trim()];
     this.keep();
     this.showExamples();
   }
 
   showExamples() {
     const remove = (index) => {
-      this.examples.splice(index, 1);
+      this.examples = this.examples.filter((_, other) => other !== index);
       this.keep();
       this.showExamples();
     };
