@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -49,8 +50,10 @@ is in [decision 0007](../decisions/0007-prompt-styles.md), which has the half `d
 and without `--table` the command makes the runs. Intervals are clustered by problem, differences
 are from `turns` and paired. New tokens are of all candidates and repairs. Seconds are of a sample
 among many that share the engine, on two threads of a Xeon (AVX-512, VNNI, AMX) that other
-programs used too: they compare rows and are no speed. The second table counts why programs
-failed, by the rules of the [report](../report.md)."""
+programs used too: they compare rows and are no speed. "About" stands where a run took equal
+requests from a file (`--generations`); there the seconds are those of its new tokens at the pace
+of the other rows. The second table counts why programs failed, by the rules of the
+[report](../report.md)."""
 
 MODELS = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
 BASELINE = "turns"
@@ -158,9 +161,15 @@ def table(model: str, runs: dict[str, SavedRun]) -> str:
         "| row | samples | strict % (95 %) | difference (95 %) | new tokens | seconds | failures |",
         "|---|---|---|---|---|---|---|",
     ]
+    costs_of = {name: run_costs(saved) for name, saved in runs.items()}
+    pace = median(
+        each.seconds / each.new_tokens
+        for each in costs_of.values()
+        if each.seconds is not None and each.new_tokens
+    )
     for name, saved in runs.items():
-        own = clusters(saved)
-        rate, costs = clustered_interval(own), run_costs(saved)
+        own, costs = clusters(saved), costs_of[name]
+        rate = clustered_interval(own)
         away = "-"
         if base is not None and name != BASELINE and len(own.counts) == len(base.counts):
             found = contrast([own, base]).interval
@@ -168,6 +177,8 @@ def table(model: str, runs: dict[str, SavedRun]) -> str:
         strict = ends(rate.estimate, rate.low, rate.high)
         tokens = "-" if costs.new_tokens is None else f"{costs.new_tokens:.0f}"
         seconds = "-" if costs.seconds is None else f"{costs.seconds:.2f}"
+        if costs.seconds is None and costs.new_tokens is not None:
+            seconds = f"about {costs.new_tokens * pace:.1f}"
         cells = [name, str(len(saved.samples)), strict, away, tokens, seconds]
         lines.append(f"| {' | '.join(cells)} | {failures(saved.samples)} |")
     return "\n".join(lines)

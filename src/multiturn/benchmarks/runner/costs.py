@@ -20,7 +20,7 @@ class RunCosts:
     Attributes:
         new_tokens: all decoded tokens; None without samples.
         seconds: of the machine, with as many samples at once as the engine has slots. None if
-            the run shared the engine with other runs, or its times are lost.
+            the run shared the engine or generations with other runs, or its times are lost.
     """
 
     new_tokens: float | None
@@ -42,7 +42,7 @@ def _seconds(run: SavedRun) -> float | None:
         sittings = [json.loads(line) for line in lines]
     try:
         new = sum(int(each["new"]) for each in sittings)
-        alone = all(each["shared_by"] == 1 for each in sittings)
+        alone = all(each["shared_by"] == 1 and not each.get("reused") for each in sittings)
         if not alone or new != len(run.samples):
             return None
         return float(sum(each["seconds"] for each in sittings)) / new

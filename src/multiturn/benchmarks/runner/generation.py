@@ -14,6 +14,7 @@ from multiturn.benchmarks.runner.generation_cache import GenerationCache
 from multiturn.benchmarks.runner.output import OutputMeter
 from multiturn.benchmarks.runner.samples import SampleKey
 from multiturn.benchmarks.runner.seeds import generation_seed
+from multiturn.benchmarks.runner.shared_generations import SharedGenerations
 from multiturn.benchmarks.runner.utilization import UtilizationMeter
 from multiturn.benchmarks.solver import (
     Action,
@@ -89,6 +90,7 @@ class SampleRunner:
         utilization: tracks the requests.
         meter: counts generations, and their tokens as they arrive.
         stop: once set, generations in progress are dropped and `StoppedError` is raised.
+        shared: generations of other runs.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class SampleRunner:
         utilization: UtilizationMeter,
         meter: OutputMeter,
         stop: Flag,
+        shared: SharedGenerations | None = None,
     ) -> None:
         self._engine = engine
         self._sandbox = sandbox
@@ -106,6 +109,7 @@ class SampleRunner:
         self._utilization = utilization
         self._meter = meter
         self._stop = stop
+        self._shared = shared
 
     def run(
         self,
@@ -155,12 +159,16 @@ class SampleRunner:
     ) -> tuple[Completion, ...]:
         """The completions of request number `index` of a sample, cached or generated."""
         known = turns.find(key, index, request)
+        if known is None and self._shared is not None:
+            known = self._shared.find(request)
         if known is not None:
             for _ in known:
                 self._meter.count_cached()
             return known
         completions = self._generate(request)
         turns.store(key, index, request, completions)
+        if self._shared is not None:
+            self._shared.store(request, completions)
         return completions
 
     @property

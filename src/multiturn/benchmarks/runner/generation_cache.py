@@ -18,16 +18,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from multiturn.benchmarks.runner.completion_lines import completion_line, read_completion
 from multiturn.benchmarks.runner.samples import SampleKey
 from multiturn.core.errors import MultiturnError
 from multiturn.core.files import write_atomically
-from multiturn.engines.protocol import (
-    UNKNOWN_TOKEN,
-    Completion,
-    FinishReason,
-    Request,
-    Timings,
-)
+from multiturn.engines.protocol import Completion, FinishReason, Request
 
 __all__ = ["GenerationCache"]
 
@@ -62,7 +57,7 @@ class GenerationCache:
         found = [lines.get(continuation) for continuation in range(request.n)]
         if any(line is None or line["request"] != wanted for line in found):
             return None
-        return tuple(_completion(line) for line in found if line is not None)
+        return tuple(read_completion(line) for line in found if line is not None)
 
     def store(
         self, key: SampleKey, index: int, request: Request, completions: Sequence[Completion]
@@ -128,42 +123,13 @@ class GenerationCache:
 def _line(
     key: SampleKey, index: int, request: Request, completion: Completion
 ) -> Mapping[str, Any]:
-    line: dict[str, Any] = {
+    return {
         "item": key.item,
         "sample": key.sample,
         "ask": index,
         "request": _hash_of(request),
-        "text": completion.text,
-        "raw_text": completion.raw_text,
-        "cut_by": completion.cut_by,
-        "finish_reason": completion.finish_reason.value,
-        "new_tokens": len(completion.tokens),
-        "prompt_tokens": completion.prompt_tokens,
-        "cached_tokens": completion.cached_tokens,
+        **completion_line(completion),
     }
-    if request.n > 1:
-        line["continuation"] = completion.index
-    if completion.mean_logprob is not None:
-        line["mean_logprob"] = completion.mean_logprob
-    return line
-
-
-def _completion(line: Mapping[str, Any]) -> Completion:
-    # Of the log-probabilities only the mean is cached, as that of a text of one token.
-    mean = line.get("mean_logprob")
-    return Completion(
-        index=line.get("continuation", 0),
-        text=line["text"],
-        raw_text=line["raw_text"],
-        cut_by=line["cut_by"],
-        finish_reason=FinishReason(line["finish_reason"]),
-        tokens=(UNKNOWN_TOKEN,) * line["new_tokens"],
-        logprobs=None if mean is None else (mean,),
-        text_tokens=0 if mean is None else 1,
-        prompt_tokens=line["prompt_tokens"],
-        cached_tokens=line["cached_tokens"],
-        timings=Timings(0.0, 0.0),
-    )
 
 
 def _is_complete(data: Mapping[str, Any]) -> bool:

@@ -22,6 +22,7 @@ from multiturn.benchmarks.runner.run_spec import (
     sample_keys,
 )
 from multiturn.benchmarks.runner.schedule import FinishedSample, Schedule, default_in_flight
+from multiturn.benchmarks.runner.shared_generations import SharedGenerations
 from multiturn.benchmarks.runner.utilization import EngineUtilization, UtilizationMeter
 from multiturn.core.errors import (
     EngineError,
@@ -87,6 +88,7 @@ def run_specs(
     *,
     fresh: bool = False,
     concurrency: Concurrency | None = None,
+    shared: SharedGenerations | None = None,
     listen: ProgressListener = unwatched,
     cancel: Flag | None = None,
 ) -> Invocation:
@@ -100,6 +102,7 @@ def run_specs(
         sandbox: runs the programs.
         fresh: delete earlier results in the directories of the runs.
         concurrency: how much is done at once.
+        shared: generations that this engine need not make again, and that get what it makes.
         listen: receives the progress, on this thread.
         cancel: once set, generations in progress are dropped, complete programs are judged
             and saved, and this returns.
@@ -131,7 +134,7 @@ def run_specs(
             )
             for spec in specs
         ]
-        work = _Invocation(opened, engine, sandbox, concurrency, listen, generations)
+        work = _Invocation(opened, engine, sandbox, concurrency, shared, listen, generations)
         return work.do(cancel or Flag())
 
 
@@ -167,10 +170,12 @@ class _Invocation:
         engine: Engine,
         sandbox: Sandbox,
         concurrency: Concurrency,
+        shared: SharedGenerations | None,
         listen: ProgressListener,
         generations: Sequence[Mapping[str, int]],
     ) -> None:
         self._opened = opened
+        self._shared = shared
         self._listen = listen
         self._total = sum(len(directory.missing()) for _, directory in opened)
         self._before = sum(len(directory.found) for _, directory in opened)
@@ -195,6 +200,7 @@ class _Invocation:
             judges=concurrency.judges,
             utilization=self._utilization,
             meter=self._meter,
+            shared=shared,
         )
         self._began = time.perf_counter()
         self._latest = 0
@@ -297,6 +303,7 @@ class _Invocation:
             "waiting_share": invocation.utilization.waiting_share,
             "effort": to_plain(self._concurrency),
             "shared_by": len(self._opened),
+            "reused": 0 if self._shared is None else self._shared.reused,
             "fault": None if fault is None else type(fault).__name__,
         }
 

@@ -27,6 +27,7 @@ from multiturn.benchmarks.runner.generation import (
 from multiturn.benchmarks.runner.output import OutputMeter
 from multiturn.benchmarks.runner.run_spec import PendingSample
 from multiturn.benchmarks.runner.samples import Sample, sample_of
+from multiturn.benchmarks.runner.shared_generations import SharedGenerations
 from multiturn.benchmarks.runner.utilization import UtilizationMeter
 from multiturn.engines.protocol import Engine
 from multiturn.sandbox.protocol import Sandbox
@@ -68,6 +69,7 @@ class Schedule:
         judges: programs that are judged at once.
         utilization: tracks the use of the engine.
         meter: counts what is generated.
+        shared: generations of other runs.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Schedule:
         judges: int,
         utilization: UtilizationMeter,
         meter: OutputMeter | None = None,
+        shared: SharedGenerations | None = None,
     ) -> None:
         self._pending = iter(pending)
         self._pending_lock = threading.Lock()
@@ -89,6 +92,7 @@ class Schedule:
         self._judges = judges
         self._utilization = utilization
         self._meter = meter or OutputMeter()
+        self._shared = shared
         self._stopping = Flag()
         self._abandoned = Flag()
         self._fault: BaseException | None = None
@@ -157,6 +161,7 @@ class Schedule:
                     self._utilization,
                     self._meter,
                     self._stopping,
+                    self._shared,
                 )
                 config = pending.spec.config
                 solver = pending.spec.task.solver(pending.item, config.settings)

@@ -45,6 +45,7 @@ from multiturn.benchmarks.runner.config import Selection
 from multiturn.benchmarks.runner.grid import Grid
 from multiturn.benchmarks.runner.results import find_runs, read_run
 from multiturn.benchmarks.runner.run import Concurrency, Invocation, run_specs
+from multiturn.benchmarks.runner.shared_generations import SharedGenerations
 from multiturn.benchmarks.task import ArmSettings
 from multiturn.core.errors import InputError, UnknownNameError
 from multiturn.engines.model_name import RemoteModel, read_model_name
@@ -99,6 +100,7 @@ def _command(benchmark: str) -> Callable[..., None]:
         out: bench_options.Out = Path("runs"),
         fresh: bench_options.Fresh = False,
         in_flight: bench_options.InFlight = None,
+        generations: bench_options.Generations = None,
         engine: options.Engine = None,
         context: options.Context = None,
         threads: options.Threads = None,
@@ -191,6 +193,7 @@ def _command(benchmark: str) -> Callable[..., None]:
             out,
             fresh=fresh,
             concurrency=Concurrency(in_flight=in_flight),
+            generations=generations,
             as_json=as_json,
         )
 
@@ -277,6 +280,7 @@ def _run(
     *,
     fresh: bool,
     concurrency: Concurrency,
+    generations: Path | None,
     as_json: bool,
 ) -> None:
     """Run a grid, one model after another."""
@@ -295,8 +299,12 @@ def _run(
             with (
                 open_bench_engine(settings, console) as engine,
                 signals.caught(view) as cancel,
+                contextlib.ExitStack() as stack,
             ):
                 info = info_with_hash(engine, settings.model)
+                shared = None
+                if generations is not None:
+                    shared = stack.enter_context(SharedGenerations(generations, info))
                 label = label_of_runs(
                     out, [task.name for task in grid.tasks], read_model_name(settings.model), info
                 )
@@ -311,6 +319,7 @@ def _run(
                         sandbox,
                         fresh=fresh,
                         concurrency=concurrency,
+                        shared=shared,
                         listen=view,
                         cancel=cancel,
                     )

@@ -15,6 +15,7 @@ __all__ = [
     "SamplesFile",
     "File",
     "Fresh",
+    "Generations",
     "Header",
     "InFlight",
     "LanguageOption",
@@ -174,6 +175,15 @@ Fresh = Annotated[
     typer.Option(
         "--fresh/--resume",
         help="Discard existing results, or resume them.",
+    ),
+]
+Generations = Annotated[
+    Path | None,
+    typer.Option(
+        "--generations",
+        metavar="FILE",
+        help="Generations that runs share: an equal request takes its texts from this file, and "
+        "new ones are added. Changes no sample, but seconds are then no measure.",
     ),
 ]
 InFlight = Annotated[
