@@ -34,7 +34,7 @@ def read_completion(line: Mapping[str, Any]) -> Completion:
     Raises:
         KeyError, TypeError, ValueError: the line is not one of `completion_line`.
     """
-    # Of the log-probabilities only the mean is kept, as that of a text of one token.
+    # Of the log-probabilities only the mean is stored, as that of a text of one token.
     mean = line.get("mean_logprob")
     return Completion(
         index=line.get("continuation", 0),

@@ -45,7 +45,7 @@ class SharedGenerations(Closing):
         info: the engine's, with the hash of its weights.
 
     Raises:
-        InputError: the hash of the weights is not known, so models could not be told apart.
+        InputError: the hash of the weights is not known, so two models could be confused.
         StorageError: the file cannot be used.
     """
 
