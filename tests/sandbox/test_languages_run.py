@@ -164,6 +164,71 @@ int main(void) {
 """
 
 
+def test_a_hostile_script_reaches_nothing(sandbox):
+    """The same from JavaScript, whose runtime has all of it ready."""
+    secret = Path.home() / f".multiturn-test-{os.getpid()}"
+    secret.write_text("CANARY")
+    secret.chmod(0o644)
+    sleeper = subprocess.Popen(["sleep", "60"])
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(0.2)
+    port, pid = server.getsockname()[1], sleeper.pid
+    try:
+        source = HOSTILE_SCRIPT % {"secret": secret, "port": port, "pid": pid}
+        result = run(sandbox, source, "javascript", Limits(wall_seconds=120))
+        assert result.stdout == b"held\n", (result.outcome, result.stderr_text)
+        assert sleeper.poll() is None
+        with pytest.raises(TimeoutError):
+            server.accept()
+    finally:
+        secret.unlink()
+        server.close()
+        sleeper.kill()
+        sleeper.wait()
+
+
+HOSTILE_SCRIPT = r"""
+const fs = require("fs"), net = require("net"), processes = require("child_process");
+function attempt(what, action) {
+  try { action(); } catch (error) { return; }
+  console.log("BREACH", what);
+}
+function started(done) { if (done.error) throw done.error; }
+attempt("read a file", () => fs.readFileSync("%(secret)s"));
+attempt("read the passwords", () => fs.readFileSync("/etc/shadow"));
+attempt("read an environment", () => fs.readFileSync("/proc/1/environ"));
+attempt("wrote a file", () => fs.writeFileSync("/usr/mt-breach", "x"));
+attempt("wrote beside itself", () => fs.writeFileSync("../../mt-breach", "x"));
+attempt("killed", () => process.kill(%(pid)d, "SIGKILL"));
+attempt("signalled its parent", () => process.kill(process.ppid || 1, 0));
+attempt("started a program", () => started(processes.spawnSync("/bin/true")));
+attempt("became another user", () => process.setuid(0));
+attempt("loaded the kernel's list", () => fs.readFileSync("/proc/kallsyms"));
+process.on("exit", () => console.log("held"));
+attempt("a socket", () => {
+  net.connect(%(port)d, "127.0.0.1")
+    .on("connect", () => console.log("BREACH connected")).on("error", () => {});
+  throw new Error("what comes later says whether");
+});
+"""
+
+
+def test_programs_do_not_see_each_other(sandbox):
+    source = """#include <dirent.h>
+        #include <stdio.h>
+        int main(void) {
+            int count = 0;
+            DIR *above = opendir("..");
+            struct dirent *each;
+            while (above && (each = readdir(above))) count += each->d_name[0] != '.';
+            FILE *file = fopen("left", "w");
+            printf("%d\\n", file ? count : -1);
+        }\n"""
+    counts = {run(sandbox, source).stdout for _ in range(2)}
+    # Where there are no namespaces it may not even look.
+    assert counts <= {b"1\n", b"0\n"}
+
+
 def test_compiling_reaches_nothing(sandbox):
     """The compiler reads what a source includes."""
     outcome = run(sandbox, '#include "/etc/shadow"\nint main(void) {}\n').outcome
@@ -180,6 +245,7 @@ def test_compiling_reaches_nothing(sandbox):
 
 
 def test_nothing_is_left(sandbox, monkeypatch):
+    sandbox.warm_languages()  # Its own directory is there until it is closed.
     # Not in tmp_path: another pytest that starts meanwhile closes its parent to other accounts.
     with tempfile.TemporaryDirectory() as temporary:
         Path(temporary).chmod(0o777)

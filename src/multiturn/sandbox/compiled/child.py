@@ -6,13 +6,12 @@ import contextlib
 import json
 import os
 import re
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from multiturn.sandbox.inside.build_and_run import BuildAndRunSpec, Command
-from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
+from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program
 from multiturn.sandbox.supervisor.child import (
@@ -23,24 +22,20 @@ from multiturn.sandbox.supervisor.child import (
     signal_outcome,
 )
 from multiturn.sandbox.supervisor.directories import WorkDirectory
-from multiturn.sandbox.supervisor.interpreter import readable_paths, start_interpreter
+from multiturn.sandbox.supervisor.worker import Worker
 
 __all__ = ["COMPILE_LIMITS", "BuildAndRun", "BuildAndRunChild", "started"]
 
 COMPILE_LIMITS = Limits(
     cpu_seconds=60,
-    wall_seconds=120,
+    # A backstop, which a busy machine must not reach: the CPU time is the limit.
+    wall_seconds=600,
     memory_bytes=2 << 30,
     output_bytes=1 << 20,
     file_bytes=256 << 20,
 )
 """What a compiler may use: the same on every machine, and not part of a program's own limits."""
 
-_BOOTSTRAP = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from multiturn.sandbox.inside.build_and_run import main; sys.path.pop(0); main()"
-)
-_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
 _OUT_OF_MEMORY = (
     b"OutOfMemoryError",
     b"heap out of memory",
@@ -52,12 +47,11 @@ _OUT_OF_MEMORY = (
 
 @dataclass(frozen=True, slots=True)
 class BuildAndRun:
-    """How a program is built and run, and what its toolchain may read."""
+    """How a program is built and run."""
 
     file_name: str
     commands: tuple[Command, ...]
     environment: Mapping[str, str]
-    readable: tuple[str, ...]
     error_line: str = ""
     """A pattern for the line that failed, in what the program prints; see `Language`."""
     error_text: str = ""
@@ -65,12 +59,14 @@ class BuildAndRun:
 
 
 class BuildAndRunChild(Child):
-    """A process that isolates itself, then builds and runs one program.
+    """A process that builds and runs one program, forked by a build server.
 
     Args:
         limits: what the program may use.
         build: how the program is built and run.
-        process: the interpreter, with pipes for its output.
+        server: what forked it.
+        stdout: the end of a pipe from which its standard output can be read.
+        stderr: the same for standard error.
         control_pipe: closing it kills all that was started.
         report: where the process reports, a line of JSON for each event.
     """
@@ -79,16 +75,17 @@ class BuildAndRunChild(Child):
         self,
         limits: Limits,
         build: BuildAndRun,
-        process: subprocess.Popen[bytes],
+        server: Worker,
+        *,
+        stdout: int,
+        stderr: int,
         control_pipe: int,
         report: int,
     ) -> None:
-        assert process.stdout is not None and process.stderr is not None
-        stdout, stderr = process.stdout.fileno(), process.stderr.fileno()
         super().__init__(limits, stdout, stderr, COMPILE_LIMITS.wall_seconds)
         self.events: list[dict[str, Any]] = []
         self._build = build
-        self._process = process
+        self._server = server
         self._control_pipe: int | None = control_pipe
         self._report = report
         self._unread = bytearray()
@@ -121,7 +118,8 @@ class BuildAndRunChild(Child):
                 raise ChildSetupError(event["error"])
         ends = {event["ends"]: event for event in self.events if "ends" in event}
         last = ends.get("run") or ends.get("compile")
-        if last is None and self.kill_reason is None:
+        begun = [event["begins"] for event in self.events if "begins" in event]
+        if self.kill_reason is None and (last is None or begun[-1] not in ends):
             raise ChildSetupError(_error_line(self.stderr.content) or "it ended without a report")
         return RunResult(
             outcome=self._outcome(last),
@@ -139,8 +137,8 @@ class BuildAndRunChild(Child):
         self.close()
 
     def _give_up(self) -> None:
-        # Not even the process that isolates the program answers.
-        self._process.kill()
+        # Not even the process that isolates the program answers; it ends with its server.
+        self._server.process.kill()
         self._given_up = True
 
     def _receive(self) -> bool:
@@ -220,59 +218,64 @@ def _error_line(stderr: bytes) -> str:
 
 @contextlib.contextmanager
 def started(
-    isolation: IsolationLevel,
-    provider: NamespaceProvider,
-    build: BuildAndRun,
-    program: Program,
-    limits: Limits,
+    server: Worker, build: BuildAndRun, program: Program, limits: Limits, *, directories: bool
 ) -> Iterator[BuildAndRunChild]:
-    """Start a process for one program; it is gone, with its files, afterwards."""
+    """Have a process forked for one program; it is gone, with its files, afterwards.
+
+    Args:
+        server: forks it.
+        build: how the program is built and run.
+        program: the program.
+        limits: what it may use.
+        directories: whether it needs a directory of this machine; else it has a private one.
+
+    Raises:
+        WorkerDiedError: the server is gone.
+    """
     with contextlib.ExitStack() as stack:
-        directory = WorkDirectory()
-        stack.callback(directory.remove)
-        source = sealed_file(program.source.encode("utf-8", "surrogatepass"))
-        stack.callback(os.close, source)
-        stdin = sealed_file(program.stdin)
-        stack.callback(os.close, stdin)
-        control, control_end = os.pipe()
-        stack.callback(os.close, control)
-        report, report_end = os.pipe()
-        stack.callback(os.close, report)
+        directory = None
+        if directories:
+            made = WorkDirectory()
+            stack.callback(made.remove)
+            directory = str(made.path)
         spec = BuildAndRunSpec(
-            isolation=isolation,
-            provider=provider,
-            scratch=str(directory.path),
-            readable=build.readable,
+            directory=directory,
             file_name=build.file_name,
+            source=program.source,
             environment=dict(build.environment),
             commands=build.commands,
-            source=source,
-            stdin=stdin,
-            control=control,
-            report=report_end,
         )
-        try:
-            process = start_interpreter(
-                _BOOTSTRAP,
-                spec.to_json(),
-                IsolationLevel.SHARED_NAMESPACES,
-                provider,
-                # bubblewrap makes the root directory before this interpreter starts in it.
-                readable=(*build.readable, *readable_paths()),
-                environment=_ENVIRONMENT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=(source, stdin, control, report_end),
-            )
-        except BaseException:
-            os.close(control_end)
-            raise
-        finally:
-            os.close(report_end)
-        stack.callback(process.wait)
-        stack.callback(process.kill)
-        stack.enter_context(process)
-        child = BuildAndRunChild(limits, build, process, control_end, report)
-        stack.callback(child.close)
+        with contextlib.ExitStack() as theirs:
+            ours: dict[str, int] = {}
+            handed = {"spec": sealed_file(spec.to_bytes()), "stdin": sealed_file(program.stdin)}
+            for name in ("stdout", "stderr", "control", "report"):
+                reading, writing = os.pipe()
+                ours[name], handed[name] = reading, writing
+                if name == "control":
+                    ours[name], handed[name] = writing, reading
+            for descriptor in handed.values():
+                theirs.callback(os.close, descriptor)
+            for name in ("stdout", "stderr", "report"):
+                stack.callback(os.close, ours[name])
+            try:
+                server.spawn(0.0, tuple(handed.values()))
+            except BaseException:
+                os.close(ours["control"])
+                raise
+        child = BuildAndRunChild(
+            limits,
+            build,
+            server,
+            stdout=ours["stdout"],
+            stderr=ours["stderr"],
+            control_pipe=ours["control"],
+            report=ours["report"],
+        )
+        stack.callback(_end, child)
         yield child
+
+
+def _end(child: BuildAndRunChild) -> None:
+    """End a child, and wait until nothing of it is left."""
+    child.kill(Status.KILLED)
+    child.wait()

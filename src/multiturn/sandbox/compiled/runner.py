@@ -2,32 +2,42 @@
 
 Each program is isolated afresh, at the same level as Python programs: by namespaces with a root
 directory of nothing but the system's own files, or by Landlock, and by a seccomp filter and
-rlimits either way. The compiler runs inside too. Less is certain than for Python
-(docs/decisions/0006-oracles-and-languages.md): a program that exits early with success looks
-like one that ran to its end.
+rlimits either way. A warm process forks the one that does it (`inside.build_server`). The compiler
+runs inside too. Less is certain than for Python (docs/decisions/0006-oracles-and-languages.md): a
+program that exits early with success looks like one that ran to its end.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from multiturn.core.errors import InputError
+from multiturn.core.errors import InputError, SandboxUnavailableError
 from multiturn.sandbox.compiled.child import COMPILE_LIMITS, BuildAndRun, started
 from multiturn.sandbox.inside.build_and_run import Command
+from multiturn.sandbox.inside.build_server import namespaces_nest
 from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
 from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Limits, Program
 from multiturn.sandbox.supervisor.child import retried
+from multiturn.sandbox.supervisor.worker import Worker
 from multiturn.text.languages import LANGUAGES, Language, language
 
 __all__ = ["LanguageRunner", "LanguageSupport", "available_languages", "require_tools"]
 
 SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
 """Where tools are looked for. Programs do not see what is in a home directory."""
+
+_BOOTSTRAP = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from multiturn.sandbox.inside.build_server import main; sys.path.pop(0); main()"
+)
+_SERVER_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
 
 _READABLE = (
     "/usr",
@@ -105,6 +115,11 @@ class LanguageRunner:
         self._isolation = isolation
         self._provider = provider
         self._notes = notes
+        self._nest = namespaces_nest(isolation, provider)
+        self._keep_server = self._nest or provider is NamespaceProvider.NONE
+        self._server: Worker | None = None
+        self._lock = threading.Lock()
+        self._closed = False
 
     def run(self, program: Program, limits: Limits) -> RunResult:
         """Build and run one program; see `Sandbox.run`.
@@ -115,7 +130,8 @@ class LanguageRunner:
         Raises:
             UnknownNameError: there is no such language.
             InputError: its tools are not installed, or a result variable was asked for.
-            SandboxUnavailableError: the sandbox failed, and running again did not help.
+            SandboxUnavailableError: the sandbox failed, and running again did not help; or it was
+                closed.
         """
         entry = language(program.language)
         require_tools(entry)
@@ -124,22 +140,68 @@ class LanguageRunner:
                 "only Python programs hand back a variable", got=program.language,
                 fix="compare what the program prints",
             )  # fmt: skip
-        commands = tuple(_commands(entry, limits))
         build = BuildAndRun(
             entry.file_name,
-            commands,
+            tuple(_commands(entry, limits)),
             _environment(),
-            _readable(),
             error_line=entry.error_line,
             error_text=entry.error_text,
         )
+        directories = self._provider is NamespaceProvider.NONE
 
         def attempt(retries: int, notes: tuple[str, ...]) -> RunResult:
-            with started(self._isolation, self._provider, build, program, limits) as child:
+            with (
+                self._leased_server() as server,
+                started(server, build, program, limits, directories=directories) as child,
+            ):
                 child.wait()
                 return child.result(self._isolation, retries, notes)
 
         return retried(attempt, self._notes)
+
+    def warm(self) -> None:
+        """Start the build server now, so that no program has to wait."""
+        with self._leased_server():
+            pass
+
+    def close(self) -> None:
+        """End the build server. Safe to call twice."""
+        with self._lock:
+            self._closed = True
+            server, self._server = self._server, None
+        if server is not None:
+            server.close()
+
+    @contextlib.contextmanager
+    def _leased_server(self) -> Iterator[Worker]:
+        """The build server, or one for this program alone where programs could see each other."""
+        if not self._keep_server:
+            server = self._start()
+            try:
+                yield server
+            finally:
+                server.close()
+            return
+        with self._lock:
+            if self._closed:
+                raise SandboxUnavailableError("the sandbox was closed", fix="open a new one")
+            if self._server is not None and not self._server.running:
+                self._server.close()
+                self._server = None
+            if self._server is None:
+                self._server = self._start()
+            server = self._server
+        yield server
+
+    def _start(self) -> Worker:
+        return Worker(
+            self._isolation,
+            self._provider,
+            modules=(),
+            bootstrap=_BOOTSTRAP,
+            readable=_readable(),
+            environment=_SERVER_ENVIRONMENT,
+        )
 
 
 def _readable() -> tuple[str, ...]:

@@ -1,11 +1,11 @@
 """Builds and runs one program with its language's toolchain, in isolation of its own.
 
-A fresh interpreter runs `main` for each program. It isolates itself first, then starts each
-command as a child with limits, Landlock and a seccomp filter around it. It reports on one
-descriptor, and dies, with all that it started, when another one is closed.
+The build server forks a process for each program, and `build_and_run` is what that process does:
+it starts each command as a child with limits, Landlock and a seccomp filter around it. It reports
+on one descriptor, and ends all that it started when another one is closed.
 
-Where there are namespaces, this process is the first of its process namespace, so whatever is
-left of a command dies with it. Where there are none, a command cannot leave its process group
+Where each program has namespaces of its own, this process is the first of its process namespace,
+so whatever is left of a command dies with it. Elsewhere a command cannot leave its process group
 (the filter refuses setsid and setpgid), so killing the group kills all of it.
 """
 
@@ -18,28 +18,19 @@ import resource
 import select
 import signal
 import stat
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
-from multiturn.sandbox.inside.drop_root import drop_root
-from multiturn.sandbox.inside.jail import enter_jail
 from multiturn.sandbox.inside.rlimits import set_rlimits
-from multiturn.sandbox.inside.task_limit import TaskLimit
-from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
-from multiturn.sandbox.linux import landlock, seccomp
-from multiturn.sandbox.linux import namespaces as ns
 from multiturn.sandbox.linux.libc import prctl
 
-__all__ = ["BuildAndRunSpec", "Command", "main"]
+__all__ = ["ERROR_FD", "BuildAndRunSpec", "Command", "CommandIsolation", "Ends", "build_and_run"]
 
-_NO_IPC_FD = 0x3FFFFFFF
-"""A descriptor that never exists: these programs have no IPC socket to protect."""
 _PR_SET_PDEATHSIG = 1
 _SETUP_FAILED = 120
-_ERROR_FD = 1023
+ERROR_FD = 1023
 """Where a child reports why it could not start its command: above all that it closes."""
 
 
@@ -60,112 +51,68 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildAndRunSpec:
-    """What is to be done, and how it is isolated."""
+    """What is to be done. Written to a descriptor that only the process of the program reads."""
 
-    isolation: IsolationLevel
-    provider: NamespaceProvider
-    scratch: str
-    readable: tuple[str, ...]
+    directory: str | None
+    """An empty directory for the program; None where it has a private /tmp."""
     file_name: str
+    source: str
     environment: dict[str, str]
     commands: tuple[Command, ...]
-    source: int
-    """Descriptors: the program's text, its standard input, the control pipe, the report."""
+
+    def to_bytes(self) -> bytes:
+        """As JSON."""
+        return json.dumps(asdict(self)).encode("ascii")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> BuildAndRunSpec:
+        """Read what `to_bytes` wrote."""
+        fields: dict[str, Any] = json.loads(data)
+        commands = [Command(**each | {"argv": tuple(each["argv"])}) for each in fields["commands"]]
+        return cls(**fields | {"commands": tuple(commands)})
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Descriptors of one program: its standard input, the control pipe, the report."""
+
     stdin: int
     control: int
     report: int
 
-    def to_json(self) -> str:
-        """As text for the command line."""
-        enums = {"isolation": self.isolation.value, "provider": self.provider.value}
-        return json.dumps(asdict(self) | enums)
 
-    @classmethod
-    def from_json(cls, text: str) -> BuildAndRunSpec:
-        """Read what `to_json` wrote."""
-        data: dict[str, Any] = json.loads(text)
-        commands = [Command(**each | {"argv": tuple(each["argv"])}) for each in data["commands"]]
-        return cls(
-            **data
-            | {
-                "isolation": IsolationLevel(data["isolation"]),
-                "provider": NamespaceProvider(data["provider"]),
-                "readable": tuple(data["readable"]),
-                "commands": tuple(commands),
-            }
-        )
-
-
-class _CommandIsolation:
-    """What isolates this process, and then each command."""
-
-    def __init__(self, spec: BuildAndRunSpec) -> None:
-        self.level = spec.isolation
-        self.namespaces = self.level in (
-            IsolationLevel.NAMESPACES,
-            IsolationLevel.SHARED_NAMESPACES,
-        )
-        self.readable: list[int] = []
-        self.abi = 0
-        if self.namespaces:
-            if spec.provider is NamespaceProvider.OWN:
-                enter_jail(spec.scratch, spec.readable)
-            self.directory = Path("/tmp/program")
-        else:
-            if self.level is IsolationLevel.LANDLOCK:
-                self.abi = landlock.abi()
-                if not self.abi:
-                    raise OSError("the kernel has no Landlock, or it is turned off")
-                self.readable = [
-                    os.open(path, os.O_PATH | os.O_CLOEXEC)
-                    for path in spec.readable
-                    if Path(path).exists()
-                ]
-            drop_root(())
-            self.directory = Path(spec.scratch) / "program"
-        self.directory.mkdir(mode=0o700)
-        os.chdir(self.directory)
-        self.tasks = TaskLimit()
+class CommandIsolation(Protocol):
+    """What isolates each command."""
 
     def seal(self, command: Command) -> None:
         """In the child, last of all before its command."""
-        if self.abi:
-            own = os.open(".", os.O_PATH | os.O_DIRECTORY)
-            null = os.open(os.devnull, os.O_PATH)
-            landlock.restrict(self.abi, self.readable, [own, null])
-            os.closerange(3, _ERROR_FD)
-        if self.namespaces:
-            ns.drop_capabilities(bounding=True)
-        if self.level is not IsolationLevel.LIMITS_ONLY:
-            seccomp.Template(
-                ipc_fd=_NO_IPC_FD,
-                file_modes=self.namespaces,
-                processes=True,
-                forks=command.forks,
-            ).install()
+        ...
 
 
-def main() -> None:
-    """Do what the spec on the command line says."""
-    spec = BuildAndRunSpec.from_json(sys.argv[1])
-    with os.fdopen(spec.report, "w", encoding="ascii", buffering=1) as report:
-        try:
-            with os.fdopen(spec.source, "rb") as file:
-                source = file.read()
-            isolation = _CommandIsolation(spec)
-            Path(spec.file_name).write_bytes(source)
-            for command in spec.commands:
-                report.write(json.dumps({"begins": command.name}) + "\n")
-                end = _run(command, spec, isolation)
-                report.write(json.dumps(end) + "\n")
-                if end["status"] != 0:
-                    break
-                _make_executable("program")
-        except BaseException as error:
-            report.write(json.dumps({"error": f"{type(error).__name__}: {error}"}) + "\n")
-        finally:
-            report.flush()
-            os._exit(0)
+def build_and_run(
+    spec: BuildAndRunSpec, ends: Ends, isolation: CommandIsolation, tasks: int | None
+) -> None:
+    """Do what the spec says in the working directory, and report it.
+
+    Args:
+        spec: the program and the commands.
+        ends: where its input comes from and its report goes to.
+        isolation: of each command.
+        tasks: how many threads and processes the account may have.
+    """
+    # A lone surrogate is no text; the compiler says so.
+    Path(spec.file_name).write_bytes(spec.source.encode("utf-8", "surrogatepass"))
+    for command in spec.commands:
+        _report(ends, {"begins": command.name})
+        end = _run(command, spec, ends, isolation, tasks)
+        _report(ends, end)
+        if end["status"] != 0:
+            break
+        _make_executable("program")
+
+
+def _report(ends: Ends, event: dict[str, Any]) -> None:
+    os.write(ends.report, json.dumps(event).encode("ascii") + b"\n")
 
 
 def _make_executable(name: str) -> None:
@@ -183,22 +130,27 @@ def _make_executable(name: str) -> None:
         os.close(descriptor)
 
 
-def _run(command: Command, spec: BuildAndRunSpec, isolation: _CommandIsolation) -> dict[str, Any]:
+def _run(
+    command: Command,
+    spec: BuildAndRunSpec,
+    ends: Ends,
+    isolation: CommandIsolation,
+    tasks: int | None,
+) -> dict[str, Any]:
     """Run one command to its end, or until the supervisor closes the control pipe."""
-    tasks = isolation.tasks.get()
     # The child reports an error before its command starts on a pipe that closes when it does.
     error_end, error = os.pipe2(os.O_CLOEXEC)
     began = time.monotonic()
     pid = os.fork()
     if pid == 0:
         os.close(error_end)
-        _become(command, spec, isolation, error, tasks)
+        _become(command, spec, ends, isolation, error, tasks)
     os.close(error)
     with contextlib.suppress(OSError):
         os.setpgid(pid, pid)
     pidfd = os.pidfd_open(pid)
     try:
-        ready, _, _ = select.select([pidfd, spec.control], [], [])
+        ready, _, _ = select.select([pidfd, ends.control], [], [])
         if pidfd not in ready:
             _kill(pid)
         # It is still a zombie, so the number of its group cannot be another's by now.
@@ -228,7 +180,8 @@ def _kill(group: int) -> None:
 def _become(
     command: Command,
     spec: BuildAndRunSpec,
-    isolation: _CommandIsolation,
+    ends: Ends,
+    isolation: CommandIsolation,
     error_fd: int,
     tasks: int | None,
 ) -> NoReturn:
@@ -236,19 +189,16 @@ def _become(
     try:
         os.setpgid(0, 0)
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(spec.stdin if command.name == "run" else null, 0)
-        error_fd = os.dup2(error_fd, _ERROR_FD, inheritable=False)
-        for descriptor in (spec.stdin, spec.control, spec.report, null):
-            with contextlib.suppress(OSError):
-                os.set_inheritable(descriptor, False)
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        os.dup2(ends.stdin if command.name == "run" else null, 0)
+        error_fd = os.dup2(error_fd, ERROR_FD, inheritable=False)
         # After the descriptor above, whose number may be beyond the limit on open files.
         # Where the address space cannot be limited, writable memory is.
         memory = resource.RLIMIT_AS if command.limits_address_space else resource.RLIMIT_DATA
         set_rlimits(command, tasks=tasks, memory=memory)
         isolation.seal(command)
         # Absolute, for tools that change their directory.
-        here = str(isolation.directory)
+        here = os.getcwd()  # noqa: PTH109
         environment = {
             key: here if value == "." else value.replace("./", here + "/")
             for key, value in spec.environment.items()

@@ -31,7 +31,7 @@ from multiturn.sandbox.inside.threads import fit_threads, lock_among_threads
 from multiturn.sandbox.ipc import Kind, send
 from multiturn.sandbox.specs import IPC_FD, ChildExit, ChildSpec, ForkServerSettings
 
-__all__ = ["REQUEST", "main"]
+__all__ = ["REQUEST", "main", "receive_request"]
 
 REQUEST = struct.Struct("<d")
 """CPU seconds that a child may use; with it come its descriptors: spec, stdin, stdout, stderr, IPC
@@ -128,7 +128,7 @@ class Server:
                 child.kill()
 
     def _accept(self) -> bool:
-        received = _receive(self.control)
+        received = receive_request(self.control)
         if received is None:
             return False
         allowed, descriptors = received
@@ -191,7 +191,7 @@ class Server:
         child.control_socket.close()
 
 
-def _receive(control: socket.socket) -> tuple[float, list[int]] | None:
+def receive_request(control: socket.socket) -> tuple[float, list[int]] | None:
     """One request: the CPU seconds and the descriptors; None when the supervisor is gone."""
     space = socket.CMSG_SPACE(DESCRIPTORS * 4)
     data, extra, _, _ = control.recvmsg(REQUEST.size, space, socket.MSG_CMSG_CLOEXEC)

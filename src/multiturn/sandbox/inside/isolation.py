@@ -31,6 +31,7 @@ __all__ = [
     "Isolation",
     "Workspace",
     "isolation_for",
+    "remount_devices",
 ]
 
 Workspace = Path | int
@@ -164,10 +165,7 @@ class NamespaceIsolation:
         if settings.provider is NamespaceProvider.OWN:
             enter_jail(settings.scratch, settings.readable)
         else:
-            # bubblewrap binds a device either so that its times and modes can be changed, or
-            # read-only and useless. Remounted like this it can be written to, and no more.
-            for device in DEVICES:
-                ns.remount_read_only(device, devices=True, recursive=False)
+            remount_devices()
         self.filter = seccomp.Template(ipc_fd=IPC_FD, file_modes=True, emulated=emulate_syscalls())
         _use_tmp_rebind(paths_below_tmp(settings.readable))
         self._separate_count = can_count_tasks_separately()
@@ -203,6 +201,16 @@ class NamespaceIsolation:
     def release(self, workspace: Workspace) -> bool:
         """Return the PID namespace; the mounts ended with the child."""
         return self.pid_namespaces.release(int(str(workspace)))
+
+
+def remount_devices() -> None:
+    """Take from the devices that bubblewrap binds what programs must not have.
+
+    It binds them either so that their times and modes can be changed, or read-only and useless.
+    Remounted like this they can be written to, and no more.
+    """
+    for device in DEVICES:
+        ns.remount_read_only(device, devices=True, recursive=False)
 
 
 def _use_tmp_rebind(hidden: list[Path]) -> None:

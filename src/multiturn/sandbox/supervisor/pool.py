@@ -128,9 +128,9 @@ class PooledSandbox(Closing):
         self._max_programs = self.workers * PROGRAMS_PER_WORKER
         self._slots = threading.BoundedSemaphore(self._max_programs)
         self._closed = False
-        # Fork-servers end by themselves with this process; their directories would stay.
-        self._at_exit = weakref.finalize(self, _close_all, self._kinds)
         self._languages = LanguageRunner(isolation, provider, notes)
+        # Fork-servers end by themselves with this process; their directories would stay.
+        self._at_exit = weakref.finalize(self, _close_all, self._kinds, self._languages)
 
     @property
     def isolation(self) -> IsolationLevel:
@@ -194,6 +194,10 @@ class PooledSandbox(Closing):
             self._closed = True
             self._at_exit()
 
+    def warm_languages(self) -> None:
+        """Start the server for programs of other languages now, so that none has to wait."""
+        self._languages.warm()
+
     def warm(self, *, heavy: bool = False) -> None:
         """Start all fork-servers of a kind now, so that no program has to wait."""
         with contextlib.ExitStack() as leases:
@@ -245,7 +249,8 @@ class PooledSandbox(Closing):
         worker.close()
 
 
-def _close_all(kinds: dict[bool, list[Worker]]) -> None:
+def _close_all(kinds: dict[bool, list[Worker]], languages: LanguageRunner) -> None:
+    languages.close()
     for workers in kinds.values():
         while workers:
             workers.pop().close()

@@ -9,7 +9,7 @@ import socket
 import struct
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from multiturn.core.errors import SandboxUnavailableError
 from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
@@ -73,6 +73,9 @@ class Worker:
         provider: what makes its namespaces.
         modules: what it imports before its first program.
         max_landlock_abi: use no newer version of Landlock.
+        bootstrap: what its interpreter runs; by default the fork-server for Python programs.
+        readable: what programs may read; by default what Python programs need.
+        environment: of its interpreter.
 
     Raises:
         SandboxUnavailableError: it could not start; the message says why.
@@ -85,6 +88,10 @@ class Worker:
         provider: NamespaceProvider,
         modules: Sequence[str],
         max_landlock_abi: int | None = None,
+        *,
+        bootstrap: str = BOOTSTRAP,
+        readable: Sequence[str] | None = None,
+        environment: Mapping[str, str] = ENVIRONMENT,
     ) -> None:
         sweep()
         self._directory = WorkDirectory()
@@ -95,7 +102,7 @@ class Worker:
             provider=provider,
             scratch=str(self._directory.path),
             modules=tuple(modules),
-            readable=readable_paths(),
+            readable=readable_paths() if readable is None else tuple(readable),
             max_landlock_abi=max_landlock_abi,
         )
         self._control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -103,12 +110,13 @@ class Worker:
             undo.callback(self._directory.remove)
             undo.callback(self._control.close)
             self.process = start_interpreter(
-                BOOTSTRAP,
+                bootstrap,
                 settings.to_json(),
                 isolation,
                 provider,
-                readable=settings.readable,
-                environment=ENVIRONMENT,
+                # bubblewrap makes the root directory before this interpreter starts in it.
+                readable=(*settings.readable, *readable_paths()),
+                environment=environment,
                 stdin=other.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=stderr_log,
@@ -150,8 +158,9 @@ class Worker:
         """Fork a child.
 
         Args:
-            cpu_seconds: what it may use.
-            descriptors: its spec, stdin, stdout, stderr, IPC socket and control socket.
+            cpu_seconds: what it may use; a build server has the limit in the spec.
+            descriptors: its spec, stdin, stdout, stderr, IPC socket and control socket; for a
+                build server the control pipe and the report's in place of the last two.
 
         Raises:
             WorkerDiedError: the fork-server is gone.
