@@ -20,9 +20,9 @@ class WrittenTurn:
     code: str
     """As it stands in the program."""
     first_line: int
-    """Of the code in the program, from 1."""
+    """Of the code in the program, from 1; 0 if its parts stand in several places."""
     last_line: int
-    """The last one."""
+    """The last one; 0 likewise."""
     steps: tuple[Generation, ...] = ()
     """The texts that were generated for it, the chosen one among them."""
 
@@ -39,12 +39,14 @@ class WrittenProgram:
     def turn_of_line(self, line: int | None) -> int | None:
         """The turn that wrote a line of the program, from 0; None if none did."""
         for number, turn in enumerate(self.turns):
-            if line is not None and turn.first_line <= line <= turn.last_line:
+            if line and turn.first_line <= line <= turn.last_line:
                 return number
         return None
 
 
-def written_program(sample: Sample, prompts: Sequence[str] = ()) -> WrittenProgram:
+def written_program(
+    sample: Sample, prompts: Sequence[str] = (), *, header: str | None = None
+) -> WrittenProgram:
     """Part the program of a sample into its turns.
 
     Where the texts that were generated do not stand in it in their order, because the arm changed
@@ -54,18 +56,34 @@ def written_program(sample: Sample, prompts: Sequence[str] = ()) -> WrittenProgr
         sample: the sample.
         prompts: of its problem, if they are known. Otherwise the comment above the code is the
             prompt.
+        header: the text above the first turn, for a language whose programs have the parts of a
+            step in several places; the turns are then as they were generated.
     """
     groups = _by_turn(sample.steps)
+    if header is not None and len(prompts) == len(groups):
+        return WrittenProgram(
+            header=header,
+            turns=tuple(
+                WrittenTurn(
+                    prompt=prompt,
+                    code=_chosen(steps).text,
+                    first_line=0,
+                    last_line=0,
+                    steps=tuple(steps),
+                )
+                for prompt, steps in zip(prompts, groups, strict=True)
+            ),
+        )
     turns: list[WrittenTurn] = []
-    header, place = "", 0
+    above, place = "", 0
     for number, steps in enumerate(groups):
         code = _chosen(steps).text
         at = sample.program.find(code, place)
         if at < 0:
             return _in_one(sample, prompts)
-        above, prompt = _comment_at_end(sample.program[place:at])
+        before, prompt = _comment_at_end(sample.program[place:at])
         if number == 0:
-            header = above
+            above = before
         if len(prompts) == len(groups):
             prompt = prompts[number]
         first = sample.program.count("\n", 0, at) + 1
@@ -79,7 +97,7 @@ def written_program(sample: Sample, prompts: Sequence[str] = ()) -> WrittenProgr
                 steps=tuple(steps),
             )
         )
-    return WrittenProgram(header=header, turns=tuple(turns)) if turns else _in_one(sample, prompts)
+    return WrittenProgram(header=above, turns=tuple(turns)) if turns else _in_one(sample, prompts)
 
 
 def _by_turn(steps: Sequence[Generation]) -> list[list[Generation]]:

@@ -13,10 +13,11 @@ from multiturn.core.files import write_atomically
 from multiturn.synthesis.published_format import PublishedProblem, published_line, published_prompt
 from multiturn.synthesis.records import ProgramRun, Session
 from multiturn.synthesis.specification import Specification
-from multiturn.text.languages import LANGUAGES
+from multiturn.text.languages import LANGUAGES, Language
 
 __all__ = [
     "EXPORTERS",
+    "export_formats",
     "export_session",
     "export_text",
     "to_markdown",
@@ -121,6 +122,12 @@ _OF_PYTHON = (".ipynb", ".jsonl")
 """The formats that have Python programs only."""
 
 
+def export_formats(entry: Language) -> tuple[str, ...]:
+    """The suffixes of the files that a program of a language can become."""
+    allowed = (*entry.extensions, ".ipynb", ".md", ".jsonl")
+    return tuple(each for each in allowed if entry.inspects or each not in _OF_PYTHON)
+
+
 def export_text(session: Session, path: Path) -> str:
     """The current path of a session in the format of `path`'s suffix.
 
@@ -128,9 +135,7 @@ def export_text(session: Session, path: Path) -> str:
         InputError: there is no such format for the program's language, or nothing to export.
     """
     entry, suffix = session.language, path.suffix.lower()
-    allowed = [*entry.extensions, ".ipynb", ".md", ".jsonl"]
-    if not entry.inspects:
-        allowed = [each for each in allowed if each not in _OF_PYTHON]
+    allowed = export_formats(entry)
     if suffix not in allowed:
         near = [] if suffix in EXPORTERS else nearest(path.suffix, allowed, max_count=1)
         programs = "programs" if entry.inspects else f"{entry.name} programs"

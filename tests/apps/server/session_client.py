@@ -18,6 +18,7 @@ SCRIPT = {
     "Double x": ["x = x + x + 1\nprint(x)\n", "x *= 2\nprint(x)\n", "x = y\n"],
     "Add 1": "x += 1\nprint('now', x)\n",
     "Loop forever": "while True:\n    pass\n",
+    "Say hello": "const words = ['hello', 'you']; // two\nconsole.log(words.join(' '))\n",
     "Long": "values = [\n" + "".join(f"    {number},\n" for number in range(150)) + "]\n",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.apps.server.page_person import (
@@ -178,12 +180,22 @@ def test_sessions_are_renamed_found_deleted_and_restored(
     name = f"renamed {session.id}"
     person.answer(name, "Enter")
     person.wait_for_text("#rename", name)
+    person.dialog().wait_for(state="detached")
     person.press("s")
     person.page.locator("dialog #search:focus").wait_for()
     person.type(session.id)
     until(person.page, "document.querySelectorAll('dialog > .list li').length === 1")
     person.wait_for_text("dialog .list li", name)
     photograph(person.page, "sessions")
+    person.activate(person.dialog().get_by_role("button", name=f"Rename {name}"))
+    person.page.locator("dialog #asked").wait_for()
+    person.press("End")
+    person.type(" again")
+    person.press("Enter")
+    name += " again"
+    person.wait_for_text("dialog .list li", name)
+    person.page.locator("dialog #search:focus").wait_for()
+    assert person.page.locator("#rename").text_content() == name
     person.activate(person.dialog().get_by_role("button", name="Delete"))
     undo = person.dialog().get_by_role("button", name="Undo")
     undo.wait_for()
@@ -200,12 +212,62 @@ def test_the_model_and_the_settings(person: Person, session: SessionClient) -> N
     person.tab_to(person.dialog().locator("input[name=temperature]"))
     person.press("Control+A")
     person.type("0.7")
+    person.tab_to(person.dialog().locator("select[name=choose]"))
+    person.press("ArrowDown", "ArrowDown")
+    person.tab_to(person.dialog().locator("input[name=align]"))
+    person.press("Space")
+    person.tab_to(person.dialog().locator("input[name=memory_bytes]"))
+    person.press("Control+A")
+    person.type("256")
     photograph(person.page, "settings")
     person.press("Enter")
     person.dialog().wait_for(state="detached")
+    before = session.view()["settings"]
     with session.events(after=0) as events:  # the first says the version, after each change
-        while session.view()["settings"]["sampling"]["temperature"] != 0.7:
+        while (settings := session.view()["settings"])["sampling"]["temperature"] != 0.7:
             next(events)
+    assert settings["strategy"]["choose"] == "values" and settings["strategy"]["align"]
+    assert settings["limits"]["memory_bytes"] == 256 << 20
+    for untouched in ("cpu_seconds", "wall_seconds", "open_files"):
+        assert settings["limits"][untouched] == before["limits"][untouched]
+
+
+def test_a_setting_that_cannot_be_is_refused_in_words(person: Person) -> None:
+    person.press("Escape", ",")
+    person.tab_to(person.dialog().locator("input[name=agree]"))
+    person.press("Control+A")
+    person.type("2")
+    person.press("Enter")
+    person.wait_for_text("dialog .error", "candidates agree in what they print or in values")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_a_program_in_another_language(person: Person, session: SessionClient) -> None:
+    name = session.view()["name"]
+    person.press("Escape", "s")
+    person.page.locator("dialog #search:focus").wait_for()
+    person.tab_to(person.dialog().get_by_label("Language of a new session"))
+    person.press("J")
+    assert person.page.evaluate("document.activeElement.value") == "javascript"
+    person.activate(person.dialog().get_by_role("button", name="New session"))
+    person.wait_for_text("#language", "JavaScript")
+    assert person.page.locator("#rename").text_content() != name
+    person.write("Say hello.")
+    assert person.outputs() == ["hello you\n"]
+    turn = person.page.locator("#turns > .turn pre.code")
+    assert turn.locator(".h-word").all_text_contents() == ["const"]
+    assert turn.locator(".h-comment").all_text_contents() == ["// two"]
+    assert turn.locator(".h-string").all_text_contents() == ["'hello'", "'you'", "' '"]
+    person.press("Escape", "p")
+    aside = person.page.locator("#program")
+    aside.locator("pre.code").wait_for()
+    links = aside.get_by_role("link").all_text_contents()
+    assert links == [".js", ".md", ".json"]
+    person.tab_to(aside.get_by_role("link", name=".js", exact=True))
+    with person.page.expect_download() as download:
+        person.press("Enter")
+    assert "console.log" in download.value.path().read_text()
+    photograph(person.page, "javascript")
 
 
 def test_the_help_lists_every_key(person: Person) -> None:

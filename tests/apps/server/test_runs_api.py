@@ -12,13 +12,18 @@ import httpx
 import pytest
 
 from multiturn.apps.server.runs.library import RunLibrary
+from multiturn.benchmarks.arms.layout import finished_program, header_text
+from multiturn.benchmarks.loaders.task_names import task_name
+from multiturn.benchmarks.own_languages import own_languages, own_problems_in, own_sha256
 from multiturn.benchmarks.problem_set import own_problems, own_problems_path
 from multiturn.core.errors import InputError
 from multiturn.core.files import sha256_file
 from multiturn.engines.scripted import ScriptedEngine
+from multiturn.sandbox.compiled.runner import available_languages
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.program_text import as_comment
 from multiturn.synthesis.store import SessionStore
+from multiturn.text.languages import language
 from tests.apps.server.conftest import running
 from tests.report.make_runs import sample, write_run
 
@@ -44,6 +49,11 @@ def own_sample(number: int = 0) -> dict[str, Any]:
         problem.id, number=number, judgement="prevented", outcome={**error, "line": line},
         steps=steps, program=program, turns=len(codes),
     )  # fmt: skip
+
+
+def missing_tools(key: str) -> tuple[str, ...]:
+    """Those that programs of a language lack here."""
+    return next(each.missing for each in available_languages() if each.language.key == key)
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +180,41 @@ def test_a_sample_is_replayed_as_a_session(http: httpx.Client) -> None:
     last = again["path"][-1]
     assert "NameError" in last["summary"] and len(last["examples"]) == 1
     assert again["path"][0]["status"] == "finished" and again["header"] == "import math\n\n"
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("key", [key for key in own_languages() if not missing_tools(key)])
+def test_a_sample_in_another_language_is_replayed_in_it(
+    key: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    problem = own_problems_in(key)[0]
+    filled = problem.fill(problem.inputs[0])
+    header = header_text(problem, "published")
+    program = finished_program(problem, "", header, filled.references)
+    steps = [{"text": code, "raw_text": code} for code in filled.references]
+    write_run(
+        tmp_path / "runs",
+        [sample(problem.id, steps=steps, program=program, turns=len(steps))],
+        problems_sha256=own_sha256(key), task=task_name("own", key), limits=LIMITS,
+    )  # fmt: skip
+    with (
+        SessionStore(tmp_path / "sessions.sqlite3") as store,
+        ScriptedEngine({"": "x"}) as engine,
+        RunLibrary(tmp_path / "runs") as library,
+        running(engine, sandbox, store, library) as server,
+        server.client() as http,
+    ):
+        (run_id,) = ids(http).values()
+        view = http.get(f"/api/runs/{run_id}/samples/0").json()
+        assert view["language"] == language(key).name
+        assert [turn["code"] for turn in view["turns"]] == list(filled.references)
+        made = http.post(f"/api/runs/{run_id}/samples/0/session")
+        assert made.status_code == 201, made.text
+        session = made.json()
+    assert session["language"] == language(key).name
+    assert [turn["prompt"] for turn in session["path"]] == list(filled.prompts)
+    assert [turn["good"] for turn in session["path"]] == [True] * len(steps), session["path"]
+    assert session["path"][-1]["examples"][0]["passes"]
 
 
 def test_no_name_leads_out_of_the_directory(http: httpx.Client, runs: Path) -> None:

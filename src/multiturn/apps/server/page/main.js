@@ -1,7 +1,7 @@
 // Puts the page together.
 
 import { announce } from "./announce.js";
-import { get, post, remove } from "./api.js";
+import { get, patch, post, remove } from "./api.js";
 import { ask, byId, note } from "./dom.js";
 import { showBranches } from "./branches_view.js";
 import { Composer } from "./composer.js";
@@ -30,18 +30,10 @@ const actions = {
     await remove(`${session.path}/jobs/${job.id}`);
     await session.reload();
   }),
-  rename: reporting(
-    () =>
-      session &&
-      ask("Rename", {
-        value: session.view.name,
-        label: "Name",
-        send: async (name) => {
-          if (name.trim()) await session.update({ name: name.trim() });
-        },
-      }),
+  rename: () => session && rename(session.view),
+  sessions: reporting(() =>
+    showSessions(session?.view.id, { open: goTo, create, rename, about }),
   ),
-  sessions: reporting(() => showSessions(session?.view.id, goTo, create)),
   branches: reporting(
     () =>
       session &&
@@ -68,11 +60,25 @@ function goTo(id) {
   location.hash = id;
 }
 
-const create = reporting(async () => goTo((await post("/api/sessions")).id));
+const create = reporting(async (settings) => goTo((await post("/api/sessions", { settings })).id));
+
+const rename = reporting(({ id, name }) =>
+  ask("Rename", {
+    value: name,
+    label: "Name",
+    send: async (given) => {
+      const change = { name: given.trim() };
+      if (!change.name) return;
+      if (id === session?.view.id) await session.update(change);
+      else await patch(`/api/sessions/${id}`, change);
+    },
+  }),
+);
 
 function showSession() {
   byId("rename").textContent = session.view.name;
   byId("model").textContent = session.view.model;
+  byId("language").textContent = session.view.language;
   if (!byId("notebook-columns").hidden) document.title = `${session.view.name} — Multiturn`;
   notebook.show(session);
   program.show(session);

@@ -12,14 +12,16 @@ export class Notebook {
   }
 
   show(session) {
-    const { path, stale } = session.view;
+    const { path, stale, language } = session.view;
+    this.language = language;
     byId("empty").hidden = path.length > 0 || Boolean(session.job);
     const shown = new Map();
     const elements = path.map((turn, index) => {
       const isCurrent = index === path.length - 1;
-      const key = JSON.stringify([turn, index, isCurrent]);
+      const key = JSON.stringify([turn, index, isCurrent, language]);
       const before = this.known.get(turn.id);
-      const made = before?.key === key ? before.made : turnView(turn, index + 1, this.actions, { isCurrent });
+      const made =
+        before?.key === key ? before.made : turnView(turn, index + 1, this.actions, { isCurrent, language });
       shown.set(turn.id, { key, made });
       return made;
     });
@@ -57,7 +59,7 @@ export class Notebook {
       element(
         "ol",
         { start: before + 1 },
-        stale.map((turn, index) => turnView(turn, before + index + 1, null)),
+        stale.map((turn, index) => turnView(turn, before + index + 1, null, { language: this.language })),
       ),
     );
   }
@@ -121,7 +123,7 @@ export class Notebook {
       code = element(
         "pre",
         { class: "code", tabindex: "0", role: "region", "aria-label": `Code of candidate ${index + 1}` },
-        highlighted(candidate.code),
+        highlighted(candidate.code, this.language),
       );
     } else {
       const written = document.createTextNode(text);

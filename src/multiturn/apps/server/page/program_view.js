@@ -29,7 +29,8 @@ export class ProgramView {
       place.replaceChildren(element("p", { class: "quiet" }, "There is no program yet."));
       return;
     }
-    const answer = await fetch(`${session.path}/export/py`);
+    const [file] = view.formats; // that of its language
+    const answer = await fetch(`${session.path}/export/${file}`);
     if (!answer.ok || session !== this.session || view !== session.view) return;
     const program = await answer.text();
     const output = element("div", { "aria-live": "polite" });
@@ -56,7 +57,7 @@ export class ProgramView {
         element("h2", {}, "Program"),
         button("Run", run),
         button("Copy", copy),
-        ...["py", "ipynb", "md", "jsonl", "json"].map((suffix) =>
+        ...[...view.formats, "json"].map((suffix) =>
           element(
             "a",
             { class: "button", href: `${session.path}/export/${suffix}`, download: "" },
@@ -67,7 +68,7 @@ export class ProgramView {
       element(
         "pre",
         { class: "code", tabindex: "0", role: "region", "aria-label": "The program" },
-        highlighted(program),
+        highlighted(program, view.language),
       ),
       output,
     );

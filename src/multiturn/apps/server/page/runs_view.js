@@ -252,19 +252,19 @@ async function showSample(place, state, id, number) {
     element(
       "ol",
       { "aria-label": "Turns of the sample" },
-      sample.turns.map((turn, at) => sampleTurn(turn, at + 1, sample.fault)),
+      sample.turns.map((turn, at) => sampleTurn(turn, at + 1, sample)),
     ),
     element(
       "details",
       {},
       element("summary", {}, "The program, as it was judged"),
-      element("pre", { class: "code", tabindex: "0" }, highlighted(sample.program)),
+      element("pre", { class: "code", tabindex: "0" }, highlighted(sample.program, sample.language)),
     ),
   ];
   place.append(...parts.filter(Boolean));
 }
 
-function sampleTurn(turn, number, fault) {
+function sampleTurn(turn, number, { fault, language }) {
   return element(
     "li",
     { class: "turn", "aria-current": fault?.turn === number ? "true" : null },
@@ -275,7 +275,7 @@ function sampleTurn(turn, number, fault) {
       element("p", { class: "prompt" }, turn.prompt || "(its prompt is unknown)"),
       fault?.turn === number ? element("span", { class: "chip bad" }, "went wrong here") : null,
     ),
-    element("pre", { class: "code", tabindex: "0" }, turn.code.trim() ? highlighted(turn.code) : "(no code)"),
+    element("pre", { class: "code", tabindex: "0" }, turn.code.trim() ? highlighted(turn.code, language) : "(no code)"),
     element(
       "details",
       {},

@@ -7,7 +7,8 @@ import { reporting } from "./report_errors.js";
 const MAX_LISTED = 200;
 const SEARCH_AFTER_MILLISECONDS = 150;
 
-export function showSessions(current, open, create) {
+// `about` is what the server says of itself; the others open, make and rename a session.
+export function showSessions(current, { open, create, rename, about }) {
   const search = element("input", {
     type: "search",
     id: "search",
@@ -15,6 +16,17 @@ export function showSessions(current, open, create) {
     "aria-label": "Search names, prompts and code",
   });
   const list = element("ul", { class: "list" });
+  const language = element(
+    "select",
+    { "aria-label": "Language of a new session" },
+    about.languages.map(({ key, name, fix }) =>
+      element(
+        "option",
+        { value: key, disabled: fix !== null, title: fix, selected: key === about.settings.language },
+        fix ? `${name} (not installed)` : name,
+      ),
+    ),
+  );
   const file = element("input", {
     type: "file",
     accept: ".json,application/json",
@@ -30,10 +42,11 @@ export function showSessions(current, open, create) {
         "New session",
         () => {
           box.close();
-          create();
+          create({ language: language.value });
         },
         { class: "primary" },
       ),
+      language,
       button("Import a file", () => file.click()),
       file,
     ),
@@ -96,6 +109,15 @@ export function showSessions(current, open, create) {
         ],
         go,
         { class: "wide", "aria-current": session.id === current ? "true" : null },
+      ),
+      button(
+        "Rename",
+        async () => {
+          await rename(session);
+          search.focus(); // the button is made again
+          await show();
+        },
+        { "aria-label": `Rename ${session.name}` },
       ),
       button("Delete", () => discard(session), { "aria-label": `Delete ${session.name}` }),
     );

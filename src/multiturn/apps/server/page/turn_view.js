@@ -91,7 +91,7 @@ function examplesView(turn, actions) {
 }
 
 // `actions` is null for a turn that cannot be changed, such as a stale one.
-export function turnView(turn, number, actions, { isCurrent = false } = {}) {
+export function turnView(turn, number, actions, { language, isCurrent = false }) {
   const name = `turn-${turn.id}`;
   return element(
     "li",
@@ -113,7 +113,7 @@ export function turnView(turn, number, actions, { isCurrent = false } = {}) {
     element(
       "pre",
       { class: "code", tabindex: "0", role: "region", "aria-label": `Code of turn ${number}` },
-      highlighted(turn.code),
+      highlighted(turn.code, language),
     ),
     outputView(turn.printed, {
       cut: turn.printed_cut,

@@ -11,6 +11,7 @@ from multiturn.apps.server.resources import ServerResources, resources_of
 from multiturn.apps.server.sessions.candidate_views import View
 from multiturn.apps.server.sessions.settings_models import SettingsView
 from multiturn.core.records import to_plain
+from multiturn.sandbox.compiled.runner import available_languages
 from multiturn.sandbox.isolation import LEVEL_NOTES
 
 __all__ = ["router"]
@@ -30,6 +31,17 @@ class IsolationView(View):
     """How to get a better level."""
 
 
+class LanguageView(View):
+    """A language that programs may be written in."""
+
+    key: str
+    """Its name in the settings of a session."""
+    name: str
+    """As people write it."""
+    fix: str | None
+    """How to install the tools that are missing here; null if none is."""
+
+
 class AboutView(View):
     """The server, its model and its sandbox."""
 
@@ -46,6 +58,8 @@ class AboutView(View):
     isolation: IsolationView
     settings: SettingsView  # type: ignore[valid-type]
     """Of new sessions."""
+    languages: list[LanguageView]
+    """Those that a new session may have."""
     runs: bool
     """Whether the server shows saved benchmark runs."""
 
@@ -68,5 +82,13 @@ def about(resources: Annotated[ServerResources, Depends(resources_of)]) -> About
             better=None if notes is None else notes.better,
         ),
         settings=SettingsView.model_validate(to_plain(resources.session_settings)),
+        languages=[
+            LanguageView(
+                key=each.language.key,
+                name=each.language.name,
+                fix=None if each.works else each.fix,
+            )
+            for each in available_languages()
+        ],
         runs=resources.runs is not None,
     )

@@ -131,6 +131,7 @@ def replay_sample(
         f"{run.config.arm} {sample.item.id} sample {sample.sample}",
         program.header,
         [(turn.prompt or sample.item.problem, turn.code) for turn in program.turns],
+        language=run.language.key,
         expected=gold,
     )
     _, last_event, job = service.look(session.id)

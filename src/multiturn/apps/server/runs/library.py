@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from multiturn.apps.server.errors import ApiError
-from multiturn.benchmarks.problem_set import Problem, own_problems, own_problems_path
+from multiturn.benchmarks.loaders.task_names import read_task_name
+from multiturn.benchmarks.own_languages import own_languages, own_problems_in, own_sha256
+from multiturn.benchmarks.problem_set import Problem
 from multiturn.benchmarks.runner.config import RunConfig
 from multiturn.benchmarks.runner.directory import CONFIG, PARTIAL
 from multiturn.benchmarks.runner.results import read_run_config, samples_file
@@ -26,7 +28,7 @@ from multiturn.benchmarks.runner.samples import Sample
 from multiturn.benchmarks.variables.differences import VARIABLES
 from multiturn.core.closing import Closing
 from multiturn.core.errors import InputError, MultiturnError
-from multiturn.core.files import sha256_file
+from multiturn.text.languages import Language, language
 
 __all__ = ["ListedRun", "OpenRun", "RunLibrary"]
 
@@ -71,9 +73,14 @@ class OpenRun(Closing):
         self.index = SampleIndex(listed.path, tuple(config.oracles))
         self._side: tuple[object, dict[tuple[str, int], Mapping[str, Any]]] = (None, {})
 
+    @property
+    def language(self) -> Language:
+        """The language of its programs."""
+        return language(read_task_name(self.config.task)[1] or "python")
+
     def problem(self, sample: Sample) -> Problem | None:
         """The problem of a sample, if its set is the one of this package."""
-        problems = _own_problems()
+        problems = _own_problems(self.language.key)
         found = problems.get(self.config.problems_sha256, {}).get(sample.item.problem)
         return found if found and sample.item.case < len(found.inputs) else None
 
@@ -175,8 +182,11 @@ def _id(root: Path, path: Path) -> str:
 
 
 @cache
-def _own_problems() -> dict[str, dict[str, Problem]]:
-    return {sha256_file(own_problems_path()): {each.id: each for each in own_problems()}}
+def _own_problems(key: str) -> dict[str, dict[str, Problem]]:
+    """The own problems in a language by their hash; none where the language has none."""
+    if key != "python" and key not in own_languages():
+        return {}
+    return {own_sha256(key): {each.id: each for each in own_problems_in(key)}}
 
 
 def _side_lines(file: Path) -> dict[tuple[str, int], Mapping[str, Any]]:

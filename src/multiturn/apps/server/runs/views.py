@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from multiturn.apps.server.runs.library import ListedRun, OpenRun
 from multiturn.apps.server.sessions.candidate_views import View
+from multiturn.benchmarks.arms.layout import header_text
 from multiturn.benchmarks.runner.sample_index import IndexEntry
 from multiturn.benchmarks.runner.samples import Sample
 from multiturn.benchmarks.written_turns import WrittenProgram, written_program
@@ -170,6 +171,8 @@ class SampleView(View):
 
     sample: SampleEntry
     verdicts: list[VerdictView]
+    language: str
+    """Of the program, as people write it."""
     header: str
     """The program above the first turn."""
     turns: list[SampleTurnView]
@@ -248,8 +251,12 @@ def sample_entry(entry: IndexEntry, oracle: int) -> SampleEntry:
 def sample_program(run: OpenRun, sample: Sample) -> WrittenProgram:
     """The turns of a sample, with the prompts of its problem where that is known."""
     problem = run.problem(sample)
-    prompts = () if problem is None else problem.fill(problem.inputs[sample.item.case]).prompts
-    return written_program(sample, prompts)
+    if problem is None:
+        return written_program(sample)
+    prompts = problem.fill(problem.inputs[sample.item.case]).prompts
+    if run.language.inspects:
+        return written_program(sample, prompts)
+    return written_program(sample, prompts, header=header_text(problem, run.config.settings.header))
 
 
 def sample_view(run: OpenRun, number: int, sample: Sample) -> SampleView:
@@ -263,6 +270,7 @@ def sample_view(run: OpenRun, number: int, sample: Sample) -> SampleView:
             VerdictView(oracle=name, passed=verdict.passed, summary=verdict.describe())
             for name, verdict in sample.verdicts.items()
         ],
+        language=run.language.name,
         header=program.header,
         turns=[
             SampleTurnView(

@@ -139,6 +139,7 @@ class SessionService(Closing):
         header: str,
         turns: Sequence[tuple[str, str]],
         *,
+        language: str = "python",
         expected: Example | None = None,
     ) -> Session:
         """Add a session of turns that a model wrote elsewhere; each runs here.
@@ -147,13 +148,17 @@ class SessionService(Closing):
             name: of the session; shortened if it is too long.
             header: of the program.
             turns: prompts and code.
+            language: of the program.
             expected: of the last turn.
+
+        Raises:
+            InputError: the tools of the language are not installed.
         """
         self._check_room()
         name = "".join(each if each.isprintable() else " " for each in name)[:_MAX_NAME]
         with self._run_slot():
             synthesizer = self._synthesizer(self.store)
-            settings = replace(self._settings, header="none", language="python")
+            settings = replace(self._settings, header="none", language=language)
             session = synthesizer.new_session(settings, name=name)
             session = self.store.update(replace(session, header=header))
             written = [

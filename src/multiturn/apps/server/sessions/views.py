@@ -17,6 +17,7 @@ from multiturn.apps.server.sessions.settings_models import SettingsView
 from multiturn.core.records import to_plain
 from multiturn.synthesis.branches import BranchComparison
 from multiturn.synthesis.expectations import describe_example
+from multiturn.synthesis.export import export_formats
 from multiturn.synthesis.records import ProgramRun, Session, Turn
 from multiturn.synthesis.replay import Replay
 from multiturn.synthesis.store_lists import SessionMatch, SessionSummary
@@ -163,7 +164,11 @@ class SessionView(View):
     model: str
     style: str
     header: str
-    """Python text at the start of the program."""
+    """Text at the start of the program."""
+    language: str
+    """Of the program, as people write it: ``Python``, ``C++``."""
+    formats: list[str]
+    """What the program can be exported as, the file of its language first; `json` too."""
     settings: SettingsView  # type: ignore[valid-type]
     """Its settings."""
     version: int
@@ -260,6 +265,12 @@ def session_view(session: Session, *, last_event: int, job: JobView | None = Non
         model=session.model,
         style=session.style,
         header=session.header,
+        language=session.language.name,
+        formats=[
+            suffix.removeprefix(".")
+            for suffix in export_formats(session.language)
+            if suffix not in session.language.extensions[1:]
+        ],
         settings=SettingsView.model_validate(to_plain(session.settings)),
         version=session.version,
         current=session.current,
