@@ -128,7 +128,8 @@ class _Apt:
     """apt with a copy of the machine's sources and its own lists; it installs nothing."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        # apt takes a relative path as one below its own root.
+        self._folder = folder.absolute()
 
     def update(self) -> None:
         """Fetch the lists of source packages that changed."""

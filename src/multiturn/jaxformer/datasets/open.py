@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from multiturn.core.errors import InputError
+from multiturn.core.errors import InputError, StoreError
 from multiturn.data.loader.corpus import PackedCorpus
 from multiturn.hub.resolve_model import model_tokenizer, resolve_model
 from multiturn.jaxformer.config import DataConfig
@@ -23,7 +23,7 @@ from multiturn.text.tokenizers import Tokenizer
 from multiturn.text.tokenizers_codegen import train_tokenizer
 from multiturn.text.tokenizers_files import from_hub_files
 
-__all__ = ["open_data"]
+__all__ = ["has_packed_corpus", "open_data"]
 
 _TRAIN = "train:"
 
@@ -142,6 +142,15 @@ def _open_packed(config: DataConfig, length: int, run_directory: Path) -> Split:
     named = "" if config.tokenizer.startswith(_TRAIN) else config.tokenizer
     tokenizer = model_tokenizer(resolve_model(named or str(corpus.folder / "tokenizer")))
     return Split(ShardDataset(corpus), validation, tokenizer)
+
+
+def has_packed_corpus(path: str) -> bool:
+    """Whether a directory has a packed corpus with all its files."""
+    try:
+        PackedCorpus(Path(path).expanduser())
+    except StoreError:
+        return False
+    return True
 
 
 def _checked_corpus(path: Path) -> PackedCorpus:

@@ -25,7 +25,7 @@ from multiturn.models.lora import merge
 from multiturn.models.parameters import Parameters
 from multiturn.models.sharding import TRAINING, shardings
 
-__all__ = ["load_run", "load_initial_parameters"]
+__all__ = ["load_initial_parameters", "load_run", "trained_steps"]
 
 
 def load_initial_parameters(start: str, config: DecoderConfig, mesh: Mesh) -> Parameters:
@@ -68,6 +68,14 @@ def load_run(directory: Path, step: int | None = None) -> tuple[Parameters, Trai
         config = checkpoints.config(step)
         mesh = make_mesh(MeshConfig(data=1), jax.local_devices()[:1])
         return _restore_parameters(checkpoints, step, config, mesh), config
+
+
+def trained_steps(directory: Path) -> int:
+    """Steps that the newest checkpoint of a run has; 0 without one."""
+    if not (directory / "checkpoints").is_dir():
+        return 0
+    with Checkpoints(directory / "checkpoints", read_only=True) as checkpoints:
+        return checkpoints.latest() or 0
 
 
 def _restore_parameters(

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from multiturn.apps.cli.train.chain import chain
 from multiturn.apps.cli.train.plan import plan
 from multiturn.apps.cli.train.run import run
 
@@ -29,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("run")(run)
+app.command("chain")(chain)
 app.command("plan")(plan)
 
 

@@ -20,7 +20,7 @@ from multiturn.hub.progress import report_progress_to
 if TYPE_CHECKING:
     from multiturn.jaxformer.config import TrainConfig
 
-__all__ = ["run"]
+__all__ = ["next_step", "run", "train_stage"]
 
 
 def run(
@@ -48,8 +48,6 @@ def run(
     # Importing JAX is slow, and `--help` must be fast.
     with working("starting JAX"), require_extra("train", purpose="training"):
         from multiturn.jaxformer.recipes import load_recipe
-        from multiturn.jaxformer.run.preemption import PREEMPTED
-        from multiturn.jaxformer.run.train import main
 
     # A recipe may name a model to download.
     with pull_display() as display, report_progress_to(display):
@@ -57,6 +55,18 @@ def run(
     if show:
         print(json.dumps(to_plain(config), indent=1))
         return
+    train_stage(config)
+
+
+def train_stage(config: TrainConfig) -> None:
+    """Train one run, or resume it, with progress on standard error.
+
+    Raises:
+        Exit: it was preempted or interrupted, and has saved.
+    """
+    from multiturn.jaxformer.run.preemption import PREEMPTED
+    from multiturn.jaxformer.run.train import main
+
     # These libraries log each error that they also raise.
     for library in ("absl", "asyncio"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
@@ -68,10 +78,10 @@ def run(
         codes = {"preempted": PREEMPTED, "interrupted": INTERRUPTED}
         if outcome.status in codes:
             raise typer.Exit(codes[outcome.status])
-        ticker.say(f"trained to step {outcome.step}; use it: {_next_step(config)}")
+        ticker.say(f"trained to step {outcome.step}; use it: {next_step(config)}")
 
 
-def _next_step(config: TrainConfig) -> str:
+def next_step(config: TrainConfig) -> str:
     """The commands that export and use the trained model."""
     from multiturn.jaxformer.lora.export import best_format, how_to_use
 
