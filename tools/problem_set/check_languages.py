@@ -46,7 +46,7 @@ MIN_PROBLEMS = 60
 MIN_WRONG = 3
 NEW_CASES = 3
 LIMITS = Limits(cpu_seconds=30.0, wall_seconds=120.0, output_bytes=8 << 20)
-_BATCH = 40
+_BATCH = 60
 _PYTHON_WORDS = re.compile(
     r"\b(None|True|False|tuple|deque|Counter|lambda|module|__\w+__|Python|import)\b"
 )
@@ -222,31 +222,54 @@ def _reference_jobs(
                 yield Job(problem.id, f"the new case {variables}", program, attempt.answer)
 
 
+@dataclass(slots=True)
+class _Wrong:
+    """What is known of a wrong program, and the cases in which it has not run, last one first."""
+
+    problem: Problem
+    edit: tuple[int, str, str]
+    cases: list[int]
+    ended: bool = False
+    failed: bool = False
+
+    @property
+    def undecided(self) -> bool:
+        return bool(self.cases) and not (self.ended and self.failed)
+
+
 def _faults_of_wrong(sandbox: Sandbox, key: str, problems: Sequence[Problem]) -> list[Finding]:
-    wrong = wrong_programs(key)
-    findings, owners, programs = [], [], []
+    edits = wrong_programs(key)
+    findings: list[Finding] = []
+    wrong: list[_Wrong] = []
     for problem in problems:
-        edits = wrong.get(problem.id, [])
-        if len(set(edits)) < MIN_WRONG:
+        own = list(dict.fromkeys(edits.get(problem.id, [])))
+        if len(own) < MIN_WRONG:
             findings.append(
-                Finding(problem.id, f"has {len(set(edits))} wrong programs, needs {MIN_WRONG}")
+                Finding(problem.id, f"has {len(own)} wrong programs, needs {MIN_WRONG}")
             )
-        for edit in edits:
-            turns = edited(problem, edit)
-            for variables, gold in zip(problem.inputs, problem.outputs, strict=True):
-                owners.append((problem.id, edit, gold))
-                programs.append(program_of(problem, variables, turns))
-    ran: dict[tuple[str, tuple[int, str, str]], list[tuple[Ended, object]]] = {}
-    for (name, edit, gold), ended in zip(owners, run_all(sandbox, key, programs), strict=True):
-        ran.setdefault((name, edit), []).append((ended, gold))
-    for (name, edit), results in ran.items():
-        if all(ended.error is not None for ended, _ in results):
-            findings.append(Finding(name, f"the wrong program {edit} never runs to its end"))
-        elif all(
-            ended.error is None and printed_matches(ended.printed, gold, None)
-            for ended, gold in results
+        # The longest input first, in which most faults show: one case is enough for most.
+        sizes = [len(json.dumps(each)) for each in problem.inputs]
+        order = sorted(range(len(sizes)), key=sizes.__getitem__)
+        wrong += [_Wrong(problem, edit, list(order)) for edit in own]
+    while undecided := [each for each in wrong if each.undecided]:
+        cases = [each.cases.pop() for each in undecided]
+        programs = [
+            program_of(each.problem, each.problem.inputs[case], edited(each.problem, each.edit))
+            for each, case in zip(undecided, cases, strict=True)
+        ]
+        for each, case, ended in zip(
+            undecided, cases, run_all(sandbox, key, programs), strict=True
         ):
-            findings.append(Finding(name, f"the wrong program {edit} passes every case"))
+            gold = each.problem.outputs[case]
+            each.ended |= ended.error is None
+            each.failed |= ended.error is not None or not printed_matches(ended.printed, gold, None)
+    for each in wrong:
+        if not each.ended:
+            what = f"the wrong program {each.edit} never runs to its end"
+            findings.append(Finding(each.problem.id, what))
+        elif not each.failed:
+            what = f"the wrong program {each.edit} passes every case"
+            findings.append(Finding(each.problem.id, what))
     return findings
 
 
