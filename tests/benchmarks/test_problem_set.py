@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from multiturn.benchmarks.problem_set import (
-    CATEGORIES,
+    OWN,
     own_problems,
     read_problems,
     to_lines,
@@ -34,7 +34,7 @@ def test_counts() -> None:
     assert len(problems) >= 120
     assert len({problem.id for problem in problems}) == len(problems)
     counts = Counter(problem.category for problem in problems)
-    assert all(counts[category] >= 8 for category in CATEGORIES)
+    assert all(counts[category] >= 8 for category in OWN.categories)
     assert {len(problem.turns) for problem in problems} == set(range(3, 10))
     assert {problem.difficulty for problem in problems} == {"easy", "medium", "hard"}
     assert all(len(problem.inputs) == len(problem.outputs) >= 5 for problem in problems)

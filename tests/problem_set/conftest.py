@@ -20,5 +20,5 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def authored() -> dict[str, AuthoredProblem]:
-    """Every problem of the set, as authored."""
+    """Every problem of all sets, as authored."""
     return read_authored(problems_directory().glob("*/*.yaml"))

@@ -12,15 +12,23 @@ from dataclasses import replace
 import pytest
 
 from multiturn.benchmarks import trials
-from multiturn.benchmarks.problem_set import ProblemTurn, own_problems, own_problems_path, to_lines
+from multiturn.benchmarks.problem_set import (
+    BIOINFORMATICS,
+    INCLUDED_SETS,
+    OWN,
+    IncludedSet,
+    ProblemTurn,
+    to_lines,
+)
 from multiturn.sandbox.protocol import Limits, Sandbox
 from tools.problem_set import build, check
-from tools.problem_set.authored import AuthoredProblem, Mutation
-from tools.problem_set.check import check_behaviour, check_set, check_text
+from tools.problem_set.authored import AuthoredProblem, Mutation, of_set
+from tools.problem_set.check import check_behaviour, check_repeats, check_set, check_text
 
 pytestmark = pytest.mark.real
 
 SAMPLE = 12
+SETS = pytest.mark.parametrize("included", INCLUDED_SETS.values(), ids=INCLUDED_SETS)
 
 
 @pytest.fixture
@@ -34,15 +42,24 @@ def with_turn(problem: AuthoredProblem, number: int, **changes: object) -> Autho
     return replace(problem, turns=tuple(turns))
 
 
-def test_nothing_is_wrong_with_the_texts_of_the_set(authored: dict[str, AuthoredProblem]) -> None:
+def test_nothing_is_wrong_with_the_texts(authored: dict[str, AuthoredProblem]) -> None:
     findings = [f for name, problem in authored.items() for f in check_text(name, problem)]
-    assert [*findings, *check_set(authored)] == []
+    assert [*findings, *check_repeats(authored)] == []
 
 
-def test_nothing_is_wrong_with_a_sample(
-    authored: dict[str, AuthoredProblem], sandbox: Sandbox
+@SETS
+def test_a_set_has_enough_problems(
+    authored: dict[str, AuthoredProblem], included: IncludedSet
 ) -> None:
-    for name in random.Random("sample").sample(sorted(authored), SAMPLE):
+    assert check_set(of_set(authored, included), included) == []
+
+
+@SETS
+def test_nothing_is_wrong_with_a_sample(
+    authored: dict[str, AuthoredProblem], sandbox: Sandbox, included: IncludedSet
+) -> None:
+    names = sorted(of_set(authored, included))
+    for name in random.Random("sample").sample(names, SAMPLE):
         assert check_behaviour(sandbox, name, authored[name]) == []
 
 
@@ -59,11 +76,12 @@ def test_nothing_is_wrong_with_any_problem(
     assert findings == []
 
 
+@SETS
 def test_the_built_file_is_up_to_date(
-    authored: dict[str, AuthoredProblem], sandbox: Sandbox
+    authored: dict[str, AuthoredProblem], sandbox: Sandbox, included: IncludedSet
 ) -> None:
-    built = to_lines(build.build(sandbox, authored))
-    assert built == own_problems_path().read_text(encoding="utf-8")
+    built = to_lines(build.build(sandbox, of_set(authored, included)))
+    assert built == included.path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -172,16 +190,45 @@ def test_a_repeated_problem_is_found(authored: dict[str, AuthoredProblem]) -> No
             for turn in original.turns
         ),
     )
-    findings = [str(finding) for finding in check_set({**authored, "copy": copy})]
+    findings = [str(finding) for finding in check_repeats({**authored, "copy": copy})]
     assert len(findings) == 1
     assert "too like" in findings[0]
 
 
 def test_too_small_a_set_is_found(authored: dict[str, AuthoredProblem]) -> None:
     few = {name: problem for name, problem in authored.items() if problem.category == "array"}
-    findings = [str(finding) for finding in check_set(few)]
-    assert f"set: has {len(few)} problems, needs 120" in findings
-    assert "set: has 0 problems in class" in findings
+    findings = [str(finding) for finding in check_set(few, OWN)]
+    assert f"own: has {len(few)} problems, needs 120" in findings
+    assert "own: has 0 problems in class" in findings
+    assert "bioinformatics: has 0 problems, needs 40" in map(str, check_set({}, BIOINFORMATICS))
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ("print(<<people>>[:<<width>>])", "the other program 1 says"),
+        ("print(nothing)", "the other program 1 fails on"),
+        ("print(tuple((<<people>> + <<people>>[-1:] * 9)[<<width>> - 1::<<width>>]))", "says"),
+        (
+            "print(tuple(n for i, n in enumerate(<<people>>, 1)"
+            " if i % <<width>> == 0 or i == len(<<people>>)))",
+            None,
+        ),
+    ],
+)
+def test_another_program_must_agree(
+    sound: AuthoredProblem, sandbox: Sandbox, other: str, message: str | None
+) -> None:
+    findings = list(map(str, check_behaviour(sandbox, "seats", replace(sound, others=(other,)))))
+    assert [message in finding for finding in findings] == [True] * bool(message)
+
+
+def test_a_problem_of_the_domain_needs_another_program(
+    authored: dict[str, AuthoredProblem],
+) -> None:
+    alone = replace(authored["six_frames"], others=())
+    findings = [finding.what for finding in check_text("six_frames", alone)]
+    assert findings == ["has 0 other programs, needs 1"]
 
 
 def test_answers_do_not_depend_on_the_order_of_hashes() -> None:
@@ -194,7 +241,8 @@ def test_answers_do_not_depend_on_the_order_of_hashes() -> None:
     )
     programs = [
         "\n\n".join([problem.header, *problem.fill(table).references])
-        for problem in own_problems()
+        for included in INCLUDED_SETS.values()
+        for problem in included.problems()
         if not problem.packages
         for table in problem.inputs
     ]
@@ -220,14 +268,17 @@ def test_the_command_checks_one_problem(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_command_knows_its_problems(capsys: pytest.CaptureFixture[str]) -> None:
     assert check.main(["seat_row"]) == 2
-    assert "did you mean seat_rows?" in capsys.readouterr().err
+    assert "did you mean seat_rows" in capsys.readouterr().err
 
 
 def test_the_build_writes_the_file(
     tmp_path, monkeypatch: pytest.MonkeyPatch, authored: dict[str, AuthoredProblem]
 ) -> None:
-    monkeypatch.setattr(build, "read_authored", lambda _paths: {"seats": authored["seat_rows"]})
-    path = tmp_path / "one.jsonl"
-    assert build.main(["--output", str(path)]) == 0
-    line = json.loads(path.read_text(encoding="utf-8"))
-    assert (line["id"], line["outputs"][0]) == ("seats", ["Bo", "Di", "Ed"])
+    few = {"seats": authored["seat_rows"], "gaps": authored["cigar_spans"]}
+    monkeypatch.setattr(build, "read_authored", lambda _paths: few)
+    assert build.main(["--output", str(tmp_path)]) == 0
+    lines = [json.loads((tmp_path / f"{name}.jsonl").read_text("utf-8")) for name in INCLUDED_SETS]
+    assert [(line["id"], line["outputs"][0]) for line in lines] == [
+        ("seats", ["Bo", "Di", "Ed"]),
+        ("gaps", [52, 147]),
+    ]

@@ -9,12 +9,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from multiturn.benchmarks.problem_set import Category, Difficulty, Package, Problem, ProblemTurn
+from multiturn.benchmarks.problem_set import (
+    Category,
+    Difficulty,
+    IncludedSet,
+    Package,
+    Problem,
+    ProblemTurn,
+)
 from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.records import read_record
 from multiturn.core.yaml_text import read_yaml
 
-__all__ = ["AuthoredProblem", "Mutation", "problems_directory", "read_authored"]
+__all__ = [
+    "AuthoredProblem",
+    "Mutation",
+    "of_set",
+    "problems_directory",
+    "read_authored",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +75,7 @@ class AuthoredProblem:
     Attributes:
         name: a short title.
         description: what the program does, in one sentence; not in any prompt.
-        category: one of the seven.
+        category: one of those of a set; it says which set the problem belongs to.
         difficulty: as judged by the author while solving it.
         packages: what the reference needs beyond the standard library.
         max_gen_length: maximum tokens per turn.
@@ -70,6 +83,8 @@ class AuthoredProblem:
         single: the same task as one specification in prose.
         generate: the body of a Python function of `rng`, a `random.Random`, that returns a new
             table of variables.
+        others: complete programs that do the same in another way, perhaps with another type of
+            answer that a reader accepts, such as a tuple.
         cases: the fixed tables of variables.
         wrong: plausible mistakes, written by hand.
         mutated: further mistakes, made by rule (another comparison, a constant off by one).
@@ -85,6 +100,7 @@ class AuthoredProblem:
     cases: tuple[Mapping[str, object], ...]
     wrong: tuple[Mutation, ...]
     mutated: tuple[Mutation, ...] = ()
+    others: tuple[str, ...] = ()
     packages: tuple[Package, ...] = ()
     max_gen_length: int = 128
 
@@ -119,8 +135,19 @@ class AuthoredProblem:
 
 
 def problems_directory() -> Path:
-    """The directory of the problem files."""
+    """The directory of the problem files of all sets."""
     return Path(__file__).with_name("problems")
+
+
+def of_set(
+    authored: Mapping[str, AuthoredProblem], included: IncludedSet
+) -> dict[str, AuthoredProblem]:
+    """Those problems that belong to a set, by their category."""
+    return {
+        identity: problem
+        for identity, problem in authored.items()
+        if problem.category in included.categories
+    }
 
 
 def read_authored(paths: Iterable[Path]) -> dict[str, AuthoredProblem]:

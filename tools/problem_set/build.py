@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from multiturn.benchmarks.problem_set import CATEGORIES, Problem, own_problems_path, to_lines
+from multiturn.benchmarks.problem_set import CATEGORIES, INCLUDED_SETS, Problem, to_lines
 from multiturn.benchmarks.trials import Trial, run_trials
 from multiturn.core.errors import InputError, MultiturnError
 from multiturn.core.files import write_atomically
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Sandbox
-from tools.problem_set.authored import AuthoredProblem, problems_directory, read_authored
+from tools.problem_set.authored import AuthoredProblem, of_set, problems_directory, read_authored
 
 __all__ = ["build", "main"]
 
@@ -45,23 +45,26 @@ def build(sandbox: Sandbox, authored: Mapping[str, AuthoredProblem]) -> tuple[Pr
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the JSON lines of all problems."""
-    parser = argparse.ArgumentParser(description="Build the problem set from its problem files.")
+    """Write the JSON lines of every set."""
+    parser = argparse.ArgumentParser(description="Build the problem sets from their problem files.")
     parser.add_argument(
         "--output",
         type=Path,
-        default=own_problems_path(),
-        help="the file to write (default: the one in the package)",
+        default=next(iter(INCLUDED_SETS.values())).path.parent,
+        help="the directory to write to (default: the one in the package)",
     )
     options = parser.parse_args(arguments)
     try:
+        authored = read_authored(problems_directory().glob("*/*.yaml"))
         with open_sandbox() as sandbox:
-            problems = build(sandbox, read_authored(problems_directory().glob("*/*.yaml")))
-        write_atomically(options.output, to_lines(problems))
+            for included in INCLUDED_SETS.values():
+                problems = build(sandbox, of_set(authored, included))
+                path = options.output / included.path.name
+                write_atomically(path, to_lines(problems))
+                print(f"{len(problems)} problems in {path}")
     except MultiturnError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    print(f"{len(problems)} problems in {options.output}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Checks that the problems of the set are sound. Run ``python -m tools.problem_set.check``.
+"""Checks that the problems of all sets are sound. Run ``python -m tools.problem_set.check``.
 
 For every problem, by running programs in the sandbox:
 
@@ -6,6 +6,7 @@ For every problem, by running programs in the sandbox:
   at its end, the same plain answer as when all turns run as one program;
 - it does so on the fixed cases and on new ones, with different answers; no answer has an int where
   that of another case has a float;
+- other programs for the same task give the same answers, in all of these cases;
 - every wrong program finishes on some case, and fails at least one fixed case.
 
 Without running anything: numbers of cases, turns and wrong programs; turns and single
@@ -23,7 +24,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from multiturn.benchmarks.problem_set import CATEGORIES, Problem
+from multiturn.benchmarks.problem_set import (
+    BIOINFORMATICS,
+    INCLUDED_SETS,
+    OWN,
+    IncludedSet,
+    Problem,
+)
 from multiturn.benchmarks.trials import (
     Attempt,
     Trial,
@@ -35,14 +42,12 @@ from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.oracles.compare import values_equal
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.text.truncation import PublishedRule
-from tools.problem_set.authored import AuthoredProblem, problems_directory, read_authored
+from tools.problem_set.authored import AuthoredProblem, of_set, problems_directory, read_authored
 from tools.problem_set.quantities import quantities
 from tools.problem_set.similarity import code_shingles, overlap, prompt_shingles
 
-__all__ = ["Finding", "check_behaviour", "check_set", "check_text", "main"]
+__all__ = ["Finding", "check_behaviour", "check_repeats", "check_set", "check_text", "main"]
 
-MIN_PROBLEMS = 120
-MIN_PER_CATEGORY = 8
 MIN_CASES = 5
 MIN_WRONG = 10
 MIN_WRITTEN = 5
@@ -73,6 +78,22 @@ MAX_CODE_OVERLAP = 0.25
 
 
 @dataclass(frozen=True, slots=True)
+class Minima:
+    """What a set needs at least."""
+
+    problems: int
+    per_category: int
+    others: int
+    """Other programs for each problem."""
+
+
+MINIMA = {
+    OWN.name: Minima(problems=120, per_category=8, others=0),
+    BIOINFORMATICS.name: Minima(problems=40, per_category=5, others=1),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something wrong with a problem."""
 
@@ -89,11 +110,20 @@ def check_text(identity: str, authored: AuthoredProblem) -> list[Finding]:
     return [Finding(identity, what) for what in _faults_of_text(problem, authored)]
 
 
+def _minima_of(authored: AuthoredProblem) -> Minima:
+    return next(
+        MINIMA[included.name]
+        for included in INCLUDED_SETS.values()
+        if authored.category in included.categories
+    )
+
+
 def _faults_of_text(problem: Problem, authored: AuthoredProblem) -> Iterator[str]:
     for what, count, minimum in (
         ("cases", len(problem.inputs), MIN_CASES),
         ("wrong programs", len(authored.wrong) + len(authored.mutated), MIN_WRONG),
         ("wrong programs written by hand", len(authored.wrong), MIN_WRITTEN),
+        ("other programs", len(authored.others), _minima_of(authored).others),
     ):
         if count < minimum:
             yield f"has {count} {what}, needs {minimum}"
@@ -163,12 +193,15 @@ def check_behaviour(
         programs = authored.wrong_programs()
         tables = [*problem.inputs, *new_cases]
         trials = [Trial.of(problem, tables), Trial.of(problem, tables, joined=True)]
+        trials += [Trial.of(problem, tables, turns=(other,)) for other in authored.others]
         trials += [Trial.of(problem, problem.inputs, turns=turns) for turns in programs]
     except MultiturnError as error:
         return [Finding(identity, str(error))]
-    stepwise, joined, *wrong = run_trials(sandbox, trials)
+    stepwise, joined, *more = run_trials(sandbox, trials)
+    others, wrong = more[: len(authored.others)], more[len(authored.others) :]
     faults = itertools.chain(
         _faults_of_reference(problem, tables, stepwise, joined),
+        _faults_of_others(tables, joined, others),
         _faults_of_wrong(joined[: len(problem.inputs)], programs, wrong),
     )
     return [Finding(identity, what) for what in faults]
@@ -196,6 +229,25 @@ def _faults_of_reference(
         yield "the answer is the same for all fixed cases"
     if len({str(attempt.answer) for attempt in joined[len(problem.inputs) :]}) < 2:
         yield "the answer is the same for all new cases"
+
+
+def _faults_of_others(
+    tables: Sequence[Mapping[str, object]],
+    joined: Sequence[Attempt],
+    others: Sequence[Sequence[Attempt]],
+) -> Iterator[str]:
+    for number, attempts in enumerate(others, 1):
+        for table, other, right in zip(tables, attempts, joined, strict=True):
+            if other.error:
+                yield f"the other program {number} fails on {table}: {other.error}"
+            elif not values_equal(other.answer, right.answer):
+                yield (
+                    f"the other program {number} says {other.answer!r} on {table}, "
+                    f"the reference {right.answer!r}"
+                )
+            else:
+                continue
+            break
 
 
 def _faults_of_answers(answers: Sequence[object]) -> Iterator[str]:
@@ -233,17 +285,25 @@ def _faults_of_wrong(
             yield f"wrong program {number} passes every case"
 
 
-def check_set(problems: Mapping[str, AuthoredProblem]) -> list[Finding]:
-    """Findings about the set: counts, and problems that repeat another."""
+def check_set(problems: Mapping[str, AuthoredProblem], included: IncludedSet) -> list[Finding]:
+    """Findings about the counts of a set."""
     found = []
-    if len(problems) < MIN_PROBLEMS:
-        found.append(Finding("set", f"has {len(problems)} problems, needs {MIN_PROBLEMS}"))
+    minima = MINIMA[included.name]
+    if len(problems) < minima.problems:
+        what = f"has {len(problems)} problems, needs {minima.problems}"
+        found.append(Finding(included.name, what))
     counts = Counter(problem.category for problem in problems.values())
     found += [
-        Finding("set", f"has {counts[category]} problems in {category}")
-        for category in CATEGORIES
-        if counts[category] < MIN_PER_CATEGORY
+        Finding(included.name, f"has {counts[category]} problems in {category}")
+        for category in included.categories
+        if counts[category] < minima.per_category
     ]
+    return found
+
+
+def check_repeats(problems: Mapping[str, AuthoredProblem]) -> list[Finding]:
+    """Problems that repeat another, in their own set or in any."""
+    found = []
     shingles = {
         identity: (
             prompt_shingles([turn.prompt for turn in problem.turns]),
@@ -263,13 +323,15 @@ def check_set(problems: Mapping[str, AuthoredProblem]) -> list[Finding]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check all problems, or the named ones; returns 1 if there are findings."""
-    parser = argparse.ArgumentParser(description="Check the problems of the set.")
+    parser = argparse.ArgumentParser(description="Check the problems of all sets.")
     parser.add_argument("names", nargs="*", help="problem files without .yaml (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="of the generated cases")
     options = parser.parse_args(arguments)
     try:
         problems = read_authored(problems_directory().glob("*/*.yaml"))
-        findings = check_set(problems)
+        findings = check_repeats(problems)
+        for included in INCLUDED_SETS.values():
+            findings += check_set(of_set(problems, included), included)
         names = options.names or sorted(problems)
         for name in names:
             if name not in problems:

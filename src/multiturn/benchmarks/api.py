@@ -41,8 +41,8 @@ def run_benchmark(
     Every finished sample is on disk; after an interruption the same call continues.
 
     Args:
-        benchmark: ``own``, this project's problems; ``mtpb``, the published ones; ``humaneval``;
-            ``multipl-e``.
+        benchmark: ``own``, this project's problems; ``bioinformatics``, those of one domain;
+            ``mtpb``, the published ones; ``humaneval``; ``multipl-e``.
         engine: generates text.
         sandbox: runs the programs.
         model: names the model in the records and in the directory below `out`.

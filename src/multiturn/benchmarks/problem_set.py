@@ -21,10 +21,14 @@ from multiturn.text.format_template import format_template
 from multiturn.text.literals import fill_code_in, shown
 
 __all__ = [
+    "BIOINFORMATICS",
     "CATEGORIES",
+    "INCLUDED_SETS",
+    "OWN",
     "Category",
     "Difficulty",
     "FilledProblem",
+    "IncludedSet",
     "Package",
     "Problem",
     "ProblemTurn",
@@ -35,11 +39,16 @@ __all__ = [
     "to_lines",
 ]
 
-Category = Literal["array", "data science", "math", "string", "algorithm", "dict", "class"]
+OwnCategory = Literal["array", "data science", "math", "string", "algorithm", "dict", "class"]
+BioinformaticsCategory = Literal[
+    "sequence", "translation", "reads", "alignment", "k-mer", "interval", "variant", "table"
+]
+Category = Literal[OwnCategory, BioinformaticsCategory]
 Difficulty = Literal["easy", "medium", "hard"]
 Package = Literal["numpy", "pandas"]
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)
+"""Those of all included sets; each belongs to one set."""
 
 _IMPORTS: dict[Package, str] = {
     "numpy": "import numpy as np",
@@ -131,8 +140,8 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _OwnProblem(PublishedProblem):
-    """A line of this project's file: one of the published format, with more keys."""
+class _IncludedProblem(PublishedProblem):
+    """A line of an included set: one of the published format, with more keys."""
 
     id: str
     name: str
@@ -164,17 +173,44 @@ def header(packages: Iterable[Package]) -> str:
     return "\n".join(_IMPORTS[package] for package in packages)
 
 
+@dataclass(frozen=True, slots=True)
+class IncludedSet:
+    """A problem set that comes with the package."""
+
+    name: str
+    """Of the benchmark and of the file."""
+    categories: tuple[Category, ...]
+    """In the order of the file."""
+
+    @property
+    def path(self) -> Path:
+        """The file of the set."""
+        return Path(str(files("multiturn.benchmarks") / "data" / f"{self.name}.jsonl"))
+
+    def problems(self) -> tuple[Problem, ...]:
+        """The problems of the set, in the order of the file."""
+        return read_problems(self.path)
+
+
+OWN = IncludedSet("own", get_args(OwnCategory))
+"""The general set: docs/problem-set.md."""
+BIOINFORMATICS = IncludedSet("bioinformatics", get_args(BioinformaticsCategory))
+"""The set of one domain: docs/bioinformatics.md."""
+INCLUDED_SETS = {included.name: included for included in (OWN, BIOINFORMATICS)}
+"""Every included set by its name. No two problems of them have the same id."""
+
+
 def own_problems() -> tuple[Problem, ...]:
-    """The problem set of this project, as included in the package.
+    """The general problem set of this project, as included in the package.
 
     docs/problem-set.md describes it.
     """
-    return read_problems(own_problems_path())
+    return OWN.problems()
 
 
 def own_problems_path() -> Path:
-    """The file of this project's problem set."""
-    return Path(str(files("multiturn.benchmarks") / "data" / "own.jsonl"))
+    """The file of this project's general problem set."""
+    return OWN.path
 
 
 def read_problems(path: Path) -> tuple[Problem, ...]:
@@ -196,7 +232,7 @@ def _read_line(text: str, where: str) -> Problem:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is not JSON: {error}") from error
-    line = read_record(data, _OwnProblem, where=where)
+    line = read_record(data, _IncludedProblem, where=where)
     turns = zip(line.prompts, line.references, line.leaves, strict=True)
     return Problem(
         id=line.id,
@@ -222,10 +258,10 @@ def to_lines(problems: Iterable[Problem]) -> str:
     )
 
 
-def _to_line(problem: Problem) -> _OwnProblem:
+def _to_line(problem: Problem) -> _IncludedProblem:
     if problem.difficulty is None:
         raise InputError(f"the problem {problem.id} has no difficulty, like every published one")
-    return _OwnProblem(
+    return _IncludedProblem(
         id=problem.id,
         name=problem.name,
         description=problem.description,

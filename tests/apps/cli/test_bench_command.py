@@ -72,6 +72,7 @@ def test_a_part_of_the_problems_is_recorded_and_can_be_extended(model, tmp_path,
     [
         ("own", "train", "unknown split"),
         ("mtpb", "dev", "the benchmark mtpb is not parted"),
+        ("mtpb", "dev", "only own and bioinformatics have dev and test"),
         ("humaneval", "test", "the benchmark humaneval is not parted"),
     ],
 )

@@ -25,13 +25,15 @@ from multiturn.benchmarks.multipl_e.problems import fetch_multipl_e, read_multip
 from multiturn.benchmarks.multipl_e.task import COMPLETION, MULTIPL_E_LIMITS, MultiplETask
 from multiturn.benchmarks.oracles.observation import LIMITS
 from multiturn.benchmarks.own_languages import own_problems_in, own_sha256
+from multiturn.benchmarks.problem_set import INCLUDED_SETS, OWN
 from multiturn.benchmarks.task import Task
 from multiturn.core.errors import InputError, UnknownNameError
+from multiturn.core.files import sha256_file
 from multiturn.hub.progress import ProgressListener, silent
 
 __all__ = ["BENCHMARKS", "open_task"]
 
-BENCHMARKS = ("own", "mtpb", "humaneval", "multipl-e")
+BENCHMARKS = (*INCLUDED_SETS, "mtpb", "humaneval", "multipl-e")
 
 
 def open_task(
@@ -47,9 +49,9 @@ def open_task(
     """The task of a benchmark under an arm.
 
     Args:
-        name: ``own``, this project's problems; ``mtpb``, the published ones; ``humaneval``;
-            ``multipl-e``, HumanEval in other languages. Or the name of a task in a language,
-            as in records: ``multipl-e-go``.
+        name: ``own``, this project's problems; ``bioinformatics``, those of one domain; ``mtpb``,
+            the published ones; ``humaneval``; ``multipl-e``, HumanEval in other languages. Or the
+            name of a task in a language, as in records: ``multipl-e-go``.
         arm: one of `multiturn.benchmarks.arms.registry.ARMS`; ``turns`` by default.
             HumanEval has its own: ``completion``, ``chat``, ``chat_evalplus``. MultiPL-E has
             ``completion`` alone.
@@ -104,12 +106,14 @@ def open_task(
         problems, sha256 = read_published(file, any_hash=any_hash)
         return ProblemTask(problems, chosen, name=name, sha256=sha256, limits=judged)
     if path is not None:
-        raise InputError("the own problems come with the package", got=path, fix="leave out path")
-    assert chosen_language is not None
-    return ProblemTask(
-        own_problems_in(chosen_language),
-        chosen,
-        name=task_name(name, chosen_language),
-        sha256=own_sha256(chosen_language),
-        limits=judged,
-    )
+        raise InputError(
+            f"the problems of {name} come with the package", got=path, fix="leave out path"
+        )
+    if name == OWN.name:
+        assert chosen_language is not None
+        problems, sha256 = own_problems_in(chosen_language), own_sha256(chosen_language)
+        name = task_name(name, chosen_language)
+    else:
+        included = INCLUDED_SETS[name]
+        problems, sha256 = included.problems(), sha256_file(included.path)
+    return ProblemTask(problems, chosen, name=name, sha256=sha256, limits=judged)

@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import Any
 
 from multiturn.benchmarks.oracles.versions import ORACLE_VERSIONS, version_key
-from multiturn.benchmarks.split import SPLIT_BENCHMARK, SplitName, has_parts, part_of
+from multiturn.benchmarks.split import PARTED, SplitName, has_parts, part_of
 from multiturn.benchmarks.task import EARLIER_TRUNCATIONS, ArmSettings, Item, Task
 from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
@@ -72,7 +72,7 @@ class Selection:
         cases: the first so many cases of each problem; all by default.
         limit: the first so many problems; all by default.
         problems: only these problems, by id; all if empty.
-        split: only the problems of this part of the project's own set (`benchmarks.split`).
+        split: only the problems of this part of an included set (`benchmarks.split`).
     """
 
     cases: int | None = None
@@ -182,7 +182,7 @@ def describe_run(
         raise InputError(
             f"the benchmark {task.name} is not parted",
             got=f"split {selection.split}",
-            allowed=f"all; only {SPLIT_BENCHMARK} has dev and test",
+            allowed=f"all; only {' and '.join(PARTED)} have dev and test",
         )
     items = selection.of(task.items())
     return RunConfig(

@@ -58,6 +58,7 @@ TERMINATED = 128 + signal.SIGTERM
 
 _HELP = {
     "own": "Run this project's multi-turn problems.",
+    "bioinformatics": "Run this project's multi-turn problems of bioinformatics.",
     "mtpb": "Run the published Multi-Turn Programming Benchmark.",
     "humaneval": "Run HumanEval.",
     "multipl-e": "Run HumanEval in another language, as MultiPL-E translates it.",

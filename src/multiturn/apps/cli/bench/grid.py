@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast, get_args
 from multiturn.benchmarks.arms.options import read_options
 from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.runner.directory import CONFIG
-from multiturn.benchmarks.split import SPLIT_BENCHMARK, SplitName
+from multiturn.benchmarks.split import PARTED, SplitName
 from multiturn.benchmarks.task import (
     EARLIER_TRUNCATIONS,
     HasLoopOptions,
@@ -91,11 +91,11 @@ def split_named(name: str | None, benchmark: str) -> SplitName:
         return "all"
     if name not in get_args(SplitName):
         raise UnknownNameError("split", name, get_args(SplitName))
-    if name != "all" and benchmark != SPLIT_BENCHMARK:
+    if name != "all" and benchmark not in PARTED:
         raise InputError(
             f"the benchmark {benchmark} is not parted",
             got=f"--split {name}",
-            allowed=f"all; only {SPLIT_BENCHMARK} has dev and test",
+            allowed=f"all; only {' and '.join(PARTED)} have dev and test",
         )
     return cast(SplitName, name)
 

@@ -17,6 +17,7 @@ from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.loaders.task_names import read_task_name
 from multiturn.benchmarks.loaders.tasks import ProblemTask
 from multiturn.benchmarks.perplexity import score_run
+from multiturn.benchmarks.problem_set import INCLUDED_SETS
 from multiturn.benchmarks.runner.results import find_runs, read_run
 from multiturn.core.errors import InputError
 from multiturn.engines.protocol import Scorer
@@ -60,7 +61,7 @@ def score(
             task = open_task(
                 config.task,
                 arm=config.arm,
-                path=None if read_task_name(config.task)[0] == "own" else file,
+                path=None if read_task_name(config.task)[0] in INCLUDED_SETS else file,
                 any_hash=any_hash,
             )
             if not isinstance(task, ProblemTask) or task.problems_sha256 != config.problems_sha256:

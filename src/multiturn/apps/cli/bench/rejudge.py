@@ -16,6 +16,7 @@ from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import console_for
 from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.loaders.task_names import read_task_name
+from multiturn.benchmarks.problem_set import INCLUDED_SETS
 from multiturn.benchmarks.runner.rejudge import PassCounts, RejudgeReport, rejudge
 from multiturn.benchmarks.runner.results import find_runs, read_run
 from multiturn.core.records import to_plain
@@ -55,7 +56,7 @@ def rejudge_runs(
                     task = open_task(
                         config.task,
                         arm=config.arm,
-                        path=None if read_task_name(config.task)[0] == "own" else file,
+                        path=None if read_task_name(config.task)[0] in INCLUDED_SETS else file,
                         any_hash=any_hash,
                         limits=to_plain(config.limits),
                         progress=display,

@@ -15,6 +15,7 @@ from multiturn.apps.cli.screen import console_for
 from multiturn.apps.cli.settings import resolve_settings
 from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.loaders.tasks import ProblemTask
+from multiturn.benchmarks.problem_set import INCLUDED_SETS
 from multiturn.benchmarks.runner.results import SavedRun, find_runs, read_run
 from multiturn.benchmarks.variables.differences import VARIABLE_ARMS, record_first_differences
 from multiturn.core.records import to_plain
@@ -63,7 +64,7 @@ def variables(
 
 def _why_not(run: SavedRun) -> str | None:
     """Why the programs of a run cannot be compared with references; None if they can."""
-    if run.config.task != "own":
+    if run.config.task not in INCLUDED_SETS:
         return f"not applicable: {run.config.task} has no reference solutions in Python"
     if run.config.arm not in VARIABLE_ARMS:
         return f"not applicable: programs of the arm {run.config.arm} have no turns of their own"
@@ -73,7 +74,7 @@ def _why_not(run: SavedRun) -> str | None:
 
 
 def _task_of(run: SavedRun) -> ProblemTask:
-    task = open_task("own", arm=run.config.arm, limits=to_plain(run.config.limits))
+    task = open_task(run.config.task, arm=run.config.arm, limits=to_plain(run.config.limits))
     if not isinstance(task, ProblemTask):
-        raise TypeError("the own problems are no multi-turn problems")
+        raise TypeError(f"the problems of {run.config.task} are no multi-turn problems")
     return task

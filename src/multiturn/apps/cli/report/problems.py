@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from multiturn.benchmarks.problem_set import Problem, own_problems, own_problems_path
+from multiturn.benchmarks.problem_set import INCLUDED_SETS, Problem
 from multiturn.core.files import sha256_file
 from multiturn.report.problem_texts import CaseTexts, ProblemTexts
 from multiturn.report.records.columns import Records
@@ -11,17 +11,17 @@ __all__ = ["problem_texts"]
 
 
 def problem_texts(records: Records) -> ProblemTexts:
-    """The texts of this project's own problems, where runs have the same file of problems.
+    """The texts of the included problems, where runs have the same file of problems.
 
     Published sets are not in the package, and a report downloads nothing: their pages lack prompts
     and expected values.
     """
-    sha256 = sha256_file(own_problems_path())
-    if all(found != sha256 for _, found in records.problem_sets):
-        return {}
+    named = {sha256 for _, sha256 in records.problem_sets}
     return {
         (sha256, problem.id, number): _case(problem, number)
-        for problem in own_problems()
+        for included in INCLUDED_SETS.values()
+        if (sha256 := sha256_file(included.path)) in named
+        for problem in included.problems()
         for number in range(len(problem.inputs))
     }
 

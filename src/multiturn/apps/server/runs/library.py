@@ -19,7 +19,7 @@ from typing import Any
 from multiturn.apps.server.errors import ApiError
 from multiturn.benchmarks.loaders.task_names import read_task_name
 from multiturn.benchmarks.own_languages import own_languages, own_problems_in, own_sha256
-from multiturn.benchmarks.problem_set import Problem
+from multiturn.benchmarks.problem_set import INCLUDED_SETS, Problem
 from multiturn.benchmarks.runner.config import RunConfig
 from multiturn.benchmarks.runner.directory import CONFIG, PARTIAL
 from multiturn.benchmarks.runner.results import read_run_config, samples_file
@@ -79,8 +79,8 @@ class OpenRun(Closing):
         return language(read_task_name(self.config.task)[1] or "python")
 
     def problem(self, sample: Sample) -> Problem | None:
-        """The problem of a sample, if its set is the one of this package."""
-        problems = _own_problems(self.language.key)
+        """The problem of a sample, if its set is one of this package."""
+        problems = _included_problems(self.language.key)
         found = problems.get(self.config.problems_sha256, {}).get(sample.item.problem)
         return found if found and sample.item.case < len(found.inputs) else None
 
@@ -182,9 +182,14 @@ def _id(root: Path, path: Path) -> str:
 
 
 @cache
-def _own_problems(key: str) -> dict[str, dict[str, Problem]]:
-    """The own problems in a language by their hash; none where the language has none."""
-    if key != "python" and key not in own_languages():
+def _included_problems(key: str) -> dict[str, dict[str, Problem]]:
+    """The problems of the included sets in a language by id, by the hash of their set."""
+    if key == "python":
+        return {
+            sha256_file(included.path): {each.id: each for each in included.problems()}
+            for included in INCLUDED_SETS.values()
+        }
+    if key not in own_languages():
         return {}
     return {own_sha256(key): {each.id: each for each in own_problems_in(key)}}
 

@@ -74,7 +74,7 @@ def multiturn(
     """The task.
 
     Args:
-        benchmark: `own` or `mtpb`.
+        benchmark: `own`, `bioinformatics` or `mtpb`.
         arm: one of this project's arms.
         truncation: `published`, `parse`, `next_prompt` or `none`; chat models write fences,
             which only `parse` and `next_prompt` understand.
