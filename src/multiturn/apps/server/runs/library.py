@@ -28,6 +28,7 @@ from multiturn.benchmarks.runner.samples import Sample
 from multiturn.benchmarks.variables.differences import VARIABLES
 from multiturn.core.closing import Closing
 from multiturn.core.errors import InputError, MultiturnError
+from multiturn.core.files import sha256_file
 from multiturn.text.languages import Language, language
 
 __all__ = ["ListedRun", "OpenRun", "RunLibrary"]
