@@ -20,6 +20,9 @@ from multiturn.core.errors import UnknownNameError
 __all__ = ["LANGUAGES", "Grammar", "Language", "ProgramLayout", "language", "language_of_file"]
 
 
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grammar:
     """The parts of a step, by the names that a grammar of tree-sitter gives them.
@@ -157,7 +160,8 @@ class Language:
         r"""A prompt as comment lines, each ending with a newline.
 
         Lines after the first that are comments already stay as they are, as in the prompts of the
-        published benchmark; trailing blanks stay too.
+        published benchmark; trailing blanks stay too. A carriage return ends a line, as it does for
+        most compilers, and NUL, which is in no program, becomes a blank.
 
         Example:
             >>> language("python").as_comment("Read the file.\nCount its lines. ")
@@ -167,7 +171,7 @@ class Language:
             >>> language("c").as_comment("Keep the path C:\\")
             '// Keep the path C:\\ .\n'
         """
-        first, *others = prompt.split("\n")
+        first, *others = _LINE_END.split(prompt.replace("\0", " "))
         mark = self.comment
         marked = (
             line if line.startswith(mark) else f"{mark} {line}" if line else mark
