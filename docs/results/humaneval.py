@@ -76,10 +76,14 @@ def run(model: str, arm: str, truncation: str, out: Path) -> None:
 def row(model: str, name: str, saved: SavedRun) -> str:
     found = clusters(saved)
     rate, costs = clustered_interval(found), run_costs(saved)
-    away = "-" if rate.estimate is None else f"{100 * rate.estimate - PUBLISHED[model]:+.1f}"
+    away = "-"
+    if rate.estimate is not None:
+        away = f"{round(100 * rate.estimate - PUBLISHED[model], 1) + 0.0:+.1f}"
     cells = [model, name, f"{found.sums.sum():.0f} of {len(saved.samples)}"]
     cells += [ends(rate.estimate, rate.low, rate.high), f"{PUBLISHED[model]:.1f}", away]
-    cells += [f"{costs.new_tokens or 0:.0f}", failures(saved.samples)]
+    # The tests of a problem print nothing; a program that fails them has another value.
+    kinds = failures(saved.samples).replace("no output", "wrong value")
+    cells += [f"{costs.new_tokens or 0:.0f}", kinds]
     return f"| {' | '.join(cells)} |"
 
 

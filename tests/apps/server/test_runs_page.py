@@ -91,12 +91,12 @@ def test_samples_are_filtered(page: Any) -> None:
     page.get_by_text("21 samples match.").wait_for()
     page.locator("#filter-verdict").select_option("all")
     page.locator("#filter-text").fill("x = 100")
-    page.get_by_text("1 samples match.").wait_for()
+    page.get_by_text("1 sample matches.").wait_for()
     # The filter stays when a sample was read.
     follow(page, "p1/100")
     page.locator("#view .turn .prompt", has_text="Set x.").wait_for()
     page.go_back()
-    page.get_by_text("1 samples match.").wait_for()
+    page.get_by_text("1 sample matches.").wait_for()
     assert page.locator("#filter-text").input_value() == "x = 100"
 
 
@@ -104,7 +104,7 @@ def test_a_script_in_a_sample_is_text(page: Any) -> None:
     page.goto(page.url.partition("#")[0] + "#runs")
     follow(page, "deep/concat")
     page.locator("#filter-text").fill("onerror")
-    page.get_by_text("1 samples match.").wait_for()
+    page.get_by_text("1 sample matches.").wait_for()
     follow(page, "p0/999")
     page.locator("#view .turn .prompt", has_text="<script>").wait_for()
     assert page.locator("#view img, #view script").count() == 0

@@ -132,7 +132,11 @@ async function showRun(place, state, id) {
     more.hidden = next === null;
     const count = list.children.length;
     status.textContent =
-      next === null ? `${count} samples match.` : `The first ${count} samples that match.`;
+      next !== null
+        ? `The first ${count} samples that match.`
+        : count === 1
+          ? "1 sample matches."
+          : `${count} samples match.`;
   }
 
   function entry(sample) {
