@@ -12,14 +12,10 @@ const SAMPLING = [
   ["seed", "Seed", { min: 0, max: 1073741823, step: 1 }],
 ];
 const STRATEGY = [
-  [
-    "choose",
-    "The best of those that are equally good",
-    { likely: "the likeliest", output: "by what most print", values: "by the values that most leave" },
-  ],
+  ["choose", "Among equally good ones", { likely: "likeliest", output: "most print it", values: "most values" }],
   ["agree", "Write until so many agree (0: all at once)", { min: 0, max: 64, step: 1 }],
-  ["retry", "When all fail", { feedback: "again, with what failed", resample: "again, from the start" }],
-  ["shown", "Shown to the model", { turns: "the turns", recap: "a list of requests too", values: "values too" }],
+  ["retry", "When all fail", { feedback: "show the error", resample: "try again" }],
+  ["shown", "Shown to the model", { turns: "the turns", recap: "and a list", values: "and values" }],
   ["align", "Add a missing print, name or import"],
   ["asked", "A step without the name or print asked for fails"],
   ["checks", "Checks that the model writes", { min: 0, max: 8, step: 1 }],
