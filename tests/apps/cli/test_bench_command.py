@@ -125,6 +125,23 @@ def test_the_same_command_resumes_and_has_nothing_to_do(model, tmp_path, capsys)
     assert samples.read_bytes() == before
 
 
+def test_runs_share_generations(model, tmp_path, capsys):
+    file = tmp_path / "generations.sqlite"
+    for out in ("first", "second"):
+        assert run(bench(model, tmp_path / out, "--generations", str(file))) == 0
+    first, second = (next((tmp_path / out).rglob("samples.jsonl")) for out in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+    reused = [
+        json.loads((each.parent / "sittings.jsonl").read_text())["reused"]
+        for each in (first, second)
+    ]
+    assert reused[0] == 0 and reused[1] > 0
+    file.write_text("nothing")
+    assert run(bench(model, tmp_path / "third", "--generations", str(file))) != 0
+    assert "cannot hold generations" in capsys.readouterr().err
+    assert not (tmp_path / "third").exists()
+
+
 def test_another_run_in_its_place_is_refused_until_fresh_is_said(model, tmp_path, capsys):
     out = tmp_path / "runs"
     assert run(bench(model, out)) == 0

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from runner_toy import ToyTask, answer, toy_spec
 
+from multiturn.benchmarks.runner.costs import run_costs
 from multiturn.benchmarks.runner.directory import COMPLETE, SITTINGS
+from multiturn.benchmarks.runner.results import read_run
 from multiturn.benchmarks.runner.run import run_specs
 from multiturn.benchmarks.runner.shared_generations import SharedGenerations
 from multiturn.core.errors import InputError, StorageError
@@ -61,6 +63,9 @@ def test_the_second_run_asks_for_nothing_and_has_the_same_samples(tmp_path: Path
     assert second == (alone, 0)
     (line,) = (tmp_path / "second" / SITTINGS).read_text().splitlines()
     assert json.loads(line)["reused"] == asked
+    costs = [run_costs(read_run(tmp_path / name)) for name in ("first", "second")]
+    assert costs[0].new_tokens == costs[1].new_tokens
+    assert costs[0].seconds is not None and costs[1].seconds is None
 
 
 def test_runs_that_differ_late_share_their_beginnings(tmp_path: Path) -> None:
