@@ -1,13 +1,16 @@
 """Training throughput on this machine, compared with a plain torch loop on the same decoder.
 
     python bench/train.py --torch-python PATH/TO/python --out bench/results/train.json
+    python bench/train.py --size 1m --torch-python PATH/TO/python --records docs/results/family
     python bench/train.py --fast
 
 This trainer runs twice, with its native kernels for one CPU device and with XLA. The decoder has
-the widths of CodeGen 350M, with fewer layers and a smaller vocabulary. All sides train on the same
+the widths of CodeGen 350M, with fewer layers and a smaller vocabulary; with --size it is a model of
+the family (docs/results/family.md), with the batch that it is trained with. All sides train on the same
 number of random tokens with AdamW and gradient clipping, in separate processes that take turns.
 The throughput is also given as a share of what one matrix product reaches in the same run, on
-the fastest side. Without --torch-python only this trainer runs.
+the fastest side, and the peak memory of each side's process. Without --torch-python only this
+trainer runs.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import json
 import math
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -93,7 +97,54 @@ def train_here(job: Json) -> Json:
         "product_flops": product,
         "loss": loss,
         "version": jax.__version__,
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+
+
+def shape_of(size: str) -> tuple[Json, int]:
+    """The shape of a model of the family, and the sequences of a batch."""
+    from multiturn.jaxformer.family import family_chain
+
+    config = family_chain(size)["nl"]
+    model = config.model
+    shape = {
+        "layers": model.layers,
+        "heads": model.heads,
+        "head_size": model.head_dim,
+        "rotary_size": model.rotary.size,
+        "vocab_size": model.vocab_size,
+        "length": config.batch.length,
+    }
+    return shape, config.batch.sequences
+
+
+def write_records(folder: Path, size: str, result: Json) -> None:
+    """Replace the lines of one size in the family's records."""
+    path = folder / "speed.jsonl"
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    kept = [line for line in lines if json.loads(line)["size"] != size]
+    names = ("tokens_per_second", "share_of_product_bound", "peak_memory_mb", "version")
+    mine = [
+        json.dumps(
+            {"size": size, "dtype": dtype, "side": side, "machine": result["machine"]}
+            | {"threads": result["threads"], "load_average": result["load_average"]}
+            | {name: found[name] for name in names}
+        )
+        for dtype, sides in result["figures"].items()
+        for side, found in sides.items()
+        if side != "product_gflops"
+    ]
+    path.write_text("".join(f"{line}\n" for line in [*kept, *mine]), "utf-8")
+
+
+def processor() -> str:
+    """The name of the processor, as Linux knows it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def run(command: list[str], job: Json) -> Json:
@@ -119,26 +170,33 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=4, help="timed, in each turn")
-    parser.add_argument("--rows", type=int, default=4, help="sequences in a batch")
+    parser.add_argument("--rows", type=int, help="sequences in a batch (4, or those of the size)")
+    parser.add_argument("--size", help="a model of the family: 1m, 3m or 10m")
+    parser.add_argument("--records", type=Path, help="folder of the family's records to write to")
     parser.add_argument("--fast", action="store_true", help="small shapes, for a quick check")
     parser.add_argument("--child", metavar="JOB", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         print(json.dumps(train_here(json.loads(arguments.child))))
         return
-    shape = FAST if arguments.fast else SHAPE
+    if arguments.records and not arguments.size:
+        parser.error("--records needs --size")
+    shape, rows = (FAST if arguments.fast else SHAPE), 4
+    if arguments.size:
+        shape, rows = shape_of(arguments.size)
+    rows = arguments.rows or rows
     here = [sys.executable, __file__, "--child"]
     sides = {"native": here, "xla": here}
     if arguments.torch_python:
         sides["torch"] = [arguments.torch_python, str(HERE / "train_torch.py")]
     threads = len(os.sched_getaffinity(0))
-    tokens = arguments.rows * shape["length"]
+    tokens = rows * shape["length"]
     figures: Json = {}
     for dtype in ("float32", "bfloat16"):
         job = {
             "shape": shape,
             "dtype": dtype,
-            "rows": arguments.rows,
+            "rows": rows,
             "steps": arguments.steps,
             "threads": threads,
         }
@@ -157,25 +215,28 @@ def main() -> None:
                 "tokens_per_second": rate,
                 "share_of_product_bound": share,
                 "own_product_gflops": max(turn["product_flops"] for turn in found) / 1e9,
+                "peak_memory_mb": max(turn["peak_memory_mb"] for turn in found),
                 "loss": found[-1]["loss"],
                 "version": found[-1]["version"],
             }
             print(
                 f"{dtype:9} {side:10} {rate:8.0f} tokens/s, {share:.0%} of the product bound "
-                f"({bound / 1e9:.0f} GFLOP/s)",
+                f"({bound / 1e9:.0f} GFLOP/s), peak {figures[dtype][side]['peak_memory_mb']:.0f} MB",
                 flush=True,
             )
     result = {
         "command": " ".join(["python", *sys.argv]).replace(str(HERE.parent) + "/", ""),
         "shape": shape,
-        "rows": arguments.rows,
+        "rows": rows,
         "threads": threads,
-        "machine": platform.processor() or platform.machine(),
+        "machine": processor(),
         "load_average": os.getloadavg()[0],
         "figures": figures,
     }
     if arguments.torch_python:
         result["command"] = result["command"].replace(arguments.torch_python, "PYTHON_WITH_TORCH")
+    if arguments.records:
+        write_records(arguments.records, arguments.size, result)
     if arguments.out:
         arguments.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 import sys
 import time
 
@@ -108,7 +109,8 @@ def main() -> None:
         best = min(best, time.perf_counter() - begin)
     product = 2 * 1024 * 1024 * 4096 / best
     answer = {"seconds": seconds[1:], "product_flops": product, "loss": loss.item()}
-    print(json.dumps(answer | {"version": torch.__version__}))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(answer | {"version": torch.__version__, "peak_memory_mb": memory}))
 
 
 if __name__ == "__main__":

@@ -82,5 +82,5 @@ def test_a_corpus_that_is_not_built_and_odd_numbers_are_told(tmp_path: Path) -> 
     with pytest.raises(InputError, match="no finished stage 'documents'"):
         Unseen(corpora=(tmp_path / "none",))
     for wrong in ({"min_line": 0}, {"max_share": 1.0}, {"max_share": -0.1}):
-        with pytest.raises(InputError, match="too small|out of range"):
+        with pytest.raises(InputError, match=r"too small|out of range"):
             Unseen(corpora=(), **wrong)
