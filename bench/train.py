@@ -5,11 +5,11 @@
     python bench/train.py --fast
 
 This trainer runs twice, with its native kernels for one CPU device and with XLA. The decoder has
-the widths of CodeGen 350M, with fewer layers and a smaller vocabulary; with --size it is a model of
-the family (docs/results/family.md), with the batch that it is trained with. All sides train on the same
-number of random tokens with AdamW and gradient clipping, in separate processes that take turns.
-The throughput is also given as a share of what one matrix product reaches in the same run, on
-the fastest side, and the peak memory of each side's process. Without --torch-python only this
+the widths of CodeGen 350M, with fewer layers and a smaller vocabulary; with --size it is a model
+of the family (docs/results/family.md), with the batch that it is trained with. All sides train on
+the same number of random tokens with AdamW and gradient clipping, in separate processes that take
+turns. The throughput is also given as a share of what one matrix product reaches in the same run,
+on the fastest side, and the peak memory of each side's process. Without --torch-python only this
 trainer runs.
 """
 
@@ -221,7 +221,8 @@ def main() -> None:
             }
             print(
                 f"{dtype:9} {side:10} {rate:8.0f} tokens/s, {share:.0%} of the product bound "
-                f"({bound / 1e9:.0f} GFLOP/s), peak {figures[dtype][side]['peak_memory_mb']:.0f} MB",
+                f"({bound / 1e9:.0f} GFLOP/s), "
+                f"peak {figures[dtype][side]['peak_memory_mb']:.0f} MB",
                 flush=True,
             )
     result = {

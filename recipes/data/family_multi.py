@@ -10,6 +10,8 @@ small model then differ in their data alone.
 
 from pathlib import Path
 
+from multiturn.benchmarks.problem_set import own_problems_path
+from multiturn.data.decontamination.stage import Decontaminate
 from multiturn.data.packing.stage import Pack
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.built import BuiltCorpus
@@ -17,9 +19,12 @@ from multiturn.data.sources.built import BuiltCorpus
 recipe = CorpusRecipe(
     name="family-multi",
     sources=(
-        BuiltCorpus(corpus=Path("corpora/local-multi"), share=1 / 3),
-        BuiltCorpus(corpus=Path("corpora/local-python"), share=1 / 30),
+        BuiltCorpus(corpus=Path("corpora/local-multi"), stage="deduplicated", share=1 / 3),
+        BuiltCorpus(corpus=Path("corpora/local-python"), stage="deduplicated", share=1 / 30),
     ),
     steps=(),
-    stages=(Pack(tokenizer=Path("corpora/family-tokenizer/packed/tokenizer"), length=512),),
+    stages=(
+        Decontaminate(problems=(own_problems_path(),)),
+        Pack(tokenizer=Path("corpora/family-tokenizer/packed/tokenizer"), length=512),
+    ),
 )

@@ -8,13 +8,18 @@ be built. The thirtieth that the Multi stage reads is a part of this sixth.
 
 from pathlib import Path
 
+from multiturn.benchmarks.problem_set import own_problems_path
+from multiturn.data.decontamination.stage import Decontaminate
 from multiturn.data.packing.stage import Pack
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.built import BuiltCorpus
 
 recipe = CorpusRecipe(
     name="family-python",
-    sources=(BuiltCorpus(corpus=Path("corpora/local-python"), share=1 / 6),),
+    sources=(BuiltCorpus(corpus=Path("corpora/local-python"), stage="deduplicated", share=1 / 6),),
     steps=(),
-    stages=(Pack(tokenizer=Path("corpora/family-tokenizer/packed/tokenizer"), length=512),),
+    stages=(
+        Decontaminate(problems=(own_problems_path(),)),
+        Pack(tokenizer=Path("corpora/family-tokenizer/packed/tokenizer"), length=512),
+    ),
 )

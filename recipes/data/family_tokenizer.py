@@ -10,6 +10,8 @@ third of its speed, and shorten the text by a tenth. The packed shards are a by-
 
 from pathlib import Path
 
+from multiturn.benchmarks.problem_set import own_problems_path
+from multiturn.data.decontamination.stage import Decontaminate
 from multiturn.data.packing.stage import Pack
 from multiturn.data.packing.vocabulary import NewTokenizer
 from multiturn.data.recipe import CorpusRecipe
@@ -18,10 +20,13 @@ from multiturn.data.sources.built import BuiltCorpus
 recipe = CorpusRecipe(
     name="family-tokenizer",
     sources=(
-        BuiltCorpus(corpus=Path("corpora/local-nl"), share=0.2),
-        BuiltCorpus(corpus=Path("corpora/local-multi"), share=0.03),
-        BuiltCorpus(corpus=Path("corpora/local-python"), share=0.015),
+        BuiltCorpus(corpus=Path("corpora/local-nl"), stage="deduplicated", share=0.2),
+        BuiltCorpus(corpus=Path("corpora/local-multi"), stage="deduplicated", share=0.03),
+        BuiltCorpus(corpus=Path("corpora/local-python"), stage="deduplicated", share=0.015),
     ),
     steps=(),
-    stages=(Pack(tokenizer=NewTokenizer(size=4_096, documents=100_000), length=512),),
+    stages=(
+        Decontaminate(problems=(own_problems_path(),)),
+        Pack(tokenizer=NewTokenizer(size=4_096, documents=100_000), length=512),
+    ),
 )
