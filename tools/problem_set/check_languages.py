@@ -46,7 +46,7 @@ MIN_PROBLEMS = 60
 MIN_WRONG = 3
 NEW_CASES = 3
 LIMITS = Limits(cpu_seconds=30.0, wall_seconds=120.0, output_bytes=8 << 20)
-_BATCH = 60
+_BATCH = 200
 _PYTHON_WORDS = re.compile(
     r"\b(None|True|False|tuple|deque|Counter|lambda|module|__\w+__|Python|import)\b"
 )

@@ -39,6 +39,11 @@ class AppDirs:
         return self.models.parent / "native"
 
     @property
+    def toolchains(self) -> Path:
+        """What compilers of other languages have ready, which can be made again."""
+        return self.models.parent / "toolchains"
+
+    @property
     def sessions(self) -> Path:
         """The database of sessions."""
         return self.data / "sessions.sqlite3"

@@ -17,7 +17,15 @@ from types import MappingProxyType
 
 from multiturn.core.errors import UnknownNameError
 
-__all__ = ["LANGUAGES", "Grammar", "Language", "ProgramLayout", "language", "language_of_file"]
+__all__ = [
+    "LANGUAGES",
+    "Grammar",
+    "Language",
+    "Preparation",
+    "ProgramLayout",
+    "language",
+    "language_of_file",
+]
 
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -103,6 +111,29 @@ class ProgramLayout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """What a compiler has ready before it sees a program. Nothing but its time depends on it.
+
+    Attributes:
+        text: what the command reads.
+        file_name: the file of the text.
+        command: the command line, in the directory of the file.
+        makes: the file that it makes there.
+        options: what a compiler's command line has after its first word, once that file is there;
+            ``{ready}`` is the directory.
+        begins: the lines that take the place of `text` at the beginning of a program, once that
+            file is there; as many as the text has, or fewer. Empty where programs stay as they are.
+    """
+
+    text: str
+    file_name: str
+    command: tuple[str, ...]
+    makes: str
+    options: tuple[str, ...] = ()
+    begins: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
     """How programs in one language are written, stored, compiled and run.
 
@@ -123,6 +154,7 @@ class Language:
         reads_input: a pattern for what reads standard input, which is empty.
         file_name: the file that a program is written to.
         compile_command: the compiler's command line; empty if nothing is compiled.
+        preparation: what the compiler has ready before it sees a program.
         run_command: the program's command line, in the directory of the file.
         error_line: a pattern for the line of the program that failed, in what it prints.
         error_text: a pattern for the line that names the error, where it is not the usual one.
@@ -148,6 +180,7 @@ class Language:
     reads_input: str = ""
     file_name: str
     compile_command: tuple[str, ...] = ()
+    preparation: Preparation | None = None
     run_command: tuple[str, ...]
     error_line: str = ""
     error_text: str = ""
@@ -222,6 +255,34 @@ _C_PLACE = (
     "End each line that is printed with a newline."
 )
 
+_CPP_INCLUDES = "".join(
+    f"#include <{name}>\n"
+    for name in (
+        *("algorithm", "cmath", "deque", "functional", "iomanip", "iostream", "map"),
+        *("numeric", "queue", "set", "sstream", "stack", "string", "tuple"),
+        *("unordered_map", "unordered_set", "utility", "vector"),
+    )
+)
+
+_CPP_OPTIONS = ("-std=gnu++17", "-O2")
+"""A header that was compiled with others is not used."""
+
+_JAVAC_OPTIONS = (
+    # The source must not make the compiler run code.
+    "-proc:none",
+    "-J-Xmx512m",
+    "-J-XX:+UseSerialGC",
+    # The second compiler of the virtual machine does not pay in the time of one program.
+    "-J-XX:TieredStopAtLevel=1",
+    "-J-XX:-UsePerfData",
+    "-encoding",
+    "UTF-8",
+    "-d",
+    ".",
+    "Main.java",
+)
+_JAVA_HEADER = "import java.util.*;\nimport java.util.function.*;\nimport java.util.stream.*;\n\n"
+
 _GO_PACKAGES = (
     *("bufio", "bytes", "cmp", "container/heap", "container/list", "errors", "fmt", "io", "maps"),
     *("math", "math/big", "math/bits", "math/rand", "os", "regexp", "slices", "sort", "strconv"),
@@ -276,7 +337,7 @@ _TABLE = (
         comment="//",
         # Escapes of characters are read before comments are.
         comment_escapes=((r"\\u", r"\\ u"),),
-        header="import java.util.*;\nimport java.util.function.*;\nimport java.util.stream.*;\n\n",
+        header=_JAVA_HEADER,
         grammar=Grammar(
             package="tree_sitter_java",
             imports=frozenset({"import_declaration"}),
@@ -329,17 +390,23 @@ _TABLE = (
         error_line=r"\(Main\.java:(\d+)\)",
         # Java requires the file name of the public class, and judges agree on `Main`.
         file_name="Main.java",
-        compile_command=(
-            "javac",
-            # The source must not make the compiler run code.
-            "-proc:none",
-            "-J-Xmx512m",
-            "-J-XX:+UseSerialGC",
-            "-encoding",
-            "UTF-8",
-            "-d",
-            ".",
-            "Main.java",
+        compile_command=("javac", *_JAVAC_OPTIONS),
+        preparation=Preparation(
+            # Something of what most programs have, so that the classes for it are in the archive.
+            text=_JAVA_HEADER
+            + "class Main {\n    record Pair(int a, String b) {}\n    enum Kind { ONE, TWO }\n"
+            + "    public static void main(String[] args) throws Exception {\n"
+            + "        Map<String, List<Integer>> found = new TreeMap<>();\n"
+            + "        for (int i = 0; i < 3; i++) {\n"
+            + '            found.computeIfAbsent("" + i, key -> new ArrayList<>()).add(i * 2);\n'
+            + "        }\n        int[] all = found.values().stream().flatMap(List::stream)\n"
+            + "            .mapToInt(Integer::intValue).toArray();\n"
+            + '        System.out.println(Arrays.toString(all) + new Pair(1, "a") + Kind.ONE);\n'
+            + "    }\n}\n",
+            file_name="Main.java",
+            command=("javac", "-J-XX:ArchiveClassesAtExit=javac.jsa", *_JAVAC_OPTIONS),
+            makes="javac.jsa",
+            options=("-J-XX:SharedArchiveFile={ready}/javac.jsa",),
         ),
         run_command=(
             "java",
@@ -403,15 +470,7 @@ _TABLE = (
         extensions=(".cpp", ".cc", ".cxx", ".hpp"),
         comment="//",
         comment_escapes=_C_BACKSLASH,
-        header="".join(
-            f"#include <{name}>\n"
-            for name in (
-                *("algorithm", "cmath", "deque", "functional", "iomanip", "iostream", "map"),
-                *("numeric", "queue", "set", "sstream", "stack", "string", "tuple"),
-                *("unordered_map", "unordered_set", "utility", "vector"),
-            )
-        )
-        + "using namespace std;\n\n",
+        header=f"{_CPP_INCLUDES}using namespace std;\n\n",
         grammar=Grammar(
             package="tree_sitter_cpp",
             around=("void step() {\n", "\n}\n"),
@@ -445,7 +504,18 @@ _TABLE = (
         prints=r"(std::)?cout\b|printf\(",
         reads_input=r"\bcin\b|\bscanf\s*\(|\bgetchar\s*\(|\bstdin\b",
         file_name="program.cpp",
-        compile_command=("g++", "-std=gnu++17", "-O2", "-o", "program", "program.cpp"),
+        compile_command=("g++", *_CPP_OPTIONS, "-o", "program", "program.cpp"),
+        preparation=Preparation(
+            text=_CPP_INCLUDES,
+            file_name="header.hpp",
+            command=(
+                *("g++", *_CPP_OPTIONS, "-x", "c++-header", "-o", "header.hpp.gch", "header.hpp"),
+            ),
+            makes="header.hpp.gch",
+            # Whoever empties the cache meanwhile breaks no program.
+            begins='#if __has_include("{ready}/header.hpp")\n#include "{ready}/header.hpp"\n'
+            "#else\n#include <bits/stdc++.h>\n#endif\n",
+        ),
         run_command=("./program",),
         tools=("g++",),
         package="g++",

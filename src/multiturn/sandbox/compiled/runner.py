@@ -10,17 +10,23 @@ program that exits early with success looks like one that ran to its end.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
+from multiturn.core.app_dirs import app_dirs
 from multiturn.core.errors import InputError, SandboxUnavailableError
 from multiturn.sandbox.compiled.child import COMPILE_LIMITS, BuildAndRun, started
+from multiturn.sandbox.compiled.ready import ReadyFiles
 from multiturn.sandbox.inside.build_and_run import Command
 from multiturn.sandbox.inside.build_server import namespaces_nest
+from multiturn.sandbox.inside.drop_root import open_to_all
+from multiturn.sandbox.inside.jail import TMP_REBIND
 from multiturn.sandbox.isolation import IsolationLevel, NamespaceProvider
 from multiturn.sandbox.outcomes import RunResult
 from multiturn.sandbox.protocol import Limits, Program
@@ -140,6 +146,7 @@ class LanguageRunner:
                 "only Python programs hand back a variable", got=program.language,
                 fix="compare what the program prints",
             )  # fmt: skip
+        entry, program = self._with_ready_files(entry, program)
         build = BuildAndRun(
             entry.file_name,
             tuple(_commands(entry, limits)),
@@ -158,6 +165,40 @@ class LanguageRunner:
                 return child.result(self._isolation, retries, notes)
 
         return retried(attempt, self._notes)
+
+    def _with_ready_files(self, entry: Language, program: Program) -> tuple[Language, Program]:
+        """A language whose compiler uses what is ready for it, and a program that does."""
+        wanted = entry.preparation
+        directory = self._ready.of(entry) if self._ready is not None else None
+        if wanted is None or directory is None:
+            return entry, program
+        shown = self._shown(directory)
+        first, *others = entry.compile_command
+        options = [option.format(ready=shown) for option in wanted.options]
+        entry = replace(entry, compile_command=(first, *options, *others))
+        if wanted.begins and program.source.startswith(wanted.text):
+            begins = wanted.begins.format(ready=shown)
+            # Every line keeps its number.
+            begins += "\n" * (wanted.text.count("\n") - begins.count("\n"))
+            program = replace(program, source=begins + program.source[len(wanted.text) :])
+        return entry, program
+
+    @cached_property
+    def _ready(self) -> ReadyFiles | None:
+        """What compilers have ready; None where programs could not read it."""
+        files = ReadyFiles(app_dirs().toolchains.resolve(), _environment())
+        reachable = (
+            # Root makes its own mounts; anything else must reach the files by their path.
+            self._provider is NamespaceProvider.OWN
+            or os.geteuid() != 0
+            or open_to_all(files.directory)
+        )
+        return files if files.usable and reachable else None
+
+    def _shown(self, path: Path) -> str:
+        """Where programs find a file of this machine: their /tmp hides what is below ours."""
+        below = self._nest and path.is_relative_to("/tmp")
+        return f"{TMP_REBIND}{path}" if below else str(path)
 
     def warm(self) -> None:
         """Start the build server now, so that no program has to wait."""
@@ -194,12 +235,13 @@ class LanguageRunner:
         yield server
 
     def _start(self) -> Worker:
+        ready = self._ready
         return Worker(
             self._isolation,
             self._provider,
             modules=(),
             bootstrap=_BOOTSTRAP,
-            readable=_readable(),
+            readable=(*_readable(), *([str(ready.directory)] if ready is not None else [])),
             environment=_SERVER_ENVIRONMENT,
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from multiturn.sandbox.specs import UNPRIVILEGED_ID
 
-__all__ = ["drop_root", "move_imports"]
+__all__ = ["drop_root", "move_imports", "open_to_all"]
 
 
 def drop_root(readable: Iterable[str]) -> list[int]:
@@ -26,7 +26,7 @@ def drop_root(readable: Iterable[str]) -> list[int]:
     """
     if os.geteuid() != 0:
         return []
-    hidden = [path for path in readable if not _open_to_all(Path(path))]
+    hidden = [path for path in readable if not open_to_all(Path(path))]
     opened = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in hidden}
     os.setgroups([])
     os.setresgid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
@@ -42,7 +42,7 @@ def drop_root(readable: Iterable[str]) -> list[int]:
     return list(opened.values())
 
 
-def _open_to_all(path: Path) -> bool:
+def open_to_all(path: Path) -> bool:
     """Whether every account may enter all directories on the way to `path`, and read it."""
     path = path.resolve()
     if not path.exists():
