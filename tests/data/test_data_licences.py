@@ -105,6 +105,11 @@ def test_texts_of_real_packages(name: str) -> None:
         (b"Boost Software License - Version 1.0", "BSL-1.0"),
         (b"licensed under the MIT license, for non-commercial use only",
          "LicenseRef-Non-Commercial AND MIT"),
+        (b"Permission to use, copy, modify, and distribute this software and its documentation\n"
+         b"with or without modifications and for any purpose and without fee is hereby granted",
+         "LicenseRef-Biopython-License-Agreement"),
+        (b"Permission to use, copy, modify and distribute this software and its documentation for"
+         b" any purpose and without fee is hereby granted", "HPND"),
     ],
 )  # fmt: skip
 def test_texts(text: bytes, licence: str) -> None:

@@ -18,16 +18,23 @@ import pyarrow.parquet
 import pytest
 import zstandard
 
+from multiturn.benchmarks.loaders import human_eval
+from multiturn.benchmarks.problem_set import BIOINFORMATICS, OWN
 from multiturn.core.errors import InputError
 from multiturn.data.build.drop_log import Counts
 from multiturn.data.build.executors.local import SequentialExecutor
 from multiturn.data.build.pipeline import build
 from multiturn.data.build.query import DocumentQuery, find_documents
 from multiturn.data.build.statistics import verify
+from multiturn.data.filters.licence import AllowedLicence
+from multiturn.data.licences.expressions import permits
+from multiturn.data.licences.texts import BIOPYTHON
 from multiturn.data.loader.corpus import PackedCorpus
 from multiturn.data.packing.stage import Pack
 from multiturn.data.packing.vocabulary import NewTokenizer
 from multiturn.data.recipe import load_recipe
+from multiturn.data.sources.directory import Directory
+from multiturn.data.sources.pypi import PyPIProjects
 from multiturn.text.tokenizers_files import from_hub_files
 
 pytestmark = pytest.mark.real
@@ -195,6 +202,44 @@ def test_a_recipe_without_its_input_says_what_to_set(
     monkeypatch.delenv(variable, raising=False)
     with pytest.raises(InputError, match=f"{variable} is not set; fix: "):
         load_recipe(RECIPES / f"{name}.py")
+
+
+def test_the_corpus_of_bioinformatics_has_no_problem_of_a_benchmark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    humaneval = tmp_path / "HumanEval.jsonl"
+    task = "Return the number of vowels of a word in which y counts at the end only."
+    humaneval.write_text(json.dumps({"task_id": "HumanEval/0", "prompt": task}) + "\n")
+    monkeypatch.setattr(human_eval, "fetch_human_eval", lambda: humaneval)
+    recipe = load_recipe(RECIPES / "bioinformatics.py")
+    (source,) = recipe.sources
+    assert isinstance(source, PyPIProjects)
+    assert {"biopython", "scikit-bio"} < {each.partition("==")[0] for each in source.projects}
+    assert all(each.partition("==")[2] for each in source.projects)
+    (licences,) = (step for step in recipe.steps if isinstance(step, AllowedLicence))
+    assert permits(BIOPYTHON, licences.allowed)
+    assert not permits("GPL-3.0-or-later", licences.allowed)
+
+    folder = tmp_path / "project"
+    folder.mkdir()
+    program = (LIBRARY / "bisect.py").read_text("utf-8")
+    (folder / "kept.py").write_text(program)
+    for name, text in {
+        "domain": BIOINFORMATICS.problems()[0].single,
+        "general": OWN.problems()[0].single,
+        "humaneval": task,
+    }.items():
+        (folder / f"{name}.py").write_text(f"{program}\n\nTEXT_OF_{name} = {text!r}\n")
+    *_, decontaminate, _ = recipe.stages
+    small = dataclasses.replace(
+        recipe,
+        sources=(Directory(path=folder, label="project", licence="MIT"),),
+        stages=(decontaminate,),
+    )
+    build(small, tmp_path / "out", executor=SequentialExecutor(), downloads=tmp_path / "downloads")
+    assert drops(tmp_path / "out", "decontaminated") == {
+        "decontaminated: the text of a benchmark": 3
+    }
 
 
 def hashes(out: Path) -> dict[str, str]:

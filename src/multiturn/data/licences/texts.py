@@ -15,7 +15,10 @@ import re2
 
 from multiturn.data.licences.expressions import canonical, joined
 
-__all__ = ["licence_of_header", "licence_of_text"]
+__all__ = ["BIOPYTHON", "licence_of_header", "licence_of_text"]
+
+BIOPYTHON = "LicenseRef-Biopython-License-Agreement"
+"""What Biopython's metadata call its licence, which SPDX does not list."""
 
 _MAX_BYTES = 512 << 10
 _HEADER_BYTES = 4096
@@ -67,6 +70,8 @@ _RULES = (
     _Rule("0BSD", (_ISC,), (), ("provided that the above copyright notice",)),
     _Rule("HPND", ("permission to use copy modify and distribute this software and its "
                    "documentation for any purpose",)),
+    _Rule(BIOPYTHON, ("permission to use copy modify and distribute this software and its "
+                      "documentation with or without modifications and for any purpose",)),
     _Rule("Python-2.0", _PYTHON),
     _Rule("Zlib", ("altered source versions must be plainly marked as such",)),
     _Rule("Unlicense", ("this is free and unencumbered software released into the public domain",)),
