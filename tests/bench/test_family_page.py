@@ -10,6 +10,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import yaml
 
 from multiturn.data.build.executors.local import SequentialExecutor
 from multiturn.data.build.pipeline import build
@@ -98,6 +99,29 @@ def test_what_is_not_trained_is_told_and_what_is_is_compared(
     text = made(tmp_path / "worse", tmp_path / "of-worse")
     assert text.count("Mono is worse than Multi") == 3
     assert "The larger model is not better, with an interval below 0, in: 3M less 1M, NL:" in text
+
+
+def test_a_card_has_the_data_the_licences_the_budget_and_the_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_records(monkeypatch, tmp_path / "part", stages=2, sizes=1, gain=0.2)
+    command = [sys.executable, FOLDER / "card.py", tmp_path / "cards"]
+    done = subprocess.run(
+        [*command, "--records", tmp_path / "part"],
+        check=True, timeout=300, capture_output=True, text=True,
+    )  # fmt: skip
+    names = {path.name for path in (tmp_path / "cards").iterdir()}
+    assert names == {"family-1m-nl.md", "family-1m-multi.md"}
+    assert done.stdout.count("not trained to its end and measured yet") == 7
+    text = (tmp_path / "cards" / "family-1m-multi.md").read_text("utf-8")
+    _, head, body = text.split("---\n", 2)
+    found = yaml.safe_load(head)
+    metrics = found["model-index"][0]["results"][0]["metrics"]
+    assert {metric["value"] for metric in metrics} == {2.3}
+    assert "987,776 parameters without\nembeddings and 2,040,448 with them" in body
+    for part in ("| local-multi | MIT |", "| Multi | 2,250 | 9.2M | 0.0024 |", "## Bias, Risks"):
+        assert part in body
+    assert "Mono:" not in body
 
 
 @pytest.fixture
