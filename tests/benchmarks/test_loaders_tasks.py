@@ -14,7 +14,7 @@ from multiturn.benchmarks.arms.registry import ARMS
 from multiturn.benchmarks.loaders.human_eval import HumanEvalProblem
 from multiturn.benchmarks.loaders.open_task import open_task
 from multiturn.benchmarks.loaders.tasks import HumanEvalTask, ProblemTask
-from multiturn.benchmarks.problem_set import own_problems
+from multiturn.benchmarks.problem_set import INCLUDED_SETS, own_problems
 from multiturn.benchmarks.solver import Action, Generate, Reply, run_solver
 from multiturn.benchmarks.task import ArmSettings, Item, Task
 from multiturn.core.errors import InputError, UnknownNameError
@@ -25,6 +25,9 @@ from multiturn.sandbox.protocol import Limits, Program, Sandbox
 pytestmark = pytest.mark.real
 
 OWN = {problem.id: problem for problem in own_problems()}
+INCLUDED = {
+    problem.id: problem for included in INCLUDED_SETS.values() for problem in included.problems()
+}
 
 
 def completion(text: str) -> Completion:
@@ -38,7 +41,7 @@ def completion(text: str) -> Completion:
 
 def write_reference(task: Task, item: Item, settings: ArmSettings, sandbox: Sandbox) -> str:
     """The program of a dialogue in which the model writes the reference."""
-    problem = OWN[item.problem]
+    problem = INCLUDED[item.problem]
     references = problem.fill(problem.inputs[item.case]).references
     if item.turn is not None:
         answers: Iterator[str] = iter([references[item.turn]])
@@ -60,8 +63,10 @@ def write_reference(task: Task, item: Item, settings: ArmSettings, sandbox: Sand
 ALL_BUT_SHUFFLED = sorted(set(ARMS) - {"shuffled", "loop", "chat"})
 
 
-def passes_throughout(arm: str, truncation: str, sandbox: Sandbox, *, step: int) -> None:
-    task = open_task("own", arm=arm)
+def passes_throughout(
+    arm: str, truncation: str, sandbox: Sandbox, *, step: int, benchmark: str = "own"
+) -> None:
+    task = open_task(benchmark, arm=arm)
 
     def verdicts_on(item: Item) -> Mapping[str, Verdict]:
         program = write_reference(task, item, ArmSettings(truncation=truncation), sandbox)
@@ -102,6 +107,18 @@ def test_every_reference_passes(arm, truncation, sandbox) -> None:
 @pytest.mark.parametrize("arm", ["turns", "gold_prefix", "feedback"])
 def test_every_reference_passes_as_published(arm, sandbox) -> None:
     passes_throughout(arm, "published", sandbox, step=1)
+
+
+@pytest.mark.parametrize("arm", ["turns", "feedback"])
+def test_references_of_bioinformatics_pass(arm, sandbox) -> None:
+    passes_throughout(arm, "published", sandbox, step=20, benchmark="bioinformatics")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("arm", ALL_BUT_SHUFFLED)
+def test_every_reference_of_bioinformatics_passes(arm, sandbox) -> None:
+    passes_throughout(arm, "parse", sandbox, step=1, benchmark="bioinformatics")
 
 
 def test_shuffled_references_fail(sandbox) -> None:
