@@ -58,51 +58,57 @@ of the other rows. The second table counts why programs failed, by the rules of 
 MODELS = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
 BASELINE = "turns"
 
-# name: arm, options of the arm. The first ones are what the issue of quality asks for; those that
+# What a row of the loop varies begins here: the chat form, one candidate, nothing else. Every
+# setting is given, since what is left out follows the model's own defaults.
+PLAIN = {
+    "style": "chat",
+    "n": "1",
+    "retries": "0",
+    "choose": "likely",
+    "align": "false",
+    "asked": "false",
+}
+
+
+def loop(**changes: str) -> tuple[str, str]:
+    """The arm `loop` with what a row varies."""
+    return "loop", ",".join(f"{name}={value}" for name, value in {**PLAIN, **changes}.items())
+
+
+# name: arm, options of the arm. Those that
 # vary one thing at a time are compared with `chat` or with `comment`.
 ROWS: dict[str, tuple[str, str]] = {
     BASELINE: ("turns", ""),
     "turns published": ("turns", "published"),
     "loop": ("loop", ""),
     "chat": ("chat", ""),
-    "comment": ("loop", "style=comment,n=1,retries=0"),
-    "comment, next comment": ("loop", "style=comment,comment_stop=next_comment,n=1,retries=0"),
-    "chat, no extraction": ("loop", "style=chat,n=1,retries=0,extract=false"),
-    "chat, aligned": ("loop", "style=chat,n=1,retries=0,align=true"),
-    "comment, next comment, aligned": (
-        "loop",
-        "style=comment,comment_stop=next_comment,n=1,retries=0,align=true",
+    "comment": loop(style="comment"),
+    "comment, next comment": loop(style="comment", comment_stop="next_comment"),
+    "chat, no extraction": loop(extract="false"),
+    "chat, aligned": loop(align="true"),
+    "comment, next comment, aligned": loop(
+        style="comment", comment_stop="next_comment", align="true"
     ),
-    "chat, demonstrated": ("loop", "style=chat,n=1,retries=0,demonstrate=true"),
-    "comment, demonstrated": (
-        "loop",
-        "style=comment,comment_stop=next_comment,n=1,retries=0,demonstrate=true",
+    "chat, demonstrated": loop(demonstrate="true"),
+    "comment, demonstrated": loop(style="comment", comment_stop="next_comment", demonstrate="true"),
+    "chat, recap": loop(shown="recap"),
+    "chat, values": loop(shown="values"),
+    "comment, values": loop(style="comment", comment_stop="next_comment", shown="values"),
+    "chat, aligned, asked, repair 1": loop(align="true", asked="true", retries="1"),
+    "chat, repair 1": loop(retries="1"),
+    "chat, repair 2": loop(retries="2"),
+    "chat, resample 1": loop(retries="1", retry="resample"),
+    "chat, resample 2": loop(retries="2", retry="resample"),
+    "chat, best of 4": loop(n="4"),
+    "chat, 4 agree by output": loop(n="4", choose="output"),
+    "chat, 4 agree by values": loop(n="4", choose="values"),
+    "chat, until 2 agree by values": loop(n="4", choose="values", agree="2"),
+    "chat, 4 with own checks": loop(n="4", checks="3"),
+    "comment, 4 agree by values": loop(
+        style="comment", comment_stop="next_comment", n="4", choose="values", align="true"
     ),
-    "chat, recap": ("loop", "style=chat,n=1,retries=0,shown=recap"),
-    "chat, values": ("loop", "style=chat,n=1,retries=0,shown=values"),
-    "comment, values": (
-        "loop",
-        "style=comment,comment_stop=next_comment,n=1,retries=0,shown=values",
-    ),
-    "chat, aligned, asked, repair 1": (
-        "loop",
-        "style=chat,n=1,retries=1,align=true,asked=true",
-    ),
-    "chat, repair 1": ("loop", "style=chat,n=1,retries=1"),
-    "chat, repair 2": ("loop", "style=chat,n=1,retries=2"),
-    "chat, resample 1": ("loop", "style=chat,n=1,retries=1,retry=resample"),
-    "chat, resample 2": ("loop", "style=chat,n=1,retries=2,retry=resample"),
-    "chat, best of 4": ("loop", "style=chat,n=4,retries=0"),
-    "chat, 4 agree by output": ("loop", "style=chat,n=4,retries=0,choose=output"),
-    "chat, 4 agree by values": ("loop", "style=chat,n=4,retries=0,choose=values"),
-    "chat, until 2 agree by values": ("loop", "style=chat,n=4,retries=0,choose=values,agree=2"),
-    "chat, 4 with own checks": ("loop", "style=chat,n=4,retries=0,checks=3"),
-    "comment, 4 agree by values": (
-        "loop",
-        "style=comment,comment_stop=next_comment,n=4,retries=0,choose=values,align=true",
-    ),
-    "ceiling: chat, 4 by the answer": ("loop", "style=chat,n=4,retries=0,examples=answer"),
-    "ceiling: chat, 4 by every turn": ("loop", "style=chat,n=4,retries=0,examples=turns"),
+    "ceiling: chat, 4 by the answer": loop(n="4", examples="answer"),
+    "ceiling: chat, 4 by every turn": loop(n="4", examples="turns"),
 }
 
 
