@@ -4,7 +4,7 @@
       part-00000.parquet ...   the documents that stay
       part-00000.json          its marker: fingerprint, hash, counts
 
-Deduplication finds documents that are alike as a whole. What must not be in held-out data is
+Deduplication finds documents that are alike from end to end. What must not be in held-out data is
 smaller: a file of which half was copied, or a later version of one. So documents are compared by
 their lines.
 """
