@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -32,6 +31,8 @@ from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
 from multiturn.text.languages import LANGUAGES, Language
+
+_REAP_SECONDS = 30.0
 
 LIMITS = Limits(cpu_seconds=20, wall_seconds=600)
 
@@ -91,19 +92,32 @@ def isolated(sandbox: Sandbox, servers: Sequence[int], key: str, source: str, sa
     Raises:
         RuntimeError: it did not print what it should.
     """
-    before = _cpu(servers)
+    before = _own_cpu() + _cpu(servers)
     began = time.perf_counter()
     result = sandbox.run(Program(source=source, language=key), LIMITS)
     wall = time.perf_counter() - began
+    own = _own_cpu()
     if result.stdout_text.strip() != said:
         raise RuntimeError(f"{key} in the sandbox: {result.outcome.describe()}")
-    return Taken(wall, _cpu(servers) - before)
+    # The CPU time of a process is its server's once that has reaped it, which is after the result.
+    deadline = time.monotonic() + _REAP_SECONDS
+    while _children() - set(servers) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return Taken(wall, own + _cpu(servers) - before)
+
+
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def _own_cpu() -> float:
+    """CPU seconds of this process, without its children."""
+    return time.process_time()
 
 
 def _cpu(servers: Sequence[int]) -> float:
-    """CPU seconds of this process and the servers, with the children that have ended."""
-    used = os.times()
-    total = used.user + used.system
+    """CPU seconds of the servers, with the children that have ended."""
+    total = 0.0
     for pid in servers:
         times = psutil.Process(pid).cpu_times()
         total += times.user + times.system + times.children_user + times.children_system
@@ -121,13 +135,13 @@ def compare(key: str, source: str, level: IsolationLevel | None, rounds: int) ->
     """
     entry = LANGUAGES[key]
     pairs = []
-    earlier = {child.pid for child in psutil.Process().children(recursive=True)}
+    earlier = _children()
     with open_sandbox(isolation=level, workers=1) as sandbox:
         began = time.perf_counter()
         sandbox.warm_languages()  # type: ignore[attr-defined]
         warm_up = time.perf_counter() - began
-        present = {child.pid for child in psutil.Process().children(recursive=True)}
-        servers = sorted(present - earlier)
+        # With those that serve Python programs, which the probe has started.
+        servers = sorted(_children() - earlier)
         for number in range(rounds + 1):
             # Numbers of one length, which no program had before.
             seed = 10**9 + time.time_ns() % 10**9

@@ -10,13 +10,13 @@ program that exits early with success looks like one that ran to its end.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 from multiturn.core.app_dirs import app_dirs
@@ -183,7 +183,7 @@ class LanguageRunner:
             program = replace(program, source=begins + program.source[len(wanted.text) :])
         return entry, program
 
-    @cached_property
+    @functools.cached_property
     def _ready(self) -> ReadyFiles | None:
         """What compilers have ready; None where programs could not read it."""
         files = ReadyFiles(app_dirs().toolchains.resolve(), _environment())
@@ -251,7 +251,8 @@ def _readable() -> tuple[str, ...]:
     return tuple(path for path in (*_READABLE, *settings) if Path(path).exists())
 
 
-def _environment() -> dict[str, str]:
+@functools.cache
+def _environment() -> Mapping[str, str]:
     return {
         "PATH": SEARCH_PATH,
         "HOME": ".",
