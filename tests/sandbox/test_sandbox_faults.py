@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -219,4 +220,5 @@ def test_side_by_side_is_side_by_side():
         results = [result for _, result in sandbox.run_many(batch)]
     spans = sorted(tuple(map(float, result.stdout.split())) for result in results)
     assert len(spans) == 4
-    assert spans[1][0] < spans[0][1]  # the second began before the first had ended
+    # Some program began before the one before it had ended; on a busy machine not the second.
+    assert any(later[0] < earlier[1] for earlier, later in itertools.pairwise(spans))
