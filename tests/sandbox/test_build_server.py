@@ -25,6 +25,7 @@ pytestmark = [
 ]
 
 SEVEN = '#include <stdio.h>\nint main(void) { puts("7"); }\n'
+# It outlasts any limit, so that it is there when its server dies.
 SLEEP = "#include <unistd.h>\nint main(void) { sleep(600); }\n"
 
 
@@ -91,7 +92,7 @@ def test_a_program_whose_server_dies_runs_again(sandbox, monkeypatch):
 
     monkeypatch.setattr(BuildAndRunChild, "_receive", receive_and_kill)
     # The program sleeps for longer than it may, so that it is there when its server dies.
-    result = run(sandbox, SLEEP, Limits(wall_seconds=2))
+    result = run(sandbox, SLEEP, Limits(wall_seconds=10))
     assert (result.outcome.status, result.retries) == (Status.TIMED_OUT_WALL, 1)
     assert killed and "restarted" in result.notes[-1]
     assert holds_soon(lambda: "program" not in names(children()))

@@ -175,7 +175,7 @@ def test_figures_for_machines_after_a_run(model, tmp_path, capsys):
         (("--problem", "no_such"), "no such problem: got 'no_such'"),
         (("--budget", "0"), "budget is out of range"),
         (("--in-flight", "0"), "in_flight is out of range"),
-        (("--file", "x.jsonl"), "the own problems come with the package"),
+        (("--file", "x.jsonl"), "the problems of own come with the package"),
         (("-m", "scripted:a/any.jsonl"), "two models have the same label"),
         (("--context", "80"), "more than the context window of 80"),
         (("-m", "no-such-model"), "no-such-model"),

@@ -45,7 +45,7 @@ export class Composer {
   async send() {
     const prompt = byId("prompt").value;
     if (!prompt.trim() || !this.session || this.session.isBusy || this.isSending) return;
-    const { session, draftName, examples } = this;
+    const { draftName, examples } = this;
     this.isSending = true;
     try {
       const sampling = { n: Number(byId("count").value) || 1 };
@@ -55,7 +55,8 @@ export class Composer {
         sampling,
       });
       if (!isSent) return;
-      if (this.session === session) this.takeAway(prompt, examples);
+      // The session may have been opened again meanwhile, or another one.
+      if (this.draftName === draftName) this.takeAway(prompt, examples);
       else localStorage.removeItem(draftName);
     } finally {
       this.isSending = false;
