@@ -201,8 +201,10 @@ def clusters(saved: SavedRun) -> Clusters:
 
 
 def ends(estimate: float | None, low: float | None, high: float | None, *, sign: str = "") -> str:
-    if estimate is None or low is None or high is None:
+    if estimate is None:
         return "-"
+    if low is None or high is None:  # as for two rows that differ nowhere
+        return f"{100 * estimate:{sign}.1f}"
     return f"{100 * estimate:{sign}.1f} ({100 * low:{sign}.1f} to {100 * high:{sign}.1f})"
 
 
