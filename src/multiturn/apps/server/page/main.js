@@ -18,8 +18,14 @@ import { turnActions } from "./turn_actions.js";
 import { addressedSession, isViewOpen, showAddressed } from "./views.js";
 
 let session = null;
-let about = null;
+let known = null;
 const program = new ProgramView();
+
+// What the server says of itself; a key may need it before the page has it.
+async function about() {
+  known ??= await get("/api/about");
+  return known;
+}
 
 const actions = {
   ...turnActions(() => session),
@@ -31,8 +37,8 @@ const actions = {
     await session.reload();
   }),
   rename: () => session && rename(session.view),
-  sessions: reporting(() =>
-    showSessions(session?.view.id, { open: goTo, create, rename, about }),
+  sessions: reporting(async () =>
+    showSessions(session?.view.id, { open: goTo, create, rename, about: await about() }),
   ),
   branches: reporting(
     () =>
@@ -42,7 +48,9 @@ const actions = {
         reporting((turn) => session.change("move", { turn })),
       ),
   ),
-  settings: reporting(() => session && showSettings(session, about, (change) => session.update(change))),
+  settings: reporting(
+    async () => session && showSettings(session, await about(), (change) => session.update(change)),
+  ),
   program: () => program.toggle(),
   theme: changeTheme,
   help: showHelp,
@@ -171,11 +179,12 @@ byId("skip").addEventListener("click", (event) => {
 listenToKeys(actions);
 window.addEventListener("hashchange", followAddress);
 
-about = await reporting(get)("/api/about");
-if (about) {
-  byId("isolation").textContent = `sandbox: ${about.isolation.level}`;
-  byId("isolation").title = about.isolation.covers;
-  if (about.isolation.better) byId("isolation").classList.add("warn");
-  if (about.runs) addRunsView();
+const server = await reporting(about)();
+if (server) {
+  const { isolation, runs } = server;
+  byId("isolation").textContent = `sandbox: ${isolation.level}`;
+  byId("isolation").title = isolation.covers;
+  if (isolation.better) byId("isolation").classList.add("warn");
+  if (runs) addRunsView();
   followAddress();
 }
