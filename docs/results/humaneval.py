@@ -9,11 +9,9 @@ An interrupted run resumes; ``--table`` only reads saved runs. Greedy, one sampl
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 from pathlib import Path
 
-from right_programs import clusters, ends, failures
+from right_programs import bench, clusters, ends, failures
 
 from multiturn.benchmarks.runner.costs import run_costs
 from multiturn.benchmarks.runner.results import SavedRun, read_run
@@ -68,9 +66,8 @@ def main() -> None:
 
 def run(model: str, arm: str, truncation: str, out: Path) -> None:
     """Run one row to its end, or the rest of it."""
-    command = [str(Path(sys.executable).with_name("multiturn")), "bench", "humaneval"]
-    command += ["--model", model, "--arm", arm, "--truncation", truncation]
-    subprocess.run([*command, "--temperature", "0", "--out", str(out)], check=True)
+    command = ["humaneval", "--model", model, "--arm", arm, "--truncation", truncation]
+    bench(*command, "--temperature", "0", "--out", str(out))
 
 
 def row(model: str, name: str, saved: SavedRun) -> str:
@@ -82,7 +79,7 @@ def row(model: str, name: str, saved: SavedRun) -> str:
     cells = [model, name, f"{found.sums.sum():.0f} of {len(saved.samples)}"]
     cells += [ends(rate.estimate, rate.low, rate.high), f"{PUBLISHED[model]:.1f}", away]
     # The tests of a problem print nothing; a program that fails them has another value.
-    kinds = failures(saved.samples).replace("no output", "wrong value")
+    kinds = failures(saved.samples, silent="wrong value")
     cells += [f"{costs.new_tokens or 0:.0f}", kinds]
     return f"| {' | '.join(cells)} |"
 

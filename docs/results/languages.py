@@ -13,12 +13,10 @@ installed is left out, and the page says so.
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from right_programs import clusters, ends, failures
+from right_programs import bench, clusters, ends, failures
 
 from multiturn.benchmarks.own_languages import own_languages, own_problems_in
 from multiturn.benchmarks.runner.results import SavedRun, read_run
@@ -96,10 +94,19 @@ def run(
     model: str, key: str, names: Sequence[str], said: argparse.Namespace, more: list[str]
 ) -> None:
     """Run one language to its end, or the rest of it."""
-    command = [str(Path(sys.executable).with_name("multiturn")), "bench", "own", "--model", model]
-    command += ["--language", key, "--arm", ",".join(ARMS), "--truncation", TRUNCATION]
+    command = [
+        "own",
+        "--model",
+        model,
+        "--language",
+        key,
+        "--arm",
+        ",".join(ARMS),
+        "--truncation",
+        TRUNCATION,
+    ]
     command += ["--cases", str(said.cases), "--problem", ",".join(names)]
-    subprocess.run([*command, "--out", str(said.out / key), *more], check=True)
+    bench(*command, "--out", str(said.out / key), *more)
 
 
 def saved(out: Path, model: str, key: str) -> dict[str, SavedRun]:

@@ -148,14 +148,33 @@ def main() -> None:
 def run(name: str, model: str, place: Path, said: argparse.Namespace, more: list[str]) -> None:
     """Run one row to its end, or the rest of it; each has a directory and the engine alone."""
     arm, options = ROWS.get(name, ("loop", name))
-    command = [str(Path(sys.executable).with_name("multiturn")), "bench", "own", "--model", model]
-    command += ["--split", said.split, "--cases", str(said.cases), "--out", str(place)]
+    command = [
+        "own",
+        "--model",
+        model,
+        "--split",
+        said.split,
+        "--cases",
+        str(said.cases),
+        "--out",
+        str(place),
+    ]
     command += ["--arm", arm, *more]
     if arm == "turns":
         command += ["--truncation", options or "next_prompt"]
     elif options:
         command += ["--with", options]
-    subprocess.run(command, check=True)
+    bench(*command)
+
+
+def bench(*words: str) -> None:
+    """Run `multiturn bench` of this environment.
+
+    Raises:
+        CalledProcessError: it failed.
+    """
+    command = Path(sys.executable).with_name("multiturn")
+    subprocess.run([str(command), "bench", *words], check=True)
 
 
 def table(model: str, runs: dict[str, SavedRun]) -> str:
@@ -208,8 +227,8 @@ def ends(estimate: float | None, low: float | None, high: float | None, *, sign:
     return f"{100 * estimate:{sign}.1f} ({100 * low:{sign}.1f} to {100 * high:{sign}.1f})"
 
 
-def failures(samples: tuple[Sample, ...]) -> str:
-    """How the programs failed, the most frequent first."""
+def failures(samples: tuple[Sample, ...], *, silent: str = "no output") -> str:
+    """How the programs failed, the most frequent first; `silent` names those that print nothing."""
     kinds: Counter[str] = Counter()
     for sample in samples:
         verdict = sample.verdicts["strict"]
@@ -218,7 +237,7 @@ def failures(samples: tuple[Sample, ...]) -> str:
         outcome = verdict.outcome
         if outcome is None or outcome.status is Status.FINISHED:
             printed = (verdict.difference or "").startswith("got ")
-            kinds["wrong value" if printed else "no output"] += 1
+            kinds["wrong value" if printed else silent] += 1
         elif outcome.error and outcome.status is Status.RAISED:
             kinds[outcome.error.partition(":")[0]] += 1
         else:

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -111,8 +112,9 @@ def test_sleeping_is_ended_by_the_wall_clock(sandbox):
     assert time.monotonic() - began < 30
 
 
-def test_a_hostile_program_reaches_nothing(sandbox, tmp_path):
-    """Files, the network, other processes and new processes, from C."""
+@contextmanager
+def bystanders() -> Iterator[tuple[Path, int, int]]:
+    """A file, a port that listens and a process; afterwards the last two were left alone."""
     secret = Path.home() / f".multiturn-test-{os.getpid()}"
     secret.write_text("CANARY")
     secret.chmod(0o644)
@@ -120,9 +122,7 @@ def test_a_hostile_program_reaches_nothing(sandbox, tmp_path):
     server = socket.create_server(("127.0.0.1", 0))
     server.settimeout(0.2)
     try:
-        result = run(sandbox, HOSTILE % (secret, server.getsockname()[1], sleeper.pid))
-        assert result.outcome.status is Status.FINISHED, result.outcome
-        assert result.stdout == b"held\n"
+        yield secret, server.getsockname()[1], sleeper.pid
         assert sleeper.poll() is None
         with pytest.raises(TimeoutError):
             server.accept()
@@ -131,6 +131,14 @@ def test_a_hostile_program_reaches_nothing(sandbox, tmp_path):
         server.close()
         sleeper.kill()
         sleeper.wait()
+
+
+def test_a_hostile_program_reaches_nothing(sandbox, tmp_path):
+    """Files, the network, other processes and new processes, from C."""
+    with bystanders() as reachable:
+        result = run(sandbox, HOSTILE % reachable)
+        assert result.outcome.status is Status.FINISHED, result.outcome
+        assert result.stdout == b"held\n"
 
 
 HOSTILE = r"""
@@ -166,25 +174,10 @@ int main(void) {
 
 def test_a_hostile_script_reaches_nothing(sandbox):
     """The same from JavaScript, whose runtime has all of it ready."""
-    secret = Path.home() / f".multiturn-test-{os.getpid()}"
-    secret.write_text("CANARY")
-    secret.chmod(0o644)
-    sleeper = subprocess.Popen(["sleep", "60"])
-    server = socket.create_server(("127.0.0.1", 0))
-    server.settimeout(0.2)
-    port, pid = server.getsockname()[1], sleeper.pid
-    try:
+    with bystanders() as (secret, port, pid):
         source = HOSTILE_SCRIPT % {"secret": secret, "port": port, "pid": pid}
         result = run(sandbox, source, "javascript", Limits(wall_seconds=120))
         assert result.stdout == b"held\n", (result.outcome, result.stderr_text)
-        assert sleeper.poll() is None
-        with pytest.raises(TimeoutError):
-            server.accept()
-    finally:
-        secret.unlink()
-        server.close()
-        sleeper.kill()
-        sleeper.wait()
 
 
 HOSTILE_SCRIPT = r"""
