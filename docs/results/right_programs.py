@@ -148,17 +148,8 @@ def main() -> None:
 def run(name: str, model: str, place: Path, said: argparse.Namespace, more: list[str]) -> None:
     """Run one row to its end, or the rest of it; each has a directory and the engine alone."""
     arm, options = ROWS.get(name, ("loop", name))
-    command = [
-        "own",
-        "--model",
-        model,
-        "--split",
-        said.split,
-        "--cases",
-        str(said.cases),
-        "--out",
-        str(place),
-    ]
+    command = ["own", "--model", model, "--split", said.split]
+    command += ["--cases", str(said.cases), "--out", str(place)]
     command += ["--arm", arm, *more]
     if arm == "turns":
         command += ["--truncation", options or "next_prompt"]
