@@ -119,7 +119,13 @@ class Person:
         return found
 
     def wait_for_text(self, selector: str, text: str) -> None:
-        self.page.locator(selector, has_text=text).first.wait_for()
+        from playwright.sync_api import TimeoutError as WaitedTooLong
+
+        try:
+            self.page.locator(selector, has_text=text).first.wait_for()
+        except WaitedTooLong as error:
+            shown = self.page.locator(selector).all_text_contents()
+            raise AssertionError(f"{selector} never said {text!r}; it says {shown}") from error
 
     def dialog(self) -> Any:
         return self.page.locator("dialog")
