@@ -11,5 +11,9 @@ export {
 } from "@codemirror/view";
 export { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 export { HighlightStyle, bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
+export { cpp } from "@codemirror/lang-cpp";
+export { go } from "@codemirror/lang-go";
+export { java } from "@codemirror/lang-java";
+export { javascript } from "@codemirror/lang-javascript";
 export { python } from "@codemirror/lang-python";
 export { tags } from "@lezer/highlight";

@@ -2,7 +2,7 @@
 
 The bundle is a part of the package, so that nothing is built when it is installed. Run this again
 after a change of `entry.js` or of a version in `package.json`, and commit what changes.
-`tests/apps/server/test_page_editor.py` holds the bundle to the hash beside it. The versions of all
+`tests/apps/server/test_page_safety.py` holds the bundle to the hash beside it. The versions of all
 packages are those of `package-lock.json`, so a second run makes the same file.
 """
 

@@ -268,6 +268,8 @@ def test_a_program_in_another_language(person: Person, session: SessionClient) -
         person.press("Enter")
     assert "console.log" in download.value.path().read_text()
     photograph(person.page, "javascript")
+    person.press("Escape", "e")  # a comment is one piece in the grammar of JavaScript alone
+    person.dialog().locator(".cm-line span").get_by_text("// two", exact=True).wait_for()
 
 
 def test_the_help_lists_every_key(person: Person) -> None:

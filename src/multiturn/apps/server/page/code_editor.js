@@ -1,9 +1,12 @@
-// An editor for Python: CodeMirror, which is loaded when code is first edited; or a plain field, where
+// An editor for code: CodeMirror, which is loaded when code is first edited; or a plain field, where
 // it does not load. CodeMirror is in a shadow tree, because there its styles are no inline styles,
 // which the page's policy forbids.
 
 import { element } from "./dom.js";
 
+// What colours and indents a language, by its name as people write it.
+const GRAMMARS = { Python: "python", JavaScript: "javascript", Java: "java", C: "cpp", "C++": "cpp", Go: "go" };
+const INDENTS = { Go: "\t" };
 const COLOURS = { comment: "--quiet", string: "--string", number: "--number", keyword: "--word" };
 
 function theme({ EditorView }) {
@@ -25,7 +28,7 @@ function theme({ EditorView }) {
   });
 }
 
-function codeMirror(library, { value, label, submit }) {
+function codeMirror(library, { value, label, submit, language }) {
   const { EditorState, EditorView, HighlightStyle, keymap, tags } = library;
   const host = element("div", { class: "code editor", id: "asked" });
   const root = host.attachShadow({ mode: "open" });
@@ -44,8 +47,8 @@ function codeMirror(library, { value, label, submit }) {
         library.indentOnInput(),
         library.bracketMatching(),
         library.highlightActiveLine(),
-        library.indentUnit.of("    "),
-        library.python(),
+        library.indentUnit.of(INDENTS[language] ?? "    "),
+        library[GRAMMARS[language]]?.() ?? [],
         library.syntaxHighlighting(HighlightStyle.define(colours)),
         keymap.of([...library.defaultKeymap, ...library.historyKeymap, library.indentWithTab]),
         EditorView.contentAttributes.of({ "aria-label": label }),

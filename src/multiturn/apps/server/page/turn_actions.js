@@ -24,7 +24,7 @@ export function turnActions(session) {
         label: `Code of the step: ${turn.prompt}`,
         save: "Run it",
         hint: "Ctrl+Enter runs it. Tab indents; after Ctrl+M it moves on.",
-        editor: codeEditor,
+        editor: (options) => codeEditor({ ...options, language: session().view.language }),
         send: async (code) => {
           if (code.trim() !== turn.code.trim()) await session().start(`turns/${turn.id}/edit`, { code });
         },
