@@ -15,11 +15,17 @@ from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.outcomes import Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
-from multiturn.text.languages import LANGUAGES, Preparation, language
+from multiturn.text.languages import LANGUAGES, Language, Preparation, language
 
 CPP = language("cpp")
 LIMITS = Limits(cpu_seconds=20, wall_seconds=300)
 PATH = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+
+
+def with_path(entry: Language) -> dict[str, str]:
+    return PATH
+
+
 needs_cpp = pytest.mark.skipif(shutil.which("g++") is None, reason="C++ is not installed")
 
 
@@ -98,16 +104,67 @@ def test_java_reads_its_classes(sandbox):
         assert ready.of(language("java")) is not None
 
 
+GO = """package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	place := os.Getenv("GOCACHE")
+	written := os.WriteFile(place+"/ours", nil, 0o644)
+	fmt.Println(place, written == nil)
+}
+"""
+"""Prints its cache."""
+
+
+@pytest.mark.real
+def test_go_reads_a_cache_that_programs_cannot_change(sandbox):
+    if shutil.which("go") is None:
+        pytest.skip("Go is not installed")
+
+    def printed() -> list[str]:
+        run = sandbox.run(Program(source=GO, language="go"), LIMITS)
+        assert run.outcome.status is Status.FINISHED, run.stderr_text
+        return run.stdout_text.split()
+
+    place, written = printed()
+    ready = sandbox._languages._ready
+    if ready is None:
+        pytest.skip("programs could not reach the cache at this level")
+    made = ready.of(language("go"))
+    assert made is not None and place.endswith(f"{made}/.cache") and written == "false"
+    assert not list(made.rglob("ours"))
+    # Without it, as when the cache of the account is emptied, each program has its own again.
+    made.rename(made.with_name("away"))
+    try:
+        own, written = printed()
+        assert own.endswith("/program/.cache") and written == "true"
+    finally:
+        made.with_name("away").rename(made)
+
+
+@pytest.mark.real
+def test_only_java_looks_for_libraries_in_its_own_place(sandbox):
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    source = "console.log(process.env.LD_LIBRARY_PATH, process.env.JAVA_HOME)"
+    run = sandbox.run(Program(source=source, language="javascript"), LIMITS)
+    assert run.stdout == b"undefined undefined\n", run.stderr_text
+
+
 def test_a_tool_that_fails_or_is_missing_leaves_nothing(tmp_path):
     for command in (("false",), ("no-such-tool",)):
         made = Preparation(text="x", file_name="x", command=command, makes="y")
-        files = ReadyFiles(tmp_path / "cache", PATH)
-        assert files._make("any", made) is None
+        files = ReadyFiles(tmp_path / "cache", with_path)
+        assert files._make("any", made, PATH) is None
         assert not list(files.directory.iterdir())
 
 
 def test_an_odd_name_is_not_used(tmp_path):
-    files = ReadyFiles(tmp_path / 'a "quoted" place', PATH)
+    files = ReadyFiles(tmp_path / 'a "quoted" place', with_path)
     assert not files.usable and files.of(CPP) is None
 
 

@@ -118,11 +118,13 @@ class Preparation:
         text: what the command reads.
         file_name: the file of the text.
         command: the command line, in the directory of the file.
-        makes: the file that it makes there.
+        makes: the file or directory that it makes there.
         options: what a compiler's command line has after its first word, once that file is there;
             ``{ready}`` is the directory.
         begins: the lines that take the place of `text` at the beginning of a program, once that
             file is there; as many as the text has, or fewer. Empty where programs stay as they are.
+        environment: variables that name a directory below ``{ready}``. The commands of a program
+            have them while the directory is there.
     """
 
     text: str
@@ -131,6 +133,7 @@ class Preparation:
     makes: str
     options: tuple[str, ...] = ()
     begins: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +157,8 @@ class Language:
         reads_input: a pattern for what reads standard input, which is empty.
         file_name: the file that a program is written to.
         compile_command: the compiler's command line; empty if nothing is compiled.
+        environment: variables of its tools and programs. ``{home}`` is the directory of the last
+            tool's ``bin``, and ``.`` at the beginning that of the program.
         preparation: what the compiler has ready before it sees a program.
         run_command: the program's command line, in the directory of the file.
         error_line: a pattern for the line of the program that failed, in what it prints.
@@ -180,6 +185,7 @@ class Language:
     reads_input: str = ""
     file_name: str
     compile_command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, hash=False)
     preparation: Preparation | None = None
     run_command: tuple[str, ...]
     error_line: str = ""
@@ -284,10 +290,19 @@ _JAVAC_OPTIONS = (
 _JAVA_HEADER = "import java.util.*;\nimport java.util.function.*;\nimport java.util.stream.*;\n\n"
 
 _GO_PACKAGES = (
-    *("bufio", "bytes", "cmp", "container/heap", "container/list", "errors", "fmt", "io", "maps"),
-    *("math", "math/big", "math/bits", "math/rand", "os", "regexp", "slices", "sort", "strconv"),
-    *("strings", "sync", "time", "unicode", "unicode/utf8"),
+    *("bufio", "bytes", "container/heap", "container/list", "errors", "fmt", "io", "math"),
+    *("math/big", "math/bits", "math/rand", "os", "regexp", "sort", "strconv", "strings", "sync"),
+    *("time", "unicode", "unicode/utf8"),
 )
+_GO_NEW_PACKAGES = ("cmp", "maps", "slices")
+"""Not in every version that is in use."""
+_GO_OTHER_PACKAGES = (
+    *("container/ring", "context", "crypto/md5", "crypto/sha1", "crypto/sha256", "encoding/base64"),
+    *("encoding/binary", "encoding/csv", "encoding/hex", "encoding/json", "hash/fnv"),
+    *("math/cmplx", "reflect", "runtime", "sync/atomic", "text/tabwriter", "text/template"),
+    "unicode/utf16",
+)
+"""Compiled ahead, and never imported for a program that forgets to."""
 
 _TABLE = (
     Language(
@@ -391,6 +406,8 @@ _TABLE = (
         # Java requires the file name of the public class, and judges agree on `Main`.
         file_name="Main.java",
         compile_command=("javac", *_JAVAC_OPTIONS),
+        # Where its own libraries are: it would ask /proc, which programs do not have.
+        environment={"JAVA_HOME": "{home}", "LD_LIBRARY_PATH": "{home}/lib:{home}/lib/server"},
         preparation=Preparation(
             # Something of what most programs have, so that the classes for it are in the archive.
             text=_JAVA_HEADER
@@ -579,7 +596,9 @@ _TABLE = (
             main_around=("func main() {", "}"),
             main_indent="\t",
             use="{blanks} = {names}",
-            known_imports={path.rpartition("/")[2]: f'"{path}"' for path in _GO_PACKAGES},
+            known_imports={
+                path.rpartition("/")[2]: f'"{path}"' for path in (*_GO_PACKAGES, *_GO_NEW_PACKAGES)
+            },
         ),
         place="Statements are put into main, functions and types before it, and imports to the "
         "top, so write neither main nor a package clause.",
@@ -589,6 +608,25 @@ _TABLE = (
         error_text=r"^(panic|fatal error): .*$",
         file_name="program.go",
         compile_command=("go", "build", "-o", "program", "program.go"),
+        # No network, a cache of each program's own, and no C compiler, which could start programs.
+        environment={
+            "GOCACHE": "./.cache",
+            "GOFLAGS": "-mod=mod",
+            "GOPROXY": "off",
+            "GOTOOLCHAIN": "local",
+            "CGO_ENABLED": "0",
+        },
+        # The packages that programs use, compiled where Go brings only their source (from 1.20 on),
+        # and the index of its tree.
+        preparation=Preparation(
+            text="package main\n\nimport (\n"
+            + "".join(f'\t_ "{path}"\n' for path in (*_GO_PACKAGES, *_GO_OTHER_PACKAGES))
+            + ")\n\nfunc main() {}\n",
+            file_name="ready.go",
+            command=("go", "list", "-export", "-deps", "ready.go"),
+            makes=".cache",
+            environment={"GOCACHE": "{ready}/.cache"},
+        ),
         run_command=("./program",),
         tools=("go",),
         package="golang-go",

@@ -52,6 +52,8 @@ class BuildAndRun:
     file_name: str
     commands: tuple[Command, ...]
     environment: Mapping[str, str]
+    ready: Mapping[str, str]
+    """Variables that name a directory which may be removed; see `BuildAndRunSpec`."""
     error_line: str = ""
     """A pattern for the line that failed, in what the program prints; see `Language`."""
     error_text: str = ""
@@ -243,6 +245,7 @@ def started(
             file_name=build.file_name,
             source=program.source,
             environment=dict(build.environment),
+            ready=dict(build.ready),
             commands=build.commands,
         )
         with contextlib.ExitStack() as theirs:

@@ -1,4 +1,4 @@
-"""What compilers have ready before they see a program: a compiled header, classes to be mapped.
+"""What compilers have ready before they see a program: a compiled header, classes, a build cache.
 
 `Preparation` in the table of languages says how it is made: once for each version of a tool, by the
 plain tool and from text of this project alone, in the cache of this account. Programs can read it
@@ -16,9 +16,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from multiturn.sandbox.inside.build_and_run import placed
 from multiturn.text.languages import Language, Preparation
 
 __all__ = ["ReadyFiles"]
@@ -35,12 +36,14 @@ class ReadyFiles:
 
     Args:
         directory: of the cache; made if needed.
-        environment: of the tools that make them.
+        environment: of the tools of a language, which make them.
     """
 
-    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, directory: Path, environment: Callable[[Language], Mapping[str, str]]
+    ) -> None:
         self.directory = directory
-        self._environment = dict(environment)
+        self._environment = environment
         self._found: dict[str, Path | None] = {}
         self._lock = threading.Lock()
         with contextlib.suppress(OSError):
@@ -62,11 +65,13 @@ class ReadyFiles:
             return None
         with self._lock:
             if entry.key not in self._found:
-                self._found[entry.key] = self._make(entry.key, entry.preparation)
+                self._found[entry.key] = self._make(
+                    entry.key, entry.preparation, self._environment(entry)
+                )
             return self._found[entry.key]
 
-    def _make(self, key: str, wanted: Preparation) -> Path | None:
-        tool = shutil.which(wanted.command[0], path=self._environment.get("PATH"))
+    def _make(self, key: str, wanted: Preparation, environment: Mapping[str, str]) -> Path | None:
+        tool = shutil.which(wanted.command[0], path=environment.get("PATH"))
         if tool is None:
             return None
         place = self.directory / f"{key}-{_version(Path(tool), wanted)}"
@@ -76,9 +81,9 @@ class ReadyFiles:
             making = Path(tempfile.mkdtemp(prefix=_MAKING, dir=self.directory))
             try:
                 (making / wanted.file_name).write_text(wanted.text, encoding="utf-8")
-                _run(wanted.command, making, self._environment)
-                for each in making.iterdir():
-                    each.chmod(0o644)
+                _run(wanted.command, making, environment)
+                for each in making.rglob("*"):
+                    each.chmod(0o755 if each.is_dir() else 0o644)
                 making.chmod(0o755)
                 # Another process may have been faster; its files are as good.
                 with contextlib.suppress(OSError):
@@ -107,7 +112,7 @@ def _version(tool: Path, wanted: Preparation) -> str:
 
 
 def _run(command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> None:
-    """Run a tool with nothing of this process's environment.
+    """Run a tool with nothing of this process's environment, and its own files in the directory.
 
     Raises:
         OSError, SubprocessError: it could not start, failed, or took too long.
@@ -115,7 +120,7 @@ def _run(command: Sequence[str], directory: Path, environment: Mapping[str, str]
     subprocess.run(
         command,
         cwd=directory,
-        env={**environment, "HOME": str(directory), "TMPDIR": str(directory)},
+        env=placed(environment, str(directory)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -43,7 +43,12 @@ _BOOTSTRAP = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
     "from multiturn.sandbox.inside.build_server import main; sys.path.pop(0); main()"
 )
-_SERVER_ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
+_SERVER_ENVIRONMENT = {
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUTF8": "1",
+    # Else each child would look up the functions of libraries anew.
+    "LD_BIND_NOW": "1",
+}
 
 _READABLE = (
     "/usr",
@@ -146,11 +151,12 @@ class LanguageRunner:
                 "only Python programs hand back a variable", got=program.language,
                 fix="compare what the program prints",
             )  # fmt: skip
-        entry, program = self._with_ready_files(entry, program)
+        entry, program, ready = self._with_ready_files(entry, program)
         build = BuildAndRun(
             entry.file_name,
             tuple(_commands(entry, limits)),
-            _environment(),
+            _environment(entry),
+            ready,
             error_line=entry.error_line,
             error_text=entry.error_text,
         )
@@ -166,12 +172,14 @@ class LanguageRunner:
 
         return retried(attempt, self._notes)
 
-    def _with_ready_files(self, entry: Language, program: Program) -> tuple[Language, Program]:
-        """A language whose compiler uses what is ready for it, and a program that does."""
+    def _with_ready_files(
+        self, entry: Language, program: Program
+    ) -> tuple[Language, Program, Mapping[str, str]]:
+        """A language whose compiler uses what is ready for it, a program and variables that do."""
         wanted = entry.preparation
         directory = self._ready.of(entry) if self._ready is not None else None
         if wanted is None or directory is None:
-            return entry, program
+            return entry, program, {}
         shown = self._shown(directory)
         first, *others = entry.compile_command
         options = [option.format(ready=shown) for option in wanted.options]
@@ -181,12 +189,13 @@ class LanguageRunner:
             # Every line keeps its number.
             begins += "\n" * (wanted.text.count("\n") - begins.count("\n"))
             program = replace(program, source=begins + program.source[len(wanted.text) :])
-        return entry, program
+        named = {key: path.format(ready=shown) for key, path in wanted.environment.items()}
+        return entry, program, named
 
     @functools.cached_property
     def _ready(self) -> ReadyFiles | None:
         """What compilers have ready; None where programs could not read it."""
-        files = ReadyFiles(app_dirs().toolchains.resolve(), _environment())
+        files = ReadyFiles(app_dirs().toolchains.resolve(), _environment)
         reachable = (
             # Root makes its own mounts; anything else must reach the files by their path.
             self._provider is NamespaceProvider.OWN
@@ -252,7 +261,10 @@ def _readable() -> tuple[str, ...]:
 
 
 @functools.cache
-def _environment() -> Mapping[str, str]:
+def _environment(entry: Language) -> Mapping[str, str]:
+    """Of the tools and programs of one language: a library path costs each process of others."""
+    tool = shutil.which(entry.tools[-1], path=SEARCH_PATH)
+    home = "" if tool is None else str(Path(tool).resolve().parents[1])
     return {
         "PATH": SEARCH_PATH,
         "HOME": ".",
@@ -261,23 +273,8 @@ def _environment() -> Mapping[str, str]:
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "OPENSSL_CONF": "/dev/null",
-        **_java(),
-        # For Go: no network, nothing cached, and no C compiler, which could start programs.
-        "GOCACHE": "./.cache",
-        "GOFLAGS": "-mod=mod",
-        "GOPROXY": "off",
-        "GOTOOLCHAIN": "local",
-        "CGO_ENABLED": "0",
+        **{name: value.format(home=home) for name, value in entry.environment.items()},
     }
-
-
-def _java() -> dict[str, str]:
-    """Where Java's own libraries are: it would ask /proc, which programs do not have."""
-    java = shutil.which("java", path=SEARCH_PATH)
-    if java is None:
-        return {}
-    home = Path(java).resolve().parents[1]
-    return {"JAVA_HOME": str(home), "LD_LIBRARY_PATH": f"{home}/lib:{home}/lib/server"}
 
 
 def _commands(entry: Language, limits: Limits) -> Iterator[Command]:

@@ -19,6 +19,7 @@ import select
 import signal
 import stat
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -26,7 +27,15 @@ from typing import Any, NoReturn, Protocol
 from multiturn.sandbox.inside.rlimits import set_rlimits
 from multiturn.sandbox.linux.libc import prctl
 
-__all__ = ["ERROR_FD", "BuildAndRunSpec", "Command", "CommandIsolation", "Ends", "build_and_run"]
+__all__ = [
+    "ERROR_FD",
+    "BuildAndRunSpec",
+    "Command",
+    "CommandIsolation",
+    "Ends",
+    "build_and_run",
+    "placed",
+]
 
 _PR_SET_PDEATHSIG = 1
 _SETUP_FAILED = 120
@@ -58,6 +67,9 @@ class BuildAndRunSpec:
     file_name: str
     source: str
     environment: dict[str, str]
+    """``.`` and ``./name`` stand for the program's directory and what is in it."""
+    ready: dict[str, str]
+    """Variables that name a directory, and are set if it is there."""
     commands: tuple[Command, ...]
 
     def to_bytes(self) -> bytes:
@@ -89,6 +101,14 @@ class CommandIsolation(Protocol):
         ...
 
 
+def placed(environment: Mapping[str, str], directory: str) -> dict[str, str]:
+    """An environment in which ``.`` stands for a directory: absolute, for tools that leave it."""
+    return {
+        key: directory + value[1:] if value == "." or value.startswith("./") else value
+        for key, value in environment.items()
+    }
+
+
 def build_and_run(
     spec: BuildAndRunSpec, ends: Ends, isolation: CommandIsolation, tasks: int | None
 ) -> None:
@@ -102,9 +122,13 @@ def build_and_run(
     """
     # A lone surrogate is no text; the compiler says so.
     Path(spec.file_name).write_bytes(spec.source.encode("utf-8", "surrogatepass"))
+    # Before any fork: what a child does is done in copied memory, which is slower.
+    environment = placed(spec.environment, os.getcwd())  # noqa: PTH109
+    # What was ready for the compiler may have been removed since.
+    environment |= {key: path for key, path in spec.ready.items() if os.path.isdir(path)}  # noqa: PTH112
     for command in spec.commands:
         _report(ends, {"begins": command.name})
-        end = _run(command, spec, ends, isolation, tasks)
+        end = _run(command, environment, ends, isolation, tasks)
         _report(ends, end)
         if end["status"] != 0:
             break
@@ -132,7 +156,7 @@ def _make_executable(name: str) -> None:
 
 def _run(
     command: Command,
-    spec: BuildAndRunSpec,
+    environment: Mapping[str, str],
     ends: Ends,
     isolation: CommandIsolation,
     tasks: int | None,
@@ -144,7 +168,7 @@ def _run(
     pid = os.fork()
     if pid == 0:
         os.close(error_end)
-        _become(command, spec, ends, isolation, error, tasks)
+        _become(command, environment, ends, isolation, error, tasks)
     os.close(error)
     with contextlib.suppress(OSError):
         os.setpgid(pid, pid)
@@ -179,7 +203,7 @@ def _kill(group: int) -> None:
 
 def _become(
     command: Command,
-    spec: BuildAndRunSpec,
+    environment: Mapping[str, str],
     ends: Ends,
     isolation: CommandIsolation,
     error_fd: int,
@@ -197,12 +221,6 @@ def _become(
         memory = resource.RLIMIT_AS if command.limits_address_space else resource.RLIMIT_DATA
         set_rlimits(command, tasks=tasks, memory=memory)
         isolation.seal(command)
-        # Absolute, for tools that change their directory.
-        here = os.getcwd()  # noqa: PTH109
-        environment = {
-            key: here if value == "." else value.replace("./", here + "/")
-            for key, value in spec.environment.items()
-        }
         os.execvpe(command.argv[0], command.argv, environment)
     except BaseException as error:
         with contextlib.suppress(OSError):

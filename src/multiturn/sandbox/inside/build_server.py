@@ -191,8 +191,8 @@ class _Server:
             for descriptor, standard in ((stdout, 1), (stderr, 2)):
                 os.dup2(descriptor, standard)
                 os.close(descriptor)
-            with os.fdopen(spec_fd, "rb") as file:
-                spec = BuildAndRunSpec.from_bytes(file.read())
+            spec = BuildAndRunSpec.from_bytes(os.pread(spec_fd, os.fstat(spec_fd).st_size, 0))
+            os.close(spec_fd)
             self._isolation.enter(spec.directory)
             build_and_run(spec, Ends(stdin, control, report), self._isolation, tasks)
         except BaseException as error:

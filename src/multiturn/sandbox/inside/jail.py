@@ -7,7 +7,6 @@ well. docs/decisions/0005-sandbox-walls.md says how the two are chosen between.
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -167,7 +166,7 @@ def _mount(root: Path, source: Path) -> None:
         ns.bind(str(source), str(target))
         ns.remount_read_only(str(target))
     elif str(source).startswith("/etc/"):
-        shutil.copyfile(source, target)
+        target.write_bytes(source.read_bytes())
     else:
         _bind_file(source, target, devices=False)
 

@@ -16,6 +16,8 @@ _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 _syscall.argtypes = [ctypes.c_long] * 7
 
+_ZEROS = (0, 0, 0, 0, 0, 0)
+
 PRCTL = {"x86_64": 157, "aarch64": 167}
 
 
@@ -31,8 +33,7 @@ def call(number: int, *arguments: int) -> int:
     Raises:
         OSError: the call failed.
     """
-    padded = [*arguments, *([0] * (6 - len(arguments)))]
-    result: int = _syscall(number, *padded)
+    result: int = _syscall(number, *arguments, *_ZEROS[len(arguments) :])
     if result == -1:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

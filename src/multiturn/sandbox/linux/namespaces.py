@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import struct
@@ -123,11 +124,9 @@ def drop_capabilities(*, bounding: bool) -> None:
         bounding: also clear the bounding set, from which executing a program could regain some.
     """
     if bounding:
-        for capability in range(64):
-            try:
+        with contextlib.suppress(OSError):
+            for capability in range(64):
                 prctl(_PR_CAPBSET_DROP, capability)
-            except OSError:
-                break
         prctl(_PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL)
     header = ctypes.create_string_buffer(struct.pack("<Ii", _CAPABILITIES_V3, 0), 8)
     nothing = ctypes.create_string_buffer(24)

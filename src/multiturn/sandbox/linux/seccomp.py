@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -336,7 +337,14 @@ class Template:
         wanted = SeccompFilter(
             self._PLACEHOLDER, ipc_fd, file_modes, emulated, host_name, processes, forks
         )
-        self._code = packed(program(wanted))
+        code = packed(program(wanted))
+        placeholder = struct.pack("=I", self._PLACEHOLDER)
+        self._pids = [found.start() for found in re.finditer(re.escape(placeholder), code)]
+        # In one place from the start: a child that writes its id there copies a page or two.
+        self._code = ctypes.create_string_buffer(code, len(code))
+        self._header = ctypes.create_string_buffer(
+            struct.pack("@HxxxxxxQ", len(code) // 8, ctypes.addressof(self._code)), 16
+        )
 
     def install(self) -> None:
         """Put this process, and all that it starts, under the filter, for good.
@@ -344,11 +352,8 @@ class Template:
         Raises:
             OSError: the kernel has no seccomp filters.
         """
-        placeholder = struct.pack("=I", self._PLACEHOLDER)
-        code = self._code.replace(placeholder, struct.pack("=I", os.getpid()))
-        buffer = ctypes.create_string_buffer(code, len(code))
-        header = ctypes.create_string_buffer(
-            struct.pack("@HxxxxxxQ", len(code) // 8, ctypes.addressof(buffer)), 16
-        )
+        pid = os.getpid()
+        for at in self._pids:
+            struct.pack_into("=I", self._code, at, pid)
         prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        call(_SECCOMP[machine()], _SET_MODE_FILTER, 0, ctypes.addressof(header))
+        call(_SECCOMP[machine()], _SET_MODE_FILTER, 0, ctypes.addressof(self._header))
