@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from multiturn.sandbox.compiled.runner import available_languages
+from multiturn.text.languages import language
+
 pytestmark = pytest.mark.real
 
 SPECIFICATION = """\
@@ -160,3 +163,65 @@ def test_an_interruption_leaves_what_was_saved(
     assert person.ended() == 130
     assert "stopped" in person.seen
     assert "Traceback" not in person.seen
+
+
+DEMO = Path(__file__).parents[2] / "examples" / "languages" / "demo.yaml"
+LOOP = "for (int i = 1; i <= 5; i++) total += i;"
+STEPS = {
+    "js": (
+        "let total = 12;\nconsole.log(total);",
+        "function triple(n) { return 3 * n; }",
+        "console.log(triple(total));",
+        "for (let i = 1; i <= 5; i++) total += i;\nconsole.log(total);",
+        "console.log('The total is', total);",
+    ),
+    "java": (
+        "int total = 12;\nSystem.out.println(total);",
+        "static int triple(int n) { return 3 * n; }",
+        "System.out.println(triple(total));",
+        f"{LOOP}\nSystem.out.println(total);",
+        'System.out.println("The total is " + total);',
+    ),
+    "c": (
+        'int total = 12;\nprintf("%d\\n", total);',
+        "int triple(int n) { return 3 * n; }",
+        'printf("%d\\n", triple(total));',
+        f'{LOOP}\nprintf("%d\\n", total);',
+        'printf("The total is %d\\n", total);',
+    ),
+    "cpp": (
+        "int total = 12;\ncout << total << endl;",
+        "int triple(int n) { return 3 * n; }",
+        "cout << triple(total) << endl;",
+        f"{LOOP}\ncout << total << endl;",
+        'cout << "The total is " << total << endl;',
+    ),
+    "go": (
+        "total := 12\nfmt.Println(total)",
+        "func triple(n int) int { return 3 * n }",
+        "fmt.Println(triple(total))",
+        "for i := 1; i <= 5; i++ { total += i }\nfmt.Println(total)",
+        'fmt.Println("The total is", total)',
+    ),
+}
+"""What a model answers to the prompts of the demonstration in other languages."""
+PROMPTS = ("the value 12", "triple(n)", "Print triple", "With a loop", "in one line")
+
+
+@pytest.mark.parametrize("key", STEPS)
+def test_the_demonstration_in_each_language(call: Any, tmp_path: Path, key: str) -> None:
+    pytest.importorskip("tree_sitter", reason="needs the extra `languages`")
+    entry = language(key)
+    if not next(each.works for each in available_languages() if each.language is entry):
+        pytest.skip(f"{entry.name} is not installed")
+    answers = zip(PROMPTS, STEPS[key], strict=True)
+    lines = [{"when": when, "answers": [answer]} for when, answer in answers]
+    script = write(tmp_path / "s.jsonl", "\n".join(map(json.dumps, lines)))
+    out = tmp_path / f"program{entry.extensions[0]}"
+    options = ("--language", key, "--demo", "--out", out)
+    done = call("synth", DEMO, "--model", f"scripted:{script}", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    output = done.stdout.partition("Its output")[2]
+    assert output.splitlines()[1:5] == ["  │ 12", "  │ 36", "  │ 27", "  │ The total is 27"]
+    # What it says to try next is for this language.
+    assert f"--language {entry.key} --demo --seed 7" in output and out.exists()

@@ -138,22 +138,23 @@ def test_a_wrong_step_has_one_line_of_error(sandbox, tmp_path, key):
 
 
 @pytest.mark.real
-def test_the_error_of_the_compiler_is_in_the_next_prompt(sandbox, tmp_path):
+@pytest.mark.parametrize(("key", "shown"), [("c", "at `printf"), ("go", "at `fmt.Println")])
+def test_the_error_of_the_compiler_is_in_the_next_prompt(sandbox, tmp_path, key, shown):
     prompts = []
 
     def answer(request, index):
         prompts.append(request.prompt)
-        return PRINT["c"].format("absent" if len(prompts) == 1 else 5)
+        return PRINT[key].format("absent" if len(prompts) == 1 else 5)
 
-    if not HERE["c"]:
-        pytest.skip("c is not installed")
+    if not HERE[key]:
+        pytest.skip(f"{key} is not installed")
     with SessionStore(tmp_path / "sessions.sqlite3") as store:
         synthesizer = Synthesizer(ScriptedEngine(answer), sandbox, store)
-        settings = SessionSettings(language="c", retries=1, sampling=Sampling(n=1))
+        settings = SessionSettings(language=key, retries=1, sampling=Sampling(n=1))
         *_, last = synthesizer.take_turn(synthesizer.new_session(settings), "Print five.")
     assert isinstance(last, TurnSaved) and last.turn.choice.finished
     assert "does not compile" in prompts[1] and "absent" in prompts[1].split("Corrected:")[0]
-    assert "at `printf" in prompts[1]
+    assert shown in prompts[1]
 
 
 @pytest.mark.real
@@ -164,13 +165,22 @@ def test_a_program_that_reads_input_is_noted(sandbox, tmp_path, key):
     assert run is not None and READS_INPUT in run.notes
 
 
+FLOODS = {
+    "c": "".join(f'#warning "{number} {"x" * 200}"\n' for number in range(6000)),
+    "cpp": "".join(f'#warning "{number} {"x" * 200}"\n' for number in range(6000)),
+    "javascript": f"/* {'x' * (1 << 20)} */ ) // {'y' * 1000}",
+}
+"""Programs about which a tool prints a megabyte."""
+
+
 @pytest.mark.real
-def test_a_megabyte_of_the_compilers_output_is_one_line(sandbox):
-    if not HERE["c"]:
-        pytest.skip("c is not installed")
-    flood = "".join(f'#warning "{number} {"x" * 200}"\n' for number in range(6000))
+@pytest.mark.parametrize("key", ["c", "cpp"])
+def test_a_megabyte_of_the_compilers_output_is_one_line(sandbox, key):
+    if not HERE[key]:
+        pytest.skip(f"{key} is not installed")
+    flood = FLOODS[key]
     for source, said in ((f"int x = absent;\n{flood}", "absent"), (flood, "too much")):
-        outcome = sandbox.run(Program(source=f"{source}int main(void) {{}}", language="c")).outcome
+        outcome = sandbox.run(Program(source=f"{source}int main(void) {{}}", language=key)).outcome
         assert outcome.status is Status.SYNTAX_ERROR
         words = outcome.describe()
         assert "does not compile" in words and "\n" not in words and len(words) < 300
@@ -178,13 +188,25 @@ def test_a_megabyte_of_the_compilers_output_is_one_line(sandbox):
             assert said in words
 
 
-def test_a_missing_compiler_is_one_line(sandbox, monkeypatch, tmp_path):
+@pytest.mark.real
+def test_a_megabyte_in_the_error_of_an_interpreter_is_one_line(sandbox):
+    if not HERE["javascript"]:
+        pytest.skip("javascript is not installed")
+    run = sandbox.run(Program(source=FLOODS["javascript"], language="javascript"))
+    words = run.outcome.describe()
+    assert not run.outcome.finished and "\n" not in words and len(words) < 2100
+
+
+@pytest.mark.parametrize(
+    ("key", "package"), [("go", "golang-go"), ("java", "default-jdk-headless")]
+)
+def test_a_missing_compiler_is_one_line(sandbox, monkeypatch, tmp_path, key, package):
     monkeypatch.setattr(runner, "SEARCH_PATH", str(tmp_path))
     with SessionStore(tmp_path / "sessions.sqlite3") as store:
         synthesizer = Synthesizer(ScriptedEngine({}), sandbox, store)
-        with pytest.raises(InputError, match="apt-get install golang-go"):
-            synthesizer.new_session(SessionSettings(language="go"))
-        assert not store.list()
+        with pytest.raises(InputError, match=f"apt-get install {package}") as caught:
+            synthesizer.new_session(SessionSettings(language=key))
+        assert "\n" not in str(caught.value) and not store.list()
 
 
 def test_sessions_of_before_are_in_python():
