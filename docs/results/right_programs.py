@@ -81,6 +81,9 @@ ROWS: dict[str, tuple[str, str]] = {
     BASELINE: ("turns", ""),
     "turns published": ("turns", "published"),
     "loop": ("loop", ""),
+    "loop, values not shown": loop(
+        n="4", retries="1", choose="values", align="true", asked="true", shown="turns"
+    ),
     "chat": ("chat", ""),
     "comment": loop(style="comment"),
     "comment, next comment": loop(style="comment", comment_stop="next_comment"),

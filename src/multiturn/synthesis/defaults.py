@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from multiturn.synthesis.strategy import Strategy
@@ -62,7 +62,9 @@ _BY_VALUES = Strategy(choose="values", align=True, asked=True)
 
 MEASURED: Mapping[str, LoopDefaults] = {
     "qwen25coder05b": LoopDefaults(style="chat", n=8, retries=1, strategy=_BY_VALUES),
-    "qwen25coder15b": LoopDefaults(style="chat", n=4, retries=1, strategy=_BY_VALUES),
+    "qwen25coder15b": LoopDefaults(
+        style="chat", n=4, retries=1, strategy=replace(_BY_VALUES, shown="values")
+    ),
 }
 """What was best on the dev problems, by the letters and digits that a model's name contains."""
 
