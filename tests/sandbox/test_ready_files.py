@@ -121,6 +121,18 @@ func main() {
 
 
 @pytest.mark.real
+def test_go_builds_with_packages_that_are_not_ready(sandbox):
+    """Go finds a package by the index of its cache, and opens many files for some."""
+    if shutil.which("go") is None:
+        pytest.skip("Go is not installed")
+    names = ("testing", "html/template", "archive/zip", "go/parser", "encoding/gob")
+    uses = "".join(f'import _ "{name}"\n' for name in names)
+    source = f"package main\n\n{uses}\nfunc main() {{\n\tprintln(7)\n}}\n"
+    run = sandbox.run(Program(source=source, language="go"), LIMITS)
+    assert (run.outcome.status, run.stderr) == (Status.FINISHED, b"7\n"), run.stderr_text
+
+
+@pytest.mark.real
 def test_go_reads_a_cache_that_programs_cannot_change(sandbox):
     if shutil.which("go") is None:
         pytest.skip("Go is not installed")

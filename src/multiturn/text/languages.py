@@ -118,6 +118,7 @@ class Preparation:
         text: what the command reads.
         file_name: the file of the text.
         command: the command line, in the directory of the file.
+        further_commands: those that follow it.
         makes: the file or directory that it makes there.
         options: what a compiler's command line has after its first word, once that file is there;
             ``{ready}`` is the directory.
@@ -131,6 +132,7 @@ class Preparation:
     file_name: str
     command: tuple[str, ...]
     makes: str
+    further_commands: tuple[tuple[str, ...], ...] = ()
     options: tuple[str, ...] = ()
     begins: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -624,6 +626,8 @@ _TABLE = (
             + ")\n\nfunc main() {}\n",
             file_name="ready.go",
             command=("go", "list", "-export", "-deps", "ready.go"),
+            # Where the cache cannot be written, Go finds no package that its index lacks.
+            further_commands=(("go", "list", "std"),),
             makes=".cache",
             environment={"GOCACHE": "{ready}/.cache"},
         ),

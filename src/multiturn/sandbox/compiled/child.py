@@ -33,6 +33,8 @@ COMPILE_LIMITS = Limits(
     memory_bytes=2 << 30,
     output_bytes=1 << 20,
     file_bytes=256 << 20,
+    # Go's opens every package that a program uses, and those that they use.
+    open_files=512,
 )
 """What a compiler may use: the same on every machine, and not part of a program's own limits."""
 

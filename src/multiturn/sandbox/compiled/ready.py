@@ -81,7 +81,8 @@ class ReadyFiles:
             making = Path(tempfile.mkdtemp(prefix=_MAKING, dir=self.directory))
             try:
                 (making / wanted.file_name).write_text(wanted.text, encoding="utf-8")
-                _run(wanted.command, making, environment)
+                for command in (wanted.command, *wanted.further_commands):
+                    _run(command, making, environment)
                 for each in making.rglob("*"):
                     each.chmod(0o755 if each.is_dir() else 0o644)
                 making.chmod(0o755)
@@ -107,7 +108,8 @@ def _version(tool: Path, wanted: Preparation) -> str:
     """A name for a version of a tool and of what it makes; the tool checks what it reads."""
     real = tool.resolve()
     found = real.stat()
-    parts = (str(real), found.st_size, found.st_mtime_ns, wanted.text, wanted.command)
+    commands = (wanted.command, *wanted.further_commands)
+    parts = (str(real), found.st_size, found.st_mtime_ns, wanted.text, commands)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

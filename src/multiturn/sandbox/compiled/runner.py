@@ -279,8 +279,7 @@ def _environment(entry: Language) -> Mapping[str, str]:
 
 def _commands(entry: Language, limits: Limits) -> Iterator[Command]:
     if entry.compile_command:
-        compiling = replace(COMPILE_LIMITS, open_files=limits.open_files)
-        yield _command("compile", entry.compile_command, entry, compiling, forks=True)
+        yield _command("compile", entry.compile_command, entry, COMPILE_LIMITS, forks=True)
     allowed = replace(limits, cpu_seconds=limits.cpu_seconds * entry.cpu_factor)
     yield _command("run", entry.run_command, entry, allowed, forks=False)
 

@@ -24,8 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from multiturn.sandbox.inside.rlimits import set_rlimits
-from multiturn.sandbox.linux.libc import prctl
+from multiturn.sandbox.inside.rlimits import die_with_parent, set_rlimits
 
 __all__ = [
     "ERROR_FD",
@@ -37,7 +36,6 @@ __all__ = [
     "placed",
 ]
 
-_PR_SET_PDEATHSIG = 1
 _SETUP_FAILED = 120
 ERROR_FD = 1023
 """Where a child reports why it could not start its command: above all that it closes."""
@@ -165,10 +163,11 @@ def _run(
     # The child reports an error before its command starts on a pipe that closes when it does.
     error_end, error = os.pipe2(os.O_CLOEXEC)
     began = time.monotonic()
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         os.close(error_end)
-        _become(command, environment, ends, isolation, error, tasks)
+        _become(command, environment, ends, isolation, error, tasks, parent)
     os.close(error)
     with contextlib.suppress(OSError):
         os.setpgid(pid, pid)
@@ -208,11 +207,12 @@ def _become(
     isolation: CommandIsolation,
     error_fd: int,
     tasks: int | None,
+    parent: int,
 ) -> NoReturn:
     """In the child: turn into the command."""
     try:
         os.setpgid(0, 0)
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent(parent)
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         os.dup2(ends.stdin if command.name == "run" else null, 0)
         error_fd = os.dup2(error_fd, ERROR_FD, inheritable=False)
