@@ -42,9 +42,9 @@ How often the loop that people use, `multiturn` and `multiturn synth` with their
 (`turns`, cut where the model writes what the arm would write next) and one in chat form (`chat`).
 The project's own problems, half `test`, two cases each, temperature 0.2; what was chosen and why
 is in [decision 0007](../decisions/0007-prompt-styles.md), which has the half `dev`. Each row of
-`test` was run once. The defaults of the 1.5B were changed after these controls had been run: the row
-`chat, values` suggested it, the half `dev` decided it. Its loop from before is the row `loop, values
-not shown`. This page is rebuilt from the saved runs by
+`test` was run once. The defaults of the 1.5B were changed after these controls had been run: the
+row `chat, values` suggested it, the half `dev` decided it. Its loop from before is the row `loop,
+values not shown`. This page is rebuilt from the saved runs by
 
     python docs/results/right_programs.py test --out docs/results/right-programs --table \\
         --write docs/results/right-programs.md
