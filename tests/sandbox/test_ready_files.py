@@ -27,6 +27,7 @@ def with_path(entry: Language) -> dict[str, str]:
 
 
 needs_cpp = pytest.mark.skipif(shutil.which("g++") is None, reason="C++ is not installed")
+needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,8 @@ def test_what_takes_the_place_of_the_text_has_no_more_lines():
         made = entry.preparation
         if made is None:
             continue
-        assert made.file_name in made.command and entry.compile_command[0] == made.command[0]
+        (first, *_) = made.commands
+        assert made.file_name in first and entry.compile_command[0] == first[0]
         assert made.begins.count("\n") <= made.text.count("\n")
         if made.begins:
             assert entry.header.startswith(made.text)
@@ -120,11 +122,10 @@ func main() {
 """Prints its cache."""
 
 
+@needs_go
 @pytest.mark.real
 def test_go_builds_with_packages_that_are_not_ready(sandbox):
     """Go finds a package by the index of its cache, and opens many files for some."""
-    if shutil.which("go") is None:
-        pytest.skip("Go is not installed")
     names = ("testing", "html/template", "archive/zip", "go/parser", "encoding/gob")
     uses = "".join(f'import _ "{name}"\n' for name in names)
     source = f"package main\n\n{uses}\nfunc main() {{\n\tprintln(7)\n}}\n"
@@ -132,10 +133,9 @@ def test_go_builds_with_packages_that_are_not_ready(sandbox):
     assert (run.outcome.status, run.stderr) == (Status.FINISHED, b"7\n"), run.stderr_text
 
 
+@needs_go
 @pytest.mark.real
 def test_go_reads_a_cache_that_programs_cannot_change(sandbox):
-    if shutil.which("go") is None:
-        pytest.skip("Go is not installed")
 
     def printed() -> list[str]:
         run = sandbox.run(Program(source=GO, language="go"), LIMITS)
@@ -169,7 +169,7 @@ def test_only_java_looks_for_libraries_in_its_own_place(sandbox):
 
 def test_a_tool_that_fails_or_is_missing_leaves_nothing(tmp_path):
     for command in (("false",), ("no-such-tool",)):
-        made = Preparation(text="x", file_name="x", command=command, makes="y")
+        made = Preparation(text="x", file_name="x", commands=(command,), makes="y")
         files = ReadyFiles(tmp_path / "cache", with_path)
         assert files._make("any", made, PATH) is None
         assert not list(files.directory.iterdir())

@@ -115,11 +115,10 @@ class Preparation:
     """What a compiler has ready before it sees a program. Nothing but its time depends on it.
 
     Attributes:
-        text: what the command reads.
+        text: what the commands read.
         file_name: the file of the text.
-        command: the command line, in the directory of the file.
-        further_commands: those that follow it.
-        makes: the file or directory that it makes there.
+        commands: the command lines, one after the other, in the directory of the file.
+        makes: the file or directory that they make there.
         options: what a compiler's command line has after its first word, once that file is there;
             ``{ready}`` is the directory.
         begins: the lines that take the place of `text` at the beginning of a program, once that
@@ -130,9 +129,8 @@ class Preparation:
 
     text: str
     file_name: str
-    command: tuple[str, ...]
+    commands: tuple[tuple[str, ...], ...]
     makes: str
-    further_commands: tuple[tuple[str, ...], ...] = ()
     options: tuple[str, ...] = ()
     begins: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -423,7 +421,7 @@ _TABLE = (
             + '        System.out.println(Arrays.toString(all) + new Pair(1, "a") + Kind.ONE);\n'
             + "    }\n}\n",
             file_name="Main.java",
-            command=("javac", "-J-XX:ArchiveClassesAtExit=javac.jsa", *_JAVAC_OPTIONS),
+            commands=(("javac", "-J-XX:ArchiveClassesAtExit=javac.jsa", *_JAVAC_OPTIONS),),
             makes="javac.jsa",
             options=("-J-XX:SharedArchiveFile={ready}/javac.jsa",),
         ),
@@ -527,8 +525,8 @@ _TABLE = (
         preparation=Preparation(
             text=_CPP_INCLUDES,
             file_name="header.hpp",
-            command=(
-                *("g++", *_CPP_OPTIONS, "-x", "c++-header", "-o", "header.hpp.gch", "header.hpp"),
+            commands=(
+                ("g++", *_CPP_OPTIONS, "-x", "c++-header", "-o", "header.hpp.gch", "header.hpp"),
             ),
             makes="header.hpp.gch",
             # Whoever empties the cache meanwhile breaks no program.
@@ -625,9 +623,11 @@ _TABLE = (
             + "".join(f'\t_ "{path}"\n' for path in (*_GO_PACKAGES, *_GO_OTHER_PACKAGES))
             + ")\n\nfunc main() {}\n",
             file_name="ready.go",
-            command=("go", "list", "-export", "-deps", "ready.go"),
-            # Where the cache cannot be written, Go finds no package that its index lacks.
-            further_commands=(("go", "list", "std"),),
+            commands=(
+                ("go", "list", "-export", "-deps", "ready.go"),
+                # Where the cache cannot be written, Go finds no package that its index lacks.
+                ("go", "list", "std"),
+            ),
             makes=".cache",
             environment={"GOCACHE": "{ready}/.cache"},
         ),

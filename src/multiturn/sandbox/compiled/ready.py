@@ -71,7 +71,7 @@ class ReadyFiles:
             return self._found[entry.key]
 
     def _make(self, key: str, wanted: Preparation, environment: Mapping[str, str]) -> Path | None:
-        tool = shutil.which(wanted.command[0], path=environment.get("PATH"))
+        tool = shutil.which(wanted.commands[0][0], path=environment.get("PATH"))
         if tool is None:
             return None
         place = self.directory / f"{key}-{_version(Path(tool), wanted)}"
@@ -81,7 +81,7 @@ class ReadyFiles:
             making = Path(tempfile.mkdtemp(prefix=_MAKING, dir=self.directory))
             try:
                 (making / wanted.file_name).write_text(wanted.text, encoding="utf-8")
-                for command in (wanted.command, *wanted.further_commands):
+                for command in wanted.commands:
                     _run(command, making, environment)
                 for each in making.rglob("*"):
                     each.chmod(0o755 if each.is_dir() else 0o644)
@@ -108,8 +108,7 @@ def _version(tool: Path, wanted: Preparation) -> str:
     """A name for a version of a tool and of what it makes; the tool checks what it reads."""
     real = tool.resolve()
     found = real.stat()
-    commands = (wanted.command, *wanted.further_commands)
-    parts = (str(real), found.st_size, found.st_mtime_ns, wanted.text, commands)
+    parts = (str(real), found.st_size, found.st_mtime_ns, wanted.text, wanted.commands)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
