@@ -257,36 +257,27 @@ def task_of_other(tmp_path: Path) -> MultiplETask:
 
 
 @pytest.mark.real
-def test_a_run_of_javascript_is_recorded_resumed_exported_and_judged_again(tmp_path, capsys):
-    if "javascript" not in HERE:
-        pytest.skip("javascript is not installed")
-    file = str(saved(tmp_path / "p.jsonl", PROBLEMS["javascript"]))
+@pytest.mark.parametrize("language", PROBLEMS)
+def test_a_run_is_recorded_resumed_exported_and_judged_again(language, tmp_path, capsys):
+    if language not in HERE:
+        pytest.skip(f"{language} is not installed")
+    file = str(saved(tmp_path / "p.jsonl", PROBLEMS[language]))
     model = tmp_path / "any.jsonl"
-    answers = {"answers": [RIGHT["javascript"], "    return n;\n}"]}
+    answers = {"answers": [RIGHT[language], "    return n;\n}"]}
     model.write_text(json.dumps({"settings": {"slots": 1}}) + "\n" + json.dumps(answers) + "\n")
     out = tmp_path / "runs"
-    command = ["bench", "multipl-e", "--language", "js", "--file", file, "-m", f"scripted:{model}"]
-    command += ["-o", str(out), "-n", "3", "--temperature", "0.2"]
+    of_language = ["bench", "multipl-e", "--language", language, "--file", file]
+    command = [*of_language, "-m", f"scripted:{model}", "-o", str(out)]
+    command += ["-n", "3", "--temperature", "0.2"]
     assert run(command) == 0
     (record,) = out.rglob("run.json")
-    assert record.parent.parent.parent.name == "multipl-e-javascript"
+    assert record.parent.parent.parent.name == f"multipl-e-{language}"
     assert run(command) == 0  # nothing is left to do
     assert run(["bench", "rejudge", str(out), "--file", file]) == 0
     results = tmp_path / "results"
     assert run(["bench", "export", str(record.parent), str(results), "--file", file]) == 0
     capsys.readouterr()
-    command = [
-        "bench",
-        "multipl-e",
-        "-l",
-        "js",
-        "--file",
-        file,
-        "--samples",
-        str(results),
-        "--json",
-    ]
-    assert run(command) == 0
+    assert run([*of_language, "--samples", str(results), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["schema"] == "multiturn.bench-scores/1"
 
 

@@ -168,21 +168,22 @@ def test_an_answer_ends(name: Truncation, text, kept):
 
 
 @pytest.mark.real
-def test_a_run_in_javascript_is_recorded_and_resumed(tmp_path):
-    if "javascript" not in HERE:
-        pytest.skip("javascript is not installed")
+@pytest.mark.parametrize("key", OTHERS)
+def test_a_run_is_recorded_and_resumed(key, tmp_path):
+    if key not in HERE:
+        pytest.skip(f"{key} is not installed")
     model = tmp_path / "any.jsonl"
     answers = {"answers": ["printJson(7);", "let x = 1;"]}
     model.write_text(json.dumps({"settings": {"slots": 1}}) + "\n" + json.dumps(answers) + "\n")
     out = tmp_path / "runs"
-    command = ["bench", "own", "--language", "js", "-a", "turns,prose", "-m", f"scripted:{model}"]
+    command = ["bench", "own", "--language", key, "-a", "turns,prose", "-m", f"scripted:{model}"]
     command += ["-o", str(out), "--limit", "2", "--cases", "1", "--split", "dev"]
     assert run(command) == 0
     records = sorted(out.rglob("run.json"))
     assert [record.parent.name for record in records] == [
         "prose.published.t0.2", "turns.published.t0.2",
     ]  # fmt: skip
-    assert json.loads(records[0].read_text())["task"] == "own-javascript"
+    assert json.loads(records[0].read_text())["task"] == f"own-{key}"
     assert run(command) == 0
     assert run(["bench", "rejudge", str(out)]) == 0
     assert run(["bench", "show", str(out)]) == 0

@@ -148,6 +148,11 @@ class Task(Protocol):
         ...
 
     @property
+    def language(self) -> str:
+        """Of its programs: a key of the table of languages."""
+        ...
+
+    @property
     def oracles(self) -> tuple[str, ...]:
         """The names of the oracles; the one of the headline figure is first."""
         ...

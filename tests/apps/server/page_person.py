@@ -29,6 +29,7 @@ __all__ = [
     "photograph",
     "server",
     "session",
+    "shown",
     "stepping",
     "until",
     "visit",
@@ -51,6 +52,14 @@ def until(page: Any, condition: str) -> None:
     while not page.evaluate(condition):
         assert time.monotonic() < deadline, condition
         time.sleep(0.05)
+
+
+def shown(place: Any) -> Any:
+    """What a place is expected to show; waits for it, since a page draws in its own time."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=WAIT_SECONDS * 1000)
+    return expect(place)
 
 
 class Person:
@@ -110,13 +119,13 @@ class Person:
         self.page.keyboard.insert_text(text)
         self.press(send)
 
-    def turns(self) -> list[str]:
-        found: list[str] = self.page.locator("#turns > .turn .prompt").all_text_contents()
-        return found
+    def sees_turns(self, *prompts: str) -> None:
+        """Wait until exactly these are the turns."""
+        shown(self.page.locator("#turns > .turn .prompt")).to_have_text(list(prompts))
 
-    def outputs(self) -> list[str]:
-        found: list[str] = self.page.locator("#turns > .turn pre.output").all_text_contents()
-        return found
+    def sees_outputs(self, *outputs: str) -> None:
+        """Wait until the turns that printed something printed this."""
+        shown(self.page.locator("#turns > .turn pre.output")).to_have_text(list(outputs))
 
     def wait_for_text(self, selector: str, text: str) -> None:
         from playwright.sync_api import TimeoutError as WaitedTooLong

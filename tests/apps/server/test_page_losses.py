@@ -21,6 +21,7 @@ from tests.apps.server.page_person import (
     photograph,
     server,
     session,
+    shown,
     stepping,
     until,
     visit,
@@ -56,7 +57,7 @@ def test_a_reload_in_mid_generation(browser: Any, stepping: Stepping, width: int
         photograph(person.page, "reloaded")
         engine.release(1000)
         person.page.locator("#turns > .turn").wait_for()
-        assert person.page.locator("#turns > .turn pre.code").text_content().startswith(before)
+        shown(person.page.locator("#turns > .turn pre.code")).to_contain_text(before)
 
 
 def test_a_turn_is_cancelled_and_retried(browser: Any, stepping: Stepping) -> None:
@@ -67,8 +68,8 @@ def test_a_turn_is_cancelled_and_retried(browser: Any, stepping: Stepping) -> No
         before = person.read()
         person.press("Escape")
         person.wait_for_text("#job", "was cancelled")
-        assert person.page.locator("#job pre").text_content().strip().startswith(before)
-        assert "cancelled" in person.page.locator("#announcer").text_content()
+        shown(person.page.locator("#job pre")).to_contain_text(before)
+        shown(person.page.locator("#announcer")).to_contain_text("cancelled")
         engine.release(1000)
         person.activate(person.page.locator("#job").get_by_role("button", name="Retry"))
         person.page.locator("#turns > .turn").wait_for()
@@ -156,14 +157,14 @@ def test_a_connection_that_is_lost_in_mid_generation(browser: Any, stepping: Ste
             proxy.cut()
             engine.release(10)
             person.wait_for_text("#connection", "connection lost")
-            assert page.locator("#job pre").text_content().strip() == before
+            shown(page.locator("#job pre")).to_have_text(before)
             person.type("Add 1.")  # meanwhile, one writes on
             proxy.repair()
             page.locator("#connection").wait_for(state="hidden")
             assert person.read(len(written(10))) == written(10)
             engine.release(1000)
             page.locator("#turns > .turn").wait_for()
-            assert page.locator("#prompt").input_value() == "Add 1."
+            shown(page.locator("#prompt")).to_have_value("Add 1.")
         finally:
             context.close()
 
@@ -186,16 +187,16 @@ def test_a_server_that_is_killed_in_mid_turn(
         killed.kill()
         killed.wait()
         person.wait_for_text("#connection", "connection lost")
-        shown = page.locator("#job pre").text_content().strip()
+        before = page.locator("#job pre").text_content().strip()
     with process(home, model, port=int(url.rpartition(":")[2])):
         try:
             person.wait_for_text("#job", "was interrupted")
-            assert page.locator("#job pre").text_content().strip().startswith(shown)
+            shown(page.locator("#job pre")).to_contain_text(before)
             page.locator("#connection").wait_for(state="hidden")
             photograph(page, "interrupted")
             page.reload()
             person.wait_for_text("#job", "was interrupted")
-            assert page.locator("#job pre").text_content().strip().startswith(shown)
+            shown(page.locator("#job pre")).to_contain_text(before)
             person.activate(page.locator("#job").get_by_role("button", name="Retry"))
             person.wait_for_text("#job", "is being written")
         finally:
@@ -210,7 +211,8 @@ def test_two_tabs_show_the_same(person: Person, session: SessionClient) -> None:
     other.wait_for_text("#turns > .turn .prompt", "Set x to 2.")
     other.write("Double x.")
     person.wait_for_text("#turns > .turn .prompt", "Double x.")
-    assert person.outputs() == other.outputs() == ["5\n"]
+    for each in (person, other):
+        each.sees_outputs("5")
     session.http.patch(session.path, json={"name": "products"})
     for each in (person, other):
         each.wait_for_text("#rename", "products")
@@ -272,9 +274,9 @@ def test_an_answer_may_be_slower_than_its_events(person: Person, session: Sessio
         person.page.wait_for_timeout(20)
     until(person.page, "document.querySelector('#prompt').value === 'Double'")
     person.write(" x.")
-    assert person.turns()[-1] == "Double x."
-    assert person.outputs() == ["5\n"]
-    assert not person.page.locator("#job").is_visible()
+    person.sees_turns("Set x to 2.", "Double x.")
+    person.sees_outputs("5")
+    shown(person.page.locator("#job")).to_be_hidden()
 
 
 def test_what_was_written_survives_a_reload_and_a_refusal(person: Person) -> None:
@@ -284,7 +286,7 @@ def test_what_was_written_survives_a_reload_and_a_refusal(person: Person) -> Non
     until(person.page, "document.querySelector('#prompt').value === 'Set x to 2.'")
     person.press("n", "Control+Enter")
     person.page.locator("#turns > .turn").wait_for()
-    assert person.page.locator("#prompt").input_value() == ""
+    shown(person.page.locator("#prompt")).to_have_value("")
     person.press("Escape", "w")
     is_stopping = True
 
@@ -299,6 +301,6 @@ def test_what_was_written_survives_a_reload_and_a_refusal(person: Person) -> Non
     person.answer("Double x.")
     person.wait_for_text("dialog .error", "the server is stopping")
     is_stopping = False
-    assert person.page.locator("dialog #asked").input_value() == "Double x."
+    shown(person.page.locator("dialog #asked")).to_have_value("Double x.")
     person.press("Control+Enter")
     person.wait_for_text("#turns > .turn .prompt", "Double x.")

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from tests.apps.server.conftest import RunningServer
-from tests.apps.server.page_person import Person, browser, opened, person, server, session, until
+from tests.apps.server.page_person import (
+    Person,
+    browser,
+    opened,
+    person,
+    server,
+    session,
+    shown,
+    until,
+)
 from tests.apps.server.session_client import SessionClient
 from tests.report.test_browser import NARROW, WIDE, serious_faults
 
@@ -85,16 +94,15 @@ def test_a_button_says_what_it_does_and_a_field_what_it_is_for(
     session.turn("Double x.", sampling={"n": 3})
     person.wait_for_text("#turns > .turn .prompt", "Double x.")
     first = person.page.get_by_role("listitem", name="Set x to 2.")
-    assert first.get_by_role("button", name="Candidates (1)").count() == 1
-    assert first.get_by_role("region", name="Code of turn 1").count() == 1
+    shown(first.get_by_role("button", name="Candidates (1)")).to_have_count(1)
+    shown(first.get_by_role("region", name="Code of turn 1")).to_have_count(1)
     person.press("Escape", "c")
-    names = (
-        person.dialog()
-        .get_by_role("button", name="Pick")
-        .evaluate_all("found => found.map((each) => each.getAttribute('aria-label'))")
+    buttons = person.page.get_by_role("dialog", name="Candidates").get_by_role(
+        "button", name="Pick"
     )
-    assert len(set(names)) == len(names) == 3
-    assert person.page.get_by_role("dialog", name="Candidates").count() == 1
+    shown(buttons).to_have_count(3)
+    names = buttons.evaluate_all("found => found.map((each) => each.getAttribute('aria-label'))")
+    assert len(set(names)) == 3
 
 
 def test_scripts_in_a_turn_an_output_and_a_name_do_nothing(

@@ -14,7 +14,7 @@ from multiturn.engines.scripted import ScriptedEngine
 from multiturn.sandbox.protocol import Sandbox
 from multiturn.synthesis.store import SessionStore
 from tests.apps.server.conftest import RunningServer, running
-from tests.apps.server.page_person import opened, photograph
+from tests.apps.server.page_person import opened, photograph, shown, until
 from tests.apps.server.test_runs_api import runs
 from tests.report.test_browser import AXE, NARROW, WIDE, browser
 
@@ -67,14 +67,14 @@ def test_a_failure_is_found_read_and_replayed(page: Any) -> None:
     page.locator("#samples li", has_text="NameError").first.wait_for()
     follow(page, "NameError")
     page.locator("#view .error", has_text="went wrong in turn").wait_for()
-    assert repr(problem.outputs[0]) in page.locator("#view").inner_text()
-    assert page.locator("#view .turn").count() == len(problem.turns)
+    shown(page.locator("#view")).to_contain_text(repr(problem.outputs[0]))
+    shown(page.locator("#view .turn")).to_have_count(len(problem.turns))
     photograph(page, "sample")
     page.get_by_role("button", name="Replay as a session").focus()
     page.keyboard.press("Enter")
     page.locator("#rename", has_text=f"turns {problem.id}/0").wait_for()
     page.locator("#turns > .turn").nth(len(problem.turns) - 1).wait_for()
-    assert "NameError" in page.locator("#turns").inner_text()
+    shown(page.locator("#turns")).to_contain_text("NameError")
     page.go_back()
     page.locator("#view .error").wait_for()
 
@@ -97,7 +97,7 @@ def test_samples_are_filtered(page: Any) -> None:
     page.locator("#view .turn .prompt", has_text="Set x.").wait_for()
     page.go_back()
     page.get_by_text("1 sample matches.").wait_for()
-    assert page.locator("#filter-text").input_value() == "x = 100"
+    shown(page.locator("#filter-text")).to_have_value("x = 100")
 
 
 def test_a_script_in_a_sample_is_text(page: Any) -> None:
@@ -108,7 +108,7 @@ def test_a_script_in_a_sample_is_text(page: Any) -> None:
     follow(page, "p0/999")
     page.locator("#view .turn .prompt", has_text="<script>").wait_for()
     assert page.locator("#view img, #view script").count() == 0
-    assert page.title().startswith("Runs")
+    until(page, "document.title.startsWith('Runs')")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

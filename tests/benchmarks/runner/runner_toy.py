@@ -42,6 +42,7 @@ class ToyTask:
     cases: int = 2
     arm: str = "turns"
     name: str = "toy"
+    language: str = "python"
     problems_sha256: str = "toy"
     oracles: tuple[str, ...] = ("strict", "legacy")
     limits: Limits = field(default_factory=Limits)

@@ -85,7 +85,8 @@ class ProblemTask:
         sha256: str,
         limits: Limits = LIMITS,
     ) -> None:
-        in_python = all(language(each.language).grammar is None for each in problems)
+        self.language = problems[0].language if problems else "python"
+        in_python = language(self.language).grammar is None
         self.oracles = ORACLES if in_python else PRINTED_ORACLES
         self.name, self.problems_sha256 = name, sha256
         self.arm = arm.name
@@ -115,9 +116,7 @@ class ProblemTask:
         problem = self._problem(item)
         gold = problem.outputs[item.case]
         if self.oracles == PRINTED_ORACLES:
-            return judge_printed(
-                sandbox, program, gold, language=problem.language, limits=self.limits
-            )
+            return judge_printed(sandbox, program, gold, language=self.language, limits=self.limits)
         return judge_answer(sandbox, program, gold, limits=self.limits)
 
     def _problem(self, item: Item) -> Problem:
@@ -160,6 +159,7 @@ class HumanEvalTask:
     """
 
     name = "humaneval"
+    language = "python"
     oracles = ("strict",)
 
     def __init__(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from multiturn.benchmarks.runner.config import SampleSettings
@@ -26,8 +26,12 @@ from multiturn.engines.protocol import Engine, Request
 from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.outcomes import Outcome, RunResult, Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
+from multiturn.text.assembly import assemble
+from multiturn.text.languages import Language, language
 
 __all__ = ["PreflightReport", "check_engine", "check_sandbox"]
+
+_LIMITS = Limits(cpu_seconds=60.0, wall_seconds=120.0)
 
 _SPARE_TOKENS = 8
 """More than the start tokens of any known model."""
@@ -43,20 +47,40 @@ class PreflightReport:
     """The number of generations per sample, by the id of the item."""
 
 
-def check_sandbox(sandbox: Sandbox, headers: Iterable[str]) -> None:
+def check_sandbox(sandbox: Sandbox, headers: Mapping[str, Iterable[str]]) -> None:
     """Check that programs run here and find what they import.
 
     Args:
         sandbox: must run them.
-        headers: programs without generated text.
+        headers: by language, programs without generated text.
 
     Raises:
         SandboxUnavailableError: it cannot run a program, or an import in a header fails.
+        InputError: the tools of a language are not installed.
+        MissingDependencyError: the package of its grammar is not installed.
     """
-    lines = dict.fromkeys(line for header in headers for line in _imports(header))
+    for name, programs in headers.items():
+        if language(name).grammar is None:
+            _check_python(sandbox, programs)
+        else:
+            _check_tools(sandbox, language(name))
+
+
+def _check_tools(sandbox: Sandbox, entry: Language) -> None:
+    """Build and run the shortest program of a language."""
+    source = assemble(entry.key, entry.header, [("", "")])
+    outcome = sandbox.run(Program(source=source, language=entry.key), _LIMITS).outcome
+    if not outcome.finished:
+        raise SandboxUnavailableError(
+            f"a program in {entry.name} that does nothing does not run here: {outcome.describe()}",
+            fix="run `multiturn doctor`",
+        )
+
+
+def _check_python(sandbox: Sandbox, programs: Iterable[str]) -> None:
+    lines = dict.fromkeys(line for program in programs for line in _imports(program))
     source = "\n".join([*lines, "answer = 6 * 7\n"])
-    limits = Limits(cpu_seconds=60.0, wall_seconds=120.0)
-    result = sandbox.run(Program(source=source, result="answer"), limits)
+    result = sandbox.run(Program(source=source, result="answer"), _LIMITS)
     if not result.outcome.finished:
         raise SandboxUnavailableError(
             f"the header of the benchmark's programs does not run here: "

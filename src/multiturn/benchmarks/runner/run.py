@@ -144,7 +144,7 @@ def _check_all(specs: Sequence[RunSpec], engine: Engine, sandbox: Sandbox) -> li
     Returns:
         For each run, the number of generations per sample of each item.
     """
-    headers: dict[str, None] = {}
+    headers: dict[str, dict[str, None]] = {}  # by language
     checked: list[tuple[object, dict[str, int]]] = []
     generations = []
     for spec in specs:
@@ -153,7 +153,8 @@ def _check_all(specs: Sequence[RunSpec], engine: Engine, sandbox: Sandbox) -> li
         known = next((each for what, each in checked if what == same), None)
         if known is None:
             found = check_engine(engine, spec.task, spec.items(), spec.config.settings)
-            headers.update(dict.fromkeys(found.programs))
+            of_language = headers.setdefault(spec.task.language, {})
+            of_language.update(dict.fromkeys(found.programs))
             known = found.generations
             checked.append((same, known))
         generations.append(known)
