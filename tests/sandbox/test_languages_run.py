@@ -19,6 +19,9 @@ from multiturn.sandbox.isolation import IsolationLevel
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.outcomes import Status
 from multiturn.sandbox.protocol import Limits, Program, Sandbox
+from multiturn.text.assembly import assemble
+from multiturn.text.languages import LANGUAGES
+from tests.text.shared_steps import SHARED
 
 pytestmark = pytest.mark.real
 
@@ -81,6 +84,65 @@ def test_an_error_is_reported(sandbox):
     assert (outcome.status, outcome.error) == (Status.RAISED, "RangeError: no")
     outcome = run(sandbox, "int main(void) { return 3; }\n").outcome
     assert (outcome.status, outcome.exit_code) == (Status.RAISED, 3)
+
+
+IN_MAIN = {
+    "java": "public class Main { public static void main(String[] a) { %s } }\n",
+    "cpp": "#include <bits/stdc++.h>\nint main() { %s }\n",
+    "go": 'package main\nimport "fmt"\nfunc main() { a := []int{1}; fmt.Println(a); %s }\n',
+}
+ERRORS = [
+    ("java", "int[] b = {}; b[5] = 1;", "java.lang.ArrayIndexOutOfBoundsException: Index 5 out of"),
+    ("java", "new java.util.ArrayDeque<Integer>().pop();", "java.util.NoSuchElementException"),
+    ("cpp", "std::vector<int> v; v.at(3);", "std::out_of_range: vector::_M_range_check"),
+    ("cpp", 'throw std::runtime_error("own");', "std::runtime_error: own"),
+    ("cpp", "throw 1;", "int"),
+    ("go", "i := 5; a[i] = 1", "panic: runtime error: index out of range [5] with length 1"),
+]
+
+
+@pytest.mark.parametrize(("language", "code", "error"), ERRORS)
+def test_an_error_has_its_name_and_its_message(sandbox, language, code, error):
+    outcome = run(sandbox, IN_MAIN[language] % code, language).outcome
+    assert outcome.status is Status.RAISED
+    assert outcome.error.startswith(error)
+
+
+EXHAUSTING = [
+    (
+        "javascript",
+        "const a = [];\nwhile (true) a.push(new Array(1e6).fill(1));\n",
+        "JavaScript heap out of memory",
+    ),
+    (
+        "java",
+        IN_MAIN["java"] % "var m = new java.util.ArrayList<long[]>();"
+        " while (true) m.add(new long[10000000]);",
+        "java.lang.OutOfMemoryError",
+    ),
+    (
+        "cpp",
+        IN_MAIN["cpp"] % "std::vector<long> v; while (true) v.resize(v.size() * 2 + 1000);",
+        "std::bad_alloc",
+    ),
+    ("go", IN_MAIN["go"] % "for { a = append(a, a...) }", "out of memory"),
+]
+
+
+@pytest.mark.parametrize(("language", "source", "words"), EXHAUSTING)
+def test_a_runtime_without_memory_says_so(sandbox, language, source, words):
+    limits = Limits(cpu_seconds=20, wall_seconds=120, memory_bytes=512 << 20)
+    outcome = run(sandbox, source, language, limits).outcome
+    assert outcome.status is Status.OUT_OF_MEMORY
+    assert words in outcome.error
+
+
+@pytest.mark.parametrize("language", SHARED)
+def test_functions_see_the_variables_of_the_steps(sandbox, language):
+    pytest.importorskip("tree_sitter", reason="needs the extra `languages`")
+    steps = [("", code) for code in SHARED[language]]
+    result = run(sandbox, assemble(language, LANGUAGES[language].header, steps), language)
+    assert result.stdout == b"18", result.stderr_text
 
 
 def test_limits_of_time_output_and_memory(sandbox):

@@ -12,6 +12,7 @@ pytest.importorskip("tree_sitter", reason="needs the extra `languages`")
 from multiturn.text.assembly import assemble, assemble_program, tidy_step
 from multiturn.text.grammar import longest_parsing_step, step_parses
 from multiturn.text.step_parts import divide
+from tests.text.shared_steps import SHARED
 
 OTHERS = [key for key, entry in LANGUAGES.items() if entry.grammar is not None]
 
@@ -86,6 +87,84 @@ def test_what_is_declared_again_is_set():
     # Another type, or a value that only a declaration can have: the compiler says so.
     assert "String x" in assemble("java", "", [("", "int x = 1;"), ("", 'String x = "a";')])
     assert "int[] x" in assemble("java", "", [("", "int[] x = {1};"), ("", "int[] x = {2};")])
+
+
+def test_what_a_main_declares_again_is_set():
+    first, again = "func main() {\n\tx := 1\n}", "func main() {\n\tx := 2\n\tprintln(x)\n}"
+    assert assemble("go", "", [("", first), ("", again)]).count(":=") == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "main", "statement"),
+    [
+        ("go", "func main() {\n\tprintln(1)\n} // 1", "println(1)"),
+        ("go", "func main() {\n\tprintln(1)\n\treturn // 1\n}", "println(1)"),
+        ("c", 'int main() {\n    puts("1");\n    return 0;\n} // 1', 'puts("1");'),
+        ("c", 'int main() {\n    puts("1");\n    return 0; // 1\n}', 'puts("1");'),
+        ("cpp", "int main() {\n    f(1);\n    /* 1 */ return 0;\n} /* 1 */", "f(1);"),
+        ("java", "public static void main(String[] a) {\n    f(1);\n} // 1", "f(1);"),
+        ("java", "class A {\n  static void main() {\n    f(1);\n  } // 1\n}", "f(1);"),
+        ("java", "class A {\n  static void main() {\n    f(1);\n  }\n} // 1", "f(1);"),
+    ],
+)  # fmt: skip
+def test_a_comment_behind_a_main_ends_no_step(key, main, statement):
+    entry = language(key)
+    program = assemble(key, entry.header, [("", main), ("", main)])
+    assert step_parses(entry, program)
+    assert entry.layout is not None
+    assert program.count(f"{entry.layout.main_indent}{statement}\n") == 2
+    assert "return // 1" not in program and "return 0; //" not in program
+
+
+@pytest.mark.parametrize("key", SHARED)
+def test_a_function_sees_the_variables_of_the_steps(key):
+    entry = language(key)
+    steps = [("Store.", SHARED[key][0]), ("Sum up.", SHARED[key][1]), ("Print.", SHARED[key][2])]
+    program = assemble(key, entry.header, steps)
+    assert entry.layout is not None
+    above, _, main = program.partition(entry.layout.main_around[0])
+    assert above.index(" sizes") < above.index("total(") and " last" in above
+    assert "4, 5" not in main and "total()" in main
+    assert assemble(key, "", [("", program)]) == program
+    # The function may come first, and the variable be set again later.
+    turned = assemble(key, entry.header, [steps[1], steps[0], steps[2]])
+    above, _, main = turned.partition(entry.layout.main_around[0])
+    assert above.index(" sizes") < above.index("total(")
+
+
+@pytest.mark.parametrize(
+    ("key", "variable", "function"),
+    [
+        # The value depends on the program, or cannot be written outside.
+        ("c", "int n = f();", "int g(void) { return n; }"),
+        ("c", "int m = 2;\nint n = m;", "int g(void) { return n; }"),
+        ("c", "int n = f(sizeof(n));", "int g(void) { return n; }"),
+        ("c", "int n = sizeof(m);\nint m = sizeof(n) + f();", "int g(void) { return n; }"),
+        ("cpp", "int m = 2;\nint n = m;", "int g() { return n; }"),
+        ("java", "var n = 2;", "static int g() { return n; }"),
+        ("go", "m := 2\nn := m", "func g() int { return n }"),
+        # A function of the same name is there already.
+        ("cpp", "int g = 2;", "int g() { return f(g); }"),
+        # It is the function's own.
+        ("c", "int n = 2;", "int g(int n) { return n; }"),
+        ("c", "int n = 2;", "int g(int *n) { return *n; }"),
+        ("c", "int n = 2;", "int g(void) { for (int n = 0;;) return n; }"),
+        ("cpp", "int n = 2;", "int g(const int &n) { return n; }"),
+        ("cpp", "int n = 2;", "int g(vector<int> v) { for (auto n : v) return n; }"),
+        ("java", "int n = 2;", "static int g(int n) { return n; }"),
+        ("java", "int n = 2;", "static int g(List<Integer> v) { for (int n : v) return n; }"),
+        ("java", "int n = 2;", "static void g(List<Integer> v) { v.forEach(n -> f(n)); }"),
+        ("go", "n := 2", "func g(n int) int { return n }"),
+        ("go", "n := 2", "func g() int { for n := range f() { return n } }"),
+    ],
+)
+def test_other_variables_stay_in_main(key, variable, function):
+    entry = language(key)
+    program = assemble(key, entry.header, [("", variable), ("", function)])
+    assert entry.layout is not None
+    main = program.partition(entry.layout.main_around[0])[2]
+    for line in variable.split("\n"):
+        assert line in main
 
 
 def test_a_later_function_takes_the_place_of_an_earlier():

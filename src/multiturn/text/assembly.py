@@ -11,13 +11,23 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
 from multiturn.text.grammar import Query
 from multiturn.text.languages import Grammar, Language, ProgramLayout, language
-from multiturn.text.step_parts import Edit, StepParts, descendants, divide, queries_of
+from multiturn.text.shared_variables import shared_variables
+from multiturn.text.step_parts import (
+    Edit,
+    StepPart,
+    StepParts,
+    descendants,
+    divide,
+    identifiers,
+    queries_of,
+)
 
 __all__ = ["Assembly", "assemble", "assemble_program", "steps_in_order", "tidy_step"]
 
@@ -68,14 +78,28 @@ def assemble_program(entry: Language, header: str, steps: Sequence[tuple[str, st
     """
     if entry.grammar is None:
         return _in_order(entry, header, steps)
-    program = _Program(entry, entry.grammar)
-    program.add(None, "", header)
-    for number, (prompt, code) in enumerate(steps):
-        program.add(number, entry.as_comment(prompt) if prompt else "", code)
+    program = _program(entry, entry.grammar, header, steps, frozenset())
+    shared = shared_variables(entry, program.parts()) if entry.layout is not None else None
+    if shared:
+        program = _program(entry, entry.grammar, header, steps, shared)
     if entry.layout is not None:
         return program.laid_out(entry.layout)
     edited = [(prompt, program.edited(number)) for number, (prompt, _) in enumerate(steps)]
     return _in_order(entry, header, edited)
+
+
+def _program(
+    entry: Language,
+    grammar: Grammar,
+    header: str,
+    steps: Sequence[tuple[str, str]],
+    shared: AbstractSet[str],
+) -> _Program:
+    program = _Program(entry, grammar, shared)
+    program.add(None, "", header)
+    for number, (prompt, code) in enumerate(steps):
+        program.add(number, entry.as_comment(prompt) if prompt else "", code)
+    return program
 
 
 def tidy_step(entry: Language, code: str) -> str:
@@ -130,6 +154,7 @@ class _Placed:
 
     step: _Step
     text: str
+    part: StepPart | None = None
     movable: bool = True
 
 
@@ -145,8 +170,10 @@ class _Declaration:
 class _Program:
     """The steps of a program, and where their parts go."""
 
-    def __init__(self, entry: Language, grammar: Grammar) -> None:
+    def __init__(self, entry: Language, grammar: Grammar, shared: AbstractSet[str]) -> None:
         self._grammar = grammar
+        self._outside = shared
+        self._shared = set(shared)
         self._queries = queries_of(entry)
         self._entry = entry
         self._steps: list[_Step] = []
@@ -154,11 +181,17 @@ class _Program:
 
     def add(self, number: int | None, comment: str, code: str) -> None:
         """Add a step; None is the header."""
-        parts = divide(self._entry, code)
+        parts = divide(self._entry, code, self._shared)
         self._steps.append(_Step(number, comment, code, parts))
-        if parts is not None and self._grammar.redeclared is not None:
-            for node in parts.statements:
-                self._let_redeclare(parts, node, self._grammar.redeclared)
+        if parts is None or self._grammar.redeclared is None:
+            return
+        for node in (*parts.shared, *parts.statements):
+            self._let_redeclare(parts, node, self._grammar.redeclared)
+        self._shared -= self._declared.keys()
+
+    def parts(self) -> list[StepParts]:
+        """The parts of the steps that parse."""
+        return [step.parts for step in self._steps if step.parts is not None]
 
     def edited(self, number: int) -> str:
         """The code of a step with its edits."""
@@ -176,11 +209,11 @@ class _Program:
                 continue
             shown = False
             for part in step.parts.parts:
-                placed = _Placed(step, step.parts.text(part), step.parts.movable(part))
+                placed = _Placed(step, step.parts.text(part), part, step.parts.movable(part))
                 shown |= part.kind != "import"
                 if part.kind == "import":
                     imports.setdefault(part.name[0], placed.text)
-                elif part.kind == "outside":
+                elif part.kind in ("outside", "shared"):
                     if part.name not in outside or outside[part.name].text != placed.text:
                         outside[part.name] = placed
                 elif main and main[-1].step is step:
@@ -201,7 +234,7 @@ class _Program:
         before, after = layout.outside_around
         if before:
             lines.add(None, before)
-        lines.add_parts(list(outside.values()), layout.outside_indent)
+        lines.add_parts(_shared_before_use(outside.values()), layout.outside_indent)
         if outside:
             lines.add(None, "")
         lines.add(None, layout.main_around[0])
@@ -258,7 +291,9 @@ class _Program:
             name
             for name in self._declared
             # A variable of the same name elsewhere may be the one that is read.
-            if name != "_" and (names[name] <= written[name] or new[name] > 1)
+            if name != "_"
+            and name not in self._outside
+            and (names[name] <= written[name] or new[name] > 1)
         ]
 
     def _names(self, query: Query, capture: str) -> Counter[str]:
@@ -271,6 +306,23 @@ class _Program:
             for match in query.matches(root, inside=True)
             for node in match.get(capture, ())
         )
+
+
+def _shared_before_use(outside: Iterable[_Placed]) -> list[_Placed]:
+    """The parts outside `main`, each variable before the functions of earlier steps that use it."""
+    found: list[_Placed] = []
+    for placed in outside:
+        at = len(found)
+        if placed.part is not None and placed.part.kind == "shared":
+            users = (
+                number
+                for number, each in enumerate(found)
+                if each.part is not None
+                and not identifiers(each.part.node).isdisjoint(placed.part.name)
+            )
+            at = next(users, at)
+        found.insert(at, placed)
+    return found
 
 
 class _Lines:

@@ -63,6 +63,10 @@ class Grammar:
             for those that it makes (``@new``). It is given where the compiler refuses a variable
             that is never read.
         static: what a function outside `main` must begin with, if it does not.
+        shared: what the declaration of a variable begins with outside `main`, where it goes if a
+            function uses the variable; None if functions see the variables of the statements.
+        shared_constants: whether only constants can be the values of such variables.
+        local: a query for the variables (``@name``) that a function makes.
     """
 
     package: str
@@ -82,6 +86,9 @@ class Grammar:
     unset: frozenset[str] = frozenset()
     written: str = ""
     static: str = ""
+    shared: str | None = None
+    shared_constants: bool = False
+    local: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +169,8 @@ class Language:
         preparation: what the compiler has ready before it sees a program.
         run_command: the program's command line, in the directory of the file.
         error_line: a pattern for the line of the program that failed, in what it prints.
-        error_text: a pattern for the line that names the error, where it is not the usual one.
+        error_text: a pattern for what names the error, where that is not the usual line: its
+            groups if it has some, or all that it matches.
         tools: the programs that must be installed.
         package: the Debian package of the tools.
         cpu_factor: multiplies the CPU time limit, to allow for the runtime's own work.
@@ -252,6 +260,7 @@ _C_DECLARED = """
     declarator: (array_declarator declarator: (identifier) @name)))
 (declaration type: (_) @type declarator: (array_declarator declarator: (identifier) @name))
 """
+_C_LOCAL = "(_ declarator: (identifier) @name)"
 _C_PROTOTYPE = "(declaration declarator: (function_declarator)) @outside"
 _C_BACKSLASH = ((r"\\\s*$", r"\\ ."),)
 """A backslash at the end of a line would join the next one to the comment."""
@@ -264,7 +273,7 @@ _C_PLACE = (
 _CPP_INCLUDES = "".join(
     f"#include <{name}>\n"
     for name in (
-        *("algorithm", "cmath", "deque", "functional", "iomanip", "iostream", "map"),
+        *("algorithm", "climits", "cmath", "deque", "functional", "iomanip", "iostream", "map"),
         *("numeric", "queue", "set", "sstream", "stack", "string", "tuple"),
         *("unordered_map", "unordered_set", "utility", "vector"),
     )
@@ -391,6 +400,16 @@ _TABLE = (
             redeclared="",
             unset=frozenset({"array_initializer"}),
             static="static ",
+            shared="static ",
+            local="""
+            (variable_declarator name: (identifier) @name)
+            (formal_parameter name: (identifier) @name)
+            (catch_formal_parameter name: (identifier) @name)
+            (enhanced_for_statement name: (identifier) @name)
+            (inferred_parameters (identifier) @name)
+            (lambda_expression parameters: (identifier) @name)
+            (resource name: (identifier) @name)
+            """,
         ),
         layout=ProgramLayout(
             outside_around=("class Main {", "}"),
@@ -403,6 +422,7 @@ _TABLE = (
         prints=r"System\.out\.print",
         reads_input=r"\bSystem\.in\b",
         error_line=r"\(Main\.java:(\d+)\)",
+        error_text=r'^Exception in thread "[^"]*" (.+)$',
         # Java requires the file name of the public class, and judges agree on `Main`.
         file_name="Main.java",
         compile_command=("javac", *_JAVAC_OPTIONS),
@@ -469,6 +489,9 @@ _TABLE = (
             declared=_C_DECLARED,
             redeclared="",
             unset=frozenset({"initializer_list"}),
+            shared="",
+            shared_constants=True,
+            local=_C_LOCAL,
         ),
         layout=ProgramLayout(main_around=("int main(void) {", "    return 0;\n}")),
         place=_C_PLACE,
@@ -515,11 +538,15 @@ _TABLE = (
             main=_C_MAIN,
             declared=_C_DECLARED,
             redeclared="",
+            shared="",
+            local=f"{_C_LOCAL} (reference_declarator (identifier) @name)",
         ),
         layout=ProgramLayout(main_around=("int main() {", "    return 0;\n}")),
         place=_C_PLACE,
         prints=r"(std::)?cout\b|printf\(",
         reads_input=r"\bcin\b|\bscanf\s*\(|\bgetchar\s*\(|\bstdin\b",
+        error_text=r"^terminate called after throwing an instance of '(.+)'"
+        r"(?:\n  what\(\):  (.+))?",
         file_name="program.cpp",
         compile_command=("g++", *_CPP_OPTIONS, "-o", "program", "program.cpp"),
         preparation=Preparation(
@@ -589,6 +616,17 @@ _TABLE = (
             (inc_statement (identifier) @name)
             (dec_statement (identifier) @name)
             """,
+            shared="var ",
+            local="""
+            (short_var_declaration left: (expression_list (identifier) @name))
+            (range_clause left: (expression_list (identifier) @name))
+            (receive_statement left: (expression_list (identifier) @name))
+            (var_spec name: (identifier) @name)
+            (const_spec name: (identifier) @name)
+            (parameter_declaration name: (identifier) @name)
+            (variadic_parameter_declaration name: (identifier) @name)
+            (type_switch_statement alias: (expression_list (identifier) @name))
+            """,
         ),
         layout=ProgramLayout(
             package="package main",
@@ -605,7 +643,7 @@ _TABLE = (
         prints=r"fmt\.Print",
         reads_input=r"\bos\.Stdin\b|\bfmt\.(Scan|Scanln|Scanf)\(",
         error_line=r"program\.go:(\d+)",
-        error_text=r"^(panic|fatal error): .*$",
+        error_text=r"^(?:panic|fatal error): .*$",
         file_name="program.go",
         compile_command=("go", "build", "-o", "program", "program.go"),
         # No network, a cache of each program's own, and no C compiler, which could start programs.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -12,7 +13,16 @@ from typing import Any, Literal
 from multiturn.text.grammar import Query, StepTree, parse_step
 from multiturn.text.languages import Grammar, Language
 
-__all__ = ["Edit", "StepPart", "StepParts", "descendants", "divide", "queries_of"]
+__all__ = [
+    "Edit",
+    "StepPart",
+    "StepParts",
+    "declared_names",
+    "descendants",
+    "divide",
+    "identifiers",
+    "queries_of",
+]
 
 Edit = tuple[int, int, str]
 """What takes the place of some bytes: their start and end, and the text."""
@@ -20,9 +30,9 @@ Edit = tuple[int, int, str]
 
 @dataclass(frozen=True, slots=True)
 class StepPart:
-    """An import, a function or a type, or a run of statements."""
+    """An import, a function or a type, a shared variable, or a run of statements."""
 
-    kind: Literal["import", "outside", "main"]
+    kind: Literal["import", "outside", "shared", "main"]
     start: int
     """The first byte, comments above included."""
     end: int
@@ -44,6 +54,8 @@ class StepParts:
     statements: list[Any] = field(default_factory=list)
     """The nodes of the statements."""
     edits: list[Edit] = field(default_factory=list)
+    shared: list[Any] = field(default_factory=list)
+    """The nodes of the declarations that are outside `main` because functions use them."""
     unwrapped: bool = False
     """Whether the statements were in a `main`."""
 
@@ -102,6 +114,7 @@ class GrammarQueries:
     declared: Query
     import_uses: Query
     written: Query
+    local: Query
 
 
 @lru_cache
@@ -116,12 +129,13 @@ def queries_of(entry: Language) -> GrammarQueries:
     return GrammarQueries(*(Query(entry, source) for source in sources))
 
 
-def divide(entry: Language, code: str) -> StepParts | None:
+def divide(entry: Language, code: str, shared: AbstractSet[str] = frozenset()) -> StepParts | None:
     """The parts of a step; None if it does not parse.
 
     Args:
         entry: a language that has a grammar.
         code: the step.
+        shared: variables whose declaration belongs outside `main`.
 
     Raises:
         MissingDependencyError: the grammar's package is not installed.
@@ -130,14 +144,21 @@ def divide(entry: Language, code: str) -> StepParts | None:
     if tree is None or entry.grammar is None:
         return None
     divider = _Divider(
-        entry.grammar, queries_of(entry), StepParts(tree, entry.grammar.import_alone)
+        entry.grammar, queries_of(entry), StepParts(tree, entry.grammar.import_alone), shared
     )
     divider.add(tree.nodes)
     return divider.found
 
 
 class _Divider:
-    def __init__(self, grammar: Grammar, queries: GrammarQueries, found: StepParts) -> None:
+    def __init__(
+        self,
+        grammar: Grammar,
+        queries: GrammarQueries,
+        found: StepParts,
+        shared: AbstractSet[str],
+    ) -> None:
+        self._shared = set(shared)
         self._grammar = grammar
         self._queries = queries
         self.found = found
@@ -163,6 +184,11 @@ class _Divider:
                     self._extend(node.end_byte)
                 continue
             start = node.start_byte if comment_start is None else comment_start
+            main = next(self._queries.main.matches(node), None)
+            if main is not None:
+                self._unwrap(main)
+                comment_start, line = None, -1  # a comment behind its brace is behind no part
+                continue
             comment_start, line = None, node.end_point[0]
             self._add_node(start, node, outside=outside)
         if comment_start is not None:
@@ -177,17 +203,40 @@ class _Divider:
 
     def _add_node(self, start: int, node: Any, *, outside: bool) -> None:
         grammar = self._grammar
-        main = next(self._queries.main.matches(node), None)
-        if main is not None:
-            self._unwrap(main)
-        elif node.type in grammar.dropped:
+        if node.type in grammar.dropped:
             return
-        elif node.type in grammar.imports:
+        if node.type in grammar.imports:
             self._add_imports(start, node)
         elif outside or node.type in grammar.outside or self._is_outside(node):
             self._add_outside(start, node)
+        elif self._declares_shared(node):
+            self._add_shared(start, node)
         else:
             self._add_statement(start, node)
+
+    def _declares_shared(self, node: Any) -> bool:
+        return bool(self._shared) and not self._shared.isdisjoint(
+            declared_names(self._queries, node)
+        )
+
+    def _add_shared(self, start: int, node: Any) -> None:
+        names = declared_names(self._queries, node)
+        self._shared -= names  # what declares them again sets them
+        before = self._grammar.shared or ""
+        if before and not (
+            node.type.startswith(before.strip()) or before.strip() in _modifiers(node)
+        ):
+            self.found.edits.append((node.start_byte, node.start_byte, before))
+        for match in self._queries.declared.matches(node):
+            for cut in match.get("cut", ()):
+                if self._grammar.redeclared:
+                    edit = (cut.start_byte, cut.end_byte, self._grammar.redeclared)
+                    if edit not in self.found.edits:
+                        self.found.edits.append(edit)
+        self.found.shared.append(node)
+        self.found.parts.append(
+            StepPart("shared", start, node.end_byte, node, tuple(sorted(names)))
+        )
 
     def _is_outside(self, node: Any) -> bool:
         return next(self._queries.outside_if.matches(node), None) is not None
@@ -199,10 +248,12 @@ class _Divider:
         if "class" in main:
             members = main["class"][0].child_by_field_name("body").children[1:-1]
             self.add([each for each in members if each.id != body.parent.id], outside=True)
-        statements = list(body.children[1:-1])
-        while statements and statements[-1].type in ("return_statement", ";"):
-            statements.pop()
-        self.add(statements)
+        statements = [
+            statement
+            for each in body.children[1:-1]
+            for statement in (each.children if each.type == "statement_list" else (each,))
+        ]
+        self.add(_without_last_return(statements))
 
     def _add_imports(self, start: int, node: Any) -> None:
         item_type = self._grammar.import_item
@@ -237,6 +288,18 @@ class _Divider:
         self.found.parts.append(StepPart("main", start, end, node))
 
 
+def declared_names(queries: GrammarQueries, node: Any) -> set[str]:
+    """The variables that a statement declares."""
+    return {
+        each.text.decode() for match in queries.declared.matches(node) for each in match["name"]
+    }
+
+
+def identifiers(node: Any) -> set[str]:
+    """The names in a part of a tree; not of types and fields, where the grammar has others."""
+    return {each.text.decode() for each in descendants(node) if each.type == "identifier"}
+
+
 def descendants(node: Any) -> Iterator[Any]:
     """A node of a tree and all nodes in it, in order."""
     waiting = [node]
@@ -244,6 +307,18 @@ def descendants(node: Any) -> Iterator[Any]:
         each = waiting.pop()
         yield each
         waiting += reversed(each.children)
+
+
+def _without_last_return(statements: Sequence[Any]) -> list[Any]:
+    """The statements of a `main`; its end does not end those of the steps that follow."""
+    last = len(statements)
+    while last and (
+        statements[last - 1].type in ("return_statement", ";", "\n")
+        or "comment" in statements[last - 1].type
+    ):
+        last -= 1
+    ending = [each for each in statements[last:] if "comment" in each.type]
+    return [*statements[:last], *ending]
 
 
 def _modifiers(node: Any) -> list[str]:

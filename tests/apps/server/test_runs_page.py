@@ -75,7 +75,7 @@ def test_a_failure_is_found_read_and_replayed(page: Any) -> None:
     page.locator("#rename", has_text=f"turns {problem.id}/0").wait_for()
     page.locator("#turns > .turn").nth(len(problem.turns) - 1).wait_for()
     shown(page.locator("#turns")).to_contain_text("NameError")
-    page.go_back()
+    page.evaluate("history.back()")
     page.locator("#view .error").wait_for()
 
 
@@ -95,7 +95,7 @@ def test_samples_are_filtered(page: Any) -> None:
     # The filter stays when a sample was read.
     follow(page, "p1/100")
     page.locator("#view .turn .prompt", has_text="Set x.").wait_for()
-    page.go_back()
+    page.evaluate("history.back()")
     page.get_by_text("1 sample matches.").wait_for()
     shown(page.locator("#filter-text")).to_have_value("x = 100")
 

@@ -54,12 +54,47 @@ _EXCEPTIONS = {
     "MemoryError": "memory", "_ArrayMemoryError": "memory",
 }  # fmt: skip
 
+_COMPILER_MESSAGES = (
+    ("import", r"No such file or directory|package \S+ does not exist|could not import"
+        r"|is not in (?:GOROOT|std)|no required module"),
+    ("type", r"incompatible|cannot be (?:converted|applied|dereferenced)|invalid conversion"
+        r"|conversion from|cannot convert|cannot use|no match|no suitable|no viable"
+        r"|invalid (?:operand|operation|type argument)|mismatched types|bad operand|no member"
+        r"|no field or method|too (?:many|few) arguments|not enough arguments|not applicable"
+        r"|too many return values|not enough return values|missing return|non-void|array type"
+        r"|storage size|not a (?:function|pointer)|cannot call|lossy conversion|incomparable"
+        r"|actual and formal argument lists|cannot range over|cannot index|cannot assign"
+        r"|from a static context|discards|no instance"),
+    ("name", r"undeclared|not declared|cannot find symbol|^undefined: |undefined reference"
+        r"|unknown type name|does not name a type|might not have been initialized"),
+    ("syntax", r"syntax error|expected|illegal|unclosed|unterminated|missing terminating|stray"
+        r"|reached end of file|not a statement|without 'try'|orphaned"),
+)  # fmt: skip
+"""Of gcc, javac and go; the first that is found gives the kind."""
+
+_RUNTIME_MESSAGES = (
+    ("memory", r"OutOfMemoryError|bad_alloc|out of memory"),
+    ("recursion", r"StackOverflowError|Maximum call stack|stack overflow"),
+    ("import", r"Cannot find (?:module|package)|ClassNotFound"),
+    ("name", r"^ReferenceError"),
+    ("value", r"\bin JSON\b|ArithmeticException|NumberFormat|IllegalArgument|InputMismatch"
+        r"|divide by zero|invalid_argument|domain_error|length_error|NegativeArraySize"),
+    ("index_or_key", r"IndexOutOfBounds|index out of range|slice bounds out of range|out_of_range"
+        r"|NoSuchElement|EmptyStack"),
+    ("type", r"NullPointer|ClassCast|nil pointer|nil map|bad_cast|bad_function_call"
+        r"|bad_optional_access|interface conversion|UnsupportedOperation|ArrayStore"),
+    ("value", r"^RangeError"),
+)  # fmt: skip
+"""Of the runtimes of JavaScript, Java, Go and C++."""
+
 _STATUSES = {
     "syntax_error": "syntax",
     "timed_out_cpu": "time",
     "timed_out_wall": "time",
     "out_of_memory": "memory",
 }
+
+_PRINTS = re.compile(r"(?i)print|console\.log|\bcout\b|\bputs\b|\bputchar\b|\.write\(")
 
 _PART_OF_RULE = ("comment line", "second print", "second def", "three newlines", "triple quote")
 
@@ -120,14 +155,25 @@ def turn_of_line(line: FullLine, number: int | None) -> int | None:
 
 def _prevented(line: FullLine, outcome: OutcomePart) -> ClassifiedError:
     turn = turn_of_line(line, outcome.line)
-    error = outcome.error or outcome.status.replace("_", " ")
-    name = error.partition(":")[0].rpartition(".")[2]
-    kind = _STATUSES.get(outcome.status) or _EXCEPTIONS.get(name, "other")
+    error = outcome.error or outcome.signal or outcome.status.replace("_", " ")
+    kind = _kind_of(outcome, error)
     if kind in ("syntax", "name"):
         cut = _cut_behind(line, kind, error, turn)
         if cut is not None:
             return cut
     return ClassifiedError(kind, _short(error), turn)
+
+
+def _kind_of(outcome: OutcomePart, error: str) -> str:
+    """The kind by Python's name of the exception, or by the words of another language's tools."""
+    compiled = outcome.compiling and outcome.status == "syntax_error"
+    if outcome.status in _STATUSES and not compiled:
+        return _STATUSES[outcome.status]
+    name = error.partition(":")[0].rpartition(".")[2]
+    if name in _EXCEPTIONS and not compiled and " in JSON" not in error:
+        return _EXCEPTIONS[name]
+    words = _COMPILER_MESSAGES if compiled else _RUNTIME_MESSAGES
+    return next((kind for kind, pattern in words if re.search(pattern, error)), "other")
 
 
 def _cut_behind(line: FullLine, kind: str, error: str, turn: int | None) -> ClassifiedError | None:
@@ -166,7 +212,7 @@ def _printed_nothing(line: FullLine) -> ClassifiedError:
     for turn in reversed(range(len(line.steps))):
         step = line.steps[turn]
         if step.cut_by and any(part in step.cut_by for part in _PART_OF_RULE):
-            if "print" not in step.text:
+            if not _PRINTS.search(step.text):
                 left = "nothing" if not step.text.strip() else "no print"
                 return ClassifiedError("cut", f"the cut at {step.cut_by} left {left}", turn)
         elif step.finish_reason == "length" and turn == len(line.steps) - 1:

@@ -46,6 +46,8 @@ class OutcomePart:
     status: str
     error: str | None = None
     line: int | None = None
+    signal: str | None = None
+    compiling: bool = False
 
 
 @dataclass(slots=True)

@@ -38,13 +38,8 @@ COMPILE_LIMITS = Limits(
 )
 """What a compiler may use: the same on every machine, and not part of a program's own limits."""
 
-_OUT_OF_MEMORY = (
-    b"OutOfMemoryError",
-    b"heap out of memory",
-    b"std::bad_alloc",
-    b"Cannot allocate memory",
-    b"out of memory",
-)
+_OUT_OF_MEMORY = r"^.*(?:OutOfMemoryError|std::bad_alloc|Cannot allocate memory|out of memory).*$"
+"""The line in which a runtime says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +54,7 @@ class BuildAndRun:
     error_line: str = ""
     """A pattern for the line that failed, in what the program prints; see `Language`."""
     error_text: str = ""
-    """A pattern for the line that names the error."""
+    """A pattern for the words that name the error."""
 
 
 class BuildAndRunChild(Child):
@@ -172,23 +167,30 @@ class BuildAndRunChild(Child):
         killed = signal_outcome(-code, last["cpu_seconds"], self.limits) if code < 0 else None
         if killed is not None and killed.status is Status.TIMED_OUT_CPU:
             return killed
-        if any(message in stderr for message in _OUT_OF_MEMORY):
-            return Outcome(Status.OUT_OF_MEMORY, error=_error_line(stderr))
-        if killed is not None:
-            return killed
         text = stderr.decode(errors="replace")
+        exhausted = _found(_OUT_OF_MEMORY, text)
+        if exhausted is not None:
+            return Outcome(Status.OUT_OF_MEMORY, error=exhausted[0].strip()[:2000])
         named = _found(self._build.error_text, text)
+        if killed is not None and named is None:
+            return killed
         at = _found(self._build.error_line, text)
         return Outcome(
             Status.RAISED,
-            error=(named[0][:2000] if named else _error_line(stderr)) or f"exit code {code}",
+            error=(_words(named) if named else _error_line(stderr)) or f"exit code {code}",
             line=int(at[1]) if at else None,
-            exit_code=code,
+            signal=killed.signal if killed is not None else None,
+            exit_code=None if killed is not None else code,
         )
 
 
 def _found(pattern: str, text: str) -> re.Match[str] | None:
     return re.search(pattern, text, re.MULTILINE) if pattern else None
+
+
+def _words(found: re.Match[str]) -> str:
+    """The groups of a pattern, or all that it matches."""
+    return (": ".join(filter(None, found.groups())) or found[0])[:2000]
 
 
 def _compile_error(stderr: bytes, otherwise: str = "") -> Outcome:

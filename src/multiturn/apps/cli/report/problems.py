@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from multiturn.benchmarks.own_languages import own_languages, own_problems_in, own_sha256
 from multiturn.benchmarks.problem_set import INCLUDED_SETS, Problem
 from multiturn.core.files import sha256_file
 from multiturn.report.problem_texts import CaseTexts, ProblemTexts
@@ -17,11 +18,19 @@ def problem_texts(records: Records) -> ProblemTexts:
     and expected values.
     """
     named = {sha256 for _, sha256 in records.problem_sets}
-    return {
-        (sha256, problem.id, number): _case(problem, number)
+    found = [
+        (sha256, included.problems())
         for included in INCLUDED_SETS.values()
         if (sha256 := sha256_file(included.path)) in named
-        for problem in included.problems()
+    ] + [
+        (sha256, own_problems_in(key))
+        for key in own_languages()
+        if (sha256 := own_sha256(key)) in named
+    ]
+    return {
+        (sha256, problem.id, number): _case(problem, number)
+        for sha256, problems in found
+        for problem in problems
         for number in range(len(problem.inputs))
     }
 
