@@ -187,3 +187,7 @@ def test_a_run_is_recorded_and_resumed(key, tmp_path):
     assert run(command) == 0
     assert run(["bench", "rejudge", str(out)]) == 0
     assert run(["bench", "show", str(out)]) == 0
+    pytest.importorskip("statsmodels", reason="the extra `report` is not installed")
+    assert run(["report", str(out), "-o", str(tmp_path / "report")]) == 0
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "are not known here" not in page

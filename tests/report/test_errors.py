@@ -41,6 +41,90 @@ def raised(error: str, line: int | None = None, status: str = "raised") -> dict[
     }
 
 
+OTHER_LANGUAGES = {
+    "syntax": [
+        "error: expected expression before ‘;’ token",
+        "error: illegal start of expression",
+        "syntax error: unexpected }, expecting expression",
+        "error: reached end of file while parsing",
+    ],
+    "import": [
+        "fatal error: nope.h: No such file or directory",
+        "error: package foo.bar does not exist",
+        "program.go:4:2: package nope is not in GOROOT (/usr/lib/go/src/nope)",
+    ],
+    "name": [
+        "error: ‘x’ undeclared (first use in this function)",
+        "undefined reference to `f'",
+        "error: ‘foo’ was not declared in this scope",
+        "error: unknown type name ‘list’",
+        "error: cannot find symbol: method foo()",
+        "undefined: foo",
+        "error: variable y might not have been initialized",
+    ],
+    "type": [
+        "error: incompatible types: String cannot be converted to char",
+        "missing return",
+        "error: no match for ‘operator<<’ (operand types are ‘std::ostream’ and ‘std::vector<int>’)",
+        'cannot use "a" (untyped string constant) as int value in variable declaration',
+        "x.foo undefined (type []int has no field or method foo)",
+        "error: int cannot be dereferenced",
+        "error: ‘class std::vector<int>’ has no member named ‘foo’",
+    ],
+    "other": ["i declared but not used", "error: redefinition of ‘values’"],
+}
+RUNTIMES = {
+    "name": ["ReferenceError: foo is not defined"],
+    "type": [
+        "TypeError: Cannot read properties of null (reading 'x')",
+        'java.lang.NullPointerException: Cannot invoke "String.length()"',
+        "java.lang.ClassCastException: class A cannot be cast to class B",
+        "panic: runtime error: invalid memory address or nil pointer dereference",
+    ],
+    "index_or_key": [
+        "java.lang.ArrayIndexOutOfBoundsException: Index 5 out of bounds for length 2",
+        "java.util.NoSuchElementException",
+        "panic: runtime error: index out of range [5] with length 1",
+        "std::out_of_range: vector::_M_range_check: __n (which is 3) >= this->size() (which is 0)",
+    ],
+    "value": [
+        "SyntaxError: Unexpected token } in JSON at position 9",
+        "RangeError: Invalid array length",
+        "java.lang.ArithmeticException: / by zero",
+        "panic: runtime error: integer divide by zero",
+        'java.lang.NumberFormatException: For input string: "x"',
+        "std::invalid_argument: stoi",
+    ],
+    "syntax": ["SyntaxError: Unexpected token ';'"],
+    "import": ["Error: Cannot find module 'nope'"],
+    "recursion": [
+        "RangeError: Maximum call stack size exceeded",
+        "java.lang.StackOverflowError",
+        "fatal error: stack overflow",
+    ],
+    "other": [
+        "panic: own",
+        "java.lang.RuntimeException: own",
+        "Error: own",
+        "std::runtime_error: own",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "compiling"),
+    [(kind, each, True) for kind, found in OTHER_LANGUAGES.items() for each in found]
+    + [(kind, each, False) for kind, found in RUNTIMES.items() for each in found],
+)
+def test_errors_of_other_languages_have_the_same_kinds(
+    kind: str, error: str, compiling: bool
+) -> None:
+    failure = raised(error, status="syntax_error" if compiling else "raised")
+    failure["outcome"]["compiling"] = compiling
+    line = full_line(json.dumps(sample("p", **failure)).encode())
+    assert classify(line, line.verdicts["strict"], None).kind == kind
+
+
 FAILURES: dict[str, list[dict[str, Any]]] = {
     "syntax": [raised("SyntaxError: invalid syntax", 1, "syntax_error")],
     "import": [raised("ModuleNotFoundError: No module named 'x'"), raised("ImportError: x")],

@@ -64,7 +64,10 @@ _COMPILER_MESSAGES = (
         r"|too many return values|not enough return values|missing return|non-void|array type"
         r"|storage size|not a (?:function|pointer)|cannot call|lossy conversion|incomparable"
         r"|actual and formal argument lists|cannot range over|cannot index|cannot assign"
-        r"|from a static context|discards|no instance"),
+        r"|from a static context|discards|no instance|could not convert|cannot bind|ambiguous"
+        r"|invalid (?:initialization|use of void|method reference|argument)|void value|read-only"
+        r"|declared void|in something not a|non-class type|cannot be used as a function"
+        r"|return-statement with|assignment mismatch|used as value"),
     ("name", r"undeclared|not declared|cannot find symbol|^undefined: |undefined reference"
         r"|unknown type name|does not name a type|might not have been initialized"),
     ("syntax", r"syntax error|expected|illegal|unclosed|unterminated|missing terminating|stray"
@@ -94,7 +97,7 @@ _STATUSES = {
     "out_of_memory": "memory",
 }
 
-_PRINTS = re.compile(r"(?i)print|console\.log|\bcout\b|\bputs\b|\bputchar\b|\.write\(")
+_PRINTS = re.compile(r"print|\bPrint(?:ln|f)?\(|console\.log|\bcout\b|\bput(?:s|char)\(|\.write\(")
 
 _PART_OF_RULE = ("comment line", "second print", "second def", "three newlines", "triple quote")
 
