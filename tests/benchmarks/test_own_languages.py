@@ -137,7 +137,22 @@ def test_every_prompt_is_in_the_comments_of_the_language(key, arm):
     assert isinstance(action, Generate)
     assert action.prompt.startswith(LANGUAGES[key].header)
     last = action.prompt.rstrip("\n").rpartition("\n")[2]
-    assert last.startswith("// ") and not re.search(r"<<\w+>>", action.prompt)
+    assert last.lstrip().startswith("// ") and not re.search(r"<<\w+>>", action.prompt)
+
+
+@pytest.mark.parametrize("name", ["published", "next_prompt"])
+@pytest.mark.parametrize("key", OTHERS)
+def test_a_turn_ends_where_the_model_writes_the_next(key, name):
+    """In the place where the turns stand: in `main`, if the language has one."""
+    task = open_task("own", arm="turns", language=key)
+    solver = task.solver(task.items()[0], ArmSettings(truncation=name))
+    action = next(solver)
+    assert isinstance(action, Generate)
+    last = action.prompt.rstrip("\n").rpartition("\n")[2]
+    indent = last[: -len(last.lstrip())]
+    assert bool(indent) == (LANGUAGES[key].layout is not None)
+    cut = action.stop.find(f"{indent}f(1)\n\n{last}\n{indent}f(2)")
+    assert cut is not None and cut.position == len(f"{indent}f(1)\n\n")
 
 
 @pytest.mark.parametrize("arm", ["feedback", "loop", "chat"])

@@ -43,7 +43,7 @@ def raised(error: str, line: int | None = None, status: str = "raised") -> dict[
 
 OTHER_LANGUAGES = {
     "syntax": [
-        "error: expected expression before ‘;’ token",
+        "error: expected expression before ';' token",
         "error: illegal start of expression",
         "syntax error: unexpected }, expecting expression",
         "error: reached end of file while parsing",
@@ -54,10 +54,10 @@ OTHER_LANGUAGES = {
         "program.go:4:2: package nope is not in GOROOT (/usr/lib/go/src/nope)",
     ],
     "name": [
-        "error: ‘x’ undeclared (first use in this function)",
+        "error: 'x' undeclared (first use in this function)",
         "undefined reference to `f'",
-        "error: ‘foo’ was not declared in this scope",
-        "error: unknown type name ‘list’",
+        "error: 'foo' was not declared in this scope",
+        "error: unknown type name 'list'",
         "error: cannot find symbol: method foo()",
         "undefined: foo",
         "error: variable y might not have been initialized",
@@ -65,13 +65,13 @@ OTHER_LANGUAGES = {
     "type": [
         "error: incompatible types: String cannot be converted to char",
         "missing return",
-        "error: no match for ‘operator<<’ (operand types are ‘std::ostream’ and ‘std::vector<int>’)",
+        "error: no match for 'operator<<' (operand types are 'A' and 'B')",
         'cannot use "a" (untyped string constant) as int value in variable declaration',
         "x.foo undefined (type []int has no field or method foo)",
         "error: int cannot be dereferenced",
-        "error: ‘class std::vector<int>’ has no member named ‘foo’",
+        "error: 'class std::vector<int>' has no member named 'foo'",
     ],
-    "other": ["i declared but not used", "error: redefinition of ‘values’"],
+    "other": ["i declared but not used", "error: redefinition of 'values'"],
 }
 RUNTIMES = {
     "name": ["ReferenceError: foo is not defined"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from multiturn.synthesis.execution import READS_INPUT
 from multiturn.synthesis.expectations import read_expectation
 from multiturn.synthesis.export import export_session
 from multiturn.synthesis.loop import Synthesizer
-from multiturn.synthesis.prompts import CommentStyle, FinishedTurn
+from multiturn.synthesis.prompts import CommentStyle, FinishedTurn, choose_style
 from multiturn.synthesis.records import Example, Sampling, Session, SessionSettings
 from multiturn.synthesis.specification import Specification, TurnTemplate
 from multiturn.synthesis.store import SessionStore
@@ -236,10 +237,26 @@ def test_the_prompt_is_the_steps_in_order():
     history = [FinishedTurn("Write f.", TWICE["c"]), FinishedTurn("Set n.", "int n = 4;")]
     text = style.render("#include <stdio.h>\n\n", history, "Print it.")
     assert text == (
-        f"#include <stdio.h>\n\n// Write f.\n{TWICE['c']}\n\n"
-        "// Set n.\nint n = 4;\n\n// Print it.\n"
+        f"#include <stdio.h>\n\nint main(void) {{\n    // Write f.\n"
+        f"{textwrap.indent(TWICE['c'], '    ')}\n\n"
+        "    // Set n.\n    int n = 4;\n\n    // Print it.\n"
     )
     assert text.startswith(style.render("#include <stdio.h>\n\n", history[:1], "Set n."))
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_what_continues_the_steps_ends_where_the_next_begins(key):
+    """As CodeGen-Multi writes: statements in `main`, and perhaps functions behind it."""
+    entry = language(key)
+    style = choose_style(ScriptedEngine({}).info, "comment", written_in=entry)
+    text = style.render("", [FinishedTurn("Set n.", "n = 4;")], "Print it.")
+    indent = "" if entry.layout is None else entry.layout.indent_opened
+    written = f"{indent}{PRINT[key].format('n')}\n\n{indent}"
+    more = f"{written}{entry.comment} Print it again.\n{written}"
+    cut = style.stop.find(more)
+    assert cut is not None and cut.reason == "own step"
+    assert style.clean(more[: cut.position], []) == PRINT[key].format("n")
+    assert text.endswith(f"{indent}{entry.comment} Print it.\n")
 
 
 def test_an_answer_that_repeats_the_program_is_the_new_step():

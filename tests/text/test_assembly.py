@@ -9,7 +9,13 @@ from multiturn.text.languages import LANGUAGES, language
 
 pytest.importorskip("tree_sitter", reason="needs the extra `languages`")
 
-from multiturn.text.assembly import assemble, assemble_program, tidy_step
+from multiturn.text.assembly import (
+    assemble,
+    assemble_program,
+    completed_step,
+    shown_steps,
+    tidy_step,
+)
 from multiturn.text.grammar import longest_parsing_step, step_parses
 from multiturn.text.step_parts import divide
 from tests.text.shared_steps import SHARED
@@ -206,6 +212,46 @@ def test_what_does_not_parse_is_there_for_the_compiler():
 )
 def test_a_main_around_a_step_is_taken_off(key, answer, step):
     assert tidy_step(language(key), answer) == step
+
+
+BEHIND = {
+    "c": "int f(int a) {\n    return a;\n}",
+    "cpp": "int f(int a) {\n    return a;\n}",
+    "java": "static int f(int a) {\n    return a;\n}",
+    "go": "func f(a int) int {\n\treturn a\n}",
+}
+
+
+@pytest.mark.parametrize("key", BEHIND)
+def test_functions_behind_a_main_that_closes_are_part_of_the_step(key):
+    entry = language(key)
+    call = "f(1)" if key == "go" else "f(1);"
+    assert entry.layout is not None
+    step = f"{entry.layout.indent_opened}{call}"
+    for brace in ("}", "} // main", "}\n}" if key == "java" else "}\n"):
+        text = f"{step}\n{brace}\n\n{BEHIND[key]}"
+        assert completed_step(entry, text) == f"{step}\n\n{BEHIND[key]}"
+        assert divide(entry, tidy_step(entry, text)) is not None
+        program = assemble(key, "", [("", tidy_step(entry, text))])
+        assert program.index("f(1)") > program.index("return a")
+        assert completed_step(entry, f"{text}\n\n{BEHIND[key][:-8]}") == completed_step(entry, text)
+    # What is behind it and is no function, is not of the program.
+    assert completed_step(entry, f"{step}\n}}\n{call}\n") == step
+    assert completed_step(entry, f"{step}\n}}\n") == step
+    assert completed_step(entry, f"{step}\n}}") == step
+    returns = "return 0;" if key in ("c", "cpp") else "return"
+    assert completed_step(entry, f"{step}\n{returns}\n}}") == step
+
+
+def test_a_model_sees_the_steps_in_an_open_main():
+    steps = [("Set n.", "int n = 4;"), ("Wait.", "if (n) {\n    f();\n}")]
+    assert shown_steps(language("java"), "import java.util.*;\n\n", steps) == (
+        "import java.util.*;\n\npublic static void main(String[] args) throws Exception {\n"
+        "    // Set n.\n    int n = 4;\n\n    // Wait.\n    if (n) {\n        f();\n    }\n"
+    )
+    assert shown_steps(language("javascript"), "", [("Set n.", "let n = 4;")]) == (
+        "// Set n.\nlet n = 4;\n"
+    )
 
 
 def test_the_longest_beginning_that_parses():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,13 @@ from multiturn.text.languages import LANGUAGES, language
 
 pytest.importorskip("tree_sitter", reason="needs the extra `languages`")
 
-from multiturn.text.assembly import assemble, assemble_program, steps_in_order, tidy_step
+from multiturn.text.assembly import (
+    assemble,
+    assemble_program,
+    shown_steps,
+    steps_in_order,
+    tidy_step,
+)
 from multiturn.text.grammar import step_parses
 from multiturn.text.step_parts import divide
 
@@ -191,6 +198,9 @@ def test_any_text_becomes_a_program_whose_lines_know_their_steps(key, steps, hea
     assert len(program.steps) == program.text.count("\n")
     assert {step for step in program.steps if step is not None} <= set(range(len(steps)))
     assert steps_in_order(entry, header, steps).startswith(header)
+    # A prompt only grows, so that what was read of it before stays useful.
+    shown = [shown_steps(entry, header, steps[:count]) for count in range(len(steps) + 1)]
+    assert all(later.startswith(earlier) for earlier, later in pairwise(shown))
 
 
 @pytest.mark.parametrize("key", OTHERS)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from multiturn.benchmarks.arms.layout import SEPARATOR, header_text
+from multiturn.benchmarks.arms.layout import SEPARATOR, header_text, in_main, opened_main
 from multiturn.benchmarks.interchange.replay import replay
 from multiturn.benchmarks.loaders.tasks import ProblemTask
 from multiturn.benchmarks.problem_set import Problem
@@ -143,7 +143,8 @@ def _asked(
         return answers[len(actions) - 1] if len(actions) <= len(answers) else ""
 
     replay(task.solver(sample.item, run.config.settings), write)
-    before = header
+    opened = header + opened_main(task.problems[sample.item.problem])
+    before = opened if actions and actions[0].prompt.startswith(opened) else header
     for action, answer in zip(actions, answers, strict=False):
         if run.config.arm == "gold_prefix" and SEPARATOR in action.prompt:
             # It has reference code there; its last comment is the prompt.
@@ -157,6 +158,8 @@ def _references(problem: Problem, sample: Sample, arm: str) -> list[str]:
     if arm == "shuffled" or not all(turn.reference for turn in problem.turns):
         return []
     references = list(problem.fill(problem.inputs[sample.item.case]).references)
+    if arm in ("turns", "gold_prefix"):
+        references = [in_main(problem, reference) for reference in references]
     if arm == "gold_prefix":
         return [references[sample.item.turn or 0]]
     return references if arm == "turns" else [SEPARATOR.join(references)]

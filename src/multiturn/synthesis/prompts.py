@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -15,7 +16,7 @@ from multiturn.synthesis.program_text import PYTHON
 from multiturn.synthesis.records import StyleName
 from multiturn.synthesis.strategy import Strategy
 from multiturn.synthesis.trimming import strip_repeated_history, strip_repeated_steps
-from multiturn.text.assembly import steps_in_order
+from multiturn.text.assembly import shown_steps, steps_in_order
 from multiturn.text.languages import Language
 from multiturn.text.truncation import FenceEnd, NextComment, PublishedRule, StopRule
 
@@ -113,9 +114,14 @@ class CommentStyle:
         notes: str = "",
     ) -> str:
         """The program so far and the turn; a failed attempt follows as a comment."""
-        as_comment = self.written_in.as_comment
+        layout = self.written_in.layout
+        indent = "" if layout is None else layout.indent_opened
+
+        def as_comment(said: str) -> str:
+            return textwrap.indent(self.written_in.as_comment(said), indent)
+
         steps = [(step.prompt, step.code) for step in history]
-        text = steps_in_order(self.written_in, header, steps) + ("\n" if history else "")
+        text = shown_steps(self.written_in, header, steps) + ("\n" if history else "")
         if self.demonstrate:
             shown = steps_in_order(self.written_in, "", DEMONSTRATION)
             text = f"{shown}\n\n{as_comment(NEW_PROGRAM)}\n{text}"
@@ -142,7 +148,8 @@ class CommentStyle:
             else:
                 closing = fences[1] if len(fences) > 1 else len(lines)
                 lines = lines[opening + 1 : closing]
-        return "\n".join(lines).rstrip().lstrip("\n")
+        code = "\n".join(lines).rstrip().lstrip("\n")
+        return code if self.written_in.layout is None else textwrap.dedent(code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +247,8 @@ def choose_style(
     if wanted == "comment" or (wanted == "auto" and not info.chat_template):
         # The published rule is for Python: it knows `print` and `def`.
         published = strategy.comment_stop == "published" and written_in.inspects
-        stop = PublishedRule() if published else NextComment(mark=written_in.comment)
+        indent = "" if written_in.layout is None else written_in.layout.indent_opened
+        stop = PublishedRule() if published else NextComment(mark=written_in.comment, indent=indent)
         return CommentStyle(stop=stop, demonstrate=demonstrate, written_in=written_in)
     return ChatStyle(chat_template_of(info), demonstrate=demonstrate, written_in=written_in)
 

@@ -16,7 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from multiturn.text.grammar import Query
+from multiturn.text.grammar import Query, longest_parsing_step
 from multiturn.text.languages import Grammar, Language, ProgramLayout, language
 from multiturn.text.shared_variables import shared_variables
 from multiturn.text.step_parts import (
@@ -29,7 +29,18 @@ from multiturn.text.step_parts import (
     queries_of,
 )
 
-__all__ = ["Assembly", "assemble", "assemble_program", "steps_in_order", "tidy_step"]
+__all__ = [
+    "Assembly",
+    "assemble",
+    "assemble_program",
+    "completed_step",
+    "shown_steps",
+    "steps_in_order",
+    "tidy_step",
+]
+
+_LAST_RETURN = re.compile(r"\s*\breturn( 0)?;?$")
+_CLOSED_MAIN = re.compile(r"\s*(?:\}[ \t]*(?://.*)?\n\s*){1,2}")
 
 
 def assemble(name: str, header: str, steps: Sequence[tuple[str, str]]) -> str:
@@ -48,11 +59,57 @@ def assemble(name: str, header: str, steps: Sequence[tuple[str, str]]) -> str:
 
 
 def steps_in_order(entry: Language, header: str, steps: Sequence[tuple[str, str]]) -> str:
-    """The steps one after the other below the header, each with its prompt as a comment.
-
-    This is what a model continues. In Python it is the program itself.
-    """
+    """The steps one after the other below the header, each with its prompt as a comment."""
     return _in_order(entry, header, steps).text
+
+
+def shown_steps(entry: Language, header: str, steps: Sequence[tuple[str, str]]) -> str:
+    """The steps in order, as a model sees and continues them.
+
+    In Python that is the program itself. Where statements belong into `main`, it is opened above
+    the first step and stays open: below functions alone a model writes further functions, or
+    nothing but comments.
+    """
+    layout = entry.layout
+    if layout is None:
+        return steps_in_order(entry, header, steps)
+    plain = [(prompt, textwrap.dedent(code)) for prompt, code in steps]
+    below = textwrap.indent(steps_in_order(entry, "", plain), layout.indent_opened)
+    return f"{header}{layout.main_opened}\n{below}"
+
+
+def completed_step(entry: Language, text: str) -> str:
+    r"""The step at the beginning of a text that continues the steps of a program.
+
+    That is the longest beginning that parses, and functions and types behind a `main` that the
+    text closes.
+
+    Example:
+        >>> from multiturn.text.languages import language
+        >>> completed_step(language("c"), "    f(1);\n}\n\nint g(void) { return 2; }\n\nint h(")
+        '    f(1);\n\nint g(void) { return 2; }'
+
+    Raises:
+        MissingDependencyError: the grammar's package is not installed.
+    """
+    return _completion(entry, text)[0]
+
+
+def _completion(entry: Language, text: str) -> tuple[str, str]:
+    """The step, and what is left of the text."""
+    step = longest_parsing_step(entry, text)
+    rest = text[len(step) :]
+    if entry.layout is None or not rest.lstrip().startswith("}"):
+        return step, rest
+    step = _LAST_RETURN.sub("", step)  # it would end the steps that follow
+    closed = _CLOSED_MAIN.match(rest)
+    if closed is None:
+        return step, rest
+    behind = longest_parsing_step(entry, rest[closed.end() :])
+    parts = divide(entry, behind)
+    if parts is None or not parts.parts or parts.statements:
+        return step, rest
+    return f"{step}\n\n{behind}", rest[closed.end() + len(behind) :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +176,14 @@ def tidy_step(entry: Language, code: str) -> str:
             return parts.flat()
         if parts is not None and not ending:
             return code
+    completed, rest = _completion(entry, code)
+    if not rest.strip():
+        return completed
     shorter = code.rstrip()
     while shorter.endswith("}"):
         shorter = shorter[:-1].rstrip()
         if divide(entry, shorter) is not None:
-            return re.sub(r"\s*\breturn( 0)?;?$", "", shorter)
+            return _LAST_RETURN.sub("", shorter)
     return code
 
 

@@ -116,6 +116,16 @@ class ProgramLayout:
     use: str = ""
     known_imports: Mapping[str, str] = field(default_factory=dict, hash=False)
 
+    @property
+    def main_opened(self) -> str:
+        """The line that begins `main`, where nothing is around it."""
+        return self.main_around[0].removeprefix(self.outside_indent)
+
+    @property
+    def indent_opened(self) -> str:
+        """Before each line of a statement there."""
+        return self.main_indent.removeprefix(self.outside_indent)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:

@@ -165,11 +165,13 @@ class NextComment:
     """The end-of-text string."""
     mark: str = "#"
     """The start of a comment."""
+    indent: str = ""
+    """Stands before each step."""
 
     @property
     def lookahead(self) -> int:
         """One less than the longest stop."""
-        return max(len(self.end_of_text), len(f"\n\n{self.mark}")) - 1
+        return max(len(self.end_of_text), len(f"\n\n{self.indent}{self.mark}")) - 1
 
     def find(self, text: str) -> Cut | None:
         """The earlier of the two."""
@@ -179,11 +181,16 @@ class NextComment:
             cuts.append(Cut(end, "end of text"))
         mark = re.escape(self.mark)
         # A line that begins like a comment may still become one.
-        code = re.search(rf"^(?!{mark})\S(?=[\s\S]{{{len(self.mark) - 1}}})", text, re.MULTILINE)
+        blanks = r"[ \t]*" if self.indent else ""
+        code = re.search(
+            rf"^{blanks}(?!{mark})\S(?=[\s\S]{{{len(self.mark) - 1}}})", text, re.MULTILINE
+        )
         if code is not None:
-            comment = re.compile(rf"\n[ \t]*\n{mark}").search(text, code.start())
+            comment = re.compile(rf"\n[ \t]*\n(?=(?:{self.indent})?{mark})").search(
+                text, code.start()
+            )
             if comment is not None:
-                cuts.append(Cut(comment.end() - len(self.mark), "own step"))
+                cuts.append(Cut(comment.end(), "own step"))
         return min(cuts, key=lambda cut: cut.position) if cuts else None
 
 

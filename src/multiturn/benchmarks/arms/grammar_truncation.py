@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from multiturn.benchmarks.arms.truncation_rule import StopRuleOnly, TruncationRule
 from multiturn.benchmarks.task import Truncation
-from multiturn.text.grammar import longest_parsing_step
+from multiturn.text.assembly import completed_step
 from multiturn.text.languages import Language
 from multiturn.text.truncation import AnyOf, Cut, StopRule, StopStrings
 
@@ -32,7 +32,8 @@ def truncation_by_grammar(
     three newlines: the published rule without what it says of ``print`` and ``def``.
     """
     if name == "published":
-        comment = re.compile(f"^{re.escape(entry.comment)}", re.MULTILINE)
+        indent = "" if entry.layout is None else f"(?:{entry.layout.indent_opened})?"
+        comment = re.compile(f"^{indent}{re.escape(entry.comment)}", re.MULTILINE)
         return StopRuleOnly(
             AnyOf((Opening(comment, "comment"), StopStrings((_END_OF_TEXT, "\n\n\n"))))
         )
@@ -80,6 +81,7 @@ class AfterCode:
 class GrammarTruncation:
     """Ends the answer at the last complete line with which it parses.
 
+    Functions behind a `main` that it closes belong to it.
     First it is cut where its Markdown fence closes, where the model repeats the specification after
     code, where it starts a step of its own (with `next_step`), or at the end-of-text string.
     """
@@ -108,7 +110,7 @@ class GrammarTruncation:
         """The answer without an opening fence, and without a tail that does not parse."""
         fence = _FENCE.search(text)
         answer = text if fence is None else text[fence.end() :].partition("\n")[2]
-        parsed = longest_parsing_step(self.entry, answer)
+        parsed = completed_step(self.entry, answer)
         return parsed, "unparsable tail" if parsed != answer.rstrip() else None
 
 

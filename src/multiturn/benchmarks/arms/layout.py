@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from multiturn.benchmarks.problem_set import FilledProblem, Package, Problem, header
@@ -31,9 +32,12 @@ __all__ = [
     "finished_program",
     "header_text",
     "imports_of",
+    "in_main",
     "next_turn",
+    "opened_main",
     "require_python",
     "require_references",
+    "turn_comment",
     "unlisted_item",
 ]
 
@@ -72,6 +76,26 @@ def comment_of(problem: Problem, prompt: str) -> str:
     return verbatim_comment(prompt) if entry.grammar is None else entry.as_comment(prompt)
 
 
+def opened_main(problem: Problem) -> str:
+    """What stands between the header and the first turn: the beginning of `main`, if there is one.
+
+    A model that does not see it writes a whole program for each turn, or only comments.
+    """
+    layout = language(problem.language).layout
+    return "" if layout is None else f"{layout.main_opened}\n"
+
+
+def turn_comment(problem: Problem, prompt: str) -> str:
+    """The prompt of a turn as a comment in the language of a problem, in `main` if there is one."""
+    return in_main(problem, comment_of(problem, prompt))
+
+
+def in_main(problem: Problem, text: str) -> str:
+    """Lines as they stand in `main`, if the language of a problem has one."""
+    layout = language(problem.language).layout
+    return text if layout is None else textwrap.indent(text, layout.indent_opened)
+
+
 def finished_program(problem: Problem, text: str, header: str, steps: Sequence[str]) -> str:
     """The program that is judged.
 
@@ -91,7 +115,8 @@ def finished_program(problem: Problem, text: str, header: str, steps: Sequence[s
 
 def next_turn(problem: Problem) -> re.Pattern[str]:
     """Matches the beginning of a turn after the program so far, in the language of a problem."""
-    return re.compile(f"(?<={SEPARATOR}){re.escape(language(problem.language).comment)} ")
+    comment = re.escape(language(problem.language).comment)
+    return re.compile(f"(?<={SEPARATOR})[ \\t]*{comment} ")
 
 
 def unlisted_item(count: int, comment: str = "#") -> re.Pattern[str]:

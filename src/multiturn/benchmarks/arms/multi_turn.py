@@ -15,9 +15,12 @@ from multiturn.benchmarks.arms.layout import (
     finished_program,
     header_text,
     imports_of,
+    in_main,
     next_turn,
+    opened_main,
     require_python,
     require_references,
+    turn_comment,
 )
 from multiturn.benchmarks.arms.prompter import Prompter
 from multiturn.benchmarks.problem_set import Problem
@@ -137,12 +140,15 @@ class GoldPrefix:
         case_filled = fill_case(problem, case)
         references = case_filled.references
         header = header_text(problem, settings.header)
+        prompts = case_filled.prompts[:turn]
         steps = [
             comment_of(problem, prompt) + reference
-            for prompt, reference in zip(case_filled.prompts[:turn], references, strict=False)
+            for prompt, reference in zip(prompts, references, strict=False)
         ]
-        program = header + "".join(step + SEPARATOR for step in steps)
-        specification = comment_of(problem, case_filled.prompts[turn])
+        program = header + opened_main(problem)
+        for prompt, reference in zip(prompts, references, strict=False):
+            program += turn_comment(problem, prompt) + in_main(problem, reference) + SEPARATOR
+        specification = turn_comment(problem, case_filled.prompts[turn])
         prompter = Prompter(settings, problem.max_gen_length, language=problem.language)
         answer = yield from prompter.answer(
             program + specification, specification, next_turn(problem)
@@ -158,7 +164,8 @@ class GoldPrefix:
 def _multi_turn(
     problem: Problem, prompts: Sequence[str], settings: ArmSettings, *, feedback: bool = False
 ) -> Solver:
-    header = program = header_text(problem, settings.header)
+    header = header_text(problem, settings.header)
+    program = header + opened_main(problem)
     steps: list[str] = []
     prompter = Prompter(settings, problem.max_gen_length, language=problem.language)
     for number, prompt in enumerate(prompts):
@@ -166,7 +173,7 @@ def _multi_turn(
             break
         if feedback and number:
             program += outcome_comment((yield from prompter.execute(program)))
-        specification = comment_of(problem, prompt)
+        specification = turn_comment(problem, prompt)
         answer = yield from prompter.answer(
             program + specification, specification, next_turn(problem)
         )
