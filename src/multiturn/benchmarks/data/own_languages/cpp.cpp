@@ -1,7 +1,7 @@
 //// header
 string to_json(bool value) { return value ? "true" : "false"; }
-string to_json(int value) { return to_string(value); }
-string to_json(long long value) { return to_string(value); }
+string to_json(char value) { return '"' + string(1, value) + '"'; }
+template <class T, enable_if_t<is_integral_v<T>, int> = 0> string to_json(T value) { return to_string(value); }
 string to_json(double value) {
     ostringstream text;
     text << setprecision(15) << value;
@@ -13,7 +13,7 @@ string to_json(const string& value) {
     return text + "\"";
 }
 string to_json(const char* value) { return to_json(string(value)); }
-template <class T> string to_json(const vector<T>& values) {
+template <template <class...> class List, class... T> string to_json(const List<T...>& values) {
     string text;
     for (const auto& value : values) text += (text.empty() ? "" : ", ") + to_json(value);
     return "[" + text + "]";
