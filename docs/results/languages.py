@@ -35,7 +35,11 @@ paper's comparison, in each language. Temperature 0.2; an answer is cut where th
 next prompt. Programs are assembled from the steps as [Languages](../languages.md) says, built and
 run in the sandbox, and right if they print the gold value. Intervals are clustered by problem; the
 difference is of turns from one text, paired by problem, with p-values adjusted by Holm's method.
-One command makes the runs and this page, and with `--table` it only rebuilds the page:
+The place of the turns in the prompt, inside an open `main`, and the types that the helper of C++
+prints were changed after a first run on `test` had shown that hardly any program was complete
+([decision 0046](../decisions/0046-where-code-goes.md)); nothing else was chosen by these figures.
+The records are in docs/results/languages. One command makes the runs and this page, and with
+`--table` it only rebuilds the page:
 
     python docs/results/languages.py --split {split} --cases {cases} --out runs/languages \\
         --write docs/results/languages.md"""

@@ -79,7 +79,7 @@ def comment_of(problem: Problem, prompt: str) -> str:
 def opened_main(problem: Problem) -> str:
     """What stands between the header and the first turn: the beginning of `main`, if there is one.
 
-    A model that does not see it writes a whole program for each turn, or only comments.
+    A model that does not see it writes a complete program for each turn, or only comments.
     """
     layout = language(problem.language).layout
     return "" if layout is None else f"{layout.main_opened}\n"
