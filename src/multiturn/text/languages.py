@@ -552,7 +552,7 @@ _TABLE = (
             local=f"{_C_LOCAL} (reference_declarator (identifier) @name)",
         ),
         layout=ProgramLayout(main_around=("int main() {", "    return 0;\n}")),
-        place=_C_PLACE,
+        place=f"{_C_PLACE} Print with << endl at the end of each line.",
         prints=r"(std::)?cout\b|printf\(",
         reads_input=r"\bcin\b|\bscanf\s*\(|\bgetchar\s*\(|\bstdin\b",
         error_text=r"^terminate called after throwing an instance of '(.+)'"
