@@ -102,8 +102,16 @@ function showConnection(error = null) {
       : "connection lost; trying again";
 }
 
+let openings = 0;
+
 async function open(id) {
+  openings += 1;
+  const opening = openings;
   const opened = await OpenSession.load(id);
+  if (opening !== openings) {
+    opened.close(); // another one was opened while this one was loaded
+    return;
+  }
   session?.close();
   session = opened;
   const on = (what, action) =>
@@ -152,6 +160,7 @@ const openAddressed = reporting(async () => {
     return;
   }
   const made = await post("/api/sessions");
+  if (addressedSession()) return; // somebody went to another one meanwhile
   if (isViewOpen()) await open(made.id);
   else goTo(made.id);
 });
