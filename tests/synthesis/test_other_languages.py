@@ -250,7 +250,7 @@ def test_what_continues_the_steps_ends_where_the_next_begins(key):
     entry = language(key)
     style = choose_style(ScriptedEngine({}).info, "comment", written_in=entry)
     text = style.render("", [FinishedTurn("Set n.", "n = 4;")], "Print it.")
-    indent = "" if entry.layout is None else entry.layout.indent_opened
+    indent = entry.step_indent
     written = f"{indent}{PRINT[key].format('n')}\n\n{indent}"
     more = f"{written}{entry.comment} Print it again.\n{written}"
     cut = style.stop.find(more)

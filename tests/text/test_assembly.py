@@ -227,7 +227,7 @@ def test_functions_behind_a_main_that_closes_are_part_of_the_step(key):
     entry = language(key)
     call = "f(1)" if key == "go" else "f(1);"
     assert entry.layout is not None
-    step = f"{entry.layout.indent_opened}{call}"
+    step = f"{entry.step_indent}{call}"
     for brace in ("}", "} // main", "}\n}" if key == "java" else "}\n"):
         text = f"{step}\n{brace}\n\n{BEHIND[key]}"
         assert completed_step(entry, text) == f"{step}\n\n{BEHIND[key]}"

@@ -114,11 +114,9 @@ class CommentStyle:
         notes: str = "",
     ) -> str:
         """The program so far and the turn; a failed attempt follows as a comment."""
-        layout = self.written_in.layout
-        indent = "" if layout is None else layout.indent_opened
 
         def as_comment(said: str) -> str:
-            return textwrap.indent(self.written_in.as_comment(said), indent)
+            return textwrap.indent(self.written_in.as_comment(said), self.written_in.step_indent)
 
         steps = [(step.prompt, step.code) for step in history]
         text = shown_steps(self.written_in, header, steps) + ("\n" if history else "")
@@ -247,8 +245,11 @@ def choose_style(
     if wanted == "comment" or (wanted == "auto" and not info.chat_template):
         # The published rule is for Python: it knows `print` and `def`.
         published = strategy.comment_stop == "published" and written_in.inspects
-        indent = "" if written_in.layout is None else written_in.layout.indent_opened
-        stop = PublishedRule() if published else NextComment(mark=written_in.comment, indent=indent)
+        stop = (
+            PublishedRule()
+            if published
+            else NextComment(mark=written_in.comment, indent=written_in.step_indent)
+        )
         return CommentStyle(stop=stop, demonstrate=demonstrate, written_in=written_in)
     return ChatStyle(chat_template_of(info), demonstrate=demonstrate, written_in=written_in)
 

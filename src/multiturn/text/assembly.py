@@ -70,12 +70,11 @@ def shown_steps(entry: Language, header: str, steps: Sequence[tuple[str, str]]) 
     the first step and stays open: below functions alone a model writes further functions, or
     nothing but comments.
     """
-    layout = entry.layout
-    if layout is None:
+    if entry.layout is None:
         return steps_in_order(entry, header, steps)
     plain = [(prompt, textwrap.dedent(code)) for prompt, code in steps]
-    below = textwrap.indent(steps_in_order(entry, "", plain), layout.indent_opened)
-    return f"{header}{layout.main_opened}\n{below}"
+    below = textwrap.indent(steps_in_order(entry, "", plain), entry.step_indent)
+    return f"{header}{entry.main_opened}{below}"
 
 
 def completed_step(entry: Language, text: str) -> str:
@@ -232,8 +231,7 @@ class _Program:
 
     def __init__(self, entry: Language, grammar: Grammar, shared: AbstractSet[str]) -> None:
         self._grammar = grammar
-        self._outside = shared
-        self._shared = set(shared)
+        self._shared = shared
         self._queries = queries_of(entry)
         self._entry = entry
         self._steps: list[_Step] = []
@@ -241,13 +239,12 @@ class _Program:
 
     def add(self, number: int | None, comment: str, code: str) -> None:
         """Add a step; None is the header."""
-        parts = divide(self._entry, code, self._shared)
+        parts = divide(self._entry, code, self._shared - self._declared.keys())
         self._steps.append(_Step(number, comment, code, parts))
         if parts is None or self._grammar.redeclared is None:
             return
         for node in (*parts.shared, *parts.statements):
             self._let_redeclare(parts, node, self._grammar.redeclared)
-        self._shared -= self._declared.keys()
 
     def parts(self) -> list[StepParts]:
         """The parts of the steps that parse."""
@@ -352,7 +349,7 @@ class _Program:
             for name in self._declared
             # A variable of the same name elsewhere may be the one that is read.
             if name != "_"
-            and name not in self._outside
+            and name not in self._shared
             and (names[name] <= written[name] or new[name] > 1)
         ]
 

@@ -116,16 +116,6 @@ class ProgramLayout:
     use: str = ""
     known_imports: Mapping[str, str] = field(default_factory=dict, hash=False)
 
-    @property
-    def main_opened(self) -> str:
-        """The line that begins `main`, where nothing is around it."""
-        return self.main_around[0].removeprefix(self.outside_indent)
-
-    @property
-    def indent_opened(self) -> str:
-        """Before each line of a statement there."""
-        return self.main_indent.removeprefix(self.outside_indent)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
@@ -212,6 +202,20 @@ class Language:
     package: str
     cpu_factor: float = 1.0
     limits_address_space: bool = True
+
+    @property
+    def main_opened(self) -> str:
+        """The line above the first step that opens `main`; empty where there is none."""
+        layout = self.layout
+        if layout is None:
+            return ""
+        return f"{layout.main_around[0].removeprefix(layout.outside_indent)}\n"
+
+    @property
+    def step_indent(self) -> str:
+        """Before each line of a step below it."""
+        layout = self.layout
+        return "" if layout is None else layout.main_indent.removeprefix(layout.outside_indent)
 
     def as_comment(self, prompt: str) -> str:
         r"""A prompt as comment lines, each ending with a newline.

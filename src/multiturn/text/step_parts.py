@@ -54,10 +54,13 @@ class StepParts:
     statements: list[Any] = field(default_factory=list)
     """The nodes of the statements."""
     edits: list[Edit] = field(default_factory=list)
-    shared: list[Any] = field(default_factory=list)
-    """The nodes of the declarations that are outside `main` because functions use them."""
     unwrapped: bool = False
     """Whether the statements were in a `main`."""
+
+    @property
+    def shared(self) -> list[Any]:
+        """The nodes of the declarations that are outside `main` because functions use them."""
+        return [part.node for part in self.parts if part.kind == "shared"]
 
     def text(self, part: StepPart) -> str:
         """The text of a part after the edits, its first line at the left."""
@@ -209,31 +212,24 @@ class _Divider:
             self._add_imports(start, node)
         elif outside or node.type in grammar.outside or self._is_outside(node):
             self._add_outside(start, node)
-        elif self._declares_shared(node):
-            self._add_shared(start, node)
+        elif self._shared and self._shared & (names := declared_names(self._queries, node)):
+            self._add_shared(start, node, names)
         else:
             self._add_statement(start, node)
 
-    def _declares_shared(self, node: Any) -> bool:
-        return bool(self._shared) and not self._shared.isdisjoint(
-            declared_names(self._queries, node)
-        )
-
-    def _add_shared(self, start: int, node: Any) -> None:
-        names = declared_names(self._queries, node)
+    def _add_shared(self, start: int, node: Any, names: set[str]) -> None:
         self._shared -= names  # what declares them again sets them
         before = self._grammar.shared or ""
         if before and not (
             node.type.startswith(before.strip()) or before.strip() in _modifiers(node)
         ):
             self.found.edits.append((node.start_byte, node.start_byte, before))
-        for match in self._queries.declared.matches(node):
-            for cut in match.get("cut", ()):
-                if self._grammar.redeclared:
-                    edit = (cut.start_byte, cut.end_byte, self._grammar.redeclared)
-                    if edit not in self.found.edits:
-                        self.found.edits.append(edit)
-        self.found.shared.append(node)
+        if sign := self._grammar.redeclared:
+            self.found.edits += {
+                (cut.start_byte, cut.end_byte, sign)
+                for match in self._queries.declared.matches(node)
+                for cut in match.get("cut", ())
+            }
         self.found.parts.append(
             StepPart("shared", start, node.end_byte, node, tuple(sorted(names)))
         )

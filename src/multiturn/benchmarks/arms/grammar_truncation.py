@@ -32,8 +32,7 @@ def truncation_by_grammar(
     three newlines: the published rule without what it says of ``print`` and ``def``.
     """
     if name == "published":
-        indent = "" if entry.layout is None else f"(?:{entry.layout.indent_opened})?"
-        comment = re.compile(f"^{indent}{re.escape(entry.comment)}", re.MULTILINE)
+        comment = re.compile(f"^(?:{entry.step_indent})?{re.escape(entry.comment)}", re.MULTILINE)
         return StopRuleOnly(
             AnyOf((Opening(comment, "comment"), StopStrings((_END_OF_TEXT, "\n\n\n"))))
         )

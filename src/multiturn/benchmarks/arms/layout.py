@@ -81,8 +81,7 @@ def opened_main(problem: Problem) -> str:
 
     A model that does not see it writes a complete program for each turn, or only comments.
     """
-    layout = language(problem.language).layout
-    return "" if layout is None else f"{layout.main_opened}\n"
+    return language(problem.language).main_opened
 
 
 def turn_comment(problem: Problem, prompt: str) -> str:
@@ -92,8 +91,7 @@ def turn_comment(problem: Problem, prompt: str) -> str:
 
 def in_main(problem: Problem, text: str) -> str:
     """Lines as they stand in `main`, if the language of a problem has one."""
-    layout = language(problem.language).layout
-    return text if layout is None else textwrap.indent(text, layout.indent_opened)
+    return textwrap.indent(text, language(problem.language).step_indent)
 
 
 def finished_program(problem: Problem, text: str, header: str, steps: Sequence[str]) -> str:

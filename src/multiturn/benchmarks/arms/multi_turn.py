@@ -140,14 +140,12 @@ class GoldPrefix:
         case_filled = fill_case(problem, case)
         references = case_filled.references
         header = header_text(problem, settings.header)
-        prompts = case_filled.prompts[:turn]
         steps = [
             comment_of(problem, prompt) + reference
-            for prompt, reference in zip(prompts, references, strict=False)
+            for prompt, reference in zip(case_filled.prompts[:turn], references, strict=False)
         ]
         program = header + opened_main(problem)
-        for prompt, reference in zip(prompts, references, strict=False):
-            program += turn_comment(problem, prompt) + in_main(problem, reference) + SEPARATOR
+        program += "".join(in_main(problem, step) + SEPARATOR for step in steps)
         specification = turn_comment(problem, case_filled.prompts[turn])
         prompter = Prompter(settings, problem.max_gen_length, language=problem.language)
         answer = yield from prompter.answer(
