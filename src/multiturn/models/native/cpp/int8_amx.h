@@ -5,46 +5,21 @@
 // is why it takes many rows to be faster than dpbusd.
 #pragma once
 
+#include "amx.h"
 #include "int8_dot.h"
 
-#if defined(__AMX_INT8__) && defined(__AVX512F__) && defined(__linux__)
-#define MT_AMX 1
-
-#include <sys/syscall.h>
-#include <unistd.h>
+#if defined(MT_AMX)
 
 namespace mt {
 
-constexpr int kAmxRows = 16;
 constexpr int kAmxGroups = 8;    // unpacked at a time, 16 KB
 constexpr int kAmxSummed = 4;    // groups whose sums are in memory at a time, 16 KB
 constexpr int kAmxMinRows = 64;  // with fewer, dpbusd is as fast or faster (measured)
 
-// Linux gives a process the registers of AMX only if it asks. If it refuses, dpbusd does the work.
-inline bool amx_allowed() {
-  constexpr int kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM
-  static const bool allowed = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-  return allowed;
-}
-
-// Configures the tiles of this thread while it lives: sums in 0 to 3, activations in 4, weights in
-// 6 and 7.
-class AmxTiles {
- public:
-  AmxTiles() {
-    struct alignas(64) {
-      uint8_t palette = 1, start_row = 0, reserved[14] = {};
-      uint16_t row_bytes[16] = {64, 64, 64, 64, kGroup, kGroup, 64, 64};
-      uint8_t rows[16] = {kAmxRows, kAmxRows, kAmxRows,    kAmxRows,
-                          kAmxRows, kAmxRows, kGroupSteps, kGroupSteps};
-    } config;
-    static_assert(sizeof config == 64);
-    asm volatile("ldtilecfg %0" ::"m"(config));
-  }
-  ~AmxTiles() { asm volatile("tilerelease" :::); }
-  AmxTiles(const AmxTiles&) = delete;
-  AmxTiles& operator=(const AmxTiles&) = delete;
-};
+// Sums in tiles 0 to 3, activations in 4, weights in 6 and 7.
+constexpr AmxShapes kInt8Shapes = {
+    .row_bytes = {64, 64, 64, 64, kGroup, kGroup, 64, 64},
+    .rows = {kAmxRows, kAmxRows, kAmxRows, kAmxRows, kAmxRows, kAmxRows, kGroupSteps, kGroupSteps}};
 
 struct alignas(64) AmxBlock {
   int8_t codes[kAmxGroups][kPanelVectors][kGroupSteps][kNativeBytes];
@@ -78,11 +53,6 @@ struct alignas(64) AmxBlock {
 // The sums of each group: 16 rows times the 64 outputs of a panel.
 typedef int32_t AmxSums[kAmxSummed * kPanelVectors][kAmxRows][kLanes];
 
-#define MT_AMX_STORE(tile, sums)                                                                 \
-  asm volatile("tilestored %%tmm" #tile ", (%0,%1,1)" ::"r"(sums), "r"(sizeof(int32_t) * kLanes) \
-               : "memory")
-#define MT_AMX_LOAD(tile, from, row_bytes) \
-  asm volatile("tileloadd (%0,%1,1), %%tmm" #tile::"r"(from), "r"(row_bytes) : "memory")
 #define MT_AMX_MULTIPLY(sum, weights, codes)                      \
   asm volatile("tilezero %%tmm" #sum::);                          \
   MT_AMX_LOAD(weights, codes, static_cast<size_t>(kNativeBytes)); \
@@ -96,25 +66,23 @@ MT_INLINE void amx_products(const AmxBlock& block, int at, const int8_t* rows, s
 #pragma GCC unroll 4
   for (int g = 0; g < G; ++g) {
     int32_t (*before)[kAmxRows][kLanes] = &sums[std::max(0, g - 1) * kPanelVectors];
-    if (g > 0) MT_AMX_STORE(0, before[0]);
+    if (g > 0) MT_AMX_STORE(0, before[0], kAmxTileBytes);
     MT_AMX_LOAD(4, rows + g * kGroup, row_bytes);
     MT_AMX_MULTIPLY(0, 6, block.codes[at + g][0]);
-    if (g > 0) MT_AMX_STORE(1, before[1]);
+    if (g > 0) MT_AMX_STORE(1, before[1], kAmxTileBytes);
     MT_AMX_MULTIPLY(1, 7, block.codes[at + g][1]);
-    if (g > 0) MT_AMX_STORE(2, before[2]);
+    if (g > 0) MT_AMX_STORE(2, before[2], kAmxTileBytes);
     MT_AMX_MULTIPLY(2, 6, block.codes[at + g][2]);
-    if (g > 0) MT_AMX_STORE(3, before[3]);
+    if (g > 0) MT_AMX_STORE(3, before[3], kAmxTileBytes);
     MT_AMX_MULTIPLY(3, 7, block.codes[at + g][3]);
   }
   int32_t (*last)[kAmxRows][kLanes] = &sums[(G - 1) * kPanelVectors];
-  MT_AMX_STORE(0, last[0]);
-  MT_AMX_STORE(1, last[1]);
-  MT_AMX_STORE(2, last[2]);
-  MT_AMX_STORE(3, last[3]);
+  MT_AMX_STORE(0, last[0], kAmxTileBytes);
+  MT_AMX_STORE(1, last[1], kAmxTileBytes);
+  MT_AMX_STORE(2, last[2], kAmxTileBytes);
+  MT_AMX_STORE(3, last[3], kAmxTileBytes);
 }
 #undef MT_AMX_MULTIPLY
-#undef MT_AMX_LOAD
-#undef MT_AMX_STORE
 
 // Scales the sums of G groups and adds them to the results of 16 rows, four at a time: theirs fit
 // the registers, and the scale of a row's activations is read once for the 64 outputs.
@@ -183,7 +151,7 @@ inline int amx_gemm_panel(const PackedActivations& activations, int rows,
   if (rows < kAmxMinRows || !amx_allowed()) return 0;
   const PackedWeights::Panel& panel = weights.panel(index);
   const PackedWeights::Format& format = weights.format(panel);
-  const AmxTiles tiles;
+  const AmxTiles tiles(kInt8Shapes);
   AmxBlock block;
   for (int begin = 0; begin < weights.groups(); begin += kAmxGroups) {
     const int groups = std::min(kAmxGroups, weights.groups() - begin);

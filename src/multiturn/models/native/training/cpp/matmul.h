@@ -1,22 +1,17 @@
 // The product of two matrices that are both new on every call: C = A B, either of them transposed,
 // in float32 or bfloat16, summed in float32.
 //
-// Both are packed first, A in panels of 6 rows and B in panels of some columns, so that the inner
-// loop reads each of them from front to back. A processor without instructions for bfloat16
+// Both are packed first, A in panels of a few rows and B in panels of some columns, so that the
+// inner loop reads each of them from front to back. A processor without instructions for bfloat16
 // widens it to float32 there, once for each value. Each element is one chain of sums over the
 // inputs in their order, whatever the number of threads.
 #pragma once
 
+#include "matmul_amx.h"
 #include "parallel.h"
 #include "tile.h"
 
 namespace mt {
-
-struct Operand {
-  const void* data;
-  size_t outer;  // elements from one row of A, or one column of B, to the next
-  size_t inner;  // elements from one input to the next
-};
 
 #if defined(__AVX512BF16__)
 constexpr bool kMultipliesBfloat16 = true;
@@ -90,16 +85,35 @@ inline void copy_row(const float* from, int count, Bfloat16* to) {
   for (; n < count; ++n) to[n] = to_bfloat16(from[n]);
 }
 
+// How vectors multiply: what `multiply` needs to know of a kernel.
+template <class T>
+struct VectorKernel {
+  static constexpr bool kPairs = kMultipliesBfloat16 && sizeof(T) == 2;
+  static constexpr Precision kPrecision = kPairs ? Precision::kBfloat16 : Precision::kFloat32;
+  static constexpr int kPerWord = kPairs ? 2 : 1;
+  static constexpr int kRows = kTileRows;  // of a panel of A
+  static constexpr int kStepMultiple = 1;  // of the steps of a panel
+
+  struct Thread {};  // what a thread needs while it multiplies
+
+  static void pack_rows(const T* from, const Operand& a, int count, int inputs, uint32_t* to) {
+    pack_panel<T, kRows, kPerWord>(from, a.outer, a.inner, count, inputs, to);
+  }
+  // `rows` and `columns` begin at the same step of their panels.
+  static void product(int steps, const uint32_t* rows, const uint32_t* columns, Tile out) {
+    tile_product<kPrecision, kRows, kTileVectors>(steps, RowWords{rows, 1, kRows},
+                                                  ColumnWords{columns, kTileColumns}, out);
+  }
+};
+
 // out[m][n] for m in [0, rows) and n in [0, columns).
-template <class T, class Pool, class Out>
-void matmul(Pool& pool, int rows, int columns, int inputs, const Operand& a, const Operand& b,
-            Out* out) {
-  constexpr bool kPairs = kMultipliesBfloat16 && sizeof(T) == 2;
-  constexpr Precision P = kPairs ? Precision::kBfloat16 : Precision::kFloat32;
-  constexpr int kPerWord = kPairs ? 2 : 1;
-  const int steps = ceil_div(inputs, kPerWord);
-  const int row_panels = ceil_div(rows, kTileRows), panels = ceil_div(columns, kTileColumns);
-  const size_t row_panel_words = static_cast<size_t>(steps) * kTileRows;
+template <class Kernel, class T, class Pool, class Out>
+void multiply(Pool& pool, int rows, int columns, int inputs, const Operand& a, const Operand& b,
+              Out* out) {
+  constexpr int kPerWord = Kernel::kPerWord, kRows = Kernel::kRows;
+  const int steps = round_up(ceil_div(inputs, kPerWord), Kernel::kStepMultiple);
+  const int row_panels = ceil_div(rows, kRows), panels = ceil_div(columns, kTileColumns);
+  const size_t row_panel_words = static_cast<size_t>(steps) * kRows;
   const size_t panel_words = static_cast<size_t>(steps) * kTileColumns;
   ScratchArrays<2> scratch({row_panels * row_panel_words, panels * panel_words});
   const auto [packed_a, packed_b] = scratch.pointers<uint32_t>();
@@ -108,16 +122,15 @@ void matmul(Pool& pool, int rows, int columns, int inputs, const Operand& a, con
   };
   const auto b_panel = [packed = packed_b, panel_words](int p) { return packed + p * panel_words; };
 
-  constexpr int kBlockPanels = kMatmulBlockRows / kTileRows;
+  constexpr int kBlockPanels = kMatmulBlockRows / kRows;
   const int blocks = ceil_div(row_panels, kBlockPanels);
   constexpr int kGroupPanels = 64 / kTileColumns;  // packed together, because they share pages
   const int groups = ceil_div(panels, kGroupPanels);
   parallel_for(pool, blocks + groups, [&](int i) {
     if (i < blocks) {
       for (int p = i * kBlockPanels; p < std::min(row_panels, (i + 1) * kBlockPanels); ++p)
-        pack_panel<T, kTileRows, kPerWord>(
-            static_cast<const T*>(a.data) + p * kTileRows * a.outer, a.outer, a.inner,
-            std::min(kTileRows, rows - p * kTileRows), inputs, a_panel(p));
+        Kernel::pack_rows(static_cast<const T*>(a.data) + p * kRows * a.outer, a,
+                          std::min(kRows, rows - p * kRows), inputs, a_panel(p));
       return;
     }
     const int first = (i - blocks) * kGroupPanels, last = std::min(panels, first + kGroupPanels);
@@ -128,27 +141,41 @@ void matmul(Pool& pool, int rows, int columns, int inputs, const Operand& a, con
             b.outer, b.inner, std::min(kTileColumns, columns - p * kTileColumns),
             std::min(kPackSteps * kPerWord, inputs - begin * kPerWord),
             b_panel(p) + begin * kTileColumns);
+    const int packed = ceil_div(inputs, kPerWord);
+    for (int p = first; p < last; ++p)
+      std::fill(b_panel(p) + packed * kTileColumns, b_panel(p) + panel_words, 0);
   });
 
   parallel_for(pool, blocks * panels, [&](int i) {
     const int first_panel = (i / panels) * kBlockPanels, p = i % panels;
     const int last_panel = std::min(row_panels, first_panel + kBlockPanels);
+    const typename Kernel::Thread thread{};
     alignas(64) float sums[kMatmulBlockRows * kTileColumns];
     for (int begin = 0; begin < steps; begin += kMatmulBlockSteps) {
       const int count = std::min(kMatmulBlockSteps, steps - begin);
       for (int t = first_panel; t < last_panel; ++t) {
-        float* tile = sums + (t - first_panel) * kTileRows * kTileColumns;
-        tile_product<P, kTileRows, kTileVectors>(
-            count, RowWords{a_panel(t), 1, kTileRows}.from(0, begin),
-            ColumnWords{b_panel(p), kTileColumns}.from(begin), Tile{tile, kTileColumns, begin > 0});
+        float* tile = sums + (t - first_panel) * kRows * kTileColumns;
+        Kernel::product(count, a_panel(t) + begin * kRows, b_panel(p) + begin * kTileColumns,
+                        Tile{tile, kTileColumns, begin > 0});
       }
     }
-    const int first_row = first_panel * kTileRows, column = p * kTileColumns;
-    const int end = std::min(rows, last_panel * kTileRows);
+    const int first_row = first_panel * kRows, column = p * kTileColumns;
+    const int end = std::min(rows, last_panel * kRows);
     for (int row = first_row; row < end; ++row)
       copy_row(sums + (row - first_row) * kTileColumns, std::min(kTileColumns, columns - column),
                out + static_cast<size_t>(row) * columns + column);
   });
+}
+
+template <class T, class Pool, class Out>
+void matmul(Pool& pool, int rows, int columns, int inputs, const Operand& a, const Operand& b,
+            Out* out) {
+#if defined(MT_AMX_BFLOAT16)
+  if constexpr (sizeof(T) == 2)
+    if (amx_allowed())
+      return multiply<AmxKernel, T>(pool, rows, columns, inputs, a, b, out);
+#endif
+  multiply<VectorKernel<T>, T>(pool, rows, columns, inputs, a, b, out);
 }
 
 }  // namespace mt

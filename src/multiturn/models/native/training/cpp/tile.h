@@ -83,4 +83,11 @@ MT_INLINE void tile_product(int steps, RowWords a, ColumnWords b, Tile out) {
 
 constexpr int kTileColumns = kTileVectors * kLanes;
 
+// A matrix of matmul as it lies in memory.
+struct Operand {
+  const void* data;
+  size_t outer;  // elements from one row of A, or one column of B, to the next
+  size_t inner;  // elements from one input to the next
+};
+
 }  // namespace mt
