@@ -5,6 +5,7 @@
 // results back. So the number of threads does not change a result.
 #pragma once
 
+#include "copy_row.h"
 #include "parallel.h"
 #include "tile.h"
 
@@ -62,8 +63,7 @@ void load_head(const T* from, const AttentionShape& shape, int heads, int row, i
   std::memset(to, 0, sizeof(float) * shape.head_words());
   for (int t = 0; t < shape.length; ++t) {
     const size_t index = (static_cast<size_t>(row) * shape.length + t) * heads + head;
-    for (int h = 0; h < shape.head_dim; ++h)
-      to[t * padded + h] = to_float(from[index * shape.head_dim + h]);
+    copy_row(from + index * shape.head_dim, shape.head_dim, to + t * padded);
   }
   if (transposed == nullptr) return;
   for (size_t begin = 0; begin < length; begin += kLanes)
@@ -72,17 +72,13 @@ void load_head(const T* from, const AttentionShape& shape, int heads, int row, i
         transposed[h * length + t] = to[t * padded + h];
 }
 
-inline void convert(float x, float& to) { to = x; }
-inline void convert(float x, Bfloat16& to) { to = to_bfloat16(x); }
-
 template <class T>
 void store_head(const float* from, const AttentionShape& shape, int heads, int row, int head,
                 T* to) {
   const size_t padded = shape.padded_head();
   for (int t = 0; t < shape.length; ++t) {
     const size_t index = (static_cast<size_t>(row) * shape.length + t) * heads + head;
-    for (int h = 0; h < shape.head_dim; ++h)
-      convert(from[t * padded + h], to[index * shape.head_dim + h]);
+    copy_row(from + t * padded, shape.head_dim, to + index * shape.head_dim);
   }
 }
 

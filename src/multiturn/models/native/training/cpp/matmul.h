@@ -7,6 +7,7 @@
 // inputs in their order, whatever the number of threads.
 #pragma once
 
+#include "copy_row.h"
 #include "matmul_amx.h"
 #include "parallel.h"
 #include "tile.h"
@@ -73,16 +74,6 @@ void pack_panel(const T* from, size_t outer, size_t inner, int count, int inputs
   }
   for (int step = full_steps; step < steps; ++step)
     for (int index = 0; index < count; ++index) to[step * Width + index] = gather_word(index, step);
-}
-
-inline void copy_row(const float* from, int count, float* to) {
-  std::memcpy(to, from, count * sizeof(float));
-}
-
-inline void copy_row(const float* from, int count, Bfloat16* to) {
-  int n = 0;
-  for (; n + kLanes <= count; n += kLanes) store(to + n, load(from + n));
-  for (; n < count; ++n) to[n] = to_bfloat16(from[n]);
 }
 
 // How vectors multiply: what `multiply` needs to know of a kernel.
