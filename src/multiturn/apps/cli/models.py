@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from multiturn.apps.cli.better_model import best_model_line
 from multiturn.apps.cli.plan_view import show_plan
+from multiturn.core.errors import storage_errors
+from multiturn.core.files import write_atomically
 from multiturn.core.records import to_plain
 from multiturn.hub.downloads import ModelState, model_state, pull
 from multiturn.hub.fitting import memory_needed
@@ -106,6 +109,25 @@ def remove_model(name: Name) -> None:
     find_model(name)
     freed = ModelStore.of_user().remove(name)
     print(f"removed {name}, {human_size(freed)} freed")
+
+
+@app.command("tokenizer")
+def write_tokenizer(
+    model: Annotated[str, typer.Argument(help="A model's name, a GGUF file or a directory.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The directory to write.")],
+) -> None:
+    """Write a model's tokenizer as a directory, to pack a corpus for that model with it."""
+    from multiturn.hub.resolve_model import model_tokenizer, resolve_model
+
+    tokenizer = model_tokenizer(resolve_model(model))
+    with storage_errors(out, "writing the tokenizer"):
+        out.mkdir(parents=True, exist_ok=True)
+    ends = list(tokenizer.end_of_text)
+    if tokenizer.document_end is not None:
+        ends = [tokenizer.document_end, *(end for end in ends if end != tokenizer.document_end)]
+    write_atomically(out / "config.json", json.dumps({"eos_token_id": ends}) + "\n")
+    tokenizer.save(out)
+    print(out)
 
 
 def _described(entry: ModelEntry, state: ModelState) -> dict[str, object]:

@@ -1,0 +1,195 @@
+"""Functions of the corpus `bioinformatics` as training records: a request, and the code for it.
+
+    multiturn data build bioinformatics
+    python recipes/data/bioinformatics_functions.py corpora/bioinformatics runs/functions.jsonl
+
+A record has one turn. Its prompt is the signature and the first paragraph of the docstring, its
+code the function without the docstring, behind the imports that it needs. A function is taken if
+it stands by itself: it uses nothing but its arguments, builtins, and modules of the standard
+library or numpy. The documents were filtered by licence and searched for the benchmarks' problems
+when the corpus was built. Beside the records, `NAME.sources.jsonl` has the project, version, path,
+licence and hash of the document that each is from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import builtins
+import copy
+import hashlib
+import json
+import re
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from multiturn.core.files import write_atomically
+from multiturn.data.build.stage import document_files
+from multiturn.data.documents.files import read_documents
+from multiturn.data.documents.record import Document
+
+MODULES = frozenset(sys.stdlib_module_names) | {"numpy"}
+LINES = range(2, 31)
+"""Lines of a function's code: neither empty nor long."""
+PROMPT_CHARACTERS = range(25, 401)
+_MARKUP = re.compile(r":\w+:`~?([^`]*)`|``([^`]*)``|`([^`]*)`")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function that stands by itself."""
+
+    name: str
+    prompt: str
+    code: str
+
+
+def functions_of(text: str) -> Iterator[Function]:
+    """The functions of a module that can be records; none if it is no Python."""
+    try:
+        module = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    imports = _imports(module)
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef) and not node.decorator_list:
+            found = _function(node, imports)
+            if found is not None:
+                yield found
+
+
+def _imports(module: ast.Module) -> dict[str, str]:
+    """The statement behind each name that is imported from an allowed module."""
+    statements: dict[str, str] = {}
+    for node in module.body:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.partition(".")[0] in MODULES:
+                    name = alias.asname or alias.name.partition(".")[0]
+                    statements[name] = ast.unparse(ast.Import([alias]))
+        elif (
+            isinstance(node, ast.ImportFrom)
+            and not node.level
+            and (node.module or "").partition(".")[0] in MODULES - {"__future__"}
+        ):
+            for alias in node.names:
+                statement = ast.ImportFrom(node.module, [alias], 0)
+                statements[alias.asname or alias.name] = ast.unparse(statement)
+    return statements
+
+
+def _function(node: ast.FunctionDef, imports: dict[str, str]) -> Function | None:
+    docstring = ast.get_docstring(node)
+    arguments = [each.arg for each in node.args.args]
+    if not docstring or node.name.startswith(("test", "_")) or arguments[:1] == ["self"]:
+        return None
+    request = _request(docstring)
+    bare = copy.deepcopy(node)
+    bare.body = bare.body[1:]
+    if not bare.body:
+        return None
+    code = ast.unparse(bare)
+    signature = code.partition("\n")[0].removeprefix("def ").removesuffix(":")
+    prompt = f"Define a function {signature}. {request}"
+    if len(prompt) not in PROMPT_CHARACTERS or code.count("\n") not in LINES:
+        return None
+    used = _global_names(bare)
+    if not used <= imports.keys() | set(dir(builtins)):
+        return None
+    needed = sorted({imports[name] for name in used & imports.keys()})
+    lines = [*needed, "", code] if needed else [code]
+    return Function(node.name, prompt, "\n".join(lines))
+
+
+def _request(docstring: str) -> str:
+    """The first paragraph of a docstring as one line without markup."""
+    paragraph = textwrap.dedent(docstring).strip().partition("\n\n")[0]
+    plain = _MARKUP.sub(lambda match: next(filter(None, match.groups()), ""), paragraph)
+    request = " ".join(plain.split())
+    return request if request.endswith((".", ":", "?", "!")) else f"{request}."
+
+
+def _global_names(node: ast.FunctionDef) -> set[str]:
+    """Names that a function reads and neither it nor a function in it binds."""
+    read: set[str] = set()
+    bound = {node.name}
+    for each in ast.walk(node):
+        match each:
+            case ast.Name(id=name, ctx=ast.Load()):
+                read.add(name)
+            case ast.Name(id=name) | ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
+                bound.add(name)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                bound.add(name)
+            case ast.alias(name=name, asname=asname):
+                bound.add(asname or name.partition(".")[0])
+            case ast.Global() | ast.Nonlocal():
+                read.add("global")  # stands for a name that nothing binds
+    return read - bound
+
+
+def _drawn(corpus: Path, count: int, per_project: int) -> list[tuple[Document, Function]]:
+    """The functions with the smallest hashes, not too many of one project, each code once."""
+    found: dict[str, tuple[Document, Function]] = {}
+    files = document_files(corpus / "decontaminated")
+    if not files:
+        raise SystemExit(
+            f"error: no built corpus in {corpus}; fix: multiturn data build {corpus.name}"
+        )
+    for path in files:
+        for document in read_documents(path):
+            for function in functions_of(document.content.decode()):
+                key = hashlib.sha256(function.code.encode()).hexdigest()
+                found.setdefault(key, (document, function))
+    drawn: list[tuple[Document, Function]] = []
+    of_project: Counter[str] = Counter()
+    for key in sorted(found):
+        project = found[key][0].source
+        if len(drawn) < count and of_project[project] < per_project:
+            of_project[project] += 1
+            drawn.append(found[key])
+    return drawn
+
+
+def main() -> None:
+    """Write the records and their sources."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", type=Path, help="the folder of the built corpus")
+    parser.add_argument("out", type=Path, help="the JSONL file to write")
+    parser.add_argument("--count", type=int, default=600)
+    parser.add_argument("--per-project", type=int, default=60)
+    arguments = parser.parse_args()
+    drawn = _drawn(arguments.corpus, arguments.count, arguments.per_project)
+    records: list[dict[str, object]] = []
+    sources: list[dict[str, object]] = []
+    for document, function in drawn:
+        name = f"{document.source}/{document.path}:{function.name}"
+        turn = {"prompt": function.prompt, "code": function.code}
+        records.append({"id": name, "header": "", "turns": [turn]})
+        sources.append(
+            {
+                "id": name,
+                "source": document.source,
+                "revision": document.revision,
+                "path": document.path,
+                "licence": document.licence,
+                "sha256": document.sha256,
+            }
+        )
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    _write(arguments.out, records)
+    _write(arguments.out.with_suffix(".sources.jsonl"), sources)
+    projects = Counter(document.source for document, _ in drawn)
+    print(f"{len(drawn)} functions of {len(projects)} projects")
+
+
+def _write(path: Path, rows: list[dict[str, object]]) -> None:
+    write_atomically(path, "".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+if __name__ == "__main__":
+    main()
