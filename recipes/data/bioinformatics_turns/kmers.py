@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 
 from recipes.data.bioinformatics_turns.drawing import Draw, dna, letters, pick, several
 from recipes.data.bioinformatics_turns.template import template
@@ -204,7 +204,11 @@ def minimizers(dna: str, size: int, window: int) -> list[str]:
         return 0
     ? Compute the overlaps of all ordered pairs of different reads in a dict $d with keys (a, b); leave out those that are 0.
     ? Build a dictionary $d from tuples (a, b) of different reads to their overlap, only where it is not 0.
-    $d = {(a, b): $f(a, b) for a in $l for b in $l if a != b and $f(a, b)}
+    $d = {}
+    for a in $l:
+        for b in $l:
+            if a != b and $f(a, b):
+                $d[a, b] = $f(a, b)
     ? Print the number of overlaps and the sum of their lengths.
     ? Print how many pairs $d has, and after a space the sum of its values.
     print(len($d), sum($d.values()))
@@ -230,7 +234,7 @@ def overlaps(reads: list[str], low: int) -> str:
 def _chain(draw: Draw) -> dict[str, str]:
     """A path of nodes, in random order."""
     nodes = draw.sample(("AC", "CG", "GT", "TA", "AG", "GC", "CT", "TT"), draw.randint(4, 7))
-    steps = list(zip(nodes, nodes[1:], strict=False))
+    steps = list(pairwise(nodes))
     draw.shuffle(steps)
     return dict(steps)
 
@@ -342,7 +346,7 @@ def core_kmers(seqs: list[str], k: int) -> int:
 
 @template(
     """
-    ? Set $s to $dna, and append a dollar sign to it in the same turn.
+    ? Set $s to $dna with a "${dollar}" at the end.
     ? Assign $dna followed by "${dollar}" to $s.
     $s = $dna + "${dollar}"
     ? Build the list $r of all rotations of $s, sorted alphabetically.

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from recipes.data.bioinformatics_turns.drawing import dna, integer, letters, pick, several
 from recipes.data.bioinformatics_turns.template import template
@@ -184,7 +184,7 @@ def motif_positions(dna: str, motif: str) -> list[int]:
 def digest_lengths(dna: str, site: str) -> list[int]:
     """Distances between the places of cuts."""
     cuts = [0, *(match.start() + 1 for match in re.finditer(site, dna)), len(dna)]
-    return sorted((b - a for a, b in zip(cuts, cuts[1:], strict=False)), reverse=True)
+    return sorted((b - a for a, b in pairwise(cuts)), reverse=True)
 
 
 @template(
