@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from multiturn.benchmarks.problem_set import header
 from multiturn.core.errors import InputError
 from recipes.data.bioinformatics_turns.drawing import Draw
-from recipes.data.bioinformatics_turns.template import Template
+from recipes.data.bioinformatics_turns.template import Filled, Template
 
 __all__ = ["HEADER", "Drafted", "draw_records"]
 
@@ -16,7 +17,7 @@ HEADER = header(["numpy"])
 """That of the published benchmark: a record is laid out under it (see `NUMPY_HEADER`)."""
 
 _TRIES = 50
-"""How often a template is drawn anew for one record that no other repeats."""
+"""How often a template is drawn anew for a record that repeats no other, nor a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,34 @@ def draw_records(templates: Iterable[Template], *, variants: int, seed: int) -> 
                 record = Drafted(
                     f"{template.name}/{variant}", template.name, filled.turns, filled.answer
                 )
-                if record.program not in programs:
+                if record.program not in programs and not _binds_twice(filled):
                     break
             else:
                 raise InputError(f"the template {template.name} repeats itself", got=variants)
             programs.add(record.program)
             records.append(record)
     return records
+
+
+def _binds_twice(filled: Filled) -> bool:
+    """Whether a turn binds a drawn name that a turn before it has bound.
+
+    A loop variable or a parameter counts too: the words of a later turn mean the first one.
+    """
+    known: set[str] = set()
+    for _, code in filled.turns:
+        bound = {name for node in ast.walk(ast.parse(code)) for name in _bound(node)}
+        if bound & known & filled.names:
+            return True
+        known |= bound
+    return False
+
+
+def _bound(node: ast.AST) -> list[str]:
+    """The names that a node binds."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.alias(name=name):
+            return [name]
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+    return []

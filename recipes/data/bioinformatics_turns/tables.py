@@ -35,7 +35,8 @@ def _counts(draw: Draw) -> dict[str, list[int]]:
     $r = {gene: count / ($l[gene] / 1000) for gene, count in $c.items()}
     ? Scale the rates so that they add up to a million; store the TPM values rounded to 1 decimal in $t.
     ? Compute TPM as a dict $t: each rate divided by the sum of the rates, times 1000000, rounded to one decimal.
-    $t = {gene: round(rate / sum($r.values()) * 1_000_000, 1) for gene, rate in $r.items()}
+    total = sum($r.values())
+    $t = {gene: round(rate / total * 1_000_000, 1) for gene, rate in $r.items()}
     ? Print the gene with the highest TPM and its value.
     ? Print the name of the gene whose value in $t is largest, a space, and that value.
     print(max($t, key=$t.get), max($t.values()))
@@ -129,7 +130,7 @@ def changed_genes(genes: list[str], control: list[int], treated: list[int]) -> l
     $y = statistics.mean($b)
     ? Compute the sample variance of each list divided by its length, and add the two numbers as $v.
     ? Let $v be variance($a) / len($a) + variance($b) / len($b), with sample variances.
-    $v = statistics.variance($a) / len($a) + statistics.variance($b) / len($b)
+    $v = sum(statistics.variance(x) / len(x) for x in ($a, $b))
     ? Calculate Welch's t: the difference $x - $y divided by the square root of $v. Name it $t.
     ? Store ($x - $y) / sqrt($v), the t statistic, in $t.
     $t = ($x - $y) / $v**0.5
@@ -203,7 +204,10 @@ def highest_cpm(rows: list[list[int]]) -> str:
     $n = len($o)
     ? Apply Benjamini-Hochberg: find the largest 1-based rank whose p-value is at most rank / $n * $alpha, or 0 if there is none. Store the rank as $k.
     ? Let $k be the highest rank i (from 1) with $o[i - 1] <= i / $n * $alpha, and 0 if no rank fulfils this.
-    $k = max((i for i in range(1, $n + 1) if $o[i - 1] <= i / $n * $alpha), default=0)
+    $k = 0
+    for rank, value in enumerate($o, 1):
+        if value <= rank / $n * $alpha:
+            $k = rank
     ? Print the number of discoveries, which is $k.
     ? Print $k.
     print($k)
@@ -213,7 +217,7 @@ def highest_cpm(rows: list[list[int]]) -> str:
     p="p_values|pvals|tests",
     o="ordered|ascending|ranked",
     n="count|n|tests_done",
-    k="rank|discoveries|cutoff",
+    k="last_rank|discoveries|cutoff",
 )
 def discoveries(values: list[float], alpha: float) -> int:
     """By adjusted values."""
@@ -405,9 +409,8 @@ def evenness(counts: dict[str, int]) -> float:
     ? Import comb from math. There are $total genes in all. Compute the probability of exactly $k shared genes by the hypergeometric distribution as $p.
     ? With comb from the math module, compute $p, the hypergeometric probability of $k shared genes when len($h) of $total genes are drawn and len($g) are in the pathway.
     from math import comb
-    $p = (
-        comb(len($g), $k) * comb($total - len($g), len($h) - $k) / comb($total, len($h))
-    )
+    ways = comb(len($g), $k) * comb($total - len($g), len($h) - $k)
+    $p = ways / comb($total, len($h))
     ? Print the number of shared genes and the probability with 4 decimals.
     ? Print $k and $p, the latter rounded to four decimals.
     print($k, round($p, 4))
@@ -475,10 +478,12 @@ def spearman(xs: list[float], ys: list[float]) -> float:
     $d = $table
     ? Find the two taxa with the smallest distance, as a tuple $p; the distance to itself does not count. The pair that comes first in $d wins a tie.
     ? Let $p be the pair (a, b) of different names with the lowest $d[a][b], the first one in a tie.
-    $p = min(((a, b) for a in $d for b in $d[a] if a != b), key=lambda pair: $d[pair[0]][pair[1]])
+    pairs = [(a, b) for a in $d for b in $d[a] if a != b]
+    $p = min(pairs, key=lambda pair: $d[pair[0]][pair[1]])
     ? Join them into a cluster. Compute its average distance to every other taxon in a dict $n.
     ? For each taxon outside the pair compute the mean of its distances to both of them. Keep the means in a dictionary $n.
-    $n = {c: ($d[$p[0]][c] + $d[$p[1]][c]) / 2 for c in $d if c not in $p}
+    one, two = $p
+    $n = {c: ($d[one][c] + $d[two][c]) / 2 for c in $d if c not in $p}
     ? Print the names of the pair joined by "+", and the name of the taxon that is nearest to the cluster.
     ? Print the pair as "a+b", a space, and the key of the smallest value of $n.
     print("+".join($p), min($n, key=$n.get))

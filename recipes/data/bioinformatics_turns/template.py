@@ -38,6 +38,8 @@ class Filled:
     turns: tuple[tuple[str, str], ...]
     """Prompt and code of each turn."""
     answer: object
+    names: frozenset[str] = frozenset()
+    """The names that were drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,9 @@ class Template:
             )
             turns.append((prompt, _fill(code, lambda key: _code(draw[key], single), draw)))
         wanted = inspect.signature(self.answer).parameters
-        return Filled(tuple(turns), self.answer(**{key: draw[key] for key in wanted}))
+        answer = self.answer(**{key: draw[key] for key in wanted})
+        names = frozenset(str(value) for value in draw.values.values() if isinstance(value, Name))
+        return Filled(tuple(turns), answer, names)
 
 
 TEMPLATES: dict[str, Template] = {}

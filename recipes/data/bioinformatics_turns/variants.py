@@ -110,7 +110,7 @@ def minor_allele_frequency(genotypes: list[str]) -> str:
     $p = (2 * $a + $b) / (2 * $n)
     ? Make a list $e of the expected counts under Hardy-Weinberg: p squared, 2p(1 - p) and (1 - p) squared, each times $n.
     ? Calculate the Hardy-Weinberg expectations for AA, Aa and aa as the list $e.
-    $e = [$p**2 * $n, 2 * $p * (1 - $p) * $n, (1 - $p) ** 2 * $n]
+    $e = [x * $n for x in ($p**2, 2 * $p * (1 - $p), (1 - $p) ** 2)]
     ? Compute the chi-square statistic of observed and expected counts as $x.
     ? Let $x be the sum of (observed - expected) ** 2 / expected over the three genotypes.
     $x = sum((seen - want) ** 2 / want for seen, want in zip([$a, $b, $c], $e))
@@ -353,7 +353,12 @@ def new_stops(variants: list[str]) -> object:
     $s = [$l.count(i) for i in range(1, $c)]
     ? Fold it: add the numbers of i and $c - i copies (the middle one stays single). Store the list for i from 1 to half of $c as $f.
     ? Make the folded spectrum $f. For each i from 1 to $c // 2 it has the sites with i or $c - i copies.
-    $f = [$s[i - 1] + ($s[$c - i - 1] if i != $c - i else 0) for i in range(1, $c // 2 + 1)]
+    $f = []
+    for i in range(1, $c // 2 + 1):
+        count = $s[i - 1]
+        if i != $c - i:
+            count += $s[$c - i - 1]
+        $f.append(count)
     ? Print both lists, separated by a space.
     ? Print $s and $f on one line.
     print($s, $f)
