@@ -88,7 +88,8 @@ def several(one: Drawn, fewest: int, most: int, *, different: bool = False) -> D
     """A list of values, all of them different on request."""
 
     def drawn(draw: Draw) -> list[Any]:
-        count, found = draw.randint(fewest, most), []
+        count = draw.randint(fewest, most)
+        found: list[Any] = []
         while len(found) < count:
             value = one(draw)
             if not (different and value in found):

@@ -259,9 +259,9 @@ def rotated_products(values: list[int], n: int) -> int:
     print($o and not $k)
     """,
     text=lambda d: (
-        d.choice(("(a[b]c)", "x{y(z)}", "[(])", "((a)", "{[()]}", "a)b(", "f(x)[i]", "{a(b}c)"))
+        d.choice(("(a[b]c)", "x{y(z)}", "[(])", "((a)", "{[()]}", "(p)(q)", "f(x)[i]", "{a(b}c)"))
         + d.choice(("", "+(1)", "[2]", "{}", "-1", "{y}"))
-        + d.choice(("", "/z", "*[k]", "]"))
+        + d.choice(("", "/z", "*[k]", "{e}", "]"))
     ),
     s="text|formula|code",
     k="stack|opened|waiting",

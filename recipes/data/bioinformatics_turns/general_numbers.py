@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import calendar
 import math
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import reduce
 from itertools import accumulate, combinations
 
@@ -164,13 +164,11 @@ def longest_gap(days: list[str]) -> int:
     r="s|new_seconds|rest",
 )
 def multiplied_time(time: str, k: int) -> str:
-    """By timedelta's own text."""
+    """By the clock of a day."""
     h, m, s = time.split(":")
-    seconds = (k * timedelta(hours=int(h), minutes=int(m), seconds=int(s))) // timedelta(seconds=1)
-    return (
-        f"{seconds // 3600}:{timedelta(seconds=seconds % 3600)!s:0>8}"[:-8]
-        + f"{timedelta(seconds=seconds % 3600)!s:0>8}"[3:]
-    )
+    length = k * timedelta(hours=int(h), minutes=int(m), seconds=int(s))
+    hours = length // timedelta(hours=1)
+    return f"{hours}:{datetime.min + length % timedelta(hours=1):%M:%S}"
 
 
 @template(
@@ -371,7 +369,7 @@ def compound_interest(amount: int, rate: int, years: int) -> str:
     ? Compute the distances of all pairs of points in a list $d.
     ? Let $d be the Euclidean distances between every two points.
     $d = [math.dist(p, q) for p, q in itertools.combinations($l, 2)]
-    ? Print the largest distance with 2 decimals.
+    ? Print the largest distance, rounded to 2 decimals.
     ? Print the maximum of $d, rounded to two decimals.
     print(round(max($d), 2))
     """,

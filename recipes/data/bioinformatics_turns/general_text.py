@@ -255,7 +255,7 @@ def filled_template(pattern: str, values: dict[str, object]) -> str:
         for word in _some_words(d)
     ],
     l="files|names|paths",
-    f="ending|extension|suffix",
+    f="ending_of|extension|suffix",
     d="counts|by_ending|endings",
 )
 def file_endings(names: list[str]) -> list[str]:

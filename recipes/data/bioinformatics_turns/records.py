@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -71,14 +72,14 @@ def draw_records(templates: Iterable[Template], *, variants: int, seed: int) -> 
 
 
 def _binds_twice(filled: Filled) -> bool:
-    """Whether a turn binds a drawn name that a turn before it has bound.
+    """Whether a turn binds a drawn name of an earlier turn without being asked to.
 
     A loop variable or a parameter counts too: the words of a later turn mean the first one.
     """
     known: set[str] = set()
-    for _, code in filled.turns:
+    for prompt, code in filled.turns:
         bound = {name for node in ast.walk(ast.parse(code)) for name in _bound(node)}
-        if bound & known & filled.names:
+        if bound & known & filled.names - set(re.findall(r"\w+", prompt)):
             return True
         known |= bound
     return False

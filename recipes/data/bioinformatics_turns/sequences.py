@@ -480,7 +480,7 @@ def oligo_weight(dna: str) -> str:
     print(max($l, default=0))
     """,
     base=pick("A", "C", "G", "T"),
-    dna=letters("AACCGGT", 12, 40),
+    dna=lambda d: d.text("ACGT" + d["base"] * 3, 12, 40),
     s="seq|read|contig",
     l="runs|stretches|lengths",
 )

@@ -23,6 +23,8 @@ from recipes.data.bioinformatics_turns.drawing import Draw, Drawn
 __all__ = ["TEMPLATES", "Filled", "Template", "literal", "template"]
 
 _PLACE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_FORMULA_BEFORE = re.compile(r"(?:\w\(|[(*/+<>=-] ?|\[)$")
+_FORMULA_AFTER = re.compile(r"\(|\[| (?:[*/+=-]|<=) ")
 _NAME_STYLES = ["double"] * 5 + ["bare"] * 4 + ["first"] * 2 + ["single", "backtick"]
 _QUOTES = {"double": '"', "first": '"', "single": "'", "backtick": "`", "bare": ""}
 
@@ -69,9 +71,11 @@ class Template:
         turns = []
         for prompts, code in self.turns:
             prompt = _fill(
-                draw.choice(prompts), lambda key: _shown(draw[key], style, single, seen), draw
+                draw.choice(prompts),
+                lambda key, before, after: _shown(draw[key], before, after, style, single, seen),
+                draw,
             )
-            turns.append((prompt, _fill(code, lambda key: _code(draw[key], single), draw)))
+            turns.append((prompt, _fill(code, lambda key, *_: _code(draw[key], single), draw)))
         wanted = inspect.signature(self.answer).parameters
         answer = self.answer(**{key: draw[key] for key in wanted})
         names = frozenset(str(value) for value in draw.values.values() if isinstance(value, Name))
@@ -133,15 +137,28 @@ def _name(draw: Draw, options: str) -> Name:
     return Name(draw.choice([each for each in options.split("|") if each not in used]))
 
 
-def _fill(text: str, shown: Callable[[str], str], draw: Draw) -> str:
-    return _PLACE.sub(lambda match: str(draw[match[1]]) if match[1] else shown(match[2]), text)
+def _fill(text: str, shown: Callable[[str, str, str], str], draw: Draw) -> str:
+    """The text with its places filled; `shown` gets a key and the text before and after it."""
+
+    def fill(match: re.Match[str]) -> str:
+        bare, key = match.groups()
+        if bare:
+            return str(draw[bare])
+        return shown(key, text[: match.start()], text[match.end() :])
+
+    return _PLACE.sub(fill, text)
 
 
-def _shown(value: object, style: str, single: bool, seen: set[str]) -> str:
+def _shown(value: object, before: str, after: str, style: str, single: bool, seen: set[str]) -> str:
+    """A value in a prompt: a name has quotes except in a formula or a call."""
     if not isinstance(value, Name):
         return literal(value, single=single)
     quote = "" if style == "first" and value in seen else _QUOTES[style]
     seen.add(value)
+    if _FORMULA_BEFORE.search(before) or _FORMULA_AFTER.match(after):
+        quote = ""
+    elif before.endswith(f" {value} "):
+        quote = quote or '"'
     return f"{quote}{value}{quote}"
 
 

@@ -370,7 +370,8 @@ def wobble_changes(dna: str, changed: str) -> int:
     $d = $s.replace("U", "T")
     ? Reverse the codons of $d, but not the letters in them: the last codon comes first. Call the result $r.
     ? Split $d into triplets and join them in reverse order as $r.
-    $r = "".join([$d[i : i + 3] for i in range(0, len($d), 3)][::-1])
+    triplets = [$d[i : i + 3] for i in range(0, len($d), 3)]
+    $r = "".join(reversed(triplets))
     ? Print $r.
     ? Show the reversed sequence.
     print($r)
