@@ -90,8 +90,8 @@ def every_second(nested: list[list[int]]) -> list[int]:
     """,
     one=several(integer(1, 15), 4, 7),
     two=several(integer(1, 15), 4, 7),
-    a="left|first|evens",
-    b="right|second|odds",
+    a="left|first|mine",
+    b="right|second|yours",
     x="only_one|exclusive|either",
     y="both|common|shared",
 )

@@ -28,7 +28,7 @@ from recipes.data.bioinformatics_turns.template import template
     print($p)
     """,
     dna=dna(18, 45),
-    digits=pick(1, 2),
+    digits=pick(2, 3),
     s="seq|dna|fragment",
     n="gc|strong|gc_count",
     p="percent|gc_percent|share",

@@ -25,6 +25,16 @@ __all__ = ["TEMPLATES", "Filled", "Template", "literal", "template"]
 _PLACE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _FORMULA_BEFORE = re.compile(r"(?:\w\(|[(*/+<>=-] ?|\[)$")
 _FORMULA_AFTER = re.compile(r"\(|\[| (?:[*/+=-]|<=) ")
+_ASSIGNMENT = re.compile(r"(\$\w+) = (\$\w+)")
+_SHORT = 7
+"""Words of a prompt that says no more than that a name gets a value."""
+_ASSIGNING = (
+    "Define a variable {0} with the value {1}.",
+    "Initialize {0} as {1}.",
+    "Save {1} in {0}.",
+    "Set {0} equal to {1}.",
+)
+"""More paraphrases of such a prompt."""
 _NAME_STYLES = ["double"] * 5 + ["bare"] * 4 + ["first"] * 2 + ["single", "backtick"]
 _QUOTES = {"double": '"', "first": '"', "single": "'", "backtick": "`", "bare": ""}
 
@@ -126,10 +136,14 @@ def literal(value: object, *, single: bool = False) -> str:
 def _turns(text: str) -> tuple[tuple[tuple[str, ...], str], ...]:
     lines = dedent(text).strip().split("\n")
     blocks = [list(found) for _, found in itertools.groupby(lines, lambda line: line[:2] == "? ")]
-    return tuple(
-        (tuple(line[2:] for line in prompts), "\n".join(code).rstrip())
-        for prompts, code in zip(blocks[::2], blocks[1::2], strict=True)
-    )
+    turns = []
+    for prompts, code in zip(blocks[::2], blocks[1::2], strict=True):
+        asks = [line[2:] for line in prompts]
+        assigned = _ASSIGNMENT.fullmatch("\n".join(code))
+        if assigned and min(len(ask.split()) for ask in asks) <= _SHORT:
+            asks += [text.format(*assigned.groups()) for text in _ASSIGNING]
+        turns.append((tuple(asks), "\n".join(code).rstrip()))
+    return tuple(turns)
 
 
 def _name(draw: Draw, options: str) -> Name:

@@ -16,9 +16,9 @@ def _rows(draw: Draw) -> list[list[object]]:
     """Chromosome, position, reference, alternative and quality of some variants."""
     rows: list[list[object]] = []
     for _ in range(draw.randint(4, 7)):
-        ref = draw.choice("ACGT") + draw.choice(("", "", "", "T", "GC"))
+        ref = draw.choice("ACGT") + draw.choice(("", "", "", "", "T", "GC"))
         alt = draw.choice([base for base in "ACGT" if base != ref[0]]) + draw.choice(
-            ("", "", "", "A")
+            ("", "", "", "", "", "A")
         )
         rows.append(
             [f"chr{draw.randint(1, 3)}", draw.randint(10, 999), ref, alt, draw.randint(5, 90)]
