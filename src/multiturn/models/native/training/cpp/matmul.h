@@ -11,6 +11,7 @@
 #include "matmul_amx.h"
 #include "parallel.h"
 #include "tile.h"
+#include "transpose.h"
 
 namespace mt {
 
@@ -48,7 +49,17 @@ void pack_panel(const T* from, size_t outer, size_t inner, int count, int inputs
     constexpr int kLineSteps = 16;  // one cache line of each row
     for (int begin = 0; begin < full_steps; begin += kLineSteps) {
       const int end = std::min(full_steps, begin + kLineSteps);
-      for (int index = 0; index < count; ++index) {
+      int index = 0;
+      if constexpr (Width % kLanes == 0 && PerWord * sizeof(T) == kWordBytes)
+        for (; end - begin == kLanes && index + kLanes <= count; index += kLanes) {
+          alignas(64) WordSquare square;
+          for (int i = 0; i < kLanes; ++i)
+            std::memcpy(square[i], from + (index + i) * outer + begin * PerWord, sizeof square[i]);
+          transpose(square);
+          for (int i = 0; i < kLanes; ++i)
+            std::memcpy(to + (begin + i) * Width + index, square[i], sizeof square[i]);
+        }
+      for (; index < count; ++index) {
         const T* row = from + index * outer;
         for (int step = begin; step < end; ++step) {
           if constexpr (PerWord * sizeof(T) == kWordBytes)
@@ -137,8 +148,12 @@ void multiply(Pool& pool, int rows, int columns, int inputs, const Operand& a, c
       std::fill(b_panel(p) + packed * kTileColumns, b_panel(p) + panel_words, 0);
   });
 
+  // The larger matrix is read once; the smaller one stays in the cache.
+  const bool by_columns = rows < columns;
   parallel_for(pool, blocks * panels, [&](int i) {
-    const int first_panel = (i / panels) * kBlockPanels, p = i % panels;
+    const int block = by_columns ? i % blocks : i / panels;
+    const int p = by_columns ? i / blocks : i % panels;
+    const int first_panel = block * kBlockPanels;
     const int last_panel = std::min(row_panels, first_panel + kBlockPanels);
     const typename Kernel::Thread thread{};
     alignas(64) float sums[kMatmulBlockRows * kTileColumns];

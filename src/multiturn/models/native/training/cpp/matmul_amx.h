@@ -6,36 +6,12 @@
 
 #include "../../cpp/amx.h"
 #include "tile.h"
+#include "transpose.h"
 
 #if defined(MT_AMX) && defined(__AMX_BF16__)
 #define MT_AMX_BFLOAT16 1
 
 namespace mt {
-
-typedef uint32_t AmxWords[kAmxRows][kLanes];
-
-// Swaps the rows and the columns of 16 x 16 words: at each stage, half of a vector's lanes change
-// places with those of the vector `distance` further on.
-MT_INLINE void transpose(AmxWords& words) {
-  auto* rows = reinterpret_cast<Words*>(words);
-#pragma GCC unroll 4
-  for (int distance = 1; distance < kLanes; distance *= 2) {
-    Words upper, lower;
-#pragma GCC unroll 16
-    for (int lane = 0; lane < kLanes; ++lane) {
-      const bool swapped = (lane & distance) != 0;
-      upper[lane] = swapped ? lane - distance + kLanes : lane;
-      lower[lane] = swapped ? lane + kLanes : lane + distance;
-    }
-#pragma GCC unroll 16
-    for (int row = 0; row < kAmxRows; ++row) {
-      if ((row & distance) != 0) continue;
-      const Words a = rows[row], b = rows[row + distance];
-      rows[row] = __builtin_shuffle(a, b, upper);
-      rows[row + distance] = __builtin_shuffle(a, b, lower);
-    }
-  }
-}
 
 // See VectorKernel.
 struct AmxKernel {
@@ -58,7 +34,7 @@ struct AmxKernel {
     for (int begin = 0; begin < inputs; begin += kInputs) {
       const int width = std::min(kInputs, inputs - begin);
       for (int first = 0; first < kRows; first += kAmxRows, to += kAmxRows * kLanes) {
-        auto& tile = *reinterpret_cast<AmxWords*>(to);
+        auto& tile = *reinterpret_cast<WordSquare*>(to);
         const int rows = std::clamp(count - first, 0, kAmxRows);
         const Bfloat16* corner = from + first * a.outer + begin * a.inner;
         if (rows < kAmxRows || width < kInputs) std::memset(tile, 0, sizeof tile);
