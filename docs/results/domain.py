@@ -4,8 +4,8 @@ r"""Measures an adapter of one domain: the model before and after, on the domain
         --out runs/domain --write docs/results/domain.md
 
 An interrupted run resumes; ``--table`` only reads saved runs. `--adapter` may be repeated to
-compare recipes. Each row has the strict pass rate of the model alone and with the adapter on the same
-cases, with 95 % intervals clustered by problem, their paired difference with its p-value, by
+compare recipes. Each row has the strict pass rate of the model alone and with the adapter on the
+same cases, with 95 % intervals clustered by problem, their paired difference with its p-value, by
 Holm's method over all rows of the page, and how the programs failed.
 """
 
@@ -183,10 +183,10 @@ def data(recipe: dict[str, Any], functions: list[dict[str, Any]]) -> str:
         "text and not shared tasks: GC content or the overlap of intervals are in the templates as "
         "in the problems, in other words.\n\n"
         f"Of {recipe['drawn']} programs of {recipe['templates']} templates "
-        f"({recipe['general_templates']} of them general), {len(recipe['dropped'])} were dropped with "
-        f"{len(recipe['dropped_templates'])} templates, and {len(recipe['refused'])} refused for a "
-        f"wrong answer; a tenth of the templates is held out. [recipe.json](domain/recipe.json) has "
-        f"the names and the hashes of the files.\n\n"
+        f"({recipe['general_templates']} of them general), {len(recipe['dropped'])} were dropped "
+        f"with {len(recipe['dropped_templates'])} templates, and {len(recipe['refused'])} refused "
+        "for a wrong answer; a tenth of the templates is held out. "
+        "[recipe.json](domain/recipe.json) has the names and the hashes of the files.\n\n"
         f"`bioinformatics_functions` takes {len(functions)} functions that stand by themselves "
         f"from {len(projects)} projects of the corpus `bioinformatics`, which was searched for the "
         f"same problems. Licences of their documents: {named}. "

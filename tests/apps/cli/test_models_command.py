@@ -181,3 +181,25 @@ def test_the_list_needs_no_network_library():
         check=True,
     )
     assert loaded.stderr.strip() == "[]"
+
+
+def test_a_models_tokenizer_packs_text_as_the_model_reads_it(tmp_path, capsys) -> None:
+    from multiturn.data.packing.encoder import Encoder
+    from multiturn.hub.resolve_model import model_tokenizer, resolve_model
+
+    assert run(["models", "tokenizer", "smollm2-135m", "-o", str(tmp_path / "new" / "there")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "new" / "there")
+    written = Encoder(tmp_path / "new" / "there").tokenizer
+    own = model_tokenizer(resolve_model("smollm2-135m"))
+    text = "def f(x):\n    return x  # é 漢字 <|endoftext|>\n\n\t1234"
+    assert written.encode(text) == own.encode(text)
+    assert written.document_end == own.document_end
+    assert set(written.end_of_text) == set(own.end_of_text)
+
+
+@pytest.mark.parametrize("model", ["no-such-model", "missing.gguf"])
+def test_the_tokenizer_of_no_model_is_one_line(model, tmp_path, capsys) -> None:
+    assert run(["models", "tokenizer", model, "-o", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
