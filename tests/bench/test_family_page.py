@@ -79,8 +79,8 @@ def test_what_is_not_trained_is_told_and_what_is_is_compared(
 ) -> None:
     write_records(monkeypatch, tmp_path / "part", stages=2, sizes=1, gain=0.2)
     text = made(tmp_path / "part", tmp_path / "of-part")
-    assert "| 1M Multi | 2,250 of 2,250 | 9.2M | 3.000 | trained |" in text
-    assert "| 1M Mono | 0 of 2,250 | 0.0M |  | not trained yet |" in text
+    assert "| 1M Multi | 1,125 of 1,125 | 4.6M | 3.000 | trained |" in text
+    assert "| 1M Mono | 0 of 1,125 | 0.0M |  | not trained yet |" in text
     assert "- 1M: no record yet." in text
     assert "No stage of two sizes has records yet." in text
     assert "Not fitted: a stage has to be trained at all three sizes." in text
@@ -119,7 +119,7 @@ def test_a_card_has_the_data_the_licences_the_budget_and_the_scores(
     metrics = found["model-index"][0]["results"][0]["metrics"]
     assert {metric["value"] for metric in metrics} == {2.3}
     assert "987,776 parameters without\nembeddings and 2,040,448 with them" in body
-    for part in ("| local-multi | MIT |", "| Multi | 2,250 | 9.2M | 0.0024 |", "## Bias, Risks"):
+    for part in ("| local-multi | MIT |", "| Multi | 1,125 | 4.6M | 0.0024 |", "## Bias, Risks"):
         assert part in body
     assert "Mono:" not in body
 

@@ -39,8 +39,8 @@ FAMILY_CORPORA = (
 """The data recipes of the family, in the order in which they are built."""
 
 _CORPUS = {"nl": "family-nl", "multi": "family-multi", "mono": "family-python"}
-_STEPS = {"nl": 1_500, "multi": 2_250, "mono": 2_250}
-_WARMUP = 100
+_STEPS = {"nl": 750, "multi": 1_125, "mono": 1_125}
+_WARMUP = 60
 _LENGTH = 512
 _LATER_RATE = 0.6
 """Peak learning rate of Multi and Mono, as a share of that of NL: the published 350M has 1.8e-4
@@ -86,9 +86,9 @@ class FamilySize:
 
 
 FAMILY_SIZES: dict[str, FamilySize] = {
-    "1m": FamilySize(layers=5, heads=4, peak=4e-3, keep_every=150),
-    "3m": FamilySize(layers=4, heads=8, peak=2e-3, keep_every=150),
-    "10m": FamilySize(layers=6, heads=12, peak=1.4e-3, keep_every=250),
+    "1m": FamilySize(layers=5, heads=4, peak=4e-3, keep_every=125),
+    "3m": FamilySize(layers=4, heads=8, peak=2e-3, keep_every=125),
+    "10m": FamilySize(layers=6, heads=12, peak=1.4e-3, keep_every=125),
 }
 """By name, which is the number of parameters without embeddings and output head."""
 
@@ -126,7 +126,7 @@ def family_chain(
                 peak=peak, end=peak / 10, warmup_steps=_WARMUP, decay_steps=steps
             ),
             optimizer=OptimizerConfig(b2=0.99),
-            precision=PrecisionConfig(compute="float32", kernels="native"),
+            precision=PrecisionConfig(compute="bfloat16", kernels="native"),
             checkpoint=CheckpointConfig(every=50, keep_last=2, keep_every=of_size.keep_every),
             watch=LoggingConfig(log_every=10, prompts=_PROMPTS, prompt_tokens=32, spike=3.0),
             start=previous,
