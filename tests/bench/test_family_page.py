@@ -64,7 +64,10 @@ def write_records(
         for place, (stage, config) in enumerate(list(family_chain(size).items())[:stages]):
             model = {"size": size, "stage": stage}
             level = 2.5 - gain * (rank + place)
-            losses += [model | {"step": s, "loss": 3.0} for s in range(10, config.steps + 1, 10)]
+            losses += [
+                model | {"step": s, "loss": 3.0}
+                for s in (*range(10, config.steps, 10), config.steps)
+            ]
             for name in records.SETS:
                 found = 1_500 * level + draw.normal(0, 20, 20)
                 files.append(model | {"set": name, "bits": [round(each, 1) for each in found]})
