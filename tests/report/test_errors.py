@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -279,9 +280,29 @@ def test_labels_of_a_person_are_compared_with_the_rules(tmp_path: Path) -> None:
     found = agreement(records, classified_failures(records, {}), read_labels(file))
     assert (found.labelled, found.share.estimate) == (5, 0.8)
     assert found.pairs == {("wrong_value", "wrong_value"): 4, ("cut", "wrong_value"): 1}
+    assert found.elsewhere == 0
     file.write_text(json.dumps({**written[0], "label": "typo"}))
     with pytest.raises(UnknownNameError, match="typo"):
         read_labels(file)
+
+
+def test_a_label_is_of_one_program_and_not_of_its_place_in_a_run(tmp_path: Path) -> None:
+    """Another run with the same settings has other programs under the same names."""
+    write_run(tmp_path / "run", [sample("p", difference="got 4, expected 3", program=RIGHT)])
+    file = tmp_path / "labels.jsonl"
+    write_label_sample(read_records([tmp_path / "run"]), 1, file)
+    (line,) = map(json.loads, file.read_text().splitlines())
+    file.write_text(json.dumps({**line, "label": "cut"}))
+    other = f"{RIGHT}# another\n"
+    write_run(tmp_path / "later", [sample("p", difference="got 4, expected 3", program=other)])
+    records = read_records([tmp_path / "later"])
+    found = agreement(records, classified_failures(records, {}), read_labels(file))
+    assert (found.labelled, found.elsewhere, found.pairs) == (0, 1, {})
+    by_hash = {**line, "label": "cut", "program_sha256": sha256(other.encode()).hexdigest()}
+    del by_hash["program"]
+    file.write_text(json.dumps(by_hash))
+    found = agreement(records, classified_failures(records, {}), read_labels(file))
+    assert (found.labelled, found.elsewhere) == (1, 0)
 
 
 def test_the_labels_in_the_repository_agree_as_the_page_says() -> None:

@@ -1,11 +1,13 @@
 """Failures labelled by hand, and how far the rules agree with them.
 
 A labelling file has one line of JSON for each failure, without what the rules say. A person writes
-a kind of `KINDS` into each ``label``.
+a kind of `KINDS` into each ``label``. A label is of one program, which its line has or names by
+its SHA-256: another run with the same settings has other programs under the same names.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from collections import Counter
@@ -23,8 +25,8 @@ from multiturn.report.statistics.clusters import Interval
 
 __all__ = ["LabelAgreement", "agreement", "label_sample", "read_labels", "write_label_sample"]
 
-LabelKey = tuple[str, str, int]
-"""Label of the run, id of the item, number of the sample."""
+LabelKey = tuple[str, str, int, str]
+"""Label of the run, id of the item, number of the sample, SHA-256 of the program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +35,14 @@ class LabelAgreement:
 
     Attributes:
         labelled: failures with a label that the records have.
+        elsewhere: labels of programs that are no failures of these records.
         share: on which both agree, with the exact interval.
         kappa: Cohen's, which counts what chance would give; None if it is undefined.
         pairs: how often each label of the person met each kind of the rules.
     """
 
     labelled: int
+    elsewhere: int
     share: Interval
     kappa: float | None
     pairs: Mapping[tuple[str, str], int]
@@ -46,7 +50,12 @@ class LabelAgreement:
 
 def key_of_sample(records: Records, sample: RetainedSample) -> LabelKey:
     """What identifies a failure in a labelling file."""
-    return records.runs[sample.run].label, sample.line.item.id, sample.line.sample
+    line = sample.line
+    return records.runs[sample.run].label, line.item.id, line.sample, _hash_of(line.program)
+
+
+def _hash_of(program: str) -> str:
+    return hashlib.sha256(program.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def label_sample(records: Records, count: int) -> list[RetainedSample]:
@@ -56,7 +65,7 @@ def label_sample(records: Records, count: int) -> list[RetainedSample]:
         by_run.setdefault(sample.run, []).append(sample)
 
     def place(sample: RetainedSample) -> int:
-        return zlib.crc32(json.dumps(key_of_sample(records, sample)).encode())
+        return zlib.crc32(json.dumps(key_of_sample(records, sample)[:3]).encode())
 
     for group in by_run.values():
         group.sort(key=place)
@@ -81,7 +90,7 @@ def write_label_sample(records: Records, count: int, file: Path) -> int:
         )
     lines = []
     for sample in label_sample(records, count):
-        run, item, number = key_of_sample(records, sample)
+        run, item, number, _ = key_of_sample(records, sample)
         verdict = sample.verdict(records.runs[sample.run].oracles[0])
         outcome = verdict.outcome if verdict is not None else None
         about = [] if verdict is None else [verdict.judgement, verdict.difference or ""]
@@ -117,8 +126,9 @@ def read_labels(file: Path) -> dict[LabelKey, str]:
     for number, line in enumerate(text.splitlines(), 1):
         try:
             data = json.loads(line)
-            key, label = (data["run"], data["item"], data["sample"]), data["label"]
-        except (ValueError, KeyError, TypeError) as error:
+            program = data.get("program_sha256") or _hash_of(data["program"])
+            key, label = (data["run"], data["item"], data["sample"], program), data["label"]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{file}: line {number} is no label") from error
         if not label:
             continue
@@ -144,8 +154,11 @@ def agreement(
         if label is not None:
             pairs[label, error.kind] += 1
     total = sum(pairs.values())
+    elsewhere = len(labels) - total
     if not total:
-        return LabelAgreement(labelled=0, share=Interval(None), kappa=None, pairs={})
+        return LabelAgreement(
+            labelled=0, elsewhere=elsewhere, share=Interval(None), kappa=None, pairs={}
+        )
     same = sum(count for (label, kind), count in pairs.items() if label == kind)
     low = float(special.betaincinv(same, total - same + 1, 0.025)) if same else 0.0
     high = float(special.betaincinv(same + 1, total - same, 0.975)) if same < total else 1.0
@@ -156,6 +169,7 @@ def agreement(
     chance = sum(by_label[kind] * by_kind[kind] for kind in KINDS) / total**2
     return LabelAgreement(
         labelled=total,
+        elsewhere=elsewhere,
         share=Interval(same / total, low, high, "Clopper-Pearson"),
         kappa=(same / total - chance) / (1 - chance) if chance < 1 else None,
         pairs=dict(pairs),

@@ -67,11 +67,7 @@ def errors_section(
         )
     tables = [table]
     if labels is not None:
-        kappa = "" if labels.kappa is None else f"; Cohen's kappa {labels.kappa:.2f}"
-        sentences.append(
-            f"On {labels.labelled} failures that were labelled by hand, the rules agree with the "
-            f"person in {interval_text(labels.share)} %{kappa}."
-        )
+        sentences.append(_agreement_sentence(labels))
         pairs = sorted(labels.pairs.items(), key=lambda pair: (-pair[1], pair[0]))
         tables.append(
             table_of(
@@ -86,4 +82,15 @@ def errors_section(
         paragraphs=tuple(sentences),
         tables=tuple(tables),
         figures=(figure,),
+    )
+
+
+def _agreement_sentence(labels: LabelAgreement) -> str:
+    others = f" {labels.elsewhere:,} labels are of other programs." if labels.elsewhere else ""
+    if not labels.labelled:
+        return f"No failure of these runs was labelled by hand.{others}"
+    kappa = "" if labels.kappa is None else f"; Cohen's kappa {labels.kappa:.2f}"
+    return (
+        f"On {labels.labelled:,} failures that were labelled by hand, the rules agree with the "
+        f"person in {interval_text(labels.share)} %{kappa}.{others}"
     )
