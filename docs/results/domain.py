@@ -60,10 +60,10 @@ class Measure:
 NEXT = ("--truncation", "next_prompt")
 MEASURES = (
     Measure("bioinformatics", "turns", ("--cases", "3", *NEXT)),
-    Measure("bioinformatics", "chat", ("--cases", "3")),
     Measure("own", "turns", ("--cases", "2", *NEXT)),
-    Measure("own", "chat", ("--cases", "2")),
     Measure("humaneval", "completion"),
+    Measure("bioinformatics", "chat", ("--cases", "3")),
+    Measure("own", "chat", ("--cases", "2")),
     Measure("humaneval", "chat"),
 )
 TITLES = {
