@@ -178,8 +178,7 @@ void matmul(Pool& pool, int rows, int columns, int inputs, const Operand& a, con
             Out* out) {
 #if defined(MT_AMX_BFLOAT16)
   if constexpr (sizeof(T) == 2)
-    if (amx_allowed())
-      return multiply<AmxKernel, T>(pool, rows, columns, inputs, a, b, out);
+    if (amx_allowed()) return multiply<AmxKernel, T>(pool, rows, columns, inputs, a, b, out);
 #endif
   multiply<VectorKernel<T>, T>(pool, rows, columns, inputs, a, b, out);
 }
