@@ -1,7 +1,7 @@
 r"""Measures an adapter of one domain: the model before and after, on the domain and elsewhere.
 
-    python docs/results/domain.py --adapter turns+functions=runs/lora-bioinformatics-gguf-lora \
-        --out runs/domain --write docs/results/domain.md
+    python docs/results/domain.py --out runs/domain --write docs/results/domain.md \
+        --adapter turns+functions=runs/lora-bioinformatics-gguf-lora/lora-bioinformatics.gguf
 
 An interrupted run resumes; ``--table`` only reads saved runs. `--adapter` may be repeated to
 compare recipes. Each row has the strict pass rate of the model alone and with the adapter on the
@@ -36,16 +36,17 @@ INTRODUCTION = """# A domain made one's own
 [58 problems of bioinformatics](../bioinformatics.md) (3 cases each), on the project's own general
 problems (2 cases each: what was lost) and on HumanEval. The recipe, its rates and its number of
 steps were written before the first run, and none of these figures chose anything; `dev` and `test`
-are the halves of a set by the hash of the problems' names. Temperature 0.2; `turns` are prompts as
-comments, cut where the model writes the next prompt; `chat` is the form of the model's chat
-template, which the training data do not have. Intervals are clustered by problem, differences
+are the halves of a set by the hash of the problems' names. Training was stopped after 60 of its 100
+steps, before anything was measured, because the machine was needed. Temperature 0.2; `turns` are
+prompts as comments, cut where the model writes the next prompt; `chat` is the form of the model's
+chat template, which the training data do not have. Intervals are clustered by problem, differences
 paired by problem, p-values adjusted by Holm's method over the page.
 
 The records are in docs/results/domain. One command makes the runs and this page, and with
 `--table` it only rebuilds the page:
 
-    python docs/results/domain.py --adapter turns+functions=runs/lora-bioinformatics-gguf-lora \\
-        --out runs/domain --write docs/results/domain.md"""
+    python docs/results/domain.py --out runs/domain --write docs/results/domain.md \\
+        --adapter turns+functions=runs/lora-bioinformatics-gguf-lora/lora-bioinformatics.gguf"""
 
 
 @dataclass(frozen=True, slots=True)
