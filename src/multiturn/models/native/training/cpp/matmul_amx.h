@@ -86,8 +86,8 @@ struct AmxKernel {
   }
 
  private:
-  // to[row] = the values of two inputs for each row; `next` is how far the second one lies from
-  // the first, or 0 if there is none.
+  // to[row] = the values of two inputs for each row; `next` is the distance of the second one
+  // from the first, or 0 if there is none.
   static void pair_inputs(const Bfloat16* from, size_t outer, size_t next, int rows, uint32_t* to) {
     if (outer == 1 && rows == kAmxRows && next != 0) {
       const auto widened = [](const Bfloat16* halves) {

@@ -83,7 +83,7 @@ MT_INLINE void tile_product(int steps, RowWords a, ColumnWords b, Tile out) {
 
 constexpr int kTileColumns = kTileVectors * kLanes;
 
-// A matrix of matmul as it lies in memory.
+// A matrix of matmul, as it is in memory.
 struct Operand {
   const void* data;
   size_t outer;  // elements from one row of A, or one column of B, to the next
