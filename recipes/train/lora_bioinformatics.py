@@ -9,8 +9,10 @@
     multiturn train lora_bioinformatics
     multiturn export runs/lora-bioinformatics --to gguf-lora
 
-Hardware: 2 CPU cores, 8 GB of memory; bfloat16 is fast where the processor has AMX. Time and loss:
-docs/results/domain.md.
+Hardware: 2 CPU cores, 9 GB of memory; bfloat16 is fast where the processor has AMX. Time: 20 to 30
+seconds a step there.
+Expected: the validation loss, on the code of unseen templates, falls to half; what is gained and
+lost is in docs/results/domain.md.
 Data: programs in turns that the recipe `bioinformatics_turns` writes and checks, and functions of
 the corpus `bioinformatics`. The loss is on the code only, and attention stays inside a record.
 

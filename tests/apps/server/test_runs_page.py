@@ -111,6 +111,32 @@ def test_a_script_in_a_sample_is_text(page: Any) -> None:
     until(page, "document.title.startsWith('Runs')")
 
 
+CLICK_AS_THE_FIRST_SESSION_IS_MADE = """
+const original = Response.prototype.json;
+Response.prototype.json = async function () {
+  const answer = await original.call(this);
+  if (this.url.endsWith("/api/sessions?limit=1")) return { sessions: [] };
+  if (this.url.endsWith("/api/sessions")) document.getElementById("show-runs").click();
+  return answer;
+};
+"""
+
+
+def test_the_first_session_does_not_take_the_place_of_a_view(
+    browser: Any, server: RunningServer
+) -> None:
+    """The answer comes after the click and before the page hears of the new address."""
+    context, page = opened(browser, server.url, width=WIDE, token=server.token)
+    try:
+        page.add_init_script(CLICK_AS_THE_FIRST_SESSION_IS_MADE)
+        page.goto(f"{server.url}/?token={server.token}")
+        page.locator("#view td", has_text="63 of 251").wait_for()
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("location.hash") == "#runs"
+    finally:
+        context.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("view", ["list", "run", "sample"])
 def test_no_view_of_results_has_a_serious_fault(

@@ -30,7 +30,8 @@ export function addView(view) {
 
 export const allViews = () => [...views.values()];
 
-export const isViewOpen = () => shown !== null;
+// Whether the address names a view. The page shows it a moment later, when it hears of the change.
+export const isViewOpen = () => addressedView() !== null;
 
 // Opens a view; the one that is open is left for the notebook.
 export function openView(name) {
@@ -40,12 +41,17 @@ export function openView(name) {
 // The session that the address names, or null.
 export const addressedSession = () => location.hash.match(SESSION_ADDRESS)?.[1] ?? null;
 
+function addressedView() {
+  const name = location.hash.match(VIEW_ADDRESS)?.[1];
+  return addressedSession() ? null : (views.get(name) ?? null);
+}
+
 // Shows the view of the address, or the notebook. Returns whether it is the notebook.
 export function showAddressed() {
   leave?.();
   leave = null;
-  const [, name, rest = ""] = location.hash.match(VIEW_ADDRESS) ?? [];
-  shown = addressedSession() ? null : (views.get(name) ?? null);
+  const rest = location.hash.match(VIEW_ADDRESS)?.[2] ?? "";
+  shown = addressedView();
   const place = byId("view");
   place.replaceChildren();
   place.hidden = !shown;
