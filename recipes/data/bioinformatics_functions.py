@@ -31,6 +31,7 @@ from multiturn.core.files import write_atomically
 from multiturn.data.build.stage import document_files
 from multiturn.data.documents.files import read_documents
 from multiturn.data.documents.record import Document
+from multiturn.synthesis.parsing import bound_names, parse_module
 
 MODULES = frozenset(sys.stdlib_module_names) | {"numpy"}
 LINES = range(2, 31)
@@ -50,9 +51,8 @@ class Function:
 
 def functions_of(text: str) -> Iterator[Function]:
     """The functions of a module that can be records; none if it is no Python."""
-    try:
-        module = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    module = parse_module(text)
+    if module is None:
         return
     imports = _imports(module)
     for node in module.body:
@@ -97,7 +97,10 @@ def _function(node: ast.FunctionDef, imports: dict[str, str]) -> Function | None
     prompt = f"Define a function {signature}. {request}"
     if len(prompt) not in PROMPT_CHARACTERS or code.count("\n") not in LINES:
         return None
-    used = _global_names(bare)
+    if any(isinstance(each, ast.Global | ast.Nonlocal) for each in ast.walk(bare)):
+        return None
+    read = {each.id for each in ast.walk(bare) if isinstance(each, ast.Name)}
+    used = read - bound_names(bare)
     if not used <= imports.keys() | set(dir(builtins)):
         return None
     needed = sorted({imports[name] for name in used & imports.keys()})
@@ -111,25 +114,6 @@ def _request(docstring: str) -> str:
     plain = _MARKUP.sub(lambda match: next(filter(None, match.groups()), ""), paragraph)
     request = " ".join(plain.split())
     return request if request.endswith((".", ":", "?", "!")) else f"{request}."
-
-
-def _global_names(node: ast.FunctionDef) -> set[str]:
-    """Names that a function reads and neither it nor a function in it binds."""
-    read: set[str] = set()
-    bound = {node.name}
-    for each in ast.walk(node):
-        match each:
-            case ast.Name(id=name, ctx=ast.Load()):
-                read.add(name)
-            case ast.Name(id=name) | ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
-                bound.add(name)
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                bound.add(name)
-            case ast.alias(name=name, asname=asname):
-                bound.add(asname or name.partition(".")[0])
-            case ast.Global() | ast.Nonlocal():
-                read.add("global")  # stands for a name that nothing binds
-    return read - bound
 
 
 def _drawn(corpus: Path, count: int, per_project: int) -> list[tuple[Document, Function]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -14,18 +13,10 @@ import pytest
 from multiturn.data.documents.files import write_documents
 from multiturn.data.documents.record import Document
 from multiturn.jaxformer.datasets.records import read_records
+from recipes.data import bioinformatics_functions
+from recipes.data.bioinformatics_functions import functions_of
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "data" / "bioinformatics_functions.py"
-
-
-@pytest.fixture(scope="module")
-def recipe() -> Any:
-    spec = importlib.util.spec_from_file_location("bioinformatics_functions", RECIPE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+RECIPE = Path(bioinformatics_functions.__file__)
 
 
 GC = '''
@@ -48,8 +39,8 @@ def gc_content(sequence, digits=2):
 '''
 
 
-def test_a_function_becomes_a_request_and_its_code(recipe: Any) -> None:
-    (found,) = recipe.functions_of(GC)
+def test_a_function_becomes_a_request_and_its_code() -> None:
+    (found,) = functions_of(GC)
     assert found.prompt == (
         "Define a function gc_content(sequence, digits=2). Return the share of G and C in "
         "sequence, rounded."
@@ -73,13 +64,13 @@ def test_a_function_becomes_a_request_and_its_code(recipe: Any) -> None:
         ("def gc_content", "def gc content"),
     ],
 )
-def test_what_does_not_stand_by_itself_is_left_out(recipe: Any, before: str, after: str) -> None:
+def test_what_does_not_stand_by_itself_is_left_out(before: str, after: str) -> None:
     text = GC.replace(before, after, 1)
     assert text != GC
-    assert list(recipe.functions_of(text)) == []
+    assert list(functions_of(text)) == []
 
 
-def test_inner_functions_and_local_names_are_its_own(recipe: Any) -> None:
+def test_inner_functions_and_local_names_are_its_own() -> None:
     text = '''
 def count(lines):
     """Count the records of each name in some lines."""
@@ -93,7 +84,7 @@ def count(lines):
             print(error)
     return {key: value for key, value in totals.items()}
 '''
-    assert [each.name for each in recipe.functions_of(text)] == ["count"]
+    assert [each.name for each in functions_of(text)] == ["count"]
 
 
 def test_the_records_of_a_corpus_name_their_sources(tmp_path: Path) -> None:

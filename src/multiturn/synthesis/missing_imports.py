@@ -11,7 +11,7 @@ import ast
 import builtins
 import sys
 
-from multiturn.synthesis.parsing import parse_module
+from multiturn.synthesis.parsing import bound_names, parse_module
 
 __all__ = ["add_imports"]
 
@@ -60,7 +60,7 @@ def add_imports(code: str, before: str) -> str:
     tree, earlier = parse_module(code), parse_module(before)
     if tree is None or earlier is None or _imports_all(earlier) or _imports_all(tree):
         return code
-    bound = _bound(tree) | _bound(earlier)
+    bound = bound_names(tree) | bound_names(earlier)
     attributes_of = {
         node.value.id
         for node in ast.walk(tree)
@@ -80,30 +80,6 @@ def add_imports(code: str, before: str) -> str:
         elif name in attributes_of and (name in sys.stdlib_module_names or name in _MODULES):
             lines[f"import {name}"] = None
     return "\n".join([*sorted(lines, key=lambda line: line.startswith("from")), code])
-
-
-def _bound(tree: ast.Module) -> set[str]:
-    """The names that a program binds anywhere: a superset of what a step can use."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-                found.add(name)
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                found.add(name)
-            case ast.ClassDef(name=name) | ast.arg(arg=name):
-                found.add(name)
-            case ast.alias(name=name, asname=asname):
-                found.add(asname or name.split(".")[0])
-            case ast.ExceptHandler(name=str(name)):
-                found.add(name)
-            case ast.Global(names=names) | ast.Nonlocal(names=names):
-                found.update(names)
-            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                found.add(name)
-            case ast.MatchMapping(rest=str(name)):
-                found.add(name)
-    return found
 
 
 def _imports_all(tree: ast.Module) -> bool:

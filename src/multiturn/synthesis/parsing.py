@@ -1,4 +1,4 @@
-"""Parses Python text silently: None if it does not parse, and no warnings.
+"""Parses Python text silently: None if it does not parse, and no warnings; and the names it binds.
 
 The text comes from a model or a program, so odd escapes and the like are of no interest. Nothing is
 executed.
@@ -10,7 +10,7 @@ import ast
 import threading
 import warnings
 
-__all__ = ["syntax_error_line", "parse_expression", "parse_module"]
+__all__ = ["bound_names", "syntax_error_line", "parse_expression", "parse_module"]
 
 MAX_SOURCE_CHARACTERS = 2_000_000
 """The parser needs about 100 times as many bytes."""
@@ -41,6 +41,30 @@ def syntax_error_line(source: str) -> int | None:
     if isinstance(fault, SyntaxError):
         return fault.lineno or 0
     return 0 if fault is None or isinstance(fault, Exception) else None
+
+
+def bound_names(tree: ast.AST) -> set[str]:
+    """The names that a program binds anywhere: a superset of what a step can use."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                found.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                found.add(name)
+            case ast.ClassDef(name=name) | ast.arg(arg=name):
+                found.add(name)
+            case ast.alias(name=name, asname=asname):
+                found.add(asname or name.split(".")[0])
+            case ast.ExceptHandler(name=str(name)):
+                found.add(name)
+            case ast.Global(names=names) | ast.Nonlocal(names=names):
+                found.update(names)
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                found.add(name)
+            case ast.MatchMapping(rest=str(name)):
+                found.add(name)
+    return found
 
 
 def _parsed(source: str, mode: str) -> ast.AST | None:

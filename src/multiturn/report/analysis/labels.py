@@ -25,8 +25,10 @@ from multiturn.report.statistics.clusters import Interval
 
 __all__ = ["LabelAgreement", "agreement", "label_sample", "read_labels", "write_label_sample"]
 
-LabelKey = tuple[str, str, int, str]
-"""Label of the run, id of the item, number of the sample, SHA-256 of the program."""
+Place = tuple[str, str, int]
+"""Label of the run, id of the item, number of the sample."""
+LabelKey = tuple[Place, str]
+"""The place of a sample, and the SHA-256 of its program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +50,9 @@ class LabelAgreement:
     pairs: Mapping[tuple[str, str], int]
 
 
-def key_of_sample(records: Records, sample: RetainedSample) -> LabelKey:
-    """What identifies a failure in a labelling file."""
-    line = sample.line
-    return records.runs[sample.run].label, line.item.id, line.sample, _hash_of(line.program)
+def place_of_sample(records: Records, sample: RetainedSample) -> Place:
+    """Where a failure is in the records."""
+    return records.runs[sample.run].label, sample.line.item.id, sample.line.sample
 
 
 def _hash_of(program: str) -> str:
@@ -65,7 +66,7 @@ def label_sample(records: Records, count: int) -> list[RetainedSample]:
         by_run.setdefault(sample.run, []).append(sample)
 
     def place(sample: RetainedSample) -> int:
-        return zlib.crc32(json.dumps(key_of_sample(records, sample)[:3]).encode())
+        return zlib.crc32(json.dumps(place_of_sample(records, sample)).encode())
 
     for group in by_run.values():
         group.sort(key=place)
@@ -90,7 +91,7 @@ def write_label_sample(records: Records, count: int, file: Path) -> int:
         )
     lines = []
     for sample in label_sample(records, count):
-        run, item, number, _ = key_of_sample(records, sample)
+        run, item, number = place_of_sample(records, sample)
         verdict = sample.verdict(records.runs[sample.run].oracles[0])
         outcome = verdict.outcome if verdict is not None else None
         about = [] if verdict is None else [verdict.judgement, verdict.difference or ""]
@@ -127,14 +128,14 @@ def read_labels(file: Path) -> dict[LabelKey, str]:
         try:
             data = json.loads(line)
             program = data.get("program_sha256") or _hash_of(data["program"])
-            key, label = (data["run"], data["item"], data["sample"], program), data["label"]
+            place, label = (data["run"], data["item"], data["sample"]), data["label"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{file}: line {number} is no label") from error
         if not label:
             continue
         if label not in KINDS:
             raise UnknownNameError("kind of error", str(label), KINDS)
-        found[key] = label
+        found[place, program] = label
     return found
 
 
@@ -150,7 +151,7 @@ def agreement(
     """
     pairs: Counter[tuple[str, str]] = Counter()
     for sample, error in found:
-        label = labels.get(key_of_sample(records, sample))
+        label = labels.get((place_of_sample(records, sample), _hash_of(sample.line.program)))
         if label is not None:
             pairs[label, error.kind] += 1
     total = sum(pairs.values())
