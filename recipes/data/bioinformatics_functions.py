@@ -1,10 +1,12 @@
-"""Functions of the corpus `bioinformatics` as training records: a request, and the code for it.
+"""Functions of the corpus `bioinformatics` as training records: what is asked for, and the code.
 
     multiturn data build bioinformatics
     python recipes/data/bioinformatics_functions.py corpora/bioinformatics runs/functions.jsonl
 
-A record has one turn. Its prompt is the signature and the first paragraph of the docstring, its
-code the function without the docstring, behind the imports that it needs. A function is taken if
+A record has one turn. Every second one is a request: the prompt is the signature and the first
+paragraph of the docstring, the code is the function without the docstring, behind the imports that
+it needs. The others are completions: the imports, the signature and the docstring are given, and
+the code is the body. A function is taken if
 it stands by itself: it uses nothing but its arguments, builtins, and modules of the standard
 library or numpy. The documents were filtered by licence and searched for the benchmarks' problems
 when the corpus was built. Beside the records, `NAME.sources.jsonl` has the project, version, path,
@@ -37,6 +39,7 @@ MODULES = frozenset(sys.stdlib_module_names) | {"numpy"}
 LINES = range(2, 31)
 """Lines of a function's code: neither empty nor long."""
 PROMPT_CHARACTERS = range(25, 401)
+DOCSTRING_CHARACTERS = 700
 _MARKUP = re.compile(r":\w+:`~?([^`]*)`|``([^`]*)``|`([^`]*)`")
 
 
@@ -47,6 +50,14 @@ class Function:
     name: str
     prompt: str
     code: str
+    begun: str
+    body: str
+
+    def turn(self, *, completion: bool) -> dict[str, str]:
+        """The one turn of its record."""
+        if completion:
+            return {"prompt": "", "begun": self.begun, "code": self.body}
+        return {"prompt": self.prompt, "code": self.code}
 
 
 def functions_of(text: str) -> Iterator[Function]:
@@ -93,7 +104,8 @@ def _function(node: ast.FunctionDef, imports: dict[str, str]) -> Function | None
     if not bare.body:
         return None
     code = ast.unparse(bare)
-    signature = code.partition("\n")[0].removeprefix("def ").removesuffix(":")
+    head, _, body = code.partition("\n")
+    signature = head.removeprefix("def ").removesuffix(":")
     prompt = f"Define a function {signature}. {request}"
     if len(prompt) not in PROMPT_CHARACTERS or code.count("\n") not in LINES:
         return None
@@ -103,9 +115,18 @@ def _function(node: ast.FunctionDef, imports: dict[str, str]) -> Function | None
     used = read - bound_names(bare)
     if not used <= imports.keys() | set(dir(builtins)):
         return None
-    needed = sorted({imports[name] for name in used & imports.keys()})
-    lines = [*needed, "", code] if needed else [code]
-    return Function(node.name, prompt, "\n".join(lines))
+    needed = "".join(f"{line}\n" for line in sorted({imports[n] for n in used & imports.keys()}))
+    before = f"{needed}\n" if needed else ""
+    bare.body = [ast.Expr(ast.Constant(_shown(docstring, request)))]
+    return Function(node.name, prompt, before + code, f"{before}{ast.unparse(bare)}\n", body)
+
+
+def _shown(docstring: str, request: str) -> str:
+    """The docstring of a completion: all of it, if that is not long."""
+    if len(docstring) > DOCSTRING_CHARACTERS:
+        return request
+    first, _, rest = docstring.partition("\n")
+    return f"{first}\n{textwrap.indent(rest, '    ')}\n    " if rest else first
 
 
 def _request(docstring: str) -> str:
@@ -150,9 +171,9 @@ def main() -> None:
     drawn = _drawn(arguments.corpus, arguments.count, arguments.per_project)
     records: list[dict[str, object]] = []
     sources: list[dict[str, object]] = []
-    for document, function in drawn:
+    for number, (document, function) in enumerate(drawn):
         name = f"{document.source}/{document.path}:{function.name}"
-        turn = {"prompt": function.prompt, "code": function.code}
+        turn = function.turn(completion=number % 2 == 1)
         records.append({"id": name, "header": "", "turns": [turn]})
         sources.append(
             {

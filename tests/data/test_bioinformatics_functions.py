@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -51,6 +52,25 @@ def test_a_function_becomes_a_request_and_its_code() -> None:
     assert namespace["gc_content"]("GATC") == 0.5
 
 
+def test_a_completion_is_the_same_function_cut_after_its_docstring() -> None:
+    (found,) = functions_of(GC)
+    turn = found.turn(completion=True)
+    assert turn["prompt"] == ""
+    assert turn["begun"] == (
+        "import re\n\ndef gc_content(sequence, digits=2):\n"
+        '    """Return the share of G and C in ``sequence``,\n    rounded.\n\n'
+        '    :param sequence: upper-case letters.\n    """\n'
+    )
+    assert ast.dump(ast.parse(turn["begun"] + turn["code"]).body[1].body[1]) == (
+        ast.dump(ast.parse(found.code).body[1].body[0])
+    )
+    long = GC.replace("upper-case letters.", "letters. " * 100)
+    assert (
+        '    """Return the share of G and C in sequence, rounded."""\n'
+        in next(functions_of(long)).begun
+    )
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -93,15 +113,22 @@ def test_the_records_of_a_corpus_name_their_sources(tmp_path: Path) -> None:
         Document(content=GC.encode(), source=source, path="a.py", licence="MIT", revision="1")
         for source in ("pypi:first", "pypi:second")
     ]
+    other = GC.replace("gc_content", "share").replace("GC]", "AT]")
+    documents.append(
+        Document(content=other.encode(), source="pypi:second", path="c.py", licence="MIT")
+    )
     documents.append(Document(content=b"\x00 no Python", source="pypi:third", path="b.py"))
     write_documents(stage / "part-00000.parquet", documents)
     out = tmp_path / "out" / "functions.jsonl"
     command = [sys.executable, str(RECIPE), str(tmp_path / "corpus"), str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == "1 functions of 1 projects\n"
-    (record,) = read_records(out)
-    assert record.id == "pypi:first/a.py:gc_content"
-    (source,) = map(json.loads, out.with_suffix(".sources.jsonl").read_text().splitlines())
+    assert done.stdout == "2 functions of 2 projects\n"
+    request, completion = read_records(out)
+    assert {request.id, completion.id} == {"pypi:first/a.py:gc_content", "pypi:second/c.py:share"}
+    assert request.turns[0].prompt and not request.turns[0].begun
+    assert completion.turns[0].begun.endswith('"""\n') and not completion.turns[0].prompt
+    sources = list(map(json.loads, out.with_suffix(".sources.jsonl").read_text().splitlines()))
+    source = next(each for each in sources if each["source"] == "pypi:first")
     assert (source["licence"], source["revision"], source["path"]) == ("MIT", "1", "a.py")
 
 

@@ -15,7 +15,12 @@ from multiturn.jaxformer.config import DataConfig
 from multiturn.jaxformer.datasets.open import open_data
 from multiturn.jaxformer.datasets.packed import TokenizedDocument, pack
 from multiturn.jaxformer.datasets.protocol import SequenceDataset
-from multiturn.jaxformer.datasets.records import read_records, tokenize_record
+from multiturn.jaxformer.datasets.records import (
+    RecordTurn,
+    TrainingRecord,
+    read_records,
+    tokenize_record,
+)
 from multiturn.jaxformer.datasets.shuffle import IndexShuffle, permute_indices
 from multiturn.jaxformer.datasets.text_files import find_text_files, in_validation_split
 from multiturn.text.tokenizers_codegen import train_tokenizer
@@ -196,6 +201,20 @@ def test_the_loss_of_records_is_on_their_code(tmp_path: Path) -> None:
     assert second.startswith("# two\n# lines\ny = 2\n\n")
 
 
+def test_code_that_is_given_is_continued_as_it_stands_and_not_in_the_loss() -> None:
+    tokenizer = train_tokenizer(["def f(x):\n    return x\n"] * 3, 300)
+    begun = 'def f(x):\n    """Doubled."""\n'
+    for prompt, comment in (("", ""), ("Double it.", "# Double it.\n")):
+        turn = RecordTurn(prompt, "    return 2 * x\n", begun)
+        document = tokenize_record(TrainingRecord((turn, RecordTurn("Next.", "f(1)"))), tokenizer)
+        text = tokenizer.decode(document.tokens.tolist())
+        code = "    return 2 * x\n\n"
+        assert text == f"{comment}{begun}{code}# Next.\nf(1)\n\n<|endoftext|>"
+        assert document.loss_mask is not None
+        counted = tokenizer.decode(document.tokens[document.loss_mask > 0].tolist())
+        assert counted == f"{code}f(1)\n\n<|endoftext|>"
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -203,6 +222,10 @@ def test_the_loss_of_records_is_on_their_code(tmp_path: Path) -> None:
         ('{"turns": []}', "a record has no turns"),
         ('{"turn": []}', "unknown key: got 'turn'; .*did you mean 'turns'"),
         (r'{"turns": [{"prompt": "a", "code": "\ud800"}]}', "r.jsonl:2 has half of a surrogate"),
+        (
+            r'{"turns": [{"prompt": "a", "code": "b", "begun": "\ud800"}]}',
+            "r.jsonl:2 has half of a surrogate",
+        ),
         ('{"turns": [{"prompt": 1, "code": ""}]}', r"turns\[0\].prompt: expected text"),
     ],
 )

@@ -2,7 +2,8 @@
 
 A record is one JSON line, ``{"turns": [{"prompt": "...", "code": "..."}, ...]}`` with an
 optional ``"id"`` and ``"header"``. It is laid out like a benchmark program: the header, such as
-imports, then for each turn the prompt as comment lines, the code, and a blank line.
+imports, then for each turn the prompt as comment lines, the code, and a blank line. A turn may have
+``"begun"`` as well: code that is given, and that its code continues.
 """
 
 from __future__ import annotations
@@ -25,10 +26,18 @@ __all__ = ["TrainingRecord", "RecordTurn", "read_records", "tokenize_record"]
 
 @dataclass(frozen=True, slots=True)
 class RecordTurn:
-    """A request, and the code that fulfils it."""
+    """A request, and the code that fulfils it.
+
+    Attributes:
+        prompt: the request; empty where only code is given.
+        code: what the model shall write.
+        begun: code that is given, such as a signature with its docstring; `code` continues it as
+            it stands.
+    """
 
     prompt: str
     code: str
+    begun: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ def read_records(path: Path) -> Iterator[TrainingRecord]:
 
 def _check_text(record: TrainingRecord, where: str) -> None:
     """Refuse unpaired surrogates, which JSON can express."""
-    turns = (text for turn in record.turns for text in (turn.prompt, turn.code))
+    turns = (text for turn in record.turns for text in (turn.prompt, turn.begun, turn.code))
     for text in (record.id, record.header, *turns):
         try:
             text.encode("utf-8")
@@ -82,7 +91,7 @@ def _check_text(record: TrainingRecord, where: str) -> None:
 
 
 def tokenize_record(record: TrainingRecord, tokenizer: Tokenizer) -> TokenizedDocument:
-    """A record as tokens; code and the end of text count in the loss, header and prompts do not."""
+    """A record as tokens; the code and the end of text are in the loss, what is given is not."""
     ids: list[int] = []
     loss_mask: list[float] = []
     size = 0
@@ -105,5 +114,11 @@ def _masked_parts(record: TrainingRecord) -> Iterator[tuple[str, float]]:
     if record.header.strip():
         yield f"# Import libraries.\n\n{record.header.strip()}\n\n", 0.0
     for turn in record.turns:
-        yield "".join(f"# {line}".rstrip() + "\n" for line in turn.prompt.split("\n")), 0.0
-        yield turn.code.strip("\n") + "\n\n", 1.0
+        if turn.prompt or not turn.begun:
+            yield "".join(f"# {line}".rstrip() + "\n" for line in turn.prompt.split("\n")), 0.0
+        code = turn.code.rstrip("\n")
+        if turn.begun:
+            yield turn.begun, 0.0
+        else:
+            code = code.lstrip("\n")
+        yield f"{code}\n\n", 1.0
