@@ -6,13 +6,18 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from multiturn.core.errors import InputError
 from multiturn.engines.open import open_engine
+from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
+from multiturn.hub.formats.tensors import numpy_dtype
 from multiturn.jaxformer.config import TrainConfig
+from multiturn.jaxformer.lora import export as export_module
 from multiturn.jaxformer.lora.export import best_format, export_run, gguf_file, how_to_use
 from multiturn.jaxformer.run.train import main
+from multiturn.jaxformer.run.weights import load_run
 from multiturn.models.config import DecoderConfig, codegen_config, llama_config
 from multiturn.models.lora import LoraConfig
 
@@ -55,6 +60,41 @@ def test_a_run_becomes_a_file_that_every_engine_opens(
         with open_engine(str(file), engine=engine) as opened:
             assert opened.info.context_window >= 32
     assert json.loads((out / "certificate.json").read_text())["format"] == "gguf"
+
+
+def test_half_precision_is_the_run_rounded_once(tiny: TrainConfig, tmp_path: Path) -> None:
+    main(replace(tiny, steps=2))
+    exact, _ = load_run(tiny.directory)
+    sizes = {}
+    for to, dtype in (("gguf", "float32"), ("gguf", "float16"), ("hub", "bfloat16")):
+        out = tmp_path / f"{to}-{dtype}"
+        certificate = export_run(tiny.directory, out, to, dtype=dtype)
+        assert certificate.dtype == dtype
+        place = out if to == "hub" else gguf_file(tiny.directory, out)
+        written = load_parameters(open_checkpoint(place), "float32")
+        rounded = np.asarray(exact.embedding).astype(numpy_dtype(dtype)).astype(np.float32)
+        assert np.array_equal(np.asarray(written.embedding), rounded)
+        sizes[dtype] = sum(file.stat().st_size for file in out.iterdir())
+        with open_engine(str(place), engine="jax") as opened:
+            assert opened.info.context_window
+    assert sizes["float16"] < 0.7 * sizes["float32"]
+    with pytest.raises(InputError, match=r"type of an export.*float8.*float16"):
+        export_run(tiny.directory, tmp_path / "no", "gguf", dtype="float8")
+    with pytest.raises(InputError, match=r"an adapter is written in float32.*float16"):
+        export_run(tiny.directory, tmp_path / "no", "peft", dtype="float16")
+    assert not (tmp_path / "no").exists()
+
+
+def test_weights_that_a_type_cannot_hold_are_refused(
+    tiny: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(replace(tiny, steps=1))
+    parameters, config = load_run(tiny.directory)
+    large = replace(parameters, embedding=parameters.embedding.at[3, 3].set(1e5))
+    monkeypatch.setattr(export_module, "load_run", lambda run: (large, config))
+    with pytest.raises(InputError, match=r"float16 cannot hold .*1e\+05.*bfloat16"):
+        export_run(tiny.directory, tmp_path / "out", "hub", dtype="float16")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

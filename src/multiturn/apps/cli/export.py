@@ -13,10 +13,10 @@ from multiturn.apps.cli import options
 from multiturn.apps.cli.command_line import command_line
 from multiturn.apps.cli.extras import require_extra
 from multiturn.apps.cli.status_line import working
-from multiturn.core.errors import storage_errors
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.records import to_plain
 
-__all__ = ["app"]
+__all__ = ["app", "new_export"]
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -56,6 +56,14 @@ def export(
             "8 for CodeGen2-1B and -3.7B, 4 for others.",
         ),
     ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TYPE",
+            help="Type of the weights of a run's gguf or hub export: float32 (the default), "
+            "float16 or bfloat16. A checkpoint keeps its own.",
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Export a CodeGen checkpoint or a training run to another format, and check the result.
@@ -65,7 +73,7 @@ def export(
     the export.
     """
     if out is None:
-        out = _beside(source, to)
+        out = new_export(source, to)
     is_run = (source / "checkpoints").is_dir()
     # Importing JAX is slow, and `--help` must be fast.
     if is_run:
@@ -73,9 +81,11 @@ def export(
             from multiturn.jaxformer.lora.export import export_run, how_to_use
 
         with working(f"exporting and checking {source}"):
-            certificate = export_run(source, out, to)
+            certificate = export_run(source, out, to, dtype=dtype or "float32")
         model = how_to_use(source, out, to)
     else:
+        if dtype is not None:
+            raise InputError("only the export of a training run takes a type", got=dtype)
         with require_extra("jax", purpose="exporting a checkpoint"):
             from multiturn.hub.exports.export import export as write_export
 
@@ -98,8 +108,8 @@ def export(
     print(f"use it: {command_line('--model', model)}")
 
 
-def _beside(source: Path, to: str) -> Path:
-    """A directory beside the source. Deletes an earlier export there."""
+def new_export(source: Path, to: str) -> Path:
+    """A directory for an export, beside its source. Deletes an earlier export there."""
     name = source.resolve().stem if source.is_file() else source.resolve().name
     out = source.parent / f"{name}-{to}" if source.name else Path(f"{name}-{to}")
     if (out / _CERTIFICATE).is_file():

@@ -13,7 +13,14 @@ from multiturn.core.errors import HubError, MissingDependencyError
 from multiturn.hub.formats.gguf import read_gguf_header
 from multiturn.hub.llama_cpp_library import import_xllamacpp
 
-__all__ = ["Agreement", "check_with_llama_cpp", "compare_logits", "require_agreement"]
+__all__ = [
+    "LLAMA_TOLERANCE",
+    "TOLERANCE",
+    "Agreement",
+    "check_with_llama_cpp",
+    "compare_logits",
+    "require_agreement",
+]
 
 Values = np.ndarray[Any, Any]
 Reference = Callable[[Values], Values]
@@ -54,7 +61,12 @@ class Agreement:
 
 
 def compare_logits(
-    computed_by: str, source: Reference, target: Reference, tokens: Values
+    computed_by: str,
+    source: Reference,
+    target: Reference,
+    tokens: Values,
+    *,
+    tolerance: float = TOLERANCE,
 ) -> Agreement:
     """Compare all logits after every token of every row."""
     wanted, got = source(tokens), target(tokens)
@@ -67,7 +79,7 @@ def compare_logits(
         positions=int(np.prod(tokens.shape)),
         greatest_difference=greatest,
         argmax_agreement=float((wanted.argmax(-1) == got.argmax(-1)).mean()),
-        tolerance=TOLERANCE,
+        tolerance=tolerance,
     )
 
 
@@ -95,7 +107,9 @@ def require_agreement(
             )
 
 
-def check_with_llama_cpp(file: Path, source: Reference, tokens: Values) -> Agreement | None:
+def check_with_llama_cpp(
+    file: Path, source: Reference, tokens: Values, *, tolerance: float = LLAMA_TOLERANCE
+) -> Agreement | None:
     """Compare with llama.cpp; None if `xllamacpp` is not installed.
 
     Args:
@@ -103,6 +117,7 @@ def check_with_llama_cpp(file: Path, source: Reference, tokens: Values) -> Agree
         source: logits of the source, from (rows, length) token ids.
         tokens: the prompts, (rows, length); cut to leave one position of the model's context
             for the token that llama.cpp generates.
+        tolerance: the greatest difference that is allowed.
 
     Raises:
         HubError: llama.cpp does not load the file, or returns no probabilities.
@@ -151,7 +166,7 @@ def check_with_llama_cpp(file: Path, source: Reference, tokens: Values) -> Agree
         positions=positions,
         greatest_difference=greatest,
         argmax_agreement=same / positions,
-        tolerance=LLAMA_TOLERANCE,
+        tolerance=tolerance,
     )
 
 
