@@ -286,6 +286,25 @@ def test_debian_packages_come_with_the_licence_that_is_stated_for_each_file(
 
 
 @needs_apt
+def test_where_the_files_of_the_newest_version_are_missing_an_older_one_is_read(
+    repository: Path, tmp_path: Path
+) -> None:
+    """As on mirrors, whose lists come sooner than the files."""
+    (repository / "older_3.0.orig.tar.gz").unlink()
+    source = DebianSources(packages=("older",), wanted=FileFilter(endings=CODE_ENDINGS))
+    (part,) = source.parts(tmp_path)
+    assert part.name == "older 3.0-1"
+    documents = list(source.read(part, DropLog(), tmp_path))
+    assert {document.revision for document in documents} == {"2.0-1"}
+    assert len(documents) == 2
+    # The same from what is at hand; and what was asked for by its version is not replaced.
+    assert list(source.read(part, DropLog(), tmp_path)) == documents
+    exact = DebianSources(packages=("older=3.0-1",))
+    with pytest.raises(SourceError, match="apt failed"):
+        list(exact.read(exact.parts(tmp_path)[0], DropLog(), tmp_path))
+
+
+@needs_apt
 def test_debian_files_of_other_bytes_than_promised_stop_the_run(
     repository: Path, tmp_path: Path, read_all: Any
 ) -> None:

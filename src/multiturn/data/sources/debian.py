@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cmp_to_key
 from pathlib import Path
 from typing import cast
 
@@ -44,7 +46,8 @@ class DebianSources:
 
     Attributes:
         packages: names of source packages, or ``name=version``; without a version, the newest one
-            that the configured sources have when the build begins.
+            that the configured sources have when the build begins. Where the files of the newest
+            are missing there, it is the next older one; documents name the version they are from.
         wanted: the files that are read.
         licence: of packages without a notice.
     """
@@ -61,59 +64,88 @@ class DebianSources:
                 raise SourceError("not a package", got=package, allowed="NAME or NAME=VERSION")
         apt = _Apt(downloads / "debian")
         apt.update()
-        parts = []
-        for package in self.packages:
-            files = apt.files_of(package)
-            described = next((name for name in files if name.endswith(".dsc")), "")
-            project, _, version = described.removesuffix(".dsc").partition("_")
-            archives = [name for name in files if _UPSTREAM.fullmatch(name)]
-            packaging = [name for name in files if _PACKAGING.fullmatch(name)]
-            if not archives or not version:
-                raise SourceError("apt lists no upstream archive", got=package)
-            parts.append(
-                Part(
-                    f"{project} {version}",
-                    {
-                        "package": package.partition("=")[0],
-                        "asked": package,
-                        "version": version,
-                        "archives": archives,
-                        # A native package has its packaging in its archive.
-                        "packaging": (packaging or archives)[0],
-                    },
-                )
+        found = [(package, apt.archives_of(package)) for package in self.packages]
+        return [
+            Part(
+                f"{archives.project} {archives.version}",
+                {
+                    "package": package.partition("=")[0],
+                    "asked": package,
+                    "version": archives.version,
+                    "archives": list(archives.upstream),
+                    "packaging": archives.packaging,
+                },
             )
-        return parts
+            for package, archives in found
+        ]
 
     def read(self, part: Part, drop_log: DropLog, downloads: Path) -> Iterator[Document]:
         """The files of one package's upstream archives."""
-        apt = _Apt(downloads / "debian")
-        package = str(part.detail["package"])
-        version = str(part.detail["version"])
-        archives = cast(list[str], part.detail["archives"])
-        packaging = str(part.detail["packaging"])
         folder = downloads / "debian" / "archives"
-        needed = [*archives, packaging]
-        if not all((folder / name).exists() for name in needed):
-            apt.download(str(part.detail["asked"]), folder)
-        for name in needed:
-            if not (folder / name).exists():
-                raise SourceError(
-                    f"apt no longer has {package} {version}",
-                    got=name,
-                    fix="build again in another folder",
-                )
-        stated = DebianCopyright.parse(copyright_file(folder / packaging))
-        for name in archives:
+        package, asked = str(part.detail["package"]), str(part.detail["asked"])
+        listed = _Archives(
+            package,
+            str(part.detail["version"]),
+            tuple(cast(list[str], part.detail["archives"])),
+            str(part.detail["packaging"]),
+        )
+        archives = _fetched(_Apt(downloads / "debian"), package, asked, listed, folder)
+        stated = DebianCopyright.parse(copyright_file(folder / archives.packaging))
+        for name in archives.upstream:
             yield from documents_of_archive(
                 folder / name,
                 source=f"debian:{package}",
-                revision=version,
+                revision=archives.version,
                 wanted=self.wanted,
                 drop_log=drop_log,
                 step=self.name,
                 licences=ProjectLicences(self.licence, _within(stated, name)),
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Archives:
+    """The files of one version of a source package."""
+
+    project: str
+    version: str
+    upstream: tuple[str, ...]
+    packaging: str
+
+    def are_in(self, folder: Path) -> bool:
+        """Whether all are there."""
+        return all((folder / name).exists() for name in (*self.upstream, self.packaging))
+
+
+def _fetched(apt: _Apt, package: str, asked: str, listed: _Archives, folder: Path) -> _Archives:
+    """The archives of a package, downloaded.
+
+    A repository may list a version whose files it does not have (yet), such as a security update of
+    this hour. Where no version was asked for, the next older one is taken then.
+    """
+    if listed.are_in(folder):
+        return listed
+    try:
+        apt.download(asked, folder)
+        if listed.are_in(folder):
+            return listed
+        raise SourceError(
+            f"apt no longer has {package} {listed.version}",
+            got=", ".join(listed.upstream),
+            fix="build again in another folder",
+        )
+    except SourceError:
+        versions = apt.versions_of(package) if asked == package else []
+        for version in versions:
+            if version == listed.version:
+                continue
+            older = apt.archives_of(f"{package}={version}")
+            with suppress(SourceError):
+                if not older.are_in(folder):
+                    apt.download(f"{package}={version}", folder)
+            if older.are_in(folder):
+                return older
+        raise
 
 
 def _within(stated: DebianCopyright | None, archive: str) -> DebianCopyright | None:
@@ -148,10 +180,40 @@ class _Apt:
             raise SourceError("apt has no sources configured", fix="add some to /etc/apt")
         self._run("apt-get", "update")
 
-    def files_of(self, package: str) -> list[str]:
-        """Names of the files of a source package."""
+    def archives_of(self, package: str) -> _Archives:
+        """The files of a source package, NAME or NAME=VERSION, as the lists have them."""
         output = self._run("apt-get", "source", "--print-uris", "--download-only", "-qq", package)
-        return [match["file"] for line in output.splitlines() if (match := _URI.match(line))]
+        files = [match["file"] for line in output.splitlines() if (match := _URI.match(line))]
+        described = next((name for name in files if name.endswith(".dsc")), "")
+        project, _, version = described.removesuffix(".dsc").partition("_")
+        upstream = tuple(name for name in files if _UPSTREAM.fullmatch(name))
+        packaging = [name for name in files if _PACKAGING.fullmatch(name)]
+        if not upstream or not version:
+            raise SourceError("apt lists no upstream archive", got=package)
+        # A native package has its packaging in its archive.
+        return _Archives(project, version, upstream, (packaging or list(upstream))[0])
+
+    def versions_of(self, package: str) -> list[str]:
+        """The versions that the lists have, the newest first."""
+        output = self._run("apt-cache", "showsrc", "--only-source", package)
+        versions = dict.fromkeys(
+            line.removeprefix("Version: ")
+            for line in output.splitlines()
+            if line.startswith("Version: ")
+        )
+        return sorted(versions, key=cmp_to_key(self._compared), reverse=True)
+
+    def _compared(self, one: str, other: str) -> int:
+        """-1, 0 or 1, as Debian orders versions."""
+        for sign, word in ((-1, "lt"), (1, "gt")):
+            if (
+                subprocess.run(
+                    ["dpkg", "--compare-versions", one, word, other], check=False
+                ).returncode
+                == 0
+            ):
+                return sign
+        return 0
 
     def download(self, package: str, folder: Path) -> None:
         """Fetch the archives of a source package; apt checks their hashes and unpacks nothing."""
