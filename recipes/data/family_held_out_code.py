@@ -42,7 +42,7 @@ DEBIAN = (
     # Go
     "golang-github-gorilla-mux", "golang-github-spf13-cobra", "golang-testify",
     # Java
-    "commons-csv", "jackson-core", "libcommons-lang3-java", "libgoogle-gson-java",
+    "jackson-core", "jsoup", "libcommons-codec-java", "libcommons-lang3-java",
 )  # fmt: skip
 
 NPM = (
