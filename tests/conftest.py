@@ -129,8 +129,16 @@ def module_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def family_model() -> Path:
+    """The model that is installed with the package: for tests that need text, not programs."""
+    from multiturn.hub.downloads import pull
+
+    return pull("family-1m-mono")
+
+
+@pytest.fixture(scope="session")
 def smollm2() -> Path:
-    """The small real model, pulled and verified once."""
+    """A small model that others trained, with a chat template; pulled and verified once."""
     from multiturn.hub.downloads import pull
 
     return pull("smollm2-135m", directory=MODELS)

@@ -18,10 +18,10 @@ pytest.importorskip("xllamacpp")
 
 
 @pytest.fixture(scope="module")
-def engine(smollm2: Path) -> Iterator[Engine]:
+def engine(family_model: Path) -> Iterator[Engine]:
     from multiturn.engines.open import open_engine
 
-    with open_engine(str(smollm2), threads=1) as opened:
+    with open_engine(str(family_model), threads=1) as opened:
         yield opened
 
 

@@ -97,12 +97,12 @@ def open_xla(model: Path) -> Engine:
 
 
 ENGINES: dict[str, tuple[str, Callable[[Path], Engine]]] = {
-    "scripted": ("smollm2", open_scripted),
-    "llama_cpp": ("smollm2", open_llama),
-    "http": ("smollm2", open_over_http),
-    "native": ("smollm2", open_own),
-    "native-float32": ("smollm2", lambda model: open_own(model, dtype="float32")),
-    "jax-xla": ("smollm2", open_xla),
+    "scripted": ("family_model", open_scripted),
+    "llama_cpp": ("family_model", open_llama),
+    "http": ("family_model", open_over_http),
+    "native": ("family_model", open_own),
+    "native-float32": ("family_model", lambda model: open_own(model, dtype="float32")),
+    "jax-xla": ("family_model", open_xla),
     "llama_cpp-default": ("default_model", open_llama),
 }
 # In tests/engines/test_own_engines.py with small models too: XLA, and every precision. The HTTP
@@ -306,10 +306,12 @@ def test_other_control_characters_are_text(engine: Engine) -> None:
 
 
 def test_special_tokens_are_parsed_only_where_asked(engine: Engine) -> None:
-    assert engine.count_tokens("<|im_end|>", parse_special=True) == 1
-    assert engine.count_tokens("<|im_end|>") > 1
-    (plain,) = generate(engine, Request(prompt="hi<|im_end|>", max_tokens=1))
-    (special,) = generate(engine, Request(prompt="hi<|im_end|>", max_tokens=1, parse_special=True))
+    assert engine.count_tokens("<|endoftext|>", parse_special=True) == 1
+    assert engine.count_tokens("<|endoftext|>") > 1
+    (plain,) = generate(engine, Request(prompt="hi<|endoftext|>", max_tokens=1))
+    (special,) = generate(
+        engine, Request(prompt="hi<|endoftext|>", max_tokens=1, parse_special=True)
+    )
     assert plain.prompt_tokens > special.prompt_tokens
 
 

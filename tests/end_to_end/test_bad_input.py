@@ -89,8 +89,8 @@ def test_a_bad_specification_is_refused(
     assert "spec.yaml" in line
 
 
-def test_a_corrupt_model_is_refused(call: Any, tmp_path: Path, smollm2: Path) -> None:
-    complete = smollm2.read_bytes()
+def test_a_corrupt_model_is_refused(call: Any, tmp_path: Path, family_model: Path) -> None:
+    complete = family_model.read_bytes()
     for name, data in (
         ("text", b"this is no model\n" * 100),
         ("cut", complete[: len(complete) // 2]),

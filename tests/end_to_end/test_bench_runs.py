@@ -143,10 +143,10 @@ def test_where_nothing_can_run_programs_nothing_is_written(answers, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_real_model_makes_the_same_file_in_one_go_and_in_pieces(smollm2, tmp_path):
+def test_a_real_model_makes_the_same_file_in_one_go_and_in_pieces(family_model, tmp_path):
     """The native engine's texts depend on the request alone, so its runs are the same too."""
     small = ("--limit", "4", "--cases", "1", "-n", "2", "--max-new-tokens", "16", "-t", "0.6")
-    command = [SCRIPT, "bench", "own", "-m", str(smollm2), "--engine", "jax", *small]
+    command = [SCRIPT, "bench", "own", "-m", str(family_model), "--engine", "jax", *small]
     subprocess.run([*command, "-o", tmp_path / "whole"], check=True, timeout=1500)
     process = subprocess.Popen([*command, "-o", str(tmp_path / "broken")])
     wait_for_samples(tmp_path / "broken", process, seconds=1500)

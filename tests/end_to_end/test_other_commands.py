@@ -147,8 +147,8 @@ def test_doctor_finds_what_does_not_work_and_how_to_fix_it(call: Any, home: Path
     assert "Fix the items marked ✗ first." in message.stdout
 
 
-def test_doctor_lets_the_model_write(call: Any, smollm2: Path) -> None:
-    done = call("doctor", "--write", "--json", "--model", smollm2)
+def test_doctor_lets_the_model_write(call: Any, family_model: Path) -> None:
+    done = call("doctor", "--write", "--json", "--model", family_model)
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert checks["writing"]["state"] == "works", checks["writing"]
     assert done.returncode == 0

@@ -435,8 +435,8 @@ def test_a_model_that_is_not_here_is_not_fetched_unasked(terminal: Any, home: Pa
 
 
 @pytest.mark.timeout(240)
-def test_with_a_real_model(terminal: Any, smollm2: Path, home: Path) -> None:
-    person = terminal("--model", str(smollm2), "--style", "comment", "--max-tokens", "48")
+def test_with_a_real_model(terminal: Any, family_model: Path, home: Path) -> None:
+    person = terminal("--model", str(family_model), "--style", "comment", "--max-tokens", "48")
     person.process.timeout = 120
     person.wait_for("1> ")
     person.type("Assign the number 7 to a variable named x and print it.")

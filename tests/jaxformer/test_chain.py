@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -18,27 +17,15 @@ from typing import Any
 import pytest
 
 from multiturn.core.errors import InputError
-from multiturn.core.records import to_plain
 from multiturn.jaxformer.config import CheckpointConfig, TrainConfig, WatchConfig
 from multiturn.jaxformer.family import FAMILY_CORPORA, FAMILY_SIZES, family_chain
 from multiturn.jaxformer.recipes import load_chain
 from multiturn.models.plan import plan_of
+from tests.jaxformer.chains import staged, written
 
 pytestmark = pytest.mark.real
 
 ENTRY = "from multiturn.apps.cli.main import entry; entry()"
-
-RECIPE = """
-import json
-from multiturn.core.records import read_record
-from multiturn.jaxformer.config import TrainConfig
-
-plain = json.loads({text!r})
-corpora = {corpora!r}
-configs = {{
-    name: read_record(config, TrainConfig, where="recipe") for name, config in plain.items()
-}}
-"""
 
 READ = """
 import hashlib, sys
@@ -53,23 +40,6 @@ for place in sys.argv[1:]:
         digest.update(np.asarray(leaf).tobytes())
     print(digest.hexdigest())
 """
-
-
-def staged(config: TrainConfig, runs: Path) -> dict[str, TrainConfig]:
-    """Three stages of a run, each from the one before."""
-    found: dict[str, TrainConfig] = {}
-    previous: str | None = None
-    for name in ("nl", "multi", "mono"):
-        out = str(runs / name)
-        found[name] = replace(config, name=name, out=out, start=previous)
-        previous = out
-    return found
-
-
-def written(path: Path, stages: dict[str, TrainConfig], corpora: tuple[str, ...] = ()) -> Path:
-    text = json.dumps({name: to_plain(config) for name, config in stages.items()})
-    path.write_text(RECIPE.format(text=text, corpora=corpora))
-    return path
 
 
 def started(recipe: Path, *settings: str, **environment: str) -> subprocess.Popen[str]:

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,10 +120,8 @@ def test_a_damaged_prebuilt_library_is_not_loaded(shipped: Path, fault: str) -> 
 
 
 PROGRAM = """
-import sys
-from pathlib import Path
-
 from multiturn.engines import Request, generate, open_native
+from multiturn.hub.downloads import locate
 from multiturn.models.native.build import built_library
 from multiturn.models.native.compilers import find_compiler
 from multiturn.models.native.library import load_library
@@ -132,7 +129,9 @@ from multiturn.models.native.library import load_library
 assert find_compiler() is None
 path = built_library()
 assert "site-packages" in str(path), path
-with open_native(Path(sys.argv[1])) as engine:
+model = locate("family-1m-mono")
+assert "site-packages" in str(model), model
+with open_native(model) as engine:
     (completion,) = generate(engine, Request(prompt="def f(x):", max_tokens=1))
 print(load_library().variant, len(completion.tokens))
 """
@@ -140,8 +139,8 @@ print(load_library().variant, len(completion.tokens))
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_wheel_with_kernels_generates_where_there_is_no_compiler(
-    tmp_path: Path, tiny_gguf: Callable[..., Path]
+def test_a_wheel_with_kernels_and_a_model_generates_where_there_is_no_compiler(
+    tmp_path: Path,
 ) -> None:
     pytest.importorskip("hatchling")
     source = tmp_path / "source"
@@ -167,7 +166,7 @@ def test_a_wheel_with_kernels_generates_where_there_is_no_compiler(
     (place / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     (tmp_path / "empty").mkdir()
     done = subprocess.run(
-        [python, "-c", PROGRAM, str(tiny_gguf())],
+        [python, "-c", PROGRAM],
         env={"PATH": str(tmp_path / "empty"), "MULTITURN_HOME": str(tmp_path / "home")},
         cwd=tmp_path,
         capture_output=True,

@@ -64,10 +64,17 @@ def main() -> None:
             f"remove {arguments.records}/*.jsonl to measure everything again"
         )
     write("windows", windows, arguments.records)
-    for size in FAMILY_SIZES:
-        for stage, config in family_chain(size, runs=str(arguments.runs)).items():
-            copy_losses(size, stage, config, arguments.records)
-            measure_run(size, stage, config, windows, tokens, arguments.records)
+    runs = [
+        (size, stage, config)
+        for size in FAMILY_SIZES
+        for stage, config in family_chain(size, runs=str(arguments.runs)).items()
+    ]
+    for size, stage, config in runs:
+        copy_losses(size, stage, config, arguments.records)
+    # The ends first: most of the page is about them.
+    for last in (True, False):
+        for size, stage, config in runs:
+            measure_run(size, stage, config, windows, tokens, arguments.records, only_last=last)
 
 
 def draw_windows(corpora: Path, tokenizer: Tokenizer) -> tuple[list[Row], dict[str, Any]]:
@@ -146,8 +153,10 @@ def measure_run(
     windows: list[Row],
     tokens: dict[str, Any],
     records: Path,
+    *,
+    only_last: bool,
 ) -> None:
-    """Measure the checkpoints of a run that have no record."""
+    """Measure the checkpoints of a run that have no record, or the one at its end alone."""
     if not (config.directory / "checkpoints").is_dir():
         return
     with Checkpoints(config.directory / "checkpoints", read_only=True) as checkpoints:
@@ -156,7 +165,7 @@ def measure_run(
     every = config.checkpoint.keep_every
     for step in steps:
         # Others are there for resuming alone, and are gone at the next one.
-        if step in done or step % every:
+        if step in done or step % every or (only_last and step != config.steps):
             continue
         parameters, saved = load_run(config.directory, step)
         bits = {

@@ -21,6 +21,7 @@ from multiturn.core.errors import (
     storage_errors,
 )
 from multiturn.hub.checksums import Checksum
+from multiturn.hub.installed import installed_file, installed_state
 from multiturn.hub.manifest import DownloadManifest, read_manifest, write_manifest
 from multiturn.hub.partial import PartialFile, SourceFailedError
 from multiturn.hub.progress import DownloadProgress, Phase, ProgressListener, silent
@@ -34,6 +35,7 @@ from multiturn.hub.store import (
     quick_state,
     require_disk_space,
 )
+from multiturn.hub.trained import not_trained_yet
 
 __all__ = ["ModelState", "DownloadSpec", "ensure", "locate", "model_state", "pull", "pull_entry"]
 
@@ -92,6 +94,7 @@ def pull(
 
     Raises:
         UnknownNameError: no model has this name.
+        InputError: the model is trained on the user's machine, and has not been yet.
         ModelFileError: the path is not a file.
         NetworkError: all sources failed; the message has the reason of each.
         HashMismatchError: a source sent the wrong bytes, and no other one sent the right ones.
@@ -121,6 +124,8 @@ def locate(name_or_path: str | Path, *, directory: Path | None = None) -> Path |
     if path is not None:
         return path
     entry = find_model(str(name_or_path))
+    if entry.installed is not None:
+        return installed_file(entry)
     store = ModelStore.of_user(directory)
     wanted = _specs_without_network(entry, store)
     states = {check_file(file.path, file.size, file.checksum) for file in wanted}
@@ -128,13 +133,18 @@ def locate(name_or_path: str | Path, *, directory: Path | None = None) -> Path |
         raise ModelFileError(
             f"the file of the model {entry.name!r} is damaged",
             got=str(_final_path(entry, store)),
-            fix=f"multiturn models pull {entry.name}",
+            fix=f"multiturn models {'pull' if entry.is_downloaded else 'build'} {entry.name}",
         )
     return _final_path(entry, store) if states == {FileState.VERIFIED} else None
 
 
 def model_state(entry: ModelEntry, *, directory: Path | None = None) -> ModelState:
     """The state of a model, for lists."""
+    if entry.installed is not None:
+        path = entry.installed.path
+        return ModelState(
+            installed_state(entry), path, path.stat().st_size if path.is_file() else 0
+        )
     store = ModelStore.of_user(directory)
     try:
         wanted = _specs_without_network(entry, store)
@@ -159,11 +169,15 @@ def pull_entry(
     verify: bool = False,
 ) -> Path:
     """`pull` with the caller's entry, store and hub."""
+    if entry.installed is not None:
+        return installed_file(entry)
     final = _final_path(entry, store)
-    if not force:
+    if not force or not entry.is_downloaded:
         wanted = _specs_without_network(entry, store)
         if wanted and all(_is_good(file, verify, progress) for file in wanted):
             return final
+    if not entry.is_downloaded:
+        raise not_trained_yet(entry)
 
     def waiting() -> None:
         note = "another process is pulling it"
@@ -334,7 +348,7 @@ def _final_path(entry: ModelEntry, store: ModelStore) -> Path:
 def _specs_without_network(entry: ModelEntry, store: ModelStore) -> list[DownloadSpec]:
     """The files of a model without their sources; empty if only the hub could list them."""
     home = store.directory(entry.name)
-    if entry.repository is None:
+    if entry.repository is None and entry.trained is None:
         return [_file_spec(entry, store, ())]
     manifest = read_manifest(home)
     return _manifest_specs(manifest, home, lambda _: ()) if manifest is not None else []

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from multiturn.hub.checksums import Checksum
 
-__all__ = ["FileSource", "HubFile", "HubRepository", "ModelEntry", "WheelPart", "WheelParts"]
+__all__ = [
+    "FileSource",
+    "HubFile",
+    "HubRepository",
+    "InstalledFile",
+    "ModelEntry",
+    "TrainedHere",
+    "WheelPart",
+    "WheelParts",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +93,52 @@ class HubRepository:
         return f"{self.kind} {self.repository}"
 
 
+@dataclass(frozen=True, slots=True)
+class InstalledFile:
+    """A file that is part of this package: it is there without a download.
+
+    Attributes:
+        path: of the file.
+    """
+
+    path: Path
+
+    kind: ClassVar[str] = "installed"
+
+    @property
+    def label(self) -> str:
+        """The source, to show to a person."""
+        return "installed with multiturn"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedHere:
+    """A stage of a training chain: the model is trained on the user's own machine.
+
+    Its bytes depend on the processor, so they are not pinned before.
+
+    Attributes:
+        chain: the recipe, by name or path.
+        stage: of the chain.
+    """
+
+    chain: str
+    stage: str
+
+    kind: ClassVar[str] = "trained here"
+
+    @property
+    def label(self) -> str:
+        """The source, to show to a person."""
+        return f"{self.kind}: {self.chain}, {self.stage}"
+
+
 FileSource = HubFile | WheelParts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEntry:
-    """A model that can be pulled by name.
+    """A model with a name: it is pulled, installed with this package, or trained here.
 
     Attributes:
         name: that a person types.
@@ -98,6 +148,8 @@ class ModelEntry:
         bytes: size of the file; None where the hub reports it on the first pull.
         sha256: of the file; None where the hub reports it on the first pull.
         sources: of a pinned file, tried in this order.
+        installed: the file, if it is part of this package.
+        trained: how the model is made on the user's own machine, if it can be.
         repository: of several files, or of a file that the first pull pins.
         approximate_bytes: size of a file before the first pull reports it.
         family: models of one family differ in size alone; the larger one writes better programs.
@@ -110,6 +162,8 @@ class ModelEntry:
     bytes: int | None = None
     sha256: str | None = None
     sources: tuple[FileSource, ...] = ()
+    installed: InstalledFile | None = None
+    trained: TrainedHere | None = None
     repository: HubRepository | None = None
     approximate_bytes: int | None = None
     family: str | None = None
@@ -125,6 +179,12 @@ class ModelEntry:
         return Checksum("sha256", self.sha256) if self.sha256 else None
 
     @property
-    def origins(self) -> tuple[FileSource | HubRepository, ...]:
+    def is_downloaded(self) -> bool:
+        """Whether a pull can bring it from elsewhere."""
+        return bool(self.sources) or self.repository is not None
+
+    @property
+    def origins(self) -> tuple[FileSource | HubRepository | InstalledFile | TrainedHere, ...]:
         """The sources, in the order tried."""
-        return self.sources if self.repository is None else (self.repository,)
+        others = (self.repository, self.installed, self.trained)
+        return (*self.sources, *(origin for origin in others if origin is not None))

@@ -48,7 +48,7 @@ def load_model(name_or_path: str, *, dtype: str | None = None) -> LoadedModel:
             from multiturn import load_model
             from multiturn.models.decoder import forward
 
-            model = load_model("smollm2-135m", dtype="float32")
+            model = load_model("family-1m-mono", dtype="float32")
             tokens = jnp.asarray([model.tokenizer.encode("def main():")])  # (B, T)
             logits = forward(model.parameters, tokens, model.config)  # (B, T, V)
     """

@@ -2,7 +2,7 @@
 
 Trust is by content. A model of one file is pinned here by its SHA-256, and every source must send
 the same bytes. The other models, of several files or of one, are pinned on the first pull by what
-their hub reports (see `hub_api`).
+their hub reports (see `hub_api`), and those that are trained on this machine once they are made.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from multiturn.hub.entries import (
     FileSource,
     HubFile,
     HubRepository,
+    InstalledFile,
     ModelEntry,
+    TrainedHere,
     WheelPart,
     WheelParts,
 )
+from multiturn.hub.own_family import OWN_FAMILY
 from multiturn.hub.qwen_coder import QWEN_CODER
 
 __all__ = [
@@ -24,7 +27,9 @@ __all__ = [
     "FileSource",
     "HubFile",
     "HubRepository",
+    "InstalledFile",
     "ModelEntry",
+    "TrainedHere",
     "WheelPart",
     "WheelParts",
     "find_model",
@@ -93,6 +98,7 @@ REGISTRY: dict[str, ModelEntry] = {
     for entry in (
         *QWEN_CODER,
         _SMOLLM2,
+        *OWN_FAMILY,
         *(_codegen(size, data) for size in ("350M", "2B", "6B", "16B") for data in _TRAINED_ON),
     )
 }
@@ -114,5 +120,5 @@ def find_model(name: str) -> ModelEntry:
 
 
 def single_file_models() -> list[str]:
-    """Names of the models that the in-process engine can load."""
+    """Names of the models that llama.cpp can load."""
     return [name for name, entry in REGISTRY.items() if entry.file is not None]

@@ -190,8 +190,8 @@ def test_killed_in_mid_turn_all_that_was_shown_is_there(home: Path, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_killed_fifty_times_with_a_real_model(home: Path, smollm2: Path) -> None:
-    ends = kill_at_random(home, str(smollm2), 50, 3.0)
+def test_killed_fifty_times_with_a_real_model(home: Path, family_model: Path) -> None:
+    ends = kill_at_random(home, str(family_model), 50, 3.0)
     assert ends["saved"] + ends["interrupted"] == 50
     assert ends["interrupted"] and ends["finished later"], ends
 

@@ -20,6 +20,7 @@ from multiturn.engines.protocol import Engine
 from multiturn.hub.downloads import pull
 from multiturn.hub.progress import human_size
 from multiturn.hub.registry import REGISTRY, ModelEntry
+from multiturn.hub.trained import not_trained_yet
 from multiturn.sandbox.compiled.runner import require_tools
 from multiturn.sandbox.open import open_sandbox
 from multiturn.sandbox.protocol import Sandbox
@@ -118,6 +119,8 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
 
 
 def _fetch(entry: ModelEntry, console: Console, *, ask: bool) -> None:
+    if not entry.is_downloaded:
+        raise not_trained_yet(entry)
     size = f"{human_size(entry.expected_bytes)}, " if entry.expected_bytes else ""
     console.print(f"The model {entry.name} has not been downloaded yet ({size}{entry.licence}).")
     if ask and not _confirmed("Download it now? [Y/n] "):

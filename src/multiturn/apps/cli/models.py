@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from multiturn.apps.cli.better_model import best_model_line
+from multiturn.apps.cli.error_report import say
+from multiturn.apps.cli.export import new_export
 from multiturn.apps.cli.plan_view import show_plan
-from multiturn.core.errors import storage_errors
+from multiturn.apps.cli.status_line import working
+from multiturn.core.errors import InputError, storage_errors
 from multiturn.core.files import write_atomically
 from multiturn.core.records import to_plain
 from multiturn.hub.downloads import ModelState, model_state, pull
@@ -18,13 +21,14 @@ from multiturn.hub.fitting import memory_needed
 from multiturn.hub.progress import human_size
 from multiturn.hub.registry import DEFAULT_MODEL, REGISTRY, ModelEntry, find_model
 from multiturn.hub.store import FileState, ModelStore
+from multiturn.hub.trained import keep_trained
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = ["app"]
 
-app = typer.Typer(help="List, pull and remove models.")
+app = typer.Typer(help="List, pull, build and remove models.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(help="A name from `multiturn models`.")]
@@ -103,10 +107,48 @@ def pull_model(
     print(path)
 
 
+@app.command("build")
+def build_model(name: Name) -> None:
+    """Train a model of this project's own family on this machine, and put it with the others.
+
+    Corpora and runs are made in ./corpora and ./runs. The same command continues what was stopped,
+    or killed, at any moment.
+    """
+    entry = find_model(name)
+    if entry.trained is None:
+        raise InputError(
+            "only models of this project's own family are trained here",
+            got=name,
+            allowed=", ".join(each.name for each in REGISTRY.values() if each.trained),
+            fix=f"multiturn models pull {name}",
+        )
+    # Importing JAX is slow, and `--help` must be fast.
+    from multiturn.apps.cli.train.chain import train_chain
+
+    run = train_chain(entry.trained.chain, until=entry.trained.stage).directory
+    from multiturn.jaxformer.lora.export import export_run, gguf_file
+
+    out = new_export(run, "gguf")
+    with working(f"exporting and checking {run}"):
+        export_run(run, out, "gguf", dtype="float16")
+    file = gguf_file(run, out)
+    if entry.installed is None:
+        file = keep_trained(
+            entry,
+            file,
+            ModelStore.of_user(),
+            on_wait=lambda: say("another process uses the model; waiting", label=None),
+        )
+    else:
+        say(f"{name} is the file that is installed with multiturn; this is yours", label=None)
+    print(file)
+
+
 @app.command("remove")
 def remove_model(name: Name) -> None:
     """Delete a model from this machine, together with an interrupted download of it."""
-    find_model(name)
+    if find_model(name).installed is not None:
+        raise InputError("the model is a part of multiturn and cannot be removed", got=name)
     freed = ModelStore.of_user().remove(name)
     print(f"removed {name}, {human_size(freed)} freed")
 
@@ -162,7 +204,9 @@ def _table(states: dict[str, ModelState]) -> Table:
             f"{name} *" if name == DEFAULT_MODEL else name,
             _size(entry),
             entry.licence,
-            ", else ".join(origin.kind for origin in entry.origins),
+            entry.installed.kind
+            if entry.installed
+            else ", else ".join(origin.kind for origin in entry.origins),
             _presence(state),
         )
     return table

@@ -156,7 +156,7 @@ def gguf_file(run: Path, out: Path) -> Path:
 
 
 def best_format(config: TrainConfig) -> str:
-    """The export format of the merged model that the most programs read."""
+    """The export format of the merged model that the greatest programs read."""
     model = config.model
     narrow = model.family == "codegen" and model.mlp_dim != 4 * model.d_model
     return "hub" if narrow else "gguf"
@@ -175,11 +175,11 @@ def how_to_use(run: Path, out: Path, to: str) -> str:
 def _load_for(run: Path, dtype: str) -> tuple[Parameters, TrainConfig]:
     """The run's weights, all of which a type can hold."""
     parameters, config = load_run(run)
-    most = max(float(np.abs(np.asarray(leaf)).max()) for leaf in jax.tree.leaves(parameters))
-    if np.isfinite(most) and most > _LARGEST.get(dtype, most):
+    greatest = max(float(np.abs(np.asarray(leaf)).max()) for leaf in jax.tree.leaves(parameters))
+    if np.isfinite(greatest) and greatest > _LARGEST.get(dtype, greatest):
         raise InputError(
             f"{dtype} cannot hold the run's weights",
-            got=f"{most:.3g}",
+            got=f"{greatest:.3g}",
             allowed=f"up to {_LARGEST[dtype]:g}",
             fix="choose float32 or bfloat16",
         )

@@ -12,6 +12,7 @@ from multiturn.engines.open import open_engine
 from multiturn.engines.protocol import Request, generate
 from multiturn.hub.downloads import locate
 from multiturn.hub.registry import REGISTRY
+from multiturn.hub.trained import not_trained_yet
 from multiturn.sandbox.isolation import LEVEL_NOTES, IsolationLevel
 from multiturn.sandbox.open import open_sandbox, probe_levels
 from multiturn.sandbox.protocol import Program
@@ -47,7 +48,7 @@ def check_model(settings: Settings) -> Check:
     used = name.model if isinstance(name, LocalModel) else None
     others = (
         *(
-            f"also downloaded: {other}"
+            f"also here: {other}"
             for other, entry in REGISTRY.items()
             if other != used and entry.file is not None and locate(other) is not None
         ),
@@ -68,6 +69,9 @@ def check_model(settings: Settings) -> Check:
         found = f"{settings.model}, {size:.0f} MB, {path}"
         return Check(name="model", state="works", found=found, details=others)
     entry = REGISTRY[str(name.model)]
+    if not entry.is_downloaded:
+        error = not_trained_yet(entry)
+        return Check(name="model", state="fails", found=error.what, details=others, fix=error.fix)
     size_words = f" ({entry.expected_bytes / 1e6:.0f} MB)" if entry.expected_bytes else ""
     return Check(
         name="model",
