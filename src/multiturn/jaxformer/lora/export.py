@@ -156,7 +156,7 @@ def gguf_file(run: Path, out: Path) -> Path:
 
 
 def best_format(config: TrainConfig) -> str:
-    """The export format of the merged model that the greatest programs read."""
+    """The export format of the merged model that the most programs read."""
     model = config.model
     narrow = model.family == "codegen" and model.mlp_dim != 4 * model.d_model
     return "hub" if narrow else "gguf"
