@@ -15,6 +15,8 @@ import yaml
 from multiturn.data.build.executors.local import SequentialExecutor
 from multiturn.data.build.pipeline import build
 from multiturn.data.dedup.unseen import Unseen
+from multiturn.data.documents.files import write_documents
+from multiturn.data.documents.record import Document
 from multiturn.data.filters.language import KeepLanguages
 from multiturn.data.recipe import CorpusRecipe
 from multiturn.data.sources.directory import Directory
@@ -75,6 +77,14 @@ def write_records(
             bits.append(model | {"step": config.steps, "bits_per_byte": at})
     for name, rows in {"windows": windows, "bits": bits, "files": files, "losses": losses}.items():
         records.write(name, rows, folder)
+
+
+def test_the_cards_are_made_from_the_records(tmp_path: Path) -> None:
+    command = [sys.executable, FOLDER / "card.py", tmp_path / "cards"]
+    subprocess.run(command, check=True, timeout=300, capture_output=True)
+    for path in (tmp_path / "cards").iterdir():
+        assert path.read_text("utf-8") == (FOLDER / "cards" / path.name).read_text("utf-8")
+    assert len(list((FOLDER / "cards").iterdir())) == len(list((tmp_path / "cards").iterdir()))
 
 
 def test_what_is_not_trained_is_told_and_what_is_is_compared(
@@ -162,6 +172,20 @@ def test_windows_are_whole_or_512_tokens_and_are_drawn_alike(
             assert len(text) == window["bytes"]
     again, _ = measure.draw_windows(corpora, tokenizer)
     assert again == windows
+
+
+def test_python_in_older_archives_is_not_counted_as_newer_than_the_corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = script("measure", monkeypatch)
+    documents = [
+        Document(content=b"x = 1\n", source=source, path="a", licence="MIT", language=language)
+        for source in ("pypi:new", "debian:libyaml", "npm:koa")
+        for language in ("python", "c")
+    ]
+    write_documents(tmp_path / "family-held-out-code" / "unseen" / "part-00000.parquet", documents)
+    assert set(measure.documents_of("python", tmp_path)) == {"pypi:new"}
+    assert set(measure.documents_of("c", tmp_path)) == {"pypi:new", "debian:libyaml", "npm:koa"}
 
 
 def test_an_untrained_model_needs_as_many_bits_as_the_vocabulary_has(

@@ -133,7 +133,7 @@ def locate(name_or_path: str | Path, *, directory: Path | None = None) -> Path |
         raise ModelFileError(
             f"the file of the model {entry.name!r} is damaged",
             got=str(_final_path(entry, store)),
-            fix=f"multiturn models {'pull' if entry.is_downloaded else 'build'} {entry.name}",
+            fix=f"multiturn models {'build' if entry.trained else 'pull'} {entry.name}",
         )
     return _final_path(entry, store) if states == {FileState.VERIFIED} else None
 
@@ -172,11 +172,11 @@ def pull_entry(
     if entry.installed is not None:
         return installed_file(entry)
     final = _final_path(entry, store)
-    if not force or not entry.is_downloaded:
+    if not force or entry.trained is not None:
         wanted = _specs_without_network(entry, store)
         if wanted and all(_is_good(file, verify, progress) for file in wanted):
             return final
-    if not entry.is_downloaded:
+    if entry.trained is not None:
         raise not_trained_yet(entry)
 
     def waiting() -> None:

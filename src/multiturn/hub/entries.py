@@ -179,11 +179,6 @@ class ModelEntry:
         return Checksum("sha256", self.sha256) if self.sha256 else None
 
     @property
-    def is_downloaded(self) -> bool:
-        """Whether a pull can bring it from elsewhere."""
-        return bool(self.sources) or self.repository is not None
-
-    @property
     def origins(self) -> tuple[FileSource | HubRepository | InstalledFile | TrainedHere, ...]:
         """The sources, in the order tried."""
         others = (self.repository, self.installed, self.trained)

@@ -119,7 +119,7 @@ def open_model(settings: Settings, model: str, console: Console, *, ask: bool = 
 
 
 def _fetch(entry: ModelEntry, console: Console, *, ask: bool) -> None:
-    if not entry.is_downloaded:
+    if entry.trained is not None:
         raise not_trained_yet(entry)
     size = f"{human_size(entry.expected_bytes)}, " if entry.expected_bytes else ""
     console.print(f"The model {entry.name} has not been downloaded yet ({size}{entry.licence}).")

@@ -69,7 +69,7 @@ def check_model(settings: Settings) -> Check:
         found = f"{settings.model}, {size:.0f} MB, {path}"
         return Check(name="model", state="works", found=found, details=others)
     entry = REGISTRY[str(name.model)]
-    if not entry.is_downloaded:
+    if entry.trained is not None:
         error = not_trained_yet(entry)
         return Check(name="model", state="fails", found=error.what, details=others, fix=error.fix)
     size_words = f" ({entry.expected_bytes / 1e6:.0f} MB)" if entry.expected_bytes else ""
