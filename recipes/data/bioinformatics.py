@@ -10,8 +10,7 @@ is measured on is in the corpus: the included sets, and HumanEval, whose file is
 
 from dataclasses import replace
 
-from multiturn.benchmarks.loaders.human_eval import fetch_human_eval
-from multiturn.benchmarks.problem_set import INCLUDED_SETS
+from multiturn.benchmarks.problem_files import problem_files
 from multiturn.data.filters.licence import AllowedLicence
 from multiturn.data.licences.expressions import PERMISSIVE
 from multiturn.data.licences.texts import BIOPYTHON
@@ -46,7 +45,5 @@ recipe = CorpusRecipe(
         else step
         for step in code_steps(("python",))
     ),
-    stages=corpus_stages(
-        (*(included.path for included in INCLUDED_SETS.values()), fetch_human_eval())
-    ),
+    stages=corpus_stages(problem_files()),
 )

@@ -16,9 +16,10 @@ import json
 import sys
 from pathlib import Path
 
+from multiturn.benchmarks.problem_files import problem_files
 from multiturn.core.errors import MultiturnError
 from multiturn.sandbox.open import open_sandbox
-from recipes.data.bioinformatics_turns.contamination import Contamination, benchmark_files
+from recipes.data.bioinformatics_turns.contamination import Contamination
 from recipes.data.bioinformatics_turns.every import every_template
 from recipes.data.bioinformatics_turns.writing import PARTS, write_records
 
@@ -37,7 +38,7 @@ def main() -> int:
                 arguments.out,
                 every_template(),
                 sandbox,
-                Contamination(benchmark_files()),
+                Contamination(problem_files()),
                 variants=arguments.variants,
                 seed=arguments.seed,
                 held_out=arguments.held_out,

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from multiturn.benchmarks.loaders.human_eval import fetch_human_eval
-from multiturn.benchmarks.problem_set import INCLUDED_SETS
 from multiturn.data.decontamination.ngrams import NgramIndex
 from multiturn.data.decontamination.problems import read_problems
 from multiturn.data.decontamination.stage import Decontaminate
 from recipes.data.bioinformatics_turns.records import Drafted
 
-__all__ = ["Contamination", "benchmark_files"]
-
-
-def benchmark_files() -> tuple[Path, ...]:
-    """The included sets, and HumanEval, whose file is downloaded once.
-
-    Raises:
-        NetworkError, HashMismatchError, StorageError: as `fetch_human_eval`.
-    """
-    return (*(included.path for included in INCLUDED_SETS.values()), fetch_human_eval())
+__all__ = ["Contamination"]
 
 
 class Contamination:
