@@ -196,7 +196,8 @@ def test_the_loss_of_records_is_on_their_code(tmp_path: Path) -> None:
     whole = tokenizer.decode(document.tokens.tolist())
     assert whole == "# add one\nx = x + 1\n\n# print it\nprint(x)\n\n<|endoftext|>"
     counted = tokenizer.decode(document.tokens[document.loss_mask > 0].tolist())
-    assert counted == "x = x + 1\n\nprint(x)\n\n<|endoftext|>"
+    # The sign of the next prompt is what ends the code of a turn.
+    assert counted == "x = x + 1\n\n#print(x)\n\n<|endoftext|>"
     second = tokenizer.decode(tokenize_record(records[1], tokenizer).tokens.tolist())
     assert second.startswith("# two\n# lines\ny = 2\n\n")
 
@@ -212,7 +213,7 @@ def test_code_that_is_given_is_continued_as_it_stands_and_not_in_the_loss() -> N
         assert text == f"{comment}{begun}{code}# Next.\nf(1)\n\n<|endoftext|>"
         assert document.loss_mask is not None
         counted = tokenizer.decode(document.tokens[document.loss_mask > 0].tolist())
-        assert counted == f"{code}f(1)\n\n<|endoftext|>"
+        assert counted == f"{code}#f(1)\n\n<|endoftext|>"
 
 
 @pytest.mark.parametrize(

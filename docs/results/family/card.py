@@ -3,10 +3,11 @@
     python docs/results/family/card.py OUT
 
 OUT/family-1m-nl.md and so on, one for each model whose last checkpoint is measured; the others are
-named as not trained. Give the card to an export as its README.md:
+named as not trained. docs/results/family/cards has them. Give the card to an export as its
+README.md:
 
     multiturn export runs/family-1m-mono --to hub models/family-1m-mono
-    cp OUT/family-1m-mono.md models/family-1m-mono/README.md
+    cp docs/results/family/cards/family-1m-mono.md models/family-1m-mono/README.md
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from page import STAGE_NAMES, parameters, runs, table
 from records import HERE, SETS, Row, read
 
 from multiturn.core.files import write_atomically
+from multiturn.hub.registry import REGISTRY
 from multiturn.jaxformer.config import TrainConfig
 from multiturn.models.config import CODEGEN_STAGES
 from multiturn.models.plan import plan_of
@@ -33,6 +35,16 @@ DATA_TEXT = {
     "mono": "Python of the standard library and of packages",
 }
 LICENCES_SHOWN = 8
+
+INSTALLED = """The model is installed with Multiturn:
+
+    multiturn --model {name}
+
+`multiturn models build {name}` trains it again; the bits differ between processors."""
+TRAINED = """The model is trained on your own machine, or goes on where it was stopped:
+
+    multiturn models build {name}
+    multiturn --model {name}"""
 
 CARD = """---
 {head}---
@@ -63,11 +75,7 @@ which miss some. Run what it writes in a sandbox alone.
 
 ## How to Get Started with the Model
 
-```sh
-multiturn train chain family-{size}
-multiturn export runs/{name} --to gguf
-multiturn --model runs/{name}-gguf/{name}.gguf
-```
+{start}
 
 ## Training Details
 
@@ -131,7 +139,7 @@ def card(
     return CARD.format(
         head=yaml.safe_dump(front_matter(config.name, bits), sort_keys=False),
         name=config.name,
-        size=size,
+        start=(INSTALLED if REGISTRY[config.name].installed else TRAINED).format(name=config.name),
         stage=STAGE_NAMES[stage],
         licence=LICENCE,
         blocks_size=parameters(size),

@@ -1,5 +1,9 @@
 """Multi-turn records as training data: the loss is on the code, not on the prompts.
 
+The first token of a later prompt, its ``#``, is in the loss as well: it is what the model writes
+when its code is complete, and where the engine stops it. Without it a model goes on, and prints
+what nobody asked for.
+
 A record is one JSON line, ``{"turns": [{"prompt": "...", "code": "..."}, ...]}`` with an
 optional ``"id"`` and ``"header"``. It is laid out like a benchmark program: the header, such as
 imports, then for each turn the prompt as comment lines, the code, and a blank line. A turn may have
@@ -91,15 +95,17 @@ def _check_text(record: TrainingRecord, where: str) -> None:
 
 
 def tokenize_record(record: TrainingRecord, tokenizer: Tokenizer) -> TokenizedDocument:
-    """A record as tokens; the code and the end of text are in the loss, what is given is not."""
+    """A record as tokens; what the model shall write is in the loss, what is given is not."""
     ids: list[int] = []
     loss_mask: list[float] = []
     size = 0
-    for text, mask in _masked_parts(record):
-        piece = tokenizer.encode(text)
+    for part in _parts(record):
+        piece = tokenizer.encode(part.text)
         ids += piece
-        loss_mask += [mask] * len(piece)
-        size += len(text.encode("utf-8"))
+        loss_mask += [1.0 if part.is_code else 0.0] * len(piece)
+        if part.ends_code and piece:
+            loss_mask[-len(piece)] = 1.0
+        size += len(part.text.encode("utf-8"))
     end = list(tokenizer.end_of_text[:1])
     return TokenizedDocument(
         record.id,
@@ -109,16 +115,32 @@ def tokenize_record(record: TrainingRecord, tokenizer: Tokenizer) -> TokenizedDo
     )
 
 
-def _masked_parts(record: TrainingRecord) -> Iterator[tuple[str, float]]:
-    """The text of a record in parts, each with the loss mask of its tokens."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A piece of a record's text.
+
+    Attributes:
+        text: the piece.
+        is_code: whether the model shall write it.
+        ends_code: whether its first token ends the code before it.
+    """
+
+    text: str
+    is_code: bool = False
+    ends_code: bool = False
+
+
+def _parts(record: TrainingRecord) -> Iterator[_Part]:
+    """The text of a record in parts."""
     if record.header.strip():
-        yield f"# Import libraries.\n\n{record.header.strip()}\n\n", 0.0
-    for turn in record.turns:
+        yield _Part(f"# Import libraries.\n\n{record.header.strip()}\n\n")
+    for number, turn in enumerate(record.turns):
         if turn.prompt or not turn.begun:
-            yield "".join(f"# {line}".rstrip() + "\n" for line in turn.prompt.split("\n")), 0.0
+            comment = "".join(f"# {line}".rstrip() + "\n" for line in turn.prompt.split("\n"))
+            yield _Part(comment, ends_code=number > 0)
         code = turn.code.rstrip("\n")
         if turn.begun:
-            yield turn.begun, 0.0
+            yield _Part(turn.begun)
         else:
             code = code.lstrip("\n")
-        yield f"{code}\n\n", 1.0
+        yield _Part(f"{code}\n\n", is_code=True)
