@@ -6,7 +6,7 @@
 Hardware: 2 CPU cores, 3 GB of memory. Time: 18 minutes on a busy machine, 7.4 of CPU.
 Expected: the validation loss, on the code of unseen problems, falls; docs/results/ has a log.
 Data: two cases of each of this project's own problems, with four fifths of the problems for
-training. The loss is on the code and where it ends, and attention stays inside a record.
+training. The loss is on the code and on what ends it, and attention stays inside a record.
 
 Rank, alpha and learning rate are this project's choice; the targets are all matrices of a block,
 as recommended by Dettmers et al., arXiv 2305.14314.
