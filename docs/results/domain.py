@@ -67,15 +67,22 @@ touch zero or come near it, and the problems are hard for a model of this size. 
 makes the general problems in turns clearly better. Both lose on HumanEval in its own form; that
 half of the functions are completions did not help.
 
-Why programs fail, read on `dev`: the model now writes what is asked, in the right form, and then
-goes on. Before tuning none of the 570 turns before the last one prints what nobody asked for;
-after either recipe 87 do, and some write a function of their own besides. The records taught
-that: what follows the code of a turn, the `#` of the next prompt, was not in the loss, so no
-token said that a turn was complete, and the only thing that was learned to follow an assignment
-was the `print` of the last turn. Records are trained with that token since. The rest are
+Why programs in turns fail, read on `dev`: the model now writes what is asked, in the right form,
+and then goes on. Before tuning none of the 570 turns before the last one prints what nobody
+asked for; after either recipe 87 do, and some write a function of their own besides. The records
+taught that: what follows the code of a turn, the `#` of the next prompt, was not in the loss, so
+no token said that a turn was complete. Records are trained with that token since. The rest are
 mistakes of the task: slices that begin or end one off, a position counted from 0 where 1 was
-asked for, windows that overlap. The next recipe is the second one with the end of a turn in the
-loss."""
+asked for, windows that overlap.
+
+Why functions fail: of the 164 completions of HumanEval 48 have comments before tuning, which say
+what the next line does, and 35 are a single line. After the first recipe 0 and 79, after the
+second 0 and 59. The data have no comments, since the functions were written out of their syntax
+trees, and many short expressions, and a model of this size is more often wrong where it writes
+an answer at once. The recipe of the functions keeps their comments since.
+
+The third recipe is the second one with both: the end of a turn in the loss, and functions as
+they were written."""
 
 
 @dataclass(frozen=True, slots=True)

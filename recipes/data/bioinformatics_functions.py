@@ -45,13 +45,23 @@ _MARKUP = re.compile(r":\w+:`~?([^`]*)`|``([^`]*)``|`([^`]*)`")
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function that stands by itself."""
+    """A function that stands by itself.
+
+    Attributes:
+        name: of the function.
+        prompt: a request for it.
+        code: all of it, without the docstring.
+        begun: its beginning up to the docstring.
+        body: what follows that.
+        key: a hash of the code without its comments.
+    """
 
     name: str
     prompt: str
     code: str
     begun: str
     body: str
+    key: str
 
     def turn(self, *, completion: bool) -> dict[str, str]:
         """The one turn of its record."""
@@ -66,9 +76,10 @@ def functions_of(text: str) -> Iterator[Function]:
     if module is None:
         return
     imports = _imports(module)
+    lines = text.splitlines()
     for node in module.body:
         if isinstance(node, ast.FunctionDef) and not node.decorator_list:
-            found = _function(node, imports)
+            found = _function(node, imports, lines)
             if found is not None:
                 yield found
 
@@ -93,7 +104,7 @@ def _imports(module: ast.Module) -> dict[str, str]:
     return statements
 
 
-def _function(node: ast.FunctionDef, imports: dict[str, str]) -> Function | None:
+def _function(node: ast.FunctionDef, imports: dict[str, str], lines: list[str]) -> Function | None:
     docstring = ast.get_docstring(node)
     arguments = [each.arg for each in node.args.args]
     if not docstring or node.name.startswith(("test", "_")) or arguments[:1] == ["self"]:
@@ -104,7 +115,8 @@ def _function(node: ast.FunctionDef, imports: dict[str, str]) -> Function | None
     if not bare.body:
         return None
     code = ast.unparse(bare)
-    head, _, body = code.partition("\n")
+    head, _, plain = code.partition("\n")
+    body = _with_comments(node, lines) or plain
     signature = head.removeprefix("def ").removesuffix(":")
     prompt = f"Define a function {signature}. {request}"
     if len(prompt) not in PROMPT_CHARACTERS or code.count("\n") not in LINES:
@@ -118,7 +130,28 @@ def _function(node: ast.FunctionDef, imports: dict[str, str]) -> Function | None
     needed = "".join(f"{line}\n" for line in sorted({imports[n] for n in used & imports.keys()}))
     before = f"{needed}\n" if needed else ""
     bare.body = [ast.Expr(ast.Constant(_shown(docstring, request)))]
-    return Function(node.name, prompt, before + code, f"{before}{ast.unparse(bare)}\n", body)
+    begun = f"{before}{ast.unparse(bare)}\n"
+    key = hashlib.sha256((before + code).encode()).hexdigest()
+    return Function(node.name, prompt, f"{before}{head}\n{body}", begun, body, key)
+
+
+def _with_comments(node: ast.FunctionDef, lines: list[str]) -> str | None:
+    """The lines behind the docstring as they were written; None if they cannot be moved.
+
+    A model whose data have no comments stops to write them, and what it writes in one line instead
+    of five commented ones is more often wrong (docs/results/domain.md).
+    """
+    first, last = node.body[0].end_lineno, node.end_lineno
+    written = textwrap.dedent("\n".join(lines[first:last])).strip("\n")
+    moved = textwrap.indent(written, "    ")
+    alone = copy.deepcopy(node)
+    alone.body = alone.body[1:]
+    try:
+        again = ast.parse(f"{ast.unparse(alone).partition(chr(10))[0]}\n{moved}")
+    except SyntaxError:
+        return None
+    # A text of several lines would change if it was moved.
+    return moved if ast.dump(again.body[0]) == ast.dump(alone) else None
 
 
 def _shown(docstring: str, request: str) -> str:
@@ -148,8 +181,7 @@ def _drawn(corpus: Path, count: int, per_project: int) -> list[tuple[Document, F
     for path in files:
         for document in read_documents(path):
             for function in functions_of(document.content.decode()):
-                key = hashlib.sha256(function.code.encode()).hexdigest()
-                found.setdefault(key, (document, function))
+                found.setdefault(function.key, (document, function))
     drawn: list[tuple[Document, Function]] = []
     of_project: Counter[str] = Counter()
     for key in sorted(found):

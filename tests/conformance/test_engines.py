@@ -163,9 +163,12 @@ def test_deltas_join_to_the_text_and_each_continuation_ends_once(engine: Engine,
 
 
 def test_decoding_ends_where_a_cut_is_certain(engine: Engine) -> None:
-    request = Request(prompt=PROMPT, temperature=0, max_tokens=200, stop=StopStrings(("=",)))
+    (whole,) = generate(engine, Request(prompt=PROMPT, temperature=0, max_tokens=40))
+    cut = StopStrings((whole.text[9],))
+    request = Request(prompt=PROMPT, temperature=0, max_tokens=200, stop=cut)
     (done,) = generate(engine, request)
     assert done.finish_reason is FinishReason.STOP
+    assert done.text == whole.text.partition(whole.text[9])[0]
     assert len(done.tokens) <= done.text_tokens + 2
 
 

@@ -64,6 +64,11 @@ def test_a_completion_is_the_same_function_cut_after_its_docstring() -> None:
     assert ast.dump(ast.parse(turn["begun"] + turn["code"]).body[1].body[1]) == (
         ast.dump(ast.parse(found.code).body[1].body[0])
     )
+    assert turn["code"].startswith('    found = re.findall("[GC]", sequence)\n    # A comment.\n')
+    # What cannot be moved as it stands is written anew.
+    odd = GC.replace('"[GC]"', '"""\n  [GC]"""').replace("\n    ", "\n        ")
+    (moved,) = functions_of(odd)
+    assert moved.body.startswith("    found = re.findall('\\n  [GC]', sequence)\n    return")
     long = GC.replace("upper-case letters.", "letters. " * 100)
     assert (
         '    """Return the share of G and C in sequence, rounded."""\n'

@@ -18,7 +18,7 @@ import pyarrow.parquet
 import pytest
 import zstandard
 
-from multiturn.benchmarks.loaders import human_eval
+from multiturn.benchmarks import problem_files
 from multiturn.benchmarks.problem_set import BIOINFORMATICS, OWN
 from multiturn.core.errors import InputError
 from multiturn.data.build.drop_log import Counts
@@ -210,7 +210,7 @@ def test_the_corpus_of_bioinformatics_has_no_problem_of_a_benchmark(
     humaneval = tmp_path / "HumanEval.jsonl"
     task = "Return the number of vowels of a word in which y counts at the end only."
     humaneval.write_text(json.dumps({"task_id": "HumanEval/0", "prompt": task}) + "\n")
-    monkeypatch.setattr(human_eval, "fetch_human_eval", lambda: humaneval)
+    monkeypatch.setattr(problem_files, "fetch_human_eval", lambda: humaneval)
     recipe = load_recipe(RECIPES / "bioinformatics.py")
     (source,) = recipe.sources
     assert isinstance(source, PyPIProjects)

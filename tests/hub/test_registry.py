@@ -33,6 +33,12 @@ def test_every_entry_is_pinned_or_has_a_repository(entry):
         # One file has its name here; of several, the directory is the model.
         assert entry.file is None or entry.repository.patterns == (entry.file,)
         return
+    if entry.trained is not None:
+        assert entry.file == f"{entry.name}.gguf"
+        assert entry.sources == ()
+        # The bits of a training run depend on the processor; what is installed is pinned.
+        assert (entry.checksum is None) == (entry.bytes is None) == (entry.installed is None)
+        return
     assert entry.file.endswith(".gguf")
     assert entry.checksum.kind == "sha256"
     assert entry.sources

@@ -1,8 +1,8 @@
 """Multi-turn records as training data: the loss is on the code, not on the prompts.
 
 The first token of a later prompt, its ``#``, is in the loss as well: it is what the model writes
-when its code is complete, and where the engine stops it. Without it a model goes on, and prints
-what nobody asked for.
+when its code is complete, and where the engine stops it. Without it a tuned model continues with
+statements that were not asked for.
 
 A record is one JSON line, ``{"turns": [{"prompt": "...", "code": "..."}, ...]}`` with an
 optional ``"id"`` and ``"header"``. It is laid out like a benchmark program: the header, such as
