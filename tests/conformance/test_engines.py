@@ -98,8 +98,9 @@ def open_xla(model: Path) -> Engine:
 
 ENGINES: dict[str, tuple[str, Callable[[Path], Engine]]] = {
     "scripted": ("family_model", open_scripted),
-    "llama_cpp": ("family_model", open_llama),
-    "http": ("family_model", open_over_http),
+    # In half precision llama.cpp's bits depend on how many tokens it reads at once.
+    "llama_cpp": ("smollm2", open_llama),
+    "http": ("smollm2", open_over_http),
     "native": ("family_model", open_own),
     "native-float32": ("family_model", lambda model: open_own(model, dtype="float32")),
     "jax-xla": ("family_model", open_xla),
