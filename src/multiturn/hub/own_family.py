@@ -40,7 +40,7 @@ def _entry(size: str, stage: str) -> ModelEntry:
         entry,
         bytes=_INSTALLED_BYTES,
         sha256=_INSTALLED_SHA256,
-        installed=InstalledFile(Path(__file__).parent / "installed" / file),
+        installed=InstalledFile(Path(__file__).parent / "weights" / file),
     )
 
 
