@@ -15,7 +15,8 @@ from multiturn.core.errors import ModelFileError
 from multiturn.engines.open import open_engine
 from multiturn.hub.checkpoints.reading import load_parameters, open_checkpoint
 from multiturn.hub.downloads import locate, model_state, pull
-from multiturn.hub.registry import REGISTRY, ModelEntry, TrainedHere
+from multiturn.hub.entries import ModelEntry, TrainedHere
+from multiturn.hub.registry import REGISTRY
 from multiturn.hub.store import FileState
 from multiturn.jaxformer.config import CheckpointConfig, TrainConfig
 from multiturn.jaxformer.run.weights import load_run
@@ -25,7 +26,8 @@ pytestmark = pytest.mark.real
 
 ENTRY = """
 import sys
-from multiturn.hub.registry import REGISTRY, ModelEntry, TrainedHere
+from multiturn.hub.entries import ModelEntry, TrainedHere
+from multiturn.hub.registry import REGISTRY
 
 REGISTRY["small"] = ModelEntry(
     name="small", description="for tests", licence="CC0-1.0", file="small.gguf",

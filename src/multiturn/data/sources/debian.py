@@ -201,19 +201,7 @@ class _Apt:
             for line in output.splitlines()
             if line.startswith("Version: ")
         )
-        return sorted(versions, key=cmp_to_key(self._compared), reverse=True)
-
-    def _compared(self, one: str, other: str) -> int:
-        """-1, 0 or 1, as Debian orders versions."""
-        for sign, word in ((-1, "lt"), (1, "gt")):
-            if (
-                subprocess.run(
-                    ["dpkg", "--compare-versions", one, word, other], check=False
-                ).returncode
-                == 0
-            ):
-                return sign
-        return 0
+        return sorted(versions, key=cmp_to_key(_compare_versions), reverse=True)
 
     def download(self, package: str, folder: Path) -> None:
         """Fetch the archives of a source package; apt checks their hashes and unpacks nothing."""
@@ -266,6 +254,16 @@ class _Apt:
                 fix="check the name, and that `apt-get update` works here",
             )
         return done.stdout
+
+
+def _compare_versions(one: str, other: str) -> int:
+    """Below, equal to or above 0, as Debian orders versions."""
+
+    def holds(relation: str) -> bool:
+        command = ["dpkg", "--compare-versions", one, relation, other]
+        return subprocess.run(command, check=False).returncode == 0
+
+    return holds("gt") - holds("lt")
 
 
 def _for_sources(text: str, suffix: str) -> str:
