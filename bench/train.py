@@ -1,7 +1,8 @@
 """Training throughput on this machine, compared with a plain torch loop on the same decoder.
 
-    python bench/train.py --torch-python PATH/TO/python --out bench/results/train.json
-    python bench/train.py --size 1m --torch-python PATH/TO/python --records docs/results/family
+    python bench/train.py --torch-python PYTHON --out bench/results/train.json
+    python bench/train.py --size 1m --torch-python PYTHON --records docs/results/family
+    python bench/train.py --size 1m --cap avx2 --torch-python PYTHON --records docs/results/family
     python bench/train.py --fast
 
 This trainer runs twice, with its native kernels for one CPU device and with XLA. The decoder has
@@ -19,7 +20,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -27,6 +27,10 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from peers.hub_directory import prepared_place
+from peers.machine import describe_machine, machine_line
+from peers.processor_cap import CAPS, capped_environment
 
 HERE = Path(__file__).resolve().parent
 SHAPE = {
@@ -44,8 +48,8 @@ Json = dict[str, Any]
 
 def train_here(job: Json) -> Json:
     """Run a job in this process with this project's train step."""
+    os.environ.pop("LD_PRELOAD", None)  # a compiler would not survive the cap
     import jax
-    import jax.numpy as jnp
     import numpy as np
 
     from multiturn.jaxformer.config import (
@@ -56,6 +60,7 @@ def train_here(job: Json) -> Json:
         ScheduleConfig,
     )
     from multiturn.jaxformer.parallel.mesh import make_mesh
+    from multiturn.jaxformer.run.flops import peak_flops
     from multiturn.jaxformer.step.state import Batch, full_partition, init_state
     from multiturn.jaxformer.step.train_step import make_train_step
     from multiturn.models.config import codegen_config
@@ -83,15 +88,8 @@ def train_here(job: Json) -> Json:
         state, metrics = step.train(state, batch, None)
         loss = float(metrics.loss)
         seconds.append(time.perf_counter() - begin)
-    left, right = jnp.ones((1024, 1024), job["dtype"]), jnp.ones((1024, 4096), job["dtype"])
-    multiply = jax.jit(jnp.matmul)
-    multiply(left, right).block_until_ready()
-    best = math.inf
-    for _ in range(8):
-        begin = time.perf_counter()
-        multiply(left, right).block_until_ready()
-        best = min(best, time.perf_counter() - begin)
-    product = 2 * 1024 * 1024 * 4096 / best
+    native = job["kernels"] == "native"
+    product = peak_flops(jax.devices()[0], job["dtype"], native=native)
     return {
         "seconds": seconds[1:],
         "product_flops": product,
@@ -119,37 +117,35 @@ def shape_of(size: str) -> tuple[Json, int]:
 
 
 def write_records(folder: Path, size: str, result: Json) -> None:
-    """Replace the lines of one size in the family's records."""
+    """Replace the lines of one size, with or without a cap, in the family's records."""
     path = folder / "speed.jsonl"
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
-    kept = [line for line in lines if json.loads(line)["size"] != size]
+    mark = {"size": size, "capped_to": result["machine"]["capped_to"]}
+    others = [line for line in lines if not mark.items() <= json.loads(line).items()]
     names = ("tokens_per_second", "share_of_product_bound", "peak_memory_mb", "version")
     mine = [
         json.dumps(
-            {"size": size, "dtype": dtype, "side": side, "machine": result["machine"]}
-            | {"threads": result["threads"], "load_average": result["load_average"]}
+            mark
+            | {"dtype": dtype, "side": side, "machine": machine_line(result["machine"])}
+            | {"threads": result["threads"], "load_average": result["machine"]["load_average"][0]}
             | {name: found[name] for name in names}
         )
         for dtype, sides in result["figures"].items()
         for side, found in sides.items()
         if side != "product_gflops"
     ]
-    path.write_text("".join(f"{line}\n" for line in [*kept, *mine]), "utf-8")
+    path.write_text("".join(f"{line}\n" for line in [*others, *mine]), "utf-8")
 
 
-def processor() -> str:
-    """The name of the processor, as Linux knows it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def run(command: list[str], job: Json) -> Json:
-    """One turn of a side, in a separate process."""
-    done = subprocess.run([*command, json.dumps(job)], capture_output=True, text=True, timeout=1200)
+def run(command: list[str], job: Json, environment: dict[str, str]) -> Json:
+    """One turn of a side, in a separate process with some more variables."""
+    done = subprocess.run(
+        [*command, json.dumps(job)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
     if done.returncode:
         raise SystemExit(f"{command[-1]} failed: {done.stderr.strip().rpartition(chr(10))[2]}")
     answer: Json = json.loads(done.stdout.strip().rpartition("\n")[2])
@@ -173,6 +169,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help="sequences in a batch (4, or those of the size)")
     parser.add_argument("--size", help="a model of the family: 1m, 3m or 10m")
     parser.add_argument("--records", type=Path, help="folder of the family's records to write to")
+    parser.add_argument("--cap", choices=CAPS, help="hide the instructions beyond these")
     parser.add_argument("--fast", action="store_true", help="small shapes, for a quick check")
     parser.add_argument("--child", metavar="JOB", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -189,6 +186,7 @@ def main() -> None:
     sides = {"native": here, "xla": here}
     if arguments.torch_python:
         sides["torch"] = [arguments.torch_python, str(HERE / "train_torch.py")]
+    environment = capped_environment(arguments.cap, prepared_place())
     threads = len(os.sched_getaffinity(0))
     tokens = rows * shape["length"]
     figures: Json = {}
@@ -203,7 +201,7 @@ def main() -> None:
         turns: dict[str, list[Json]] = {side: [] for side in sides}
         for _ in range(arguments.rounds):
             for side, command in sides.items():
-                turns[side].append(run(command, job | {"kernels": side}))
+                turns[side].append(run(command, job | {"kernels": side}, environment))
         bound = max(turn["product_flops"] for side in turns.values() for turn in side)
         figures[dtype] = {"product_gflops": bound / 1e9}
         for side, found in turns.items():
@@ -230,8 +228,7 @@ def main() -> None:
         "shape": shape,
         "rows": rows,
         "threads": threads,
-        "machine": processor(),
-        "load_average": os.getloadavg()[0],
+        "machine": describe_machine(arguments.cap),
         "figures": figures,
     }
     if arguments.torch_python:

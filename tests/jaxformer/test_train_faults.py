@@ -172,6 +172,19 @@ def test_a_spike_is_told_from_a_bad_start_and_names_both_batches() -> None:
     assert LossSpikeDetector(0, 3.0, 60).check(61, 60, 59, 1e9, 1.0) is None
 
 
+def test_losses_that_always_vary_are_no_spikes() -> None:
+    # Batches of four records: short ones of one kind, long ones of another.
+    guard = LossSpikeDetector(2.0)
+    for step in range(200):
+        loss = (0.2, 0.9, 0.4, 1.1)[step % 4]
+        assert guard.check(step + 1, step, None, loss, 1.0) is None
+        guard = guard.updated(loss)
+    assert guard.mean == pytest.approx(0.65, abs=0.05)
+    assert guard.variance == pytest.approx(0.1325, rel=0.1)
+    assert guard.check(201, 200, None, 2 * guard.mean + 0.1, 1.0) is None
+    assert guard.check(201, 200, None, 3.0, 1.0) is not None
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -67,7 +67,11 @@ SPEED_TEXT = """The sides take turns on the same machine; the bound is the faste
 of any side. A load above 2 means that other work ran on the two cores too: then compare sides, not
 machines.
 
-    python bench/train.py --size 1m --torch-python PATH --records docs/results/family"""
+    python bench/train.py --size 1m --torch-python PATH --records docs/results/family
+    python bench/train.py --size 1m --cap avx2 --torch-python PATH --records docs/results/family
+
+With `--cap avx2` the processor answers every library that it has AVX2 and nothing more:
+its caches and memory stay what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,14 +314,19 @@ def speed(records: Records) -> str:
         return f"{SPEED_TEXT}\n\nNot measured yet."
     rows = [
         [
-            r["size"].upper(), r["dtype"], r["side"], f"{r['tokens_per_second']:,.0f}",
-            f"{r['share_of_product_bound']:.0%}", f"{r['peak_memory_mb']:,.0f}",
-            r["machine"], f"{r['load_average']:.1f}",
+            r["size"].upper(), (r["capped_to"] or "all").upper(), r["dtype"], r["side"],
+            f"{r['tokens_per_second']:,.0f}", f"{r['share_of_product_bound']:.0%}",
+            f"{r['peak_memory_mb']:,.0f}", f"{r['load_average']:.1f}",
         ]
         for r in records.speed
     ]  # fmt: skip
-    head = ["size", "precision", "side", "tokens/s", "of the bound", "MB", "machine", "load"]
-    return f"{SPEED_TEXT}\n\n{table(head, rows)}"
+    machines = "; ".join(dict.fromkeys(r["machine"] for r in records.speed if not r["capped_to"]))
+    head = [
+        "size", "instructions", "precision", "side", "tokens/s", "of the bound", "MB", "load",
+    ]  # fmt: skip
+    return (
+        f"{SPEED_TEXT}\n\n{table(head, rows)}\n\n{machines}; {records.speed[0]['threads']} threads."
+    )
 
 
 def draw_figures(records: Records, folder: Path) -> list[tuple[str, str]]:

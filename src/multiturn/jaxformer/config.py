@@ -300,8 +300,9 @@ class LoggingConfig:
         evaluate_sequences: maximum sequences of each validation group.
         prompts: texts to continue at every validation.
         prompt_tokens: tokens of each continuation.
-        spike: a loss above this multiple of the running mean is a loss spike and stops the
-            run; 0 is off. A loss that is not finite always stops it.
+        spike: a loss above this multiple of the running mean, and more than 5 standard deviations
+            above it, is a loss spike and stops the run; 0 is off. A loss that is not finite always
+            stops it.
         profile: the first and last step of a profiler trace, written to ``profile/``.
         peak_flops: of one device, for model FLOPs utilization; None looks the device up, or
             measures a matrix product on it.

@@ -105,7 +105,7 @@ def plan_run(
     devices = mesh.data * mesh.fsdp * mesh.tensor * mesh.sequence
     compiled = compile_for(config, devices)
     memory = compiled.parameters + compiled.optimizer + compiled.batch + compiled.temporary
-    per_token = flops_per_token(config.model, config.batch.length)
+    per_token = flops_per_token(config.model, config.batch.length, config.lora)
     tokens = config.batch.tokens
     compute = compiled.work.flops / accelerator.flops
     links = _link_seconds(compiled, accelerator)

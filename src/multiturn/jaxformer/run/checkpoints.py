@@ -58,6 +58,7 @@ class CheckpointMetadata:
         loss_mean: `LossSpikeDetector.mean`.
         losses_seen: `LossSpikeDetector.seen`.
         config: of the run.
+        loss_variance: `LossSpikeDetector.variance`; 0 in checkpoints that were saved without it.
     """
 
     step: int
@@ -66,6 +67,7 @@ class CheckpointMetadata:
     loss_mean: float
     losses_seen: int
     config: dict[str, Any]
+    loss_variance: float = 0.0
     schema: int = SCHEMA
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
+from multiturn.models.arrays import ParameterSpec
 from multiturn.models.config import DecoderConfig
+from multiturn.models.lora import LoraConfig, lora_specs
+from multiturn.models.native.training.matmul import matmul
 from multiturn.models.plan import plan_of
 
 __all__ = ["PEAKS", "flops_per_token", "peak_flops"]
@@ -28,33 +34,53 @@ PEAKS: dict[str, float] = {
 matching prefix applies."""
 
 
-def flops_per_token(config: DecoderConfig, length: int) -> float:
+def flops_per_token(config: DecoderConfig, length: int, lora: LoraConfig | None = None) -> float:
     """Model FLOPs of a training step for each token.
 
-    Six for each weight in a matrix product (two forward, four backward; the embedding is a
-    lookup), and ``6 * layers * heads * head_dim * length`` for attention, of which the causal
-    mask needs half. Rematerialization does not count.
+    Six for each trained weight in a matrix product: two forward, two for the gradient of its
+    input, two for its own. Four for a frozen one, which needs no gradient. The embedding is a
+    lookup. And ``6 * layers * heads * head_dim * length`` for attention, of which the causal mask
+    needs half. Rematerialization does not count.
+
+    Args:
+        config: of the model.
+        length: tokens of a sequence.
+        lora: the factors that are trained beside the frozen model; None if all of it is trained.
     """
     weights = plan_of("model", config).parameters
     if not config.tie_embeddings:
         weights -= config.vocab_size * config.d_model
     attention = 6 * config.layers * config.heads * config.head_dim * length
-    return 6.0 * weights + attention
+    if lora is None:
+        return 6.0 * weights + attention
+    specs: list[ParameterSpec] = jax.tree.leaves(lora_specs(config, lora))
+    factors = sum(math.prod(spec.shape) for spec in specs)
+    return 4.0 * weights + 6.0 * factors + attention
 
 
-def peak_flops(device: Any, dtype: str) -> float:
-    """The peak FLOP/s of matrix products on one device: looked up, or measured."""
+def peak_flops(device: Any, dtype: str, *, native: bool = False) -> float:
+    """The peak FLOP/s of matrix products on one device: looked up, or measured.
+
+    Args:
+        device: of JAX.
+        dtype: of the factors.
+        native: whether the native kernels are loaded and measured too. The faster product counts:
+            XLA has none in bfloat16 on a CPU.
+    """
     kind = str(device.device_kind)
     fits = [name for name in PEAKS if kind.startswith(name)]
     if fits and dtype == "bfloat16":
         return PEAKS[max(fits, key=len)]
-    return _measured(device, dtype)
+    products: list[Callable[[Array, Array], Array]] = [jnp.matmul]
+    if native:
+        products.append(matmul)
+    return max(_measured(product, device, dtype) for product in products)
 
 
-def _measured(device: Any, dtype: str) -> float:
+def _measured(product: Callable[[Array, Array], Array], device: Any, dtype: str) -> float:
     size = 1024 if device.platform == "cpu" else 8192
     square = jax.device_put(jnp.ones((size, size), dtype), device)
-    multiply = jax.jit(lambda a: a @ a)
+    multiply = jax.jit(lambda a: product(a, a))
     multiply(square).block_until_ready()
     best = float("inf")
     for _ in range(5):

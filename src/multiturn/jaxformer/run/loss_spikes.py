@@ -13,6 +13,9 @@ __all__ = ["DivergenceError", "LossSpikeDetector", "LossSpike"]
 _SMOOTHING = 0.98
 _WARMUP_STEPS = 50
 """Steps before detection begins; the loss changes too fast at first."""
+_DEVIATIONS = 5.0
+"""A spike is at least so many standard deviations above the mean. Batches of a few short records of
+different kinds differ by more than a factor of two, and are no spikes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,18 @@ class LossSpikeDetector:
     """Detects loss spikes against an exponential moving average; saved with every checkpoint.
 
     Attributes:
-        limit: a loss above this multiple of the running mean is a spike; 0 is off.
+        limit: a loss above this multiple of the running mean is a spike, unless losses vary so
+            much that it is within 5 standard deviations of the mean; 0 is off.
         mean: the exponential moving average of the losses.
         seen: number of losses.
+        variance: the exponential moving variance of the losses (West, "Updating mean and variance
+            estimates", CACM 1979).
     """
 
     limit: float
     mean: float = 0.0
     seen: int = 0
+    variance: float = 0.0
 
     def check(
         self, step: int, batch: int, previous: int | None, loss: float, norm: float
@@ -79,7 +86,8 @@ class LossSpikeDetector:
         if not math.isfinite(loss) or not math.isfinite(norm):
             what = "loss" if not math.isfinite(loss) else "gradient's norm"
             return LossSpike(step, (batch,), f"the {what} is not a number")
-        if self.limit and self.seen >= _WARMUP_STEPS and loss > self.limit * self.mean:
+        normal = max(self.limit * self.mean, self.mean + _DEVIATIONS * math.sqrt(self.variance))
+        if self.limit and self.seen >= _WARMUP_STEPS and loss > normal:
             batches = (batch,) if previous is None else (previous, batch)
             return LossSpike(
                 step, batches, f"the loss jumped to {loss:.4g} from a mean of {self.mean:.4g}"
@@ -89,4 +97,10 @@ class LossSpikeDetector:
     def updated(self, loss: float) -> LossSpikeDetector:
         """The detector after one more normal loss."""
         share = max(1 / (self.seen + 1), 1 - _SMOOTHING)
-        return replace(self, mean=self.mean + share * (loss - self.mean), seen=self.seen + 1)
+        change = loss - self.mean
+        return replace(
+            self,
+            mean=self.mean + share * change,
+            seen=self.seen + 1,
+            variance=(1 - share) * (self.variance + share * change**2),
+        )

@@ -29,6 +29,7 @@ class ProgressReporter:
         config: of the run.
         mesh: of the run.
         done: steps completed before.
+        native: whether its step uses the native kernels.
         clock: seconds, monotonic.
     """
 
@@ -38,16 +39,19 @@ class ProgressReporter:
         mesh: Mesh,
         *,
         done: int,
+        native: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._clock = config, clock
         self._devices = mesh.devices.size
         device = jax.local_devices()[0]
-        peak = config.watch.peak_flops or peak_flops(device, config.precision.compute)
+        peak = config.watch.peak_flops or peak_flops(
+            device, config.precision.compute, native=native
+        )
         # Virtual devices share one CPU, so its peak counts once.
         shares = len(jax.local_devices()) if device.platform == "cpu" else 1
         self._peak = peak * self._devices / shares
-        self._per_token = flops_per_token(config.model, config.batch.length)
+        self._per_token = flops_per_token(config.model, config.batch.length, config.lora)
         self._reported_at, self._reported_step = clock(), done
         self._compiled = False
 

@@ -127,7 +127,10 @@ def main(
                 saved, state = found
                 newest, next_batch = saved.step, saved.next_batch
                 spike_detector = LossSpikeDetector(
-                    config.watch.spike, saved.loss_mean, saved.losses_seen
+                    config.watch.spike,
+                    saved.loss_mean,
+                    saved.losses_seen,
+                    saved.loss_variance,
                 )
                 say(f"resumed at step {newest} of {config.steps}")
             else:
@@ -171,7 +174,7 @@ def main(
                     say,
                     spike_detector,
                 )
-                reporter = ProgressReporter(config, mesh, done=newest or 0)
+                reporter = ProgressReporter(config, mesh, done=newest or 0, native=step.native)
                 say(reporter.heading(split))
                 if newest is None and config.start is not None and config.watch.evaluate_every:
                     doing("evaluating")
@@ -316,6 +319,7 @@ class _TrainLoop:
             fingerprint=self.split.train.fingerprint,
             loss_mean=self.spike_detector.mean,
             losses_seen=self.spike_detector.seen,
+            loss_variance=self.spike_detector.variance,
             config=to_plain(self.config),
         )
 

@@ -94,6 +94,7 @@ class TrainStep:
         optimizer: of the state.
         state: its shapes and shardings.
         batch: its shapes and shardings.
+        native: whether it uses the native CPU kernels.
     """
 
     train: Any
@@ -101,6 +102,7 @@ class TrainStep:
     optimizer: optax.GradientTransformation
     state: TrainState
     batch: Batch
+    native: bool
 
     def lower(self, frozen_parameters: Any = None) -> Any:
         """Lower the train step ahead of time, from shapes alone."""
@@ -187,6 +189,7 @@ def make_train_step(
         optimizer=updates,
         state=state_shape,
         batch=_batch_shapes(batch, mesh),
+        native=native,
     )
 
 
