@@ -19,7 +19,7 @@ import pytest
 from multiturn.core.errors import InputError
 from multiturn.jaxformer.config import CheckpointConfig, TrainConfig, WatchConfig
 from multiturn.jaxformer.family import FAMILY_CORPORA, FAMILY_SIZES, family_chain
-from multiturn.jaxformer.recipes import load_chain
+from multiturn.jaxformer.recipes import load_chain, load_recipe
 from multiturn.models.plan import plan_of
 from tests.jaxformer.chains import staged, written
 
@@ -166,6 +166,8 @@ def test_what_is_no_chain_and_what_differs_between_stages_is_told(
     for setting in ("out=x", "start=y", "name=z"):
         with pytest.raises(InputError, match="differs between the stages of a chain"):
             load_chain(str(recipe), [setting])
+    with pytest.raises(InputError, match=r"family-1m:nl, .*multiturn train chain family-1m"):
+        load_recipe("family-1m")
     with pytest.raises(InputError, match="the recipe is not a chain"):
         load_chain("nano")
     single = written(tmp_path / "wrong.py", staged(tiny, tmp_path))

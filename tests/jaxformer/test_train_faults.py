@@ -241,3 +241,17 @@ def test_what_the_reader_meets_is_raised_where_the_batch_is_asked_for() -> None:
         next(batches)
     # By name: threads of other libraries come and go as they like.
     assert "feed" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize("present", [False, True])
+def test_a_run_without_its_records_leaves_nothing_behind(
+    tiny: TrainConfig, tmp_path: Path, family_model: Path, present: bool
+) -> None:
+    place = tmp_path / "runs" / "records"
+    if present:
+        place.mkdir(parents=True)
+    records = str(tmp_path / "none.jsonl")
+    data = replace(tiny.data, kind="records", path=records, tokenizer=str(family_model))
+    with pytest.raises(InputError, match=r"records does not exist.*none\.jsonl"):
+        main(replace(tiny, out=str(place), data=data), say=lambda _: None)
+    assert place.exists() == place.parent.exists() == present

@@ -55,7 +55,7 @@ def load_recipe(recipe: str, assignments: Sequence[str] = ()) -> TrainConfig:
     place, _, name = recipe.partition(":")
     path = find_recipe(place, "train")
     made = _run(path)
-    config = _chosen(made.get("config"), made.get("configs"), name, path)
+    config = _chosen(made.get("config"), made.get("configs"), name, place)
     return apply_overrides(config, assignments)
 
 
@@ -83,7 +83,7 @@ def load_chain(recipe: str, assignments: Sequence[str] = ()) -> TrainingChain:
     if not isinstance(configs, dict) or not configs:
         raise InputError(
             "the recipe is not a chain",
-            got=str(path),
+            got=recipe,
             allowed="a recipe that sets `configs` to several configs",
             fix=f"multiturn train {recipe}",
         )
@@ -92,7 +92,7 @@ def load_chain(recipe: str, assignments: Sequence[str] = ()) -> TrainingChain:
         raise InputError("the recipe's corpora are not a tuple of names", got=corpora)
     return TrainingChain(
         stages={
-            name: apply_overrides(_chosen(None, configs, name, path), assignments)
+            name: apply_overrides(_chosen(None, configs, name, recipe), assignments)
             for name in configs
         },
         corpora=tuple(corpora),
@@ -113,21 +113,23 @@ def _run(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _chosen(single: object, several: object, name: str, path: Path) -> TrainConfig:
+def _chosen(single: object, several: object, name: str, recipe: str) -> TrainConfig:
+    """The only config of a recipe, or the one with a name."""
     if isinstance(several, dict) and several:
         if not name:
             raise InputError(
                 "the recipe has several configs",
-                got=str(path),
-                allowed=", ".join(f"{path}:{choice}" for choice in several),
+                got=recipe,
+                allowed=", ".join(f"{recipe}:{choice}" for choice in several),
+                fix=f"name one, or train all in order: multiturn train chain {recipe}",
             )
         if name not in several:
             raise UnknownNameError("config of the recipe", name, several)
         single = several[name]
     elif name:
-        raise InputError("the recipe has one config", got=name, fix=f"name {path} alone")
+        raise InputError("the recipe has one config", got=name, fix=f"name {recipe} alone")
     if not isinstance(single, TrainConfig):
         raise InputError(
-            "the recipe defines no config", got=str(path), fix="set `config` to a TrainConfig"
+            "the recipe defines no config", got=recipe, fix="set `config` to a TrainConfig"
         )
     return single

@@ -65,8 +65,21 @@ def read_records(path: Path) -> Iterator[TrainingRecord]:
     """
     try:
         lines = split_lines(path.read_bytes().decode("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the records cannot be read: {error}", got=str(path)) from error
+    except FileNotFoundError as error:
+        raise InputError(
+            "the file of the training records does not exist",
+            got=str(path),
+            fix="make it (docs/fine-tuning.md has the commands), or name another one with "
+            "data.path= or data.held_out_path=",
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"the training records cannot be read: {error.strerror}", got=str(path)
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"the training records are not UTF-8 text: {error}", got=str(path)
+        ) from error
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,10 +82,13 @@ class RunDirectory:
 def open_run_directory(path: Path, *, is_main: bool) -> Iterator[RunDirectory]:
     """The run's directory, created if missing and locked by the main process.
 
+    After an error before anything is written, no directory is left that was not there.
+
     Raises:
         InputError: another process trains in it.
         StorageError: it cannot be created or written.
     """
+    created = [each for each in (path, *path.parents) if not each.exists()]
     with storage_errors(path, "making the run's directory"):
         path.mkdir(parents=True, exist_ok=True)
     if not is_main:
@@ -97,14 +100,27 @@ def open_run_directory(path: Path, *, is_main: bool) -> Iterator[RunDirectory]:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise InputError(
-                "another process trains in this directory",
+                "another process trains in this directory, or saves its last step",
                 got=str(path),
                 fix="wait for it, or set out= to another directory",
             ) from error
     try:
         yield RunDirectory(path)
+    except BaseException:
+        # Before the lock is released, so that no other process can be in it.
+        if created and [each.name for each in path.iterdir()] == [".lock"]:
+            _remove_empty(path, created)
+        raise
     finally:
         lock.release()
+
+
+def _remove_empty(path: Path, created: list[Path]) -> None:
+    """Remove a run's directory that has only its lock, and those above it that are empty too."""
+    with suppress(OSError):  # a directory may have got other files since
+        (path / ".lock").unlink()
+        for each in created:
+            each.rmdir()
 
 
 _FIXED = ("model", "lora", "batch.sequences", "batch.length", "data.seed", "seed")
