@@ -1,7 +1,7 @@
 r"""Measures an adapter of one domain: the model before and after, on the domain and elsewhere.
 
     python docs/results/domain.py --out runs/domain --write docs/results/domain.md \
-        --adapter turns+completions=runs/lora-bioinformatics-gguf-lora/lora-bioinformatics.gguf
+        --adapter turns+comments=runs/lora-bioinformatics-gguf-lora/lora-bioinformatics.gguf
 
 An interrupted run resumes; ``--table`` only reads saved runs. `--adapter` may be repeated to
 compare recipes. Each row has the strict pass rate of the model alone and with the adapter on the
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -36,16 +37,15 @@ INTRODUCTION = """# A domain made one's own
 [58 problems of bioinformatics](../bioinformatics.md) (3 cases each), on the project's own general
 problems (2 cases each: what was lost) and on HumanEval. `dev` and `test` are the halves of a set by
 the hash of the problems' names: a recipe is chosen by `dev`. Temperature 0.2; `turns` are prompts
-as comments, cut where the model writes the next prompt; `chat` is the form of the model's chat
-template, which the training data do not have. Intervals are clustered by problem, differences
-paired by problem, p-values adjusted by Holm's method over the rows of a part.
+as comments, cut where the model writes the next prompt. Intervals are clustered by problem,
+differences paired by problem, p-values adjusted by Holm's method over the rows of a part.
 
 The commands that lead to the last adapter are in
 [recipes/train/lora_bioinformatics.py](../../recipes/train/lora_bioinformatics.py). The first
 command here makes the runs and this page, the second only the page, from the records:
 
     python docs/results/domain.py --out runs/domain --write docs/results/domain.md \\
-        --adapter turns+completions=runs/lora-bioinformatics-gguf-lora/lora-bioinformatics.gguf
+        --adapter turns+comments=runs/lora-bioinformatics-gguf-lora/lora-bioinformatics.gguf
     python docs/results/domain.py --out docs/results/domain/runs --table \\
         --write docs/results/domain.md"""
 
@@ -57,32 +57,41 @@ steps, before anything was measured, because the machine was needed.""",
     "turns+completions": """The second: twelve programs of each template, and every second function
 as a completion of its signature and docstring, because the first recipe lost points on HumanEval;
 peak rate 3e-4, because it learned on few data; one pass over the data, 160 steps.""",
+    "turns+comments": """The third is the second one with two faults mended that were found by
+reading its programs (below): the `#` of the next prompt, which ends a turn, is in the loss, and
+functions have the comments that they were written with. The project ships this one.""",
 }
 """What each adapter was trained on, by its name."""
 
 READING = """## What this says
 
-Two recipes, and **a gain on the 58 problems of bioinformatics is not shown**: both intervals
-touch zero or come near it, and the problems are hard for a model of this size. The second recipe
-makes the general problems in turns clearly better. Both lose on HumanEval in its own form; that
-half of the functions are completions did not help.
+Three recipes, and **a gain on the 58 problems of bioinformatics is not shown**: each raises the
+rate from 1.7 to between 5 and 7 %, and the intervals over all 58 problems touch zero. On the half
+`test` the third recipe is better by 4.8 points (0.2 to 9.4); with three recipes looked at, and tied
+on the other half, that is no proof. On general problems in turns the second and the third are
+clearly better (14.9 % before, 27.8 and 25.4 after). What each costs is about a quarter of HumanEval
+in its own form (44.5 % before, 32.3 to 34.8 after).
 
-Why programs in turns fail, read on `dev`: the model now writes what is asked, in the right form,
-and then goes on. Before tuning none of the 570 turns before the last one prints what nobody
-asked for; after either recipe 87 do, and some write a function of their own besides. The records
-taught that: what follows the code of a turn, the `#` of the next prompt, was not in the loss, so
-no token said that a turn was complete. Records are trained with that token since. The rest are
-mistakes of the task: slices that begin or end one off, a position counted from 0 where 1 was
-asked for, windows that overlap.
+Why programs in turns failed after the first two recipes, read on `dev`: the model wrote what was
+asked, and then went on to print what nobody had asked for (the table below). What follows the code
+of a turn, the `#` of the next prompt, was not in the loss, so no token said that a turn was
+complete. In the third recipe it is, and the fault is gone; the rate on bioinformatics is the same.
+So it was not what kept it down: the programs that still fail have mistakes of the task. On `dev`
+these are slices that begin or end one off, a position counted from 0 where 1 was asked for, windows
+that overlap, conditions that are left out (a stretch that equals its own reverse complement), loops
+over pairs that unpack a row wrongly, and `print(a, b)` where a list of `a` and `b` was asked for.
+Four steps in a row must be right, and a model of this size has each of them right too seldom.
 
-Why functions fail: of the 164 completions of HumanEval 48 have comments before tuning, which say
-what the next line does, and 35 are a single line. After the first recipe 0 and 79, after the
-second 0 and 59. The data have no comments, since the functions were written out of their syntax
-trees, and many short expressions, and a model of this size is more often wrong where it writes
-an answer at once. The recipe of the functions keeps their comments since.
+Why functions failed: of the 164 completions of HumanEval 48 have comments before tuning, which say
+what the next line does, and 35 are a single line. The data of the first two recipes had no
+comments, since their functions were written out of their syntax trees. With comments in the data
+fewer answers are a single line, but hardly any has a comment, and no more are right: this habit is
+not all that is lost. And 18 answers run to the limit of 512 tokens, most of them lists of cases
+(`if n == 11:`, `if n == 12:`) without an end; 1 does before.
 
-The third recipe is the second one with both: the end of a turn in the loss, and functions as
-they were written."""
+Not tried: programs that the model writes itself and that pass a test as data (rejection sampling),
+which would not teach it another author's habits; a weaker adapter; a larger model, which the recipe
+takes by one name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +108,6 @@ MEASURES = (
     Measure("bioinformatics", "turns", ("--cases", "3", *NEXT)),
     Measure("own", "turns", ("--cases", "2", *NEXT)),
     Measure("humaneval", "completion"),
-    Measure("bioinformatics", "chat", ("--cases", "3")),
-    Measure("own", "chat", ("--cases", "2")),
-    Measure("humaneval", "chat"),
 )
 TITLES = {
     "bioinformatics": "bioinformatics",
@@ -139,7 +145,12 @@ def main() -> None:
         if name in made:
             parts += [f"## {name}", *training(said.training / "training" / name, name)]
             parts += [results(list(pairs(said.out, name)))]
-    parts += [READING, "## Data", data(records(said.training / "functions.sources.jsonl"))]
+    parts += [
+        READING,
+        habits(said.out),
+        "## Data",
+        data(records(said.training / "functions.sources.jsonl")),
+    ]
     page = "\n\n".join(parts) + "\n"
     if said.write:
         said.write.write_text(page, encoding="utf-8")
@@ -222,6 +233,37 @@ def programs(recipe: dict[str, Any], name: str) -> str:
         f"[recipe.json](domain/training/{name}/recipe.json) has the names and the hashes of the "
         "files."
     )
+
+
+def habits(out: Path) -> str:
+    """How turns end and what functions look like, before and after: counted in the programs."""
+    lines = [
+        "| recipe | turns before the last, `dev` | that print, though not asked | completions of "
+        "HumanEval | with a comment | of a single line | cut at the limit |",
+        "|---" * 7 + "|",
+    ]
+    for name in (BEFORE, *RECIPES):
+        turns = [
+            step.text
+            for measure in MEASURES
+            if measure.arm == "turns" and (run := saved(out / name, measure))
+            for sample in half_of(run, "dev").samples
+            for step in sample.steps[:-1]
+        ]
+        whole = saved(out / name, Measure("humaneval", "completion"))
+        functions = [sample.steps[0] for sample in whole.samples] if whole else []
+        bodies = [[line for line in each.text.splitlines() if line.strip()] for each in functions]
+        cells = [
+            name,
+            len(turns),
+            sum(bool(re.search(r"^print\(", text, re.MULTILINE)) for text in turns),
+            len(bodies),
+            sum(any(line.lstrip().startswith("#") for line in body) for body in bodies),
+            sum(len(body) == 1 for body in bodies),
+            sum(each.finish_reason == "length" for each in functions),
+        ]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
 
 
 def data(functions: list[dict[str, Any]]) -> str:
