@@ -5,6 +5,7 @@ bits.jsonl      a checkpoint: size, stage, step, and bits per byte of each set
 files.jsonl     the last checkpoint of a stage: the bits of each window of a set, in the order
                 of windows.jsonl
 losses.jsonl    the training loss of every tenth step: size, stage, step, loss
+rate_test.jsonl the training loss of the 10M's Multi, continued from step 750 with twice its rate
 speed.jsonl     tokens per second of a size, written by bench/train.py --size
 """
 
