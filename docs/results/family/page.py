@@ -371,17 +371,28 @@ def speed(records: Records) -> str:
     """Tokens per second of each size beside torch."""
     if not records.speed:
         return f"{SPEED_TEXT}\n\nNot measured yet."
+    torch = {
+        (r["size"], r["capped_to"], r["dtype"]): r["tokens_per_second"]
+        for r in records.speed
+        if r["side"] == "torch"
+    }
+
+    def of_torch(r: Row) -> str:
+        rate = torch.get((r["size"], r["capped_to"], r["dtype"]))
+        return f"{r['tokens_per_second'] / rate:.2f}" if rate else ""
+
     rows = [
         [
             r["size"].upper(), (r["capped_to"] or "all").upper(), r["dtype"], r["side"],
-            f"{r['tokens_per_second']:,.0f}", f"{r['share_of_product_bound']:.0%}",
+            f"{r['tokens_per_second']:,.0f}", of_torch(r), f"{r['share_of_product_bound']:.0%}",
             f"{r['peak_memory_mb']:,.0f}", f"{r['load_average']:.1f}",
         ]
         for r in records.speed
     ]  # fmt: skip
     machines = "; ".join(dict.fromkeys(r["machine"] for r in records.speed if not r["capped_to"]))
     head = [
-        "size", "instructions", "precision", "side", "tokens/s", "of the bound", "MB", "load",
+        "size", "instructions", "precision", "side", "tokens/s", "of torch", "of the bound", "MB",
+        "load",
     ]  # fmt: skip
     return (
         f"{SPEED_TEXT}\n\n{table(head, rows)}\n\n{machines}; {records.speed[0]['threads']} threads."
