@@ -59,6 +59,5 @@ config = TrainConfig(
     # step instead of 25) and 5 GB instead of 12.
     precision=PrecisionConfig(compute="bfloat16", remat="full", loss_bytes=2**30),
     checkpoint=CheckpointConfig(every=20),
-    # Functions are harder than turns, and a batch has few records: its loss may be twice the mean.
-    watch=LoggingConfig(log_every=2, evaluate_every=80, evaluate_sequences=16, spike=4.0),
+    watch=LoggingConfig(log_every=2, evaluate_every=80, evaluate_sequences=16),
 )

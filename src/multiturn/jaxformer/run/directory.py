@@ -108,19 +108,19 @@ def open_run_directory(path: Path, *, is_main: bool) -> Iterator[RunDirectory]:
         yield RunDirectory(path)
     except BaseException:
         # Before the lock is released, so that no other process can be in it.
-        if created and [each.name for each in path.iterdir()] == [".lock"]:
-            _remove_empty(path, created)
+        _remove_if_empty(created)
         raise
     finally:
         lock.release()
 
 
-def _remove_empty(path: Path, created: list[Path]) -> None:
-    """Remove a run's directory that has only its lock, and those above it that are empty too."""
+def _remove_if_empty(created: list[Path]) -> None:
+    """Remove a new run's directory that has only its lock, and the new ones above it."""
     with suppress(OSError):  # a directory may have got other files since
-        (path / ".lock").unlink()
-        for each in created:
-            each.rmdir()
+        if created and [each.name for each in created[0].iterdir()] == [".lock"]:
+            (created[0] / ".lock").unlink()
+            for each in created:
+                each.rmdir()
 
 
 _FIXED = ("model", "lora", "batch.sequences", "batch.length", "data.seed", "seed")
