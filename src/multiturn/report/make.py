@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from multiturn.report.analysis.endings import best_endings
 from multiturn.report.analysis.error_rules import KINDS
 from multiturn.report.analysis.errors import classified_failures, error_counts
 from multiturn.report.analysis.first_turns import read_variable_records
@@ -17,6 +18,7 @@ from multiturn.report.pages.document import ReportDocument
 from multiturn.report.pages.failures import failure_pages
 from multiturn.report.pages.model_card import card_file_names, to_model_card
 from multiturn.report.pages.sections.arms import arms_section
+from multiturn.report.pages.sections.endings import endings_section
 from multiturn.report.pages.sections.errors import errors_section
 from multiturn.report.pages.sections.models import leaderboard_section, side_by_side_section
 from multiturn.report.pages.sections.overlaps import overlaps_section
@@ -70,11 +72,13 @@ def make_report(
     variables = read_variable_records(records)
     listen("comparisons")
     arms, comparisons = arms_section(records)
+    endings = best_endings(records)
     listen("errors")
     found = classified_failures(records, texts)
     sections = [
         side_by_side_section(records),
         arms,
+        endings_section(records, endings, comparisons),
         first_turns_section(records, variables),
         single_turns_section(records),
         rates_section(records, rates, ks),
@@ -95,7 +99,7 @@ def make_report(
     shown = failure_pages(records, found, texts, variables, count=failures)
     return ReportDocument(
         title=title,
-        summary=tuple(summary_of(comparisons, rates, records)),
+        summary=tuple(summary_of(comparisons, rates, records, endings.comparisons)),
         notices=tuple(_notices(records, texts)),
         sections=tuple(section for section in sections if section is not None),
         failures=shown,

@@ -1,4 +1,4 @@
-"""`multiturn bench variables`, and the report that reads what it wrote."""
+"""`multiturn bench variables` and `bench endings`, and the report that reads what they wrote."""
 
 from __future__ import annotations
 
@@ -38,6 +38,25 @@ def test_turns_are_found_and_reported(tmp_path: Path, capsys: pytest.CaptureFixt
     assert run(["report", str(tmp_path / "runs"), "-o", str(out), "--no-safety"]) == 0
     assert "Failures by the turn in which they start" in (out / "report.md").read_text()
     assert "from here on" in (out / "index.html").read_text()
+
+
+def test_endings_are_found_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    concat = part_of("concat.fair.t0.2", tmp_path / "runs" / "concat", 20)
+    before = (concat / "samples.partial.jsonl").read_bytes()
+    assert run(["bench", "endings", str(tmp_path / "runs")]) == 0
+    assert "20 new samples" in capsys.readouterr().out.replace("\n", " ")
+    assert run(["bench", "endings", str(tmp_path / "runs")]) == 0
+    assert " 0 new samples" in capsys.readouterr().out.replace("\n", " ")
+    assert (concat / "samples.partial.jsonl").read_bytes() == before
+    arm = concat / "run.json"
+    arm.write_text(arm.read_text().replace('"arm": "concat"', '"arm": "gold_prefix"'))
+    assert run(["bench", "endings", str(concat)]) == 0
+    assert "gold_prefix do not end" in capsys.readouterr().out.replace("\n", " ")
+    arm.write_text(arm.read_text().replace('"arm": "gold_prefix"', '"arm": "concat"'))
+    pytest.importorskip("statsmodels", reason="the extra `report` is not installed")
+    out = tmp_path / "out"
+    assert run(["report", str(tmp_path / "runs"), "-o", str(out), "--no-safety"]) == 0
+    assert "At the best end" in (out / "report.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@
     turns.partial.jsonl    generations of unfinished samples (`GenerationCache`)
     perplexity.jsonl       scores of prompts and references (`side_file`)
     variables.jsonl        where programs go wrong (`side_file`)
+    endings.jsonl          which failed programs pass if they end earlier (`side_file`)
     lock                   held by the process that uses the directory
 
 A kill can come at any moment. A torn line of the partial file is dropped and its sample repeated.

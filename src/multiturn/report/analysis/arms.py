@@ -120,6 +120,14 @@ class ArmComparison:
     problems_needed: int | None
     """Problems that a true difference of five points would need; None if unknown."""
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What is compared, without the result."""
+        return (
+            self.task, self.model, self.truncation, self.temperature, self.top_p, self.budget,
+            self.first, self.second, self.group,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRuleEffect:
@@ -184,20 +192,24 @@ def arm_runs_of(records: Records) -> list[ArmRuns]:
     ]
 
 
-def compare_arms(records: Records) -> list[ArmComparison]:
+def compare_arms(records: Records, totals: ItemTotals | None = None) -> list[ArmComparison]:
     """Every pair of arms under the same conditions, by model and over all models.
 
     Over all models it is the mean of their differences, over the problems that all have.
     `gold_prefix` is left out, since its items are single turns. Holm's family is all comparisons
     of `turns` on a problem set under a truncation; the other pairs are a second family.
+
+    Args:
+        records: of the runs.
+        totals: what passed, if it is not what the first oracle of each run says. Runs without
+            samples in them are left out.
     """
-    totals = item_totals(records)
-    found = [
-        _compare(records, totals, [first], [second], None, "")
-        for first, second in _pairs(arm_runs_of(records))
-    ]
+    totals = item_totals(records) if totals is None else totals
+    there = totals.samples.sum(1) > 0
+    pairs = _pairs(cell for cell in arm_runs_of(records) if there[list(cell.runs)].any())
+    found = [_compare(records, totals, [first], [second], None, "") for first, second in pairs]
     found += [
-        _compare(records, totals, firsts, seconds, None, "") for firsts, seconds in _pooled(records)
+        _compare(records, totals, firsts, seconds, None, "") for firsts, seconds in _pooled(pairs)
     ]
     return _ordered(_adjusted([each for each in found if each is not None]))
 
@@ -320,10 +332,12 @@ def _pairs(cells: Iterable[ArmRuns]) -> list[tuple[ArmRuns, ArmRuns]]:
     ]
 
 
-def _pooled(records: Records) -> list[tuple[list[ArmRuns], list[ArmRuns]]]:
-    """Pairs of arms over all models that have both under otherwise the same conditions."""
+def _pooled(
+    pairs: Iterable[tuple[ArmRuns, ArmRuns]],
+) -> list[tuple[list[ArmRuns], list[ArmRuns]]]:
+    """The pairs of all models that have both arms under otherwise the same conditions."""
     groups: dict[tuple[object, ...], list[tuple[ArmRuns, ArmRuns]]] = {}
-    for first, second in _pairs(arm_runs_of(records)):
+    for first, second in pairs:
         key = (replace(first.conditions, model=POOLED), first.arm, second.arm)
         groups.setdefault(key, []).append((first, second))
     return [

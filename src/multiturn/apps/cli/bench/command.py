@@ -15,6 +15,7 @@ import typer
 
 from multiturn.apps.cli import options
 from multiturn.apps.cli.bench import options as bench_options
+from multiturn.apps.cli.bench.endings import endings
 from multiturn.apps.cli.bench.engines import info_with_hash, open_bench_engine
 from multiturn.apps.cli.bench.export import export
 from multiturn.apps.cli.bench.figures import run_label
@@ -271,6 +272,7 @@ def rejudge_saved(
 
 app.command("score")(score)
 app.command("variables")(variables)
+app.command("endings")(endings)
 app.command("export")(export)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from multiturn.report.analysis.arms import POOLED, ArmComparison
 from multiturn.report.analysis.rates import RunRates
-from multiturn.report.pages.cells import interval_text
+from multiturn.report.pages.cells import interval_text, points_text
 from multiturn.report.pages.sections.arms import sentence_of
 from multiturn.report.records.columns import Records
 
@@ -17,11 +17,20 @@ _HEADLINE = ("next_prompt", "parse", "published", "none")
 
 
 def summary_of(
-    comparisons: Sequence[ArmComparison], rates: Sequence[RunRates], records: Records
+    comparisons: Sequence[ArmComparison],
+    rates: Sequence[RunRates],
+    records: Records,
+    at_best_ends: Sequence[ArmComparison] = (),
 ) -> list[str]:
     """Turns against each arm of the same information, over all models and by model.
 
     Each is under the fairest truncation that it was run under. Without a comparison, the rates.
+
+    Args:
+        comparisons: of arms, as judged.
+        rates: of the runs.
+        records: of the runs.
+        at_best_ends: the comparisons with the best end of each last text.
     """
     chosen: dict[tuple[object, ...], ArmComparison] = {}
     for each in comparisons:
@@ -34,7 +43,16 @@ def summary_of(
     if chosen:
         order = sorted(chosen.values(), key=lambda each: (each.task, each.model != POOLED))
         several = len({(each.temperature, each.top_p, each.budget) for each in order}) > 1
-        return [sentence_of(each, conditions=several) for each in order]
+        bounds = {each.key: points_text(each.found.interval) for each in at_best_ends}
+        return [
+            sentence_of(each, conditions=several)
+            + (
+                f" With the best end of every text: {bounds[each.key]}."
+                if each.key in bounds
+                else ""
+            )
+            for each in order
+        ]
     return [
         f"{records.runs[each.run].label}: {interval_text(each.rate)} % of {each.samples:,} "
         f"samples pass."
