@@ -30,10 +30,9 @@ def endings_section(
         paragraphs.append(
             "Is one arm better, or does the rule of truncation serve it better? Here a failed "
             "program counts as passed if it passes when its last text ends after an earlier "
-            "statement (`multiturn bench endings`), so that a model that went on behind its answer "
-            "loses nothing. A rule that ends texts can hardly do better. In an arm with one text "
-            "that text is the whole program, in turns it is the last turn: this bound favours arms "
-            "with one text."
+            "statement (`multiturn bench endings`), so that text after an answer costs nothing. No "
+            "rule that ends texts can do much better. In an arm with one text that text is all of "
+            "the program, in turns it is the last turn: this bound favours arms with one text."
         )
     if found.missing:
         paragraphs.append(
