@@ -102,6 +102,16 @@ def test_several_models_are_pooled(tmp_path: Path) -> None:
     assert pooled.samples == 160
 
 
+def test_models_that_pass_nothing_are_not_pooled(tmp_path: Path) -> None:
+    runs(tmp_path, {"turns": 9, "concat": 3})
+    runs(tmp_path, {"turns": 0, "concat": 0}, model="tiny-1m")
+    assert by_arms(compare_arms(read_records([tmp_path])), POOLED) == {}
+    runs(tmp_path, {"turns": 0, "concat": 4}, model="large-7b")
+    pooled = by_arms(compare_arms(read_records([tmp_path])), POOLED)["turns concat"]
+    assert pooled.models == ("large-7b", "small-1b")
+    assert pooled.found.interval.estimate == pytest.approx((6 - 4) / 40)
+
+
 def test_each_model_counts_the_same(tmp_path: Path) -> None:
     """One has nine times the samples of the other."""
     for model, samples, shares in (("a-1b", 9, (12, 10)), ("b-7b", 1, (18, 4))):

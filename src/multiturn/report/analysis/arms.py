@@ -195,7 +195,8 @@ def arm_runs_of(records: Records) -> list[ArmRuns]:
 def compare_arms(records: Records, totals: ItemTotals | None = None) -> list[ArmComparison]:
     """Every pair of arms under the same conditions, by model and over all models.
 
-    Over all models it is the mean of their differences, over the problems that all have.
+    Over all models it is the mean of their differences, over the problems that all have. A model
+    that passes nothing in either arm says nothing of their difference, and is left out of it.
     `gold_prefix` is left out, since its items are single turns. Holm's family is all comparisons
     of `turns` on a problem set under a truncation; the other pairs are a second family.
 
@@ -209,7 +210,8 @@ def compare_arms(records: Records, totals: ItemTotals | None = None) -> list[Arm
     pairs = _pairs(cell for cell in arm_runs_of(records) if there[list(cell.runs)].any())
     found = [_compare(records, totals, [first], [second], None, "") for first, second in pairs]
     found += [
-        _compare(records, totals, firsts, seconds, None, "") for firsts, seconds in _pooled(pairs)
+        _compare(records, totals, firsts, seconds, None, "")
+        for firsts, seconds in _pooled(pairs, totals)
     ]
     return _ordered(_adjusted([each for each in found if each is not None]))
 
@@ -333,11 +335,14 @@ def _pairs(cells: Iterable[ArmRuns]) -> list[tuple[ArmRuns, ArmRuns]]:
 
 
 def _pooled(
-    pairs: Iterable[tuple[ArmRuns, ArmRuns]],
+    pairs: Iterable[tuple[ArmRuns, ArmRuns]], totals: ItemTotals
 ) -> list[tuple[list[ArmRuns], list[ArmRuns]]]:
     """The pairs of all models that have both arms under otherwise the same conditions."""
     groups: dict[tuple[object, ...], list[tuple[ArmRuns, ArmRuns]]] = {}
+    passes = totals.passed.sum(1) > 0
     for first, second in pairs:
+        if not passes[[*first.runs, *second.runs]].any():
+            continue
         key = (replace(first.conditions, model=POOLED), first.arm, second.arm)
         groups.setdefault(key, []).append((first, second))
     return [

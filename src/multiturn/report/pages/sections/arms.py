@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from multiturn.report.analysis.arms import (
+    POOLED,
     ArmComparison,
     compare_arms,
     compare_arms_by_group,
@@ -53,6 +54,11 @@ def arms_section(records: Records) -> tuple[Section, list[ArmComparison]]:
         "correction; intervals are not corrected. Matched comparisons come first. A difference of "
         "the size in the column Detectable is found four times in five."
     ]
+    if any(each.model == POOLED for each in found):
+        paragraphs.append(
+            "Over all models a difference is the mean of theirs. A model that passes nothing in "
+            "either arm is left out of it."
+        )
     paragraphs += [
         f"{effect.model} on {effect.task}: {effect.first} leads {effect.second} by "
         f"{signed_text(effect.differences[0])} points under {effect.truncations[0]} and by "
