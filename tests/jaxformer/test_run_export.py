@@ -127,3 +127,18 @@ def test_what_gguf_cannot_hold_is_said(tiny: TrainConfig, tmp_path: Path) -> Non
         export_run(config.directory, tmp_path / "out", "gguf")
     assert not (tmp_path / "out").exists()
     assert best_format(config) == "hub"
+
+
+def test_a_tokenizer_that_is_elsewhere_is_named(tiny: TrainConfig, tmp_path: Path) -> None:
+    """A corpus is named as it was from the directory in which the run was trained."""
+    config = replace(tiny, steps=1)
+    main(config)
+    tokenizer = (config.directory / "tokenizer").rename(tmp_path / "tokenizer")
+    with pytest.raises(InputError, match=r"run/tokenizer'.*or copy the tokenizer to"):
+        export_run(config.directory, tmp_path / "out", "gguf")
+    assert not (tmp_path / "out").exists()
+    packed = replace(config, data=replace(config.data, kind="packed", path="mine/packed"))
+    with pytest.raises(InputError, match=r"mine/packed/tokenizer'.*in which the run was trained"):
+        export_module._tokenizer(config.directory, packed)
+    tokenizer.rename(config.directory / "tokenizer")
+    assert export_run(config.directory, tmp_path / "out", "gguf").agreements

@@ -277,12 +277,21 @@ def _hub_layout(config: DecoderConfig) -> tuple[Layout, Any]:
 
 def _tokenizer(run: Path, config: TrainConfig) -> Tokenizer:
     """The tokenizer of the run's data: trained for the run, of its packed corpus, or named."""
-    if (run / "tokenizer").is_dir():
-        return model_tokenizer(run / "tokenizer")
-    named = config.data.tokenizer
-    if config.data.kind == "packed" and (not named or named.startswith("train:")):
-        return model_tokenizer(Path(config.data.path).expanduser() / "tokenizer")
-    return model_tokenizer(resolve_model(named))
+    named, own = config.data.tokenizer, run / "tokenizer"
+    trained = not named or named.startswith("train:")
+    if not own.is_dir() and not trained:
+        return model_tokenizer(resolve_model(named))
+    place = own
+    if not own.is_dir() and config.data.kind == "packed":
+        place = Path(config.data.path).expanduser() / "tokenizer"
+    if not place.is_dir():
+        raise InputError(
+            "the tokenizer of the run is not there",
+            got=str(place),
+            fix="run the command in the directory in which the run was trained, or copy the "
+            f"tokenizer to {own}",
+        )
+    return model_tokenizer(place)
 
 
 def _logits(parameters: Parameters, config: DecoderConfig, tokens: Any) -> Any:
