@@ -1,8 +1,8 @@
 """Whether a program that failed would have passed if its last text had ended earlier.
 
-A model that generates more after its answer fails, and so does one that was cut too late, although what it
-wrote was right up to some statement. A last text is everything that was generated, with what a
-truncation removed from it. Tried are its ends after each statement at the top level that may
+A model that generates more after its answer fails, and so does one that was cut too late, although
+what it wrote was right up to some statement. A last text is everything that was generated, with
+what a truncation removed from it. Tried are its ends after each statement at the top level that may
 print, in order. So the result bounds what any stop rule could make of the same text, as far as the
 text goes. Texts before the last one stay as they were.
 
