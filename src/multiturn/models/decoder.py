@@ -17,17 +17,14 @@ from multiturn.models.cache import KVCache
 from multiturn.models.config import DecoderConfig
 from multiturn.models.lora import project
 from multiturn.models.native.training.attention import causal_attention
-from multiturn.models.native.training.matmul import einsum as native_einsum
+from multiturn.models.operations import NATIVE_OPERATIONS, XLA_OPERATIONS, Operations
 from multiturn.models.parameters import Layers, Parameters
-from multiturn.models.rotary import apply_rope, rope_frequencies
+from multiturn.models.rotary import rope_frequencies
 
 __all__ = ["forward_with_cache", "forward", "hidden_states", "unembed"]
 
 Attend = Callable[[Array, Array, Array], tuple[Array, Any]]
 """Queries, keys and values of the new tokens -> attention output, and a carry."""
-
-Einsum = Callable[..., Array]
-"""Like `jnp.einsum`."""
 
 
 def _unconstrained(x: Array) -> Array:
@@ -84,8 +81,8 @@ def hidden_states(
             rest (gradient checkpointing); or a policy of `jax.checkpoint_policies`.
         unroll: how many blocks one iteration of the scan has; True is all.
         constrain: applies a sharding constraint to the residual stream between blocks.
-        native: compute matrix products and attention with `native.training`, whose kernels must
-            be loaded, on one CPU device; `kernel` is then ignored.
+        native: compute with `native.training`, whose kernels must be loaded, on one CPU device;
+            `kernel` is then ignored.
     """
     batch, length = tokens.shape
     positions = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (batch, length))
@@ -94,7 +91,7 @@ def hidden_states(
         mask = mask & (segments[:, :, None] == segments[:, None, :])
     mask = jnp.broadcast_to(mask, (batch, length, length))
     cos, sin = rope_frequencies(positions, config.rotary)
-    einsum = native_einsum if native else jnp.einsum
+    operations = NATIVE_OPERATIONS if native else XLA_OPERATIONS
 
     def step(x: Array, layer: Layers) -> tuple[Array, None]:
         def full_attention(query: Array, key: Array, value: Array) -> tuple[Array, None]:
@@ -102,14 +99,14 @@ def hidden_states(
                 return causal_attention(query, key, value, segments), None
             return attend(query, key, value, mask, kernel), None
 
-        x, _ = _block(x, layer, config, cos, sin, full_attention, einsum)
+        x, _ = _block(x, layer, config, cos, sin, full_attention, operations)
         return constrain(x), None
 
     if rematerialize:
         step = jax.checkpoint(step, policy=rematerialize if callable(rematerialize) else None)
     x = constrain(jnp.take(parameters.embedding, tokens, axis=0))
     x, _ = jax.lax.scan(step, x, parameters.layers, unroll=unroll)
-    return _norm(x, parameters.final_norm_scale, parameters.final_norm_bias, config)
+    return operations.norm(x, parameters.final_norm_scale, parameters.final_norm_bias, config)
 
 
 def forward_with_cache(
@@ -163,7 +160,7 @@ def forward_with_cache(
     (x, keys, values), _ = jax.lax.scan(
         step, (x, cache.keys, cache.values), (jnp.arange(config.layers), parameters.layers)
     )
-    x = _norm(x, parameters.final_norm_scale, parameters.final_norm_bias, config)
+    x = XLA_OPERATIONS.norm(x, parameters.final_norm_scale, parameters.final_norm_bias, config)
     return x, KVCache(keys=keys, values=values, lengths=cache.lengths + counts)
 
 
@@ -192,48 +189,44 @@ def _block(
     cos: Array,
     sin: Array,
     attention: Attend,
-    einsum: Einsum = jnp.einsum,
+    operations: Operations = XLA_OPERATIONS,
 ) -> tuple[Float[Array, "B T D"], Any]:
     """One layer, whose arrays have no leading axis."""
-    normed = _norm(x, layer.norm_scale, layer.norm_bias, config)
+    einsum = operations.einsum
+    normed = operations.norm(x, layer.norm_scale, layer.norm_bias, config)
     query = _project("btd,dnh->btnh", normed, layer.query, layer.query_bias, einsum)
     key = _project("btd,dkh->btkh", normed, layer.key, layer.key_bias, einsum)
     value = _project("btd,dkh->btkh", normed, layer.value, layer.value_bias, einsum)
-    query = apply_rope(query, cos, sin, config.rotary)
-    key = apply_rope(key, cos, sin, config.rotary)
+    query = operations.rope(query, cos, sin, config.rotary)
+    key = operations.rope(key, cos, sin, config.rotary)
     heads_out, carried = attention(query, key, value)
     attention_out = _project("btnh,nhd->btd", heads_out, layer.attention_out, None, einsum)
     if config.parallel_residual:
-        return attention_out + _feed_forward(normed, layer, einsum) + x, carried
+        return attention_out + _feed_forward(normed, layer, operations) + x, carried
     x = x + attention_out
     if layer.mlp_norm_scale is None:
         raise ValueError("a sequential block needs a norm before its feed-forward")
-    normed = _norm(x, layer.mlp_norm_scale, layer.mlp_norm_bias, config)
-    return x + _feed_forward(normed, layer, einsum), carried
+    normed = operations.norm(x, layer.mlp_norm_scale, layer.mlp_norm_bias, config)
+    return x + _feed_forward(normed, layer, operations), carried
 
 
-def _feed_forward(x: Float[Array, "B T D"], layer: Layers, einsum: Einsum) -> Float[Array, "B T D"]:
-    up = _project("btd,df->btf", x, layer.up, layer.up_bias, einsum)
+def _feed_forward(
+    x: Float[Array, "B T D"], layer: Layers, operations: Operations
+) -> Float[Array, "B T D"]:
+    einsum = operations.einsum
     if layer.gate is None:
-        up = jax.nn.gelu(up, approximate=True)
+        up = _project("btd,df->btf", x, layer.up, None, einsum)
+        up = operations.gelu(up, layer.up_bias)
     else:
-        up = jax.nn.silu(_project("btd,df->btf", x, layer.gate, None, einsum)) * up
+        up = _project("btd,df->btf", x, layer.up, layer.up_bias, einsum)
+        gate = _project("btd,df->btf", x, layer.gate, None, einsum)
+        up = operations.silu_product(gate, up)
     return _project("btf,fd->btd", up, layer.down, layer.down_bias, einsum)
 
 
-def _norm(x: Array, scale: Array, bias: Array | None, config: DecoderConfig) -> Array:
-    """LayerNorm or RMSNorm over the last axis, in float32."""
-    wide = x.astype(jnp.float32)
-    if config.norm == "layer":
-        wide = wide - jnp.mean(wide, axis=-1, keepdims=True)
-    variance = jnp.mean(jnp.square(wide), axis=-1, keepdims=True)
-    wide = wide * jax.lax.rsqrt(variance + config.norm_eps) * scale.astype(jnp.float32)
-    if bias is not None:
-        wide = wide + bias.astype(jnp.float32)
-    return wide.astype(x.dtype)
-
-
-def _project(layout: str, x: Array, weight: Array, bias: Array | None, einsum: Einsum) -> Array:
+def _project(
+    layout: str, x: Array, weight: Array, bias: Array | None, einsum: Callable[..., Array]
+) -> Array:
     y = project(layout, x, weight, _precision(x), einsum)
     return y if bias is None else y + bias
 

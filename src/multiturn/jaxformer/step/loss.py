@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
+from multiturn.models.native.training.cross_entropy import cross_entropy
 from multiturn.models.native.training.matmul import matmul
 from multiturn.models.parameters import Parameters
 
@@ -133,17 +134,12 @@ def _forward(
     def body(carried: Any, part: Any) -> tuple[Any, Array]:
         total, plain, d_head, d_bias = carried
         x, target, weight = part
-        logits, log_z, entropy = _chunk_cross_entropy(x, head, bias, target, native)
+        of_chunk = _native_logit_gradients if native else _logit_gradients
+        entropy, log_z, d_logits, d_bias_chunk = of_chunk(x, head, bias, target, weight, z_loss)
         total += jnp.sum(weight * (entropy + z_loss * jnp.square(log_z)))
         plain += jnp.sum(weight * entropy)
-        # d entropy / d logits = p - onehot;  d logZ^2 / d logits = 2 logZ p.
-        scale = (weight * (1 + 2 * z_loss * log_z))[..., None]
-        hit = jax.nn.one_hot(target, logits.shape[-1], dtype=jnp.float32)
-        d_logits = scale * jnp.exp(logits - log_z[..., None]) - weight[..., None] * hit
-        d_bias += jnp.sum(d_logits, axis=(0, 1)) if bias.ndim else 0.0
-        d_logits_cast = d_logits.astype(x.dtype)
-        d_head_chunk, d_x = _head_gradients(x, head, d_logits_cast, native)
-        return (total, plain, d_head + d_head_chunk, d_bias), d_x
+        d_head_chunk, d_x = _head_gradients(x, head, d_logits, native)
+        return (total, plain, d_head + d_head_chunk, d_bias + d_bias_chunk), d_x
 
     zero = jnp.zeros((), jnp.float32)
     start = (zero, zero, jnp.zeros(head.shape, jnp.float32), jnp.zeros(bias.shape, jnp.float32))
@@ -189,6 +185,36 @@ def _chunk_cross_entropy(
     log_z = jax.nn.logsumexp(logits, axis=-1)
     picked = jnp.take_along_axis(logits, target[..., None], axis=-1)[..., 0]
     return logits, log_z, log_z - picked
+
+
+def _logit_gradients(
+    x: Array, head: Array, bias: Array, target: Array, weight: Array, z_loss: float
+) -> tuple[Array, Array, Array, Array]:
+    """The cross-entropy and logZ of a chunk, and the gradients of its logits and of the bias."""
+    logits, log_z, entropy = _chunk_cross_entropy(x, head, bias, target, native=False)
+    # d entropy / d logits = p - onehot;  d logZ^2 / d logits = 2 logZ p.
+    scale = (weight * (1 + 2 * z_loss * log_z))[..., None]
+    hit = jax.nn.one_hot(target, logits.shape[-1], dtype=jnp.float32)
+    d_logits = scale * jnp.exp(logits - log_z[..., None]) - weight[..., None] * hit
+    d_bias = jnp.sum(d_logits, axis=(0, 1)) if bias.ndim else jnp.zeros((), jnp.float32)
+    return entropy, log_z, d_logits.astype(x.dtype), d_bias
+
+
+def _native_logit_gradients(
+    x: Array, head: Array, bias: Array, target: Array, weight: Array, z_loss: float
+) -> tuple[Array, Array, Array, Array]:
+    """The same with native kernels."""
+    logits = matmul(_rows(x), head, dtype=jnp.float32)
+    entropy, log_z, d_logits, d_bias = cross_entropy(
+        logits, bias if bias.ndim else None, target.ravel(), weight.ravel(), z_loss=z_loss,
+        dtype=x.dtype,
+    )  # fmt: skip
+    return (
+        entropy.reshape(target.shape),
+        log_z.reshape(target.shape),
+        d_logits.reshape(*target.shape, -1),
+        d_bias if bias.ndim else jnp.zeros((), jnp.float32),
+    )
 
 
 def _head_gradients(x: Array, head: Array, d_logits: Array, native: bool) -> tuple[Array, Array]:

@@ -12,12 +12,33 @@ import jax.ffi
 from multiturn.core.errors import EngineError
 from multiturn.models.native.build import Announce, Sources, built_library, no_announcement
 
-__all__ = ["ATTENTION", "ATTENTION_GRADIENT", "MATMUL", "load_training_kernels"]
+__all__ = [
+    "ATTENTION",
+    "ATTENTION_GRADIENT",
+    "CROSS_ENTROPY",
+    "GELU",
+    "GELU_GRADIENT",
+    "MATMUL",
+    "NORM",
+    "NORM_GRADIENT",
+    "ROPE",
+    "SILU_PRODUCT",
+    "SILU_PRODUCT_GRADIENT",
+    "load_training_kernels",
+]
 
 MATMUL = "multiturn_matmul"
 """The name under which XLA knows the product of two matrices."""
 ATTENTION = "multiturn_attention"
 ATTENTION_GRADIENT = "multiturn_attention_gradient"
+GELU = "multiturn_gelu"
+GELU_GRADIENT = "multiturn_gelu_gradient"
+SILU_PRODUCT = "multiturn_silu_product"
+SILU_PRODUCT_GRADIENT = "multiturn_silu_product_gradient"
+NORM = "multiturn_norm"
+NORM_GRADIENT = "multiturn_norm_gradient"
+ROPE = "multiturn_rope"
+CROSS_ENTROPY = "multiturn_cross_entropy"
 
 _HERE = Path(__file__).parent / "cpp"
 _SOURCES = Sources(
@@ -26,11 +47,10 @@ _SOURCES = Sources(
     directories=(_HERE, _HERE.parents[1] / "cpp"),
     for_xla=True,
 )
-_HANDLERS = {
-    MATMUL: "mt_matmul",
-    ATTENTION: "mt_attention",
-    ATTENTION_GRADIENT: "mt_attention_gradient",
-}
+_NAMES = (
+    MATMUL, ATTENTION, ATTENTION_GRADIENT, GELU, GELU_GRADIENT, SILU_PRODUCT,
+    SILU_PRODUCT_GRADIENT, NORM, NORM_GRADIENT, ROPE, CROSS_ENTROPY,
+)  # fmt: skip
 
 _loaded: list[tuple[Path, ctypes.CDLL]] = []
 _loading = threading.Lock()
@@ -66,6 +86,7 @@ def _load(path: Path) -> ctypes.CDLL:
             fix=f"remove {path.parent}",
         ) from error
     capsule: Any = jax.ffi.pycapsule
-    for name, symbol in _HANDLERS.items():
+    for name in _NAMES:
+        symbol = f"mt_{name.removeprefix('multiturn_')}"
         jax.ffi.register_ffi_target(name, capsule(getattr(functions, symbol)), platform="cpu")
     return functions

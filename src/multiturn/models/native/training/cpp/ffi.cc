@@ -2,8 +2,12 @@
 // no longer can.
 #include <exception>
 
+#include "activations.h"
 #include "attention.h"
+#include "cross_entropy.h"
 #include "matmul.h"
+#include "norm.h"
+#include "rope.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -122,6 +126,165 @@ ffi::Error attention_gradient(ffi::ThreadPool pool, AnyBuffer query, AnyBuffer k
   });
 }
 
+// An array of any shape as a matrix, whose columns are its last axis.
+struct Rows {
+  int rows = 0, width = 0;
+};
+
+Rows rows_of(const AnyBuffer& array) {
+  const auto shape = array.dimensions();
+  if (shape.size() == 0 || array.element_count() == 0) return {};
+  const auto width = static_cast<int>(shape[shape.size() - 1]);
+  return {static_cast<int>(array.element_count() / width), width};
+}
+
+// Whether a vector has `count` numbers, or none, if it may.
+bool has_count(const FloatBuffer& vector, int count, bool may_be_empty) {
+  const size_t found = vector.element_count();
+  return found == static_cast<size_t>(count) || (may_be_empty && found == 0);
+}
+
+const float* or_null(const FloatBuffer& vector) {
+  return vector.element_count() == 0 ? nullptr : vector.typed_data();
+}
+
+float* or_null(FloatResult& vector) {
+  return vector->element_count() == 0 ? nullptr : vector->typed_data();
+}
+
+template <class T>
+const T* input(const AnyBuffer& array) {
+  return static_cast<const T*>(array.untyped_data());
+}
+
+template <class T>
+T* output(AnyResult& array) {
+  return static_cast<T*>(array->untyped_data());
+}
+
+ffi::Error gelu(ffi::ThreadPool pool, AnyBuffer x, FloatBuffer bias, AnyResult y) {
+  const Rows size = rows_of(x);
+  if (size.rows == 0 || !same_shape_and_type(x, *y) || !has_count(bias, size.width, true))
+    return invalid("the shapes of gelu do not match");
+  return with_type(x, [&](auto element) {
+    using T = decltype(element);
+    mt::gelu<T>(pool, size.rows, size.width, input<T>(x), or_null(bias), output<T>(y));
+    return ffi::Error::Success();
+  });
+}
+
+ffi::Error gelu_gradient(ffi::ThreadPool pool, AnyBuffer x, FloatBuffer bias, AnyBuffer d_y,
+                         AnyResult d_x, FloatResult d_bias) {
+  const Rows size = rows_of(x);
+  if (size.rows == 0 || !same_shape_and_type(x, d_y) || !same_shape_and_type(x, *d_x) ||
+      !has_count(bias, size.width, true) || !has_count(*d_bias, size.width, true))
+    return invalid("the shapes of gelu do not match");
+  return with_type(x, [&](auto element) {
+    using T = decltype(element);
+    mt::gelu_gradient<T>(pool, size.rows, size.width, input<T>(x), or_null(bias), input<T>(d_y),
+                         output<T>(d_x), or_null(d_bias));
+    return ffi::Error::Success();
+  });
+}
+
+ffi::Error silu_product(ffi::ThreadPool pool, AnyBuffer gate, AnyBuffer up, AnyResult y) {
+  const Rows size = rows_of(gate);
+  if (size.rows == 0 || !same_shape_and_type(gate, up) || !same_shape_and_type(gate, *y))
+    return invalid("the shapes of silu_product do not match");
+  return with_type(gate, [&](auto element) {
+    using T = decltype(element);
+    mt::silu_product<T>(pool, size.rows, size.width, input<T>(gate), input<T>(up), output<T>(y));
+    return ffi::Error::Success();
+  });
+}
+
+ffi::Error silu_product_gradient(ffi::ThreadPool pool, AnyBuffer gate, AnyBuffer up, AnyBuffer d_y,
+                                 AnyResult d_gate, AnyResult d_up) {
+  const Rows size = rows_of(gate);
+  if (size.rows == 0 || !same_shape_and_type(gate, up) || !same_shape_and_type(gate, d_y) ||
+      !same_shape_and_type(gate, *d_gate) || !same_shape_and_type(gate, *d_up))
+    return invalid("the shapes of silu_product do not match");
+  return with_type(gate, [&](auto element) {
+    using T = decltype(element);
+    mt::silu_product_gradient<T>(pool, size.rows, size.width, input<T>(gate), input<T>(up),
+                                 input<T>(d_y), output<T>(d_gate), output<T>(d_up));
+    return ffi::Error::Success();
+  });
+}
+
+ffi::Error norm(ffi::ThreadPool pool, AnyBuffer x, FloatBuffer scale, FloatBuffer bias, AnyResult y,
+                FloatResult means, FloatResult inverses, bool center, float epsilon) {
+  const Rows size = rows_of(x);
+  if (size.rows == 0 || !same_shape_and_type(x, *y) || !has_count(scale, size.width, false) ||
+      !has_count(bias, size.width, true) || !has_count(*means, size.rows, false) ||
+      !has_count(*inverses, size.rows, false))
+    return invalid("the shapes of norm do not match");
+  return with_type(x, [&](auto element) {
+    using T = decltype(element);
+    mt::norm<T>(pool, size.rows, size.width, {center, epsilon}, input<T>(x), scale.typed_data(),
+                or_null(bias), output<T>(y), means->typed_data(), inverses->typed_data());
+    return ffi::Error::Success();
+  });
+}
+
+ffi::Error norm_gradient(ffi::ThreadPool pool, AnyBuffer x, FloatBuffer scale, FloatBuffer means,
+                         FloatBuffer inverses, AnyBuffer d_y, AnyResult d_x, FloatResult d_scale,
+                         FloatResult d_bias, bool center) {
+  const Rows size = rows_of(x);
+  if (size.rows == 0 || !same_shape_and_type(x, d_y) || !same_shape_and_type(x, *d_x) ||
+      !has_count(scale, size.width, false) || !has_count(means, size.rows, false) ||
+      !has_count(inverses, size.rows, false) || !has_count(*d_scale, size.width, false) ||
+      !has_count(*d_bias, size.width, true))
+    return invalid("the shapes of norm do not match");
+  return with_type(x, [&](auto element) {
+    using T = decltype(element);
+    mt::norm_gradient<T>(pool, size.rows, size.width, center, input<T>(x), scale.typed_data(),
+                         means.typed_data(), inverses.typed_data(), input<T>(d_y), output<T>(d_x),
+                         d_scale->typed_data(), or_null(d_bias));
+    return ffi::Error::Success();
+  });
+}
+
+ffi::Error rope(ffi::ThreadPool pool, AnyBuffer x, FloatBuffer cosines, FloatBuffer sines,
+                AnyResult y, bool interleaved, bool backwards) {
+  const auto shape = x.dimensions(), table = cosines.dimensions();
+  if (shape.size() != 4 || x.element_count() == 0 || !same_shape_and_type(x, *y) ||
+      table.size() != 2 || table[0] != shape[1] || 2 * table[1] > shape[3] ||
+      !has_count(sines, static_cast<int>(cosines.element_count()), false))
+    return invalid("the shapes of rope do not match");
+  const mt::RopeShape sizes{static_cast<int>(shape[0]),     static_cast<int>(shape[1]),
+                            static_cast<int>(shape[2]),     static_cast<int>(shape[3]),
+                            static_cast<int>(2 * table[1]), interleaved};
+  return with_type(x, [&](auto element) {
+    using T = decltype(element);
+    mt::rope<T>(pool, sizes, backwards ? -1.0f : 1.0f, input<T>(x), cosines.typed_data(),
+                sines.typed_data(), output<T>(y));
+    return ffi::Error::Success();
+  });
+}
+
+ffi::Error cross_entropy(ffi::ThreadPool pool, FloatBuffer logits, FloatBuffer bias,
+                         IntBuffer targets, FloatBuffer weights, FloatResult entropies,
+                         FloatResult log_z, AnyResult d_logits, FloatResult d_bias, float z_loss) {
+  const auto shape = logits.dimensions(), gradient = d_logits->dimensions();
+  if (shape.size() != 2 || logits.element_count() == 0 ||
+      !std::equal(shape.begin(), shape.end(), gradient.begin(), gradient.end()))
+    return invalid("cross_entropy takes a matrix of logits");
+  const int rows = static_cast<int>(shape[0]), vocab = static_cast<int>(shape[1]);
+  if (!has_count(bias, vocab, true) || targets.element_count() != static_cast<size_t>(rows) ||
+      !has_count(weights, rows, false) || !has_count(*entropies, rows, false) ||
+      !has_count(*log_z, rows, false) || !has_count(*d_bias, vocab, true))
+    return invalid("the shapes of cross_entropy do not match");
+  return with_type(*d_logits, [&](auto element) {
+    using T = decltype(element);
+    mt::cross_entropy<T>(pool, rows, vocab, logits.typed_data(), or_null(bias),
+                         targets.typed_data(), weights.typed_data(), z_loss,
+                         entropies->typed_data(), log_z->typed_data(), output<T>(d_logits),
+                         or_null(d_bias));
+    return ffi::Error::Success();
+  });
+}
+
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_matmul, matmul,
@@ -156,3 +319,77 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_attention_gradient, attention_gradient,
                                   .Ret<AnyBuffer>()
                                   .Ret<AnyBuffer>()
                                   .Ret<AnyBuffer>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    mt_gelu, gelu,
+    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<AnyBuffer>().Arg<FloatBuffer>().Ret<AnyBuffer>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_gelu_gradient, gelu_gradient,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<AnyBuffer>()
+                                  .Arg<FloatBuffer>()
+                                  .Arg<AnyBuffer>()
+                                  .Ret<AnyBuffer>()
+                                  .Ret<FloatBuffer>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    mt_silu_product, silu_product,
+    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<AnyBuffer>().Arg<AnyBuffer>().Ret<AnyBuffer>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_silu_product_gradient, silu_product_gradient,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<AnyBuffer>()
+                                  .Arg<AnyBuffer>()
+                                  .Arg<AnyBuffer>()
+                                  .Ret<AnyBuffer>()
+                                  .Ret<AnyBuffer>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_norm, norm,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<AnyBuffer>()
+                                  .Arg<FloatBuffer>()
+                                  .Arg<FloatBuffer>()
+                                  .Ret<AnyBuffer>()
+                                  .Ret<FloatBuffer>()
+                                  .Ret<FloatBuffer>()
+                                  .Attr<bool>("center")
+                                  .Attr<float>("epsilon"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_norm_gradient, norm_gradient,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<AnyBuffer>()
+                                  .Arg<FloatBuffer>()
+                                  .Arg<FloatBuffer>()
+                                  .Arg<FloatBuffer>()
+                                  .Arg<AnyBuffer>()
+                                  .Ret<AnyBuffer>()
+                                  .Ret<FloatBuffer>()
+                                  .Ret<FloatBuffer>()
+                                  .Attr<bool>("center"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_rope, rope,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<AnyBuffer>()
+                                  .Arg<FloatBuffer>()
+                                  .Arg<FloatBuffer>()
+                                  .Ret<AnyBuffer>()
+                                  .Attr<bool>("interleaved")
+                                  .Attr<bool>("backwards"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(mt_cross_entropy, cross_entropy,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<FloatBuffer>()
+                                  .Arg<FloatBuffer>()
+                                  .Arg<IntBuffer>()
+                                  .Arg<FloatBuffer>()
+                                  .Ret<FloatBuffer>()
+                                  .Ret<FloatBuffer>()
+                                  .Ret<AnyBuffer>()
+                                  .Ret<FloatBuffer>()
+                                  .Attr<float>("z_loss"));
