@@ -48,16 +48,16 @@ def check(native: Callable[..., Any], plain: Callable[..., Any], *arguments: Any
     expected, expected_back = jax.vjp(plain, *wide)
     change = drawn(99, *out.shape, dtype=out.dtype)
     found = [out, *back(change)]
-    for mine, theirs, given in zip(
+    for mine, theirs, like in zip(
         found,
         [expected, *expected_back(change.astype(jnp.float32))],
         [arguments[0], *arguments],
         strict=True,
     ):
-        assert mine.dtype == given.dtype
+        assert mine.dtype == like.dtype
         theirs = np.asarray(theirs, np.float64)
         # One rounding of bfloat16 is 2^-8 of a value.
-        relative, absolute = (1e-5, 1e-5) if given.dtype == jnp.float32 else (2**-8, 1e-3)
+        relative, absolute = (1e-5, 1e-5) if like.dtype == jnp.float32 else (2**-8, 1e-3)
         np.testing.assert_allclose(
             np.asarray(mine, np.float64), theirs, rtol=relative,
             atol=absolute * max(1.0, float(np.abs(theirs).max())),

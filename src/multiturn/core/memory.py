@@ -1,10 +1,14 @@
-"""The memory of this machine."""
+"""The memory of this machine, and of this process."""
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
-__all__ = ["available_memory"]
+__all__ = ["available_memory", "retain_freed_memory", "share_one_heap"]
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
+"""Of glibc's malloc.h."""
 
 
 def available_memory() -> int | None:
@@ -21,3 +25,35 @@ def available_memory() -> int | None:
     except (OSError, ValueError):
         pass
     return min(found, default=None)
+
+
+def share_one_heap() -> bool:
+    """Have all threads that start from now on allocate from one heap.
+
+    Only that heap can grow without bounds, and so retain large blocks. A thread that has its own
+    heap already keeps it, and others may join it.
+
+    Returns:
+        Whether the C library of this process can do it.
+    """
+    return _set_malloc(_M_ARENA_MAX, 1)
+
+
+def retain_freed_memory() -> bool:
+    """Have the shared heap keep the memory that is freed, for the next allocation.
+
+    Otherwise the C library returns large blocks to the system, and the first touch of every page
+    of the next one costs more than much of what is computed in it. Blocks of many sizes leave
+    holes, so that a process takes more memory than it uses.
+
+    Returns:
+        Whether the C library of this process can do it.
+    """
+    return _set_malloc(_M_MMAP_MAX, 0) and _set_malloc(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _set_malloc(option: int, value: int) -> bool:
+    try:
+        return bool(ctypes.CDLL(None).mallopt(option, value))
+    except (AttributeError, OSError):
+        return False  # another C library than glibc

@@ -13,11 +13,11 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from multiturn.models.attention import Kernel, attend, causal_mask
+from multiturn.models.block_operations import NATIVE_OPERATIONS, XLA_OPERATIONS, BlockOperations
 from multiturn.models.cache import KVCache
 from multiturn.models.config import DecoderConfig
 from multiturn.models.lora import project
 from multiturn.models.native.training.attention import causal_attention
-from multiturn.models.operations import NATIVE_OPERATIONS, XLA_OPERATIONS, Operations
 from multiturn.models.parameters import Layers, Parameters
 from multiturn.models.rotary import rope_frequencies
 
@@ -189,7 +189,7 @@ def _block(
     cos: Array,
     sin: Array,
     attention: Attend,
-    operations: Operations = XLA_OPERATIONS,
+    operations: BlockOperations = XLA_OPERATIONS,
 ) -> tuple[Float[Array, "B T D"], Any]:
     """One layer, whose arrays have no leading axis."""
     einsum = operations.einsum
@@ -211,7 +211,7 @@ def _block(
 
 
 def _feed_forward(
-    x: Float[Array, "B T D"], layer: Layers, operations: Operations
+    x: Float[Array, "B T D"], layer: Layers, operations: BlockOperations
 ) -> Float[Array, "B T D"]:
     einsum = operations.einsum
     if layer.gate is None:

@@ -14,6 +14,7 @@ from multiturn import __version__
 from multiturn.apps.cli.error_report import report
 from multiturn.apps.cli.interrupts import answering_ctrl_c
 from multiturn.apps.cli.lazy_group import LazyGroup
+from multiturn.core.memory import share_one_heap
 
 __all__ = ["app", "entry", "run"]
 
@@ -77,6 +78,8 @@ def run(arguments: list[str]) -> int:
 def entry() -> None:
     """The entry point of the installed script `multiturn`."""
     arguments = sys.argv[1:]
+    if arguments[:1] == ["train"]:
+        share_one_heap()  # before any thread has its own, see `jaxformer.run.retained_memory`
     if arguments and arguments[0] in _LONG and not {"--help", "-h"} & set(arguments):
         # Their imports take seconds; Ctrl-C must work meanwhile.
         with answering_ctrl_c("the current step is finished"):

@@ -65,7 +65,10 @@ def train_stage(config: TrainConfig) -> None:
         Exit: it was preempted or interrupted, and has saved.
     """
     from multiturn.jaxformer.run.preemption import PREEMPTED
+    from multiturn.jaxformer.run.retained_memory import retain_memory
     from multiturn.jaxformer.run.train import main
+
+    retain_memory(config)
 
     # These libraries log each error that they also raise.
     for library in ("absl", "asyncio"):

@@ -15,11 +15,11 @@ from multiturn.models.native.training import elementwise
 from multiturn.models.native.training.matmul import einsum as native_einsum
 from multiturn.models.rotary import apply_rope
 
-__all__ = ["NATIVE_OPERATIONS", "XLA_OPERATIONS", "Operations"]
+__all__ = ["NATIVE_OPERATIONS", "XLA_OPERATIONS", "BlockOperations"]
 
 
 @dataclass(frozen=True, slots=True)
-class Operations:
+class BlockOperations:
     """Operations on the states [B, T, ...] of a batch.
 
     Attributes:
@@ -69,11 +69,11 @@ def _native_rope(x: Array, cos: Array, sin: Array, rotary: Rotary) -> Array:
 
 _einsum: Any = jnp.einsum
 
-XLA_OPERATIONS = Operations(
+XLA_OPERATIONS = BlockOperations(
     einsum=_einsum, norm=_norm, rope=apply_rope, gelu=_gelu, silu_product=_silu_product
 )
 
-NATIVE_OPERATIONS = Operations(
+NATIVE_OPERATIONS = BlockOperations(
     einsum=native_einsum,
     norm=_native_norm,
     rope=_native_rope,
