@@ -49,6 +49,11 @@ Json = dict[str, Any]
 def train_here(job: Json) -> Json:
     """Run a job in this process with this project's train step."""
     os.environ.pop("LD_PRELOAD", None)  # a compiler would not survive the cap
+    from multiturn.core.memory import retain_freed_memory, share_one_heap
+
+    # As `multiturn train` does where memory is ample.
+    share_one_heap()
+    retain_freed_memory()
     import jax
     import numpy as np
 
@@ -117,11 +122,20 @@ def shape_of(size: str) -> tuple[Json, int]:
 
 
 def write_records(folder: Path, size: str, result: Json) -> None:
-    """Replace the lines of one size, with or without a cap, in the family's records."""
+    """Replace the lines of what was measured, with or without a cap, in the family's records."""
     path = folder / "speed.jsonl"
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     mark = {"size": size, "capped_to": result["machine"]["capped_to"]}
-    others = [line for line in lines if not mark.items() <= json.loads(line).items()]
+    measured = [
+        mark | {"dtype": dtype, "side": side}
+        for dtype, sides in result["figures"].items()
+        for side in sides
+    ]
+    others = [
+        line
+        for line in lines
+        if not any(each.items() <= json.loads(line).items() for each in measured)
+    ]
     names = ("tokens_per_second", "share_of_product_bound", "peak_memory_mb", "version")
     mine = [
         json.dumps(
@@ -170,6 +184,8 @@ def main() -> None:
     parser.add_argument("--size", help="a model of the family: 1m, 3m or 10m")
     parser.add_argument("--records", type=Path, help="folder of the family's records to write to")
     parser.add_argument("--cap", choices=CAPS, help="hide the instructions beyond these")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="only this one")
+    parser.add_argument("--without-xla", action="store_true", help="leave out a slow side")
     parser.add_argument("--fast", action="store_true", help="small shapes, for a quick check")
     parser.add_argument("--child", metavar="JOB", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -183,14 +199,14 @@ def main() -> None:
         shape, rows = shape_of(arguments.size)
     rows = arguments.rows or rows
     here = [sys.executable, __file__, "--child"]
-    sides = {"native": here, "xla": here}
+    sides = {"native": here} if arguments.without_xla else {"native": here, "xla": here}
     if arguments.torch_python:
         sides["torch"] = [arguments.torch_python, str(HERE / "train_torch.py")]
     environment = capped_environment(arguments.cap, prepared_place())
     threads = len(os.sched_getaffinity(0))
     tokens = rows * shape["length"]
     figures: Json = {}
-    for dtype in ("float32", "bfloat16"):
+    for dtype in [arguments.dtype] if arguments.dtype else ["float32", "bfloat16"]:
         job = {
             "shape": shape,
             "dtype": dtype,

@@ -36,7 +36,7 @@ void gelu(Pool& pool, int rows, int width, const T* x, const float* bias, T* y) 
 template <class T, class Pool>
 void gelu_gradient(Pool& pool, int rows, int width, const T* x, const float* bias, const T* d_y,
                    T* d_x, float* d_bias) {
-  RowSums<1> sums(width);
+  RowSums<1> sums(d_bias ? width : 0);
   for_row_blocks(pool, rows, [&](int first, int last, int block) {
     float* totals = sums.start(block, 0);
     for (int row = first; row < last; ++row) {
@@ -45,7 +45,7 @@ void gelu_gradient(Pool& pool, int rows, int width, const T* x, const float* bia
         Floats sum = load_some(x + begin + n, count);
         if (bias) sum += load_some(bias + n, count);
         const Floats d = load_some(d_y + begin + n, count) * gelu_slope(sum);
-        store(totals + n, load(totals + n) + d);
+        if (d_bias) store(totals + n, load(totals + n) + d);
         store_some(d_x + begin + n, d, count);
       });
     }

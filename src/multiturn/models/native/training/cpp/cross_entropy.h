@@ -14,7 +14,7 @@ template <class T, class Pool>
 void cross_entropy(Pool& pool, int rows, int vocab, const float* logits, const float* bias,
                    const int32_t* targets, const float* weights, float z_loss, float* entropies,
                    float* log_z, T* d_logits, float* d_bias) {
-  RowSums<1> sums(vocab);
+  RowSums<1> sums(d_bias ? vocab : 0);
   for_row_blocks(pool, rows, [&](int first, int last, int block) {
     float* totals = sums.start(block, 0);
     ScratchArrays<1> scratch({static_cast<size_t>(round_up(vocab, kLanes))});
@@ -49,7 +49,7 @@ void cross_entropy(Pool& pool, int rows, int vocab, const float* logits, const f
       if (known) values[target] -= weight;
       for_lanes(vocab, [&](int n, int count) {
         const Floats d = load(values + n);
-        store(totals + n, load(totals + n) + d);
+        if (d_bias) store(totals + n, load(totals + n) + d);
         store_some(d_logits + begin + n, d, count);
       });
     }
