@@ -81,9 +81,12 @@ each of its parameters.
 
 SPEED_TEXT = """The sides take turns on the same machine; the bound is the fastest matrix product
 of any side. A load above 2 means that other work ran on the two cores too: then compare sides, not
-machines.
+machines. This project's sides retain the memory that a step frees, as `multiturn train` does where
+there is plenty.
 
     python bench/train.py --size 1m --torch-python PATH --records docs/results/family
+    python bench/train.py --size 10m --dtype bfloat16 --without-xla --torch-python PATH \\
+        --records docs/results/family
     python bench/train.py --size 1m --cap avx2 --torch-python PATH --records docs/results/family
 
 With `--cap avx2` the processor answers every library that it has AVX2 and nothing more:
