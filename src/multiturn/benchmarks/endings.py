@@ -15,15 +15,16 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from multiturn.benchmarks.loaders.tasks import ProblemTask
 from multiturn.benchmarks.oracles.versions import oracle_versions_of
 from multiturn.benchmarks.runner.results import SavedRun
 from multiturn.benchmarks.runner.samples import Sample
-from multiturn.benchmarks.runner.side_file import open_side_file
+from multiturn.benchmarks.runner.side_file import add_missing_lines
 from multiturn.core.errors import InputError
 from multiturn.core.records import to_plain
 from multiturn.sandbox.oracles.verdicts import Judgement
@@ -37,9 +38,6 @@ ENDINGS = "endings.jsonl"
 
 ENDING_ARMS = ("turns", "concat", "listed", "prose", "shuffled", "feedback")
 """The arms whose programs end with the last text that was generated."""
-
-_BLOCK = 64
-"""Samples that are examined side by side before their lines are written."""
 
 _SILENT = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 """Statements that print nothing themselves."""
@@ -133,29 +131,16 @@ def record_endings(
         "oracles": oracle_versions_of(run.config.versions, [oracle]),
     }
     wanted = [sample for sample in run.samples if not sample.verdicts[oracle].passed]
-    with (
-        open_side_file(
-            run.path / ENDINGS,
-            header,
-            fresh=fresh,
-            mismatch="the run has lines of another judgement",
-        ) as lines,
-        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
-    ):
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
 
-        def examine(sample: Sample) -> Ending:
-            return _best_ending(sandbox, task, sample, oracle)
+        def examine(samples: Sequence[Sample]) -> list[Mapping[str, Any]]:
+            found = pool.map(lambda each: _best_ending(sandbox, task, each, oracle), samples)
+            return [to_plain(each) for each in found]
 
-        left = [sample for sample in wanted if sample.key not in lines.done]
-        for begin in range(0, len(left), _BLOCK):
-            listen(len(wanted) - len(left) + begin, len(wanted))
-            block = left[begin : begin + _BLOCK]
-            found = pool.map(examine, block)
-            lines.add(
-                [(sample.key, to_plain(each)) for sample, each in zip(block, found, strict=True)]
-            )
-    listen(len(wanted), len(wanted))
-    return len(left)
+        return add_missing_lines(
+            run.path / ENDINGS, header, wanted, examine,
+            fresh=fresh, mismatch="the run has lines of another judgement", listen=listen,
+        )  # fmt: skip
 
 
 def _best_ending(sandbox: Sandbox, task: ProblemTask, sample: Sample, oracle: str) -> Ending:

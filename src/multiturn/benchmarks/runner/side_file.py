@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from multiturn.benchmarks.runner.directory import LOCK, lock_of
-from multiturn.benchmarks.runner.samples import SampleKey
+from multiturn.benchmarks.runner.samples import Sample, SampleKey
 from multiturn.core.errors import InputError, storage_errors
 
-__all__ = ["SideFile", "open_side_file"]
+__all__ = ["SideFile", "add_missing_lines", "open_side_file"]
+
+_BLOCK = 64
+"""Samples that are examined side by side before their lines are written."""
 
 
 class SideFile:
@@ -67,6 +70,45 @@ def open_side_file(
         lock.release()
         if not was_locked:
             (file.parent / LOCK).unlink(missing_ok=True)
+
+
+def add_missing_lines(
+    file: Path,
+    header: Mapping[str, Any],
+    samples: Sequence[Sample],
+    examine: Callable[[Sequence[Sample]], Sequence[Mapping[str, Any]]],
+    *,
+    fresh: bool,
+    mismatch: str,
+    listen: Callable[[int, int], None],
+) -> int:
+    """Write a line for each sample that has none, block by block.
+
+    Args:
+        file: in the directory of the run.
+        header: what the lines depend on.
+        samples: those that are to have a line.
+        examine: the contents of the lines of some samples.
+        fresh: drop earlier lines.
+        mismatch: the message about earlier lines with another header.
+        listen: receives how many samples of how many have a line.
+
+    Returns:
+        How many lines are new.
+
+    Raises:
+        InputError: the earlier lines have another header.
+        StorageError: another process works on the run, or the file cannot be written.
+    """
+    with open_side_file(file, header, fresh=fresh, mismatch=mismatch) as lines:
+        left = [sample for sample in samples if sample.key not in lines.done]
+        for begin in range(0, len(left), _BLOCK):
+            listen(len(samples) - len(left) + begin, len(samples))
+            block = left[begin : begin + _BLOCK]
+            found = examine(block)
+            lines.add([(sample.key, line) for sample, line in zip(block, found, strict=True)])
+    listen(len(samples), len(samples))
+    return len(left)
 
 
 def _resume(file: Path, header: str, *, fresh: bool, mismatch: str) -> set[SampleKey]:

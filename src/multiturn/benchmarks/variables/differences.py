@@ -18,7 +18,7 @@ from multiturn.benchmarks.loaders.tasks import ProblemTask
 from multiturn.benchmarks.problem_set import Problem
 from multiturn.benchmarks.runner.results import SavedRun
 from multiturn.benchmarks.runner.samples import Sample, without_addresses
-from multiturn.benchmarks.runner.side_file import open_side_file
+from multiturn.benchmarks.runner.side_file import add_missing_lines
 from multiturn.benchmarks.variables.observation import TurnsToRun, TurnVariables, observe_turns
 from multiturn.core.errors import InputError
 from multiturn.sandbox.encoding import FrameData, Opaque
@@ -41,9 +41,6 @@ VARIABLES = "variables.jsonl"
 
 VARIABLE_ARMS = ("turns", "feedback", "gold_prefix", "loop", "chat")
 """The arms whose programs have the turns of the problem, in its order."""
-
-_BLOCK = 64
-"""Programs that run side by side before their lines are written."""
 
 Reason = Literal["value", "missing", "syntax", "raised", "not_written", "none", "unknown"]
 
@@ -111,19 +108,15 @@ def record_first_differences(
     wanted = [sample for sample in run.samples if passed or not sample.verdicts[oracle].passed]
     header = {"schema": SCHEMA, "problems_sha256": run.config.problems_sha256}
     references = _References(sandbox, task)
-    with open_side_file(
-        run.path / VARIABLES, header, fresh=fresh, mismatch="the run has lines of other problems"
-    ) as lines:
-        left = [sample for sample in wanted if sample.key not in lines.done]
-        for begin in range(0, len(left), _BLOCK):
-            listen(len(wanted) - len(left) + begin, len(wanted))
-            block = left[begin : begin + _BLOCK]
-            found = _first_differences(sandbox, task, references, run.config.arm, block)
-            lines.add(
-                [(sample.key, _line(each)) for sample, each in zip(block, found, strict=True)]
-            )
-    listen(len(wanted), len(wanted))
-    return len(left)
+
+    def examine(samples: Sequence[Sample]) -> list[Mapping[str, Any]]:
+        found = _first_differences(sandbox, task, references, run.config.arm, samples)
+        return [_line(each) for each in found]
+
+    return add_missing_lines(
+        run.path / VARIABLES, header, wanted, examine,
+        fresh=fresh, mismatch="the run has lines of other problems", listen=listen,
+    )  # fmt: skip
 
 
 def turns_of(problem: Problem, sample: Sample, arm: str) -> TurnsToRun | None:

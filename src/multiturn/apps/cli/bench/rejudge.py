@@ -11,12 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from multiturn.apps.cli.bench.saved_runs import task_of_run
 from multiturn.apps.cli.error_report import INTERRUPTED, say
-from multiturn.apps.cli.pull_progress import pull_display
 from multiturn.apps.cli.screen import console_for
-from multiturn.benchmarks.loaders.open_task import open_task
-from multiturn.benchmarks.loaders.task_names import read_task_name
-from multiturn.benchmarks.problem_set import INCLUDED_SETS
 from multiturn.benchmarks.runner.rejudge import PassCounts, RejudgeReport, rejudge
 from multiturn.benchmarks.runner.results import find_runs, read_run
 from multiturn.core.records import to_plain
@@ -52,15 +49,7 @@ def rejudge_runs(
         with open_sandbox(unsafe=unsafe) as sandbox:
             for path in find_runs(place):
                 config = read_run(path).config
-                with pull_display() as display:
-                    task = open_task(
-                        config.task,
-                        arm=config.arm,
-                        path=None if read_task_name(config.task)[0] in INCLUDED_SETS else file,
-                        any_hash=any_hash,
-                        limits=to_plain(config.limits),
-                        progress=display,
-                    )
+                task = task_of_run(config, file, any_hash=any_hash)
                 with console.status(f"judging {path}") as status:
 
                     def tell(done: int, total: int, path: Path = path) -> None:
