@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +18,7 @@ from multiturn.models.native.training.cross_entropy import cross_entropy
 from multiturn.models.native.training.elementwise import gelu, norm, rope, silu_product
 from multiturn.models.native.training.library import load_training_kernels
 from multiturn.models.rotary import apply_rope, rope_frequencies
+from tests.models.thread_hashes import needs_two_cpus, outputs_by_threads
 
 pytestmark = [
     pytest.mark.real,
@@ -207,9 +205,7 @@ def test_large_values_have_finite_gradients() -> None:
 
 
 _HASHED = """
-import hashlib, os, sys
-if sys.argv[1] == "one":
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import hashlib
 import jax, jax.numpy as jnp, numpy as np
 from multiturn.models.native.training.cross_entropy import cross_entropy
 from multiturn.models.native.training.elementwise import gelu, norm
@@ -228,17 +224,7 @@ print(hashlib.sha256(b"".join(arrays)).hexdigest())
 """
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU")
+@needs_two_cpus
 def test_the_number_of_threads_changes_no_bit() -> None:
-    found = [
-        subprocess.run(
-            [sys.executable, "-c", _HASHED, threads],
-            env={**os.environ, "JAX_PLATFORMS": "cpu"},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        ).stdout
-        for threads in ("one", "all")
-    ]
+    found = outputs_by_threads(_HASHED)
     assert found[0] == found[1] != ""

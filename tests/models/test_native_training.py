@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import Any
 
 import jax
@@ -19,6 +16,7 @@ from multiturn.models.native.compilers import find_compiler
 from multiturn.models.native.training.attention import causal_attention
 from multiturn.models.native.training.library import load_training_kernels
 from multiturn.models.native.training.matmul import differentiable_matmul, einsum, matmul
+from tests.models.thread_hashes import needs_two_cpus, outputs_by_threads
 
 pytestmark = [
     pytest.mark.real,
@@ -140,9 +138,7 @@ def test_what_a_token_reads_is_before_it() -> None:
 
 
 _HASHED = """
-import hashlib, os, sys
-if sys.argv[1] == "one":
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import hashlib
 import jax, jax.numpy as jnp, numpy as np
 from multiturn.models.native.training.attention import causal_attention
 from multiturn.models.native.training.library import load_training_kernels
@@ -160,17 +156,7 @@ print(hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in jax.tree.leaves(f
 """
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one CPU")
+@needs_two_cpus
 def test_the_number_of_threads_changes_no_bit() -> None:
-    told = [
-        subprocess.run(
-            [sys.executable, "-c", _HASHED, threads],
-            env={**os.environ, "JAX_PLATFORMS": "cpu"},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        ).stdout
-        for threads in ("one", "all")
-    ]
-    assert told[0] == told[1] != ""
+    found = outputs_by_threads(_HASHED)
+    assert found[0] == found[1] != ""

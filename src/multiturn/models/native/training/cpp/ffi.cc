@@ -36,6 +36,16 @@ ffi::Error with_type(const AnyBuffer& array, Work&& work) {
   }
 }
 
+template <class T>
+const T* input(const AnyBuffer& array) {
+  return static_cast<const T*>(array.untyped_data());
+}
+
+template <class T>
+T* output(AnyResult& array) {
+  return static_cast<T*>(array->untyped_data());
+}
+
 bool same_shape_and_type(const AnyBuffer& a, const AnyBuffer& b) {
   const auto left = a.dimensions(), right = b.dimensions();
   return a.element_type() == b.element_type() &&
@@ -98,10 +108,8 @@ ffi::Error attention(ffi::ThreadPool pool, AnyBuffer query, AnyBuffer key, AnyBu
     return invalid("the shapes of attention do not match");
   return with_type(query, [&](auto element) {
     using T = decltype(element);
-    mt::attention<T>(pool, shape, static_cast<const T*>(query.untyped_data()),
-                     static_cast<const T*>(key.untyped_data()),
-                     static_cast<const T*>(value.untyped_data()), or_null(documents),
-                     static_cast<T*>(out->untyped_data()), logsumexp->typed_data());
+    mt::attention<T>(pool, shape, input<T>(query), input<T>(key), input<T>(value),
+                     or_null(documents), output<T>(out), logsumexp->typed_data());
     return ffi::Error::Success();
   });
 }
@@ -117,11 +125,10 @@ ffi::Error attention_gradient(ffi::ThreadPool pool, AnyBuffer query, AnyBuffer k
     return invalid("the shapes of attention do not match");
   return with_type(query, [&](auto element) {
     using T = decltype(element);
-    const auto input = [](const AnyBuffer& x) { return static_cast<const T*>(x.untyped_data()); };
-    const auto result = [](AnyResult& x) { return static_cast<T*>(x->untyped_data()); };
-    mt::attention_gradient<T>(pool, shape, input(query), input(key), input(value),
-                              or_null(documents), input(out), logsumexp.typed_data(), input(d_out),
-                              result(d_query), result(d_key), result(d_value));
+    mt::attention_gradient<T>(pool, shape, input<T>(query), input<T>(key), input<T>(value),
+                              or_null(documents), input<T>(out), logsumexp.typed_data(),
+                              input<T>(d_out), output<T>(d_query), output<T>(d_key),
+                              output<T>(d_value));
     return ffi::Error::Success();
   });
 }
@@ -150,16 +157,6 @@ const float* or_null(const FloatBuffer& vector) {
 
 float* or_null(FloatResult& vector) {
   return vector->element_count() == 0 ? nullptr : vector->typed_data();
-}
-
-template <class T>
-const T* input(const AnyBuffer& array) {
-  return static_cast<const T*>(array.untyped_data());
-}
-
-template <class T>
-T* output(AnyResult& array) {
-  return static_cast<T*>(array->untyped_data());
 }
 
 ffi::Error gelu(ffi::ThreadPool pool, AnyBuffer x, FloatBuffer bias, AnyResult y) {
