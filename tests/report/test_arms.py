@@ -171,8 +171,9 @@ def test_groups_are_compared_within(tmp_path: Path) -> None:
     words = {each.group: each.conclusion for each in found}
     assert words == {
         "difficulty: easy": Conclusion.BETTER,
-        "difficulty: hard": Conclusion.TIED,
+        "difficulty: hard": Conclusion.UNDECIDED,
     }
+    assert [each.group for each in found if each.nothing_passed] == ["difficulty: hard"]
 
 
 def test_what_earlier_mistakes_cost(tmp_path: Path) -> None:

@@ -309,4 +309,5 @@ def test_runs_of_two_models_with_hardly_a_sample(tmp_path: Path, count: int, pas
     assert pages(records)
     for each in compare_arms(records):
         assert each.found.interval.estimate == 0
-        assert each.conclusion.value == ("tied" if count > 1 else "not enough data")
+        assert each.conclusion.value == ("tied" if count > 1 and passed else "not enough data")
+        assert each.nothing_passed != passed

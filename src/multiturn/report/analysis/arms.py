@@ -119,6 +119,8 @@ class ArmComparison:
     """Of both arms."""
     problems_needed: int | None
     """Problems that a true difference of five points would need; None if unknown."""
+    nothing_passed: bool
+    """Whether no sample of either arm passed: nothing was seen of a difference, or of none."""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -198,7 +200,8 @@ def compare_arms(records: Records, totals: ItemTotals | None = None) -> list[Arm
     Over all models it is the mean of their differences, over the problems that all have. A model
     that passes nothing in either arm says nothing of their difference, and is left out of it.
     `gold_prefix` is left out, since its items are single turns. Holm's family is all comparisons
-    of `turns` on a problem set under a truncation; the other pairs are a second family.
+    of `turns` on a problem set under a truncation; the other pairs are a second family. Where
+    nothing passed in either arm there is no test, and so it is in no family.
 
     Args:
         records: of the runs.
@@ -408,6 +411,9 @@ def _compare(
     found = contrast(data, weights, flips=999 if group else 9_999)
     if found.interval.estimate is None:
         return None
+    nothing_passed = not any(each.sums.any() for each in data)
+    if nothing_passed:
+        found = replace(found, p_value=None, p_permutation=None, p_sign=None)
     first, second = firsts[0], seconds[0]
     conditions = first.conditions
     spread = spread_of(found)
@@ -433,6 +439,7 @@ def _compare(
         tokens=(*tokens[0], *tokens[1]),
         samples=sum(each.samples for each in data),
         problems_needed=problems_needed(spread, 0.05) if spread and not group else None,
+        nothing_passed=nothing_passed,
     )
 
 

@@ -28,7 +28,14 @@ from multiturn.report.records.columns import Records
 from multiturn.report.statistics.clusters import Interval
 from multiturn.report.statistics.contrasts import Conclusion
 
-__all__ = ["arms_section", "sentence_of"]
+__all__ = [
+    "arms_section",
+    "conclusion_text",
+    "condition_text",
+    "conditions_text",
+    "sentence_of",
+    "turns_figures",
+]
 
 _MEANING = {
     ("turns", "listed"): "the interaction alone: the same steps, one by one or as a list",
@@ -73,7 +80,12 @@ def arms_section(records: Records) -> tuple[Section, list[ArmComparison]]:
     return (
         Section(
             name="arms", title=title, paragraphs=tuple(paragraphs), tables=tuple(tables),
-            figures=tuple(_figures(found)),
+            figures=tuple(
+                turns_figures(
+                    [(each, condition_text(each, found)) for each in found],
+                    name="turns-minus", title="Turns minus other arms",
+                )
+            ),
         ),
         found,
     )  # fmt: skip
@@ -92,10 +104,9 @@ def sentence_of(each: ArmComparison, *, conditions: bool = False) -> str:
         Conclusion.TIED: f"{each.first} and {each.second} are tied",
         Conclusion.UNDECIDED: f"{each.first} and {each.second} cannot be compared",
     }[each.conclusion]
-    under = each.truncation
-    if conditions:
-        under += f" at T {each.temperature:g}, top-p {each.top_p:g}"
-        under += "" if each.budget is None else f", budget {each.budget}"
+    if each.nothing_passed:
+        word = f"nothing passes in {each.first} or {each.second}"
+    under = conditions_text(each, everything=conditions)
     text = (
         f"{_models_text(each)} on {each.task} under {under}: {word}, "
         f"{points_text(each.found.interval)} points over {each.found.problems} problems"
@@ -111,29 +122,49 @@ def sentence_of(each: ArmComparison, *, conditions: bool = False) -> str:
     return f"{text}."
 
 
+def conditions_text(each: ArmComparison, *, everything: bool) -> str:
+    """The truncation of a comparison, or everything that both of its arms have alike."""
+    if not everything:
+        return each.truncation
+    text = f"{each.truncation} at T {each.temperature:g}, top-p {each.top_p:g}"
+    return text if each.budget is None else f"{text}, budget {each.budget}"
+
+
+def conclusion_text(each: ArmComparison) -> str:
+    """The conclusion in a word or two."""
+    return "nothing passes" if each.nothing_passed else each.conclusion.value
+
+
 def _models_text(each: ArmComparison) -> str:
     return each.model if len(each.models) == 1 else f"{len(each.models)} models together"
 
 
-def _figures(found: Sequence[ArmComparison]) -> list[Figure]:
-    """The comparisons of `turns` that are matched in information, a figure for each set."""
-    primary = [each for each in found if each.first == "turns" and each.same_information]
+def turns_figures(
+    shown: Sequence[tuple[ArmComparison, str]], *, name: str, title: str
+) -> list[Figure]:
+    """The comparisons of `turns` that are matched in information, a figure for each set.
+
+    Args:
+        shown: comparisons, each with the name of its series.
+        name: of the figures, before the name of the set.
+        title: of the figures, before the name of the set.
+    """
+    primary = [
+        (each, series) for each, series in shown if each.first == "turns" and each.same_information
+    ]
     figures = []
-    for task, slug in unique_slugs(each.task for each in primary).items():
+    for task, slug in unique_slugs(each.task for each, _ in primary).items():
         points = [
-            percent_point(
-                f"{each.model}\nminus {each.second}", each.found.interval, _condition(each, found)
-            )
-            for each in primary
+            percent_point(f"{each.model}\nminus {each.second}", each.found.interval, series)
+            for each, series in primary
             if each.task == task
         ]
-        name = f"turns-minus-{slug}"
-        svg = interval_plot(points, "percentage points", name=name, zero=True)
-        figures.append(figure_of(name, f"Turns minus other arms on {task}", points, svg))
+        svg = interval_plot(points, "percentage points", name=f"{name}-{slug}", zero=True)
+        figures.append(figure_of(f"{name}-{slug}", f"{title} on {task}", points, svg))
     return figures
 
 
-def _condition(each: ArmComparison, among: Sequence[ArmComparison]) -> str:
+def condition_text(each: ArmComparison, among: Sequence[ArmComparison]) -> str:
     """The truncation, and what else differs between comparisons."""
     text = each.truncation
     if len({(one.temperature, one.top_p) for one in among}) > 1:
@@ -156,7 +187,7 @@ def _conditions(each: ArmComparison) -> list[TableCell]:
 def _overall_table(found: Sequence[ArmComparison]) -> DataTable:
     rows: list[list[TableCell]] = [
         [
-            *_conditions(each), each.conclusion.value, points_cell(each.found.interval),
+            *_conditions(each), conclusion_text(each), points_cell(each.found.interval),
             _ends_cell(each.bootstrap), p_cell(each.p_adjusted), p_cell(each.found.p_permutation),
             p_cell(each.found.p_sign), p_cell(each.p_welch), percent_cell(each.found.detectable),
             each.found.problems, each.samples, each.problems_needed,
@@ -177,7 +208,7 @@ def _overall_table(found: Sequence[ArmComparison]) -> DataTable:
 def _grouped_table(found: Sequence[ArmComparison]) -> DataTable:
     rows: list[list[TableCell]] = [
         [
-            *_conditions(each), each.group, each.conclusion.value,
+            *_conditions(each), each.group, conclusion_text(each),
             points_cell(each.found.interval), p_cell(each.p_adjusted),
             percent_cell(each.found.detectable), each.found.problems, each.samples,
         ]

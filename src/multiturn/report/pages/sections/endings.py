@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from multiturn.report.analysis.arms import ArmComparison
 from multiturn.report.analysis.endings import BestEndings
 from multiturn.report.pages.cells import p_cell, percent_cell, points_cell, share_cell
-from multiturn.report.pages.document import DataTable, Section, TableCell, table_of
+from multiturn.report.pages.document import DataTable, Figure, Section, TableCell, table_of
+from multiturn.report.pages.sections.arms import conclusion_text, condition_text, turns_figures
 from multiturn.report.records.columns import Records
 
 __all__ = ["endings_section"]
@@ -47,6 +48,23 @@ def endings_section(
         title="With the best end of every text",
         paragraphs=tuple(paragraphs),
         tables=tuple(tables),
+        figures=tuple(_figures(found, comparisons)),
+    )
+
+
+def _figures(found: BestEndings, comparisons: Sequence[ArmComparison]) -> list[Figure]:
+    """The comparisons that have best ends, as judged and with them."""
+    compared = {each.key for each in found.comparisons}
+    judged = [each for each in comparisons if each.key in compared]
+    shown = [
+        (each, f"{condition_text(each, judged)}, {ends}")
+        for group, ends in ((judged, "as judged"), (found.comparisons, "with the best ends"))
+        for each in group
+    ]
+    return turns_figures(
+        shown,
+        name="best-ends-turns-minus",
+        title="Turns minus other arms, as judged and with the best ends",
     )
 
 
@@ -76,7 +94,7 @@ def _comparisons_table(found: BestEndings, comparisons: Sequence[ArmComparison])
                 each.task, each.model, each.truncation, each.temperature, each.budget,
                 each.first, each.second,
                 "" if before is None else points_cell(before.found.interval),
-                points_cell(each.found.interval), each.conclusion.value, p_cell(each.p_adjusted),
+                points_cell(each.found.interval), conclusion_text(each), p_cell(each.p_adjusted),
                 percent_cell(each.found.detectable), each.found.problems,
             ]
         )  # fmt: skip
