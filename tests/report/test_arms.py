@@ -112,6 +112,29 @@ def test_models_that_pass_nothing_are_not_pooled(tmp_path: Path) -> None:
     assert pooled.found.interval.estimate == pytest.approx((6 - 4) / 40)
 
 
+def test_models_without_room_for_a_difference_are_not_pooled(tmp_path: Path) -> None:
+    runs(tmp_path, {"turns": 50, "concat": 30}, 100)
+    runs(tmp_path, {"turns": 1, "concat": 0}, 100, model="tiny-1m")
+    runs(tmp_path, {"turns": 99, "concat": 100}, 100, model="huge-70b")
+    assert by_arms(compare_arms(read_records([tmp_path])), POOLED) == {}
+    runs(tmp_path, {"turns": 2, "concat": 0}, 100, model="small-2m")
+    runs(tmp_path, {"turns": 98, "concat": 100}, 100, model="large-60b")
+    pooled = by_arms(compare_arms(read_records([tmp_path])), POOLED)["turns concat"]
+    assert pooled.models == ("large-60b", "small-1b", "small-2m")
+
+
+def test_what_is_said_of_a_model_does_not_depend_on_the_others(tmp_path: Path) -> None:
+    runs(tmp_path, {"turns": 9, "concat": 3, "listed": 4})
+    alone = by_arms(compare_arms(read_records([tmp_path])))
+    for number in range(5):
+        runs(tmp_path, {"turns": 9, "concat": 8, "listed": 8}, model=f"other-{number}b")
+    assert by_arms(compare_arms(read_records([tmp_path]))) == alone
+    # The two comparisons of turns are a family: Holm doubles the smaller p-value.
+    first = alone["turns concat"]
+    assert first.found.p_value is not None
+    assert first.p_adjusted == pytest.approx(2 * first.found.p_value)
+
+
 def test_each_model_counts_the_same(tmp_path: Path) -> None:
     """One has nine times the samples of the other."""
     for model, samples, shares in (("a-1b", 9, (12, 10)), ("b-7b", 1, (18, 4))):
@@ -126,7 +149,7 @@ def test_each_model_counts_the_same(tmp_path: Path) -> None:
     assert found.found.interval.estimate == pytest.approx((0.1 + 0.7) / 2)
     assert found.models == ("a-1b", "b-7b")
     assert found.found.problems == 20
-    assert sentence_of(found).startswith("2 models together on own")
+    assert sentence_of(found).startswith("2 models together (a-1b, b-7b) on own")
     assert found.bootstrap is not None
     assert found.bootstrap.low is not None
     assert found.bootstrap.low < 0.4

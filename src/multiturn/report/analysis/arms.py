@@ -30,6 +30,7 @@ from multiturn.report.statistics.power import problems_needed, spread_of
 from multiturn.report.statistics.resampling import bootstrap_interval
 
 __all__ = [
+    "FLOOR",
     "POOLED",
     "ArmComparison",
     "GoldPrefixFigures",
@@ -42,6 +43,9 @@ __all__ = [
 
 POOLED = "all models"
 """Stands for the model in comparisons over the samples of all that have both arms."""
+
+FLOOR = 0.02
+"""Pass rates closer to 0, or to 1, leave no room for a difference between arms."""
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -198,10 +202,13 @@ def compare_arms(records: Records, totals: ItemTotals | None = None) -> list[Arm
     """Every pair of arms under the same conditions, by model and over all models.
 
     Over all models it is the mean of their differences, over the problems that all have. A model
-    that passes nothing in either arm says nothing of their difference, and is left out of it.
-    `gold_prefix` is left out, since its items are single turns. Holm's family is all comparisons
-    of `turns` on a problem set under a truncation; the other pairs are a second family. Where
-    nothing passed in either arm there is no test, and so it is in no family.
+    whose pass rates in both arms are within `FLOOR` of 0 or of 1 has no room for a difference,
+    and is left out of it. `gold_prefix` is left out, since its items are single turns.
+
+    Holm's family is the comparisons of `turns` of one model, or of all models together, on a
+    problem set under a truncation; the other pairs are a second family. So what is said of a model
+    does not depend on the other models of a report. Where nothing passed in either arm there is
+    no test, and so it is in no family.
 
     Args:
         records: of the runs.
@@ -342,9 +349,9 @@ def _pooled(
 ) -> list[tuple[list[ArmRuns], list[ArmRuns]]]:
     """The pairs of all models that have both arms under otherwise the same conditions."""
     groups: dict[tuple[object, ...], list[tuple[ArmRuns, ArmRuns]]] = {}
-    passes = totals.passed.sum(1) > 0
     for first, second in pairs:
-        if not passes[[*first.runs, *second.runs]].any():
+        rates = [_pass_rate(totals, each) for each in (first, second)]
+        if max(rates) < FLOOR or min(rates) > 1 - FLOOR:
             continue
         key = (replace(first.conditions, model=POOLED), first.arm, second.arm)
         groups.setdefault(key, []).append((first, second))
@@ -353,6 +360,11 @@ def _pooled(
         for pairs in groups.values()
         if len({first.conditions.model for first, _ in pairs}) > 1
     ]
+
+
+def _pass_rate(totals: ItemTotals, cell: ArmRuns) -> float:
+    runs = list(cell.runs)
+    return float(totals.passed[runs].sum() / max(1, totals.samples[runs].sum()))
 
 
 def _shared_items(
@@ -477,7 +489,7 @@ def _adjusted(found: list[ArmComparison]) -> list[ArmComparison]:
     families: dict[tuple[object, ...], list[int]] = {}
     for index, each in enumerate(found):
         key = (
-            each.task, each.truncation, each.temperature, each.top_p, each.budget,
+            each.task, each.model, each.truncation, each.temperature, each.top_p, each.budget,
             each.first == "turns",
         )  # fmt: skip
         families.setdefault(key, []).append(index)

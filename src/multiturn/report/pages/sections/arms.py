@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from multiturn.report.analysis.arms import (
+    FLOOR,
     POOLED,
     ArmComparison,
     compare_arms,
@@ -37,6 +38,9 @@ __all__ = [
     "turns_figures",
 ]
 
+_NAMED = 4
+"""Models that a sentence names; with more of them it counts."""
+
 _MEANING = {
     ("turns", "listed"): "the interaction alone: the same steps, one by one or as a list",
     ("turns", "concat"): "the paper's comparison: decomposition and interaction together",
@@ -58,13 +62,15 @@ def arms_section(records: Records) -> tuple[Section, list[ArmComparison]]:
     paragraphs = [
         "A difference is the pass rate of the first arm minus that of the second, over the items "
         "that both have, paired by problem. The word comes from a t test on problems after Holm's "
-        "correction; intervals are not corrected. Matched comparisons come first. A difference of "
-        "the size in the column Detectable is found four times in five."
+        "correction over the comparisons of turns of one model, or of all models together, under "
+        "a truncation; intervals are not corrected. Matched comparisons come first. A difference "
+        "of the size in the column Detectable is found four times in five."
     ]
     if any(each.model == POOLED for each in found):
         paragraphs.append(
-            "Over all models a difference is the mean of theirs. A model that passes nothing in "
-            "either arm is left out of it."
+            "Over all models a difference is the mean of theirs. A model that passes less than "
+            f"{FLOOR:.0%} or more than {1 - FLOOR:.0%} in both arms has no room for a difference, "
+            "and is left out of it."
         )
     paragraphs += [
         f"{effect.model} on {effect.task}: {effect.first} leads {effect.second} by "
@@ -136,7 +142,10 @@ def conclusion_text(each: ArmComparison) -> str:
 
 
 def _models_text(each: ArmComparison) -> str:
-    return each.model if len(each.models) == 1 else f"{len(each.models)} models together"
+    if len(each.models) == 1:
+        return each.model
+    names = f" ({', '.join(each.models)})" if len(each.models) <= _NAMED else ""
+    return f"{len(each.models)} models together{names}"
 
 
 def turns_figures(
@@ -150,7 +159,9 @@ def turns_figures(
         title: of the figures, before the name of the set.
     """
     primary = [
-        (each, series) for each, series in shown if each.first == "turns" and each.same_information
+        (each, series)
+        for each, series in shown
+        if each.first == "turns" and each.same_information and not each.nothing_passed
     ]
     figures = []
     for task, slug in unique_slugs(each.task for each, _ in primary).items():
@@ -208,17 +219,21 @@ def _overall_table(found: Sequence[ArmComparison]) -> DataTable:
 def _grouped_table(found: Sequence[ArmComparison]) -> DataTable:
     rows: list[list[TableCell]] = [
         [
-            *_conditions(each), each.group, conclusion_text(each),
+            *_conditions(each), each.group, each.conclusion.value,
             points_cell(each.found.interval), p_cell(each.p_adjusted),
             percent_cell(each.found.detectable), each.found.problems, each.samples,
         ]
         for each in found
+        if not each.nothing_passed
     ]  # fmt: skip
     columns = [
         *_CONDITIONS, "Group", "First is", "Difference", "p, Holm", "Detectable", "Problems",
         "Samples",
     ]  # fmt: skip
-    return table_of("arms-by-group", "The same within groups of problems", columns, rows)
+    caption = "The same within groups of problems"
+    if len(rows) < len(found):
+        caption += f"; in {len(found) - len(rows):,} more nothing passes in either arm"
+    return table_of("arms-by-group", caption, columns, rows)
 
 
 def _ends_cell(found: Interval | None) -> TableCell:

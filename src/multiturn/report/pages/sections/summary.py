@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from multiturn.report.analysis.arms import POOLED, ArmComparison
 from multiturn.report.analysis.rates import RunRates
 from multiturn.report.pages.cells import interval_text, points_text
-from multiturn.report.pages.sections.arms import conclusion_text, conditions_text, sentence_of
+from multiturn.report.pages.sections.arms import conditions_text, sentence_of
 from multiturn.report.records.columns import Records
 
 __all__ = ["summary_of"]
@@ -44,7 +44,11 @@ def summary_of(
     if chosen:
         return _comparisons(
             sorted(chosen.values(), key=lambda each: (each.task, each.model != POOLED)),
-            {each.key: points_text(each.found.interval) for each in at_best_ends},
+            {
+                each.key: points_text(each.found.interval)
+                for each in at_best_ends
+                if not each.nothing_passed
+            },
         )
     return [
         f"{records.runs[each.run].label}: {interval_text(each.rate)} % of {each.samples:,} "
@@ -76,7 +80,11 @@ def _model_by_model(
 ) -> str:
     first = found[0]
     parts = [
-        f"{each.model} {points_text(each.found.interval)}, {conclusion_text(each)}"
+        (
+            f"{each.model} passes nothing"
+            if each.nothing_passed
+            else f"{each.model} {points_text(each.found.interval)}, {each.conclusion.value}"
+        )
         + (f", and {bounds[each.key]} with the best ends" if each.key in bounds else "")
         for each in found
     ]
