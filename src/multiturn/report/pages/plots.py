@@ -103,7 +103,8 @@ def bar_plot(points: Sequence[Point], axis: str, *, name: str) -> str:
     """Bars, one row for each label and a bar for each series."""
     labels = list(dict.fromkeys(point.label for point in points))
     series = list(dict.fromkeys(point.series for point in points))
-    height = 0.9 + (0.2 * len(series) + 0.14) * len(labels) + 0.22 * len(series)
+    bar = 0.2 if len(series) <= 2 else 0.12  # many bars of one row may be thin
+    height = 0.9 + (bar * len(series) + 0.14) * len(labels) + 0.22 * len(series)
     with _figure(height, name) as (figure, axes, out):
         gap = 0.8 / max(1, len(series))
         for point in points:

@@ -80,14 +80,15 @@ def _model_by_model(
 ) -> str:
     first = found[0]
     parts = [
-        (
-            f"{each.model} passes nothing"
-            if each.nothing_passed
-            else f"{each.model} {points_text(each.found.interval)}, {each.conclusion.value}"
-        )
+        f"{each.model} {points_text(each.found.interval)}, {each.conclusion.value}"
         + (f", and {bounds[each.key]} with the best ends" if each.key in bounds else "")
         for each in found
+        if not each.nothing_passed
     ]
+    nothing = [each.model for each in found if each.nothing_passed]
+    if nothing:
+        verb = "pass" if len(nothing) > 1 else "passes"
+        parts.append(f"{', '.join(nothing)} {verb} nothing")
     return (
         f"Model by model, {first.first} minus {first.second} on {first.task} under "
         f"{conditions_text(first, everything=several)}: {'; '.join(parts)}."
