@@ -33,7 +33,6 @@ __all__ = [
     "arms_section",
     "conclusion_text",
     "condition_text",
-    "conditions_text",
     "sentence_of",
     "turns_figures",
 ]
@@ -97,12 +96,12 @@ def arms_section(records: Records) -> tuple[Section, list[ArmComparison]]:
     )  # fmt: skip
 
 
-def sentence_of(each: ArmComparison, *, conditions: bool = False) -> str:
+def sentence_of(each: ArmComparison, among: Sequence[ArmComparison] = ()) -> str:
     """A comparison in one sentence that can be quoted, with interval, p-value and power.
 
     Args:
         each: the comparison.
-        conditions: name temperature, top-p and budget too.
+        among: other comparisons that are shown with it, to name what sets it apart.
     """
     word = {
         Conclusion.BETTER: f"{each.first} is better than {each.second}",
@@ -112,9 +111,8 @@ def sentence_of(each: ArmComparison, *, conditions: bool = False) -> str:
     }[each.conclusion]
     if each.nothing_passed:
         word = f"nothing passes in {each.first} or {each.second}"
-    under = conditions_text(each, everything=conditions)
     text = (
-        f"{_models_text(each)} on {each.task} under {under}: {word}, "
+        f"{_models_text(each)} on {each.task} under {condition_text(each, among)}: {word}, "
         f"{points_text(each.found.interval)} points over {each.found.problems} problems"
     )
     if each.p_adjusted is not None:
@@ -126,14 +124,6 @@ def sentence_of(each: ArmComparison, *, conditions: bool = False) -> str:
             "five"
         )
     return f"{text}."
-
-
-def conditions_text(each: ArmComparison, *, everything: bool) -> str:
-    """The truncation of a comparison, or everything that both of its arms have alike."""
-    if not everything:
-        return each.truncation
-    text = f"{each.truncation} at T {each.temperature:g}, top-p {each.top_p:g}"
-    return text if each.budget is None else f"{text}, budget {each.budget}"
 
 
 def conclusion_text(each: ArmComparison) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from multiturn.report.analysis.arms import POOLED, ArmComparison
 from multiturn.report.analysis.rates import RunRates
 from multiturn.report.pages.cells import interval_text, points_text
-from multiturn.report.pages.sections.arms import conditions_text, sentence_of
+from multiturn.report.pages.sections.arms import condition_text, sentence_of
 from multiturn.report.records.columns import Records
 
 __all__ = ["summary_of"]
@@ -60,7 +60,6 @@ def summary_of(
 
 def _comparisons(order: Sequence[ArmComparison], bounds: Mapping[_Key, str]) -> list[str]:
     """A sentence for each pooled comparison, and one for the models beside it."""
-    several = len({(each.temperature, each.top_p, each.budget) for each in order}) > 1
     pooled = {_without_model(each) for each in order if each.model == POOLED}
     by_model: dict[_Key, list[ArmComparison]] = {}
     sentences = []
@@ -68,15 +67,15 @@ def _comparisons(order: Sequence[ArmComparison], bounds: Mapping[_Key, str]) -> 
         if each.model != POOLED and _without_model(each) in pooled:
             by_model.setdefault(_without_model(each), []).append(each)
             continue
-        sentence = sentence_of(each, conditions=several)
+        sentence = sentence_of(each, order)
         if each.key in bounds:
             sentence += f" With the best end of every text: {bounds[each.key]}."
         sentences.append(sentence)
-    return sentences + [_model_by_model(each, bounds, several) for each in by_model.values()]
+    return sentences + [_model_by_model(each, bounds, order) for each in by_model.values()]
 
 
 def _model_by_model(
-    found: Sequence[ArmComparison], bounds: Mapping[_Key, str], several: bool
+    found: Sequence[ArmComparison], bounds: Mapping[_Key, str], among: Sequence[ArmComparison]
 ) -> str:
     first = found[0]
     parts = [
@@ -91,7 +90,7 @@ def _model_by_model(
         parts.append(f"{', '.join(nothing)} {verb} nothing")
     return (
         f"Model by model, {first.first} minus {first.second} on {first.task} under "
-        f"{conditions_text(first, everything=several)}: {'; '.join(parts)}."
+        f"{condition_text(first, among)}: {'; '.join(parts)}."
     )
 
 
