@@ -4,8 +4,12 @@
 #include <thread>
 
 #include "../../src/multiturn/models/native/cpp/decoder.h"
+#include "../../src/multiturn/models/native/training/cpp/activations.h"
 #include "../../src/multiturn/models/native/training/cpp/attention.h"
+#include "../../src/multiturn/models/native/training/cpp/cross_entropy.h"
 #include "../../src/multiturn/models/native/training/cpp/matmul.h"
+#include "../../src/multiturn/models/native/training/cpp/norm.h"
+#include "../../src/multiturn/models/native/training/cpp/rope.h"
 
 namespace {
 
@@ -23,8 +27,9 @@ class Random {
   }
   template <class T>
   std::vector<T> numbers(size_t count) {
+    const std::vector<float> given = floats(count);
     std::vector<T> all(count);
-    for (T& x : all) mt::convert(next(), x);
+    mt::copy_row(given.data(), static_cast<int>(count), all.data());
     return all;
   }
 
@@ -149,6 +154,68 @@ void run_training() {
   print("attention", hash(d_v, hash(d_k, hash(d_q, hash(out)))));
 }
 
+// What a block computes row by row; the widths are no multiples of a vector.
+template <class T>
+void run_rows() {
+  Random random;
+  Threads pool;
+  const int rows = 97, width = 131;
+  const size_t size = static_cast<size_t>(rows) * width;
+  const auto x = random.numbers<T>(size), other = random.numbers<T>(size);
+  const auto d_y = random.numbers<T>(size);
+  const auto scale = random.floats(width), bias = random.floats(width);
+  std::vector<T> y(size), d_x(size), d_other(size);
+  std::vector<float> d_scale(width), d_bias(width);
+
+  mt::gelu<T>(pool, rows, width, x.data(), bias.data(), y.data());
+  mt::gelu_gradient<T>(pool, rows, width, x.data(), bias.data(), d_y.data(), d_x.data(),
+                       d_bias.data());
+  uint64_t state = hash(d_bias, hash(d_x, hash(y)));
+  mt::gelu<T>(pool, rows, width, x.data(), nullptr, y.data());
+  mt::gelu_gradient<T>(pool, rows, width, x.data(), nullptr, d_y.data(), d_x.data(), nullptr);
+  state = hash(d_x, hash(y, state));
+  mt::silu_product<T>(pool, rows, width, x.data(), other.data(), y.data());
+  mt::silu_product_gradient<T>(pool, rows, width, x.data(), other.data(), d_y.data(), d_x.data(),
+                               d_other.data());
+  print("activations", hash(d_other, hash(d_x, hash(y, state))));
+
+  std::vector<float> means(rows), inverses(rows);
+  state = 0;
+  for (const bool center : {true, false}) {
+    const float* shift = center ? bias.data() : nullptr;
+    mt::norm<T>(pool, rows, width, {center, 1e-5f}, x.data(), scale.data(), shift, y.data(),
+                means.data(), inverses.data());
+    mt::norm_gradient<T>(pool, rows, width, center, x.data(), scale.data(), means.data(),
+                         inverses.data(), d_y.data(), d_x.data(), d_scale.data(),
+                         center ? d_bias.data() : nullptr);
+    state = hash(d_bias, hash(d_scale, hash(d_x, hash(y, state))));
+  }
+  print("norm", state);
+
+  const int length = 16, heads = 3, head_dim = 13;
+  const auto cosines = random.floats(length * 4), sines = random.floats(length * 4);
+  state = 0;
+  for (const bool interleaved : {true, false}) {
+    mt::rope<T>(pool, {2, length, heads, head_dim, 8, interleaved}, -1.0f, x.data(), cosines.data(),
+                sines.data(), y.data());
+    state = hash(y, state);
+  }
+  print("rope", state);
+
+  const auto logits = random.floats(size), weights = random.floats(rows);
+  std::vector<int32_t> targets(rows);
+  for (int row = 0; row < rows; ++row) targets[row] = row * 3 - 1;  // some are in no vocabulary
+  std::vector<float> entropies(rows), log_z(rows);
+  state = 0;
+  for (const bool biased : {true, false}) {
+    mt::cross_entropy<T>(pool, rows, width, logits.data(), biased ? bias.data() : nullptr,
+                         targets.data(), weights.data(), 1e-4f, entropies.data(), log_z.data(),
+                         d_x.data(), biased ? d_bias.data() : nullptr);
+    state = hash(d_bias, hash(d_x, hash(log_z, state)));
+  }
+  print("cross_entropy", state);
+}
+
 }  // namespace
 
 int main() {
@@ -157,4 +224,6 @@ int main() {
     for (const bool gelu : {false, true}) run_decoder(precision, gelu);
   run_training<float>();
   run_training<mt::Bfloat16>();
+  run_rows<float>();
+  run_rows<mt::Bfloat16>();
 }
