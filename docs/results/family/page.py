@@ -87,10 +87,10 @@ there is plenty.
     python bench/train.py --size 1m --torch-python PATH --records docs/results/family
     python bench/train.py --size 10m --dtype bfloat16 --without-xla --torch-python PATH \\
         --records docs/results/family
-    python bench/train.py --size 1m --cap avx2 --dtype float32 --without-xla --rounds 2 --steps 2 \\
-        --torch-python PATH --records docs/results/family
-    python bench/train.py --size 1m --cap avx2 --dtype bfloat16 --without-xla --rounds 1 --steps 1 \\
-        --torch-python PATH --records docs/results/family
+    python bench/train.py --size 1m --cap avx2 --dtype float32 --without-xla --rounds 2 \\
+        --steps 2 --torch-python PATH --records docs/results/family
+    python bench/train.py --size 1m --cap avx2 --dtype bfloat16 --without-xla --rounds 1 \\
+        --steps 1 --torch-python PATH --records docs/results/family
 
 With `--cap avx2` the processor answers every library that it has AVX2 and nothing more:
 its caches and memory stay what they are. A step of torch in bfloat16 takes twelve seconds
